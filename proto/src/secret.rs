@@ -1,0 +1,102 @@
+//! How a secret travels between the parts of one process: a value that refuses to print, asked for by destination.
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use crate::ids::SecretName;
+
+/// One value of the vault in memory; wiped when dropped, never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretValue(Zeroizing<String>);
+
+impl SecretValue {
+    /// Takes the text over; the caller's copy, if any, is the caller's to wipe.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+
+    /// The value itself. Search for this name to see every place that opens one.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretValue(..)")
+    }
+}
+
+/// Where a value is about to go; compared with the secret's bindings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Destination<'a> {
+    /// A request to `host` (lower case, no port) on `port`.
+    Host {
+        /// Lower-case host name or address.
+        host: &'a str,
+        /// TCP port.
+        port: u16,
+    },
+    /// The environment or standard input of a program started by `tool`.
+    Program {
+        /// Tool as the action names it, e.g. `shell`.
+        tool: &'a str,
+        /// File name of the resolved program, e.g. `psql`.
+        program: &'a str,
+    },
+}
+
+impl fmt::Display for Destination<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host { host, port } => write!(f, "host {host}:{port}"),
+            Self::Program { tool, program } => write!(f, "program {program} of tool {tool}"),
+        }
+    }
+}
+
+/// Why a value was not given.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotGiven {
+    /// The vault has no key at the moment.
+    #[error("the vault is locked")]
+    Locked,
+    /// No secret has this name.
+    #[error("no secret is named {0}; add it with `wardkeep-agent vault set {0}`")]
+    Unknown(SecretName),
+    /// The secret exists but may not go there.
+    #[error("secret {name} is not bound to {to}; allow it with `wardkeep-agent vault bind {name}`")]
+    NotBound {
+        /// Which secret.
+        name: SecretName,
+        /// Where it should have gone.
+        to: String,
+    },
+    /// The file could not be read.
+    #[error("the vault cannot be read")]
+    Unreadable,
+}
+
+/// Whoever holds secrets, seen from a gate.
+pub trait SecretSource: Send + Sync + 'static {
+    /// The value of `name`, if it may go `to` there.
+    ///
+    /// # Errors
+    /// Every reason of [`NotGiven`].
+    fn resolve(&self, name: &SecretName, to: Destination<'_>) -> Result<SecretValue, NotGiven>;
+
+    /// Every value that must be redacted, old versions within their grace period included.
+    ///
+    /// # Errors
+    /// [`NotGiven::Locked`] and [`NotGiven::Unreadable`].
+    fn every_value(&self) -> Result<Vec<(SecretName, SecretValue)>, NotGiven>;
+}
+
+/// Who knows the local tokens by which agents name themselves to the hook API and the LLM gateway.
+pub trait AgentTokens: Send + Sync + 'static {
+    /// The agent that holds `token`; `None` for anything else. Compares digests, not texts.
+    fn agent_of(&self, token: &str) -> Option<crate::ids::AgentName>;
+}
