@@ -1,1 +1,33 @@
-//! Empty yet.
+//! What an agent may do: the action model, the rules, the decision, and the signed bundle that carries them.
+//!
+//! * **Owns**: [`action`] (one canonical tool call and its digest), [`facts`] (what a call would do, read out of shell text,
+//!   arguments and URLs), [`rules`] (typed matchers over those facts), [`classify`], [`decide`], [`render`] (a call in words
+//!   for people), [`bundle`] and [`signed`] (its DSSE envelope, the keys, rollback protection). `policy/default/*.toml` are
+//!   the rules we ship.
+//! * **Flows through it**: JSON arguments → [`Action`] → facts → [`Verdict`] → [`Decision`]. Every function is pure: the same
+//!   call, bundle, posture and moment give the same answer on every machine.
+//! * **Never hears of**: sockets, clocks, SQL, the file system. A path is judged by its text; who runs a call resolves it
+//!   again beneath the workspace.
+
+pub mod action;
+pub mod agents;
+pub mod bundle;
+pub mod class;
+pub mod classify;
+pub mod decide;
+pub mod facts;
+pub mod jsonl;
+pub mod posture;
+pub mod render;
+pub mod rules;
+pub mod signed;
+
+pub use action::{Action, Call, InvalidAction, MisplacedRef, Place, SecretRef};
+pub use agents::{AgentPolicy, Grant};
+pub use bundle::{Bundle, Dialect, HostKind, HttpHost, LlmConfig, Model, Price, Provider};
+pub use class::{Class, Level};
+pub use classify::{Fired, Verdict, classify};
+pub use decide::{Decision, Factor, decide, decide_for};
+pub use posture::{Closed, Posture};
+pub use render::{Rendered, render};
+pub use rules::{RuleSet, default_rules};

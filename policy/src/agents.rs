@@ -1,0 +1,142 @@
+//! What a bundle says about one agent.
+
+use serde::{Deserialize, Serialize};
+use wardkeep_proto::ids::AgentName;
+use wardkeep_proto::time::Timestamp;
+
+use crate::action::{Action, Call};
+use crate::class::Level;
+use crate::facts::http::Target;
+
+/// One agent as the bundle describes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentPolicy {
+    /// Which agent.
+    pub name: AgentName,
+    /// How far it is trusted.
+    pub level: Level,
+    /// The tools it may name; `None` is any tool, an empty list is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tools: Option<Vec<String>>,
+    /// The models it may ask for, as [`crate::bundle::Model::name`]; empty is none.
+    #[serde(default)]
+    pub models: Vec<String>,
+    /// Standing permissions through the external gate.
+    #[serde(default)]
+    pub grants: Vec<Grant>,
+    /// Absolute folder in which it works.
+    pub workspace: String,
+}
+
+/// A standing permission: this tool may reach these recipients or hosts without asking, until it expires.
+///
+/// Covers [`Call::Message`] by recipient and [`Call::Http`] by host; never shell text, whose recipients cannot be known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grant {
+    /// The tool as the action names it.
+    pub tool: String,
+    /// Exact addresses or `*@example.com`; every recipient of a message must be covered.
+    #[serde(default)]
+    pub recipients: Vec<String>,
+    /// Exact hosts or `*.example.com`.
+    #[serde(default)]
+    pub hosts: Vec<String>,
+    /// The moment from which it no longer holds; `None` is for good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Timestamp>,
+}
+
+impl AgentPolicy {
+    /// Whether the manifest lists `tool`.
+    #[must_use]
+    pub fn may_use(&self, tool: &str) -> bool {
+        self.tools.as_ref().is_none_or(|tools| tools.iter().any(|t| t == tool))
+    }
+
+    /// Whether a grant opens the external gate for `action` at `now`.
+    #[must_use]
+    pub fn opens_gate(&self, action: &Action, now: Timestamp) -> bool {
+        self.grants.iter().any(|grant| grant.covers(action, now))
+    }
+}
+
+impl Grant {
+    /// Whether this grant covers the whole of `action` at `now`.
+    #[must_use]
+    pub fn covers(&self, action: &Action, now: Timestamp) -> bool {
+        if self.tool != action.tool || self.expires.is_some_and(|at| now >= at) {
+            return false;
+        }
+        match &action.call {
+            Call::Message { to, .. } => {
+                !to.is_empty() && to.iter().all(|one| self.recipients.iter().any(|p| covers_address(p, one)))
+            }
+            Call::Http { url, .. } => {
+                Target::parse(url).is_ok_and(|target| self.hosts.iter().any(|p| covers_host(p, &target.host)))
+            }
+            _ => false,
+        }
+    }
+}
+
+fn covers_address(pattern: &str, address: &str) -> bool {
+    // One plain address only: `a@ok.example, b@elsewhere` or `x <b@elsewhere>` must not pass as its last part.
+    if address.chars().any(|c| c.is_whitespace() || c.is_control() || matches!(c, ',' | ';' | '<' | '>' | '"')) {
+        return false;
+    }
+    let (pattern, address) = (pattern.to_ascii_lowercase(), address.to_ascii_lowercase());
+    match pattern.strip_prefix("*@") {
+        Some(domain) => {
+            address.matches('@').count() == 1
+                && address.split_once('@').is_some_and(|(name, at)| !name.is_empty() && at == domain)
+        }
+        None => pattern == address,
+    }
+}
+
+/// Whether `pattern` (exact, or `*.example.com` for every name below it) covers `host`.
+pub(crate) fn covers_host(pattern: &str, host: &str) -> bool {
+    let pattern = pattern.to_ascii_lowercase();
+    match pattern.strip_prefix("*.") {
+        Some(parent) => {
+            host.strip_suffix(parent).and_then(|rest| rest.strip_suffix('.')).is_some_and(|name| !name.is_empty())
+        }
+        None => pattern == host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_compared_whole() {
+        for (pattern, address, want) in [
+            ("*@shop.example", "a@shop.example, b@evil.example", false),
+            ("*@shop.example", "b@evil.example <a@shop.example", false),
+            ("*@shop.example", "a@evil.example@shop.example", false),
+            ("*@shop.example", "@shop.example", false),
+            ("*@shop.example", "a@sub.shop.example", false),
+            ("*@shop.example", "Anna@Shop.example", true),
+            ("anna@shop.example", "anna@shop.example", true),
+            ("anna@shop.example", "bert@shop.example", false),
+        ] {
+            assert_eq!(covers_address(pattern, address), want, "{pattern} {address}");
+        }
+    }
+
+    #[test]
+    fn a_star_covers_names_below_and_not_the_parent() {
+        for (pattern, host, want) in [
+            ("*.example.com", "example.com", false),
+            ("*.example.com", "evilexample.com", false),
+            ("*.example.com", "a.b.example.com", true),
+            ("api.example.com", "api.example.com", true),
+            ("api.example.com", "api.example.com.evil.net", false),
+        ] {
+            assert_eq!(covers_host(pattern, host), want, "{pattern} {host}");
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! The bundle: everything the hub tells one tenant to enforce, in one numbered document.
+
+use serde::{Deserialize, Serialize};
+use wardkeep_proto::digest::Digest;
+use wardkeep_proto::ids::{AgentName, SecretName, TenantId};
+use wardkeep_proto::time::Timestamp;
+
+use crate::agents::{AgentPolicy, covers_host};
+use crate::class::Level;
+use crate::rules::{RuleSet, default_rules};
+
+/// The bundle format this build writes and reads.
+pub const FORMAT: u32 = 1;
+
+/// How long a bundle of [`Bundle::default_for`] holds: 90 days, in milliseconds.
+const LIFETIME_MS: i64 = 90 * 24 * 60 * 60 * 1000;
+
+/// The policy of one tenant.
+///
+/// A value read from the wire was verified first: see [`crate::signed::verify`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bundle {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// For whom it is; another tenant refuses it.
+    pub tenant: TenantId,
+    /// Grows by each publication; a lower one is refused.
+    pub version: u64,
+    /// Digest of the bundle before this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Digest>,
+    /// When it was published.
+    pub issued: Timestamp,
+    /// When it stops counting; the strict bundle takes over.
+    pub expires: Timestamp,
+    /// Lowest daemon version that understands it, e.g. `0.1.0`.
+    pub minimum_agent: String,
+    /// How calls are classified.
+    pub rules: RuleSet,
+    /// The agents of this tenant; any other is denied.
+    pub agents: Vec<AgentPolicy>,
+    /// Where LLM requests go.
+    pub llm: LlmConfig,
+    /// Hosts that are known here.
+    #[serde(default)]
+    pub http: Vec<HttpHost>,
+    /// Set in the built-in strict bundle only: the level of every agent, listed or not. Never on the wire.
+    #[serde(skip)]
+    pub any_agent: Option<Level>,
+}
+
+/// A host that the bundle knows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpHost {
+    /// Exact name or `*.example.com`, lower case, without port.
+    pub host: String,
+    /// Whose it is.
+    #[serde(default)]
+    pub kind: HostKind,
+}
+
+/// Whose a known host is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HostKind {
+    /// A third party: reading is Yellow, writing is Yellow+External.
+    #[default]
+    Known,
+    /// A service of this tenant: writing is Yellow, deleting still Red.
+    Own,
+}
+
+/// Providers and models of the LLM gateway.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LlmConfig {
+    /// Where models live.
+    pub providers: Vec<Provider>,
+    /// What agents may ask for.
+    pub models: Vec<Model>,
+}
+
+impl LlmConfig {
+    /// The model that agents call `name`.
+    #[must_use]
+    pub fn model(&self, name: &str) -> Option<&Model> {
+        self.models.iter().find(|model| model.name == name)
+    }
+
+    /// The provider called `name`.
+    #[must_use]
+    pub fn provider(&self, name: &str) -> Option<&Provider> {
+        self.providers.iter().find(|provider| provider.name == name)
+    }
+}
+
+/// One LLM provider.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provider {
+    /// Its name in this bundle and in usage buckets.
+    pub name: String,
+    /// The API it speaks.
+    pub dialect: Dialect,
+    /// `https://…` without the path of an endpoint.
+    pub base_url: String,
+    /// The vault's name of its API key.
+    pub key: SecretName,
+}
+
+/// The API a provider speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dialect {
+    /// Anthropic Messages.
+    Anthropic,
+    /// `OpenAI` Chat Completions.
+    #[serde(rename = "openai")]
+    OpenAi,
+}
+
+/// One model as agents ask for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    /// What agents write into a request.
+    pub name: String,
+    /// [`Provider::name`].
+    pub provider: String,
+    /// What the provider is asked for.
+    pub upstream_model: String,
+    /// What it costs.
+    #[serde(default)]
+    pub price: Price,
+}
+
+/// Millionths of a US dollar per million tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Price {
+    /// Fresh input tokens.
+    pub input: u64,
+    /// Output tokens.
+    pub output: u64,
+    /// Input tokens read from the provider's cache.
+    #[serde(default)]
+    pub cache_read: u64,
+    /// Input tokens written to the provider's cache.
+    #[serde(default)]
+    pub cache_write: u64,
+    /// Reasoning tokens where they are billed apart; `None` bills them as output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<u64>,
+}
+
+impl Bundle {
+    /// The built-in bundle that counts when there is no other: shipped rules, every agent supervised, no grant, no model,
+    /// no known host.
+    #[must_use]
+    pub fn strict() -> Self {
+        Self {
+            format: FORMAT,
+            tenant: NOBODY.parse().expect("the constant is a UUID"),
+            version: 0,
+            previous: None,
+            issued: Timestamp(0),
+            expires: Timestamp(i64::MAX),
+            minimum_agent: "0.0.0".to_owned(),
+            rules: default_rules(),
+            agents: Vec::new(),
+            llm: LlmConfig::default(),
+            http: Vec::new(),
+            any_agent: Some(Level::Supervised),
+        }
+    }
+
+    /// A first bundle for `tenant`: shipped rules, these agents and models, version 1, good for 90 days from `issued`.
+    #[must_use]
+    pub fn default_for(tenant: TenantId, agents: Vec<AgentPolicy>, llm: LlmConfig, issued: Timestamp) -> Self {
+        Self {
+            tenant,
+            version: 1,
+            issued,
+            expires: Timestamp(issued.millis().saturating_add(LIFETIME_MS)),
+            minimum_agent: "0.1.0".to_owned(),
+            agents,
+            llm,
+            any_agent: None,
+            ..Self::strict()
+        }
+    }
+
+    /// What holds for `name`; `None` is an unknown agent, which may do nothing.
+    #[must_use]
+    pub fn agent(&self, name: &AgentName) -> Option<AgentPolicy> {
+        if let Some(level) = self.any_agent {
+            return Some(AgentPolicy {
+                name: name.clone(),
+                level,
+                tools: None,
+                models: Vec::new(),
+                grants: Vec::new(),
+                workspace: String::new(),
+            });
+        }
+        self.agents.iter().find(|agent| &agent.name == name).cloned()
+    }
+
+    /// Whose `host` (lower case, no port) is; `None` is unlisted.
+    #[must_use]
+    pub fn host_kind(&self, host: &str) -> Option<HostKind> {
+        // Several entries may cover one host; the stricter one counts.
+        let mut kinds = self.http.iter().filter(|h| covers_host(&h.host, host)).map(|h| h.kind);
+        let first = kinds.next()?;
+        Some(if first == HostKind::Known || kinds.any(|k| k == HostKind::Known) {
+            HostKind::Known
+        } else {
+            HostKind::Own
+        })
+    }
+
+    /// The bytes that are signed: canonical JSON (RFC 8785).
+    ///
+    /// # Errors
+    /// Never for a bundle that was parsed or built here; the error is serde's.
+    pub fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json_canonicalizer::to_vec(self)
+    }
+}
+
+/// The tenant of the strict bundle: nobody's id.
+const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,3 @@
+//! What a call would do, read out of shell text, arguments and URLs.
+
+pub mod http;

@@ -1,0 +1,319 @@
+//! The signed form of a bundle and of the list of keys that may sign one: a DSSE envelope, Ed25519 over the exact bytes.
+//!
+//! That a signature is needed is fixed here: no option, no field of the file and no caller can waive it. Bytes are parsed
+//! only after their signature was verified.
+
+use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
+use serde::{Deserialize, Serialize};
+use wardkeep_proto::digest::Digest;
+use wardkeep_proto::ids::TenantId;
+use wardkeep_proto::time::Timestamp;
+
+use crate::bundle::{Bundle, FORMAT};
+
+/// What a bundle's envelope says it holds.
+pub const BUNDLE_TYPE: &str = "application/vnd.wardkeep.bundle.v1+json";
+/// What a key list's envelope says it holds.
+pub const KEYS_TYPE: &str = "application/vnd.wardkeep.keys.v1+json";
+/// Bytes of one envelope; below the 4 MiB of a message on the link.
+pub const MAX_ENVELOPE_BYTES: usize = 3 * 1024 * 1024;
+/// Signatures in one envelope, keys in one list.
+const MAX_KEYS: usize = 16;
+/// Domain of [`bundle_digest`].
+const DIGEST_DOMAIN: &str = "wardkeep/bundle/v1";
+
+/// Why an envelope is not accepted. What was accepted before stays in force.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Larger than [`MAX_ENVELOPE_BYTES`].
+    #[error("the envelope is larger than {MAX_ENVELOPE_BYTES} bytes")]
+    TooLarge,
+    /// Not a DSSE envelope.
+    #[error("this is not a signed envelope; publish the policy again")]
+    NotAnEnvelope,
+    /// It holds something else than was asked for.
+    #[error("the envelope holds another type of document")]
+    PayloadType,
+    /// It has no signature.
+    #[error("the envelope is not signed")]
+    Unsigned,
+    /// No signature names a listed key.
+    #[error("the envelope is signed by a key that is not listed")]
+    UnknownKey,
+    /// A listed key is named, but the signature is not its own.
+    #[error("the signature does not fit the document")]
+    BadSignature,
+    /// Signed, but this build cannot read it.
+    #[error("the signed document cannot be read: {0}")]
+    Unreadable(String),
+    /// Another bundle format.
+    #[error("bundle format {0} is not known here; update the daemon")]
+    Format(u32),
+    /// Meant for another server.
+    #[error("the bundle is for tenant {0}, not for this one")]
+    WrongTenant(TenantId),
+    /// Older than what was accepted before.
+    #[error("version {got} is older than version {seen}, which was accepted before")]
+    Rollback {
+        /// Highest version accepted before.
+        seen: u64,
+        /// Version of this document.
+        got: u64,
+    },
+    /// Two documents share one version.
+    #[error("version {0} was accepted before with other content")]
+    SameVersion(u64),
+    /// It names another predecessor than the one accepted before.
+    #[error("version {0} does not follow the version accepted before")]
+    BrokenChain(u64),
+    /// Its time is over, or ends before it begins.
+    #[error("the bundle expired at {0}")]
+    Expired(Timestamp),
+    /// It needs a newer daemon.
+    #[error("the bundle needs wardkeep-agent {0} or newer; update the daemon")]
+    AgentTooOld(String),
+}
+
+/// The online keys that may sign bundles, itself signed by the offline root key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyList {
+    /// Grows by each change; a lower one is refused.
+    pub version: u64,
+    /// The keys.
+    pub keys: Vec<Key>,
+}
+
+/// One online key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Key {
+    /// [`key_id`] of `public`.
+    pub id: String,
+    /// 32 bytes in standard base64.
+    pub public: String,
+}
+
+impl Key {
+    /// The entry for a public key.
+    #[must_use]
+    pub fn new(public: &[u8; 32]) -> Self {
+        Self { id: key_id(public), public: data_encoding::BASE64.encode(public) }
+    }
+
+    fn bytes(&self) -> Option<[u8; 32]> {
+        data_encoding::BASE64.decode(self.public.as_bytes()).ok()?.try_into().ok()
+    }
+}
+
+/// The name of a public key: the first 32 hex digits of its SHA-256.
+#[must_use]
+pub fn key_id(public: &[u8]) -> String {
+    Digest::plain(public).to_string()[..32].to_owned()
+}
+
+/// What is known before an envelope is opened.
+#[derive(Clone, Debug)]
+pub struct Expect<'a> {
+    /// This tenant.
+    pub tenant: TenantId,
+    /// Version and digest of the newest bundle ever accepted, from durable storage.
+    pub seen: Option<(u64, Digest)>,
+    /// The moment.
+    pub now: Timestamp,
+    /// Version of this daemon, e.g. `0.1.0`.
+    pub agent_version: &'a str,
+}
+
+/// A bundle whose signature, tenant, version and time were checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Accepted {
+    /// The bundle.
+    pub bundle: Bundle,
+    /// Digest of its signed bytes.
+    pub digest: Digest,
+}
+
+/// Digest of a bundle's signed bytes: what `previous` names and what is remembered against rollback.
+#[must_use]
+pub fn bundle_digest(bundle_json: &[u8]) -> Digest {
+    Digest::of(DIGEST_DOMAIN, bundle_json)
+}
+
+/// Signs a bundle's bytes as they are.
+#[must_use]
+pub fn sign(bundle_json: &[u8], key: &Ed25519KeyPair) -> Vec<u8> {
+    seal(BUNDLE_TYPE, bundle_json, key)
+}
+
+/// Opens a bundle's envelope.
+///
+/// # Errors
+/// [`Refused`]; the caller keeps the bundle it has and raises an alarm.
+pub fn verify(envelope: &[u8], keys: &KeyList, expect: &Expect<'_>) -> Result<Accepted, Refused> {
+    let keys: Vec<(String, [u8; 32])> =
+        keys.keys.iter().filter_map(|key| Some((key.id.clone(), key.bytes()?))).collect();
+    let payload = open(BUNDLE_TYPE, envelope, &keys)?;
+    let digest = bundle_digest(&payload);
+
+    // The head first: a bundle of another format must be named as such, not fail on its fields.
+    let head: Head = serde_json::from_slice(&payload).map_err(unreadable)?;
+    if head.format != FORMAT {
+        return Err(Refused::Format(head.format));
+    }
+    if head.tenant != expect.tenant {
+        return Err(Refused::WrongTenant(head.tenant));
+    }
+    check_succession(&head, digest, expect.seen)?;
+    if expect.now >= head.expires || head.issued >= head.expires {
+        return Err(Refused::Expired(head.expires));
+    }
+    if !is_at_least(expect.agent_version, &head.minimum_agent) {
+        return Err(Refused::AgentTooOld(head.minimum_agent));
+    }
+    let bundle: Bundle = serde_json::from_slice(&payload).map_err(unreadable)?;
+    Ok(Accepted { bundle, digest })
+}
+
+impl KeyList {
+    /// Opens a key list's envelope with the root key pinned at enrolment.
+    ///
+    /// `seen_version`: highest version ever accepted, 0 before the first.
+    ///
+    /// # Errors
+    /// [`Refused`]; the caller keeps the list it has.
+    pub fn verify(envelope: &[u8], root_public: &[u8; 32], seen_version: u64) -> Result<Self, Refused> {
+        let payload = open(KEYS_TYPE, envelope, &[(key_id(root_public), *root_public)])?;
+        let list: Self = serde_json::from_slice(&payload).map_err(unreadable)?;
+        if list.version < seen_version || list.version == 0 {
+            return Err(Refused::Rollback { seen: seen_version, got: list.version });
+        }
+        let sound = |key: &Key| key.bytes().is_some_and(|public| key_id(&public) == key.id);
+        if list.keys.is_empty() || list.keys.len() > MAX_KEYS || !list.keys.iter().all(sound) {
+            return Err(Refused::Unreadable("the list of keys is empty, too long, or names a key wrongly".to_owned()));
+        }
+        Ok(list)
+    }
+
+    /// Signs the list with the offline root key.
+    #[must_use]
+    pub fn sign(&self, root: &Ed25519KeyPair) -> Vec<u8> {
+        let payload = serde_json_canonicalizer::to_vec(self).expect("a key list is plain JSON");
+        seal(KEYS_TYPE, &payload, root)
+    }
+}
+
+/// The fields that decide whether the rest is read.
+#[derive(Deserialize)]
+struct Head {
+    format: u32,
+    tenant: TenantId,
+    version: u64,
+    #[serde(default)]
+    previous: Option<Digest>,
+    issued: Timestamp,
+    expires: Timestamp,
+    minimum_agent: String,
+}
+
+fn check_succession(head: &Head, digest: Digest, seen: Option<(u64, Digest)>) -> Result<(), Refused> {
+    // Version 0 is the built-in strict bundle; it never travels.
+    let (seen, seen_digest) = match seen {
+        Some((version, digest)) => (version, Some(digest)),
+        None => (0, None),
+    };
+    if head.version < seen || head.version == 0 {
+        return Err(Refused::Rollback { seen, got: head.version });
+    }
+    if head.version == seen && seen_digest != Some(digest) {
+        return Err(Refused::SameVersion(seen));
+    }
+    let follows = head.version.checked_sub(1) == Some(seen);
+    if follows && seen_digest.is_some() && head.previous.is_some() && head.previous != seen_digest {
+        return Err(Refused::BrokenChain(head.version));
+    }
+    Ok(())
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Envelope {
+    #[serde(rename = "payloadType")]
+    payload_type: String,
+    payload: String,
+    signatures: Vec<Signature>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Signature {
+    keyid: String,
+    sig: String,
+}
+
+fn seal(payload_type: &str, payload: &[u8], key: &Ed25519KeyPair) -> Vec<u8> {
+    let sig = key.sign(&pre_authentication(payload_type, payload));
+    let envelope = Envelope {
+        payload_type: payload_type.to_owned(),
+        payload: data_encoding::BASE64.encode(payload),
+        signatures: vec![Signature {
+            keyid: key_id(key.public_key().as_ref()),
+            sig: data_encoding::BASE64.encode(sig.as_ref()),
+        }],
+    };
+    serde_json::to_vec(&envelope).expect("an envelope is plain JSON")
+}
+
+/// The payload, once one listed key has signed it for this type.
+fn open(payload_type: &str, envelope: &[u8], keys: &[(String, [u8; 32])]) -> Result<Vec<u8>, Refused> {
+    if envelope.len() > MAX_ENVELOPE_BYTES {
+        return Err(Refused::TooLarge);
+    }
+    let envelope: Envelope = serde_json::from_slice(envelope).map_err(|_| Refused::NotAnEnvelope)?;
+    if envelope.payload_type != payload_type {
+        return Err(Refused::PayloadType);
+    }
+    if envelope.signatures.is_empty() {
+        return Err(Refused::Unsigned);
+    }
+    if envelope.signatures.len() > MAX_KEYS {
+        return Err(Refused::TooLarge);
+    }
+    let payload = data_encoding::BASE64.decode(envelope.payload.as_bytes()).map_err(|_| Refused::NotAnEnvelope)?;
+    let signed = pre_authentication(payload_type, &payload);
+    let mut refusal = Refused::UnknownKey;
+    for signature in &envelope.signatures {
+        for (_, public) in keys.iter().filter(|(id, _)| *id == signature.keyid) {
+            refusal = Refused::BadSignature;
+            let Ok(sig) = data_encoding::BASE64.decode(signature.sig.as_bytes()) else { continue };
+            if UnparsedPublicKey::new(&ED25519, public).verify(&signed, &sig).is_ok() {
+                return Ok(payload);
+            }
+        }
+    }
+    Err(refusal)
+}
+
+/// DSSE's pre-authentication encoding: the signed bytes name their own type and length.
+fn pre_authentication(payload_type: &str, payload: &[u8]) -> Vec<u8> {
+    let mut out = format!("DSSEv1 {} {} {} ", payload_type.len(), payload_type, payload.len()).into_bytes();
+    out.extend_from_slice(payload);
+    out
+}
+
+/// Whether version `have` is `need` or newer; a version that cannot be read is not.
+fn is_at_least(have: &str, need: &str) -> bool {
+    let parts = |text: &str| -> Option<[u64; 3]> {
+        let core = text.split(['-', '+']).next()?;
+        let parts: Vec<u64> = core.split('.').map(|part| part.parse().ok()).collect::<Option<_>>()?;
+        parts.try_into().ok()
+    };
+    matches!((parts(have), parts(need)), (Some(have), Some(need)) if have >= need)
+}
+
+fn unreadable(error: serde_json::Error) -> Refused {
+    Refused::Unreadable(error.to_string())
+}
+
+#[cfg(test)]
+mod tests;
