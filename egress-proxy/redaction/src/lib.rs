@@ -1,1 +1,19 @@
-//! Empty yet.
+//! The pure redaction engine: text in, text without secrets out.
+//!
+//! * **Owns**: the index of vault values in all the forms they take ([`Engine`]), the rules for secrets of known formats
+//!   ([`RuleSet`]), placeholders, streams ([`Stream`]) and the walk through JSON that splices instead of re-serialising.
+//! * **Flows through it**: bytes of requests, tool output and messages. A vault value becomes `SECRET_REF(name)`, any other
+//!   secret `[REDACTED:kind:xxxx]`; all other bytes pass unchanged. The result is a function of text and engine only.
+//! * **Never hears of**: HTTP, vault files, clocks, providers.
+
+mod engine;
+mod json;
+mod rules;
+mod shared;
+mod stream;
+
+pub use engine::{BuildError, Engine, Finding, Redacted, RedactedBytes, Secret};
+pub use json::{JSON_BYTES, JSON_DEPTH, Unscannable};
+pub use rules::RuleSet;
+pub use shared::Shared;
+pub use stream::Stream;
