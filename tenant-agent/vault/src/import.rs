@@ -33,8 +33,14 @@ pub struct Skipped {
     pub why: String,
 }
 
+/// What a `.env` file says.
+pub(crate) struct Assignments {
+    pub(crate) found: Vec<(SecretName, SecretValue)>,
+    pub(crate) skipped: Vec<Skipped>,
+}
+
 /// The assignments of `reader`, the last one of a name winning, and what could not be read.
-pub(crate) fn read(reader: impl Read) -> Result<(Vec<(SecretName, SecretValue)>, Vec<Skipped>), VaultError> {
+pub(crate) fn read(reader: impl Read) -> Result<Assignments, VaultError> {
     let mut text = Zeroizing::new(String::new());
     let read = reader.take(MAX_BYTES + 1).read_to_string(&mut text).map_err(VaultError::ImportRead)?;
     if read as u64 > MAX_BYTES {
@@ -61,7 +67,7 @@ pub(crate) fn read(reader: impl Read) -> Result<(Vec<(SecretName, SecretValue)>,
         found.retain(|(earlier, _)| *earlier != name);
         found.push((name, value));
     }
-    Ok((found, skipped))
+    Ok(Assignments { found, skipped })
 }
 
 /// Escapes every `$` outside single quotes: a password with a dollar sign is that password, not a look into the environment
@@ -95,13 +101,13 @@ mod tests {
     use super::*;
 
     fn values(text: &str) -> Vec<(String, String)> {
-        let (found, _) = read(text.as_bytes()).unwrap();
+        let Assignments { found, .. } = read(text.as_bytes()).unwrap();
         found.iter().map(|(n, v)| (n.to_string(), v.expose().to_owned())).collect()
     }
 
     #[test]
     fn an_error_does_not_repeat_the_line() {
-        let (found, skipped) = read(&b"GOOD=12345678\nBAD='unclosed-hunter2\n"[..]).unwrap();
+        let Assignments { found, skipped } = read(&b"GOOD=12345678\nBAD='unclosed-hunter2\n"[..]).unwrap();
         assert_eq!(found.len(), 1);
         assert_eq!(skipped.len(), 1);
         assert!(!format!("{skipped:?}").contains("hunter2"));
@@ -125,7 +131,7 @@ mod tests {
     #[test]
     fn the_last_assignment_wins_and_bad_names_are_named() {
         assert_eq!(values("A=1\nexport A=2 # two\n"), [("a".to_owned(), "2".to_owned())]);
-        let (_, skipped) = read(&b"_X=12345678\nA.B=12345678"[..]).unwrap();
+        let Assignments { skipped, .. } = read(&b"_X=12345678\nA.B=12345678"[..]).unwrap();
         assert_eq!(skipped.iter().map(|s| s.key.as_str()).collect::<Vec<_>>(), ["_X", "A.B"]);
     }
 }

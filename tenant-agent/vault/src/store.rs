@@ -68,6 +68,8 @@ pub(crate) fn create(path: &Path, key: &Key) -> Result<(), OpenError> {
     // One maker at a time; what a crashed one left behind is overwritten.
     rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|_| OpenError::Busy(new.clone()))?;
     file.set_len(0).map_err(io)?;
+    // The mode above holds for a new file only; SQLite gives its log the mode of the main file.
+    rustix::fs::fchmod(&file, Mode::from_raw_mode(0o600)).map_err(|e| io(e.into()))?;
     for suffix in ["-journal", "-wal", "-shm"] {
         match std::fs::remove_file(beside(&new, suffix)) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(io(e)),
@@ -167,7 +169,9 @@ fn salt(key: &Key) -> [u8; SALT] {
 fn unlock(connection: &Connection, key: &Key) -> rusqlite::Result<()> {
     let digits = Zeroizing::new(data_encoding::HEXLOWER.encode(key.bytes()));
     let salt = data_encoding::HEXLOWER.encode(&salt(key));
-    let sql = Zeroizing::new(format!("PRAGMA cipher_memory_security = ON; PRAGMA key = \"x'{}{salt}'\";", *digits));
+    // SQLCipher would write its own diagnosis to standard error; ours is the returned error.
+    connection.execute_batch("PRAGMA cipher_log_level = NONE; PRAGMA cipher_memory_security = ON;")?;
+    let sql = Zeroizing::new(format!("PRAGMA key = \"x'{}{salt}'\";", *digits));
     connection.execute_batch(&sql)
 }
 

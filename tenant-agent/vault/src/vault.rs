@@ -12,7 +12,7 @@ use wardkeep_proto::secret::{Destination, NotGiven, SecretSource, SecretValue};
 use wardkeep_proto::time::{Clock, Timestamp};
 
 use crate::binding::{Binding, Bindings};
-use crate::import::{self, ImportReport, Skipped};
+use crate::import::{self, Assignments, ImportReport, Skipped};
 use crate::key::{KeyError, KeySource};
 use crate::store;
 
@@ -244,7 +244,7 @@ impl Vault {
     /// # Errors
     /// The file cannot be read, or SQLite refused; then nothing was taken over.
     pub fn import_env(&self, reader: impl Read) -> Result<ImportReport, VaultError> {
-        let (found, skipped) = import::read(reader)?;
+        let Assignments { found, skipped } = import::read(reader)?;
         let mut report = ImportReport { skipped, ..ImportReport::default() };
         let now = self.clock.now();
         store::change(&mut self.lock(), |db| {
