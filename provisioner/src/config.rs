@@ -1,0 +1,27 @@
+//! The daemon's settings on a new server.
+
+use crate::layout;
+
+/// Text of `/etc/wardkeep/agent.toml`. Holds no secret, and only what differs from the daemon's own defaults.
+#[must_use]
+pub fn text(link_address: &str) -> String {
+    format!(
+        r#"# Settings of wardkeep-agent. Written once by the installer and never again: change what you like.
+# Every setting with its default: wardkeep-agent config
+
+state_dir = "{state}"
+runtime_dir = "/run/wardkeep"
+
+[hub]
+address = "{link_address}"
+
+[vault]
+# systemd opens the key for the daemon; use `wardkeep-vault` instead of `wardkeep-agent vault` on the command line.
+credential = "{credential}"
+key_file = "{key}"
+"#,
+        state = layout::STATE_DIR,
+        credential = layout::KEY_CREDENTIAL,
+        key = layout::PLAIN_KEY_FILE,
+    )
+}

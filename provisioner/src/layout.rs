@@ -1,0 +1,30 @@
+//! Names and paths on a customer's server; the script, the unit and the configuration use these and no others.
+
+/// The systemd unit.
+pub const UNIT: &str = "wardkeep-agent.service";
+/// Where the unit's file is.
+pub const UNIT_FILE: &str = "/etc/systemd/system/wardkeep-agent.service";
+/// User of the daemon; owns the state and may not log in.
+pub const DAEMON_USER: &str = "wardkeep";
+/// User of the AI agents; reaches loopback and its workspace only.
+pub const AGENT_USER: &str = "agent";
+/// Group of both, for the workspace and nothing else.
+pub const WORK_GROUP: &str = "wardkeep-work";
+/// Settings, readable by all: no secret stands in them.
+pub const CONFIG_FILE: &str = "/etc/wardkeep/agent.toml";
+/// The vault's key when systemd can seal it to this server.
+pub const SEALED_KEY_FILE: &str = "/etc/wardkeep/vault-key.cred";
+/// The vault's key otherwise: root only, handed to the daemon by systemd.
+pub const PLAIN_KEY_FILE: &str = "/etc/wardkeep/vault.key";
+/// Name of the credential in `$CREDENTIALS_DIRECTORY`.
+pub const KEY_CREDENTIAL: &str = "vault-key";
+/// Identity, vault, gate, usage, audit.
+pub const STATE_DIR: &str = "/var/lib/wardkeep";
+/// Where agents work; the only place outside the state that the daemon may write.
+pub const WORKSPACE: &str = "/srv/wardkeep/workspace";
+/// Versions of the binary, one folder each.
+pub const VERSIONS_DIR: &str = "/opt/wardkeep";
+/// The version in force.
+pub const BINARY_LINK: &str = "/usr/local/bin/wardkeep-agent";
+/// Runs `wardkeep-agent vault …` with the key, which only systemd can open.
+pub const VAULT_COMMAND: &str = "/usr/local/sbin/wardkeep-vault";

@@ -1,0 +1,46 @@
+DIRECTORIES='/etc/wardkeep root:root 0755
+/opt/wardkeep root:root 0755
+/var/lib/wardkeep wardkeep:wardkeep 0700
+/srv/wardkeep root:root 0755
+/srv/wardkeep/workspace root:wardkeep-work 2770'
+
+# With an owner that is wrong, `apply` mends it.
+probe_directories() {
+    printf '%s\n' "$DIRECTORIES" | while read -r path owner mode; do
+        [ "$(stat -c '%U:%G %a' "$ROOT$path")" = "$owner ${mode#0}" ] || exit 1
+    done
+}
+
+apply_directories() {
+    printf '%s\n' "$DIRECTORIES" | while read -r path owner mode; do
+        if [ ! -d "$ROOT$path" ]; then
+            printf '%s\n' "$path" >>"$WORK/directories"
+            mkdir -p -m 0700 "$ROOT$path"
+        fi
+        chown "$owner" "$ROOT$path"
+        chmod "$mode" "$ROOT$path"
+    done
+}
+
+undo_directories() {
+    if [ ! -e "$WORK/directories" ]; then return 0; fi
+    # Made by this run, so nothing in it is older than this run.
+    if grep -qx /var/lib/wardkeep "$WORK/directories"; then rm -rf "$STATE"; fi
+    for path in /srv/wardkeep/workspace /srv/wardkeep /opt/wardkeep /etc/wardkeep; do
+        if grep -qx "$path" "$WORK/directories" && [ -d "$ROOT$path" ]; then
+            rmdir --ignore-fail-on-non-empty "$ROOT$path"
+        fi
+    done
+}
+
+remove_directories() {
+    if [ "$PURGE" = yes ]; then
+        rm -rf "$STATE" "$ROOT/etc/wardkeep"
+        for path in /srv/wardkeep/workspace /srv/wardkeep; do
+            if [ -d "$ROOT$path" ]; then rmdir --ignore-fail-on-non-empty "$ROOT$path"; fi
+        done
+        if [ -d "$ROOT/srv/wardkeep" ]; then say "       kept: /srv/wardkeep/workspace, it is not empty"; fi
+    else
+        say "       kept: /var/lib/wardkeep, /etc/wardkeep and /srv/wardkeep; uninstall --purge removes them"
+    fi
+}

@@ -1,0 +1,63 @@
+//! The hardened systemd unit of the daemon.
+
+use crate::params::Limits;
+
+/// Stands where the script puts how this server hands over the vault's key.
+pub(crate) const KEY_PLACE: &str = "@VAULT_KEY@";
+
+/// Text of the unit's file, with the line that loads the vault's key given as `key`: `LoadCredentialEncrypted=…` or
+/// `LoadCredential=…`.
+#[must_use]
+pub fn text(limits: Limits, key: &str) -> String {
+    include_str!("steps/wardkeep-agent.service")
+        .replace("@MEMORY_MAX_MIB@", &limits.memory_max_mib.to_string())
+        .replace("@TASKS_MAX@", &limits.tasks_max.to_string())
+        .replace(KEY_PLACE, key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout;
+
+    #[test]
+    fn the_unit_keeps_its_walls() {
+        let unit = text(Limits::default(), "LoadCredential=vault-key:/etc/wardkeep/vault.key");
+        for line in [
+            "Type=notify",
+            "User=wardkeep",
+            "KillMode=process",
+            "OOMPolicy=continue",
+            "LoadCredential=vault-key:/etc/wardkeep/vault.key",
+            "MemoryMax=1024M",
+            "TasksMax=512",
+            "LimitCORE=0",
+            "NoNewPrivileges=yes",
+            "CapabilityBoundingSet=",
+            "ProtectSystem=strict",
+            "ProtectHome=yes",
+            "PrivateTmp=yes",
+            "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6",
+        ] {
+            assert!(unit.lines().any(|own| own == line), "missing: {line}");
+        }
+        assert!(unit.contains("WatchdogSec="));
+        assert!(unit.contains("SystemCallFilter=@system-service"));
+        assert!(!unit.contains('@') || unit.matches('@').count() == unit.matches("@system-service").count(), "{unit}");
+    }
+
+    #[test]
+    fn names_are_those_of_the_layout() {
+        let unit = text(Limits::default(), "");
+        let state = layout::STATE_DIR.trim_start_matches("/var/lib/");
+        for line in [
+            format!("User={}", layout::DAEMON_USER),
+            format!("SupplementaryGroups={}", layout::WORK_GROUP),
+            format!("StateDirectory={state}"),
+            format!("ReadWritePaths=-{}", layout::WORKSPACE),
+            format!("ExecStart={} run", layout::BINARY_LINK),
+        ] {
+            assert!(unit.lines().any(|own| own == line), "missing: {line}");
+        }
+    }
+}
