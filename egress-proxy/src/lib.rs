@@ -1,1 +1,37 @@
-//! Empty yet.
+//! The LLM gateway: the one way from an agent to a model.
+//!
+//! * **Owns**: the gateway on loopback ([`serve`]), the request's way through it (who asks, may they, redaction, key
+//!   injection), the relay of the answer, and the metering of tokens ([`Meter`]).
+//! * **Flows through it**: an agent's request in the Anthropic Messages or `OpenAI` Chat Completions dialect → refusal, or
+//!   the same bytes without secrets → the provider → its answer byte for byte → usage → an hourly bucket.
+//! * **Never hears of**: the hub, tool calls and their gates, the vault's file.
+//!
+//! What was not redacted reaches the provider as the agent wrote it; only `model` and `stream_options` are spliced. Every
+//! refusal is a document of the caller's dialect. Nothing here prints, logs or answers a value of the vault.
+
+mod body;
+mod client;
+mod exchange;
+mod gateway;
+mod headers;
+mod meter;
+mod models;
+mod price;
+mod refusal;
+mod relay;
+mod request;
+mod server;
+mod sse;
+mod usage;
+mod withhold;
+
+#[cfg(test)]
+mod tests;
+
+pub use client::{Roots, RootsError};
+pub use gateway::{Gateway, LeaseBook, Parts, PostureSource, Timeouts};
+pub use meter::{Admission, Admitted, Amounts, Bucket, BucketKey, Meter, MeterError, Settlement, Total};
+pub use price::cost_micros;
+pub use request::BODY_BYTES;
+pub use server::serve;
+pub use usage::Usage;

@@ -1,0 +1,175 @@
+//! The way out: one pooled client, and where a provider's base address leads.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Uri;
+use http::uri::{PathAndQuery, Scheme};
+use http_body_util::Full;
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::pki_types::CertificateDer;
+
+use crate::gateway::Timeouts;
+
+/// Whom to trust as a provider's certificate authority.
+#[derive(Clone, Debug)]
+pub enum Roots {
+    /// The machine's store.
+    Native,
+    /// These certificates and no other.
+    Given(Vec<CertificateDer<'static>>),
+}
+
+/// The certificate authorities cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RootsError {
+    /// The machine's store is empty or unreadable.
+    #[error("no certificate authorities were found; install the package ca-certificates")]
+    Native(#[source] std::io::Error),
+    /// A given certificate is not one.
+    #[error("a given certificate authority cannot be read")]
+    Given(#[source] rustls::Error),
+}
+
+/// The pooled client. HTTP/1.1 only: an aborted stream closes its connection, which tells every provider to stop.
+pub(crate) type Pool = hyper_util::client::legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
+pub(crate) struct Client(pub(crate) Pool);
+
+impl Client {
+    pub(crate) fn new(roots: &Roots, timeouts: &Timeouts) -> Result<Self, RootsError> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = hyper_rustls::HttpsConnectorBuilder::new();
+        let builder = match roots {
+            Roots::Native => builder
+                .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
+                .map_err(RootsError::Native)?,
+            Roots::Given(certificates) => {
+                let mut store = rustls::RootCertStore::empty();
+                for certificate in certificates {
+                    store.add(certificate.clone()).map_err(RootsError::Given)?;
+                }
+                let config = rustls::ClientConfig::builder_with_provider(provider)
+                    .with_safe_default_protocol_versions()
+                    .map_err(RootsError::Given)?
+                    .with_root_certificates(store)
+                    .with_no_client_auth();
+                builder.with_tls_config(config)
+            }
+        };
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(timeouts.connect));
+        tcp.set_keepalive(Some(std::time::Duration::from_secs(30)));
+        // Plain HTTP is let through here because `Upstream` gives it to loopback only.
+        let connector = builder.https_or_http().enable_http1().wrap_connector(tcp);
+        let pool = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(std::time::Duration::from_secs(60))
+            .build(connector);
+        Ok(Self(pool))
+    }
+}
+
+/// Where one request goes: parsed from a provider's base address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Upstream {
+    pub(crate) uri: Uri,
+    /// Lower case, without brackets.
+    pub(crate) host: String,
+    pub(crate) port: u16,
+}
+
+/// The base address of a provider is unusable; the bundle must be mended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BadAddress;
+
+impl Upstream {
+    /// `endpoint` is the path from `/v1` on; a base that ends in `/v1` already does not get it twice.
+    pub(crate) fn parse(base: &str, endpoint: &str, query: Option<&str>) -> Result<Self, BadAddress> {
+        let base: Uri = base.parse().map_err(|_| BadAddress)?;
+        let authority = base.authority().ok_or(BadAddress)?.clone();
+        if authority.as_str().contains('@') || base.query().is_some() {
+            return Err(BadAddress);
+        }
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+        let scheme = base.scheme().ok_or(BadAddress)?.clone();
+        let usual = if scheme == Scheme::HTTPS {
+            443
+        } else if scheme == Scheme::HTTP && is_loopback(&host) {
+            80
+        } else {
+            return Err(BadAddress);
+        };
+        let port = authority.port_u16().unwrap_or(usual);
+        let path = base.path().trim_end_matches('/');
+        let path = path.strip_suffix("/v1").unwrap_or(path);
+        let mut target = format!("{path}{endpoint}");
+        if let Some(query) = query {
+            target.push('?');
+            target.push_str(query);
+        }
+        let target: PathAndQuery = target.parse().map_err(|_| BadAddress)?;
+        let uri = Uri::builder()
+            .scheme(scheme)
+            .authority(authority)
+            .path_and_query(target)
+            .build()
+            .map_err(|_| BadAddress)?;
+        Ok(Self { uri, host, port })
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_https_or_loopback() {
+        for bad in [
+            "http://api.example.com",
+            "http://127.0.0.1.example.com",
+            "http://localhost.example.com",
+            "http://10.0.0.1",
+            "http://169.254.169.254",
+            "ftp://127.0.0.1",
+            "https://user:pass@api.example.com",
+            "http://127.0.0.1@api.example.com",
+            "https://api.example.com/?x=1",
+            "api.example.com",
+            "/v1",
+            "",
+        ] {
+            assert_eq!(Upstream::parse(bad, "/v1/messages", None), Err(BadAddress), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_endpoint_is_joined_once() {
+        for (base, uri, host, port) in [
+            ("https://API.example.com", "https://API.example.com/v1/messages", "api.example.com", 443),
+            ("https://api.example.com/v1/", "https://api.example.com/v1/messages", "api.example.com", 443),
+            (
+                "https://api.example.com:8443/llm/v1",
+                "https://api.example.com:8443/llm/v1/messages",
+                "api.example.com",
+                8443,
+            ),
+            ("http://127.0.0.1:9/", "http://127.0.0.1:9/v1/messages", "127.0.0.1", 9),
+            ("http://[::1]", "http://[::1]/v1/messages", "::1", 80),
+        ] {
+            let upstream = Upstream::parse(base, "/v1/messages", None).expect(base);
+            assert_eq!((upstream.uri.to_string().as_str(), upstream.host.as_str(), upstream.port), (uri, host, port));
+        }
+        let upstream = Upstream::parse("https://a.example", "/v1/messages", Some("beta=true")).expect("valid");
+        assert_eq!(upstream.uri.to_string(), "https://a.example/v1/messages?beta=true");
+    }
+}

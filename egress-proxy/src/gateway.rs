@@ -1,0 +1,118 @@
+//! The gateway's parts and its standing state.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, watch};
+use wardkeep_policy::{Bundle, Posture};
+use wardkeep_proto::ids::AgentName;
+use wardkeep_proto::secret::{AgentTokens, SecretSource};
+use wardkeep_proto::time::Clock;
+use wardkeep_proto::waypoint::Waypoints;
+
+use crate::client::{Client, Roots, RootsError};
+use crate::meter::Meter;
+
+/// Bytes of request bodies that may wait in memory at the same time, in KiB.
+const WAITING_KIB: usize = 256 * 1024;
+/// Large bodies that may be scanned at the same time; more would starve the relay of its cores.
+const SCANS: usize = 2;
+
+/// Who knows whether an agent's hook is alive.
+pub trait LeaseBook: Send + Sync + 'static {
+    /// Whether `agent` holds a live hook lease now. Without one it gets no model.
+    fn alive(&self, agent: &AgentName) -> bool;
+}
+
+/// Who knows the closed states that hold now.
+pub trait PostureSource: Send + Sync + 'static {
+    /// The posture of the machine as it counts for `agent`.
+    fn posture(&self, agent: &AgentName) -> Posture;
+}
+
+impl<F: Fn(&AgentName) -> Posture + Send + Sync + 'static> PostureSource for F {
+    fn posture(&self, agent: &AgentName) -> Posture {
+        self(agent)
+    }
+}
+
+/// How long the gateway waits. There is no limit on a whole answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// For the TCP connection to a provider.
+    pub connect: Duration,
+    /// For the head of an answer that is not streamed: the provider thinks first and writes then.
+    pub first_byte: Duration,
+    /// Between two bytes of a stream in either direction; also for the head of a streamed answer.
+    pub idle: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            first_byte: Duration::from_secs(600),
+            // Providers ping about every 15 s, but models that think have been silent for two minutes.
+            idle: Duration::from_secs(180),
+        }
+    }
+}
+
+/// What the gateway is made of.
+pub struct Parts {
+    /// Where provider keys come from.
+    pub secrets: Arc<dyn SecretSource>,
+    /// Who asks.
+    pub tokens: Arc<dyn AgentTokens>,
+    /// Whether their hook is alive.
+    pub leases: Arc<dyn LeaseBook>,
+    /// What must not leave.
+    pub redaction: wardkeep_redaction::Shared,
+    /// Agents, models, providers and prices; a new generation counts from the next request on.
+    pub bundle: watch::Receiver<Arc<Bundle>>,
+    /// Where usage goes.
+    pub meter: Meter,
+    /// Now.
+    pub clock: Arc<dyn Clock>,
+    /// Told of each point on the way.
+    pub waypoints: Arc<dyn Waypoints>,
+    /// The closed states.
+    pub posture: Arc<dyn PostureSource>,
+    /// Whom to trust as a provider's certificate authority.
+    pub roots: Roots,
+    /// How long to wait.
+    pub timeouts: Timeouts,
+}
+
+/// The gateway; hand it to [`crate::serve`].
+pub struct Gateway {
+    pub(crate) parts: Parts,
+    pub(crate) client: Client,
+    pub(crate) waiting: Arc<Semaphore>,
+    pub(crate) scans: Semaphore,
+    requests: AtomicU64,
+}
+
+impl Gateway {
+    /// Puts the parts together.
+    ///
+    /// # Errors
+    /// The certificate authorities cannot be read.
+    pub fn new(parts: Parts) -> Result<Arc<Self>, RootsError> {
+        let client = Client::new(&parts.roots, &parts.timeouts)?;
+        Ok(Arc::new(Self {
+            parts,
+            client,
+            waiting: Arc::new(Semaphore::new(WAITING_KIB)),
+            scans: Semaphore::new(SCANS),
+            requests: AtomicU64::new(0),
+        }))
+    }
+
+    /// A name for one request, for the caller and the records: time and a count, no secret.
+    pub(crate) fn request_id(&self) -> String {
+        let count = self.requests.fetch_add(1, Ordering::Relaxed);
+        format!("wk-{:x}-{count:x}", self.parts.clock.now().millis())
+    }
+}

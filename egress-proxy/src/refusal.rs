@@ -1,0 +1,223 @@
+//! Every way in which the gateway says no, as a document of the caller's dialect.
+//!
+//! The status decides what agents do next. A hard refusal is 400: one attempt, the text is shown, nothing cools down. 402
+//! and 429 are never ours (agents disable the provider or retry for minutes); 401 is for a token nobody knows; 502 and 504
+//! are worth a retry. Source: reference/openclaw.md 3.2 and the retry rules of both official clients.
+
+use http::StatusCode;
+use serde_json::json;
+use wardkeep_policy::{Closed, Dialect};
+use wardkeep_proto::ids::AgentName;
+use wardkeep_proto::secret::NotGiven;
+use wardkeep_redaction::Unscannable;
+
+use crate::meter::MeterError;
+use crate::request::{BODY_BYTES, InvalidBody};
+
+/// Why a request got no answer from a model. The texts hold no byte of the request.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refusal {
+    // The caller's.
+    #[error("this address does not exist here; the gateway serves /v1/messages, /v1/chat/completions and /v1/models")]
+    NoRoute,
+    #[error("this address answers {0} only")]
+    Method(&'static str),
+    #[error(
+        "the API key is not a local token of an agent of this server; run `wardkeep-agent status` to see its agents"
+    )]
+    UnknownToken,
+    #[error("the request is compressed; send it without content-encoding, so that it can be scanned")]
+    Encoded,
+    #[error("the request is larger than {} MiB", BODY_BYTES / 1024 / 1024)]
+    TooLarge,
+    #[error("the request stopped arriving")]
+    Stalled,
+    #[error("{0}")]
+    Invalid(#[from] InvalidBody),
+    #[error("the request cannot be scanned and therefore does not leave: {0}")]
+    Unscannable(#[from] Unscannable),
+    #[error("the address or a header holds a secret; send it nowhere but in a tool call as SECRET_REF(name)")]
+    SecretInHead,
+    // The policy's.
+    #[error(
+        "agent {0} has no live hook: its runtime must load the Wardkeep hook and call session-start before it gets a model"
+    )]
+    NoLease(AgentName),
+    #[error("closed ({}): {}; {}", .0.as_str(), .0.why(), .0.what_to_do())]
+    Closed(Closed),
+    #[error("the policy does not know agent {0}; add it on the hub")]
+    UnknownAgent(AgentName),
+    #[error("agent {agent} may not use this model; it may use: {allowed}")]
+    UnlistedModel { agent: AgentName, allowed: String },
+    #[error("this model speaks the other API; ask for it at {0}")]
+    OtherDialect(&'static str),
+    // The operator's.
+    #[error("the provider of this model is not configured rightly; mend the policy on the hub")]
+    BadProvider,
+    #[error("the provider's key is not available: {0}")]
+    NoKey(#[from] NotGiven),
+    #[error("the provider's key has characters that no header may carry; set it again")]
+    BadKey,
+    #[error("usage cannot be recorded, so nothing is sent: {0}")]
+    Meter(#[from] MeterError),
+    // The machine's and the provider's.
+    #[error("too many large requests wait at the same time; try again")]
+    Busy,
+    #[error("the provider cannot be reached from this server; try again, or run `wardkeep-agent doctor`")]
+    Unreachable,
+    #[error("the provider closed the connection before it answered; try again")]
+    Broken,
+    #[error("the provider did not answer in time; try again")]
+    Silent,
+    #[error("the provider answered with something that cannot be relayed (status {0})")]
+    Unrelayable(u16),
+}
+
+impl Refusal {
+    /// The stable name, for records, tests and the `OpenAI` field `code`.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::NoRoute => "no-route",
+            Self::Method(_) => "method",
+            Self::UnknownToken => "unknown-token",
+            Self::Encoded => "encoded",
+            Self::TooLarge => "too-large",
+            Self::Stalled => "stalled",
+            Self::Invalid(_) => "invalid-body",
+            Self::Unscannable(Unscannable::Sealed { .. }) => "secret-in-signed-block",
+            Self::Unscannable(_) => "unscannable",
+            Self::SecretInHead => "secret-in-head",
+            Self::NoLease(_) => "no-lease",
+            Self::Closed(closed) => closed.as_str(),
+            Self::UnknownAgent(_) => "unknown-agent",
+            Self::UnlistedModel { .. } => "unlisted-model",
+            Self::OtherDialect(_) => "other-dialect",
+            Self::BadProvider => "bad-provider",
+            Self::NoKey(NotGiven::Locked) => "vault-locked",
+            Self::NoKey(_) => "no-key",
+            Self::BadKey => "bad-key",
+            Self::Meter(MeterError::DiskFull) => "disk-full",
+            Self::Meter(_) => "meter",
+            Self::Busy => "busy",
+            Self::Unreachable => "unreachable",
+            Self::Broken => "broken",
+            Self::Silent => "silent",
+            Self::Unrelayable(_) => "unrelayable",
+        }
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::UnknownToken => StatusCode::UNAUTHORIZED,
+            Self::NoRoute => StatusCode::NOT_FOUND,
+            Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Stalled => StatusCode::REQUEST_TIMEOUT,
+            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unreachable | Self::Broken | Self::Unrelayable(_) => StatusCode::BAD_GATEWAY,
+            Self::Silent => StatusCode::GATEWAY_TIMEOUT,
+            Self::Encoded
+            | Self::Invalid(_)
+            | Self::Unscannable(_)
+            | Self::SecretInHead
+            | Self::NoLease(_)
+            | Self::Closed(_)
+            | Self::UnknownAgent(_)
+            | Self::UnlistedModel { .. }
+            | Self::OtherDialect(_)
+            | Self::BadProvider
+            | Self::NoKey(_)
+            | Self::BadKey
+            | Self::Meter(_) => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    /// Whether the same request may succeed later without anybody doing something.
+    pub(crate) fn may_pass_later(&self) -> bool {
+        self.status().is_server_error() || self.status() == StatusCode::REQUEST_TIMEOUT
+    }
+
+    /// The document that `dialect` expects.
+    pub(crate) fn document(&self, dialect: Dialect, request_id: &str) -> Vec<u8> {
+        document(dialect, self.status(), self.code(), &format!("Wardkeep: {self}"), request_id)
+    }
+}
+
+/// An error in the words of `dialect`.
+fn document(dialect: Dialect, status: StatusCode, code: &str, message: &str, request_id: &str) -> Vec<u8> {
+    let kind = kind(dialect, status);
+    match dialect {
+        Dialect::Anthropic => {
+            json!({"type": "error", "error": {"type": kind, "message": message}, "request_id": request_id})
+        }
+        Dialect::OpenAi => json!({"error": {"message": message, "type": kind, "param": null, "code": code}}),
+    }
+    .to_string()
+    .into_bytes()
+}
+
+/// The event that ends a stream which broke on its way.
+pub(crate) fn broken_stream(dialect: Dialect) -> Vec<u8> {
+    let text = "Wardkeep: the provider's stream broke off; the answer is not complete";
+    match dialect {
+        Dialect::Anthropic => {
+            let data = json!({"type": "error", "error": {"type": "api_error", "message": text}});
+            format!("event: error\ndata: {data}\n\n")
+        }
+        Dialect::OpenAi => {
+            let error = json!({"message": text, "type": "server_error", "param": null, "code": "broken"});
+            format!("data: {}\n\n", json!({ "error": error }))
+        }
+    }
+    .into_bytes()
+}
+
+fn kind(dialect: Dialect, status: StatusCode) -> &'static str {
+    match (dialect, status.as_u16()) {
+        (Dialect::Anthropic, 401) => "authentication_error",
+        (Dialect::Anthropic, 404) => "not_found_error",
+        (Dialect::Anthropic, 413) => "request_too_large",
+        (Dialect::Anthropic, 408 | 504) => "timeout_error",
+        (Dialect::Anthropic, 500..) => "api_error",
+        (Dialect::OpenAi, 500..) => "server_error",
+        _ => "invalid_request_error",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_refusal_makes_agents_disable_the_provider_or_retry_for_long() {
+        let name: AgentName = "office".parse().unwrap();
+        for refusal in [
+            Refusal::NoLease(name.clone()),
+            Refusal::Closed(Closed::DiskFull),
+            Refusal::UnknownAgent(name.clone()),
+            Refusal::UnlistedModel { agent: name, allowed: "none".to_owned() },
+            Refusal::NoKey(NotGiven::Locked),
+            Refusal::Meter(MeterError::DiskFull),
+            Refusal::Unscannable(Unscannable::TooDeep),
+            Refusal::Encoded,
+            Refusal::SecretInHead,
+        ] {
+            assert_eq!(refusal.status(), StatusCode::BAD_REQUEST, "{refusal}");
+            assert!(!refusal.may_pass_later());
+        }
+        assert!(Refusal::Unreachable.may_pass_later());
+    }
+
+    #[test]
+    fn documents_are_those_of_the_dialect() {
+        let anthropic = Refusal::UnknownToken.document(Dialect::Anthropic, "wk-1");
+        let anthropic: serde_json::Value = serde_json::from_slice(&anthropic).unwrap();
+        assert_eq!(anthropic["type"], "error");
+        assert_eq!(anthropic["error"]["type"], "authentication_error");
+        assert_eq!(anthropic["request_id"], "wk-1");
+        let openai = Refusal::Unreachable.document(Dialect::OpenAi, "wk-1");
+        let openai: serde_json::Value = serde_json::from_slice(&openai).unwrap();
+        assert_eq!(openai["error"]["type"], "server_error");
+        assert_eq!(openai["error"]["code"], "unreachable");
+    }
+}

@@ -1,0 +1,216 @@
+//! Tokens that an answer used, read on the side while it is relayed.
+//!
+//! Providers report cumulative snapshots: a field replaces its earlier value, a missing one keeps it. The conventions
+//! differ (Anthropic's input excludes the cache, `OpenAI`'s includes it) and end here in one record.
+
+use serde::Deserialize;
+use wardkeep_policy::Dialect;
+
+use crate::meter::Settlement;
+use crate::sse;
+
+mod anthropic;
+mod openai;
+#[cfg(test)]
+mod tests;
+
+/// Tokens of one request by kind; no kind contains another but `output` contains `reasoning`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Input neither read from nor written to the provider's cache.
+    pub input: u64,
+    /// Output, reasoning included.
+    pub output: u64,
+    /// Input read from the cache.
+    pub cache_read: u64,
+    /// Input written to the cache.
+    pub cache_write: u64,
+    /// The part of the output that was reasoning.
+    pub reasoning: u64,
+}
+
+impl Usage {
+    /// Each number at most a trillion: a provider's nonsense cannot overflow a total.
+    #[must_use]
+    pub fn bounded(self) -> Self {
+        const MOST: u64 = 1_000_000_000_000;
+        Self {
+            input: self.input.min(MOST),
+            output: self.output.min(MOST),
+            cache_read: self.cache_read.min(MOST),
+            cache_write: self.cache_write.min(MOST),
+            reasoning: self.reasoning.min(MOST),
+        }
+    }
+}
+
+/// Tokens charged for text whose provider named no number: four bytes each, rounded up.
+#[must_use]
+pub(crate) fn estimate_tokens(bytes: u64) -> u64 {
+    bytes.div_ceil(4)
+}
+
+/// Bytes of a plain answer that are kept for its usage; a longer one is estimated.
+const PLAIN_BYTES: usize = 8 * 1024 * 1024;
+
+/// Watches the bytes of one answer.
+pub(crate) struct Observer {
+    tally: Tally,
+    form: Form,
+}
+
+enum Form {
+    Events(sse::Parser),
+    Plain(Vec<u8>),
+    Opaque,
+}
+
+/// What is known so far.
+struct Tally {
+    numbers: Numbers,
+    /// Bytes of text, tool arguments and thinking that were seen.
+    text_bytes: u64,
+    /// The final numbers are in.
+    complete: bool,
+}
+
+enum Numbers {
+    Anthropic(anthropic::Numbers),
+    OpenAi(openai::Numbers),
+}
+
+impl Observer {
+    /// For a stream of events.
+    pub(crate) fn events(dialect: Dialect) -> Self {
+        Self { tally: Tally::new(dialect), form: Form::Events(sse::Parser::default()) }
+    }
+
+    /// For one JSON document.
+    pub(crate) fn plain(dialect: Dialect) -> Self {
+        Self { tally: Tally::new(dialect), form: Form::Plain(Vec::new()) }
+    }
+
+    /// For bytes that cannot be read, such as a compressed answer.
+    pub(crate) fn opaque(dialect: Dialect) -> Self {
+        Self { tally: Tally::new(dialect), form: Form::Opaque }
+    }
+
+    /// Takes the next bytes of the answer.
+    pub(crate) fn feed(&mut self, bytes: &[u8]) {
+        match &mut self.form {
+            Form::Events(parser) => {
+                let mut rest = bytes;
+                while !rest.is_empty() {
+                    let (used, ended) = parser.advance(rest);
+                    if ended && let Some(data) = parser.data() {
+                        self.tally.event(data);
+                    }
+                    rest = &rest[used..];
+                }
+            }
+            Form::Plain(kept) if kept.len() + bytes.len() <= PLAIN_BYTES => kept.extend_from_slice(bytes),
+            Form::Plain(kept) => {
+                self.tally.text_bytes = (kept.len() + bytes.len()) as u64;
+                self.form = Form::Opaque;
+            }
+            Form::Opaque => self.tally.text_bytes += bytes.len() as u64,
+        }
+    }
+
+    /// Whether an event of our own can follow what was relayed.
+    pub(crate) fn may_add_event(&self) -> bool {
+        matches!(&self.form, Form::Events(parser) if parser.at_boundary())
+    }
+
+    /// The account of what was seen; `estimated_input` counts where the provider named no input.
+    pub(crate) fn settle(&mut self, estimated_input: u64) -> Settlement {
+        match &mut self.form {
+            Form::Plain(kept) => self.tally.plain(&std::mem::take(kept)),
+            Form::Events(parser) => self.tally.text_bytes += parser.skipped(),
+            Form::Opaque => {}
+        }
+        self.tally.settle(estimated_input)
+    }
+}
+
+impl Tally {
+    fn new(dialect: Dialect) -> Self {
+        let numbers = match dialect {
+            Dialect::Anthropic => Numbers::Anthropic(anthropic::Numbers::default()),
+            Dialect::OpenAi => Numbers::OpenAi(openai::Numbers::default()),
+        };
+        Self { numbers, text_bytes: 0, complete: false }
+    }
+
+    fn event(&mut self, data: &[u8]) {
+        let seen = match &mut self.numbers {
+            Numbers::Anthropic(numbers) => numbers.event(data),
+            Numbers::OpenAi(numbers) => numbers.event(data),
+        };
+        self.text_bytes += seen.text_bytes;
+        self.complete |= seen.complete;
+    }
+
+    fn plain(&mut self, body: &[u8]) {
+        self.complete = match &mut self.numbers {
+            Numbers::Anthropic(numbers) => numbers.plain(body),
+            Numbers::OpenAi(numbers) => numbers.plain(body),
+        };
+        if !self.complete {
+            self.text_bytes = body.len() as u64;
+        }
+    }
+
+    fn settle(&self, estimated_input: u64) -> Settlement {
+        let reported = match &self.numbers {
+            Numbers::Anthropic(numbers) => numbers.usage(),
+            Numbers::OpenAi(numbers) => numbers.usage(),
+        };
+        if self.complete {
+            return Settlement { usage: reported.unwrap_or_default(), estimated: false };
+        }
+        let mut usage = reported.unwrap_or(Usage { input: estimated_input, ..Usage::default() });
+        usage.output = usage.output.max(estimate_tokens(self.text_bytes));
+        Settlement { usage, estimated: true }
+    }
+}
+
+/// What one event told.
+#[derive(Default)]
+struct Seen {
+    text_bytes: u64,
+    complete: bool,
+}
+
+/// The length of a JSON string in bytes, without keeping it.
+#[derive(Clone, Copy, Default)]
+struct Length(u64);
+
+impl<'de> Deserialize<'de> for Length {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Measure;
+        impl serde::de::Visitor<'_> for Measure {
+            type Value = Length;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Length, E> {
+                Ok(Length(text.len() as u64))
+            }
+        }
+        from.deserialize_str(Measure)
+    }
+}
+
+fn lengths<const N: usize>(parts: [Option<Length>; N]) -> u64 {
+    parts.into_iter().flatten().map(|length| length.0).sum()
+}
+
+/// Replaces `old` by a number that is there.
+fn replace(old: &mut Option<u64>, new: Option<u64>) {
+    if new.is_some() {
+        *old = new;
+    }
+}

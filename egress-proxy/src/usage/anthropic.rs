@@ -1,0 +1,106 @@
+//! Anthropic Messages: `message_start` names the input, each `message_delta` the output so far.
+
+use serde::Deserialize;
+
+use super::{Length, Seen, Usage, lengths, replace};
+
+/// The last known value of each field. Input excludes what was read from or written to the cache.
+#[derive(Default)]
+pub(super) struct Numbers {
+    input: Option<u64>,
+    cache_read: Option<u64>,
+    cache_write: Option<u64>,
+    output: Option<u64>,
+    thinking: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Block {
+    input_tokens: Option<u64>,
+    cache_read_input_tokens: Option<u64>,
+    cache_creation_input_tokens: Option<u64>,
+    output_tokens: Option<u64>,
+    output_tokens_details: Option<Details>,
+}
+
+#[derive(Deserialize)]
+struct Details {
+    thinking_tokens: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Event {
+    message: Option<Message>,
+    delta: Option<Delta>,
+    usage: Option<Block>,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    usage: Option<Block>,
+}
+
+#[derive(Deserialize)]
+struct Delta {
+    text: Option<Length>,
+    partial_json: Option<Length>,
+    thinking: Option<Length>,
+    stop_reason: Option<Length>,
+}
+
+impl Numbers {
+    pub(super) fn event(&mut self, data: &[u8]) -> Seen {
+        let Ok(event) = serde_json::from_slice::<Event>(data) else { return Seen::default() };
+        let mut seen = Seen::default();
+        if let Some(block) = event.message.and_then(|message| message.usage) {
+            self.take(block);
+        }
+        // Only the last `message_delta` has a stop reason; numbers before it are on their way.
+        let stopped = event.delta.as_ref().is_some_and(|delta| delta.stop_reason.is_some());
+        if let Some(delta) = event.delta {
+            seen.text_bytes = lengths([delta.text, delta.partial_json, delta.thinking]);
+        }
+        if let Some(block) = event.usage {
+            seen.complete = stopped && block.output_tokens.is_some();
+            self.take(block);
+        }
+        seen
+    }
+
+    /// Whether the document held its usage.
+    pub(super) fn plain(&mut self, body: &[u8]) -> bool {
+        let Ok(Message { usage: Some(block) }) = serde_json::from_slice(body) else { return false };
+        let complete = block.output_tokens.is_some();
+        self.take(block);
+        complete
+    }
+
+    pub(super) fn usage(&self) -> Option<Usage> {
+        if self.input.is_none() && self.output.is_none() {
+            return None;
+        }
+        let output = self.output.unwrap_or(0);
+        Some(Usage {
+            input: self.input.unwrap_or(0),
+            output,
+            cache_read: self.cache_read.unwrap_or(0),
+            cache_write: self.cache_write.unwrap_or(0),
+            reasoning: self.thinking.unwrap_or(0).min(output),
+        })
+    }
+
+    fn take(&mut self, block: Block) {
+        let Block {
+            input_tokens,
+            cache_read_input_tokens,
+            cache_creation_input_tokens,
+            output_tokens,
+            output_tokens_details,
+        } = block;
+        replace(&mut self.input, input_tokens);
+        replace(&mut self.cache_read, cache_read_input_tokens);
+        replace(&mut self.cache_write, cache_creation_input_tokens);
+        replace(&mut self.output, output_tokens);
+        replace(&mut self.thinking, output_tokens_details.and_then(|details| details.thinking_tokens));
+    }
+}

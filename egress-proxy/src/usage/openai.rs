@@ -1,0 +1,128 @@
+//! `OpenAI` Chat Completions: one chunk before `[DONE]` names everything, if `stream_options.include_usage` was asked.
+
+use serde::Deserialize;
+
+use super::{Length, Seen, Usage, lengths, replace};
+
+/// The last known value of each field. Input includes what was read from or written to the cache.
+#[derive(Default)]
+pub(super) struct Numbers {
+    prompt: Option<u64>,
+    cached: Option<u64>,
+    written: Option<u64>,
+    completion: Option<u64>,
+    reasoning: Option<u64>,
+    /// The last usage came before the end: some providers send running numbers on each chunk.
+    pending: bool,
+}
+
+#[derive(Deserialize)]
+struct Block {
+    prompt_tokens: Option<u64>,
+    completion_tokens: Option<u64>,
+    prompt_tokens_details: Option<PromptDetails>,
+    completion_tokens_details: Option<CompletionDetails>,
+}
+
+#[derive(Deserialize)]
+struct PromptDetails {
+    cached_tokens: Option<u64>,
+    cache_write_tokens: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct CompletionDetails {
+    reasoning_tokens: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Chunk {
+    #[serde(default)]
+    choices: Vec<Choice>,
+    usage: Option<Block>,
+}
+
+#[derive(Deserialize)]
+struct Choice {
+    delta: Option<Delta>,
+}
+
+#[derive(Deserialize)]
+struct Delta {
+    content: Option<Length>,
+    refusal: Option<Length>,
+    reasoning_content: Option<Length>,
+    tool_calls: Option<Vec<ToolCall>>,
+}
+
+#[derive(Deserialize)]
+struct ToolCall {
+    function: Option<Function>,
+}
+
+#[derive(Deserialize)]
+struct Function {
+    name: Option<Length>,
+    arguments: Option<Length>,
+}
+
+#[derive(Deserialize)]
+struct Document {
+    usage: Option<Block>,
+}
+
+impl Numbers {
+    pub(super) fn event(&mut self, data: &[u8]) -> Seen {
+        if data == b"[DONE]" {
+            return Seen { text_bytes: 0, complete: self.pending };
+        }
+        let Ok(chunk) = serde_json::from_slice::<Chunk>(data) else { return Seen::default() };
+        let mut seen = Seen::default();
+        for delta in chunk.choices.iter().filter_map(|choice| choice.delta.as_ref()) {
+            seen.text_bytes += lengths([delta.content, delta.refusal, delta.reasoning_content]);
+            for function in delta.tool_calls.iter().flatten().filter_map(|call| call.function.as_ref()) {
+                seen.text_bytes += lengths([function.name, function.arguments]);
+            }
+        }
+        if let Some(block) = chunk.usage {
+            // The final chunk has no choices; with choices the numbers may still run.
+            seen.complete = chunk.choices.is_empty() && block.completion_tokens.is_some();
+            self.pending = block.completion_tokens.is_some();
+            self.take(block);
+        }
+        seen
+    }
+
+    /// Whether the document held its usage.
+    pub(super) fn plain(&mut self, body: &[u8]) -> bool {
+        let Ok(Document { usage: Some(block) }) = serde_json::from_slice(body) else { return false };
+        let complete = block.prompt_tokens.is_some();
+        self.take(block);
+        complete
+    }
+
+    pub(super) fn usage(&self) -> Option<Usage> {
+        let prompt = self.prompt?;
+        let cache_read = self.cached.unwrap_or(0).min(prompt);
+        let cache_write = self.written.unwrap_or(0).min(prompt - cache_read);
+        let output = self.completion.unwrap_or(0);
+        Some(Usage {
+            input: prompt - cache_read - cache_write,
+            output,
+            cache_read,
+            cache_write,
+            reasoning: self.reasoning.unwrap_or(0).min(output),
+        })
+    }
+
+    fn take(&mut self, block: Block) {
+        let Block { prompt_tokens, completion_tokens, prompt_tokens_details, completion_tokens_details } = block;
+        replace(&mut self.prompt, prompt_tokens);
+        replace(&mut self.completion, completion_tokens);
+        if let Some(details) = prompt_tokens_details {
+            replace(&mut self.cached, details.cached_tokens);
+            replace(&mut self.written, details.cache_write_tokens);
+        }
+        replace(&mut self.reasoning, completion_tokens_details.and_then(|details| details.reasoning_tokens));
+    }
+}
