@@ -47,13 +47,13 @@ pub const STEPS: [Step; 12] = steps! {
     unit: "hardened systemd service",
         "see what systemctl daemon-reload complains about, then run the command again.";
     enrol: "enrolment with the hub",
-        "tokens live for 30 minutes and work once: make a new command on the hub, and check the hub's link port.";
+        "tokens live for 30 minutes and work once: make a new command on the hub, and check that the link port of the hub is reachable.";
     vault: "encrypted vault",
         "see the lines above; wardkeep-vault init can be tried again by running the command again.";
     start: "start of the daemon",
         "see the lines above; run the command with --keep-on-failure to look at the server as it is.";
     heartbeat: "first heartbeat, answered by the hub",
-        "check that this server reaches the hub's link port and that its clock is right, then try again.";
+        "check that this server reaches the link port of the hub and that its clock is right, then try again.";
 };
 
 #[cfg(test)]

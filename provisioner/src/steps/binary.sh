@@ -1,7 +1,7 @@
 # `choose_binary` at the top of this script sets NEEDS_GLIBC, BINARY_SHA256, BINARY_SIZE and BINARY_DIR.
 
 probe_binary() {
-    [ "$(readlink "$AGENT")" = "$BINARY_DIR/wardkeep-agent" ] &&
+    [ "$(readlink "$AGENT")" = "$ROOT$BINARY_DIR/wardkeep-agent" ] &&
         echo "$BINARY_SHA256  $ROOT$BINARY_DIR/wardkeep-agent" | sha256sum -c --status -
 }
 
@@ -20,7 +20,7 @@ apply_binary() {
     mv -f "$download" "$ROOT$BINARY_DIR/wardkeep-agent"
     sync "$ROOT$BINARY_DIR/wardkeep-agent"
     mkdir -p "$ROOT/usr/local/bin"
-    point_binary "$BINARY_DIR/wardkeep-agent"
+    point_binary "$ROOT$BINARY_DIR/wardkeep-agent"
     CHANGED=yes
 }
 

@@ -15,7 +15,7 @@ apply_directories() {
     printf '%s\n' "$DIRECTORIES" | while read -r path owner mode; do
         if [ ! -d "$ROOT$path" ]; then
             printf '%s\n' "$path" >>"$WORK/directories"
-            mkdir -p -m 0700 "$ROOT$path"
+            mkdir -p "$ROOT$path"
         fi
         chown "$owner" "$ROOT$path"
         chmod "$mode" "$ROOT$path"

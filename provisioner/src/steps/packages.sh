@@ -18,8 +18,11 @@ apply_packages() {
 }
 
 undo_packages() {
-    # shellcheck disable=SC2086 # a list of words
-    DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=120 purge $MISSING
+    for package in $MISSING; do
+        if dpkg-query --show --showformat='${Status}' "$package" | grep -q ' installed$'; then
+            DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=120 purge "$package"
+        fi
+    done
 }
 
 # They are of use to everybody.

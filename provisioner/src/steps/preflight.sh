@@ -4,8 +4,8 @@ probe_preflight() {
 
 apply_preflight() {
     [ "$(id -u)" = 0 ] || die "only root can install"
-    command -v apt-get && grep -Eq '^ID(_LIKE)?=.*(debian|ubuntu)' "$ROOT/etc/os-release" ||
-        die "this installer knows Debian and Ubuntu only"
+    command -v apt-get || die "this installer knows Debian and Ubuntu only"
+    grep -Eq '^ID(_LIKE)?=.*(debian|ubuntu)' "$ROOT/etc/os-release" || die "this installer knows Debian and Ubuntu only"
     [ -d "$ROOT/run/systemd/system" ] || die "systemd does not run this server"
     systemd=$(systemctl --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p')
     [ "${systemd:-0}" -ge 247 ] || die "systemd ${systemd:-of no known version} is too old: 247 or newer is needed"
