@@ -1,0 +1,392 @@
+//! A language model's provider: Anthropic Messages and `OpenAI` Chat Completions, plain and streamed, on a real socket.
+//!
+//! What the model says comes from a [`Script`] over the parsed conversation; ids and numbers are a function of the
+//! conversation too, so a turn that is asked for again is answered the same. Errors have the true formats. Every raw
+//! request is kept, to be searched later.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::post;
+use futures_util::stream;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use wardkeep_proto::digest::Digest;
+
+use super::Recorded;
+
+mod anthropic;
+mod openai;
+#[cfg(test)]
+mod tests;
+
+/// One message of a conversation, the same for both dialects.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Message {
+    /// `user`, `assistant`, `tool` or `system`.
+    pub role: String,
+    /// All text of the message.
+    pub text: String,
+    /// Names of the tools that an assistant called.
+    pub calls: Vec<String>,
+    /// Results that are handed in.
+    pub results: Vec<ToolResult>,
+    /// Length of the message as JSON, in bytes.
+    pub bytes: u64,
+}
+
+/// The result of one tool call, as the model gets it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ToolResult {
+    /// Which call.
+    pub call: String,
+    /// Its output.
+    pub text: String,
+    /// Whether it was refused or failed, where the dialect says so (`OpenAI` does not: always false).
+    pub is_error: bool,
+}
+
+/// What the script sees.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Conversation {
+    /// The model asked for.
+    pub model: String,
+    /// The system prompt.
+    pub system: String,
+    /// Everything said so far.
+    pub messages: Vec<Message>,
+    /// Names of the tools on offer.
+    pub tools: Vec<String>,
+    /// The request itself.
+    pub raw: Value,
+}
+
+impl Conversation {
+    /// How often the model has spoken: 0 for the first turn.
+    #[must_use]
+    pub fn turn(&self) -> usize {
+        self.messages.iter().filter(|message| message.role == "assistant").count()
+    }
+
+    /// The tool results since the model last spoke.
+    #[must_use]
+    pub fn last_results(&self) -> Vec<&ToolResult> {
+        let since = self.messages.iter().rposition(|message| message.role == "assistant").map_or(0, |at| at + 1);
+        self.messages[since..].iter().flat_map(|message| &message.results).collect()
+    }
+
+    /// The id of call number `index` of the next turn.
+    fn call_id(&self, prefix: &str, index: usize) -> String {
+        let first = self.messages.first().map_or("", |message| message.text.as_str());
+        let text = format!("{first}\n{}\n{index}", self.turn());
+        format!("{prefix}{}", &Digest::of("simulator/call", text.as_bytes()).to_string()[..24])
+    }
+
+    /// The numbers for `answer`: the first turn writes the system prompt to the cache, later turns read all but the last
+    /// message from it. Four bytes are a token.
+    #[must_use]
+    pub fn usage(&self, answer: &Answer) -> Usage {
+        let tokens = |bytes: u64| bytes.div_ceil(4);
+        let system = tokens(self.system.len() as u64);
+        let said: u64 = answer.calls.iter().map(|(name, args)| (name.len() + args.to_string().len()) as u64).sum();
+        let output = tokens(answer.text.len() as u64 + said) + answer.reasoning_tokens;
+        let (last, before) = match self.messages.split_last() {
+            Some((last, before)) => (tokens(last.bytes), before.iter().map(|m| tokens(m.bytes)).sum()),
+            None => (0, 0),
+        };
+        let (input, cache_read, cache_write) =
+            if self.turn() == 0 { (last + before, 0, system) } else { (last, system + before, 0) };
+        Usage { input, output, cache_read, cache_write, reasoning: answer.reasoning_tokens }
+    }
+}
+
+/// What the model says next.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Answer {
+    /// Text first.
+    pub text: String,
+    /// Then tool calls: name and arguments.
+    pub calls: Vec<(String, Value)>,
+    /// Tokens of thinking that are billed and not shown.
+    pub reasoning_tokens: u64,
+}
+
+/// Tokens as the simulator reports and bills them; input excludes the cache.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Fresh input.
+    pub input: u64,
+    /// Output, reasoning included.
+    pub output: u64,
+    /// Input read from the cache.
+    pub cache_read: u64,
+    /// Input written to the cache.
+    pub cache_write: u64,
+    /// Part of the output that was reasoning.
+    pub reasoning: u64,
+}
+
+/// Decides what the model says.
+pub trait Script: Send + Sync + 'static {
+    /// The answer to this conversation. Pure, so that asking again changes nothing.
+    fn next(&self, conversation: &Conversation) -> Answer;
+}
+
+impl<F: Fn(&Conversation) -> Answer + Send + Sync + 'static> Script for F {
+    fn next(&self, conversation: &Conversation) -> Answer {
+        self(conversation)
+    }
+}
+
+/// Something that goes wrong with one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// An error with this status in the dialect's format: 400, 429, 500, 503, 529, …
+    Status(u16),
+    /// The stream says nothing more after this many events.
+    Stall(usize),
+    /// The connection breaks after this many events.
+    Drop(usize),
+    /// The event with this number (from 0) is cut in half and its JSON broken.
+    Malformed(usize),
+}
+
+/// The running provider; ends when dropped.
+pub struct LlmSimulator {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    task: JoinHandle<()>,
+}
+
+struct Shared {
+    key: String,
+    script: Box<dyn Script>,
+    memory: Mutex<Memory>,
+}
+
+#[derive(Default)]
+struct Memory {
+    requests: Vec<Recorded>,
+    billed: Vec<Usage>,
+    faults: VecDeque<Fault>,
+    pace: Duration,
+}
+
+impl LlmSimulator {
+    /// Starts the provider on a free port of 127.0.0.1; it wants `key` as `x-api-key` or bearer token.
+    ///
+    /// # Errors
+    /// No port can be bound.
+    pub async fn start(key: &str, script: impl Script) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared { key: key.to_owned(), script: Box::new(script), memory: Mutex::default() });
+        let router = Router::new()
+            .route("/v1/messages", post(messages))
+            .route("/v1/chat/completions", post(completions))
+            .fallback(nothing_there)
+            .layer(axum::extract::DefaultBodyLimit::max(64 * 1024 * 1024))
+            .with_state(Arc::clone(&shared));
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let listener = axum::serve::ListenerExt::tap_io(listener, |stream: &mut tokio::net::TcpStream| {
+            // A provider does not wait with small events; if the option is refused, they only come later.
+            let _ = stream.set_nodelay(true);
+        });
+        let task = tokio::spawn(async move {
+            // Accepting goes on until the task is dropped; the error case does not exist.
+            let _ = axum::serve(listener, router).await;
+        });
+        Ok(Self { address, shared, task })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// `http://127.0.0.1:port`: the base address of a provider of either dialect.
+    #[must_use]
+    pub fn base_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Every request so far, refused ones included.
+    #[must_use]
+    pub fn requests(&self) -> Vec<Recorded> {
+        self.shared.memory().requests.clone()
+    }
+
+    /// The numbers of every answer that was begun, in order.
+    #[must_use]
+    pub fn billed(&self) -> Vec<Usage> {
+        self.shared.memory().billed.clone()
+    }
+
+    /// Lets the next request that has no fault yet fail so.
+    pub fn fail_next(&self, fault: Fault) {
+        self.shared.memory().faults.push_back(fault);
+    }
+
+    /// Waits this long before each event of a stream, from the next request on.
+    pub fn pace(&self, pace: Duration) {
+        self.shared.memory().pace = pace;
+    }
+}
+
+impl Drop for LlmSimulator {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Shared {
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What differs between the two dialects.
+trait Speech {
+    fn key(headers: &HeaderMap) -> Option<&str>;
+    fn parse(raw: Value) -> Option<Conversation>;
+    fn error(status: u16, message: &str) -> Value;
+    fn document(conversation: &Conversation, answer: &Answer, usage: &Usage) -> Value;
+    /// The events of a stream, each with its blank line.
+    fn events(conversation: &Conversation, answer: &Answer, usage: &Usage) -> Vec<String>;
+}
+
+async fn messages(state: State<Arc<Shared>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    answer::<anthropic::Messages>(&state, Recorded::new(&method, &uri, &headers, &body), &headers, &body)
+}
+
+async fn completions(state: State<Arc<Shared>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    answer::<openai::Completions>(&state, Recorded::new(&method, &uri, &headers, &body), &headers, &body)
+}
+
+async fn nothing_there(
+    State(shared): State<Arc<Shared>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let request = Recorded::new(&method, &uri, &headers, &body);
+    shared.memory().requests.push(Recorded { status: 404, ..request });
+    StatusCode::NOT_FOUND.into_response()
+}
+
+fn answer<S: Speech>(shared: &Shared, request: Recorded, headers: &HeaderMap, body: &[u8]) -> Response {
+    let mut memory = shared.memory();
+    let fault = memory.faults.pop_front();
+    let parsed = serde_json::from_slice(body).ok().and_then(S::parse);
+    let refused = match (fault, &parsed) {
+        _ if S::key(headers) != Some(&shared.key) => Some((401, "invalid x-api-key")),
+        (Some(Fault::Status(status)), _) => Some((status, "the simulator was told to fail")),
+        (_, None) => Some((400, "the request is malformed")),
+        _ => None,
+    };
+    let status = refused.map_or(200, |(status, _)| status);
+    memory.requests.push(Recorded { status, ..request });
+    let conversation = match (refused, parsed) {
+        (None, Some(conversation)) => conversation,
+        (refused, _) => {
+            let (status, text) = refused.unwrap_or((400, "the request is malformed"));
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            return (status, axum::Json(S::error(status.as_u16(), text))).into_response();
+        }
+    };
+    let answer = shared.script.next(&conversation);
+    let usage = conversation.usage(&answer);
+    memory.billed.push(usage);
+    if conversation.raw["stream"] == Value::Bool(true) {
+        let pieces = pieces(S::events(&conversation, &answer, &usage), fault);
+        return events(pieces, memory.pace);
+    }
+    let document = S::document(&conversation, &answer, &usage).to_string();
+    match fault {
+        Some(Fault::Stall(_)) => events(vec![Piece::Never], Duration::ZERO),
+        Some(Fault::Drop(_)) => events(vec![Piece::Break], Duration::ZERO),
+        Some(Fault::Malformed(_)) => {
+            ([(header::CONTENT_TYPE, "application/json")], document[..document.len() / 2].to_owned()).into_response()
+        }
+        _ => ([(header::CONTENT_TYPE, "application/json")], document).into_response(),
+    }
+}
+
+/// One step of a stream.
+enum Piece {
+    Bytes(String),
+    Never,
+    Break,
+}
+
+fn pieces(events: Vec<String>, fault: Option<Fault>) -> Vec<Piece> {
+    let mut pieces = Vec::with_capacity(events.len() + 1);
+    for (number, event) in events.into_iter().enumerate() {
+        match fault {
+            Some(Fault::Stall(at)) if at == number => {
+                return [pieces, vec![Piece::Never]].into_iter().flatten().collect();
+            }
+            Some(Fault::Drop(at)) if at == number => {
+                return [pieces, vec![Piece::Break]].into_iter().flatten().collect();
+            }
+            Some(Fault::Malformed(at)) if at == number => {
+                let half = (0..=event.len() / 2).rev().find(|at| event.is_char_boundary(*at)).unwrap_or(0);
+                pieces.push(Piece::Bytes(format!("{}\n\n", &event[..half])));
+            }
+            _ => pieces.push(Piece::Bytes(event)),
+        }
+    }
+    pieces
+}
+
+fn events(pieces: Vec<Piece>, pace: Duration) -> Response {
+    let steps = stream::unfold(pieces.into_iter(), move |mut rest| async move {
+        if pace > Duration::ZERO {
+            tokio::time::sleep(pace).await;
+        }
+        let item = match rest.next()? {
+            Piece::Bytes(text) => Ok::<_, std::io::Error>(Bytes::from(text)),
+            Piece::Never => std::future::pending::<Result<Bytes, Infallible>>().await.map_err(|never| match never {}),
+            Piece::Break => {
+                // What was said so far has to be on the wire before the connection goes.
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                Err(std::io::Error::other("the simulator was told to break off"))
+            }
+        };
+        Some((item, rest))
+    });
+    let headers = [(header::CONTENT_TYPE, "text/event-stream; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")];
+    (headers, Body::from_stream(steps)).into_response()
+}
+
+/// Cuts text into pieces of about twelve bytes, as models stream it.
+fn cut(text: &str) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let at = (12.min(rest.len())..=rest.len()).find(|at| rest.is_char_boundary(*at)).unwrap_or(rest.len());
+        let (piece, after) = rest.split_at(at);
+        pieces.push(piece);
+        rest = after;
+    }
+    pieces
+}
+
+/// Text of a content value: a string, or an array of parts with `text`.
+fn text_of(content: &Value) -> String {
+    match content {
+        Value::String(text) => text.clone(),
+        Value::Array(parts) => parts.iter().filter_map(|part| part["text"].as_str()).collect::<Vec<_>>().join("\n"),
+        _ => String::new(),
+    }
+}
