@@ -1,0 +1,83 @@
+//! The menu behind `./dev`.
+//!
+//! * **Owns**: which commands make up building, testing and checking, and the tools that these need.
+//! * **Flows through it**: words of the command line in, an exit status out.
+//! * **Never hears of**: the product's code; it starts programs and reads files.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+
+mod cargo;
+mod check;
+mod e2e;
+mod links;
+mod packages;
+mod tools;
+
+const MENU: &str = "\
+./dev demo [--check]   play the story: hub, tenant, agent and a human who decides; --check plays it alone
+./dev test [WORDS]     every test; WORDS go to the test runner
+./dev check            formatting, lints, licences, documentation, links, unused dependencies
+./dev e2e              install on a real systemd in a container (needs root, asks sudo for it)
+./dev bench            measure, side by side with a named peer
+./dev fmt              format the code";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match run(&words) {
+        Ok(status) => status,
+        Err(error) => {
+            eprintln!("dev: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(words: &[&str]) -> anyhow::Result<ExitCode> {
+    let (verb, rest) = words.split_first().unwrap_or((&"help", &[]));
+    match *verb {
+        "demo" => demo(rest),
+        "test" => test(rest),
+        "check" => check::all(),
+        "e2e" => e2e::play(rest),
+        "bench" => bench(rest),
+        "fmt" => cargo::run(&["fmt", "--all"]),
+        "help" | "-h" | "--help" => {
+            println!("{MENU}");
+            Ok(ExitCode::SUCCESS)
+        }
+        other => anyhow::bail!("no such verb: {other}\n{MENU}"),
+    }
+}
+
+fn demo(words: &[&str]) -> anyhow::Result<ExitCode> {
+    cargo::build_programs()?;
+    let program = cargo::target_dir()?.join("debug/wardkeep-demo");
+    // Replaces this process: Ctrl-C and the exit status are the demo's own.
+    Err(cargo::replace_by(&program, words)).context("the demo does not start")
+}
+
+/// Every test; ends with the runner's own summary.
+fn test(words: &[&str]) -> anyhow::Result<ExitCode> {
+    // Some tests start the programs themselves.
+    cargo::build_programs()?;
+    if tools::nextest()? {
+        // nextest leaves examples in documentation to cargo; they come first, so that its summary is last.
+        if words.is_empty() {
+            cargo::must(&["test", "--workspace", "--doc", "--quiet"])?;
+        }
+        return cargo::run(&[&["nextest", "run", "--workspace"], words].concat());
+    }
+    cargo::run(&[&["test", "--workspace", "--no-fail-fast"], words].concat())
+}
+
+fn bench(words: &[&str]) -> anyhow::Result<ExitCode> {
+    let metadata = cargo::metadata()?;
+    if !cargo::targets(&metadata).any(|target| target["kind"][0] == "bench") {
+        anyhow::bail!("this tree has no benchmark yet");
+    }
+    cargo::run(&[&["bench", "--workspace", "--benches"], words].concat())
+}
