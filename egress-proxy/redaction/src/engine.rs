@@ -4,16 +4,29 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use ring::hmac;
+
+use crate::forms::Needles;
+use crate::hits::{self, Hit, What};
 use crate::json::{self, Unscannable};
+use crate::patterns::{Anchors, PatternScan};
 use crate::rules::RuleSet;
 use crate::stream::Stream;
+use crate::views::{Index, VaultScan};
+
+/// Shortest value that is looked for, in bytes.
+pub(crate) const MIN_BYTES: usize = 8;
+/// Longest value, in bytes.
+const MAX_BYTES: usize = 64 * 1024;
+/// All values together, in bytes: some 40 MiB of index.
+const MAX_TOTAL: usize = 1024 * 1024;
 
 /// One value to look for.
 #[derive(Clone, Copy)]
 pub struct Secret<'a> {
     /// Name as in `SECRET_REF(name)`.
     pub name: &'a str,
-    /// The value; at least 8 bytes.
+    /// The value; 8 bytes to 64 KiB.
     pub value: &'a str,
 }
 
@@ -27,8 +40,14 @@ impl fmt::Debug for Secret<'_> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BuildError {
     /// Masking so short a value would destroy ordinary text.
-    #[error("the value of secret {0} is shorter than 8 bytes; choose a longer one")]
+    #[error("the value of secret {0} is shorter than {MIN_BYTES} bytes; choose a longer one")]
     TooShort(String),
+    /// The value would fill the index.
+    #[error("the value of secret {0} is longer than {MAX_BYTES} bytes; store the key, not the file it opens")]
+    TooLong(String),
+    /// All values together would.
+    #[error("all secrets together are longer than {MAX_TOTAL} bytes; remove some")]
+    TooMany,
 }
 
 /// One redacted range. Offsets are bytes of the input; the value is never in here.
@@ -65,7 +84,14 @@ pub struct RedactedBytes<'a> {
 /// Finds and replaces secrets. Cheap to clone; immutable.
 #[derive(Clone)]
 pub struct Engine {
-    pub(crate) secrets: Arc<Vec<(String, String)>>,
+    parts: Arc<Parts>,
+}
+
+struct Parts {
+    names: Vec<String>,
+    index: Index,
+    anchors: Anchors,
+    tag: hmac::Key,
 }
 
 impl Engine {
@@ -74,21 +100,31 @@ impl Engine {
     /// `tag_key` makes the short hash of placeholders; keep it for the life of a tenant, so that equal secrets stay equal.
     ///
     /// # Errors
-    /// [`BuildError::TooShort`] names the first value that is too short.
+    /// [`BuildError`] names the first value that is too short or too long.
     pub fn build<'a>(
         secrets: impl IntoIterator<Item = Secret<'a>>,
         rules: &RuleSet,
         tag_key: [u8; 32],
     ) -> Result<Self, BuildError> {
-        let _ = (rules, tag_key);
-        let mut all = Vec::new();
-        for secret in secrets {
-            if secret.value.len() < 8 {
+        let mut names = Vec::new();
+        let mut needles = Needles::default();
+        let mut total = 0;
+        for (owner, secret) in (0..).zip(secrets) {
+            if secret.value.len() < MIN_BYTES {
                 return Err(BuildError::TooShort(secret.name.to_owned()));
             }
-            all.push((secret.name.to_owned(), secret.value.to_owned()));
+            if secret.value.len() > MAX_BYTES {
+                return Err(BuildError::TooLong(secret.name.to_owned()));
+            }
+            total += secret.value.len();
+            if total > MAX_TOTAL {
+                return Err(BuildError::TooMany);
+            }
+            names.push(secret.name.to_owned());
+            needles.add(secret.value, owner);
         }
-        Ok(Self { secrets: Arc::new(all) })
+        let tag = hmac::Key::new(hmac::HMAC_SHA256, &tag_key);
+        Ok(Self { parts: Arc::new(Parts { names, index: Index::new(needles), anchors: Anchors::new(rules), tag }) })
     }
 
     /// Redacts one whole text.
@@ -97,7 +133,11 @@ impl Engine {
         let RedactedBytes { bytes, findings } = self.redact_bytes(text.as_bytes());
         let text = match bytes {
             Cow::Borrowed(_) => Cow::Borrowed(text),
-            Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
+            // A value in UTF-16 can end inside a character of text that is none; what is left of it says nothing.
+            Cow::Owned(bytes) => Cow::Owned(match String::from_utf8(bytes) {
+                Ok(text) => text,
+                Err(e) => String::from_utf8_lossy(e.as_bytes()).into_owned(),
+            }),
         };
         Redacted { text, findings }
     }
@@ -105,30 +145,15 @@ impl Engine {
     /// Redacts one whole sequence of bytes, text or not.
     #[must_use]
     pub fn redact_bytes<'a>(&self, input: &'a [u8]) -> RedactedBytes<'a> {
-        let mut out = Vec::new();
-        let mut findings = Vec::new();
-        let mut at = 0;
-        while at < input.len() {
-            let hit =
-                self.secrets.iter().filter(|(_, v)| input[at..].starts_with(v.as_bytes())).max_by_key(|(_, v)| v.len());
-            if let Some((name, value)) = hit {
-                out.extend_from_slice(format!("SECRET_REF({name})").as_bytes());
-                findings.push(Finding {
-                    rule: "vault".to_owned(),
-                    name: Some(name.clone()),
-                    start: at,
-                    len: value.len(),
-                });
-                at += value.len();
-            } else {
-                out.push(input[at]);
-                at += 1;
-            }
+        let mut scan = Scan::new(self);
+        let hits = scan.whole(self, input);
+        if hits.is_empty() {
+            return RedactedBytes { bytes: Cow::Borrowed(input), findings: Vec::new() };
         }
-        if findings.is_empty() {
-            return RedactedBytes { bytes: Cow::Borrowed(input), findings };
-        }
-        RedactedBytes { bytes: Cow::Owned(out), findings }
+        let mut splice = Splice::default();
+        let mut out = Vec::with_capacity(input.len());
+        splice.write(self, input, 0, input.len(), hits, &mut out);
+        RedactedBytes { bytes: Cow::Owned(out), findings: splice.findings }
     }
 
     /// Redacts a JSON document: strings and keys are decoded before they are searched, changed ones are written anew, all
@@ -154,6 +179,33 @@ impl Engine {
     pub fn stream(&self) -> Stream {
         Stream::new(self.clone())
     }
+
+    /// What takes the place of `source`.
+    pub(crate) fn placeholder(&self, what: What, source: &[u8]) -> String {
+        match what {
+            What::Vault(owner) => format!("SECRET_REF({})", self.parts.names[owner as usize]),
+            What::Rule(rule) => {
+                // Keyed, because a plain hash of a weak password tells the password.
+                let tag = hmac::sign(&self.parts.tag, source);
+                format!(
+                    "[REDACTED:{}:{}]",
+                    self.parts.anchors.kind(rule),
+                    data_encoding::HEXLOWER.encode(&tag.as_ref()[..2])
+                )
+            }
+            What::Rest => String::new(),
+        }
+    }
+
+    /// What is said about a hit.
+    pub(crate) fn finding(&self, hit: Hit) -> Finding {
+        let (rule, name) = match hit.what {
+            What::Vault(owner) => ("vault", Some(self.parts.names[owner as usize].clone())),
+            What::Rule(rule) => (self.parts.anchors.kind(rule), None),
+            What::Rest => ("vault", None),
+        };
+        Finding { rule: rule.to_owned(), name, start: hit.start, len: hit.end - hit.start }
+    }
 }
 
 impl fmt::Debug for Engine {
@@ -161,3 +213,102 @@ impl fmt::Debug for Engine {
         f.write_str("Engine(..)")
     }
 }
+
+/// Both searches over one text.
+pub(crate) struct Scan {
+    vault: VaultScan,
+    patterns: PatternScan,
+}
+
+impl Scan {
+    pub(crate) fn new(engine: &Engine) -> Self {
+        Self { vault: VaultScan::new(&engine.parts.index), patterns: PatternScan::new() }
+    }
+
+    /// Everything in one whole text, in order and disjoint.
+    pub(crate) fn whole(&mut self, engine: &Engine, text: &[u8]) -> Vec<Hit> {
+        let mut found = Vec::new();
+        self.patterns.reset();
+        self.patterns.push(&engine.parts.anchors, text, 0, true, &mut found);
+        found.extend(self.vault_values(engine, std::iter::once(text)));
+        hits::merge(&mut found);
+        found
+    }
+
+    /// Vault values in the texts put together.
+    pub(crate) fn vault_values<'a>(&mut self, engine: &Engine, texts: impl IntoIterator<Item = &'a [u8]>) -> Vec<Hit> {
+        let mut found = Vec::new();
+        self.vault.reset();
+        for text in texts {
+            self.vault.push(&engine.parts.index, text, &mut found);
+        }
+        self.vault.finish(&engine.parts.index, &mut found);
+        found
+    }
+
+    /// Takes the newest `fresh` bytes of `text`, which begins at offset `base`.
+    pub(crate) fn push(&mut self, engine: &Engine, text: &[u8], base: usize, fresh: usize, found: &mut Vec<Hit>) {
+        self.vault.push(&engine.parts.index, &text[text.len() - fresh..], found);
+        self.patterns.push(&engine.parts.anchors, text, base, false, found);
+    }
+
+    /// The text has ended.
+    pub(crate) fn finish(&mut self, engine: &Engine, text: &[u8], base: usize, found: &mut Vec<Hit>) {
+        self.vault.finish(&engine.parts.index, found);
+        self.patterns.push(&engine.parts.anchors, text, base, true, found);
+    }
+
+    /// The first byte that can still be part of a match to come.
+    pub(crate) fn live(&self, engine: &Engine) -> usize {
+        self.vault.live(&engine.parts.index).min(self.patterns.live(&engine.parts.anchors))
+    }
+}
+
+/// Writes text with placeholders, piece after piece.
+#[derive(Default)]
+pub(crate) struct Splice {
+    /// Written up to here.
+    done: usize,
+    /// The last placeholder: a long value is found in pieces, which are one.
+    last: Option<Hit>,
+    pub(crate) findings: Vec<Finding>,
+}
+
+impl Splice {
+    pub(crate) fn done(&self) -> usize {
+        self.done
+    }
+
+    /// Writes everything up to `to`. `text` begins at offset `base`; `hits` are in order, disjoint and end at `to` at most.
+    pub(crate) fn write(
+        &mut self,
+        engine: &Engine,
+        text: &[u8],
+        base: usize,
+        to: usize,
+        hits: Vec<Hit>,
+        out: &mut Vec<u8>,
+    ) {
+        for hit in hits {
+            out.extend_from_slice(&text[self.done - base..hit.start - base]);
+            self.done = hit.end;
+            let goes_on = self.last.is_some_and(|last| {
+                last.end == hit.start && last.what == hit.what && matches!(hit.what, What::Vault(_))
+            });
+            self.last = Some(hit);
+            if goes_on {
+                if let Some(finding) = self.findings.last_mut() {
+                    finding.len += hit.end - hit.start;
+                }
+                continue;
+            }
+            out.extend_from_slice(engine.placeholder(hit.what, &text[hit.start - base..hit.end - base]).as_bytes());
+            self.findings.push(engine.finding(hit));
+        }
+        out.extend_from_slice(&text[self.done - base..to - base]);
+        self.done = to;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -6,11 +6,20 @@
 //!   secret `[REDACTED:kind:xxxx]`; all other bytes pass unchanged. The result is a function of text and engine only.
 //! * **Never hears of**: HTTP, vault files, clocks, providers.
 
+mod automaton;
+mod cursor;
 mod engine;
+mod forms;
+mod hex;
+mod hits;
 mod json;
+mod patterns;
+mod ring;
 mod rules;
 mod shared;
 mod stream;
+mod unescape;
+mod views;
 
 pub use engine::{BuildError, Engine, Finding, Redacted, RedactedBytes, Secret};
 pub use json::{JSON_BYTES, JSON_DEPTH, Unscannable};

@@ -1,0 +1,83 @@
+//! Reading forward from an anchor without ever guessing what has not come yet.
+
+use std::ops::Range;
+
+/// More bytes are needed to decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct More;
+
+/// A decision about an anchor: the range to redact, nothing, or not yet.
+pub(crate) type Decision = Result<Option<Range<usize>>, More>;
+
+/// Bytes before an anchor that a rule may look at. Streams keep this many.
+pub(crate) const BEHIND: usize = 64;
+
+/// A place in the text so far. A decision made through it is the same for every longer text that begins so, because reading
+/// past the end answers [`More`] unless the text has ended.
+#[derive(Clone, Copy)]
+pub(crate) struct Cursor<'a> {
+    text: &'a [u8],
+    pub(crate) at: usize,
+    ended: bool,
+}
+
+impl<'a> Cursor<'a> {
+    pub(crate) fn new(text: &'a [u8], at: usize, ended: bool) -> Self {
+        Self { text, at, ended }
+    }
+
+    /// The next byte; `None` at the end of the text.
+    pub(crate) fn peek(&self) -> Result<Option<u8>, More> {
+        match self.text.get(self.at) {
+            Some(&byte) => Ok(Some(byte)),
+            None if self.ended => Ok(None),
+            None => Err(More),
+        }
+    }
+
+    /// Takes the next byte if it is `wanted`.
+    pub(crate) fn take(&mut self, wanted: impl Fn(u8) -> bool) -> Result<Option<u8>, More> {
+        let byte = self.peek()?.filter(|&b| wanted(b));
+        self.at += usize::from(byte.is_some());
+        Ok(byte)
+    }
+
+    /// Takes bytes while they are `wanted`, `most` at most.
+    pub(crate) fn run(&mut self, most: usize, wanted: impl Fn(u8) -> bool) -> Result<&'a [u8], More> {
+        let from = self.at;
+        while self.at - from < most && self.take(&wanted)?.is_some() {}
+        Ok(&self.text[from..self.at])
+    }
+
+    /// Takes exactly `text`, or nothing.
+    pub(crate) fn word(&mut self, text: &[u8]) -> Result<bool, More> {
+        let mut ahead = *self;
+        for &wanted in text {
+            if ahead.take(|b| b == wanted)?.is_none() {
+                return Ok(false);
+            }
+        }
+        *self = ahead;
+        Ok(true)
+    }
+
+    /// What stands before `at`, [`BEHIND`] bytes at most.
+    pub(crate) fn behind(&self) -> &'a [u8] {
+        &self.text[self.at.saturating_sub(BEHIND)..self.at]
+    }
+
+    /// From `from` to here.
+    pub(crate) fn since(&self, from: usize) -> &'a [u8] {
+        &self.text[from..self.at]
+    }
+
+    /// Whether a word can begin here: nothing that belongs to it stands before, escapes aside.
+    pub(crate) fn at_word_start(&self) -> bool {
+        match *self.behind() {
+            [.., b'\\', b'n' | b'r' | b't'] => true,
+            [.., b'%', a, b] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => true,
+            [.., last] => !(last.is_ascii_alphanumeric() || last == b'_' || last == b'-'),
+            [] => true,
+        }
+    }
+}

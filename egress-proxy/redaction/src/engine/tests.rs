@@ -1,0 +1,327 @@
+use data_encoding::{BASE64, BASE64_MIME, BASE64URL_NOPAD, HEXLOWER, HEXUPPER};
+use proptest::prelude::*;
+
+use super::*;
+use crate::forms::is_bare;
+use crate::unescape::{Item, Layer};
+
+const SYMBOLS: &str = "pa%ss\"wo'rd/+=&<x>$y\\nz";
+const TOKEN: &str = "q9x2mn7pk4rt8wy1cv5bz3df6gh0jl2e";
+const WORDS: &str = "correct horse battery staple";
+const UNICODE: &str = "Schlüssel-ключ-鍵-99";
+const KEY: &str = "line-one-of-the-key-0001\nline-two-of-the-key-0002\n";
+
+fn vault() -> [Secret<'static>; 5] {
+    [("symbols", SYMBOLS), ("token", TOKEN), ("words", WORDS), ("unicode", UNICODE), ("key", KEY)]
+        .map(|(name, value)| Secret { name, value })
+}
+
+fn engine(rules: &RuleSet) -> Engine {
+    Engine::build(vault(), rules, [7; 32]).unwrap()
+}
+
+fn redacted(text: &str) -> String {
+    engine(&RuleSet::none()).redact(text).text.into_owned()
+}
+
+#[test]
+fn unfit_values_are_refused() {
+    let build = |value: &str| Engine::build([Secret { name: "k", value }], &RuleSet::none(), [0; 32]).map(|_| ());
+    assert_eq!(build("seven77"), Err(BuildError::TooShort("k".into())));
+    assert_eq!(build(&"x1y2z3".repeat(20_000)), Err(BuildError::TooLong("k".into())));
+    let long = "x1y2z3w4".repeat(8_000);
+    let many = (0..20).map(|_| Secret { name: "k", value: &long });
+    assert_eq!(Engine::build(many, &RuleSet::none(), [0; 32]).map(|_| ()), Err(BuildError::TooMany));
+}
+
+#[test]
+fn text_without_secrets_is_not_even_copied() {
+    let engine = engine(&RuleSet::builtin());
+    for text in [
+        "",
+        "An ordinary sentence with 100% of nothing & no key at all.",
+        "SECRET_REF(token) and [REDACTED:password:1a2b] stay as they are",
+        "password=SECRET_REF(token) token: \"SECRET_REF(token)\"",
+        "postgres://app:[REDACTED:url-password:1a2b]@db/app",
+        "commit 3b18e512dba79e4c8300dd08aeb37f8e728b8dad",
+        "correct horse, battery and other staples",
+    ] {
+        assert!(matches!(engine.redact(text).text, Cow::Borrowed(_)), "{text}");
+    }
+}
+
+#[test]
+fn a_value_is_found_in_every_form() {
+    for secret in vault() {
+        let value = secret.value;
+        let json = serde_json::to_string(value).unwrap();
+        let every = |f: &dyn Fn(u8) -> String| value.bytes().map(f).collect::<String>();
+        let units = |f: &dyn Fn(u16) -> String| value.encode_utf16().map(f).collect::<String>();
+        let little: Vec<u8> = value.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let mut forms = vec![
+            value.to_owned(),
+            json.clone(),
+            serde_json::to_string(&json).unwrap(),
+            units(&|u| format!("\\u{u:04x}")),
+            units(&|u| if u % 2 == 0 { format!("\\u{u:04X}") } else { char::from_u32(u.into()).unwrap().to_string() }),
+            every(&|b| format!("%{b:02x}")),
+            every(&|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") }),
+            every(&|b| format!("%25{b:02X}")),
+            every(&|b| format!("\\x{b:02x}")),
+            value.chars().map(|c| format!("&#{};", u32::from(c))).collect(),
+            value.chars().map(|c| format!("&#x{:x};", u32::from(c))).collect(),
+            value.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;"),
+            value.replace('\'', "'\"'\"'"),
+            value.chars().flat_map(|c| [c, '\u{200b}']).collect(),
+            HEXLOWER.encode(value.as_bytes()),
+            HEXUPPER.encode(value.as_bytes()),
+            format!("a{}", HEXLOWER.encode(value.as_bytes())),
+            every(&|b| format!("{b:02x}:")),
+            every(&|b| format!("0x{b:02x}, ")),
+            HEXLOWER.encode(&little),
+            BASE64.encode(&little),
+            hexdump(value.as_bytes()),
+        ];
+        for (before, after) in [("", ""), ("a", ""), ("ab", "c"), ("abc", "yz"), ("abcd", "\n")] {
+            let framed = format!("{before}{value}{after}");
+            forms.push(BASE64.encode(framed.as_bytes()));
+            forms.push(BASE64URL_NOPAD.encode(framed.as_bytes()));
+            forms.push(BASE64_MIME.encode(format!("{}{framed}", "x".repeat(48)).as_bytes()));
+        }
+        for form in forms {
+            let text = format!("before it\n{form}\nafter it");
+            let out = redacted(&text);
+            let name = format!("SECRET_REF({})", secret.name);
+            assert!(out.contains(&name), "{} missed in {form:?}: {out:?}", secret.name);
+            assert!(out.starts_with("before it\n") && out.ends_with("after it"), "{form:?}: {out:?}");
+        }
+    }
+}
+
+fn hexdump(bytes: &[u8]) -> String {
+    let line = |(n, row): (usize, &[u8])| {
+        let hex: Vec<String> = row.iter().map(|b| format!("{b:02x}")).collect();
+        let text: String = row.iter().map(|b| if b.is_ascii_graphic() { char::from(*b) } else { '.' }).collect();
+        format!("{:08x}  {:<47}  |{text}|", n * 16, hex.join(" "))
+    };
+    bytes.chunks(16).enumerate().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn values_in_utf16_bytes_are_found() {
+    for encode in [u16::to_le_bytes, u16::to_be_bytes] {
+        let bytes: Vec<u8> = format!("x{TOKEN}y").encode_utf16().flat_map(encode).collect();
+        let engine = engine(&RuleSet::none());
+        assert_eq!(engine.redact_bytes(&bytes).findings[0].name.as_deref(), Some("token"));
+    }
+}
+
+#[test]
+fn overlapping_secrets_leave_no_rest() {
+    let secrets =
+        [("a", "abcdefgh"), ("b", "efghijkl"), ("c", "abcdefghij")].map(|(name, value)| Secret { name, value });
+    let engine = Engine::build(secrets, &RuleSet::none(), [0; 32]).unwrap();
+    assert_eq!(engine.redact("<abcdefghijkl>").text, "<SECRET_REF(c)>");
+    assert_eq!(engine.redact("<abcdefghXefghijkl>").text, "<SECRET_REF(a)XSECRET_REF(b)>");
+}
+
+#[test]
+fn a_long_value_becomes_one_placeholder() {
+    let value: String = (0..400).map(|n| format!("{n:03}x")).collect();
+    let engine = Engine::build([Secret { name: "long", value: &value }], &RuleSet::none(), [0; 32]).unwrap();
+    let out = engine.redact_bytes(format!("<{value}>").as_bytes()).bytes.into_owned();
+    assert_eq!(String::from_utf8(out).unwrap(), "<SECRET_REF(long)>");
+    assert_eq!(
+        engine.redact(&value).findings,
+        [Finding { rule: "vault".into(), name: Some("long".into()), start: 0, len: 1600 }]
+    );
+}
+
+#[test]
+fn equal_secrets_have_equal_tags_that_depend_on_the_key() {
+    let text = "password=hunter22 and PASSWORD=hunter22 and password=hunter23";
+    let tags = |key| {
+        let out = Engine::build([], &RuleSet::builtin(), [key; 32]).unwrap().redact(text).text.into_owned();
+        out.split(" and ").map(|part| part.rsplit(':').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let (one, two) = (tags(1), tags(2));
+    assert_eq!(one[0], one[1]);
+    assert_ne!(one[0], one[2]);
+    assert_ne!(one[0], two[0]);
+}
+
+#[test]
+fn findings_name_the_place_and_never_the_value() {
+    let engine = engine(&RuleSet::builtin());
+    let found = engine.redact(&format!("x {TOKEN} y")).findings;
+    assert_eq!(found, [Finding { rule: "vault".into(), name: Some("token".into()), start: 2, len: 32 }]);
+    assert!(!format!("{found:?} {engine:?} {:?} {:?}", vault(), engine.stream()).contains(TOKEN));
+}
+
+/// Parts that meet in texts: whole values, halves, disguises, anchors of rules, noise.
+fn fragment() -> impl Strategy<Value = Vec<u8>> {
+    let value = prop::sample::select(vec![SYMBOLS, TOKEN, WORDS, UNICODE, KEY]);
+    let noise = prop::sample::select(vec![
+        "\\",
+        "\\\\",
+        "\\u00",
+        "\\u200b",
+        "%",
+        "%2",
+        "%25",
+        "&",
+        "&am",
+        "&amp;",
+        "&#",
+        "\u{200b}",
+        "\u{1b}[3",
+        "\u{1b}[0m",
+        " ",
+        "\n",
+        "0",
+        "00000010  ",
+        "|..|\n",
+        "password=",
+        "\"token\": \"",
+        "sk-ant-api03-",
+        "ghp_0123456789abcdefghijklmnopqrstuvwxyzAB",
+        "eyJhbGciOiJIUzI1NiJ9.",
+        "://u:",
+        "@host",
+        "Authorization: Bearer ",
+        "-----BEGIN PRIVATE KEY-----\n",
+        "\n-----END PRIVATE KEY-----",
+        "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC",
+        "\"",
+        "'",
+        ",",
+        "q9",
+        "correct",
+        "é",
+        "中",
+    ]);
+    let part = |text: &'static str, a: usize, b: usize| {
+        let (a, b) = (a % (text.len() + 1), b % (text.len() + 1));
+        text.as_bytes()[a.min(b)..a.max(b)].to_vec()
+    };
+    prop_oneof![
+        3 => noise.prop_map(|n| n.as_bytes().to_vec()),
+        2 => value.clone().prop_map(|v| v.as_bytes().to_vec()),
+        2 => (value.clone(), any::<usize>(), any::<usize>()).prop_map(move |(v, a, b)| part(v, a, b)),
+        1 => (value.clone(), any::<usize>()).prop_map(move |(v, a)| serde_json::to_string(&String::from_utf8_lossy(&part(v, a, usize::MAX))).unwrap().into_bytes()),
+        1 => value.clone().prop_map(|v| v.bytes().map(|b| format!("%{b:02x}")).collect::<String>().into_bytes()),
+        1 => value.clone().prop_map(|v| BASE64_MIME.encode(v.as_bytes()).into_bytes()),
+        1 => value.clone().prop_map(|v| HEXLOWER.encode(v.as_bytes()).into_bytes()),
+        1 => value.clone().prop_map(|v| hexdump(v.as_bytes()).into_bytes()),
+        1 => value.prop_map(|v| v.chars().flat_map(|c| [c, '\u{200b}']).collect::<String>().into_bytes()),
+        1 => prop::collection::vec(any::<u8>(), 0..12),
+    ]
+}
+
+fn text() -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(fragment(), 0..10).prop_map(|parts| parts.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1500))]
+
+    #[test]
+    fn cutting_a_stream_changes_nothing(text in text(), cuts in prop::collection::vec(1_usize..40, 1..60)) {
+        let engine = engine(&RuleSet::builtin());
+        let whole = engine.redact_bytes(&text);
+        let mut stream = engine.stream();
+        let mut out = Vec::new();
+        let (mut rest, mut sizes) = (&text[..], cuts.iter().cycle());
+        while !rest.is_empty() {
+            let (piece, after) = rest.split_at((*sizes.next().unwrap()).min(rest.len()));
+            stream.push_into(piece, &mut out);
+            rest = after;
+        }
+        out.extend(stream.finish());
+        prop_assert_eq!(String::from_utf8_lossy(&out), String::from_utf8_lossy(&whole.bytes));
+    }
+
+    #[test]
+    fn single_bytes_give_the_same(text in text()) {
+        let engine = engine(&RuleSet::builtin());
+        let mut stream = engine.stream();
+        let mut out: Vec<u8> = text.iter().flat_map(|b| stream.push(&[*b])).collect();
+        let findings = stream.take_findings().len();
+        out.extend(stream.finish());
+        let whole = engine.redact_bytes(&text);
+        prop_assert!(findings <= whole.findings.len());
+        prop_assert_eq!(String::from_utf8_lossy(&out), String::from_utf8_lossy(&whole.bytes));
+    }
+
+    #[test]
+    fn the_search_equals_a_slow_one(parts in prop::collection::vec(fragment(), 0..8)) {
+        let text = parts.concat();
+        let mut needles = Needles::default();
+        (0..).zip(vault()).for_each(|(owner, secret)| needles.add(secret.value, owner));
+        let mut slow = slow_search(&needles, &text);
+        let index = Index::new(needles);
+        let mut scan = VaultScan::new(&index);
+        let mut fast = Vec::new();
+        scan.push(&index, &text, &mut fast);
+        scan.finish(&index, &mut fast);
+        // The slow search knows nothing of hex.
+        fast.retain(|hit| !hit.end.checked_sub(hit.start).is_some_and(|len| is_hex(&text[hit.start..][..len])));
+        slow.retain(|hit| !is_hex(&text[hit.start..hit.end]));
+        let ranges = |mut hits: Vec<Hit>| { hits::merge(&mut hits); hits.iter().map(|h| (h.start, h.end)).collect::<Vec<_>>() };
+        prop_assert_eq!(ranges(fast), ranges(slow));
+    }
+
+    #[test]
+    fn redacting_twice_is_redacting_once(text in text()) {
+        let engine = engine(&RuleSet::none());
+        let once = engine.redact_bytes(&text).bytes.into_owned();
+        let again = engine.redact_bytes(&once);
+        let plain = |out: &[u8], value: &str| out.windows(value.len()).any(|w| w == value.as_bytes());
+        for secret in vault() {
+            prop_assert!(!plain(&once, secret.value) && !plain(&again.bytes, secret.value));
+        }
+    }
+}
+
+fn is_hex(text: &[u8]) -> bool {
+    let pairs =
+        text.split(|b| !b.is_ascii_hexdigit()).filter(|run| run.len() >= 2).map(|run| run.len() / 2).sum::<usize>();
+    pairs >= 8
+        && text.iter().filter(|b| b.is_ascii_alphanumeric()).all(|b| b.is_ascii_hexdigit() || text.contains(&b'|'))
+}
+
+/// Builds each view as a whole and tries each needle at each place.
+fn slow_search(needles: &Needles, text: &[u8]) -> Vec<Hit> {
+    let mut view: Vec<Item> =
+        text.iter().enumerate().map(|(at, &byte)| Item { byte, start: at, end: at + 1 }).collect();
+    let mut hits = Vec::new();
+    for layer in 0..4 {
+        if layer > 0 {
+            let (mut undo, mut next) = (Layer::default(), Vec::new());
+            view.iter().for_each(|item| undo.push(*item, &mut next));
+            undo.finish(&mut next);
+            view = next;
+        }
+        for (needle, owner) in &needles.exact {
+            for at in 0..view.len() {
+                if view.len() - at >= needle.len() && view[at..].iter().zip(needle).all(|(item, b)| item.byte == *b) {
+                    hits.push(Hit {
+                        start: view[at].start,
+                        end: view[at + needle.len() - 1].end,
+                        what: What::Vault(*owner),
+                    });
+                }
+            }
+        }
+    }
+    view.retain(|item| is_bare(item.byte));
+    for (needle, owner) in &needles.bare {
+        for window in view.windows(needle.len()) {
+            let close = window.windows(2).all(|pair| pair[1].start <= pair[0].end + 64);
+            if close && window.iter().zip(needle).all(|(item, b)| item.byte == *b) {
+                hits.push(Hit { start: window[0].start, end: window[needle.len() - 1].end, what: What::Vault(*owner) });
+            }
+        }
+    }
+    hits
+}

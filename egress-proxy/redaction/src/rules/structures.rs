@@ -1,0 +1,168 @@
+//! Secrets known by their structure: JSON web tokens, private keys, passwords in URLs, Authorization headers.
+
+use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL_NOPAD};
+
+use super::judge;
+use crate::cursor::{Cursor, Decision, More};
+
+/// Longest token, in bytes.
+const TOKEN: usize = 8 * 1024;
+/// Longest private key, in bytes: RSA with 16,384 bits is 12.8 kB.
+const PEM: usize = 16 * 1024;
+/// Longest user and password of a URL, in bytes.
+const USER_INFO: usize = 512;
+
+const fn is_base64url(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b == b'_' || b == b'-'
+}
+
+/// Three or five parts of base64url, the first a JSON object.
+pub(super) fn jwt(mut cursor: Cursor<'_>) -> Decision {
+    let from = cursor.at;
+    let boundary = match cursor.behind() {
+        [.., last] => !is_base64url(*last) || cursor.at_word_start(),
+        [] => true,
+    };
+    if !boundary {
+        return Ok(None);
+    }
+    let head = cursor.run(TOKEN, is_base64url)?;
+    if head.len() < 12 || cursor.take(|b| b == b'.')?.is_none() {
+        return Ok(None);
+    }
+    // Validation: what looks like a header must be one.
+    let whole = &head[..head.len() / 4 * 4];
+    if !BASE64URL_NOPAD
+        .decode(whole)
+        .is_ok_and(|json| json.starts_with(b"{") && json.contains(&b'"') && json.contains(&b':'))
+    {
+        return Ok(None);
+    }
+    if cursor.run(TOKEN, is_base64url)?.len() < 8 {
+        return Ok(None);
+    }
+    for _ in 0..3 {
+        let before = cursor;
+        if cursor.take(|b| b == b'.')?.is_none() || cursor.run(TOKEN, is_base64url)?.is_empty() {
+            cursor = before;
+            break;
+        }
+    }
+    Ok(Some(from..cursor.at))
+}
+
+/// From the first to the last line, both included; a key that is cut off is taken as far as it goes.
+pub(super) fn pem(mut cursor: Cursor<'_>) -> Decision {
+    let from = cursor.at;
+    cursor.word(b"-----")?;
+    let label = cursor.run(48, |b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b' ')?;
+    let private = label.windows(11).any(|w| w == b"PRIVATE KEY") || label.ends_with(b"OPENSSH KEY");
+    if !private || !cursor.word(b"-----")? {
+        return Ok(None);
+    }
+    let body = cursor.at;
+    let mut key = 0;
+    loop {
+        // Headers, escaped line ends, indentation and quotes may stand between the lines.
+        let run = cursor.run(PEM, |b| {
+            b.is_ascii_alphanumeric() || b.is_ascii_whitespace() || b"+/=\\\"',:;()._>|*#$%&@".contains(&b)
+        })?;
+        key += run.len();
+        if key > PEM || cursor.peek()? != Some(b'-') {
+            break;
+        }
+        if cursor.word(b"-----END ")? {
+            cursor.run(48, |b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b' ')?;
+            cursor.run(5, |b| b == b'-')?;
+            return Ok((key > 20).then_some(from..cursor.at));
+        }
+        if cursor.word(b"-----")? {
+            break;
+        }
+        cursor.run(1, |b| b == b'-')?;
+    }
+    // Without an end only base64 counts as the key, so that text after a mere mention stays.
+    let mut key = Cursor::new(cursor.since(0), body, true);
+    let end = truncated(&mut key)?;
+    Ok(end.map(|end| from..end))
+}
+
+fn truncated(cursor: &mut Cursor<'_>) -> Result<Option<usize>, More> {
+    let mut end = None;
+    loop {
+        let mut ahead = *cursor;
+        ahead.run(64, |b| b.is_ascii_whitespace() || b"\\\"',".contains(&b))?;
+        if matches!(ahead.behind(), [.., b'\\']) {
+            ahead.take(|b| b == b'n' || b == b'r')?;
+        }
+        let line = ahead.run(PEM, |b| b.is_ascii_alphanumeric() || b"+/=".contains(&b))?;
+        if line.len() < 16 {
+            return Ok(end);
+        }
+        end = Some(ahead.at);
+        *cursor = ahead;
+    }
+}
+
+/// `scheme://user:password@host`, the password; or a token in place of the user.
+pub(super) fn user_info(mut cursor: Cursor<'_>, anchor: usize) -> Decision {
+    if !cursor.behind().last().is_some_and(u8::is_ascii_alphanumeric) {
+        return Ok(None);
+    }
+    cursor.at += anchor;
+    let from = cursor.at;
+    let info = cursor.run(USER_INFO, |b| b.is_ascii_graphic() && !b"\"'`<>/\\,;()[]{}|".contains(&b) || b >= 0x80)?;
+    let Some(at_sign) = info.iter().rposition(|&b| b == b'@') else {
+        return Ok(None);
+    };
+    let info = &info[..at_sign];
+    if let Some(colon) = info.iter().position(|&b| b == b':') {
+        let password = &info[colon + 1..];
+        if password.len() < 3 || judge::is_reference(password) {
+            return Ok(None);
+        }
+        return Ok(Some(from + colon + 1..from + at_sign));
+    }
+    let token = info.len() >= 20 && judge::is_random(info);
+    Ok(token.then_some(from..from + at_sign))
+}
+
+/// `Authorization: Basic …`, `"authorization": "Bearer …"`, `Bearer …`.
+pub(super) fn authorization(mut cursor: Cursor<'_>, anchor: usize) -> Decision {
+    if !cursor.at_word_start() && !cursor.behind().ends_with(b"-") {
+        return Ok(None);
+    }
+    let named = cursor.peek()?.is_some_and(|b| b.eq_ignore_ascii_case(&b'a'));
+    cursor.at += anchor;
+    if named {
+        cursor.run(4, |b| b"\\\"'`])".contains(&b))?;
+        cursor.run(8, |b| b == b' ' || b == b'\t')?;
+        if cursor.run(2, |b| b":=,>".contains(&b))?.is_empty() {
+            return Ok(None);
+        }
+        cursor.run(8, |b| b == b' ' || b == b'\t')?;
+        cursor.run(4, |b| b"\\\"'`".contains(&b))?;
+    }
+    let mut scheme: &[u8] = if named { b"" } else { b"bearer" };
+    if named {
+        let before = cursor;
+        let word = cursor.run(20, |b| b.is_ascii_alphanumeric() || b == b'-')?;
+        if !word.is_empty() && !cursor.run(4, |b| b == b' ')?.is_empty() {
+            scheme = word;
+        } else {
+            cursor = before;
+        }
+    }
+    let from = cursor.at;
+    let value = cursor.run(TOKEN, |b| b.is_ascii_alphanumeric() || b"+/=_-.~:%".contains(&b))?;
+    let basic = scheme.eq_ignore_ascii_case(b"basic")
+        && [BASE64.decode(value), BASE64_NOPAD.decode(value)].iter().flatten().any(|plain| plain.contains(&b':'));
+    let known = [&b"bearer"[..], b"token", b"apikey", b"key", b"bot", b"digest", b"sso-key", b"basic", b""]
+        .iter()
+        .any(|s| scheme.eq_ignore_ascii_case(s));
+    if judge::is_reference(value) {
+        return Ok(None);
+    }
+    let good = basic || (known && value.len() >= 12 && judge::is_random(value) && !judge::is_public_shape(value));
+    Ok(good.then_some(from..cursor.at))
+}
