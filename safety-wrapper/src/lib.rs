@@ -1,1 +1,31 @@
-//! Empty yet.
+//! The gate: judging, approving, running and recording one tool call.
+//!
+//! * **Owns**: the hook API ([`hook_router`]), the way of one call through [`Gate`] (bytes → `Action` → `Decision` → permit →
+//!   run → record), approvals and their documents, the [`runner`] process with its sandbox, the hash-chained [`audit`] log,
+//!   and the closed states of the machine ([`PostureBook`]). All of it lies in one SQLite file, `gate.db`, so that "claimed"
+//!   and its audit row are one transaction.
+//! * **Flows through it**: proposed calls of agents, decisions of people, results of runs; activity rows for the live view.
+//! * **Never hears of**: the hub and its wire, LLM formats, the vault's file. Signatures of hub decisions are verified by
+//!   whoever calls [`Gate::decide_approval`].
+
+pub mod answer;
+pub mod approval;
+pub mod audit;
+pub mod call;
+mod gate;
+mod hooks;
+mod posture;
+pub mod runner;
+mod store;
+
+pub use answer::Answer;
+pub use approval::{Approval, ApprovalFilter, ApprovalState, Origin, Progress, Ruling, RulingError, Verdict};
+pub use call::{CallKey, CallResult, RunStatus};
+pub use gate::{
+    AfterToolCall, Executed, Gate, GateError, GateParts, Lease, LlmOutput, OpenError, Outgoing, OutgoingAnswer, Paused,
+    Proposal, Resumed, RunnerCommand, SessionStart, SessionStarted,
+};
+pub use hooks::hook_router;
+pub use posture::PostureBook;
+pub use runner::Sandbox;
+pub use store::activity::ActivityRow;

@@ -1,0 +1,365 @@
+//! From a proposal to a recorded answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::Transaction;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use wardkeep_policy::action::Call;
+use wardkeep_policy::{Action, Class, Decision, Factor, Fired, decide_for, render};
+use wardkeep_proto::digest::Digest;
+use wardkeep_proto::ids::{AgentName, CallId, PermitId, SessionId};
+use wardkeep_proto::limits::{APPROVE_BY, USE_BY};
+use wardkeep_proto::time::Timestamp;
+use wardkeep_proto::waypoint::Waypoint;
+
+use super::{Gate, GateError, Outgoing, OutgoingAnswer, Proposal, WAIT_MAX, key_of};
+use crate::answer::{Answer, Reason};
+use crate::approval::document::{Draft, redact_action};
+use crate::approval::short_name;
+use crate::audit;
+use crate::call::{CallKey, CallState, Executor};
+use crate::store::StoreError;
+use crate::store::activity::SUMMARY_BYTES;
+use crate::store::approvals::{self, NewApproval};
+use crate::store::calls::{self, CallRow};
+
+/// Domain of the digest of a proposal that is no action.
+const NO_ACTION: &str = "wardkeep/no-action/v1";
+
+/// A judged call, ready to be stored.
+struct Judged {
+    row: CallRow,
+    approval: Option<NewApproval>,
+}
+
+impl Gate {
+    /// Judges one proposed call, records the answer, and waits for a person as long as the proposal allows.
+    ///
+    /// The same call again gives its present state; it is never judged or run twice.
+    ///
+    /// # Errors
+    /// [`GateError::Conflict`] when the key was used for another call; otherwise when it cannot be recorded.
+    pub async fn before_tool_call(
+        self: &Arc<Self>,
+        agent: &AgentName,
+        proposal: Proposal,
+    ) -> Result<Answer, GateError> {
+        self.renew(agent);
+        let Proposal { session, call, tool, args, cwd, wait_ms } = proposal;
+        let key = key_of(agent, &session, &call);
+        let judged = match Action::parse(agent.clone(), session, &tool, &args, cwd.as_deref()) {
+            Ok(action) => self.judge(key.clone(), action)?,
+            Err(invalid) => {
+                let digest = no_action_digest(&tool, &args)?;
+                let mut row = self.refused(key.clone(), &tool, digest, vec![invalid.to_string()]);
+                row.title = self.title("A call that cannot be read");
+                Judged { row, approval: None }
+            }
+        };
+        self.record(key, judged, Duration::from_millis(wait_ms)).await
+    }
+
+    /// Judges one outgoing message of the runtime, as a call of the tool `message`.
+    ///
+    /// What is judged, shown and may be sent is the text without secrets.
+    ///
+    /// # Errors
+    /// As for [`Gate::before_tool_call`].
+    pub async fn message_sending(
+        self: &Arc<Self>,
+        agent: &AgentName,
+        message: Outgoing,
+    ) -> Result<OutgoingAnswer, GateError> {
+        let text = self.clean(&message.text);
+        let proposal = Proposal {
+            session: message.session,
+            call: message.call,
+            tool: "message".to_owned(),
+            args: json!({"channel": message.channel, "to": message.to, "body": text}),
+            cwd: None,
+            wait_ms: message.wait_ms,
+        };
+        Ok(OutgoingAnswer { answer: self.before_tool_call(agent, proposal).await?, text })
+    }
+
+    /// The present state of a call; waits while it is pending.
+    ///
+    /// # Errors
+    /// [`GateError::UnknownCall`], or when the database cannot be read.
+    pub async fn call_status(
+        self: &Arc<Self>,
+        agent: &AgentName,
+        session: &SessionId,
+        call: &CallId,
+        wait: Duration,
+    ) -> Result<Answer, GateError> {
+        self.renew(agent);
+        self.settle(&key_of(agent, session, call), wait).await
+    }
+
+    /// Decides on an action. Pure but for time, chance and the values it reads.
+    fn judge(&self, key: CallKey, action: Action) -> Result<Judged, GateError> {
+        let now = self.now();
+        let digest = action.digest();
+        let tool = action.tool.clone();
+        // By construction: what is shown, sent and logged is made from the redacted action only.
+        let (shown, raw) = match redact_action(&self.parts.redaction.load(), &action) {
+            Ok(found) => found,
+            Err(why) => return Ok(Judged { row: self.refused(key, &tool, digest, vec![why]), approval: None }),
+        };
+        if !raw.is_empty() {
+            let reasons = raw
+                .iter()
+                .map(|name| format!("the call holds the value of secret {name}; write SECRET_REF({name}) in its place"))
+                .collect();
+            let mut row = self.refused(key, &tool, digest, reasons);
+            row.title = self.title(&render(&shown).title);
+            return Ok(Judged { row, approval: None });
+        }
+        let bundle = self.parts.bundle.borrow().clone();
+        let decision = decide_for(&action, &bundle, &self.posture_for(&action.agent), now);
+        let mut row = self.refused(key, &tool, digest, Vec::new());
+        row.title = self.title(&render(&shown).title);
+        row.created = now;
+        row.updated = now;
+        let mut approval = None;
+        match decision {
+            Decision::Deny { class, reasons } => {
+                row.class = class;
+                let reasons = reasons.iter().map(|r| self.clean(r)).collect();
+                row.state = CallState::Denied { reasons, ruling: None };
+            }
+            Decision::Allow { class, fired } => {
+                let permit = PermitId::new(now, &*self.parts.chance);
+                row.state = CallState::Permitted { permit, use_by: now.plus(USE_BY) };
+                self.fill_in(&mut row, class, None, &fired, &action);
+            }
+            Decision::NeedsApproval { class, fired, factor } => {
+                let approve_by = now.plus(APPROVE_BY);
+                row.state = CallState::Pending { approve_by };
+                self.fill_in(&mut row, class, Some(factor), &fired, &action);
+                let draft = Draft {
+                    tenant: self.parts.tenant,
+                    action_digest: digest,
+                    shown: &shown,
+                    class,
+                    factor,
+                    fired: &row.fired,
+                    bundle: self.bundle_name()?,
+                    nonce: wardkeep_proto::chance::bytes(&*self.parts.chance),
+                    created: now,
+                    approve_by,
+                };
+                let document = draft.write(&self.parts.redaction.load())?;
+                let digest = Digest::plain(&document);
+                row.approval = Some(digest);
+                approval = Some(NewApproval { digest, document, created: now, approve_by });
+            }
+        }
+        Ok(Judged { row, approval })
+    }
+
+    fn fill_in(&self, row: &mut CallRow, class: Class, factor: Option<Factor>, fired: &[Fired], action: &Action) {
+        row.class = Some(class);
+        row.factor = factor;
+        row.fired = fired.iter().map(|f| Fired { reason: self.clean(&f.reason), ..f.clone() }).collect();
+        row.action = Some(action.canonical());
+    }
+
+    /// A row that says no; the ground on which the others are filled in.
+    fn refused(&self, key: CallKey, tool: &str, action_digest: Digest, reasons: Vec<String>) -> CallRow {
+        let now = self.now();
+        let tool = self.clean(&tool[..tool.floor_char_boundary(128)]);
+        CallRow {
+            id: 0,
+            key,
+            title: self.title(&tool),
+            tool,
+            action: None,
+            action_digest,
+            class: None,
+            factor: None,
+            fired: Vec::new(),
+            approval: None,
+            state: CallState::Denied { reasons: reasons.iter().map(|r| self.clean(r)).collect(), ruling: None },
+            created: now,
+            updated: now,
+        }
+    }
+
+    fn title(&self, text: &str) -> String {
+        let text = self.clean(text);
+        text[..text.floor_char_boundary(SUMMARY_BYTES)].to_owned()
+    }
+
+    async fn record(self: &Arc<Self>, key: CallKey, judged: Judged, wait: Duration) -> Result<Answer, GateError> {
+        self.parts.waypoints.pass(Waypoint::HookReceived);
+        let at = self.now();
+        let known = key.clone();
+        let new = self.write(move |tx| store(tx, &known, judged, at)).await?;
+        if new == Stored::Other {
+            return Err(GateError::Conflict(key.call));
+        }
+        if new == Stored::New {
+            self.parts.waypoints.pass(Waypoint::CallRecorded);
+        }
+        self.settle(&key, wait).await
+    }
+
+    /// Answers with the state of a call, after waiting while it is pending.
+    async fn settle(self: &Arc<Self>, key: &CallKey, wait: Duration) -> Result<Answer, GateError> {
+        let until = Instant::now() + wait.min(WAIT_MAX);
+        let mut changed = self.changed.subscribe();
+        loop {
+            changed.mark_unchanged();
+            let counted = key.clone();
+            let row = self.read(move |conn| calls::counting(conn, &counted)).await?.ok_or(GateError::UnknownCall)?;
+            let row = self.hand_over(row).await?;
+            let answer = self.answer(key, row);
+            if !answer.is_pending() || Instant::now() >= until {
+                return Ok(answer);
+            }
+            // Whether woken or out of time, the state is read once more.
+            let _ = tokio::time::timeout_at(until, changed.changed()).await;
+            self.renew(&key.agent);
+        }
+    }
+
+    /// An approved call that only the runtime can carry out is given to it here, once; the claim is the record.
+    async fn hand_over(&self, row: CallRow) -> Result<CallRow, GateError> {
+        let CallState::Approved { permit, .. } = row.state else { return Ok(row) };
+        if executor(&row)? == Executor::Runner {
+            return Ok(row);
+        }
+        let now = self.now();
+        let key = row.key.clone();
+        let next = match self.check(&row, now).await? {
+            super::launch::Check::Go(_) => CallState::Claimed { permit, at: now, by: Executor::Runtime },
+            super::launch::Check::Hold(_) => return Ok(row),
+            super::launch::Check::Over(state) => state,
+        };
+        self.write(move |tx| {
+            let row = calls::by_key(tx, &key)?.ok_or(StoreError::corrupt("calls"))?;
+            match row.state {
+                CallState::Approved { .. } => calls::advance(tx, row, next, now),
+                _ => Ok(row),
+            }
+        })
+        .await
+    }
+
+    fn answer(&self, key: &CallKey, row: CallRow) -> Answer {
+        let call = key.call.clone();
+        let class = row.class.unwrap_or(Class::CriticalRed);
+        let rules: Vec<Reason> = row.fired.iter().map(Reason::from).collect();
+        let pending = |approve_by_ms, message: String| Answer::Pending {
+            call: call.clone(),
+            class,
+            approval: row.approval.as_ref().map(short_name),
+            digest: row.approval,
+            approve_by_ms,
+            rules: rules.clone(),
+            message,
+        };
+        match row.state {
+            CallState::Permitted { permit, .. } | CallState::Claimed { permit, by: Executor::Runtime, .. } => {
+                Answer::Allow { call, class, permit, rules }
+            }
+            CallState::Pending { approve_by } => pending(
+                Some(approve_by),
+                format!(
+                    "Waiting for a person to approve it ({}). Do not repeat it under another id; ask for this call again later.",
+                    row.approval.as_ref().map(short_name).unwrap_or_default()
+                ),
+            ),
+            CallState::Approved { ruling, .. } => {
+                pending(None, self.clean(&format!("Approved by {}; it is about to run.", ruling.by)))
+            }
+            CallState::Claimed { by: Executor::Runner, .. } => pending(None, "It is running.".to_owned()),
+            CallState::Done { result, .. }
+            | CallState::Failed { result, .. }
+            | CallState::Interrupted { result, .. } => Answer::Done { call, class, result },
+            CallState::Denied { reasons, .. } => self.deny(call, row.class, reasons),
+            CallState::Expired { why } | CallState::Superseded { why } => self.deny(call, row.class, vec![why]),
+            // A folded call leads to one that is not folded; a row that does not is damaged and allows nothing.
+            CallState::Folded { .. } => self.deny(call, row.class, vec!["the call is not known".to_owned()]),
+        }
+    }
+
+    fn deny(&self, call: CallId, class: Option<Class>, reasons: Vec<String>) -> Answer {
+        let reasons: Vec<String> = reasons.iter().map(|r| self.clean(r)).collect();
+        let message = format!("Not allowed: {}. Do not try it another way; tell the user.", reasons.join("; "));
+        Answer::Deny { call, class, reasons, message }
+    }
+}
+
+/// Who carries out what is stored in `row`.
+pub(super) fn executor(row: &CallRow) -> Result<Executor, GateError> {
+    let action: Action = match &row.action {
+        Some(bytes) => serde_json::from_slice(bytes).map_err(StoreError::from)?,
+        None => return Err(StoreError::corrupt("calls").into()),
+    };
+    Ok(match action.call {
+        Call::Message { .. } | Call::Other { .. } => Executor::Runtime,
+        _ => Executor::Runner,
+    })
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stored {
+    New,
+    Same,
+    Other,
+}
+
+/// All of it in one transaction, so that two proposals of one call at the same time are one call.
+fn store(tx: &Transaction<'_>, key: &CallKey, judged: Judged, at: Timestamp) -> Result<Stored, StoreError> {
+    let Judged { mut row, mut approval } = judged;
+    if let Some(present) = calls::by_key(tx, key)? {
+        if present.action_digest == row.action_digest {
+            return Ok(Stored::Same);
+        }
+        let fields = json!({"recorded": present.action_digest, "proposed": row.action_digest});
+        audit::append(tx, at, "call-conflict", Some(key), &fields)?;
+        return Ok(Stored::Other);
+    }
+    let asks = matches!(row.state, CallState::Pending { .. });
+    if asks || matches!(row.state, CallState::Permitted { .. }) {
+        let (agent, session) = (&row.key.agent, &row.key.session);
+        let instead = match calls::denied_by_person(tx, agent, session, row.action_digest)? {
+            Some(denied) => Some(denied_before(denied)),
+            None if asks => {
+                let first = calls::alike(tx, agent, session, row.action_digest, "pending")?;
+                first.map(|first| CallState::Folded { into: first.key })
+            }
+            None => None,
+        };
+        if let Some(state) = instead {
+            approval = None;
+            row = CallRow { state, approval: None, action: None, ..row };
+        }
+    }
+    let id = calls::insert(tx, &row)?;
+    if let Some(new) = &approval {
+        approvals::insert(tx, id, new)?;
+    }
+    Ok(Stored::New)
+}
+
+/// A person said no to the same call of the same session.
+fn denied_before(denied: CallRow) -> CallState {
+    let mut reasons = match denied.state {
+        CallState::Denied { reasons, .. } => reasons,
+        _ => Vec::new(),
+    };
+    reasons.push("nobody is asked again in this session".to_owned());
+    CallState::Denied { reasons, ruling: None }
+}
+
+/// Names a proposal that is no action, so that a repeat is recognised.
+fn no_action_digest(tool: &str, args: &Value) -> Result<Digest, GateError> {
+    let bytes = serde_json::to_vec(&json!([tool, args])).map_err(StoreError::from)?;
+    Ok(Digest::of(NO_ACTION, &bytes))
+}

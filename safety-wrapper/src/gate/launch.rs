@@ -1,0 +1,234 @@
+//! From a permit to a recorded result: checked again, claimed, run once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use wardkeep_policy::Closed;
+use wardkeep_policy::{Action, Decision, Factor, Posture, decide_for};
+use wardkeep_proto::digest::Digest;
+use wardkeep_proto::ids::{AgentName, PermitId};
+use wardkeep_proto::time::Timestamp;
+use wardkeep_proto::waypoint::Waypoint;
+
+use super::judge::executor;
+use super::{Executed, Gate, GateError};
+use crate::call::{CallResult, CallState, Executor};
+use crate::runner::{Folder, FolderError};
+use crate::store::calls::CallRow;
+use crate::store::{StoreError, approvals, calls};
+
+/// Between two tries to record a result on a full disk.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// Whether a permit still leads to a run.
+pub(super) enum Check {
+    /// It does; exactly this runs.
+    Go(Box<Action>),
+    /// Not while the machine is closed; the approval stands until its use-by.
+    Hold(String),
+    /// Never again.
+    Over(CallState),
+}
+
+impl Gate {
+    /// Runs the call of a permit and gives its result. Again and again gives the same result; it never runs twice.
+    ///
+    /// The run goes on when the caller goes away.
+    ///
+    /// # Errors
+    /// [`GateError::UnknownPermit`], [`GateError::NotRunnable`], or when nothing can be recorded.
+    pub async fn execute(self: &Arc<Self>, agent: &AgentName, permit: PermitId) -> Result<Executed, GateError> {
+        self.renew(agent);
+        let mut changed = self.changed.subscribe();
+        loop {
+            changed.mark_unchanged();
+            let row = self.read(move |conn| calls::by_permit(conn, permit)).await?;
+            let row = row.filter(|row| row.key.agent == *agent).ok_or(GateError::UnknownPermit)?;
+            let call = row.key.call.clone();
+            match row.state {
+                CallState::Done { result, .. }
+                | CallState::Failed { result, .. }
+                | CallState::Interrupted { result, .. } => return Ok(Executed { call, result }),
+                CallState::Permitted { .. }
+                | CallState::Approved { .. }
+                | CallState::Claimed { by: Executor::Runner, .. } => {}
+                CallState::Expired { why } | CallState::Superseded { why } => return Err(GateError::NotRunnable(why)),
+                _ => return Err(GateError::NotRunnable("this call is not run by the daemon".to_owned())),
+            }
+            if matches!(row.state, CallState::Claimed { .. }) {
+                changed.changed().await.map_err(|_| GateError::Worker)?;
+                continue;
+            }
+            if executor(&row)? == Executor::Runtime {
+                return Err(GateError::NotRunnable(
+                    "this tool is carried out by the agent's runtime; report its result with after-tool-call"
+                        .to_owned(),
+                ));
+            }
+            let gate = Arc::clone(self);
+            tokio::spawn(async move { gate.launch(permit).await }).await.map_err(|_| GateError::Worker)??;
+        }
+    }
+
+    /// Starts the run of an approved call in the background.
+    pub(super) fn start_launch(self: &Arc<Self>, permit: PermitId) {
+        let gate = Arc::clone(self);
+        tokio::spawn(async move {
+            if let Err(error) = gate.launch(permit).await {
+                tracing::warn!(%permit, error = %chain(&error), "an approved call has not started; it is tried again");
+            }
+        });
+    }
+
+    /// Takes one permit through check, claim and run. Does nothing when another task has it in hand.
+    pub(super) async fn launch(self: &Arc<Self>, permit: PermitId) -> Result<(), GateError> {
+        let Some(_turn) = Turn::take(self, permit) else {
+            // The other task wakes everybody when it is done; look again then, not at once.
+            let mut changed = self.changed.subscribe();
+            let _ = tokio::time::timeout(Duration::from_millis(250), changed.changed()).await;
+            return Ok(());
+        };
+        let _place = self.places.acquire().await.map_err(|_| GateError::Worker)?;
+        let Some(row) = self.read(move |conn| calls::by_permit(conn, permit)).await? else { return Ok(()) };
+        if !matches!(row.state, CallState::Permitted { .. } | CallState::Approved { .. })
+            || executor(&row)? == Executor::Runtime
+        {
+            return Ok(());
+        }
+        let now = self.now();
+        let action = match self.check(&row, now).await? {
+            Check::Go(action) => action,
+            Check::Hold(why) => return Err(GateError::NotRunnable(why)),
+            Check::Over(state) => return self.move_on(permit, state, now).await,
+        };
+        // Space for the result is taken before the permit is spent: a full disk costs no run.
+        let runs = self.runs.clone();
+        let folder =
+            tokio::task::spawn_blocking(move || Folder::make(&runs, permit)).await.map_err(|_| GateError::Worker)?;
+        let folder = match folder {
+            Ok(folder) => folder,
+            Err(FolderError::Full) => {
+                self.disk_is_full();
+                return Err(GateError::Closed(Closed::DiskFull));
+            }
+            Err(FolderError::Io(error)) => {
+                tracing::error!(%permit, %error, "no folder for a run");
+                return Err(GateError::NotRunnable(
+                    "the run folder cannot be made; run `wardkeep-agent doctor`".to_owned(),
+                ));
+            }
+        };
+        self.move_on(permit, CallState::Claimed { permit, at: now, by: Executor::Runner }, now).await?;
+        self.parts.waypoints.pass(Waypoint::CallClaimed);
+        let result = match self.spec(&action, permit, row.class, &folder) {
+            Ok(spec) => self.run(spec, folder).await,
+            Err(why) => CallResult::failed(why),
+        };
+        self.parts.waypoints.pass(Waypoint::RunnerFinished);
+        self.finish(permit, result).await
+    }
+
+    /// Everything that was decided, decided again from what is on disk now.
+    pub(super) async fn check(&self, row: &CallRow, now: Timestamp) -> Result<Check, GateError> {
+        let over = |why: &str| Ok(Check::Over(CallState::Superseded { why: format!("{why}; ask again") }));
+        let (use_by, approved) = match row.state {
+            CallState::Permitted { use_by, .. } => (use_by, false),
+            CallState::Approved { use_by, .. } => (use_by, true),
+            _ => return over("the call is not permitted"),
+        };
+        if now >= use_by {
+            return Ok(Check::Over(CallState::Expired { why: "it was not started in time; ask again".to_owned() }));
+        }
+        let action: Option<Action> = row.action.as_deref().and_then(|bytes| serde_json::from_slice(bytes).ok());
+        let Some(action) = action.filter(|action| action.digest() == row.action_digest) else {
+            return over("the stored call is not the one that was decided on");
+        };
+        if let Some(digest) = row.approval {
+            let document = self.read(move |conn| approvals::document(conn, digest)).await?;
+            if document.is_none_or(|document| Digest::plain(&document) != digest) {
+                return over("the stored approval is not the one that was decided on");
+            }
+        } else if approved {
+            return over("the approval is missing");
+        }
+        let bundle = self.parts.bundle.borrow().clone();
+        let factor_then = row.factor;
+        let class_then = row.class;
+        let fits = |decision: &Decision| match decision {
+            Decision::Allow { class, .. } => Some(*class) <= class_then,
+            Decision::NeedsApproval { class, factor, .. } => {
+                approved && Some(*class) <= class_then && (*factor == Factor::Person || factor_then == Some(*factor))
+            }
+            Decision::Deny { .. } => false,
+        };
+        if fits(&decide_for(&action, &bundle, &self.posture_for(&action.agent), now)) {
+            return Ok(Check::Go(Box::new(action)));
+        }
+        if approved && fits(&decide_for(&action, &bundle, &Posture::open(), now)) {
+            let closed: Vec<_> = self.posture_for(&action.agent).iter().map(|c| c.to_string()).collect();
+            return Ok(Check::Hold(format!(
+                "the machine is closed ({}); it starts when that is over",
+                closed.join(", ")
+            )));
+        }
+        over("the policy judges this call differently now")
+    }
+
+    /// One step of the state machine.
+    pub(super) async fn move_on(&self, permit: PermitId, next: CallState, at: Timestamp) -> Result<(), GateError> {
+        self.write(move |tx| {
+            let row = calls::by_permit(tx, permit)?.ok_or(StoreError::corrupt("calls"))?;
+            calls::advance(tx, row, next, at).map(drop)
+        })
+        .await
+    }
+
+    /// Records a result, for as long as that takes: it exists nowhere else.
+    pub(super) async fn finish(&self, permit: PermitId, result: CallResult) -> Result<(), GateError> {
+        let result = CallResult { output: self.clean(&result.output), ..result };
+        loop {
+            match self.move_on(permit, CallState::ended(permit, result.clone()), self.now()).await {
+                Ok(()) => break,
+                Err(GateError::Closed(_)) => tokio::time::sleep(RETRY).await,
+                Err(error) => return Err(error),
+            }
+        }
+        self.parts.waypoints.pass(Waypoint::ResultRecorded);
+        let runs = self.runs.clone();
+        let removed = tokio::task::spawn_blocking(move || Folder::remove(&runs, permit)).await;
+        if !matches!(removed, Ok(Ok(()))) {
+            tracing::warn!(%permit, "the folder of a finished run could not be removed");
+        }
+        Ok(())
+    }
+}
+
+/// The right of one task to work on one permit.
+struct Turn<'a> {
+    gate: &'a Gate,
+    permit: PermitId,
+}
+
+impl<'a> Turn<'a> {
+    fn take(gate: &'a Gate, permit: PermitId) -> Option<Self> {
+        gate.launching().insert(permit).then_some(Self { gate, permit })
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.gate.launching().remove(&self.permit);
+    }
+}
+
+/// An error with everything below it.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        next = error.source();
+    }
+    text
+}

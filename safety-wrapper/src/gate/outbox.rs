@@ -1,0 +1,118 @@
+//! What others take from the gate: approvals, progress, activity, audit.
+
+use wardkeep_proto::digest::Digest;
+
+use super::{Gate, GateError};
+use crate::approval::{Approval, ApprovalFilter, ApprovalState, Progress};
+use crate::audit::{self, Checkpoint, Head, Row};
+use crate::store::activity::{self, ActivityRow};
+use crate::store::approvals;
+
+impl Gate {
+    /// Approvals, newest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn approvals(&self, filter: ApprovalFilter) -> Result<Vec<Approval>, GateError> {
+        self.read(move |conn| match filter {
+            ApprovalFilter::Pending => approvals::pending(conn),
+            ApprovalFilter::Newest(limit) => approvals::newest(conn, limit),
+        })
+        .await
+    }
+
+    /// One approval.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn approval(&self, digest: Digest) -> Result<Option<Approval>, GateError> {
+        self.read(move |conn| approvals::get(conn, digest)).await
+    }
+
+    /// How many approvals wait for a person.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn open_approvals(&self) -> Result<u32, GateError> {
+        self.read(approvals::count_pending).await
+    }
+
+    /// Approvals that the hub has no receipt for, oldest first, whatever became of them meanwhile.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn approvals_to_send(&self) -> Result<Vec<Approval>, GateError> {
+        self.read(approvals::unsent).await
+    }
+
+    /// The hub has this approval on disk.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub async fn approval_sent(&self, digest: Digest) -> Result<(), GateError> {
+        self.write(move |tx| approvals::sent(tx, digest)).await
+    }
+
+    /// Steps that the hub has not heard of, of approvals that it has; oldest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn progress_to_send(&self) -> Result<Vec<Progress>, GateError> {
+        self.read(approvals::untold).await
+    }
+
+    /// The hub has heard of this step.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub async fn progress_sent(&self, digest: Digest, state: ApprovalState) -> Result<(), GateError> {
+        self.write(move |tx| approvals::told(tx, digest, state)).await
+    }
+
+    /// Activity rows after `number`, oldest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn activity_after(&self, number: u64, limit: u32) -> Result<Vec<ActivityRow>, GateError> {
+        self.read(move |conn| activity::after(conn, number, limit)).await
+    }
+
+    /// The highest activity number given so far; 0 for none.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn activity_head(&self) -> Result<u64, GateError> {
+        self.read(activity::head).await
+    }
+
+    /// The end of the audit chain.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn audit_head(&self) -> Result<Head, GateError> {
+        self.read(audit::head).await
+    }
+
+    /// Audit rows after `number`, oldest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn audit_after(&self, number: u64, limit: u32) -> Result<Vec<Row>, GateError> {
+        self.read(move |conn| audit::rows_after(conn, number, limit)).await
+    }
+
+    /// Signs the end of the audit chain as it is now.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn checkpoint(&self) -> Result<Checkpoint, GateError> {
+        let head = self.audit_head().await?;
+        Ok(Checkpoint::sign(head, self.parts.tenant, self.now(), &self.key)?)
+    }
+
+    /// The public key of checkpoints, 32 bytes.
+    #[must_use]
+    pub fn audit_key(&self) -> &[u8] {
+        self.key.public()
+    }
+}

@@ -1,0 +1,157 @@
+//! After a start, and once a second from then on: nothing is forgotten, nothing runs twice.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use wardkeep_proto::ids::PermitId;
+use wardkeep_proto::waypoint::Waypoint;
+
+use super::launch::chain;
+use super::{Gate, GateError, Resumed};
+use crate::call::{CallResult, CallState, Executor};
+use crate::runner::Folder;
+use crate::runner::folder::Found;
+use crate::store::calls;
+
+/// Between two looks at what is due.
+const TICK: Duration = Duration::from_secs(1);
+/// Between two looks at an adopted runner.
+const LOOK: Duration = Duration::from_millis(100);
+/// How long the runtime may take to report the result of an approved call that it carries out itself.
+const REPORT_WITHIN: Duration = Duration::from_secs(60 * 60);
+
+impl Gate {
+    /// Takes up what an earlier life left: adopts runners that still work, records results that wait, marks what was
+    /// interrupted, starts what was approved, expires what is late. From then on does what is due once a second.
+    ///
+    /// Call it once, before serving.
+    ///
+    /// # Errors
+    /// When the database cannot be read or written.
+    pub async fn resume_after_start(self: &Arc<Self>) -> Result<Resumed, GateError> {
+        let mut found = Resumed::default();
+        for row in self.read(|conn| calls::in_state(conn, "claimed")).await? {
+            let CallState::Claimed { permit, by: Executor::Runner, .. } = row.state else { continue };
+            match self.find(permit).await? {
+                Found::Running => {
+                    found.adopted += 1;
+                    let gate = Arc::clone(self);
+                    tokio::spawn(async move { gate.adopt(permit).await });
+                }
+                Found::Result(result) => {
+                    found.recorded += 1;
+                    self.finish(permit, result).await?;
+                }
+                Found::Nothing => {
+                    found.interrupted += 1;
+                    self.finish(permit, CallResult::interrupted()).await?;
+                }
+            }
+        }
+        found.expired = self.expire().await?;
+        found.launched = self.launch_due().await?;
+        let gate = Arc::downgrade(self);
+        tokio::spawn(tick(gate));
+        Ok(found)
+    }
+
+    /// Expires what is late and starts what may start; gives how many of each.
+    ///
+    /// # Errors
+    /// When the database cannot be read or written.
+    pub async fn sweep(self: &Arc<Self>) -> Result<(usize, usize), GateError> {
+        Ok((self.expire().await?, self.launch_due().await?))
+    }
+
+    async fn expire(&self) -> Result<usize, GateError> {
+        let now = self.now();
+        // Asked first without writing: a quiet machine writes nothing.
+        let due = self
+            .read(move |conn| {
+                let mut due = Vec::new();
+                for state in ["pending", "permitted", "approved", "claimed"] {
+                    due.extend(
+                        calls::in_state(conn, state)?
+                            .into_iter()
+                            .filter_map(|row| over(row.state, now).map(|s| (row.key, s))),
+                    );
+                }
+                Ok(due)
+            })
+            .await?;
+        if due.is_empty() {
+            return Ok(0);
+        }
+        self.write(move |tx| {
+            let mut expired = 0;
+            for (key, next) in due {
+                let Some(row) = calls::by_key(tx, &key)? else { continue };
+                // It may have gone on since it was read.
+                if over(row.state.clone(), now).as_ref() == Some(&next) {
+                    calls::advance(tx, row, next, now)?;
+                    expired += 1;
+                }
+            }
+            Ok(expired)
+        })
+        .await
+    }
+
+    async fn launch_due(self: &Arc<Self>) -> Result<usize, GateError> {
+        let mut launched = 0;
+        for row in self.read(|conn| calls::in_state(conn, "approved")).await? {
+            let CallState::Approved { permit, .. } = row.state else { continue };
+            if super::judge::executor(&row)? == Executor::Runner && !self.launching().contains(&permit) {
+                self.start_launch(permit);
+                launched += 1;
+            }
+        }
+        Ok(launched)
+    }
+
+    /// Waits for a runner that an earlier life of the daemon started.
+    async fn adopt(&self, permit: PermitId) {
+        let result = loop {
+            match self.find(permit).await {
+                Ok(Found::Running) => tokio::time::sleep(LOOK).await,
+                Ok(Found::Result(result)) => break result,
+                Ok(Found::Nothing) => break CallResult::interrupted(),
+                Err(_) => return,
+            }
+        };
+        self.parts.waypoints.pass(Waypoint::RunnerFinished);
+        if let Err(error) = self.finish(permit, result).await {
+            tracing::error!(%permit, error = %chain(&error), "the result of an adopted run is not recorded; the next start tries again");
+        }
+    }
+
+    async fn find(&self, permit: PermitId) -> Result<Found, GateError> {
+        let runs = self.runs.clone();
+        tokio::task::spawn_blocking(move || Folder::find(&runs, permit)).await.map_err(|_| GateError::Worker)
+    }
+}
+
+/// Where a state goes once its time is over.
+fn over(state: CallState, now: wardkeep_proto::time::Timestamp) -> Option<CallState> {
+    let expired = |why: &str| Some(CallState::Expired { why: why.to_owned() });
+    match state {
+        CallState::Pending { approve_by } if now >= approve_by => expired("nobody decided in time; ask again"),
+        CallState::Permitted { use_by, .. } if now >= use_by => expired("it was not started in time; ask again"),
+        CallState::Approved { use_by, .. } if now >= use_by => expired("it was not started in time; ask again"),
+        CallState::Claimed { permit, at, by: Executor::Runtime } if now >= at.plus(REPORT_WITHIN) => {
+            Some(CallState::Interrupted { permit, result: CallResult::interrupted() })
+        }
+        _ => None,
+    }
+}
+
+/// Lives as long as the gate.
+async fn tick(gate: Weak<Gate>) {
+    loop {
+        tokio::time::sleep(TICK).await;
+        let Some(gate) = gate.upgrade() else { return };
+        if let Err(error) = gate.sweep().await {
+            tracing::warn!(error = %chain(&error), "what is due was not done; it is tried again");
+        }
+    }
+}

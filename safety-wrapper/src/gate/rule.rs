@@ -1,0 +1,143 @@
+//! A person's decision: recorded once, then acted on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::Transaction;
+use serde_json::json;
+use wardkeep_policy::Factor;
+use wardkeep_proto::digest::Digest;
+use wardkeep_proto::ids::PermitId;
+use wardkeep_proto::limits::USE_BY;
+use wardkeep_proto::time::Timestamp;
+use wardkeep_proto::waypoint::Waypoint;
+
+use super::{Gate, GateError, Paused};
+use crate::approval::{ApprovalState, Ruling, RulingError, Verdict};
+use crate::audit;
+use crate::call::CallState;
+use crate::store::calls::CallRow;
+use crate::store::{StoreError, approvals, calls, people};
+
+/// This many denials ...
+const DENIALS: u32 = 5;
+/// ... within this time pause an agent: a person who only says no should not be asked on.
+const DENIALS_WITHIN: Duration = Duration::from_secs(10 * 60);
+/// Longest note that is kept, bytes.
+const NOTE_BYTES: usize = 1000;
+
+impl Gate {
+    /// Records what a person decided; an approved call then starts by itself.
+    ///
+    /// The caller has verified a hub's signature. Deciding the same in the same way again changes nothing and is no error:
+    /// the hub repeats what it has no receipt for.
+    ///
+    /// # Errors
+    /// See [`RulingError`]; lateness is judged by this server's clock.
+    pub async fn decide_approval(self: &Arc<Self>, digest: Digest, ruling: Ruling) -> Result<(), RulingError> {
+        self.parts.waypoints.pass(Waypoint::DecisionReceived);
+        let ruling = Ruling {
+            by: cut(&self.clean(&ruling.by), 256),
+            note: cut(&self.clean(&ruling.note), NOTE_BYTES),
+            ..ruling
+        };
+        let now = self.now();
+        let permit = PermitId::new(now, &*self.parts.chance);
+        let ruled =
+            self.write(move |tx| rule(tx, digest, &ruling, permit, now)).await.map_err(RulingError::Store)??;
+        self.parts.waypoints.pass(Waypoint::DecisionRecorded);
+        match ruled {
+            Ruled::Approved => self.start_launch(permit),
+            Ruled::Denied(Some(pause)) => self.note_paused(pause),
+            Ruled::Denied(None) | Ruled::Repeated => {}
+        }
+        Ok(())
+    }
+}
+
+enum Ruled {
+    Approved,
+    Denied(Option<Paused>),
+    Repeated,
+}
+
+/// What is refused is recorded too, so the inner result must not roll the transaction back.
+fn rule(
+    tx: &Transaction<'_>,
+    digest: Digest,
+    ruling: &Ruling,
+    permit: PermitId,
+    now: Timestamp,
+) -> Result<Result<Ruled, RulingError>, StoreError> {
+    let Some(row) = calls::by_approval(tx, digest)? else {
+        return Ok(Err(RulingError::Unknown(digest)));
+    };
+    let CallState::Pending { approve_by } = row.state else {
+        return refuse_repeat(tx, digest, ruling, &row);
+    };
+    if now >= approve_by {
+        let why = "nobody decided in time".to_owned();
+        calls::advance(tx, row, CallState::Expired { why }, now)?;
+        return Ok(Err(RulingError::Late(approve_by)));
+    }
+    if ruling.verdict == Verdict::Approved {
+        // Fail closed: only a row that says a person is enough may go on without a passkey.
+        if row.factor != Some(Factor::Person) {
+            let fields = json!({"approval": digest, "by": ruling.by, "origin": ruling.origin});
+            audit::append(tx, now, "ruling-without-passkey", Some(&row.key), &fields)?;
+            return Ok(Err(RulingError::NeedsPasskey));
+        }
+        approvals::ruled(tx, digest, ruling)?;
+        let next = CallState::Approved { permit, ruling: ruling.clone(), use_by: now.plus(USE_BY) };
+        calls::advance(tx, row, next, now)?;
+        return Ok(Ok(Ruled::Approved));
+    }
+    approvals::ruled(tx, digest, ruling)?;
+    let reason = if ruling.note.is_empty() {
+        format!("{} denied it", ruling.by)
+    } else {
+        format!("{} denied it: {}", ruling.by, ruling.note)
+    };
+    let row = calls::advance(tx, row, CallState::Denied { reasons: vec![reason], ruling: Some(ruling.clone()) }, now)?;
+    Ok(Ok(Ruled::Denied(too_many(tx, &row, now)?)))
+}
+
+fn refuse_repeat(
+    tx: &Transaction<'_>,
+    digest: Digest,
+    ruling: &Ruling,
+    row: &CallRow,
+) -> Result<Result<Ruled, RulingError>, StoreError> {
+    let approval = approvals::get(tx, digest)?.ok_or(StoreError::corrupt("approvals"))?;
+    Ok(match approval.ruling {
+        Some(first) if first == *ruling => Ok(Ruled::Repeated),
+        None if approval.state == ApprovalState::Expired => Err(RulingError::Late(approval.approve_by)),
+        _ => Err(RulingError::AlreadyDecided(
+            ApprovalState::named(row.state.name()).ok_or(StoreError::corrupt("approvals"))?,
+        )),
+    })
+}
+
+fn too_many(tx: &Transaction<'_>, row: &CallRow, now: Timestamp) -> Result<Option<Paused>, StoreError> {
+    let within = i64::try_from(DENIALS_WITHIN.as_millis()).unwrap_or(i64::MAX);
+    let agent = &row.key.agent;
+    if people::count_denial(tx, agent, now, Timestamp(now.0.saturating_sub(within)))? < DENIALS {
+        return Ok(None);
+    }
+    let reason = format!("{DENIALS} denials within {} minutes", DENIALS_WITHIN.as_secs() / 60);
+    if !people::pause(tx, agent, &reason, now)? {
+        return Ok(None);
+    }
+    audit::append(tx, now, "agent-paused", None, &json!({"agent": agent, "reason": reason}))?;
+    Ok(Some(Paused { agent: agent.clone(), reason, since: now }))
+}
+
+fn cut(text: &str, bytes: usize) -> String {
+    text[..text.floor_char_boundary(bytes)].to_owned()
+}
+
+impl From<GateError> for RulingError {
+    fn from(error: GateError) -> Self {
+        Self::Store(error)
+    }
+}

@@ -1,0 +1,246 @@
+//! Sessions, leases, pauses, and the hooks that only redact.
+
+use std::collections::BTreeMap;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use serde_json::json;
+use wardkeep_proto::digest::Digest;
+use wardkeep_proto::ids::AgentName;
+
+use super::{
+    AfterToolCall, BundleName, Gate, GateError, LEASE, Lease, LeaseTimes, LlmOutput, Paused, RENEW_AFTER, SessionStart,
+    SessionStarted, key_of,
+};
+use crate::audit;
+use crate::call::{CallResult, CallState, Executor, RunStatus};
+use crate::store::{StoreError, calls, people};
+
+/// Longest name of a runtime, bytes.
+const RUNTIME_BYTES: usize = 128;
+/// Longest output of a runtime that is kept with the call, bytes.
+const KEPT_BYTES: usize = 256 * 1024;
+
+impl Gate {
+    /// Takes or renews the lease of an agent's hook.
+    ///
+    /// # Errors
+    /// A bad runtime name, or when it cannot be recorded.
+    pub async fn session_start(&self, agent: &AgentName, start: SessionStart) -> Result<SessionStarted, GateError> {
+        if start.runtime.is_empty()
+            || start.runtime.len() > RUNTIME_BYTES
+            || start.runtime.chars().any(char::is_control)
+        {
+            return Err(GateError::Invalid("runtime must be 1 to 128 bytes without control characters".to_owned()));
+        }
+        let now = self.now();
+        let lease = Lease {
+            agent: agent.clone(),
+            session: start.session,
+            runtime: self.clean(&start.runtime),
+            until: now.plus(LEASE),
+        };
+        let before = read(&self.leases).get(agent).cloned();
+        // A renewal is no event; another session, another runtime or a lease that had run out is.
+        let news = before.is_none_or(|b| b.session != lease.session || b.runtime != lease.runtime || b.until <= now);
+        let kept = lease.clone();
+        let parent = start.parent_session;
+        self.write(move |tx| {
+            people::put_lease(tx, &kept)?;
+            if news {
+                let fields =
+                    json!({"agent": kept.agent, "session": kept.session, "parent": parent, "runtime": kept.runtime});
+                audit::append(tx, now, "session-started", None, &fields)?;
+            }
+            Ok(())
+        })
+        .await?;
+        let until_ms = lease.until;
+        write(&self.leases).insert(agent.clone(), lease);
+        let bundle = self.parts.bundle.borrow().clone();
+        Ok(SessionStarted {
+            agent: agent.clone(),
+            lease: LeaseTimes { until_ms, renew_after_ms: u64::try_from(RENEW_AFTER.as_millis()).unwrap_or(u64::MAX) },
+            level: bundle.agent(agent).map(|a| a.level),
+            bundle: self.bundle_name()?,
+            closed: self.posture_for(agent).iter().collect(),
+        })
+    }
+
+    /// The bundle that counts now. Its digest covers the canonical JSON.
+    pub(super) fn bundle_name(&self) -> Result<BundleName, GateError> {
+        let bundle = self.parts.bundle.borrow().clone();
+        let json = bundle.to_json().map_err(StoreError::from)?;
+        Ok(BundleName { version: bundle.version, digest: Digest::plain(&json) })
+    }
+
+    /// Any call of a live hook keeps its lease alive; one that has run out needs a new session-start.
+    pub(super) fn renew(&self, agent: &AgentName) {
+        let now = self.now();
+        if let Some(lease) = write(&self.leases).get_mut(agent).filter(|lease| lease.until > now) {
+            lease.until = now.plus(LEASE);
+        }
+    }
+
+    /// Whether the hook of `agent` is alive: without it its LLM traffic is refused.
+    #[must_use]
+    pub fn lease_alive(&self, agent: &AgentName) -> bool {
+        let now = self.now();
+        read(&self.leases).get(agent).is_some_and(|lease| lease.until > now)
+    }
+
+    /// Every lease, also those that have run out.
+    #[must_use]
+    pub fn leases(&self) -> Vec<Lease> {
+        read(&self.leases).values().cloned().collect()
+    }
+
+    /// Lets `agent` only read from now on; the first reason stays.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub async fn pause(&self, agent: &AgentName, reason: &str) -> Result<(), GateError> {
+        let now = self.now();
+        let pause = Paused { agent: agent.clone(), reason: self.clean(reason), since: now };
+        let kept = pause.clone();
+        let new = self
+            .write(move |tx| {
+                let new = people::pause(tx, &kept.agent, &kept.reason, now)?;
+                if new {
+                    let fields = json!({"agent": kept.agent, "reason": kept.reason});
+                    audit::append(tx, now, "agent-paused", None, &fields)?;
+                }
+                Ok(new)
+            })
+            .await?;
+        if new {
+            self.note_paused(pause);
+        }
+        Ok(())
+    }
+
+    pub(super) fn note_paused(&self, pause: Paused) {
+        write(&self.paused).insert(pause.agent.clone(), pause);
+    }
+
+    /// Lets `agent` go on.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub async fn resume(&self, agent: &AgentName) -> Result<(), GateError> {
+        let now = self.now();
+        let who = agent.clone();
+        self.write(move |tx| {
+            if people::resume(tx, &who)? {
+                audit::append(tx, now, "agent-resumed", None, &json!({"agent": who}))?;
+            }
+            Ok(())
+        })
+        .await?;
+        write(&self.paused).remove(agent);
+        Ok(())
+    }
+
+    /// Every paused agent.
+    #[must_use]
+    pub fn paused(&self) -> Vec<Paused> {
+        read(&self.paused).values().cloned().collect()
+    }
+
+    pub(super) fn is_paused(&self, agent: &AgentName) -> bool {
+        read(&self.paused).contains_key(agent)
+    }
+
+    /// Takes the result of a call that the runtime ran itself; gives it back without secrets.
+    ///
+    /// # Errors
+    /// [`GateError::UnknownCall`] and [`GateError::NotRunnable`] where no decision allowed the call: a bypass, audited.
+    pub async fn after_tool_call(&self, agent: &AgentName, after: AfterToolCall) -> Result<String, GateError> {
+        self.renew(agent);
+        let key = key_of(agent, &after.session, &after.call);
+        let now = self.now();
+        let output = self.clean(&after.output);
+        let status = if after.is_error { RunStatus::Failed } else { RunStatus::Ok };
+        let kept = output[..output.floor_char_boundary(KEPT_BYTES)].to_owned();
+        let truncated = kept.len() < output.len();
+        let seen = self
+            .write(move |tx| {
+                let Some(row) = calls::counting(tx, &key)? else {
+                    audit::append(tx, now, "result-without-call", Some(&key), &json!({}))?;
+                    return Ok(Seen::Unknown);
+                };
+                let since = row.updated;
+                let (row, permit) = match row.state {
+                    CallState::Permitted { permit, .. } => {
+                        let claimed = CallState::Claimed { permit, at: now, by: Executor::Runtime };
+                        (calls::advance(tx, row, claimed, now)?, permit)
+                    }
+                    CallState::Claimed { permit, by: Executor::Runtime, .. } => (row, permit),
+                    CallState::Claimed { .. }
+                    | CallState::Done { .. }
+                    | CallState::Failed { .. }
+                    | CallState::Interrupted { .. } => return Ok(Seen::Known),
+                    _ => {
+                        audit::append(
+                            tx,
+                            now,
+                            "result-of-refused-call",
+                            Some(&key),
+                            &json!({"state": row.state.name()}),
+                        )?;
+                        return Ok(Seen::Refused);
+                    }
+                };
+                let duration_ms = u64::try_from(now.since(since).as_millis()).unwrap_or(u64::MAX);
+                let result = CallResult { status, output: kept, truncated, duration_ms, ..CallResult::failed("") };
+                calls::advance(tx, row, CallState::ended(permit, result), now)?;
+                Ok(Seen::Known)
+            })
+            .await?;
+        match seen {
+            Seen::Known => Ok(output),
+            Seen::Unknown => Err(GateError::UnknownCall),
+            Seen::Refused => {
+                Err(GateError::NotRunnable("this call was not allowed to run; its result is not taken".to_owned()))
+            }
+        }
+    }
+
+    /// Gives the model's text back without secrets and notes the calls it wants.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub async fn llm_output(&self, agent: &AgentName, output: LlmOutput) -> Result<String, GateError> {
+        self.renew(agent);
+        let clean = self.clean(&output.text);
+        if !output.tool_calls.is_empty() {
+            let now = self.now();
+            let wanted: Vec<_> = output
+                .tool_calls
+                .iter()
+                .take(128)
+                .map(|call| json!({"id": short(&self.clean(&call.id)), "tool": short(&self.clean(&call.name))}))
+                .collect();
+            let fields = json!({"agent": agent, "session": output.session, "wanted": wanted});
+            self.write(move |tx| audit::append(tx, now, "calls-wanted", None, &fields)).await?;
+        }
+        Ok(clean)
+    }
+}
+
+enum Seen {
+    Known,
+    Unknown,
+    Refused,
+}
+
+fn short(text: &str) -> &str {
+    &text[..text.floor_char_boundary(128)]
+}
+
+fn read<T>(lock: &RwLock<BTreeMap<AgentName, T>>) -> RwLockReadGuard<'_, BTreeMap<AgentName, T>> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write<T>(lock: &RwLock<BTreeMap<AgentName, T>>) -> RwLockWriteGuard<'_, BTreeMap<AgentName, T>> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,256 @@
+//! From a permitted action to what the runner gets: secrets put in, and nowhere else than where their references stand.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt as _;
+use wardkeep_policy::action::{Call, refs_in};
+use wardkeep_policy::facts::{self, Context};
+use wardkeep_policy::{Action, Class};
+use wardkeep_proto::ids::PermitId;
+use wardkeep_proto::secret::{Destination, NotGiven};
+use wardkeep_proto::waypoint::Waypoint;
+use zeroize::Zeroizing;
+
+use super::Gate;
+use crate::call::CallResult;
+use crate::runner::folder::read_result;
+use crate::runner::{Folder, GRACE, RunSpec, Work, http_target};
+
+/// How long a run may take.
+const LIMIT: Duration = Duration::from_secs(120);
+/// How much of its output is kept, bytes.
+const OUTPUT: usize = 256 * 1024;
+
+impl Gate {
+    /// The spec of one run.
+    ///
+    /// # Errors
+    /// Why it cannot run, in words for the agent; no value in it.
+    pub(super) fn spec(
+        &self,
+        action: &Action,
+        _permit: PermitId,
+        class: Option<Class>,
+        folder: &Folder,
+    ) -> Result<RunSpec, String> {
+        let workspace = self.workspace(action)?;
+        let redact = match self.parts.secrets.every_value() {
+            Ok(values) => values.into_iter().map(|(name, value)| (name.into(), value.expose().to_owned())).collect(),
+            // Without a vault there is nothing to put in, and what is decided here reads at most.
+            Err(NotGiven::Locked) if class == Some(Class::Green) => Vec::new(),
+            Err(why) => return Err(why.to_string()),
+        };
+        let mut spec = RunSpec {
+            folder: folder.path.clone(),
+            workspace,
+            cwd: action.cwd.clone(),
+            work: Work::FileList { path: String::new() },
+            limit_ms: u64::try_from(LIMIT.as_millis()).unwrap_or(u64::MAX),
+            output_bytes: OUTPUT,
+            sandbox: self.parts.sandbox,
+            // A read has no business on the network; whatever has was judged for it.
+            network: class != Some(Class::Green),
+            redact,
+        };
+        spec.work = self.work(action)?;
+        Ok(spec)
+    }
+
+    fn workspace(&self, action: &Action) -> Result<PathBuf, String> {
+        if matches!(action.call, Call::Http { .. }) {
+            return Ok(self.runs.clone());
+        }
+        let bundle = self.parts.bundle.borrow().clone();
+        let named = bundle.agent(&action.agent).map(|agent| agent.workspace).filter(|path| !path.is_empty());
+        let named =
+            named.ok_or_else(|| format!("the policy names no workspace for {}; set it on the hub", action.agent))?;
+        let path = Path::new(&named);
+        let real = std::fs::canonicalize(path).map_err(|e| format!("the workspace {named} cannot be used: {e}"))?;
+        // The agent writes the workspace: the gate's own files must not lie in it.
+        if !path.is_absolute() || self.state_dir.starts_with(&real) || real.starts_with(&self.runs) {
+            return Err(format!(
+                "{named} cannot be a workspace: the daemon's own files lie there; choose another on the hub"
+            ));
+        }
+        Ok(path.to_owned())
+    }
+
+    fn work(&self, action: &Action) -> Result<Work, String> {
+        Ok(match &action.call {
+            Call::Shell { command, env } => {
+                let to = Programs::of_shell(action, command, env);
+                let argv = ["bash", "--norc", "--noprofile", "-c", command].map(str::to_owned).to_vec();
+                Work::Program { argv, env: self.fill_env(env, &to)?, stdin: None }
+            }
+            Call::Exec { argv, stdin, env } => {
+                let to = Programs::of_argv(action, argv, stdin.as_deref(), env);
+                let stdin =
+                    stdin.as_ref().map(|text| self.fill(text, |this, name| to.resolve(this, name))).transpose()?;
+                Work::Program { argv: argv.clone(), env: self.fill_env(env, &to)?, stdin }
+            }
+            Call::FileRead { path } => Work::FileRead { path: path.clone() },
+            Call::FileList { path } => Work::FileList { path: path.clone() },
+            Call::FileWrite { path, content } => Work::FileWrite { path: path.clone(), content: content.clone() },
+            Call::FileDelete { path } => Work::FileDelete { path: path.clone() },
+            Call::Http { method, url, headers, body } => {
+                let target = http_target(url)?;
+                let host = target.host_str().unwrap_or_default().trim_matches(['[', ']']).to_ascii_lowercase();
+                let port = target.port_or_known_default().ok_or("the URL names no port")?;
+                let to = Destination::Host { host: &host, port };
+                let fill = |text: &String| self.fill(text, |gate, name| gate.value(name, to));
+                let headers = headers.iter().map(|(name, value)| Ok((name.clone(), fill(value)?))).collect::<Result<
+                    Vec<_>,
+                    String,
+                >>(
+                )?;
+                let body = body.as_ref().map(fill).transpose()?;
+                Work::Http { method: method.clone(), url: target.to_string(), headers, body }
+            }
+            Call::Message { .. } | Call::Other { .. } => {
+                return Err("this tool is not carried out by the daemon".to_owned());
+            }
+        })
+    }
+
+    fn fill_env(&self, env: &BTreeMap<String, String>, to: &Programs<'_>) -> Result<BTreeMap<String, String>, String> {
+        env.iter()
+            .map(|(name, value)| Ok((name.clone(), self.fill(value, |gate, secret| to.resolve(gate, secret))?)))
+            .collect()
+    }
+
+    /// The text with every reference replaced by its value.
+    fn fill(
+        &self,
+        text: &str,
+        value: impl Fn(&Self, &wardkeep_proto::ids::SecretName) -> Result<Zeroizing<String>, String>,
+    ) -> Result<String, String> {
+        let mut out = String::with_capacity(text.len());
+        let mut from = 0;
+        for found in refs_in(text) {
+            let (name, range) = found.map_err(|_| "a SECRET_REF is misspelt".to_owned())?;
+            out.push_str(&text[from..range.start]);
+            out.push_str(&value(self, &name)?);
+            from = range.end;
+        }
+        out.push_str(&text[from..]);
+        Ok(out)
+    }
+
+    fn value(&self, name: &wardkeep_proto::ids::SecretName, to: Destination<'_>) -> Result<Zeroizing<String>, String> {
+        let value = self.parts.secrets.resolve(name, to).map_err(|why| why.to_string())?;
+        Ok(Zeroizing::new(value.expose().to_owned()))
+    }
+
+    /// Starts the runner, waits for its end, reads what it left.
+    pub(super) async fn run(&self, spec: RunSpec, folder: Folder) -> CallResult {
+        let Folder { path, lock } = folder;
+        let limit = Duration::from_millis(spec.limit_ms) + GRACE + GRACE;
+        let Ok(text) = serde_json::to_vec(&spec).map(Zeroizing::new) else {
+            return CallResult::failed("the run could not be described");
+        };
+        drop(spec);
+        let started = tokio::process::Command::new(&self.parts.runner.program)
+            .args(&self.parts.runner.args)
+            .env_clear()
+            .current_dir(&path)
+            .process_group(0)
+            .stdin(Stdio::piped())
+            // The runner inherits the lock; ours goes with this value.
+            .stdout(lock)
+            .stderr(Stdio::null())
+            .spawn();
+        let mut runner = match started {
+            Ok(runner) => runner,
+            Err(error) => {
+                tracing::error!(%error, program = %self.parts.runner.program.display(), "no runner could be started");
+                return CallResult::failed("no runner could be started; run `wardkeep-agent doctor`");
+            }
+        };
+        let told = async {
+            let mut stdin = runner.stdin.take()?;
+            stdin.write_all(&text).await.ok()?;
+            stdin.shutdown().await.ok()
+        };
+        // A runner that is not told everything runs nothing and leaves no result.
+        let _ = told.await;
+        drop(text);
+        self.parts.waypoints.pass(Waypoint::RunnerStarted);
+        if tokio::time::timeout(limit, runner.wait()).await.is_err() {
+            // It ends its own children when it is in time; now only the kernel can.
+            let _ = runner.kill().await;
+        }
+        let read = tokio::task::spawn_blocking(move || read_result(&path)).await;
+        read.ok().flatten().unwrap_or_else(CallResult::interrupted)
+    }
+}
+
+/// The programs that would see a value in the environment or on standard input: each must be allowed to.
+struct Programs<'a> {
+    tool: &'a str,
+    /// Why values are given to none.
+    unclear: bool,
+    names: Vec<String>,
+}
+
+impl<'a> Programs<'a> {
+    fn of_shell(action: &'a Action, command: &str, env: &BTreeMap<String, String>) -> Self {
+        let cwd = action.cwd.as_deref().unwrap_or_default();
+        Self::of(action, env, facts::from_shell(command, cwd, &Context { knows: &|_| true, env }))
+    }
+
+    fn of_argv(action: &'a Action, argv: &[String], stdin: Option<&str>, env: &BTreeMap<String, String>) -> Self {
+        let cwd = action.cwd.as_deref().unwrap_or_default();
+        Self::of(action, env, facts::from_argv(argv, stdin, cwd, &Context { knows: &|_| true, env }))
+    }
+
+    fn of(action: &'a Action, env: &BTreeMap<String, String>, facts: facts::Facts) -> Self {
+        // A function could take a program's name, a variable another file under its name; what cannot be read could start
+        // anything.
+        let unclear = !facts.notes.is_empty()
+            || !facts.functions.is_empty()
+            || facts.assigned.iter().any(|name| !env.contains_key(name) || steers(name))
+            || env.keys().any(|name| steers(name))
+            || facts.commands.is_empty();
+        let names = facts.commands.into_iter().map(|command| command.program).collect();
+        Self { tool: &action.tool, unclear, names }
+    }
+
+    fn resolve(&self, gate: &Gate, name: &wardkeep_proto::ids::SecretName) -> Result<Zeroizing<String>, String> {
+        if self.unclear {
+            return Err(format!(
+                "SECRET_REF({name}) needs a command whose programs are clear; write it plainly, without functions, assignments or variables \
+                 that steer programs"
+            ));
+        }
+        let mut value = Err("no program is named".to_owned());
+        for program in self.names.iter().filter(|name| name.as_str() != "cd") {
+            value = Ok(gate.value(name, Destination::Program { tool: self.tool, program })?);
+        }
+        value
+    }
+}
+
+/// Whether a variable of that name decides which file or code a program of another name runs.
+fn steers(name: &str) -> bool {
+    const NAMES: &[&str] = &[
+        "PATH",
+        "ENV",
+        "BASH_ENV",
+        "IFS",
+        "SHELLOPTS",
+        "BASHOPTS",
+        "PS4",
+        "PROMPT_COMMAND",
+        "EDITOR",
+        "VISUAL",
+        "BROWSER",
+    ];
+    const STARTS: &[&str] = &["LD_", "GIT_", "PYTHON", "PERL", "RUBY", "NODE_", "JAVA_", "LUA_", "BASH_FUNC"];
+    const ENDS: &[&str] = &["PAGER", "_OPTIONS", "_COMMAND", "_SSH", "_RSH"];
+    NAMES.contains(&name)
+        || STARTS.iter().any(|start| name.starts_with(start))
+        || ENDS.iter().any(|end| name.ends_with(end))
+}

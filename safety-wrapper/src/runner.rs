@@ -1,0 +1,197 @@
+//! The runner: a process of its own that carries out one permitted call and then ends.
+//!
+//! It gets everything on its standard input, values of secrets included, nothing in arguments or environment. Its standard
+//! output is the lock file of its run folder, locked by the daemon before the start: as long as a runner lives the lock is
+//! held, whatever becomes of the daemon. It leaves `result.json` there, redacted, whole or not at all.
+
+mod files;
+pub(crate) mod folder;
+mod http;
+mod output;
+mod program;
+mod sandbox;
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use wardkeep_redaction::{Engine, RuleSet, Secret};
+use zeroize::{Zeroize, Zeroizing};
+
+pub(crate) use folder::{Folder, FolderError};
+pub(crate) use http::target as http_target;
+pub use sandbox::{SandboxState, sandbox_state};
+
+use crate::call::{CallResult, RunStatus};
+
+/// Largest spec, bytes: a 2 MiB call, escaped, and a large vault.
+const SPEC_BYTES: u64 = 64 * 1024 * 1024;
+/// How long after its limit a run that does not end is given up.
+pub(crate) const GRACE: Duration = Duration::from_secs(10);
+
+/// What holds a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sandbox {
+    /// Landlock: reads the system, writes the workspace and a private folder. Refuses to run where the kernel lacks it.
+    Landlock,
+    /// Nothing but `no_new_privs`. For kernels without Landlock; `doctor` says it aloud.
+    Off,
+}
+
+/// One run, complete. Holds secrets: never printed, wiped when dropped.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct RunSpec {
+    /// The run folder.
+    pub(crate) folder: PathBuf,
+    /// Absolute; files and programs stay in it.
+    pub(crate) workspace: PathBuf,
+    /// Relative to the workspace, or absolute inside it.
+    pub(crate) cwd: Option<String>,
+    pub(crate) work: Work,
+    pub(crate) limit_ms: u64,
+    pub(crate) output_bytes: usize,
+    pub(crate) sandbox: Sandbox,
+    /// Whether a program may open TCP connections.
+    pub(crate) network: bool,
+    /// Name and value of every secret, to be redacted.
+    pub(crate) redact: Vec<(String, String)>,
+}
+
+/// What one run does.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(crate) enum Work {
+    Program { argv: Vec<String>, env: BTreeMap<String, String>, stdin: Option<String> },
+    Http { method: String, url: String, headers: Vec<(String, String)>, body: Option<String> },
+    FileRead { path: String },
+    FileList { path: String },
+    FileWrite { path: String, content: String },
+    FileDelete { path: String },
+}
+
+impl Drop for RunSpec {
+    fn drop(&mut self) {
+        for (_, value) in &mut self.redact {
+            value.zeroize();
+        }
+        match &mut self.work {
+            Work::Program { env, stdin, .. } => {
+                env.values_mut().for_each(Zeroize::zeroize);
+                stdin.zeroize();
+            }
+            Work::Http { headers, body, .. } => {
+                headers.iter_mut().for_each(|(_, value)| value.zeroize());
+                body.zeroize();
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What one run gave, before redaction.
+#[derive(Default)]
+pub(crate) struct Raw {
+    pub(crate) ok: bool,
+    pub(crate) exit_code: Option<i32>,
+    pub(crate) http_status: Option<u16>,
+    pub(crate) output: Zeroizing<Vec<u8>>,
+    /// There was more than `output`.
+    pub(crate) cut: bool,
+}
+
+impl Raw {
+    pub(crate) fn ok(output: impl Into<Vec<u8>>) -> Self {
+        Self { ok: true, output: Zeroizing::new(output.into()), ..Self::default() }
+    }
+
+    pub(crate) fn failed(why: impl Into<String>) -> Self {
+        Self { output: Zeroizing::new(why.into().into_bytes()), ..Self::default() }
+    }
+}
+
+/// The whole life of a runner process: reads one spec from standard input, does it, leaves the result.
+///
+/// Call this from `main` when the daemon's own file is started as a runner, and end with its code. Success means that a
+/// result was left, whatever it says.
+#[must_use]
+pub fn run_from_stdin() -> ExitCode {
+    if serve_one() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// As [`run_from_stdin`], for callers that end the process themselves.
+fn serve_one() -> bool {
+    // Nobody of this uid reads our memory; a kernel that refuses leaves us as we were.
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+    // What a program leaves behind becomes our child, so that we can end it.
+    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+    let mut text = Zeroizing::new(Vec::new());
+    if std::io::stdin().lock().take(SPEC_BYTES).read_to_end(&mut text).is_err() {
+        return false;
+    }
+    // A daemon that died while writing leaves half a spec, which is no JSON: nothing runs.
+    let Ok(spec) = serde_json::from_slice::<RunSpec>(&text) else { return false };
+    drop(text);
+    let folder = spec.folder.clone();
+    let result = run(spec);
+    folder::write_result(&folder, &result).is_ok()
+}
+
+/// Does the work on a thread that has locked itself in; this thread stays outside, where no program can reach it.
+fn run(spec: RunSpec) -> CallResult {
+    let start = Instant::now();
+    let limit = Duration::from_millis(spec.limit_ms);
+    let cap = spec.output_bytes;
+    let secrets = spec.redact.iter().filter(|(_, value)| value.len() >= 8);
+    let secrets = secrets.map(|(name, value)| Secret { name, value });
+    let Ok(engine) = Engine::build(secrets, &RuleSet::none(), [0; 32]) else {
+        return CallResult::failed("the vault's values cannot be redacted; run `wardkeep-agent doctor`");
+    };
+    let longest = spec.redact.iter().map(|(_, value)| value.len()).max().unwrap_or(0);
+    let margin = output::margin(longest);
+    let (done, wait) = std::sync::mpsc::channel();
+    let worker = std::thread::Builder::new().name("work".to_owned()).spawn(move || {
+        let raw = match sandbox::enter(&spec) {
+            Ok(()) => work(&spec, cap + margin, limit),
+            Err(why) => Raw::failed(why),
+        };
+        // The other side is gone only when it has given up on us.
+        let _ = done.send(raw);
+    });
+    let raw = match worker {
+        Ok(_) => wait.recv_timeout(limit + GRACE).unwrap_or_else(|_| Raw::failed("the run did not end in time")),
+        Err(_) => Raw::failed("no thread for the run"),
+    };
+    program::end_everything();
+    let (text, truncated) = output::finish(&engine, &raw, cap, margin);
+    CallResult {
+        status: if raw.ok { RunStatus::Ok } else { RunStatus::Failed },
+        exit_code: raw.exit_code,
+        http_status: raw.http_status,
+        output: text,
+        truncated,
+        duration_ms: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
+    }
+}
+
+fn work(spec: &RunSpec, most: usize, limit: Duration) -> Raw {
+    match &spec.work {
+        Work::Program { argv, env, stdin } => program::run(spec, argv, env, stdin.as_deref(), most, limit),
+        Work::Http { method, url, headers, body } => http::request(method, url, headers, body.as_deref(), most, limit),
+        Work::FileRead { path } => files::answer(files::read(spec, path, most)),
+        Work::FileList { path } => files::answer(files::list(spec, path, most)),
+        Work::FileWrite { path, content } => files::answer(files::write(spec, path, content)),
+        Work::FileDelete { path } => files::answer(files::delete(spec, path)),
+    }
+}
+
+/// The private folder of a run.
+fn tmp(folder: &Path) -> PathBuf {
+    folder.join("tmp")
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

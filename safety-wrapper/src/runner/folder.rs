@@ -1,0 +1,117 @@
+//! The run folder: `runs/<permit>/` with a lock, a private `tmp/`, reserved space, and in the end `result.json`.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::FallocateFlags;
+use rustix::io::Errno;
+use wardkeep_proto::ids::PermitId;
+
+use crate::call::CallResult;
+
+const LOCK: &str = "lock";
+const RESULT: &str = "result.json";
+const RESERVE: &str = "reserve";
+/// Space for the largest result: 256 KiB of output, every byte escaped as six, and the rest.
+const RESERVE_BYTES: u64 = 2 * 1024 * 1024;
+
+/// Why there is no folder.
+#[derive(Debug)]
+pub(crate) enum FolderError {
+    /// No space for the result: nothing must run.
+    Full,
+    Io(io::Error),
+}
+
+impl From<io::Error> for FolderError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
+            _ => Self::Io(error),
+        }
+    }
+}
+
+/// A fresh folder whose lock this process holds.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    pub(crate) path: PathBuf,
+    /// Becomes the runner's standard output.
+    pub(crate) lock: File,
+}
+
+/// What a restarted daemon finds.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// The runner lives.
+    Running,
+    /// It has ended and left this.
+    Result(CallResult),
+    /// It has ended, or never began, and left nothing.
+    Nothing,
+}
+
+impl Folder {
+    /// Makes the folder, its lock held and space for the result reserved.
+    ///
+    /// Only for a permit that is not spent: what a crash before the claim left there is removed.
+    pub(crate) fn make(runs: &Path, permit: PermitId) -> Result<Self, FolderError> {
+        let path = runs.join(permit.to_string());
+        Self::remove(runs, permit)?;
+        DirBuilder::new().mode(0o700).create(&path)?;
+        DirBuilder::new().mode(0o700).create(super::tmp(&path))?;
+        let open = |name: &str| OpenOptions::new().write(true).create_new(true).mode(0o600).open(path.join(name));
+        let lock = open(LOCK)?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::Error(error) => error,
+            TryLockError::WouldBlock => io::ErrorKind::WouldBlock.into(),
+        })?;
+        let reserve = open(RESERVE)?;
+        match rustix::fs::fallocate(&reserve, FallocateFlags::empty(), 0, RESERVE_BYTES) {
+            // A file system that cannot reserve is used as it is.
+            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
+            Err(error) => return Err(io::Error::from(error).into()),
+        }
+        Ok(Self { path, lock })
+    }
+
+    /// Removes the folder and all in it; one that is not there is removed.
+    pub(crate) fn remove(runs: &Path, permit: PermitId) -> io::Result<()> {
+        match fs::remove_dir_all(runs.join(permit.to_string())) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Looks at the folder of a spent permit.
+    pub(crate) fn find(runs: &Path, permit: PermitId) -> Found {
+        let path = runs.join(permit.to_string());
+        // The lock first: a runner that ends between the two looks has left its result by then.
+        if let Ok(lock) = OpenOptions::new().write(true).open(path.join(LOCK))
+            && matches!(lock.try_lock(), Err(TryLockError::WouldBlock))
+        {
+            return Found::Running;
+        }
+        read_result(&path).map_or(Found::Nothing, Found::Result)
+    }
+}
+
+/// The result a runner left, if it is whole.
+pub(crate) fn read_result(folder: &Path) -> Option<CallResult> {
+    let bytes = fs::read(folder.join(RESULT)).ok()?;
+    serde_json::from_slice(&bytes).ok()
+}
+
+/// Leaves the result: into the reserved space, to the disk, then under its name.
+pub(super) fn write_result(folder: &Path, result: &CallResult) -> io::Result<()> {
+    let bytes = serde_json::to_vec(result)?;
+    let reserve = folder.join(RESERVE);
+    let mut file = OpenOptions::new().write(true).open(&reserve)?;
+    file.write_all(&bytes)?;
+    file.set_len(bytes.len() as u64)?;
+    file.sync_all()?;
+    fs::rename(&reserve, folder.join(RESULT))?;
+    File::open(folder)?.sync_all()
+}

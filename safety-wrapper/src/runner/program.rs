@@ -1,0 +1,183 @@
+//! Programs: a clean environment, a process group of their own, a limit, and nothing left behind.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Read, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, kill_process, kill_process_group, pidfd_open, waitpid};
+use zeroize::Zeroizing;
+
+use super::{Raw, RunSpec, tmp};
+
+/// Where programs are looked for, whatever the environment says.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// How long the last output may take to arrive once everything was ended.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// Runs one program to its end, or to its limit.
+pub(super) fn run(
+    spec: &RunSpec,
+    argv: &[String],
+    env: &BTreeMap<String, String>,
+    stdin: Option<&str>,
+    most: usize,
+    limit: Duration,
+) -> Raw {
+    match try_run(spec, argv, env, stdin, most, limit) {
+        Ok(raw) => raw,
+        Err(why) => Raw::failed(why),
+    }
+}
+
+fn try_run(
+    spec: &RunSpec,
+    argv: &[String],
+    env: &BTreeMap<String, String>,
+    stdin: Option<&str>,
+    most: usize,
+    limit: Duration,
+) -> Result<Raw, String> {
+    let cwd = working_folder(spec)?;
+    let (name, args) = argv.split_first().ok_or("no program is named")?;
+    let program = find(name, &cwd).ok_or_else(|| format!("the program {name} is not found"))?;
+    if let Some(bad) = env.keys().find(|key| !is_variable(key)) {
+        return Err(format!("{bad:?} is no name of an environment variable"));
+    }
+    let (reader, writer) = io::pipe().map_err(|e| format!("no pipe: {e}"))?;
+    let mut command = Command::new(program);
+    command
+        .arg0(name)
+        .args(args)
+        .current_dir(&cwd)
+        .env_clear()
+        .env("PATH", PATH)
+        .env("HOME", &spec.workspace)
+        .env("TMPDIR", tmp(&spec.folder))
+        .env("LANG", "C.UTF-8")
+        .envs(env)
+        .stdin(if stdin.is_some() { Stdio::piped() } else { Stdio::null() })
+        .stdout(writer.try_clone().map_err(|e| format!("no pipe: {e}"))?)
+        .stderr(writer)
+        .process_group(0);
+    let mut child = command.spawn().map_err(|e| format!("{name} could not be started: {e}"))?;
+    // The command holds the writing end of the pipe.
+    drop(command);
+    if let (Some(text), Some(mut pipe)) = (stdin, child.stdin.take()) {
+        let text = Zeroizing::new(text.to_owned());
+        // A program that does not read its input is no failure of ours.
+        std::thread::spawn(move || pipe.write_all(text.as_bytes()));
+    }
+    let (sender, output) = mpsc::channel();
+    std::thread::spawn(move || sender.send(read_up_to(reader, most)));
+    let pid = Pid::from_child(&child);
+    let in_time = ended_within(pid, limit);
+    // Also after a proper end: the group may hold more processes. Not reaped yet, so the number is still ours.
+    let _ = kill_process_group(pid, Signal::KILL);
+    let status = child.wait().map_err(|e| format!("{name} was lost: {e}"))?;
+    end_everything();
+    let (bytes, cut) = output.recv_timeout(DRAIN).unwrap_or_default();
+    Ok(conclude(bytes, cut, in_time, status, limit))
+}
+
+fn conclude(bytes: Zeroizing<Vec<u8>>, cut: bool, in_time: bool, status: ExitStatus, limit: Duration) -> Raw {
+    let mut raw = Raw { output: bytes, cut, ..Raw::default() };
+    if !in_time {
+        // In front: the end may be cut off.
+        let note = format!("[stopped: it ran longer than {} s]\n", limit.as_secs_f32());
+        raw.output.splice(0..0, note.into_bytes());
+        return raw;
+    }
+    raw.ok = status.success();
+    raw.exit_code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+    raw
+}
+
+/// Whether the process ends by itself in time. It is not reaped here.
+fn ended_within(pid: Pid, limit: Duration) -> bool {
+    let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) else { return false };
+    let start = std::time::Instant::now();
+    loop {
+        let left = limit.saturating_sub(start.elapsed());
+        let timeout =
+            Timespec { tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX), tv_nsec: left.subsec_nanos().into() };
+        match poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&timeout)) {
+            Ok(0) => return false,
+            Ok(_) => return true,
+            Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return false,
+        }
+    }
+}
+
+fn read_up_to(mut from: impl Read, most: usize) -> (Zeroizing<Vec<u8>>, bool) {
+    let mut bytes = Zeroizing::new(Vec::new());
+    // An error here is the end of the output.
+    let _ = Read::by_ref(&mut from).take(most as u64).read_to_end(&mut bytes);
+    // The rest is read and dropped, so that the program is not stopped by a full pipe.
+    let more = io::copy(&mut from, &mut io::sink()).unwrap_or(0);
+    (bytes, more > 0)
+}
+
+/// Ends every process that was started here and is still there, those that left their group included: as the nearest
+/// subreaper we are their parent. This process runs one call and nothing else.
+pub(super) fn end_everything() {
+    for _ in 0..100 {
+        let children = children();
+        if children.is_empty() {
+            return;
+        }
+        for pid in children {
+            let _ = kill_process(pid, Signal::KILL);
+            // Blocks no longer than a killed process needs to go.
+            let _ = waitpid(Some(pid), WaitOptions::empty());
+        }
+    }
+}
+
+fn children() -> Vec<Pid> {
+    let Ok(threads) = fs::read_dir("/proc/self/task") else { return Vec::new() };
+    let lists = threads.flatten().filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    lists
+        .flat_map(|list| list.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<i32>>())
+        .filter_map(Pid::from_raw)
+        .collect()
+}
+
+/// The folder a program starts in: inside the workspace, symbolic links resolved.
+fn working_folder(spec: &RunSpec) -> Result<PathBuf, String> {
+    let real =
+        |path: &Path| fs::canonicalize(path).map_err(|e| format!("the folder {} cannot be used: {e}", path.display()));
+    let workspace = real(&spec.workspace)?;
+    let cwd = match &spec.cwd {
+        None => workspace.clone(),
+        Some(inside) => real(&spec.workspace.join(inside))?,
+    };
+    if cwd.starts_with(&workspace) {
+        Ok(cwd)
+    } else {
+        Err("the folder to start in lies outside the workspace".to_owned())
+    }
+}
+
+/// The file of a program: a path as it is, a bare name in [`PATH`] only.
+fn find(name: &str, cwd: &Path) -> Option<PathBuf> {
+    if name.contains('/') {
+        return Some(cwd.join(name));
+    }
+    let runs = |path: &PathBuf| fs::metadata(path).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0);
+    PATH.split(':').map(|folder| Path::new(folder).join(name)).find(runs)
+}
+
+/// A plain name: `BASH_FUNC_x%%` and its like would define code.
+fn is_variable(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}

@@ -1,0 +1,152 @@
+//! What a run may touch.
+
+use std::path::{Path, PathBuf};
+
+use landlock::{
+    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible as _, PathBeneath, PathFd, Ruleset,
+    RulesetAttr as _, RulesetCreated, RulesetCreatedAttr as _, RulesetStatus,
+};
+
+use super::{RunSpec, Sandbox, Work, tmp};
+
+/// The newest rules this build asks for; an older kernel enforces the part that it knows.
+const NEWEST: ABI = ABI::V6;
+
+/// Readable and executable: programs and what they need. Not `/etc` and `/var` as a whole: keys and databases lie there.
+const SYSTEM: &[&str] = &[
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/opt",
+    "/proc",
+    "/sys/devices/system/cpu",
+    "/etc/alternatives",
+    "/etc/ca-certificates",
+    "/etc/debian_version",
+    "/etc/fonts",
+    "/etc/gai.conf",
+    "/etc/group",
+    "/etc/host.conf",
+    "/etc/hostname",
+    "/etc/hosts",
+    "/etc/inputrc",
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+    "/etc/locale.alias",
+    "/etc/localtime",
+    "/etc/magic",
+    "/etc/mime.types",
+    "/etc/nsswitch.conf",
+    "/etc/os-release",
+    "/etc/passwd",
+    "/etc/pki",
+    "/etc/protocols",
+    "/etc/resolv.conf",
+    "/etc/services",
+    "/etc/ssl/certs",
+    "/etc/ssl/openssl.cnf",
+    "/etc/terminfo",
+    "/etc/timezone",
+    "/run/systemd/resolve",
+    "/dev/random",
+    "/dev/urandom",
+    "/dev/zero",
+];
+/// Readable and writable.
+const DEVICES: &[&str] = &["/dev/null", "/dev/full"];
+
+/// What the kernel of this machine can enforce.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SandboxState {
+    /// Everything that this build asks for.
+    Full,
+    /// A part; a newer kernel would enforce more.
+    Partial,
+    /// Nothing: runs are refused, or unprotected with `sandbox = "off"`.
+    None,
+}
+
+/// Tries the sandbox on a thread that ends: what `doctor` says about this kernel.
+#[must_use]
+pub fn sandbox_state() -> SandboxState {
+    let tried = std::thread::spawn(|| restrict(&[], &[], Tcp::Refused)).join();
+    match tried {
+        Ok(Ok(RulesetStatus::FullyEnforced)) => SandboxState::Full,
+        Ok(Ok(RulesetStatus::PartiallyEnforced)) => SandboxState::Partial,
+        _ => SandboxState::None,
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tcp {
+    Allowed,
+    Refused,
+}
+
+/// Locks the calling thread, and every process it starts, in for good. Other threads stay as they are.
+///
+/// # Errors
+/// Why nothing may run, in words for people.
+pub(super) fn enter(spec: &RunSpec) -> Result<(), String> {
+    match spec.sandbox {
+        Sandbox::Off => rustix::thread::set_no_new_privs(true).map_err(|e| format!("no_new_privs was refused: {e}")),
+        Sandbox::Landlock => {
+            let writable: Vec<PathBuf> = match spec.work {
+                Work::Http { .. } => Vec::new(),
+                _ => vec![spec.workspace.clone(), tmp(&spec.folder)],
+            };
+            let tcp = match spec.work {
+                Work::Http { .. } => Tcp::Allowed,
+                Work::Program { .. } if spec.network => Tcp::Allowed,
+                _ => Tcp::Refused,
+            };
+            let readable: Vec<&Path> = SYSTEM.iter().map(Path::new).collect();
+            match restrict(&readable, &writable, tcp) {
+                Ok(RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced) => Ok(()),
+                Ok(RulesetStatus::NotEnforced) => {
+                    Err("this kernel has no Landlock, so nothing is run; boot a kernel of 5.13 \
+                                                       or later, or set sandbox = \"off\" and know what that means"
+                        .to_owned())
+                }
+                Err(error) => Err(format!("the sandbox could not be built, so nothing is run: {error}")),
+            }
+        }
+    }
+}
+
+fn restrict(readable: &[&Path], writable: &[PathBuf], tcp: Tcp) -> Result<RulesetStatus, landlock::RulesetError> {
+    let all = AccessFs::from_all(NEWEST);
+    let mut rules = Ruleset::default().set_compatibility(CompatLevel::BestEffort).handle_access(all)?;
+    if tcp == Tcp::Refused {
+        rules = rules.handle_access(AccessNet::from_all(NEWEST))?;
+    }
+    // A program may signal only what it started, and reach no abstract socket of others.
+    rules = rules.scope(landlock::Scope::from_all(NEWEST))?;
+    let mut rules = rules.create()?;
+    for path in readable {
+        rules = allow(rules, path, AccessFs::from_read(NEWEST))?;
+    }
+    for path in DEVICES {
+        rules = allow(rules, Path::new(path), AccessFs::from_file(NEWEST))?;
+    }
+    for path in writable {
+        rules = allow(rules, path, all)?;
+    }
+    Ok(rules.restrict_self()?.ruleset)
+}
+
+/// Allows what lies beneath `path`; a path that is not there allows nothing and drops no other rule.
+fn allow(
+    rules: RulesetCreated,
+    path: &Path,
+    access: BitFlags<AccessFs>,
+) -> Result<RulesetCreated, landlock::RulesetError> {
+    let (Ok(open), Ok(about)) = (PathFd::new(path), std::fs::metadata(path)) else { return Ok(rules) };
+    let access = if about.is_dir() { access } else { access & AccessFs::from_file(NEWEST) };
+    rules.add_rule(PathBeneath::new(open, access))
+}

@@ -1,0 +1,244 @@
+//! Rows of calls and their one way forward.
+
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+use serde_json::json;
+use wardkeep_policy::{Class, Factor, Fired};
+use wardkeep_proto::digest::Digest;
+use wardkeep_proto::ids::{AgentName, PermitId, SessionId};
+use wardkeep_proto::time::Timestamp;
+
+use super::{StoreError, activity, digest_of_row};
+use crate::audit;
+use crate::call::{CallKey, CallState};
+
+/// One call as it is on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CallRow {
+    pub(crate) id: i64,
+    pub(crate) key: CallKey,
+    pub(crate) tool: String,
+    /// Canonical JSON, exactly what runs; `None` when it was refused at once.
+    pub(crate) action: Option<Vec<u8>>,
+    /// Over the call as it came.
+    pub(crate) action_digest: Digest,
+    pub(crate) class: Option<Class>,
+    pub(crate) factor: Option<Factor>,
+    pub(crate) fired: Vec<Fired>,
+    pub(crate) title: String,
+    pub(crate) approval: Option<Digest>,
+    pub(crate) state: CallState,
+    pub(crate) created: Timestamp,
+    pub(crate) updated: Timestamp,
+}
+
+const COLUMNS: &str = "id, agent, session, call, tool, action, action_digest, class, factor, rules, title, approval, data, \
+                       created_at, updated_at";
+
+/// Stores a new call with its audit and activity rows; gives its id.
+pub(crate) fn insert(tx: &Transaction<'_>, row: &CallRow) -> Result<i64, StoreError> {
+    tx.prepare_cached(
+        "INSERT INTO calls (agent, session, call, tool, action, action_digest, class, factor, rules, title, permit, approval,
+             state, data, created_at, updated_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+    )?
+    .execute(params![
+        row.key.agent.as_str(),
+        row.key.session.as_str(),
+        row.key.call.as_str(),
+        row.tool,
+        row.action,
+        row.action_digest.0,
+        row.class.map(Class::as_str),
+        row.factor.map(factor_name),
+        serde_json::to_string(&row.fired)?,
+        row.title,
+        row.state.permit().map(|p| p.to_string()),
+        row.approval.map(|d| d.0),
+        row.state.name(),
+        serde_json::to_string(&row.state)?,
+        row.created.0,
+        row.updated.0,
+    ])?;
+    let id = tx.last_insert_rowid();
+    tell(tx, row)?;
+    Ok(id)
+}
+
+/// Takes a call one step on, if the state it is in leads there; writes its audit and activity rows.
+pub(crate) fn advance(
+    tx: &Transaction<'_>,
+    row: CallRow,
+    next: CallState,
+    at: Timestamp,
+) -> Result<CallRow, StoreError> {
+    if !row.state.leads_to(&next) {
+        return Err(StoreError::Transition { from: row.state.name(), to: next.name() });
+    }
+    let changed = tx
+        .prepare_cached(
+            "UPDATE calls SET permit = ?1, state = ?2, data = ?3, updated_at = ?4 WHERE id = ?5 AND state = ?6",
+        )?
+        .execute(params![
+            next.permit().or(row.state.permit()).map(|p| p.to_string()),
+            next.name(),
+            serde_json::to_string(&next)?,
+            at.0,
+            row.id,
+            row.state.name(),
+        ])?;
+    if changed != 1 {
+        return Err(StoreError::corrupt("calls"));
+    }
+    let row = CallRow { state: next, updated: at, ..row };
+    tell(tx, &row)?;
+    Ok(row)
+}
+
+/// The audit row, and what people see of it.
+fn tell(tx: &Transaction<'_>, row: &CallRow) -> Result<(), StoreError> {
+    let mut fields = json!({
+        "tool": row.tool,
+        "action": row.action_digest,
+        "class": row.class,
+        "rules": row.fired.iter().map(|f| f.rule.as_str()).collect::<Vec<_>>(),
+        "title": row.title,
+    });
+    if let Some(digest) = row.approval {
+        fields["approval"] = json!(digest);
+    }
+    let mut state = serde_json::to_value(&row.state)?;
+    if let Some(output) = state.pointer_mut("/result/output") {
+        // The digest proves what the agent was told; the text stays in the row of the call.
+        *output = json!(Digest::plain(output.as_str().unwrap_or_default().as_bytes()));
+    }
+    fields["state"] = state;
+    audit::append(tx, row.updated, &format!("call-{}", row.state.name()), Some(&row.key), &fields)?;
+    if let Some(outcome) = outcome(&row.state) {
+        activity::append(tx, row.updated, row, outcome)?;
+    }
+    Ok(())
+}
+
+/// The word of the live view; a step that is none for people has none.
+const fn outcome(state: &CallState) -> Option<&'static str> {
+    Some(match state {
+        CallState::Permitted { .. } => "allowed",
+        CallState::Pending { .. } => "pending",
+        CallState::Approved { .. } => "approved",
+        CallState::Claimed { .. } | CallState::Folded { .. } => return None,
+        CallState::Done { .. } => "done",
+        CallState::Failed { .. } => "failed",
+        CallState::Interrupted { .. } => "interrupted",
+        CallState::Denied { ruling: Some(_), .. } => "denied",
+        CallState::Denied { ruling: None, .. } | CallState::Superseded { .. } => "refused",
+        CallState::Expired { .. } => "expired",
+    })
+}
+
+/// The call of that key.
+pub(crate) fn by_key(conn: &Connection, key: &CallKey) -> Result<Option<CallRow>, StoreError> {
+    one(
+        conn,
+        "agent = ?1 AND session = ?2 AND call = ?3",
+        params![key.agent.as_str(), key.session.as_str(), key.call.as_str()],
+    )
+}
+
+/// The call that counts for that key: the one it was folded into, or itself.
+pub(crate) fn counting(conn: &Connection, key: &CallKey) -> Result<Option<CallRow>, StoreError> {
+    match by_key(conn, key)? {
+        Some(CallRow { state: CallState::Folded { into }, .. }) => by_key(conn, &into),
+        row => Ok(row),
+    }
+}
+
+/// The call that holds that permit.
+pub(crate) fn by_permit(conn: &Connection, permit: PermitId) -> Result<Option<CallRow>, StoreError> {
+    one(conn, "permit = ?1", params![permit.to_string()])
+}
+
+/// The call that asked for that approval.
+pub(crate) fn by_approval(conn: &Connection, digest: Digest) -> Result<Option<CallRow>, StoreError> {
+    one(conn, "approval = ?1", params![digest.0])
+}
+
+/// The same call of the same session in `state`, the newest.
+pub(crate) fn alike(
+    conn: &Connection,
+    agent: &AgentName,
+    session: &SessionId,
+    action: Digest,
+    state: &str,
+) -> Result<Option<CallRow>, StoreError> {
+    one(
+        conn,
+        "agent = ?1 AND session = ?2 AND action_digest = ?3 AND state = ?4 ORDER BY id DESC LIMIT 1",
+        params![agent.as_str(), session.as_str(), action.0, state],
+    )
+}
+
+/// The same call of the same session that a person denied.
+pub(crate) fn denied_by_person(
+    conn: &Connection,
+    agent: &AgentName,
+    session: &SessionId,
+    action: Digest,
+) -> Result<Option<CallRow>, StoreError> {
+    let wanted = "agent = ?1 AND session = ?2 AND action_digest = ?3 AND state = 'denied' \
+                  AND data ->> '$.ruling.verdict' = 'denied' ORDER BY id LIMIT 1";
+    one(conn, wanted, params![agent.as_str(), session.as_str(), action.0])
+}
+
+/// Every call in `state`, oldest first.
+pub(crate) fn in_state(conn: &Connection, state: &str) -> Result<Vec<CallRow>, StoreError> {
+    let mut statement = conn.prepare_cached(&format!("SELECT {COLUMNS} FROM calls WHERE state = ?1 ORDER BY id"))?;
+    let rows = statement.query_map([state], |row| Ok(read(row)))?;
+    rows.map(|row| row?).collect()
+}
+
+fn one(conn: &Connection, wanted: &str, values: impl rusqlite::Params) -> Result<Option<CallRow>, StoreError> {
+    conn.prepare_cached(&format!("SELECT {COLUMNS} FROM calls WHERE {wanted}"))?
+        .query_row(values, |row| Ok(read(row)))
+        .optional()?
+        .transpose()
+}
+
+fn read(row: &Row<'_>) -> Result<CallRow, StoreError> {
+    const BAD: StoreError = StoreError::corrupt("calls");
+    let class: Option<String> = row.get(7)?;
+    let factor: Option<String> = row.get(8)?;
+    Ok(CallRow {
+        id: row.get(0)?,
+        key: CallKey {
+            agent: row.get::<_, String>(1)?.parse().map_err(|_| BAD)?,
+            session: row.get::<_, String>(2)?.parse().map_err(|_| BAD)?,
+            call: row.get::<_, String>(3)?.parse().map_err(|_| BAD)?,
+        },
+        tool: row.get(4)?,
+        action: row.get(5)?,
+        action_digest: digest_of_row(row, 6)?,
+        class: class.map(|c| c.parse()).transpose().map_err(|_| BAD)?,
+        factor: factor.map(|f| factor_named(&f).ok_or(BAD)).transpose()?,
+        fired: serde_json::from_str(&row.get::<_, String>(9)?)?,
+        title: row.get(10)?,
+        approval: row.get::<_, Option<[u8; 32]>>(11)?.map(Digest),
+        state: serde_json::from_str(&row.get::<_, String>(12)?)?,
+        created: Timestamp(row.get(13)?),
+        updated: Timestamp(row.get(14)?),
+    })
+}
+
+const fn factor_name(factor: Factor) -> &'static str {
+    match factor {
+        Factor::Person => "person",
+        Factor::Passkey => "passkey",
+    }
+}
+
+fn factor_named(name: &str) -> Option<Factor> {
+    match name {
+        "person" => Some(Factor::Person),
+        "passkey" => Some(Factor::Passkey),
+        _ => None,
+    }
+}

@@ -1,0 +1,78 @@
+//! Rows about agents: leases, pauses, denials.
+
+use rusqlite::{Connection, Transaction, params};
+use wardkeep_proto::ids::AgentName;
+use wardkeep_proto::time::Timestamp;
+
+use super::StoreError;
+use crate::gate::{Lease, Paused};
+
+/// Writes an agent's lease over.
+pub(crate) fn put_lease(tx: &Transaction<'_>, lease: &Lease) -> Result<(), StoreError> {
+    tx.prepare_cached(
+        "INSERT INTO leases (agent, session, runtime, until) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (agent) DO UPDATE SET session = ?2, runtime = ?3, until = ?4",
+    )?
+    .execute(params![lease.agent.as_str(), lease.session.as_str(), lease.runtime, lease.until.0])?;
+    Ok(())
+}
+
+/// Every lease, also those that have run out.
+pub(crate) fn leases(conn: &Connection) -> Result<Vec<Lease>, StoreError> {
+    let mut statement = conn.prepare_cached("SELECT agent, session, runtime, until FROM leases ORDER BY agent")?;
+    let rows = statement.query_map([], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?, row.get::<_, i64>(3)?))
+    })?;
+    rows.map(|row| {
+        let (agent, session, runtime, until) = row?;
+        Ok(Lease {
+            agent: agent.parse().map_err(|_| StoreError::corrupt("leases"))?,
+            session: session.parse().map_err(|_| StoreError::corrupt("leases"))?,
+            runtime,
+            until: Timestamp(until),
+        })
+    })
+    .collect()
+}
+
+/// Pauses an agent; the first reason stays.
+pub(crate) fn pause(tx: &Transaction<'_>, agent: &AgentName, reason: &str, at: Timestamp) -> Result<bool, StoreError> {
+    let changed = tx
+        .prepare_cached("INSERT INTO paused (agent, reason, since) VALUES (?1, ?2, ?3) ON CONFLICT (agent) DO NOTHING")?
+        .execute(params![agent.as_str(), reason, at.0])?;
+    Ok(changed == 1)
+}
+
+/// Lets an agent go on and forgets what was denied to it.
+pub(crate) fn resume(tx: &Transaction<'_>, agent: &AgentName) -> Result<bool, StoreError> {
+    tx.prepare_cached("DELETE FROM denials WHERE agent = ?1")?.execute([agent.as_str()])?;
+    Ok(tx.prepare_cached("DELETE FROM paused WHERE agent = ?1")?.execute([agent.as_str()])? == 1)
+}
+
+/// Every paused agent.
+pub(crate) fn paused(conn: &Connection) -> Result<Vec<Paused>, StoreError> {
+    let mut statement = conn.prepare_cached("SELECT agent, reason, since FROM paused ORDER BY agent")?;
+    let rows = statement
+        .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?)))?;
+    rows.map(|row| {
+        let (agent, reason, since) = row?;
+        let agent = agent.parse().map_err(|_| StoreError::corrupt("paused"))?;
+        Ok(Paused { agent, reason, since: Timestamp(since) })
+    })
+    .collect()
+}
+
+/// Notes that a person denied something to `agent`; gives how often that happened after `since`.
+pub(crate) fn count_denial(
+    tx: &Transaction<'_>,
+    agent: &AgentName,
+    at: Timestamp,
+    since: Timestamp,
+) -> Result<u32, StoreError> {
+    tx.prepare_cached("DELETE FROM denials WHERE agent = ?1 AND at <= ?2")?
+        .execute(params![agent.as_str(), since.0])?;
+    tx.prepare_cached("INSERT INTO denials (agent, at) VALUES (?1, ?2)")?.execute(params![agent.as_str(), at.0])?;
+    Ok(tx
+        .prepare_cached("SELECT count(*) FROM denials WHERE agent = ?1")?
+        .query_row([agent.as_str()], |row| row.get(0))?)
+}
