@@ -165,6 +165,10 @@ impl Meter {
     pub fn open(path: &Path, clock: Arc<dyn Clock>, waypoints: Arc<dyn Waypoints>) -> Result<Self, MeterError> {
         let mut store = store::Store::open(path)?;
         store.close_left_open()?;
+        Self::start(store, clock, waypoints)
+    }
+
+    fn start(store: store::Store, clock: Arc<dyn Clock>, waypoints: Arc<dyn Waypoints>) -> Result<Self, MeterError> {
         let (jobs, queue) = std::sync::mpsc::channel();
         let (changed, changes) = watch::channel(0);
         let thread = std::thread::Builder::new()

@@ -16,7 +16,8 @@ use crate::usage::Usage;
 const OLDEST_SQLITE: i32 = 3_051_003;
 /// Highest schema this build knows.
 const SCHEMA: i64 = 1;
-const BUSY: Duration = Duration::from_secs(5);
+/// For another process to let go of the file; there is none but a daemon that is just ending.
+const BUSY: Duration = Duration::from_secs(1);
 
 const CREATE: &str = "
 -- Requests that the provider may have seen and whose usage is not known yet.
@@ -91,6 +92,12 @@ impl Store {
         let value = work(&Within(&transaction))?;
         transaction.commit()?;
         Ok(value)
+    }
+
+    /// Runs SQL that makes the file behave badly.
+    #[cfg(test)]
+    pub(super) fn sabotage(&self, sql: &str) {
+        self.0.execute_batch(sql).expect("valid SQL");
     }
 
     /// Closes what a crash left open: the input as estimated, no output, marked.

@@ -1,1 +1,257 @@
-//! Filled below.
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+
+use tempfile::TempDir;
+use wardkeep_proto::waypoint::{NoWaypoints, Waypoint};
+
+use super::*;
+
+const HOUR: i64 = 3_600_000;
+
+struct At(AtomicI64);
+
+impl Clock for At {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::SeqCst))
+    }
+}
+
+struct Desk {
+    dir: TempDir,
+    clock: Arc<At>,
+}
+
+impl Desk {
+    fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap(), clock: Arc::new(At(AtomicI64::new(10 * HOUR + 5))) }
+    }
+
+    fn open(&self) -> Meter {
+        self.try_open().unwrap()
+    }
+
+    fn try_open(&self) -> Result<Meter, MeterError> {
+        let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as _;
+        Meter::open(&self.dir.path().join("usage.db"), clock, Arc::new(NoWaypoints))
+    }
+
+    fn at(&self, ms: i64) {
+        self.clock.0.store(ms, Ordering::SeqCst);
+    }
+
+    /// What a crash leaves: the files as they are on disk at this moment.
+    fn crash(&self) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        for entry in std::fs::read_dir(self.dir.path()).unwrap() {
+            let entry = entry.unwrap();
+            std::fs::copy(entry.path(), dir.path().join(entry.file_name())).unwrap();
+        }
+        Self { dir, clock: Arc::clone(&self.clock) }
+    }
+}
+
+fn admission(agent: &str) -> Admission {
+    let price = Price { input: 3_000_000, output: 15_000_000, ..Price::default() };
+    Admission {
+        agent: agent.parse().unwrap(),
+        provider: "claude".to_owned(),
+        model: "small".to_owned(),
+        estimated_input: 100,
+        price,
+    }
+}
+
+fn exact(input: u64, output: u64) -> Settlement {
+    Settlement { usage: Usage { input, output, ..Usage::default() }, estimated: false }
+}
+
+fn key(agent: &str, hour: i64) -> BucketKey {
+    BucketKey {
+        agent: agent.parse().unwrap(),
+        provider: "claude".to_owned(),
+        model: "small".to_owned(),
+        hour: Timestamp(hour * HOUR),
+    }
+}
+
+#[tokio::test]
+async fn a_newer_file_is_refused_and_a_second_daemon_too() {
+    let desk = Desk::new();
+    let meter = desk.open();
+    let second = desk.try_open();
+    assert!(matches!(second, Err(MeterError::Store(_))), "two daemons would close each other's requests");
+    meter.close();
+    let file = rusqlite::Connection::open(desk.dir.path().join("usage.db")).unwrap();
+    file.pragma_update(None, "user_version", 2).unwrap();
+    drop(file);
+    assert!(matches!(desk.try_open(), Err(MeterError::NewerSchema { found: 2, known: 1 })));
+}
+
+#[tokio::test]
+async fn requests_fold_into_the_hour_in_which_they_were_admitted() {
+    let desk = Desk::new();
+    let meter = desk.open();
+    let late = meter.admit(admission("a")).await.unwrap();
+    meter.record(admission("a"), exact(10, 2)).await.unwrap();
+    desk.at(11 * HOUR);
+    meter.record(admission("a"), exact(1, 1)).await.unwrap();
+    meter.record(admission("b"), exact(1, 0)).await.unwrap();
+    late.settle(Settlement {
+        usage: Usage { input: 5, output: 4, cache_read: 3, cache_write: 2, reasoning: 1 },
+        estimated: true,
+    });
+    meter.flush().await.unwrap();
+    let due = meter.buckets_to_report(10).await.unwrap();
+    let seen: Vec<_> = due.iter().map(|b| (b.key.clone(), b.revision, b.amounts.requests)).collect();
+    assert_eq!(seen, [(key("a", 10), 2, 2), (key("a", 11), 1, 1), (key("b", 11), 1, 1)]);
+    let want = Amounts {
+        requests: 2,
+        estimated_requests: 1,
+        input_tokens: 15,
+        output_tokens: 6,
+        cache_read_tokens: 3,
+        cache_write_tokens: 2,
+        reasoning_tokens: 1,
+        cost_micros: 15 * 3 + 6 * 15,
+    };
+    assert_eq!(due[0].amounts, want);
+    let totals = meter.totals(Timestamp(0)).await.unwrap();
+    assert_eq!(totals.iter().map(|t| (t.agent.as_str(), t.amounts.requests)).collect::<Vec<_>>(), [("a", 3), ("b", 1)]);
+    assert_eq!(meter.totals(Timestamp(11 * HOUR)).await.unwrap()[0].amounts.requests, 1);
+    assert_eq!(meter.buckets_to_report(1).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_receipt_counts_once_and_never_backwards() {
+    let desk = Desk::new();
+    let meter = desk.open();
+    for _ in 0..3 {
+        meter.record(admission("a"), exact(1, 1)).await.unwrap();
+    }
+    let due = |meter: Meter| async move { meter.buckets_to_report(10).await.unwrap().len() };
+    meter.acknowledge(key("a", 10), 2).await.unwrap();
+    assert_eq!(due(meter.clone()).await, 1, "revision 3 is not on the hub yet");
+    meter.acknowledge(key("a", 10), 3).await.unwrap();
+    meter.acknowledge(key("a", 10), 1).await.unwrap();
+    assert_eq!(due(meter.clone()).await, 0);
+    // A receipt from the future (a hub restored from elsewhere) must not swallow what comes next.
+    meter.acknowledge(key("a", 10), 999).await.unwrap();
+    meter.acknowledge(key("nobody", 10), 1).await.unwrap();
+    meter.record(admission("a"), exact(1, 1)).await.unwrap();
+    let again = meter.buckets_to_report(10).await.unwrap();
+    assert_eq!((again[0].revision, again[0].amounts.requests), (4, 4));
+    meter.close();
+    let meter = desk.open();
+    assert_eq!(meter.buckets_to_report(10).await.unwrap(), again, "what has no receipt is sent again after a restart");
+}
+
+#[tokio::test]
+async fn a_crash_at_any_moment_counts_each_request_once() {
+    let desk = Desk::new();
+    let meter = desk.open();
+    let first = meter.admit(admission("a")).await.unwrap();
+    let second = meter.admit(admission("a")).await.unwrap();
+    let both_open = desk.crash();
+    first.settle(exact(7, 7));
+    meter.flush().await.unwrap();
+    let one_open = desk.crash();
+    second.settle(exact(8, 8));
+    meter.flush().await.unwrap();
+    let none_open = desk.crash();
+    for (after, requests, estimated, input) in [(both_open, 2, 2, 200), (one_open, 2, 1, 107), (none_open, 2, 0, 15)] {
+        for restart in 0..2 {
+            let meter = after.open();
+            let amounts = meter.totals(Timestamp(0)).await.unwrap()[0].amounts;
+            assert_eq!(
+                (amounts.requests, amounts.estimated_requests, amounts.input_tokens),
+                (requests, estimated, input),
+                "restart {restart}"
+            );
+            assert!(amounts.cost_micros >= amounts.input_tokens * 3, "an estimate has a price");
+            meter.close();
+        }
+    }
+}
+
+#[tokio::test]
+async fn leaving_counts_and_a_void_request_does_not() {
+    let desk = Desk::new();
+    let meter = desk.open();
+    drop(meter.admit(admission("left")).await.unwrap());
+    meter.admit(admission("void")).await.unwrap().void();
+    // The asker leaves between asking and hearing: the row must not stay open.
+    {
+        let mut asking = Box::pin(meter.admit(admission("gone")));
+        let waker = std::task::Waker::noop();
+        assert!(asking.as_mut().poll(&mut std::task::Context::from_waker(waker)).is_pending());
+    }
+    meter.flush().await.unwrap();
+    meter.close();
+    let meter = desk.open();
+    let totals = meter.totals(Timestamp(0)).await.unwrap();
+    let seen: Vec<_> = totals.iter().map(|t| (t.agent.as_str(), t.amounts.requests, t.amounts.estimated_requests)).collect();
+    assert_eq!(seen, [("left", 1, 1)]);
+}
+
+#[tokio::test]
+async fn closing_writes_what_is_queued_and_says_so_afterwards() {
+    struct Count(AtomicUsize);
+    impl Waypoints for Count {
+        fn pass(&self, at: Waypoint) {
+            assert_eq!(at, Waypoint::UsageRecorded);
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    let desk = Desk::new();
+    let passed = Arc::new(Count(AtomicUsize::new(0)));
+    let clock: Arc<dyn Clock> = Arc::clone(&desk.clock) as _;
+    let meter = Meter::open(&desk.dir.path().join("usage.db"), clock, Arc::clone(&passed) as _).unwrap();
+    let changes = meter.changes();
+    let open = meter.admit(admission("a")).await.unwrap();
+    assert!(!changes.has_changed().unwrap());
+    open.settle(exact(1, 1));
+    meter.close();
+    assert_eq!(passed.0.load(Ordering::SeqCst), 1);
+    assert_eq!(*changes.borrow(), 1);
+    assert!(matches!(meter.admit(admission("a")).await, Err(MeterError::Closed)));
+    assert_eq!(desk.open().totals(Timestamp(0)).await.unwrap()[0].amounts.requests, 1);
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_new_requests_with_a_name() {
+    let desk = Desk::new();
+    let store = store::Store::open(&desk.dir.path().join("usage.db")).unwrap();
+    // SQLite's own way to a full disk: no page more than there are now.
+    store.sabotage("PRAGMA max_page_count = 1");
+    let meter = Meter::start(store, Arc::clone(&desk.clock) as _, Arc::new(NoWaypoints)).unwrap();
+    let mut open = Vec::new();
+    let error = loop {
+        match meter.admit(admission("a")).await {
+            Ok(admitted) => open.push(admitted),
+            Err(error) => break error,
+        }
+        assert!(open.len() < 10_000, "the disk never fills");
+    };
+    assert!(matches!(error, MeterError::DiskFull), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_settlement_that_the_disk_refuses_is_kept_and_holds_up_nobody() {
+    let desk = Desk::new();
+    let store = store::Store::open(&desk.dir.path().join("usage.db")).unwrap();
+    // No bucket can be written while fewer than two requests are open.
+    store.sabotage(
+        "CREATE TRIGGER refuse BEFORE INSERT ON buckets WHEN (SELECT count(*) FROM open_requests) < 2
+         BEGIN SELECT raise(ABORT, 'no'); END",
+    );
+    let meter = Meter::start(store, Arc::clone(&desk.clock) as _, Arc::new(NoWaypoints)).unwrap();
+    meter.admit(admission("a")).await.unwrap().settle(exact(3, 1));
+    assert!(meter.flush().await.is_err(), "a flush says that something is not written");
+    let second = meter.admit(admission("b")).await.unwrap();
+    assert!(meter.totals(Timestamp(0)).await.unwrap().is_empty());
+    let third = meter.admit(admission("b")).await.unwrap();
+    meter.flush().await.unwrap();
+    let totals = meter.totals(Timestamp(0)).await.unwrap();
+    assert_eq!(totals.iter().map(|t| (t.agent.as_str(), t.amounts.input_tokens)).collect::<Vec<_>>(), [("a", 3)]);
+    second.void();
+    third.void();
+}

@@ -1,6 +1,5 @@
 //! The thread that owns the file: takes what waits, commits it together, then answers.
 
-use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
@@ -33,15 +32,6 @@ pub(super) enum Job {
     Close,
 }
 
-/// An answer that may be given once the transaction is on disk.
-enum Answer {
-    Admitted(i64, Reply<i64>),
-    Done(Reply<()>),
-    Buckets(Vec<Bucket>, Reply<Vec<Bucket>>),
-    Totals(Vec<Total>, Reply<Vec<Total>>),
-    Nothing,
-}
-
 /// Runs until [`Job::Close`] or until every sender is gone.
 pub(super) fn run(
     mut store: Store,
@@ -50,69 +40,153 @@ pub(super) fn run(
     waypoints: &dyn Waypoints,
     changed: &watch::Sender<u64>,
 ) {
-    let mut waiting = VecDeque::new();
-    let mut kept: Vec<Job> = Vec::new();
+    let mut kept = Vec::new();
     loop {
-        let next = if kept.is_empty() {
-            queue.recv().map_err(|_| RecvTimeoutError::Disconnected)
-        } else {
-            queue.recv_timeout(RETRY)
-        };
-        let ended = matches!(next, Err(RecvTimeoutError::Disconnected));
-        waiting.extend(kept.drain(..));
-        waiting.extend(next.ok());
-        waiting.extend(queue.try_iter().take(TOGETHER));
-        let close = ended || waiting.iter().any(|job| matches!(job, Job::Close));
-        let mut settled = false;
-        while !waiting.is_empty() {
-            let batch: Vec<Job> = waiting.drain(..waiting.len().min(TOGETHER)).collect();
-            let outcome = commit(&mut store, batch, clock.now());
-            settled |= outcome.settled;
-            kept.extend(outcome.kept);
-            waiting.extend(outcome.orphans);
+        let (mut jobs, last) = next(queue, kept.is_empty());
+        let mut round = Round { now: clock.now(), ..Round::default() };
+        while !jobs.is_empty() {
+            let rest = jobs.split_off(jobs.len().min(TOGETHER));
+            round.work(&mut store, jobs);
+            jobs = rest;
+            jobs.append(&mut round.orphans);
         }
-        if kept.len() > KEPT {
-            tracing::error!(dropped = kept.len() - KEPT, "usage cannot be written; requests become estimates");
-            kept.truncate(KEPT);
+        round.again(&mut store, kept);
+        if round.kept.len() > KEPT {
+            tracing::error!(dropped = round.kept.len() - KEPT, "usage cannot be written; requests become estimates");
+            round.kept.truncate(KEPT);
         }
-        if settled {
+        if round.settled {
             waypoints.pass(Waypoint::UsageRecorded);
             changed.send_modify(|count| *count += 1);
         }
-        if close {
+        kept = round.finish();
+        if last {
             return;
         }
     }
 }
 
-#[derive(Default)]
-struct Outcome {
+/// Waits for work. The flag says that none comes after it.
+fn next(queue: &Receiver<Job>, may_wait: bool) -> (Vec<Job>, bool) {
+    let first = if may_wait {
+        queue.recv().map_err(|_| RecvTimeoutError::Disconnected)
+    } else {
+        queue.recv_timeout(RETRY)
+    };
+    let ended = matches!(first, Err(RecvTimeoutError::Disconnected));
+    let jobs: Vec<Job> = first.into_iter().chain(queue.try_iter().take(TOGETHER)).collect();
+    let last = ended || jobs.iter().any(|job| matches!(job, Job::Close));
+    (jobs, last)
+}
+
+/// One turn of the loop.
+struct Round {
+    now: Timestamp,
     settled: bool,
     /// Must be tried again.
     kept: Vec<Job>,
     /// Undoes admissions whose asker had left.
     orphans: Vec<Job>,
+    /// Whoever waits for everything to be written.
+    flushes: Vec<Reply<()>>,
+    error: Option<MeterError>,
 }
 
-fn commit(store: &mut Store, batch: Vec<Job>, now: Timestamp) -> Outcome {
-    let settled = batch.iter().any(|job| matches!(job, Job::Settle { .. }));
-    let held: Vec<Job> = batch.iter().filter_map(repeatable).collect();
-    let result = store.write(|within| batch.iter().map(|job| apply(within, job, now)).collect::<Result<Vec<_>, _>>());
-    match result {
-        Ok(values) => Outcome {
-            settled,
+impl Default for Round {
+    fn default() -> Self {
+        Self {
+            now: Timestamp(0),
+            settled: false,
             kept: Vec::new(),
-            orphans: batch.into_iter().zip(values).filter_map(|(job, value)| answer(job, value)).collect(),
-        },
-        Err(error) => {
-            tracing::error!(%error, jobs = batch.len(), "usage cannot be written now");
-            let flushed = held.is_empty();
-            for job in batch {
-                refuse(job, &error, flushed);
-            }
-            Outcome { settled: false, kept: held, orphans: Vec::new() }
+            orphans: Vec::new(),
+            flushes: Vec::new(),
+            error: None,
         }
     }
+}
+
+impl Round {
+    /// Commits the jobs together; if that fails, one by one, so that one of them cannot hold up the others.
+    fn work(&mut self, store: &mut Store, batch: Vec<Job>) {
+        match commit(store, &batch, self.now) {
+            Ok(values) => {
+                for (job, value) in batch.into_iter().zip(values) {
+                    self.answer(job, value);
+                }
+            }
+            Err(error) => match <[Job; 1]>::try_from(batch) {
+                Ok([job]) => {
+                    tracing::error!(%error, "usage cannot be written now");
+                    self.refuse(job, &error);
+                    self.error = Some(error);
+                }
+                Err(batch) => batch.into_iter().for_each(|job| self.work(store, vec![job])),
+            },
+        }
+    }
+
+    /// Tries what earlier rounds could not write. If the disk still refuses, one job alone goes on trial and then to the end:
+    /// whatever is wrong with it, the others get their turn.
+    fn again(&mut self, store: &mut Store, mut kept: Vec<Job>) {
+        if kept.is_empty() {
+            return;
+        }
+        if let Err(error) = commit(store, &kept, self.now) {
+            let rest = kept.split_off(1);
+            self.work(store, kept);
+            self.kept.splice(0..0, rest);
+            self.error.get_or_insert(error);
+        } else {
+            self.settled = true;
+        }
+    }
+
+    fn answer(&mut self, job: Job, value: Value) {
+        // Whoever asked may have left; only an admission needs an answer to that.
+        match (job, value) {
+            (Job::Admit { reply, .. }, Value::Row(row)) => {
+                if reply.send(Ok(row)).is_err() {
+                    self.orphans.push(Job::Void { row });
+                }
+            }
+            (Job::Settle { .. }, _) => self.settled = true,
+            (Job::Flush { reply }, _) => self.flushes.push(reply),
+            (Job::Acknowledge { reply, .. }, _) => drop(reply.send(Ok(()))),
+            (Job::ToReport { reply, .. }, Value::Buckets(found)) => drop(reply.send(Ok(found))),
+            (Job::Totals { reply, .. }, Value::Totals(found)) => drop(reply.send(Ok(found))),
+            _ => {}
+        }
+    }
+
+    fn refuse(&mut self, job: Job, error: &MeterError) {
+        let error = error.clone();
+        match job {
+            Job::Admit { reply, .. } => drop(reply.send(Err(error))),
+            Job::Acknowledge { reply, .. } => drop(reply.send(Err(error))),
+            Job::ToReport { reply, .. } => drop(reply.send(Err(error))),
+            Job::Totals { reply, .. } => drop(reply.send(Err(error))),
+            Job::Flush { reply } => self.flushes.push(reply),
+            // Their loss would lose usage; the disk's refusal does not end them.
+            Job::Settle { .. } | Job::Void { .. } => self.kept.push(job),
+            Job::Close => {}
+        }
+    }
+
+    /// Answers who waits for the end of the round; gives what is still to be written.
+    fn finish(self) -> Vec<Job> {
+        for reply in self.flushes {
+            let outcome = match &self.error {
+                Some(error) if !self.kept.is_empty() => Err(error.clone()),
+                _ => Ok(()),
+            };
+            drop(reply.send(outcome));
+        }
+        self.kept
+    }
+}
+
+fn commit(store: &mut Store, batch: &[Job], now: Timestamp) -> Result<Vec<Value>, MeterError> {
+    store.write(|within| batch.iter().map(|job| apply(within, job, now)).collect())
 }
 
 /// What a job found out inside the transaction.
@@ -134,47 +208,5 @@ fn apply(within: &Within<'_>, job: &Job, now: Timestamp) -> Result<Value, rusqli
         Job::ToReport { limit, .. } => within.to_report(*limit).map(Value::Buckets),
         Job::Totals { since, .. } => within.totals(*since).map(Value::Totals),
         Job::Flush { .. } | Job::Close => Ok(Value::Nothing),
-    }
-}
-
-/// Jobs whose loss would lose usage; the disk's refusal does not end them.
-fn repeatable(job: &Job) -> Option<Job> {
-    match job {
-        Job::Settle { row, usage, cost_micros, estimated } => {
-            Some(Job::Settle { row: *row, usage: *usage, cost_micros: *cost_micros, estimated: *estimated })
-        }
-        Job::Void { row } => Some(Job::Void { row: *row }),
-        _ => None,
-    }
-}
-
-fn answer(job: Job, value: Value) -> Option<Job> {
-    let answer = match (job, value) {
-        (Job::Admit { reply, .. }, Value::Row(row)) => Answer::Admitted(row, reply),
-        (Job::Acknowledge { reply, .. } | Job::Flush { reply }, _) => Answer::Done(reply),
-        (Job::ToReport { reply, .. }, Value::Buckets(found)) => Answer::Buckets(found, reply),
-        (Job::Totals { reply, .. }, Value::Totals(found)) => Answer::Totals(found, reply),
-        _ => Answer::Nothing,
-    };
-    // Whoever asked may have left; only an admission needs an answer to that.
-    match answer {
-        Answer::Admitted(row, reply) => return reply.send(Ok(row)).is_err().then_some(Job::Void { row }),
-        Answer::Done(reply) => drop(reply.send(Ok(()))),
-        Answer::Buckets(found, reply) => drop(reply.send(Ok(found))),
-        Answer::Totals(found, reply) => drop(reply.send(Ok(found))),
-        Answer::Nothing => {}
-    }
-    None
-}
-
-fn refuse(job: Job, error: &MeterError, nothing_held: bool) {
-    let error = error.clone();
-    match job {
-        Job::Admit { reply, .. } => drop(reply.send(Err(error))),
-        Job::Flush { reply } if nothing_held => drop(reply.send(Ok(()))),
-        Job::Acknowledge { reply, .. } | Job::Flush { reply } => drop(reply.send(Err(error))),
-        Job::ToReport { reply, .. } => drop(reply.send(Err(error))),
-        Job::Totals { reply, .. } => drop(reply.send(Err(error))),
-        Job::Settle { .. } | Job::Void { .. } | Job::Close => {}
     }
 }
