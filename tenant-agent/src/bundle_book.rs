@@ -1,0 +1,163 @@
+//! The policy in force as a watched value, and the closed states that follow from it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use wardkeep_policy::{Bundle, Closed};
+use wardkeep_proto::digest::Digest;
+use wardkeep_proto::time::{Clock, Timestamp};
+use wardkeep_proto::waypoint::{Waypoint, Waypoints};
+use wardkeep_safety::PostureBook;
+
+use crate::bundle_ledger::{BundleLedger, InForce, LedgerError, Seen, Stored};
+
+/// The ledger with its present value.
+pub struct BundleBook {
+    ledger: Mutex<Result<BundleLedger, LedgerError>>,
+    current: watch::Sender<Arc<Bundle>>,
+    facts: watch::Sender<BundleFacts>,
+    posture: PostureBook,
+    clock: Arc<dyn Clock>,
+    waypoints: Arc<dyn Waypoints>,
+}
+
+/// What people want to know of the bundle in force.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BundleFacts {
+    /// Number of the desired configuration; 0 while the built-in one counts and none was ever accepted.
+    pub generation: u64,
+    /// Version; 0 while the strict built-in one counts.
+    pub version: u64,
+    /// Digest of the signed bytes.
+    pub digest: Option<Digest>,
+    /// When it stops counting.
+    pub expires: Option<Timestamp>,
+    /// Why the strict built-in one counts.
+    pub why_strict: Option<String>,
+}
+
+/// A desired configuration was not applied; what was in force stays.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// The ledger refused it.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The ledger cannot be used at all.
+    #[error("the bundle ledger cannot be used: {0}")]
+    NoLedger(String),
+    /// The thread that wrote it died.
+    #[error("storing the bundle was interrupted")]
+    Interrupted,
+}
+
+const BUNDLE_STATES: [Closed; 3] = [Closed::NoBundle, Closed::BundleExpired, Closed::BundleRefused];
+
+impl BundleBook {
+    /// Puts in force what the ledger holds. A ledger that cannot be used means the strict built-in bundle.
+    #[must_use]
+    pub fn new(
+        ledger: Result<BundleLedger, LedgerError>,
+        posture: PostureBook,
+        clock: Arc<dyn Clock>,
+        waypoints: Arc<dyn Waypoints>,
+    ) -> Self {
+        let book = Self {
+            ledger: Mutex::new(ledger),
+            current: watch::Sender::new(Arc::new(Bundle::strict())),
+            facts: watch::Sender::default(),
+            posture,
+            clock,
+            waypoints,
+        };
+        book.read_ledger();
+        book
+    }
+
+    /// The bundle in force, watched.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<Arc<Bundle>> {
+        self.current.subscribe()
+    }
+
+    /// What is in force, in numbers.
+    #[must_use]
+    pub fn facts(&self) -> BundleFacts {
+        self.facts.borrow().clone()
+    }
+
+    /// Verifies, stores, then activates what the hub desires.
+    ///
+    /// # Errors
+    /// All of [`ApplyError`].
+    pub async fn apply(self: Arc<Self>, generation: u64, bundle: Vec<u8>, keys: Vec<u8>) -> Result<(), ApplyError> {
+        tokio::task::spawn_blocking(move || self.apply_blocking(generation, &bundle, &keys))
+            .await
+            .map_err(|_| ApplyError::Interrupted)?
+    }
+
+    fn apply_blocking(&self, generation: u64, bundle: &[u8], keys: &[u8]) -> Result<(), ApplyError> {
+        let mut ledger = self.ledger();
+        let stored = match &mut *ledger {
+            Ok(ledger) => ledger.accept(generation, bundle, keys, self.clock.now())?,
+            Err(error) => return Err(ApplyError::NoLedger(error.to_string())),
+        };
+        self.waypoints.pass(Waypoint::GenerationStored);
+        let Stored { bundle, seen } = stored;
+        tracing::info!(generation, version = seen.version, "a policy bundle is in force");
+        self.activate(bundle, seen);
+        Ok(())
+    }
+
+    /// Lets an expired bundle give way. Called each second; cheap.
+    pub fn tick(&self) {
+        let now = self.clock.now();
+        if self.facts.borrow().expires.is_some_and(|at| now >= at) {
+            tracing::error!("the policy bundle has expired; the strict built-in one counts");
+            self.read_ledger();
+        }
+    }
+
+    fn read_ledger(&self) {
+        let mut ledger = self.ledger();
+        let in_force = match &mut *ledger {
+            Ok(ledger) => ledger.in_force(self.clock.now()),
+            Err(error) => InForce::Strict { closed: Closed::BundleRefused, why: error.to_string() },
+        };
+        match in_force {
+            InForce::Stored { bundle, seen } => self.activate(*bundle, seen),
+            InForce::Strict { closed, why } => {
+                let generation = ledger.as_ref().ok().and_then(BundleLedger::seen).map_or(0, |seen| seen.generation);
+                self.facts.send_replace(BundleFacts { generation, why_strict: Some(why), ..BundleFacts::default() });
+                // Closed before the bundle changes, opened after it: no moment is more open than both.
+                self.only(Some(closed));
+                self.current.send_replace(Arc::new(Bundle::strict()));
+            }
+        }
+    }
+
+    fn activate(&self, bundle: Bundle, seen: Seen) {
+        self.facts.send_replace(BundleFacts {
+            generation: seen.generation,
+            version: seen.version,
+            digest: Some(seen.digest),
+            expires: Some(bundle.expires),
+            why_strict: None,
+        });
+        self.current.send_replace(Arc::new(bundle));
+        self.only(None);
+    }
+
+    fn only(&self, closed: Option<Closed>) {
+        if let Some(closed) = closed {
+            self.posture.close(closed);
+        }
+        for other in BUNDLE_STATES.into_iter().filter(|state| Some(*state) != closed) {
+            self.posture.reopen(other);
+        }
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Result<BundleLedger, LedgerError>> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,214 @@
+//! The ledger of policy bundles on disk: what is in force, and the highest version ever seen.
+//!
+//! A bundle is verified, then stored (envelope first, then `seen.json`), then activated. A crash between the two files
+//! leaves a newer envelope beside an older mark, which verifies; the reverse order could lock the tenant out.
+
+use std::io;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use wardkeep_policy::signed::{Accepted, Expect, KeyList, Refused, verify};
+use wardkeep_policy::{Bundle, Closed};
+use wardkeep_proto::digest::Digest;
+use wardkeep_proto::ids::TenantId;
+use wardkeep_proto::time::Timestamp;
+
+use crate::identity::{Identity, IdentityDir, IdentityError};
+use crate::state::{read, write_private};
+
+/// The version that bundles must not ask more than.
+pub const AGENT_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The files of `bundle/` and the keys that may sign.
+#[derive(Debug)]
+pub struct BundleLedger {
+    dir: PathBuf,
+    identity: IdentityDir,
+    tenant: TenantId,
+    root_key: [u8; 32],
+    keys: KeyList,
+    seen: Option<Seen>,
+}
+
+/// The newest bundle ever accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Seen {
+    /// Number of the desired configuration that brought it.
+    pub generation: u64,
+    /// Version of the bundle.
+    pub version: u64,
+    /// Digest of its signed bytes.
+    pub digest: Digest,
+}
+
+/// What counts after a start.
+#[derive(Clone, Debug, PartialEq)]
+pub enum InForce {
+    /// A stored bundle that verifies.
+    Stored {
+        /// The bundle.
+        bundle: Box<Bundle>,
+        /// Its place in the ledger.
+        seen: Seen,
+    },
+    /// The strict built-in bundle, for this reason.
+    Strict {
+        /// The closed state.
+        closed: Closed,
+        /// Why, for people.
+        why: String,
+    },
+}
+
+/// A bundle that is on disk and may be activated.
+#[derive(Clone, Debug, PartialEq)]
+#[must_use]
+pub struct Stored {
+    /// The bundle.
+    pub bundle: Bundle,
+    /// Its place in the ledger.
+    pub seen: Seen,
+}
+
+/// Why a desired configuration is not taken; the present one stays.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The policy crate refused it.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// It belongs to an older generation than the one in force.
+    #[error("generation {got} is older than generation {seen}, which was accepted before")]
+    OldGeneration {
+        /// In force.
+        seen: u64,
+        /// Came in.
+        got: u64,
+    },
+    /// The disk.
+    #[error("cannot store the bundle in {path}")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The identity directory.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The mark against rollback is unreadable, so no bundle can be trusted.
+    #[error("{0} is damaged: nobody knows which bundle was the newest; enrol this server again")]
+    Damaged(PathBuf),
+}
+
+impl BundleLedger {
+    /// Reads the mark and the key list.
+    ///
+    /// # Errors
+    /// All of [`LedgerError`] but `OldGeneration`.
+    pub fn open(dir: PathBuf, identity_dir: IdentityDir, identity: &Identity) -> Result<Self, LedgerError> {
+        let envelope = identity_dir.read("keys.dsse")?.ok_or(Refused::Unsigned)?;
+        let keys = KeyList::verify(&envelope, &identity.root_key, 0)?;
+        let mark = dir.join("seen.json");
+        let seen = match read(&mark).map_err(|source| LedgerError::File { path: mark.clone(), source })? {
+            None => None,
+            Some(bytes) => Some(serde_json::from_slice(&bytes).map_err(|_| LedgerError::Damaged(mark))?),
+        };
+        Ok(Self { dir, identity: identity_dir, tenant: identity.tenant, root_key: identity.root_key, keys, seen })
+    }
+
+    /// The newest bundle ever accepted.
+    #[must_use]
+    pub fn seen(&self) -> Option<Seen> {
+        self.seen
+    }
+
+    /// What counts now, from disk alone.
+    #[must_use]
+    pub fn in_force(&mut self, now: Timestamp) -> InForce {
+        let strict = |closed, why: String| InForce::Strict { closed, why };
+        let path = self.dir.join("current.dsse");
+        let envelope = match read(&path) {
+            Ok(Some(envelope)) => envelope,
+            Ok(None) if self.seen.is_none() => return strict(Closed::NoBundle, Closed::NoBundle.why().to_owned()),
+            Ok(None) => return strict(Closed::BundleRefused, format!("{} is missing", path.display())),
+            Err(error) => return strict(Closed::BundleRefused, format!("{} cannot be read: {error}", path.display())),
+        };
+        match self.verify(&envelope, now) {
+            Ok(accepted) => {
+                // The generation is not in the signed bytes; a mark that lags belongs to a crash between the two files.
+                let known = self.seen.filter(|seen| seen.version == accepted.bundle.version);
+                let seen = known.unwrap_or(Seen {
+                    generation: self.seen.map_or(0, |seen| seen.generation),
+                    version: accepted.bundle.version,
+                    digest: accepted.digest,
+                });
+                if known.is_none()
+                    && let Err(error) = self.mark(seen)
+                {
+                    tracing::warn!(%error, "the mark of the newest bundle could not be written");
+                }
+                InForce::Stored { bundle: Box::new(accepted.bundle), seen }
+            }
+            Err(Refused::Expired(at)) => strict(Closed::BundleExpired, format!("the bundle expired at {at}")),
+            Err(refused) => strict(Closed::BundleRefused, refused.to_string()),
+        }
+    }
+
+    /// Verifies what the hub desires and puts it on disk. The same one again is accepted and changes nothing.
+    ///
+    /// # Errors
+    /// All of [`LedgerError`]; what was in force stays.
+    pub fn accept(
+        &mut self,
+        generation: u64,
+        bundle: &[u8],
+        key_list: &[u8],
+        now: Timestamp,
+    ) -> Result<Stored, LedgerError> {
+        if !key_list.is_empty() {
+            self.accept_keys(key_list)?;
+        }
+        if let Some(seen) = self.seen
+            && generation < seen.generation
+        {
+            return Err(LedgerError::OldGeneration { seen: seen.generation, got: generation });
+        }
+        let Accepted { bundle: parsed, digest } = self.verify(bundle, now)?;
+        let seen = Seen { generation, version: parsed.version, digest };
+        if self.seen != Some(seen) || !self.dir.join("current.dsse").exists() {
+            let path = self.dir.join("current.dsse");
+            write_private(&path, bundle).map_err(|source| LedgerError::File { path, source })?;
+            self.mark(seen)?;
+        }
+        Ok(Stored { bundle: parsed, seen })
+    }
+
+    fn accept_keys(&mut self, envelope: &[u8]) -> Result<(), LedgerError> {
+        let keys = KeyList::verify(envelope, &self.root_key, self.keys.version)?;
+        if keys != self.keys {
+            self.identity.write("keys.dsse", envelope)?;
+            self.keys = keys;
+        }
+        Ok(())
+    }
+
+    fn verify(&self, envelope: &[u8], now: Timestamp) -> Result<Accepted, Refused> {
+        let seen = self.seen.map(|seen| (seen.version, seen.digest));
+        verify(envelope, &self.keys, &Expect { tenant: self.tenant, seen, now, agent_version: AGENT_VERSION })
+    }
+
+    fn mark(&mut self, seen: Seen) -> Result<(), LedgerError> {
+        let path = self.dir.join("seen.json");
+        let bytes = serde_json::to_vec(&seen).map_err(io::Error::other);
+        bytes
+            .and_then(|bytes| write_private(&path, &bytes))
+            .map_err(|source| LedgerError::File { path, source })?;
+        self.seen = Some(seen);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

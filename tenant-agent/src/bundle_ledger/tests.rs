@@ -1,0 +1,163 @@
+use ring::signature::{Ed25519KeyPair, KeyPair as _};
+use wardkeep_policy::LlmConfig;
+use wardkeep_policy::signed::{Key, sign};
+
+use super::*;
+use crate::testing::{Authority, NOW};
+
+fn key(seed: u8) -> Ed25519KeyPair {
+    Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).expect("32 bytes")
+}
+
+fn public(key: &Ed25519KeyPair) -> [u8; 32] {
+    key.public_key().as_ref().try_into().expect("32 bytes")
+}
+
+const ROOT: u8 = 1;
+const ONLINE: u8 = 2;
+
+struct Tenant {
+    _dir: tempfile::TempDir,
+    bundle_dir: PathBuf,
+    identity_dir: IdentityDir,
+    identity: Identity,
+}
+
+impl Tenant {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let (identity_path, bundle_dir) = (dir.path().join("identity"), dir.path().join("bundle"));
+        std::fs::create_dir(&identity_path).expect("made");
+        std::fs::create_dir(&bundle_dir).expect("made");
+        let ca = Authority::new("hub");
+        let identity = Identity {
+            tenant: "01890000-0000-7000-8000-000000000001".parse().expect("a UUID"),
+            name: "acme".into(),
+            hub: "https://localhost:1".parse().expect("valid"),
+            ca: ca.certificate(),
+            root_key: public(&key(ROOT)),
+            decision_key: [0; 32],
+            client: ca.client("acme"),
+        };
+        let identity_dir = IdentityDir::new(identity_path);
+        identity_dir.write("keys.dsse", &key_list(1, &[ONLINE])).expect("written");
+        Self { _dir: dir, bundle_dir, identity_dir, identity }
+    }
+
+    fn open(&self) -> BundleLedger {
+        BundleLedger::open(self.bundle_dir.clone(), self.identity_dir.clone(), &self.identity).expect("opens")
+    }
+
+    fn bundle(&self, version: u64) -> Bundle {
+        Bundle { version, ..Bundle::default_for(self.identity.tenant, Vec::new(), LlmConfig::default(), NOW) }
+    }
+
+    fn envelope(&self, version: u64) -> Vec<u8> {
+        sign(&self.bundle(version).to_json().expect("json"), &key(ONLINE))
+    }
+}
+
+fn key_list(version: u64, seeds: &[u8]) -> Vec<u8> {
+    let keys = seeds.iter().map(|seed| Key::new(&public(&key(*seed)))).collect();
+    KeyList { version, keys }.sign(&key(ROOT))
+}
+
+fn closed(in_force: &InForce) -> Option<Closed> {
+    match in_force {
+        InForce::Strict { closed, .. } => Some(*closed),
+        InForce::Stored { .. } => None,
+    }
+}
+
+#[test]
+fn what_may_not_count_is_refused_and_the_present_one_stays() {
+    let tenant = Tenant::new();
+    let mut ledger = tenant.open();
+    let first = ledger.accept(5, &tenant.envelope(3), &[], NOW).expect("accepted");
+    let later = NOW.plus(std::time::Duration::from_secs(91 * 24 * 3600));
+    let other = {
+        let mut bundle = tenant.bundle(4);
+        bundle.tenant = "01890000-0000-7000-8000-000000000002".parse().expect("a UUID");
+        sign(&bundle.to_json().expect("json"), &key(ONLINE))
+    };
+    let changed = {
+        let bundle = Bundle { minimum_agent: "0.0.1".into(), ..tenant.bundle(3) };
+        sign(&bundle.to_json().expect("json"), &key(ONLINE))
+    };
+    let foreign = sign(&tenant.bundle(4).to_json().expect("json"), &key(9));
+    for (what, generation, envelope, keys, now) in [
+        ("rollback", 6, tenant.envelope(2), Vec::new(), NOW),
+        ("older generation", 4, tenant.envelope(4), Vec::new(), NOW),
+        ("same version, other content", 6, changed, Vec::new(), NOW),
+        ("another tenant", 6, other, Vec::new(), NOW),
+        ("a key that is not listed", 6, foreign.clone(), Vec::new(), NOW),
+        ("a key list that the root did not sign", 6, foreign, {
+            KeyList { version: 2, keys: vec![Key::new(&public(&key(9)))] }.sign(&key(9))
+        }, NOW),
+        ("an older key list", 6, tenant.envelope(4), key_list(0, &[ONLINE]), NOW),
+        ("expired", 6, tenant.envelope(4), Vec::new(), later),
+        ("empty", 6, Vec::new(), Vec::new(), NOW),
+    ] {
+        assert!(ledger.accept(generation, &envelope, &keys, now).is_err(), "{what}");
+        assert_eq!(ledger.seen(), Some(first.seen), "{what}");
+        assert_eq!(tenant.open().in_force(NOW), InForce::Stored { bundle: Box::new(first.bundle.clone()), seen: first.seen });
+    }
+    let again = ledger.accept(5, &tenant.envelope(3), &[], NOW).expect("the same again is fine");
+    assert_eq!(again.seen, first.seen);
+    assert_eq!(ledger.accept(6, &tenant.envelope(4), &[], NOW).expect("accepted").seen.version, 4);
+}
+
+#[test]
+fn a_rolled_back_disk_is_noticed() {
+    let tenant = Tenant::new();
+    let mut ledger = tenant.open();
+    assert_eq!(closed(&ledger.in_force(NOW)), Some(Closed::NoBundle));
+    let _ = ledger.accept(1, &tenant.envelope(1), &[], NOW).expect("accepted");
+    let old = std::fs::read(tenant.bundle_dir.join("current.dsse")).expect("reads");
+    let _ = ledger.accept(2, &tenant.envelope(2), &[], NOW).expect("accepted");
+
+    std::fs::write(tenant.bundle_dir.join("current.dsse"), old).expect("written");
+    assert_eq!(closed(&tenant.open().in_force(NOW)), Some(Closed::BundleRefused));
+    std::fs::remove_file(tenant.bundle_dir.join("current.dsse")).expect("removed");
+    assert_eq!(closed(&tenant.open().in_force(NOW)), Some(Closed::BundleRefused));
+    let _ = tenant.open().accept(2, &tenant.envelope(2), &[], NOW).expect("the hub's copy mends it");
+    assert_eq!(closed(&tenant.open().in_force(NOW)), None);
+
+    std::fs::write(tenant.bundle_dir.join("seen.json"), "{").expect("written");
+    let opened = BundleLedger::open(tenant.bundle_dir.clone(), tenant.identity_dir.clone(), &tenant.identity);
+    assert!(matches!(opened, Err(LedgerError::Damaged(_))));
+}
+
+#[test]
+fn a_crash_between_envelope_and_mark_goes_on_with_the_newer_one() {
+    let tenant = Tenant::new();
+    let mut ledger = tenant.open();
+    let _ = ledger.accept(1, &tenant.envelope(1), &[], NOW).expect("accepted");
+    let mark = std::fs::read(tenant.bundle_dir.join("seen.json")).expect("reads");
+    let _ = ledger.accept(2, &tenant.envelope(2), &[], NOW).expect("accepted");
+    std::fs::write(tenant.bundle_dir.join("seen.json"), mark).expect("written");
+
+    let mut ledger = tenant.open();
+    let InForce::Stored { seen, .. } = ledger.in_force(NOW) else { panic!("refused") };
+    assert_eq!(seen.version, 2);
+    assert!(tenant.open().accept(3, &tenant.envelope(1), &[], NOW).is_err(), "the mark caught up");
+}
+
+#[test]
+fn an_expired_bundle_gives_way_to_the_strict_one() {
+    let tenant = Tenant::new();
+    let _ = tenant.open().accept(1, &tenant.envelope(1), &[], NOW).expect("accepted");
+    let later = NOW.plus(std::time::Duration::from_secs(91 * 24 * 3600));
+    assert_eq!(closed(&tenant.open().in_force(later)), Some(Closed::BundleExpired));
+}
+
+#[test]
+fn a_newer_key_list_lets_a_new_key_sign() {
+    let tenant = Tenant::new();
+    let mut ledger = tenant.open();
+    let envelope = sign(&tenant.bundle(1).to_json().expect("json"), &key(3));
+    assert!(ledger.accept(1, &envelope, &[], NOW).is_err());
+    let _ = ledger.accept(1, &envelope, &key_list(2, &[3]), NOW).expect("accepted");
+    assert_eq!(closed(&tenant.open().in_force(NOW)), None, "the list is on disk");
+    assert!(tenant.open().accept(2, &tenant.envelope(2), &[], NOW).is_err(), "the old key is out");
+}

@@ -1,0 +1,299 @@
+//! The command line: what can be asked, in words. What is done stands in one file per group.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use wardkeep_proto::ids::{AgentName, PermitId, SecretName};
+
+use crate::config::DEFAULT_PATH;
+
+pub mod approvals;
+pub mod audit;
+pub mod context;
+pub mod hook;
+pub mod pipes;
+pub mod policy;
+pub mod server;
+pub mod status;
+pub mod vault;
+
+/// The daemon of one tenant, and everything that can be asked of it.
+///
+/// Stands between AI agents and what they can touch: classifies every tool call, asks a person where that is needed,
+/// keeps secrets away from agents and models, and records everything.
+#[derive(Debug, Parser)]
+#[command(name = "wardkeep-agent", version, propagate_version = true)]
+pub struct Cli {
+    /// The configuration file.
+    #[arg(long, global = true, default_value = DEFAULT_PATH, env = "WARDKEEP_AGENT_CONFIG", value_name = "FILE")]
+    pub config: PathBuf,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Enrol this server with its hub, by the one-time token that the hub showed.
+    ///
+    /// The token is read from standard input or a file, never from the command line, where other users could see it.
+    /// Safe to repeat after a crash with the same token.
+    Enrol(EnrolArgs),
+    /// Run the daemon (systemd does this).
+    Run,
+    /// Show whether the daemon runs, is connected, and what is closed.
+    Status(StatusArgs),
+    /// Keep the secrets that agents use but never see.
+    #[command(subcommand)]
+    Vault(VaultCommand),
+    /// Look at waiting calls and decide them on this server, also without the hub.
+    #[command(subcommand)]
+    Approvals(ApprovalsCommand),
+    /// Check and read the record of everything that was decided.
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Look at the signed policy in force.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Let nothing but reads of an agent run until it is resumed.
+    Pause(PauseArgs),
+    /// Let a paused agent go on.
+    Resume {
+        /// The agent.
+        agent: AgentName,
+    },
+    /// Run a permitted call once, through the daemon, and print its redacted output.
+    ///
+    /// The exit code is the call's own. Meant for agents' runtimes: secrets stay in the daemon.
+    Exec(ExecArgs),
+    /// What agents' runtimes use to ask before a tool call.
+    #[command(subcommand)]
+    Hook(HookCommand),
+    /// Say how a tool call would be classified by the rules in force.
+    Classify(ClassifyArgs),
+    /// Replace secrets in text: standard input to standard output, as it streams.
+    Redact(RedactArgs),
+    /// Find out what is wrong, and say what to do.
+    ///
+    /// The exit code is 1 when there is any error.
+    Doctor {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the commented default configuration.
+    Config,
+    /// One tool call in a process of its own; the daemon starts it.
+    #[command(hide = true)]
+    Runner,
+}
+
+/// Arguments of `enrol`.
+#[derive(Debug, Args)]
+pub struct EnrolArgs {
+    /// Read the token from this file instead of standard input.
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+}
+
+/// Arguments of `status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Wait this long until the daemon is connected to its hub; exit code 1 when it is not.
+    #[arg(long, value_name = "SECONDS")]
+    pub wait_online: Option<u32>,
+}
+
+/// Arguments of `pause`.
+#[derive(Debug, Args)]
+pub struct PauseArgs {
+    /// The agent.
+    pub agent: AgentName,
+    /// Why, for the record.
+    #[arg(long, default_value = "paused on this server")]
+    pub reason: String,
+}
+
+/// `vault …`
+#[derive(Debug, Subcommand)]
+pub enum VaultCommand {
+    /// Make the vault and, where none is, its key file.
+    Init,
+    /// Store a secret; its value comes from standard input or a prompt, never from the command line.
+    Set {
+        /// Its name, as in `SECRET_REF(name)`.
+        name: SecretName,
+        /// Where it may go: host:api.example.com, host:*.example.com:443, tool:shell/psql. Repeatable.
+        #[arg(long = "to", value_name = "BINDING")]
+        to: Vec<String>,
+    },
+    /// List names and bindings; never values.
+    List {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove a secret. Its value is still redacted for a week.
+    Rm {
+        /// Which.
+        name: SecretName,
+    },
+    /// Allow a secret to go somewhere.
+    Bind {
+        /// Which.
+        name: SecretName,
+        /// Where: host:api.example.com, host:*.example.com:443, tool:shell/psql.
+        #[arg(required = true, value_name = "BINDING")]
+        to: Vec<String>,
+    },
+    /// Take such a permission back.
+    Unbind {
+        /// Which.
+        name: SecretName,
+        /// Where.
+        #[arg(required = true, value_name = "BINDING")]
+        to: Vec<String>,
+    },
+    /// Store every assignment of a .env file; names become lower case. Bind them afterwards.
+    Import {
+        /// The file, or - for standard input.
+        file: PathBuf,
+    },
+}
+
+/// `approvals …`
+#[derive(Debug, Subcommand)]
+pub enum ApprovalsCommand {
+    /// Calls that wait; with --all also the decided ones, newest first.
+    List {
+        /// Decided ones too.
+        #[arg(long)]
+        all: bool,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Everything about one.
+    Show {
+        /// Its name (A-1f2e3d4c) or digest.
+        approval: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let it run, once. Critical calls need a passkey and cannot be approved here.
+    Approve(DecisionArgs),
+    /// Do not let it run.
+    Deny(DecisionArgs),
+}
+
+/// Arguments of a decision.
+#[derive(Debug, Args)]
+pub struct DecisionArgs {
+    /// Name (A-1f2e3d4c) or digest of the approval.
+    pub approval: String,
+    /// A word to the agent, and for the record.
+    #[arg(long, default_value = "")]
+    pub note: String,
+}
+
+/// `audit …`
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Check the whole hash chain; exit code 1 when it is broken.
+    Verify {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the newest rows.
+    Show {
+        /// How many.
+        #[arg(long, default_value_t = 50)]
+        last: u32,
+        /// Print JSON lines.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `policy …`
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// What is in force: version, agents, levels, grants, models.
+    Show {
+        /// Print the whole bundle as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check signature, tenant, version and time of the stored bundle; exit code 1 when it does not count.
+    Verify,
+}
+
+/// Where an agent's token comes from.
+#[derive(Debug, Args)]
+pub struct TokenArgs {
+    /// Read the agent's token from this file; without it, from WARDKEEP_AGENT_TOKEN.
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+}
+
+/// Arguments of `exec`.
+#[derive(Debug, Args)]
+pub struct ExecArgs {
+    /// The permit of an allowed call.
+    pub permit: PermitId,
+    /// The agent's token.
+    #[command(flatten)]
+    pub token: TokenArgs,
+}
+
+/// `hook …`
+#[derive(Debug, Subcommand)]
+pub enum HookCommand {
+    /// Make the local token of an agent, print it once, and keep only its hash.
+    Token {
+        /// The agent, as the policy names it.
+        agent: AgentName,
+        /// End the present token and make another.
+        #[arg(long)]
+        rotate: bool,
+    },
+    /// Ask before a tool call: JSON of before-tool-call on standard input, the answer on standard output.
+    ///
+    /// Exit code 0: allowed or done; 3: pending; 4: denied.
+    Call(TokenArgs),
+}
+
+/// Arguments of `classify`.
+#[derive(Debug, Args)]
+pub struct ClassifyArgs {
+    /// Say which rules fired and why.
+    #[arg(long)]
+    pub explain: bool,
+    /// Read JSON lines {"id","tool","command"|"args"} and answer each with a JSON line.
+    #[arg(long)]
+    pub jsonl: bool,
+}
+
+/// Arguments of `redact`.
+#[derive(Debug, Args)]
+pub struct RedactArgs {
+    /// Secrets to replace, one JSON object {"name","value"} a line; without it, the shipped patterns only.
+    #[arg(long, value_name = "FILE")]
+    pub vault: Option<PathBuf>,
+    /// Each input line is a JSON object {"id","text"}; each answer is {"id","text","findings"}.
+    #[arg(long)]
+    pub jsonl: bool,
+    /// Report on standard error what was replaced, never the values.
+    #[arg(long)]
+    pub report: bool,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,89 @@
+//! `wardkeep-agent policy …`, from disk alone.
+
+use std::process::ExitCode;
+
+use wardkeep_policy::Bundle;
+
+use super::PolicyCommand;
+use super::context::{CliError, Context};
+use crate::bundle_ledger::{BundleLedger, InForce};
+use crate::config::Config;
+use crate::identity::IdentityDir;
+use crate::state::StateDir;
+
+/// Runs one of the policy's commands.
+///
+/// # Errors
+/// Configuration, identity or ledger cannot be read.
+pub fn run(command: &PolicyCommand, context: &mut Context<'_>) -> Result<ExitCode, CliError> {
+    let config = context.config()?;
+    let in_force = in_force(&config, context)?;
+    match command {
+        PolicyCommand::Verify => match in_force {
+            InForce::Stored { bundle, seen } => {
+                context.say(format_args!(
+                    "valid: version {} (generation {}), digest {}, until {}",
+                    seen.version, seen.generation, seen.digest, bundle.expires
+                ))?;
+                Ok(ExitCode::SUCCESS)
+            }
+            InForce::Strict { closed, why } => {
+                context.say(format_args!("{closed}: {why}; {}", closed.what_to_do()))?;
+                Ok(ExitCode::FAILURE)
+            }
+        },
+        PolicyCommand::Show { json } => {
+            let (bundle, note) = match in_force {
+                InForce::Stored { bundle, .. } => (*bundle, None),
+                InForce::Strict { closed, why } => (Bundle::strict(), Some(format!("{closed}: {why}"))),
+            };
+            if *json {
+                context.json(&bundle)?;
+            } else {
+                show(&bundle, note.as_deref(), context)?;
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn in_force(config: &Config, context: &Context<'_>) -> Result<InForce, CliError> {
+    let state = StateDir::existing(&config.state_dir);
+    let dir = IdentityDir::new(state.identity());
+    let identity = dir.load()?.ok_or_else(|| CliError::Usage("this server is not enrolled; run `wardkeep-agent enrol`".into()))?;
+    Ok(BundleLedger::open(state.bundle(), dir, &identity)?.in_force(context.env.clock.now()))
+}
+
+/// The bundle in force where there is one, the built-in one everywhere else.
+pub(super) fn in_force_or_built_in(context: &Context<'_>) -> Bundle {
+    match context.config().and_then(|config| in_force(&config, context)) {
+        Ok(InForce::Stored { bundle, .. }) => *bundle,
+        Ok(InForce::Strict { .. }) | Err(_) => Bundle::strict(),
+    }
+}
+
+fn show(bundle: &Bundle, note: Option<&str>, context: &mut Context<'_>) -> Result<(), CliError> {
+    if let Some(note) = note {
+        context.say(format_args!("the strict built-in policy counts ({note})"))?;
+    }
+    context.say(format_args!("version {}, issued {}, until {}", bundle.version, bundle.issued, bundle.expires))?;
+    for agent in &bundle.agents {
+        context.say(format_args!("agent {} (level {:?})", agent.name, agent.level))?;
+        match &agent.tools {
+            None => context.say("  tools: all")?,
+            Some(tools) => context.say(format_args!("  tools: {}", tools.join(", ")))?,
+        }
+        if !agent.models.is_empty() {
+            context.say(format_args!("  models: {}", agent.models.join(", ")))?;
+        }
+        for grant in &agent.grants {
+            let until = grant.expires.map_or_else(|| "for good".to_owned(), |at| format!("until {at}"));
+            let scope = grant.recipients.iter().chain(&grant.hosts).cloned().collect::<Vec<_>>().join(", ");
+            context.say(format_args!("  grant: {} to {scope}, {until}", grant.tool))?;
+        }
+    }
+    for model in &bundle.llm.models {
+        context.say(format_args!("model {} at {} ({})", model.name, model.provider, model.upstream_model))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,322 @@
+//! `wardkeep-agent run`: the parts from leaf to root, then serving until the stop.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use wardkeep_egress::{Gateway, LeaseBook, Meter, MeterError, Parts, Roots, RootsError, Timeouts};
+use wardkeep_policy::{Closed, Posture};
+use wardkeep_proto::ids::{AgentName, BootId};
+use wardkeep_redaction::{BuildError, Shared};
+use wardkeep_safety::{Gate, GateParts, PostureBook, RunnerCommand, Sandbox, hook_router};
+
+use crate::bundle_book::BundleBook;
+use crate::bundle_ledger::BundleLedger;
+use crate::cli::context::Environment;
+use crate::config::Config;
+use crate::doctor::Doctor;
+use crate::identity::{Identity, IdentityDir, IdentityError};
+use crate::keeper::Keeper;
+use crate::link::journal::Journal;
+use crate::link::{self, Commander, LinkParts, LinkState};
+use crate::notify;
+use crate::observed::Observer;
+use crate::secrets::{TagKeyError, VaultBook, VaultParts, patterns_only, tag_key};
+use crate::servers::admin::{self, AdminState};
+use crate::servers::peer::{Peer, PeerChecked};
+use crate::servers::{ListenError, Listeners, Listening};
+use crate::spool::Spool;
+use crate::state::{StateDir, StateError};
+use crate::tokens::{TokenBook, TokenError};
+
+/// From the stop signal to the end; systemd's own patience is longer.
+const STOP_WITHIN: Duration = Duration::from_secs(10);
+
+/// Why the daemon does not start, or ended badly.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The state directory.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The identity.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// There is none.
+    #[error("this server is not enrolled; run `wardkeep-agent enrol` with the token that the hub shows")]
+    NotEnrolled,
+    /// The redaction tag key.
+    #[error(transparent)]
+    TagKey(#[from] TagKeyError),
+    /// The redaction patterns.
+    #[error(transparent)]
+    Redaction(#[from] BuildError),
+    /// Agents' tokens.
+    #[error(transparent)]
+    Tokens(#[from] TokenError),
+    /// The usage file.
+    #[error(transparent)]
+    Meter(#[from] MeterError),
+    /// The gate.
+    #[error(transparent)]
+    Gate(#[from] wardkeep_safety::OpenError),
+    /// Runs left over from the last start.
+    #[error("what the last start left over could not be taken up")]
+    Resume(#[source] wardkeep_safety::GateError),
+    /// The certificate authorities for providers.
+    #[error(transparent)]
+    Roots(#[from] RootsError),
+    /// The configured ones cannot be read.
+    #[error("the certificates in {path} cannot be read: {why}; see llm.upstream_ca_file in the configuration")]
+    UpstreamCa {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// Ports and sockets.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// A part that must never end did.
+    #[error("{0} ended unexpectedly")]
+    Ended(&'static str),
+}
+
+/// Every part, put together and not yet serving.
+struct Daemon {
+    gate: Arc<Gate>,
+    meter: Meter,
+    gateway: Arc<Gateway>,
+    tokens: Arc<TokenBook>,
+    keeper: Arc<Keeper>,
+    link: Arc<LinkParts>,
+    observer: Arc<Observer>,
+    nudge: Arc<Notify>,
+    identity: Identity,
+}
+
+/// Runs until `stop` is cancelled.
+///
+/// # Errors
+/// All of [`RunError`].
+pub async fn run(config: &Config, env: &Environment, stop: CancellationToken) -> Result<(), RunError> {
+    let state = StateDir::open(&config.state_dir)?;
+    let identity_dir = IdentityDir::new(state.identity());
+    let identity = identity_dir.load()?.ok_or(RunError::NotEnrolled)?;
+    let books = Books::open(&state, config, env, &identity_dir, &identity)?;
+    let gate = Gate::open(&state.gate(), books.gate_parts(env, &identity, config.runs.sandbox))?;
+    let resumed = gate.resume_after_start().await.map_err(RunError::Resume)?;
+    tracing::info!(?resumed, "took up what the last start left");
+    let (listeners, listening) = Listeners::bind(config).await?;
+    let daemon = compose(config, env, &state, books, gate, (identity_dir, identity), listening)?;
+    daemon.serve(listeners, env, stop).await
+}
+
+/// What gates and gateway share.
+struct Books {
+    posture: PostureBook,
+    redaction: Shared,
+    vault: Arc<VaultBook>,
+    bundles: Arc<BundleBook>,
+    tokens: Arc<TokenBook>,
+}
+
+impl Books {
+    fn open(
+        state: &StateDir,
+        config: &Config,
+        env: &Environment,
+        identity_dir: &IdentityDir,
+        identity: &Identity,
+    ) -> Result<Self, RunError> {
+        // Closed until proven otherwise.
+        let posture = PostureBook::new([Closed::NoBundle, Closed::VaultLocked].into_iter().collect());
+        let tag_key = tag_key(state.tag_key(), &*env.chance)?;
+        let redaction = Shared::new(patterns_only(&tag_key)?);
+        let vault = Arc::new(VaultBook::new(VaultParts {
+            path: state.vault(),
+            key: env.vault_key(config),
+            clock: env.clock.clone(),
+            redaction: redaction.clone(),
+            tag_key,
+            posture: posture.clone(),
+        }));
+        vault.refresh();
+        let ledger = BundleLedger::open(state.bundle(), identity_dir.clone(), identity);
+        if let Err(error) = &ledger {
+            tracing::error!(error = crate::channel::chain(error), "the ledger of bundles cannot be used");
+        }
+        let bundles = Arc::new(BundleBook::new(ledger, posture.clone(), env.clock.clone(), env.waypoints.clone()));
+        let tokens = Arc::new(TokenBook::open(state.tokens())?);
+        Ok(Self { posture, redaction, vault, bundles, tokens })
+    }
+
+    fn gate_parts(&self, env: &Environment, identity: &Identity, sandbox: Sandbox) -> GateParts {
+        GateParts {
+            tenant: identity.tenant,
+            secrets: self.vault.clone(),
+            redaction: self.redaction.clone(),
+            bundle: self.bundles.watch(),
+            posture: self.posture.clone(),
+            clock: env.clock.clone(),
+            chance: env.chance.clone(),
+            waypoints: env.waypoints.clone(),
+            runner: RunnerCommand { program: env.program.clone(), args: vec!["runner".to_owned()] },
+            sandbox,
+        }
+    }
+}
+
+/// The gate's leases, as the gateway asks for them.
+struct Leases(Arc<Gate>);
+
+impl LeaseBook for Leases {
+    fn alive(&self, agent: &AgentName) -> bool {
+        self.0.lease_alive(agent)
+    }
+}
+
+fn compose(
+    config: &Config,
+    env: &Environment,
+    state: &StateDir,
+    books: Books,
+    gate: Arc<Gate>,
+    (identity_dir, identity): (IdentityDir, Identity),
+    listening: Listening,
+) -> Result<Daemon, RunError> {
+    let Books { posture, redaction, vault, bundles, tokens } = books;
+    let meter = Meter::open(&state.usage(), env.clock.clone(), env.waypoints.clone())?;
+    let gateway = Gateway::new(Parts {
+        secrets: vault.clone(),
+        tokens: tokens.clone(),
+        leases: Arc::new(Leases(gate.clone())),
+        redaction,
+        bundle: bundles.watch(),
+        meter: meter.clone(),
+        clock: env.clock.clone(),
+        waypoints: env.waypoints.clone(),
+        posture: Arc::new(posture_of(&gate, &posture)),
+        roots: roots(config)?,
+        timeouts: Timeouts::default(),
+    })?;
+    let spool = Arc::new(Spool::open(gate.clone(), meter.clone(), state.path().join("link.json")));
+    let hub = config.hub.address.clone().unwrap_or_else(|| identity.hub.clone());
+    let (link_state, link) = watch::channel(LinkState::default());
+    let nudge = Arc::new(Notify::new());
+    let observer = Arc::new(Observer {
+        gate: gate.clone(),
+        posture: posture.clone(),
+        bundles: bundles.clone(),
+        vault: vault.clone(),
+        spool: spool.clone(),
+        link: link.clone(),
+        boot: BootId::new(env.clock.now(), &*env.chance),
+        started_at: env.clock.now(),
+        tenant: (identity.tenant, identity.name.clone(), hub.clone()),
+        listening,
+        clock: env.clock.clone(),
+    });
+    let keeper = Arc::new(Keeper {
+        vault,
+        tokens: tokens.clone(),
+        bundles: bundles.clone(),
+        posture,
+        gate: gate.clone(),
+        spool: spool.clone(),
+        link,
+        clock: env.clock.clone(),
+        away_after: config.link.away_after(),
+        disk: (config.state_dir.clone(), config.disk.floor_bytes()),
+        nudge: nudge.clone(),
+    });
+    let doctor = Arc::new(Doctor::new(config.clone(), env.clone()));
+    let journal = Journal::new(state.commands());
+    let commander = Arc::new(Commander::new(journal, gate.clone(), doctor, env.clock.clone()));
+    let link = Arc::new(LinkParts {
+        hub,
+        identity_dir,
+        spool,
+        bundles,
+        commander,
+        observer: observer.clone(),
+        clock: env.clock.clone(),
+        chance: env.chance.clone(),
+        waypoints: env.waypoints.clone(),
+        state: link_state,
+        checkpoint_now: Notify::new(),
+    });
+    Ok(Daemon { gate, meter, gateway, tokens, keeper, link, observer, nudge, identity })
+}
+
+fn roots(config: &Config) -> Result<Roots, RunError> {
+    let Some(path) = &config.llm.upstream_ca_file else { return Ok(Roots::Native) };
+    let unreadable = |error: rustls::pki_types::pem::Error| RunError::UpstreamCa { path: path.clone(), why: error.to_string() };
+    let certificates: Vec<_> = CertificateDer::pem_file_iter(path)
+        .and_then(|certificates| certificates.collect::<Result<_, _>>())
+        .map_err(unreadable)?;
+    Ok(Roots::Given(certificates))
+}
+
+/// The posture for one agent: the machine's, and whether that agent is paused.
+fn posture_of(gate: &Arc<Gate>, posture: &PostureBook) -> impl Fn(&AgentName) -> Posture + Send + Sync + 'static {
+    let (gate, posture) = (gate.clone(), posture.clone());
+    move |agent| {
+        let open = posture.read();
+        if gate.paused().iter().any(|paused| paused.agent == *agent) { open.with(Closed::Paused) } else { open }
+    }
+}
+
+impl Daemon {
+    async fn serve(self, listeners: Listeners, env: &Environment, stop: CancellationToken) -> Result<(), RunError> {
+        let Listeners { hooks, llm, hook_socket, admin_socket } = listeners;
+        let mut parts: JoinSet<&'static str> = JoinSet::new();
+        let stopped = |stop: &CancellationToken| stop.clone().cancelled_owned();
+        let hook_api = hook_router(self.gate.clone(), self.tokens.clone());
+        parts.spawn(ended("the hook port", axum::serve(hooks, hook_api.clone()).with_graceful_shutdown(stopped(&stop)).into_future()));
+        parts.spawn(ended("the hook socket", axum::serve(hook_socket, hook_api).with_graceful_shutdown(stopped(&stop)).into_future()));
+        let link = self.link.clone();
+        let admin = admin::router(AdminState {
+            gate: self.gate.clone(),
+            observer: self.observer.clone(),
+            clock: env.clock.clone(),
+            nudge: self.nudge.clone(),
+            checkpoint: Arc::new(move || link.checkpoint_now.notify_one()),
+        });
+        let admin_socket = PeerChecked::new(admin_socket, rustix::process::geteuid().as_raw());
+        let admin = admin.into_make_service_with_connect_info::<Peer>();
+        parts.spawn(ended("the admin socket", axum::serve(admin_socket, admin).with_graceful_shutdown(stopped(&stop)).into_future()));
+        parts.spawn(ended("the LLM gateway", wardkeep_egress::serve(llm, self.gateway.clone(), stop.clone())));
+        parts.spawn(ended("the main loop", self.keeper.clone().run(stop.clone())));
+        parts.spawn(ended("the link", link::run(self.link.clone(), self.identity.clone(), stop.clone())));
+        notify::ready(&format!("serving tenant {}", self.identity.name));
+        tracing::info!(listening = ?self.observer.listening, "serving");
+
+        let outcome = tokio::select! {
+            () = stop.cancelled() => Ok(()),
+            Some(part) = parts.join_next() => Err(RunError::Ended(part.unwrap_or("a part"))),
+        };
+        notify::stopping();
+        stop.cancel();
+        let rest = async { while parts.join_next().await.is_some() {} };
+        if tokio::time::timeout(STOP_WITHIN, rest).await.is_err() {
+            tracing::warn!("some connections did not end in time and are cut");
+            parts.shutdown().await;
+        }
+        // Writes what is queued: the last usage is on disk when the process ends.
+        let meter = self.meter.clone();
+        let _ = tokio::task::spawn_blocking(move || meter.close()).await;
+        tracing::info!("stopped");
+        outcome
+    }
+}
+
+async fn ended<T>(name: &'static str, part: impl Future<Output = T>) -> &'static str {
+    part.await;
+    name
+}

@@ -1,0 +1,310 @@
+//! `doctor`: what is wrong, and what to do about it. Every finding stands alone and nothing is changed by looking.
+
+use std::future::Future;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::pin::Pin;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use wardkeep_proto::time::Timestamp;
+use wardkeep_safety::Sandbox;
+use wardkeep_safety::runner::{SandboxState, sandbox_state};
+use wardkeep_vault::Vault;
+
+use crate::bundle_ledger::{BundleLedger, InForce};
+use crate::channel::chain;
+use crate::cli::context::Environment;
+use crate::config::Config;
+use crate::identity::{Identity, IdentityDir, first_open_file};
+use crate::observed::StatusReport;
+use crate::renew::prove;
+use crate::state::StateDir;
+use crate::unix_http::UnixClient;
+
+/// A bundle that ends sooner than this is worth a word.
+const BUNDLE_SOON: Duration = Duration::from_secs(7 * 24 * 3600);
+/// A clock this far off is worth a word, milliseconds.
+const SKEW_WARNING_MS: u64 = 30_000;
+/// A clock this far off breaks certificates and deadlines, milliseconds.
+const SKEW_ERROR_MS: u64 = 300_000;
+/// How long the hub may take to answer.
+const HUB_WITHIN: Duration = Duration::from_secs(15);
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// As it should be.
+    Ok,
+    /// Works, but will not for ever or not as well as it could.
+    Warning,
+    /// Does not work.
+    Error,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// What was looked at, e.g. `vault`.
+    pub check: String,
+    /// How bad it is.
+    pub level: Level,
+    /// What was found.
+    pub found: String,
+    /// What to do; empty when nothing is to be done.
+    pub what_to_do: String,
+}
+
+impl Finding {
+    fn ok(check: &str, found: impl Into<String>) -> Self {
+        Self { check: check.to_owned(), level: Level::Ok, found: found.into(), what_to_do: String::new() }
+    }
+
+    fn bad(check: &str, level: Level, found: impl Into<String>, what_to_do: impl Into<String>) -> Self {
+        Self { check: check.to_owned(), level, found: found.into(), what_to_do: what_to_do.into() }
+    }
+}
+
+/// Who can look; the daemon answers a command of the hub with it.
+pub trait Examiner: Send + Sync + 'static {
+    /// Looks at everything.
+    fn examine(&self) -> Pin<Box<dyn Future<Output = Vec<Finding>> + Send + '_>>;
+}
+
+/// The doctor of this server.
+pub struct Doctor {
+    config: Config,
+    env: Environment,
+}
+
+impl Examiner for Doctor {
+    fn examine(&self) -> Pin<Box<dyn Future<Output = Vec<Finding>> + Send + '_>> {
+        Box::pin(self.look())
+    }
+}
+
+impl Doctor {
+    /// A doctor for a configuration that was read.
+    #[must_use]
+    pub fn new(config: Config, env: Environment) -> Self {
+        Self { config, env }
+    }
+
+    async fn look(&self) -> Vec<Finding> {
+        let state = StateDir::existing(&self.config.state_dir);
+        let mut findings = vec![Finding::ok("configuration", "it can be read")];
+        findings.push(permissions(&state));
+        findings.push(sqlite());
+        findings.push(self.disk());
+        findings.push(sandbox(self.config.runs.sandbox, sandbox_state()));
+        let dir = IdentityDir::new(state.identity());
+        let identity = match dir.load() {
+            Ok(Some(identity)) => {
+                findings.push(Finding::ok("identity", format!("tenant {} ({})", identity.name, identity.tenant)));
+                Some(identity)
+            }
+            Ok(None) => {
+                let todo = "run `wardkeep-agent enrol` with the token that the hub shows";
+                findings.push(Finding::bad("identity", Level::Error, "this server is not enrolled", todo));
+                None
+            }
+            Err(error) => {
+                findings.push(Finding::bad("identity", Level::Error, chain(&error), "enrol this server again"));
+                None
+            }
+        };
+        findings.push(self.vault(&state));
+        if let Some(identity) = &identity {
+            findings.push(certificate(identity, self.env.clock.now()));
+            findings.push(self.bundle(&state, dir, identity));
+            findings.push(self.hub(identity).await);
+        }
+        findings.extend(self.daemon().await);
+        findings
+    }
+
+    fn disk(&self) -> Finding {
+        let floor = self.config.disk.floor_bytes();
+        match rustix::fs::statvfs(&self.config.state_dir) {
+            Ok(stat) => {
+                let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+                let found = format!("{} MiB free in {}", free >> 20, self.config.state_dir.display());
+                if free < floor {
+                    Finding::bad("disk", Level::Error, found, "free space: below the floor only reads are allowed")
+                } else if free < floor * 4 {
+                    Finding::bad("disk", Level::Warning, found, "free space before only reads are allowed")
+                } else {
+                    Finding::ok("disk", found)
+                }
+            }
+            Err(error) => Finding::bad("disk", Level::Error, error.to_string(), "check state_dir in the configuration"),
+        }
+    }
+
+    fn vault(&self, state: &StateDir) -> Finding {
+        let key = self.env.vault_key(&self.config);
+        match Vault::open(&state.vault(), &key, self.env.clock.clone()).map(|vault| vault.list()) {
+            Ok(Ok(entries)) => Finding::ok("vault", format!("it opens and holds {} secrets", entries.len())),
+            Ok(Err(error)) => Finding::bad("vault", Level::Error, chain(&error), "restore the vault from its backup"),
+            Err(error) => {
+                Finding::bad("vault", Level::Error, chain(&error), "give the daemon its key; see [vault] in the configuration")
+            }
+        }
+    }
+
+    fn bundle(&self, state: &StateDir, dir: IdentityDir, identity: &Identity) -> Finding {
+        let now = self.env.clock.now();
+        match BundleLedger::open(state.bundle(), dir, identity).map(|mut ledger| ledger.in_force(now)) {
+            Ok(InForce::Stored { bundle, seen }) => {
+                let age_days = now.since(bundle.issued).as_secs() / 86_400;
+                let found = format!("version {} is valid, {age_days} days old, until {}", seen.version, bundle.expires);
+                if bundle.expires.since(now) < BUNDLE_SOON {
+                    Finding::bad("policy", Level::Warning, found, "publish a new policy on the hub before it expires")
+                } else {
+                    Finding::ok("policy", found)
+                }
+            }
+            Ok(InForce::Strict { closed, why }) => {
+                Finding::bad("policy", Level::Error, format!("{closed}: {why}"), closed.what_to_do())
+            }
+            Err(error) => Finding::bad("policy", Level::Error, chain(&error), "publish the policy again, or enrol again"),
+        }
+    }
+
+    async fn hub(&self, identity: &Identity) -> Finding {
+        let hub = self.config.hub.address.clone().unwrap_or_else(|| identity.hub.clone());
+        let todo = "check network, firewall (outgoing TCP) and that the hub runs; agents go on with what is allowed offline";
+        match tokio::time::timeout(HUB_WITHIN, prove(&identity.client, identity, &hub)).await {
+            Ok(Ok(())) => Finding::ok("hub", format!("{hub} answers and accepts this server")),
+            Ok(Err(error)) => Finding::bad("hub", Level::Error, chain(&error), todo),
+            Err(_) => Finding::bad("hub", Level::Error, format!("{hub} did not answer in time"), todo),
+        }
+    }
+
+    async fn daemon(&self) -> Vec<Finding> {
+        let client = UnixClient::new(&self.config.admin_socket());
+        let report = match client.get("/v1/status").await {
+            Ok(body) => serde_json::from_value::<StatusReport>(body).map_err(|error| error.to_string()),
+            Err(error) => Err(chain(&error)),
+        };
+        match report {
+            Ok(report) => running(&report, &self.config, self.env.clock.now()),
+            Err(why) => {
+                let todo = "systemctl start wardkeep-agent; then `journalctl -u wardkeep-agent`";
+                vec![Finding::bad("daemon", Level::Error, why, todo)]
+            }
+        }
+    }
+}
+
+fn running(report: &StatusReport, config: &Config, now: Timestamp) -> Vec<Finding> {
+    let mut findings = vec![Finding::ok("daemon", format!("it runs since {}", report.status.started_at))];
+    let sockets = [config.hook_socket(), config.admin_socket()];
+    match sockets.iter().find(|path| !path.exists()) {
+        None => findings.push(Finding::ok("sockets", format!("hooks at {}", config.hook_socket().display()))),
+        Some(path) => {
+            let todo = "restart the daemon; something removed its socket";
+            findings.push(Finding::bad("sockets", Level::Error, format!("{} is missing", path.display()), todo));
+        }
+    }
+    if report.link.online {
+        findings.push(clock(report.link.clock_skew_ms));
+    }
+    if report.link.history_conflict {
+        let found = "the hub holds a signed checkpoint that contradicts this server's audit log";
+        let todo = "keep gate.db, run `wardkeep-agent audit verify`, and compare with the hub's checkpoints";
+        findings.push(Finding::bad("audit", Level::Error, found, todo));
+    }
+    let alive = report.status.agents.iter().filter(|agent| agent.lease_until.is_some_and(|until| until > now)).count();
+    let found = format!("{alive} agents have a live hook lease");
+    if alive == 0 {
+        let todo = "start the agent's runtime with its hook; without a lease it gets no model";
+        findings.push(Finding::bad("leases", Level::Warning, found, todo));
+    } else {
+        findings.push(Finding::ok("leases", found));
+    }
+    for closed in &report.closed {
+        let level = if closed.name == "hub-away" { Level::Warning } else { Level::Error };
+        let found = format!("{}: {}", closed.name, closed.why);
+        findings.push(Finding::bad("posture", level, found, closed.what_to_do.clone()));
+    }
+    findings
+}
+
+fn clock(skew_ms: i64) -> Finding {
+    let found = format!("this clock is {skew_ms} ms from the hub's");
+    let todo = "turn on time synchronisation: timedatectl set-ntp true";
+    match skew_ms.unsigned_abs() {
+        off if off >= SKEW_ERROR_MS => Finding::bad("clock", Level::Error, found, todo),
+        off if off >= SKEW_WARNING_MS => Finding::bad("clock", Level::Warning, found, todo),
+        _ => Finding::ok("clock", found),
+    }
+}
+
+fn certificate(identity: &Identity, now: Timestamp) -> Finding {
+    let todo = "let the daemon reach its hub: it renews at half of the life; after the end enrol again";
+    match identity.client.validity() {
+        Err(why) => Finding::bad("certificate", Level::Error, why, "enrol this server again"),
+        Ok(validity) if now >= validity.until => {
+            Finding::bad("certificate", Level::Error, format!("it ended at {}", validity.until), "enrol this server again")
+        }
+        Ok(validity) if now < validity.from => {
+            let found = format!("it begins at {}", validity.from);
+            Finding::bad("certificate", Level::Error, found, "set this server's clock: timedatectl set-ntp true")
+        }
+        Ok(validity) if validity.renewal_overdue(now) => {
+            Finding::bad("certificate", Level::Warning, format!("it ends at {} and was not renewed", validity.until), todo)
+        }
+        Ok(validity) => Finding::ok("certificate", format!("valid until {}", validity.until)),
+    }
+}
+
+fn permissions(state: &StateDir) -> Finding {
+    let (dir, todo) = (state.path(), "chmod -R go= on state_dir; only the daemon's user may read it");
+    let mode = match dir.metadata() {
+        Ok(meta) => meta.permissions().mode() & 0o7777,
+        Err(error) => {
+            let found = format!("{}: {error}", dir.display());
+            return Finding::bad("permissions", Level::Error, found, "make the directory for the daemon's user, mode 0700");
+        }
+    };
+    if mode & 0o077 != 0 {
+        return Finding::bad("permissions", Level::Error, format!("{} has mode {mode:04o}", dir.display()), todo);
+    }
+    let open = |dir: &Path| first_open_file(dir).ok().flatten();
+    match open(&state.identity()) {
+        Some(path) => Finding::bad("permissions", Level::Error, format!("others can read {}", path.display()), todo),
+        None => Finding::ok("permissions", format!("{} is private", dir.display())),
+    }
+}
+
+fn sandbox(wanted: Sandbox, kernel: SandboxState) -> Finding {
+    let (check, todo) = ("sandbox", "use a kernel of 6.7 or newer with Landlock in its list of security modules");
+    match (wanted, kernel) {
+        (Sandbox::Off, _) => {
+            let found = "runs are not held by a sandbox: [runs] sandbox is \"off\"";
+            Finding::bad(check, Level::Warning, found, "set it to \"landlock\" where the kernel has it")
+        }
+        (Sandbox::Landlock, SandboxState::Full) => Finding::ok(check, "Landlock is fully enforced"),
+        (Sandbox::Landlock, SandboxState::Partial) => {
+            Finding::bad(check, Level::Warning, "this kernel enforces a part of the sandbox", todo)
+        }
+        (Sandbox::Landlock, SandboxState::None) => {
+            Finding::bad(check, Level::Error, "this kernel has no Landlock: calls that start programs are refused", todo)
+        }
+    }
+}
+
+fn sqlite() -> Finding {
+    let (number, version) = (rusqlite::version_number(), rusqlite::version());
+    if number >= 3_051_003 {
+        Finding::ok("sqlite", format!("SQLite {version}"))
+    } else {
+        let found = format!("SQLite {version} can damage its files");
+        Finding::bad("sqlite", Level::Error, found, "install a build of wardkeep-agent with SQLite 3.51.3 or newer")
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,153 @@
+//! The main loop: once a second it looks after what changes by itself, and tells systemd that it went round.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use wardkeep_policy::Closed;
+use wardkeep_proto::time::{Clock, Timestamp};
+use wardkeep_safety::{Gate, PostureBook};
+
+use crate::bundle_book::BundleBook;
+use crate::link::LinkState;
+use crate::notify;
+use crate::secrets::VaultBook;
+use crate::spool::Spool;
+use crate::tokens::TokenBook;
+
+const EVERY: Duration = Duration::from_secs(1);
+/// Between two writes of the moment at which the hub was last heard.
+const HEARD_EVERY: Duration = Duration::from_secs(15);
+/// A database that does not answer for so long is no health.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// What the keeper looks after.
+pub struct Keeper {
+    /// The vault and with it the redaction index.
+    pub vault: Arc<VaultBook>,
+    /// Agents' tokens.
+    pub tokens: Arc<TokenBook>,
+    /// The policy's expiry.
+    pub bundles: Arc<BundleBook>,
+    /// The closed states.
+    pub posture: PostureBook,
+    /// Asked whether its database still answers.
+    pub gate: Arc<Gate>,
+    /// Keeps the moment at which the hub was last heard.
+    pub spool: Arc<Spool>,
+    /// Whether the hub is there.
+    pub link: watch::Receiver<LinkState>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Without the hub for longer than this is away.
+    pub away_after: Duration,
+    /// Where room must stay, and how much.
+    pub disk: (PathBuf, u64),
+    /// Look now.
+    pub nudge: Arc<Notify>,
+}
+
+/// What the keeper remembers from one round to the next.
+#[derive(Debug, Default)]
+struct Memory {
+    heard_at: Option<Timestamp>,
+    heard_written: Option<Timestamp>,
+    disk_closed_by_us: bool,
+    tokens_failed: bool,
+}
+
+impl Keeper {
+    /// Goes round until `stop`.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+        let mut every = interval(EVERY);
+        every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let watchdog = notify::watchdog_interval();
+        let mut last_alive = tokio::time::Instant::now();
+        let mut memory = Memory { heard_at: self.spool.heard_at(), ..Memory::default() };
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                _ = every.tick() => {}
+                () = self.nudge.notified() => {}
+            }
+            let healthy = self.round(&mut memory).await;
+            if healthy && watchdog.is_some_and(|every| last_alive.elapsed() + EVERY >= every) {
+                notify::alive();
+                last_alive = tokio::time::Instant::now();
+            }
+        }
+        self.write_heard(&mut memory).await;
+    }
+
+    /// One round; the first is made before anything is served. False when the gate's database does not answer.
+    async fn round(self: &Arc<Self>, memory: &mut Memory) -> bool {
+        let keeper = self.clone();
+        let failed_before = memory.tokens_failed;
+        let blocking = tokio::task::spawn_blocking(move || {
+            keeper.vault.refresh();
+            keeper.bundles.tick();
+            let reloaded = keeper.tokens.reload();
+            if let Err(error) = &reloaded
+                && !failed_before
+            {
+                tracing::error!(error = crate::channel::chain(error), "agents' tokens were not read again");
+            }
+            (reloaded.is_err(), keeper.disk_has_room())
+        });
+        let answered = tokio::time::timeout(ANSWER, async { (blocking.await, self.gate.audit_head().await) }).await;
+        let Ok((Ok((tokens_failed, room)), head)) = answered else {
+            tracing::error!("the main loop waits for the disk");
+            return false;
+        };
+        memory.tokens_failed = tokens_failed;
+        self.keep_disk(room, memory);
+        self.keep_hub(memory).await;
+        head.is_ok()
+    }
+
+    fn disk_has_room(&self) -> bool {
+        let (path, floor) = &self.disk;
+        // A file system that does not answer has no room.
+        rustix::fs::statvfs(path).is_ok_and(|stat| stat.f_bavail.saturating_mul(stat.f_frsize) >= *floor)
+    }
+
+    fn keep_disk(&self, room: bool, memory: &mut Memory) {
+        if !room {
+            if self.posture.close(Closed::DiskFull) {
+                memory.disk_closed_by_us = true;
+                tracing::error!("the disk is nearly full: only reads are allowed");
+            }
+        } else if std::mem::take(&mut memory.disk_closed_by_us) {
+            self.posture.reopen(Closed::DiskFull);
+            tracing::info!("the disk has room again");
+        }
+    }
+
+    async fn keep_hub(self: &Arc<Self>, memory: &mut Memory) {
+        let now = self.clock.now();
+        let (online, heard) = {
+            let link = self.link.borrow();
+            (link.online, link.heard_at)
+        };
+        memory.heard_at = if online { Some(now) } else { heard.max(memory.heard_at) };
+        // Never heard is away: the first connection opens it.
+        let away = memory.heard_at.is_none_or(|at| now.since(at) > self.away_after);
+        let changed = if away { self.posture.close(Closed::HubAway) } else { self.posture.reopen(Closed::HubAway) };
+        if changed {
+            tracing::warn!(away, "the hub's presence changed");
+        }
+        if memory.heard_written.is_none_or(|at| now.since(at) >= HEARD_EVERY) && online {
+            self.write_heard(memory).await;
+        }
+    }
+
+    async fn write_heard(&self, memory: &mut Memory) {
+        if let Some(at) = memory.heard_at {
+            memory.heard_written = Some(self.clock.now());
+            self.spool.heard(at).await;
+        }
+    }
+}

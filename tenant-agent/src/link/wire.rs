@@ -1,0 +1,170 @@
+//! Domain values to wire messages. What comes in is taken apart where it is handled.
+
+use wardkeep_proto::v1;
+use wardkeep_safety::{ActivityRow, Approval, ApprovalState, Progress};
+
+use super::journal::{Entry, State};
+use crate::observed::Status;
+
+/// Longest result text of a progress message, bytes.
+const RESULT_BYTES: usize = 4096;
+
+pub(crate) fn approval_request(approval: Approval) -> v1::ApprovalRequest {
+    v1::ApprovalRequest {
+        digest: approval.digest.0.to_vec(),
+        document: approval.document,
+        created_at_ms: approval.created.millis(),
+        approve_by_ms: approval.approve_by.millis(),
+    }
+}
+
+pub(crate) fn progress(progress: &Progress) -> v1::ApprovalProgress {
+    let Progress { digest, state, at, result, decided_by } = progress;
+    v1::ApprovalProgress {
+        digest: digest.0.to_vec(),
+        state: approval_state(*state).into(),
+        at_ms: at.millis(),
+        result: cut(result, RESULT_BYTES).to_owned(),
+        decided_by: decided_by.clone(),
+    }
+}
+
+const fn approval_state(state: ApprovalState) -> v1::ApprovalState {
+    match state {
+        ApprovalState::Pending => v1::ApprovalState::Pending,
+        ApprovalState::Approved => v1::ApprovalState::Approved,
+        ApprovalState::Claimed => v1::ApprovalState::Claimed,
+        ApprovalState::Done => v1::ApprovalState::Done,
+        ApprovalState::Failed => v1::ApprovalState::Failed,
+        ApprovalState::Interrupted => v1::ApprovalState::Interrupted,
+        ApprovalState::Denied => v1::ApprovalState::Denied,
+        ApprovalState::Expired => v1::ApprovalState::Expired,
+        ApprovalState::Superseded => v1::ApprovalState::Superseded,
+    }
+}
+
+pub(crate) fn activity_row(row: ActivityRow) -> v1::ActivityRow {
+    let ActivityRow { number, at, agent, session, call, tool, class, outcome, summary, digest } = row;
+    v1::ActivityRow {
+        number,
+        at_ms: at.millis(),
+        agent,
+        session,
+        call,
+        tool,
+        class,
+        outcome,
+        summary,
+        digest: digest.map(|d| d.0.to_vec()).unwrap_or_default(),
+    }
+}
+
+pub(crate) fn command_progress(entry: Entry) -> v1::CommandProgress {
+    let state = match entry.state {
+        State::Received => v1::CommandState::Received,
+        State::Succeeded => v1::CommandState::Succeeded,
+        State::Failed => v1::CommandState::Failed,
+        State::Refused => v1::CommandState::Refused,
+        State::Expired => v1::CommandState::Expired,
+    };
+    v1::CommandProgress {
+        id: entry.id.to_string(),
+        state: state.into(),
+        output: entry.output,
+        at_ms: entry.at.millis(),
+    }
+}
+
+pub(crate) fn status(status: &Status) -> v1::Status {
+    v1::Status {
+        agent_version: status.agent_version.clone(),
+        hostname: status.hostname.clone(),
+        started_at_ms: status.started_at.millis(),
+        generation: status.generation,
+        closed: status.closed.clone(),
+        agents: status.agents.iter().map(agent_status).collect(),
+        audit_length: status.audit_length,
+        audit_head: status.audit_head.0.to_vec(),
+        open_approvals: status.open_approvals,
+        memory_bytes: status.memory_bytes,
+        clock_skew_ms: status.clock_skew_ms,
+    }
+}
+
+fn agent_status(agent: &crate::observed::AgentStatus) -> v1::AgentStatus {
+    v1::AgentStatus {
+        agent: agent.agent.to_string(),
+        lease_until_ms: agent.lease_until.map_or(0, |at| at.millis()),
+        runtime: agent.runtime.clone(),
+        paused: agent.paused,
+    }
+}
+
+/// What changed from `old` to `new`; `None` when nothing worth a message did.
+pub(crate) fn delta(old: &Status, new: &Status) -> Option<v1::StatusDelta> {
+    /// Memory moves all the time; below a mebibyte nobody cares.
+    const MEMORY_STEP: u64 = 1024 * 1024;
+    let delta = v1::StatusDelta {
+        generation: (old.generation != new.generation).then_some(new.generation),
+        closed: (old.closed != new.closed).then(|| v1::ClosedStates { closed: new.closed.clone() }),
+        agents: new.agents.iter().filter(|agent| !old.agents.contains(agent)).map(agent_status).collect(),
+        audit_length: (old.audit_length != new.audit_length).then_some(new.audit_length),
+        audit_head: (old.audit_head != new.audit_head).then(|| new.audit_head.0.to_vec()),
+        open_approvals: (old.open_approvals != new.open_approvals).then_some(new.open_approvals),
+        memory_bytes: (old.memory_bytes.abs_diff(new.memory_bytes) >= MEMORY_STEP).then_some(new.memory_bytes),
+    };
+    (delta != v1::StatusDelta::default()).then_some(delta)
+}
+
+fn cut(text: &str, bytes: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes.min(text.len()))]
+}
+
+#[cfg(test)]
+mod tests {
+    use wardkeep_proto::digest::Digest;
+    use wardkeep_proto::time::Timestamp;
+
+    use super::*;
+    use crate::observed::AgentStatus;
+
+    fn sample() -> Status {
+        Status {
+            agent_version: "0.1.0".into(),
+            hostname: "acme-1".into(),
+            started_at: Timestamp(1),
+            generation: 3,
+            closed: vec!["vault-locked".into()],
+            agents: vec![AgentStatus {
+                agent: "office".parse().expect("valid"),
+                lease_until: Some(Timestamp(9)),
+                runtime: "demo".into(),
+                paused: false,
+            }],
+            audit_length: 5,
+            audit_head: Digest([1; 32]),
+            open_approvals: 1,
+            memory_bytes: 30 << 20,
+            clock_skew_ms: 0,
+        }
+    }
+
+    #[test]
+    fn a_delta_holds_what_changed_and_nothing_else() {
+        let old = sample();
+        assert_eq!(delta(&old, &Status { memory_bytes: old.memory_bytes + 5, ..sample() }), None);
+        let opened = delta(&old, &Status { closed: Vec::new(), ..sample() }).expect("a change");
+        assert_eq!(opened, v1::StatusDelta { closed: Some(v1::ClosedStates::default()), ..Default::default() });
+        let mut agents = old.agents.clone();
+        agents[0].paused = true;
+        let paused = delta(&old, &Status { agents, audit_length: 6, ..sample() }).expect("a change");
+        assert_eq!((paused.agents.len(), paused.audit_length, paused.generation), (1, Some(6), None));
+    }
+
+    #[test]
+    fn long_results_are_cut_between_characters() {
+        let long = "ä".repeat(3000);
+        let cut = cut(&long, RESULT_BYTES);
+        assert!(cut.len() <= RESULT_BYTES && cut.len() > RESULT_BYTES - 4);
+    }
+}

@@ -1,0 +1,135 @@
+//! `wardkeep-agent`: reads the environment once, makes the real clock and generator, and runs one command.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Parser as _;
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+use wardkeep_agent::channel::chain;
+use wardkeep_agent::cli::context::{CliError, Context, Environment};
+use wardkeep_agent::cli::{Cli, Command, approvals, audit, hook, pipes, policy, server, status, vault};
+use wardkeep_agent::config::DEFAULT_FILE;
+use wardkeep_proto::chance::SystemChance;
+use wardkeep_proto::secret::SecretValue;
+use wardkeep_proto::time::SystemClock;
+use wardkeep_proto::waypoint::Waypoints;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // A core file would hold the vault. A system that refuses this limit is told by `doctor`, not by a crash.
+    let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
+    let _ = rustix::process::setrlimit(rustix::process::Resource::Core, none);
+    if matches!(cli.command, Command::Runner) {
+        return wardkeep_safety::runner::run_from_stdin();
+    }
+    match start(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            // The pipe we print to may be gone; there is nobody left to tell then.
+            let _ = writeln!(std::io::stderr(), "wardkeep-agent: {}", chain(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(cli: Cli) -> anyhow::Result<ExitCode> {
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .map_err(|_| anyhow::anyhow!("another TLS provider is installed already"))?;
+    let env = environment()?;
+    let serving = matches!(cli.command, Command::Run);
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .with_target(false)
+        .with_env_filter(filter(serving))
+        .init();
+    let mut runtime = if serving {
+        tokio::runtime::Builder::new_multi_thread()
+    } else {
+        tokio::runtime::Builder::new_current_thread()
+    };
+    let runtime = runtime.enable_all().build().context("no asynchronous runtime could be started")?;
+    let mut out = std::io::stdout().lock();
+    let mut context = Context { env: &env, config_path: cli.config, out: &mut out };
+    let code = runtime.block_on(command(cli.command, &mut context))?;
+    context.out.flush()?;
+    // Threads that still wait for the disk must not keep a stopped daemon alive.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    Ok(code)
+}
+
+async fn command(command: Command, context: &mut Context<'_>) -> Result<ExitCode, CliError> {
+    let done = |()| ExitCode::SUCCESS;
+    match command {
+        Command::Enrol(args) => server::enrol(args, context).await.map(done),
+        Command::Run => {
+            let stop = stop_on_signal()?;
+            server::run(context, stop).await.map(done)
+        }
+        Command::Status(args) => status::status(&args, context).await,
+        Command::Vault(args) => vault::run(args, context).map(done),
+        Command::Approvals(args) => approvals::run(args, context).await.map(done),
+        Command::Audit(args) => audit::run(&args, context).await,
+        Command::Policy(args) => policy::run(&args, context),
+        Command::Pause(args) => approvals::pause(args, context).await.map(done),
+        Command::Resume { agent } => approvals::resume(&agent, context).await.map(done),
+        Command::Exec(args) => hook::exec(args, context).await,
+        Command::Hook(args) => hook::run(args, context).await,
+        Command::Classify(args) => pipes::classify(&args, context).map(done),
+        Command::Redact(args) => pipes::redact(&args, &mut std::io::stderr(), context).map(done),
+        Command::Doctor { json } => status::doctor(json, context).await,
+        Command::Config => context.say(DEFAULT_FILE.trim_end()).map(done),
+        Command::Runner => unreachable!("handled before the runtime starts"),
+    }
+}
+
+/// The daemon tells what it does; a command only what goes wrong. `WARDKEEP_LOG` overrides both.
+fn filter(serving: bool) -> EnvFilter {
+    let default = if serving { "info" } else { "error" };
+    EnvFilter::try_from_env("WARDKEEP_LOG").unwrap_or_else(|_| EnvFilter::new(default))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+fn environment() -> anyhow::Result<Environment> {
+    Ok(Environment {
+        credentials_dir: std::env::var_os("CREDENTIALS_DIRECTORY").map(Into::into),
+        agent_token: std::env::var("WARDKEEP_AGENT_TOKEN").ok().map(SecretValue::new),
+        program: std::env::current_exe().context("this program's own file cannot be found")?,
+        clock: Arc::new(SystemClock),
+        chance: Arc::new(SystemChance::new()),
+        waypoints: waypoints(std::env::var("WARDKEEP_KILL_AT").ok())?,
+    })
+}
+
+#[cfg(debug_assertions)]
+fn waypoints(kill_at: Option<String>) -> anyhow::Result<Arc<dyn Waypoints>> {
+    match kill_at {
+        Some(text) => Ok(Arc::new(wardkeep_agent::waypoints::KillAt::parse(&text)?)),
+        None => Ok(Arc::new(wardkeep_proto::waypoint::NoWaypoints)),
+    }
+}
+
+#[cfg(not(debug_assertions))]
+fn waypoints(_: Option<String>) -> anyhow::Result<Arc<dyn Waypoints>> {
+    Ok(Arc::new(wardkeep_proto::waypoint::NoWaypoints))
+}
+
+/// Cancelled by SIGTERM and SIGINT.
+fn stop_on_signal() -> std::io::Result<CancellationToken> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let stop = CancellationToken::new();
+    let cancel = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
+        cancel.cancel();
+    });
+    Ok(stop)
+}

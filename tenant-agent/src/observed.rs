@@ -1,0 +1,220 @@
+//! What this server looks like from outside: the status that goes to the hub and to the CLI.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use wardkeep_policy::Closed;
+use wardkeep_proto::digest::Digest;
+use wardkeep_proto::ids::{AgentName, BootId, TenantId};
+use wardkeep_proto::time::{Clock, Timestamp};
+use wardkeep_safety::{Gate, GateError, PostureBook};
+
+use crate::bundle_book::{BundleBook, BundleFacts};
+use crate::hub_address::HubAddress;
+use crate::link::LinkState;
+use crate::secrets::VaultBook;
+use crate::servers::Listening;
+use crate::spool::{Spool, Waiting};
+
+/// What the hub is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Of this build.
+    pub agent_version: String,
+    /// Of this server.
+    pub hostname: String,
+    /// When the daemon started.
+    pub started_at: Timestamp,
+    /// In force.
+    pub generation: u64,
+    /// Names of the closed states.
+    pub closed: Vec<String>,
+    /// Agents with a lease, and paused ones.
+    pub agents: Vec<AgentStatus>,
+    /// Rows of the audit log.
+    pub audit_length: u64,
+    /// Hash of its last row.
+    pub audit_head: Digest,
+    /// Calls that wait for a person.
+    pub open_approvals: u32,
+    /// Resident.
+    pub memory_bytes: u64,
+    /// This clock minus the hub's.
+    pub clock_skew_ms: i64,
+}
+
+/// One agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentStatus {
+    /// Which.
+    pub agent: AgentName,
+    /// Its hook is alive until then.
+    pub lease_until: Option<Timestamp>,
+    /// What runs it.
+    pub runtime: String,
+    /// It may only read.
+    pub paused: bool,
+}
+
+/// What the CLI is told on top.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StatusReport {
+    /// This server's id.
+    pub tenant: TenantId,
+    /// Its name.
+    pub name: String,
+    /// Where its hub is.
+    pub hub: HubAddress,
+    /// The link.
+    pub link: LinkState,
+    /// The policy.
+    pub bundle: BundleFacts,
+    /// Closed states with what to do.
+    pub closed: Vec<ClosedReport>,
+    /// What waits for the hub.
+    pub waiting: Waiting,
+    /// Where the daemon listens.
+    pub listening: Listening,
+    /// What the hub is told too.
+    pub status: Status,
+}
+
+/// One closed state, explained.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClosedReport {
+    /// E.g. `vault-locked`.
+    pub name: String,
+    /// What is wrong.
+    pub why: String,
+    /// What to do about it.
+    pub what_to_do: String,
+}
+
+/// Who can say how things are.
+pub struct Observer {
+    /// The gate.
+    pub gate: Arc<Gate>,
+    /// The closed states.
+    pub posture: PostureBook,
+    /// The policy.
+    pub bundles: Arc<BundleBook>,
+    /// The vault.
+    pub vault: Arc<VaultBook>,
+    /// The spool.
+    pub spool: Arc<Spool>,
+    /// The link.
+    pub link: watch::Receiver<LinkState>,
+    /// This start of the daemon.
+    pub boot: BootId,
+    /// When that was.
+    pub started_at: Timestamp,
+    /// This server's id, name and hub.
+    pub tenant: (TenantId, String, HubAddress),
+    /// Where the daemon listens.
+    pub listening: Listening,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Observer {
+    /// This start of the daemon.
+    #[must_use]
+    pub const fn boot_id(&self) -> BootId {
+        self.boot
+    }
+
+    /// What the hub is told.
+    ///
+    /// # Errors
+    /// The gate's records cannot be read.
+    pub async fn status(&self) -> Result<Status, GateError> {
+        let head = self.gate.audit_head().await?;
+        let clock_skew_ms = self.link.borrow().clock_skew_ms;
+        Ok(Status {
+            agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+            hostname: hostname(),
+            started_at: self.started_at,
+            generation: self.bundles.facts().generation,
+            closed: self.posture.read().iter().map(|closed| closed.as_str().to_owned()).collect(),
+            agents: self.agents(),
+            audit_length: head.length,
+            audit_head: head.hash,
+            open_approvals: self.gate.open_approvals().await?,
+            memory_bytes: memory_bytes(),
+            clock_skew_ms,
+        })
+    }
+
+    /// Everything, for the CLI.
+    ///
+    /// # Errors
+    /// The gate's records cannot be read.
+    pub async fn report(&self) -> Result<StatusReport, GateError> {
+        let (tenant, name, hub) = self.tenant.clone();
+        let facts = self.bundles.facts();
+        // Copied first: a borrowed value must not be held while the records are read.
+        let link = self.link.borrow().clone();
+        let closed = self.posture.read().iter().map(|closed| self.explain(closed, &facts)).collect();
+        Ok(StatusReport {
+            tenant,
+            name,
+            hub,
+            link,
+            bundle: facts,
+            closed,
+            waiting: self.spool.waiting().await?,
+            listening: self.listening.clone(),
+            status: self.status().await?,
+        })
+    }
+
+    fn explain(&self, closed: Closed, facts: &BundleFacts) -> ClosedReport {
+        let exact = match closed {
+            Closed::VaultLocked => self.vault.locked_because(),
+            Closed::BundleRefused | Closed::BundleExpired => facts.why_strict.clone(),
+            Closed::HubAway => self.link.borrow().last_error.clone(),
+            Closed::NoBundle | Closed::DiskFull | Closed::Paused => None,
+        };
+        ClosedReport {
+            name: closed.as_str().to_owned(),
+            why: exact.unwrap_or_else(|| closed.why().to_owned()),
+            what_to_do: closed.what_to_do().to_owned(),
+        }
+    }
+
+    fn agents(&self) -> Vec<AgentStatus> {
+        let (leases, paused, now) = (self.gate.leases(), self.gate.paused(), self.clock.now());
+        let mut agents: Vec<AgentStatus> = leases
+            .into_iter()
+            .map(|lease| AgentStatus {
+                paused: paused.iter().any(|paused| paused.agent == lease.agent),
+                agent: lease.agent,
+                lease_until: (lease.until > now).then_some(lease.until),
+                runtime: lease.runtime,
+            })
+            .collect();
+        for paused in paused {
+            if !agents.iter().any(|agent| agent.agent == paused.agent) {
+                let agent = paused.agent;
+                agents.push(AgentStatus { agent, lease_until: None, runtime: String::new(), paused: true });
+            }
+        }
+        agents.sort_by(|a, b| a.agent.cmp(&b.agent));
+        agents
+    }
+}
+
+/// This server's name.
+#[must_use]
+pub fn hostname() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// Resident memory of this process; 0 where the system does not tell.
+fn memory_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    kibibytes.unwrap_or(0) * 1024
+}

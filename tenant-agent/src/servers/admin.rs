@@ -1,0 +1,215 @@
+//! The admin socket: what the CLI asks of the running daemon. Only the daemon's user and root are heard (see `peer`).
+
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+use wardkeep_proto::digest::Digest;
+use wardkeep_proto::ids::AgentName;
+use wardkeep_proto::time::Clock;
+use wardkeep_safety::audit::Row;
+use wardkeep_safety::{Approval, ApprovalFilter, Gate, GateError, Origin, Ruling, RulingError, Verdict};
+
+use super::peer::Peer;
+use crate::observed::Observer;
+
+/// Longest request, bytes.
+const BODY_BYTES: usize = 64 * 1024;
+/// Approvals in one list.
+const LIST: u32 = 200;
+/// Audit rows in one answer.
+const AUDIT_ROWS: u32 = 10_000;
+
+/// What the handlers use.
+#[derive(Clone)]
+pub struct AdminState {
+    /// The gate.
+    pub gate: Arc<Gate>,
+    /// The status.
+    pub observer: Arc<Observer>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Wakes the keeper: look at vault and tokens now.
+    pub nudge: Arc<Notify>,
+    /// Asks the link for a checkpoint.
+    pub checkpoint: Arc<dyn Fn() + Send + Sync>,
+}
+
+/// The routes.
+pub fn router(state: AdminState) -> Router {
+    Router::new()
+        .route("/v1/status", get(status))
+        .route("/v1/approvals", get(list))
+        .route("/v1/approvals/{name}", get(show))
+        .route("/v1/approvals/{name}/decision", post(decide))
+        .route("/v1/agents/{agent}/pause", post(pause))
+        .route("/v1/agents/{agent}/resume", post(resume))
+        .route("/v1/audit", get(audit))
+        .route("/v1/reload", post(reload))
+        .route("/v1/checkpoint", post(checkpoint))
+        .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .with_state(state)
+}
+
+/// A refusal, as the hook API words it too.
+#[derive(Debug)]
+struct Refusal(StatusCode, &'static str, String);
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let Self(status, code, message) = self;
+        (status, Json(json!({ "error": { "code": code, "message": message } }))).into_response()
+    }
+}
+
+impl From<GateError> for Refusal {
+    fn from(error: GateError) -> Self {
+        tracing::warn!(error = crate::channel::chain(&error), "an admin request failed");
+        Self(StatusCode::SERVICE_UNAVAILABLE, "unavailable", crate::channel::chain(&error))
+    }
+}
+
+impl From<RulingError> for Refusal {
+    fn from(error: RulingError) -> Self {
+        let (status, code) = match &error {
+            RulingError::Unknown(_) => (StatusCode::NOT_FOUND, "unknown"),
+            RulingError::Late(_) => (StatusCode::CONFLICT, "late"),
+            RulingError::AlreadyDecided(_) => (StatusCode::CONFLICT, "already-decided"),
+            RulingError::NeedsPasskey => (StatusCode::FORBIDDEN, "needs-passkey"),
+            RulingError::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        };
+        Self(status, code, error.to_string())
+    }
+}
+
+async fn status(State(state): State<AdminState>) -> Result<Response, Refusal> {
+    Ok(Json(state.observer.report().await?).into_response())
+}
+
+/// An approval as the CLI shows it: the document opened.
+#[derive(Debug, Serialize)]
+struct Shown {
+    name: String,
+    #[serde(flatten)]
+    approval: Approval,
+}
+
+impl Shown {
+    fn json(approval: Approval) -> Value {
+        let document = serde_json::from_slice(&approval.document).unwrap_or(Value::Null);
+        let mut value = json!(Self { name: approval.short(), approval });
+        value["document"] = document;
+        value
+    }
+}
+
+#[derive(Deserialize)]
+struct ListQuery {
+    #[serde(default)]
+    all: bool,
+}
+
+async fn list(State(state): State<AdminState>, Query(query): Query<ListQuery>) -> Result<Json<Vec<Value>>, Refusal> {
+    let filter = if query.all { ApprovalFilter::Newest(LIST) } else { ApprovalFilter::Pending };
+    Ok(Json(state.gate.approvals(filter).await?.into_iter().map(Shown::json).collect()))
+}
+
+async fn show(State(state): State<AdminState>, Path(name): Path<String>) -> Result<Json<Value>, Refusal> {
+    Ok(Json(Shown::json(find(&state.gate, &name).await?)))
+}
+
+/// By digest, or by the name for people; a name that fits two is refused rather than guessed.
+async fn find(gate: &Gate, name: &str) -> Result<Approval, Refusal> {
+    let unknown = || Refusal(StatusCode::NOT_FOUND, "unknown", format!("no approval is named {name:?}; see `approvals list --all`"));
+    if let Ok(digest) = name.parse::<Digest>() {
+        return gate.approval(digest).await?.ok_or_else(unknown);
+    }
+    let mut found = gate.approvals(ApprovalFilter::Pending).await?;
+    found.retain(|approval| approval.short().eq_ignore_ascii_case(name));
+    if found.is_empty() {
+        found = gate.approvals(ApprovalFilter::Newest(LIST)).await?;
+        found.retain(|approval| approval.short().eq_ignore_ascii_case(name));
+    }
+    match (found.pop(), found.is_empty()) {
+        (Some(approval), true) => Ok(approval),
+        (Some(_), false) => {
+            Err(Refusal(StatusCode::CONFLICT, "ambiguous", format!("{name} names several; use the whole digest")))
+        }
+        (None, _) => Err(unknown()),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Decision {
+    verdict: Verdict,
+    #[serde(default)]
+    note: String,
+}
+
+async fn decide(
+    State(state): State<AdminState>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    Path(name): Path<String>,
+    Json(decision): Json<Decision>,
+) -> Result<Json<Value>, Refusal> {
+    let digest = find(&state.gate, &name).await?.digest;
+    let Decision { verdict, note } = decision;
+    // The kernel says who it is, not the caller.
+    let by = format!("local:uid-{}", peer.uid);
+    let ruling = Ruling { verdict, by, at: state.clock.now(), origin: Origin::Local, note };
+    state.gate.decide_approval(digest, ruling).await?;
+    let approval = state.gate.approval(digest).await?;
+    Ok(Json(approval.map_or(Value::Null, Shown::json)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PauseBody {
+    reason: String,
+}
+
+async fn pause(
+    State(state): State<AdminState>,
+    Path(agent): Path<String>,
+    Json(body): Json<PauseBody>,
+) -> Result<StatusCode, Refusal> {
+    state.gate.pause(&named(&agent)?, &body.reason).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn resume(State(state): State<AdminState>, Path(agent): Path<String>) -> Result<StatusCode, Refusal> {
+    state.gate.resume(&named(&agent)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn named(agent: &str) -> Result<AgentName, Refusal> {
+    agent.parse().map_err(|error| Refusal(StatusCode::BAD_REQUEST, "invalid", format!("{error}")))
+}
+
+#[derive(Deserialize)]
+struct AuditQuery {
+    last: u32,
+}
+
+async fn audit(State(state): State<AdminState>, Query(query): Query<AuditQuery>) -> Result<Json<Vec<Row>>, Refusal> {
+    let last = query.last.min(AUDIT_ROWS);
+    let after = state.gate.audit_head().await?.length.saturating_sub(u64::from(last));
+    Ok(Json(state.gate.audit_after(after, last).await?))
+}
+
+async fn reload(State(state): State<AdminState>) -> StatusCode {
+    state.nudge.notify_one();
+    StatusCode::ACCEPTED
+}
+
+async fn checkpoint(State(state): State<AdminState>) -> StatusCode {
+    (state.checkpoint)();
+    StatusCode::ACCEPTED
+}

@@ -1,0 +1,195 @@
+//! The spool: what the hub has not confirmed yet, as a view over the rows of gate and meter. It stores only two marks.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tokio::sync::watch;
+use wardkeep_egress::Meter;
+use wardkeep_proto::digest::Digest;
+use wardkeep_proto::time::Timestamp;
+use wardkeep_safety::{
+    ActivityRow, Approval, ApprovalState, Gate, GateError, Origin, Progress, Ruling, RulingError, Verdict,
+};
+
+use crate::link::decision;
+use crate::state::{read, write_private};
+
+/// Activity rows in one message.
+const ACTIVITY_ROWS: u32 = 200;
+
+/// The marks on disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+struct Marks {
+    /// Activity rows up to this number are on the hub's disk.
+    activity_acked: u64,
+    /// Last moment at which the hub was certainly there.
+    heard_at: Option<Timestamp>,
+}
+
+/// Everything on its way to the hub.
+pub struct Spool {
+    gate: Arc<Gate>,
+    meter: Meter,
+    path: PathBuf,
+    marks: Mutex<Marks>,
+}
+
+/// How much waits for the hub.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// Approval requests without a receipt.
+    pub approvals: usize,
+    /// Ends of approvals without a receipt.
+    pub progress: usize,
+    /// Activity rows without a receipt.
+    pub activity: u64,
+    /// Usage buckets whose total the hub does not know; at most 1000 are counted.
+    pub usage: usize,
+}
+
+/// Whether a decision of the hub counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// It is on disk.
+    Yes,
+    /// It does not count, for this reason.
+    No(String),
+}
+
+impl Spool {
+    /// The spool over `gate` and `meter`; `path` keeps the marks. Marks that are lost or damaged only cause repeats.
+    #[must_use]
+    pub fn open(gate: Arc<Gate>, meter: Meter, path: PathBuf) -> Self {
+        let marks = read(&path).ok().flatten().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        Self { gate, meter, path, marks: Mutex::new(marks.unwrap_or_default()) }
+    }
+
+    /// Wakes when there may be something new to send.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.gate.changes()
+    }
+
+    /// The usage side of the spool.
+    #[must_use]
+    pub fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    /// The gate side of the spool.
+    #[must_use]
+    pub fn gate(&self) -> &Arc<Gate> {
+        &self.gate
+    }
+
+    pub(crate) async fn approvals(&self) -> Result<Vec<Approval>, GateError> {
+        self.gate.approvals_to_send().await
+    }
+
+    pub(crate) async fn progress(&self) -> Result<Vec<Progress>, GateError> {
+        self.gate.progress_to_send().await
+    }
+
+    pub(crate) async fn activity_after(&self, number: u64) -> Result<Vec<ActivityRow>, GateError> {
+        self.gate.activity_after(number, ACTIVITY_ROWS).await
+    }
+
+    /// Activity rows up to this number are on the hub's disk.
+    #[must_use]
+    pub fn activity_acked(&self) -> u64 {
+        self.marks().activity_acked
+    }
+
+    /// Last moment, as stored, at which the hub was certainly there.
+    #[must_use]
+    pub fn heard_at(&self) -> Option<Timestamp> {
+        self.marks().heard_at
+    }
+
+    pub(crate) async fn approval_received(&self, digest: Digest) -> Result<(), GateError> {
+        self.gate.approval_sent(digest).await
+    }
+
+    pub(crate) async fn progress_received(&self, digest: Digest, state: ApprovalState) -> Result<(), GateError> {
+        self.gate.progress_sent(digest, state).await
+    }
+
+    pub(crate) async fn activity_received(self: &Arc<Self>, number: u64) {
+        self.clone().store(move |marks| marks.activity_acked = marks.activity_acked.max(number)).await;
+    }
+
+    /// Stores the moment at which the hub was last heard.
+    pub async fn heard(self: &Arc<Self>, at: Timestamp) {
+        self.clone().store(move |marks| marks.heard_at = Some(at)).await;
+    }
+
+    /// Counts what waits.
+    ///
+    /// # Errors
+    /// The gate's records cannot be read.
+    pub async fn waiting(&self) -> Result<Waiting, GateError> {
+        let head = self.gate.activity_head().await?;
+        Ok(Waiting {
+            approvals: self.gate.approvals_to_send().await?.len(),
+            progress: self.gate.progress_to_send().await?.len(),
+            activity: head.saturating_sub(self.activity_acked()),
+            usage: self.meter.buckets_to_report(1000).await.map_or(0, |buckets| buckets.len()),
+        })
+    }
+
+    /// Hands a verified decision to the gate.
+    pub(crate) async fn decide(&self, verified: decision::Verified) -> Result<Accepted, GateError> {
+        let decision::Verified { digest, verdict, decided_by, decided_at, note } = verified;
+        let verdict = match verdict {
+            decision::Verdict::Approved => Verdict::Approved,
+            decision::Verdict::Denied => Verdict::Denied,
+        };
+        let ruling = Ruling { verdict, by: decided_by, at: decided_at, origin: Origin::Hub, note };
+        match self.gate.decide_approval(digest, ruling).await {
+            Ok(()) => Ok(Accepted::Yes),
+            Err(RulingError::Store(error)) => Err(error),
+            Err(
+                error @ (RulingError::Unknown(_)
+                | RulingError::Late(_)
+                | RulingError::AlreadyDecided(_)
+                | RulingError::NeedsPasskey),
+            ) => Ok(Accepted::No(error.to_string())),
+        }
+    }
+
+    /// Puts the fate of a desired configuration into the audit log.
+    pub(crate) async fn note_generation(&self, generation: u64, error: &str) {
+        let (kind, fields) = match error {
+            "" => ("generation-applied", json!({ "generation": generation })),
+            error => ("generation-refused", json!({ "generation": generation, "error": error })),
+        };
+        if let Err(error) = self.gate.audit_note(kind, fields).await {
+            tracing::error!(error = crate::channel::chain(&error), "the new configuration is not in the audit log");
+        }
+    }
+
+    fn marks(&self) -> Marks {
+        *self.marks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn store(self: Arc<Self>, change: impl FnOnce(&mut Marks) + Send + 'static) {
+        let written = tokio::task::spawn_blocking(move || {
+            let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
+            let before = *marks;
+            change(&mut marks);
+            if *marks == before {
+                return Ok(());
+            }
+            let bytes = serde_json::to_vec(&*marks).map_err(io::Error::other)?;
+            write_private(&self.path, &bytes)
+        });
+        // What is lost here is only sent again.
+        if let Ok(Err(error)) = written.await {
+            tracing::warn!(%error, "the link's marks could not be written");
+        }
+    }
+}

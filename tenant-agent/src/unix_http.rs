@@ -1,0 +1,161 @@
+//! One HTTP/1 request over a Unix socket: how the CLI speaks to the daemon beside it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Bytes;
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::UnixStream;
+use wardkeep_proto::secret::SecretValue;
+
+/// Longest answer that is read.
+const ANSWER_BYTES: usize = 16 * 1024 * 1024;
+
+/// The daemon's sockets as a client sees one of them.
+#[derive(Clone, Debug)]
+pub struct UnixClient {
+    socket: PathBuf,
+    token: Option<SecretValue>,
+}
+
+/// Status and JSON body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// The body; `null` when it is empty.
+    pub body: Value,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Nothing listens there.
+    #[error("the daemon does not answer at {socket}; start it with `systemctl start wardkeep-agent` or `wardkeep-agent run`")]
+    NotRunning {
+        /// Which socket.
+        socket: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The socket is another user's.
+    #[error("no permission for {socket}; run this as root or as the daemon's user")]
+    NotAllowed {
+        /// Which socket.
+        socket: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// It listens, but not as expected.
+    #[error("the daemon's answer cannot be used: {0}")]
+    Broken(String),
+    /// It takes too long.
+    #[error("the daemon did not answer in time; look at `journalctl -u wardkeep-agent`")]
+    TimedOut,
+    /// It says no.
+    #[error("{message}")]
+    Refused {
+        /// HTTP status.
+        status: StatusCode,
+        /// Its words.
+        message: String,
+    },
+}
+
+impl UnixClient {
+    /// A client of `socket`.
+    #[must_use]
+    pub fn new(socket: &Path) -> Self {
+        Self { socket: socket.to_owned(), token: None }
+    }
+
+    /// The same with an agent's token.
+    #[must_use]
+    pub fn with_token(mut self, token: SecretValue) -> Self {
+        self.token = Some(token);
+        self
+    }
+
+    /// `GET`.
+    ///
+    /// # Errors
+    /// All of [`ClientError`].
+    pub async fn get(&self, path: &str) -> Result<Value, ClientError> {
+        self.send(Method::GET, path, None, Duration::from_secs(15)).await?.accepted()
+    }
+
+    /// `POST` with a JSON body.
+    ///
+    /// # Errors
+    /// All of [`ClientError`].
+    pub async fn post(&self, path: &str, body: &Value) -> Result<Value, ClientError> {
+        self.send(Method::POST, path, Some(body), Duration::from_secs(15)).await?.accepted()
+    }
+
+    /// Any request; a refusal is an answer here.
+    ///
+    /// # Errors
+    /// All of [`ClientError`] but `Refused`.
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        within: Duration,
+    ) -> Result<Answer, ClientError> {
+        tokio::time::timeout(within, self.exchange(method, path, body)).await.map_err(|_| ClientError::TimedOut)?
+    }
+
+    async fn exchange(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, ClientError> {
+        let broken = |error: &dyn std::error::Error| ClientError::Broken(crate::channel::chain(error));
+        let stream = UnixStream::connect(&self.socket).await.map_err(|source| {
+            let socket = self.socket.clone();
+            match source.kind() {
+                io::ErrorKind::PermissionDenied => ClientError::NotAllowed { socket, source },
+                _ => ClientError::NotRunning { socket, source },
+            }
+        })?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|e| broken(&e))?;
+        let driver = tokio::spawn(connection);
+        let bytes = body.map(|b| Bytes::from(b.to_string())).unwrap_or_default();
+        let mut request = Request::builder().method(method).uri(path).header("host", "localhost");
+        if body.is_some() {
+            request = request.header("content-type", "application/json");
+        }
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {}", token.expose()));
+        }
+        let request = request.body(Full::new(bytes)).map_err(|e| broken(&e))?;
+        let answer = sender.send_request(request).await.map_err(|e| broken(&e))?;
+        let status = answer.status();
+        let bytes = Limited::new(answer.into_body(), ANSWER_BYTES)
+            .collect()
+            .await
+            .map_err(|e| ClientError::Broken(e.to_string()))?
+            .to_bytes();
+        driver.abort();
+        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).map_err(|e| broken(&e))? };
+        Ok(Answer { status, body })
+    }
+}
+
+impl Answer {
+    /// The body of a success.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] with the daemon's words.
+    pub fn accepted(self) -> Result<Value, ClientError> {
+        if self.status.is_success() {
+            return Ok(self.body);
+        }
+        let message = self.body.pointer("/error/message").and_then(Value::as_str).unwrap_or("the daemon refused");
+        Err(ClientError::Refused { status: self.status, message: message.to_owned() })
+    }
+}
