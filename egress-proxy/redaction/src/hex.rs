@@ -108,7 +108,8 @@ impl Hex {
     fn other(&mut self, byte: u8, at: usize) {
         self.line = match self.line {
             dump if byte == b'\n' => {
-                let was_dump = matches!(dump, Line::Dump(..) | Line::Text);
+                // As long as `live` has kept it: what was given out cannot come back.
+                let was_dump = matches!(dump, Line::Dump(..) | Line::Text) && at.saturating_sub(self.last) <= GAP_DUMP;
                 self.before = was_dump.then(|| ([0, 1].map(|n| (self.ways[n].state, self.ways[n].ring.at)), self.last));
                 Line::Address(0, 0)
             }

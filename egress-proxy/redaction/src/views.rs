@@ -128,10 +128,11 @@ impl VaultScan {
             for part in &self.layers {
                 let depth = index.exact.depth(part.state);
                 live = live.min(if depth > 0 { part.ring.start(depth) } else { self.at });
-                live = live.min(part.layer.pending_start().unwrap_or(self.at));
             }
         }
-        live.min(self.bare.live(&index.bare, self.at)).min(self.hex.live(&index.exact, self.at))
+        // An unfinished escape may be a letter that follows without a gap.
+        let pending = self.layers.iter().filter_map(|part| part.layer.pending_start()).fold(self.at, usize::min);
+        live.min(pending).min(self.bare.live(&index.bare, pending)).min(self.hex.live(&index.exact, self.at))
     }
 
     /// Bytes up to the first escape, in the plain view; the layers would see the same.

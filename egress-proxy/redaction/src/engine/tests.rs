@@ -20,6 +20,12 @@ fn engine(rules: &RuleSet) -> Engine {
     Engine::build(vault(), rules, [7; 32]).unwrap()
 }
 
+/// Built once: property tests use it some thousand times.
+fn with_rules() -> &'static Engine {
+    static ENGINE: std::sync::OnceLock<Engine> = std::sync::OnceLock::new();
+    ENGINE.get_or_init(|| engine(&RuleSet::builtin()))
+}
+
 fn redacted(text: &str) -> String {
     engine(&RuleSet::none()).redact(text).text.into_owned()
 }
@@ -223,11 +229,11 @@ fn text() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
     fn cutting_a_stream_changes_nothing(text in text(), cuts in prop::collection::vec(1_usize..40, 1..60)) {
-        let engine = engine(&RuleSet::builtin());
+        let engine = with_rules();
         let whole = engine.redact_bytes(&text);
         let mut stream = engine.stream();
         let mut out = Vec::new();
@@ -243,7 +249,7 @@ proptest! {
 
     #[test]
     fn single_bytes_give_the_same(text in text()) {
-        let engine = engine(&RuleSet::builtin());
+        let engine = with_rules();
         let mut stream = engine.stream();
         let mut out: Vec<u8> = text.iter().flat_map(|b| stream.push(&[*b])).collect();
         let findings = stream.take_findings().len();
@@ -273,7 +279,7 @@ proptest! {
 
     #[test]
     fn redacting_twice_is_redacting_once(text in text()) {
-        let engine = engine(&RuleSet::none());
+        let engine = with_rules();
         let once = engine.redact_bytes(&text).bytes.into_owned();
         let again = engine.redact_bytes(&once);
         let plain = |out: &[u8], value: &str| out.windows(value.len()).any(|w| w == value.as_bytes());

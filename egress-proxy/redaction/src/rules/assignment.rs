@@ -87,6 +87,9 @@ enum Sign {
 pub(super) fn decide(mut cursor: Cursor<'_>, anchor: usize, keyword: Keyword) -> Decision {
     let before = cursor.behind();
     let name_before = &before[before.len() - before.iter().rev().take_while(|b| in_name(**b)).count()..];
+    if before[..before.len() - name_before.len()].ends_with(b"[REDACTED:") {
+        return Ok(None);
+    }
     cursor.at += anchor;
     let suffix = cursor.run(SUFFIX, in_name)?;
     let (suffix, yaml) = match suffix {
