@@ -1,0 +1,258 @@
+//! One call as the person sees it who decides: in words first, exactly second.
+
+use askama::Template;
+use askama::filters::HtmlSafe;
+use wardkeep_policy::{Action, Call, Class};
+
+use super::exact::Exact;
+use super::words::plural;
+
+/// A call in words and as it would be sent.
+#[derive(Clone, Debug)]
+pub struct CallView {
+    /// One sentence without a full stop.
+    pub title: String,
+    /// The two or three particulars that people look at first.
+    pub gist: Vec<(&'static str, Exact)>,
+    /// Every character that would be sent.
+    pub exact: ExactCall,
+}
+
+/// Every character that would be sent, in labelled parts.
+#[derive(Clone, Debug, Default, Template)]
+#[template(path = "components/call.html")]
+pub struct ExactCall {
+    parts: Vec<Part>,
+    /// A long part stands closed in a list, open on its own page.
+    pub(super) unfold: bool,
+}
+
+/// The template escapes its parts.
+impl HtmlSafe for ExactCall {}
+
+#[derive(Clone, Debug)]
+struct Part {
+    label: &'static str,
+    form: Form,
+}
+
+#[derive(Clone, Debug)]
+enum Form {
+    Text(Exact),
+    Pairs(Vec<(Exact, Exact)>),
+    List(Vec<Exact>),
+}
+
+impl ExactCall {
+    /// Whether some characters are shown by their number.
+    fn has_odd(&self) -> bool {
+        self.parts.iter().any(|part| match &part.form {
+            Form::Text(text) => text.has_odd(),
+            Form::Pairs(pairs) => pairs.iter().any(|(name, value)| name.has_odd() || value.has_odd()),
+            Form::List(list) => list.iter().any(Exact::has_odd),
+        })
+    }
+
+    fn line(mut self, label: &'static str, text: &str) -> Self {
+        self.parts.push(Part { label, form: Form::Text(Exact::address(text)) });
+        self
+    }
+
+    fn body(mut self, label: &'static str, text: &str) -> Self {
+        self.parts.push(Part { label, form: Form::Text(Exact::prose(text)) });
+        self
+    }
+
+    fn name(mut self, label: &'static str, text: &str) -> Self {
+        self.parts.push(Part { label, form: Form::Text(Exact::name(text)) });
+        self
+    }
+
+    fn pairs<'a>(mut self, label: &'static str, pairs: impl IntoIterator<Item = (&'a String, &'a String)>) -> Self {
+        let pairs: Vec<_> = pairs.into_iter().map(|(name, value)| (Exact::address(name), Exact::prose(value))).collect();
+        if !pairs.is_empty() {
+            self.parts.push(Part { label, form: Form::Pairs(pairs) });
+        }
+        self
+    }
+}
+
+impl CallView {
+    /// The one line of a call that tells it from others in a list.
+    #[must_use]
+    pub fn glance(action: &Action) -> Exact {
+        let text = match &action.call {
+            Call::Http { method, url, .. } => format!("{method} {url}"),
+            Call::Message { to, .. } => to.join(", "),
+            Call::Shell { command, .. } => command.lines().next().unwrap_or_default().to_owned(),
+            Call::Exec { argv, .. } => argv.join(" "),
+            Call::FileRead { path } | Call::FileList { path } | Call::FileWrite { path, .. } | Call::FileDelete { path } => path.clone(),
+            Call::Other { .. } => action.tool.clone(),
+        };
+        Exact::name(&text.chars().take(120).collect::<String>())
+    }
+
+    /// Says what `action` does.
+    #[must_use]
+    pub fn of(action: &Action) -> Self {
+        let (title, gist, exact) = match &action.call {
+            Call::Http { method, url, headers, body } => http(method, url, headers, body.as_deref()),
+            Call::Message { channel, to, subject, body } => message(channel, to, subject.as_deref(), body),
+            Call::Shell { command, env } => {
+                let exact = ExactCall::default().body("Command", command).pairs("Environment", env);
+                ("Run a command on your server".to_owned(), vec![], exact)
+            }
+            Call::Exec { argv, stdin, env } => {
+                let program = argv.first().map_or("", String::as_str);
+                let mut exact = ExactCall::default();
+                for (at, argument) in argv.iter().enumerate() {
+                    exact = exact.body(if at == 0 { "Program" } else { "Argument" }, argument);
+                }
+                exact = exact.pairs("Environment", env);
+                if let Some(stdin) = stdin {
+                    exact = exact.body("Input", stdin);
+                }
+                ("Run a program on your server".to_owned(), vec![("Program", Exact::name(program))], exact)
+            }
+            Call::FileRead { path } => file("Read a file on your server", path, None),
+            Call::FileList { path } => file("List a folder on your server", path, None),
+            Call::FileWrite { path, content } => file("Write a file on your server", path, Some(content)),
+            Call::FileDelete { path } if path.ends_with('/') => {
+                file("Delete a folder and everything in it", path, None)
+            }
+            Call::FileDelete { path } => file("Delete a file on your server", path, None),
+            Call::Other { args } => {
+                let text = serde_json::to_string_pretty(args).unwrap_or_default();
+                let exact = ExactCall::default().body("Arguments", &text);
+                (
+                    "Use a tool that Wardkeep does not know".to_owned(),
+                    vec![("Tool", Exact::address(&action.tool))],
+                    exact,
+                )
+            }
+        };
+        let exact = match &action.cwd {
+            Some(cwd) => exact.name("Folder", cwd),
+            None => exact,
+        };
+        Self { title, gist, exact }
+    }
+
+    /// What is left of a call that this hub cannot read: its words and its raw document.
+    #[must_use]
+    pub fn unread(title: &str, document: &str) -> Self {
+        let title = if title.is_empty() { "A call that this hub cannot read" } else { title };
+        Self { title: title.to_owned(), gist: vec![], exact: ExactCall::default().body("Document", document) }
+    }
+}
+
+type Said = (String, Vec<(&'static str, Exact)>, ExactCall);
+
+fn http(method: &str, url: &str, headers: &[(String, String)], body: Option<&str>) -> Said {
+    let parsed = url::Url::parse(url).ok();
+    let host = parsed.as_ref().and_then(url::Url::host_str).unwrap_or("an address that cannot be read");
+    // The parser turns letters beyond ASCII into `xn--` form, so a host in the title has no look-alikes.
+    let title = match method {
+        "GET" | "HEAD" => format!("Read from {host}"),
+        "DELETE" => format!("Delete something at {host}"),
+        "PUT" | "PATCH" => format!("Change something at {host}"),
+        _ => format!("Send data to {host}"),
+    };
+    let mut gist = Vec::new();
+    if parsed.as_ref().is_some_and(|url| url.scheme() != "https") {
+        gist.push(("Not encrypted", Exact::address(parsed.as_ref().map_or("", url::Url::scheme))));
+    }
+    if let Some(body) = body {
+        gist.push(("Sends", Exact::prose(&Exact::prose(body).size())));
+    }
+    let mut exact = ExactCall::default().line("Request", &format!("{method} {url}"));
+    exact = exact.pairs("Headers", headers.iter().map(|(name, value)| (name, value)));
+    if let Some(body) = body {
+        exact = exact.body("Body", body);
+    }
+    (title, gist, exact)
+}
+
+fn message(channel: &str, to: &[String], subject: Option<&str>, body: &str) -> Said {
+    let people = plural(to.len() as u64, "recipient", "recipients");
+    let title = match channel {
+        "email" | "mail" => format!("Send an e-mail to {people}"),
+        "sms" => format!("Send a text message to {people}"),
+        other => format!("Send a message to {people} over {other}"),
+    };
+    let all = to.join(", ");
+    let mut gist = vec![("To", Exact::address(&all))];
+    gist.extend(subject.map(|subject| ("Subject", Exact::prose(subject))));
+    let mut exact = ExactCall::default().line("Channel", channel);
+    exact
+        .parts
+        .push(Part { label: "To", form: Form::List(to.iter().map(|address| Exact::address(address)).collect()) });
+    if let Some(subject) = subject {
+        exact = exact.body("Subject", subject);
+    }
+    (title, gist, exact.body("Body", body))
+}
+
+fn file(title: &str, path: &str, content: Option<&str>) -> Said {
+    let mut exact = ExactCall::default().name("Path", path);
+    let mut gist = vec![("File", Exact::name(path))];
+    if let Some(content) = content {
+        gist.push(("Size", Exact::prose(&Exact::prose(content).size())));
+        exact = exact.body("New content", content);
+    }
+    (title.to_owned(), gist, exact)
+}
+
+/// What a class means for the person who decides.
+#[must_use]
+pub fn consequence(class: Class) -> &'static str {
+    match class {
+        Class::Green => "Only reads. Nothing changes.",
+        Class::Yellow => "Changes something on your server. It can be undone.",
+        Class::YellowExternal => "Somebody outside your company receives this. It cannot be called back.",
+        Class::Red => "Destroys something or costs money. It is hard to undo.",
+        Class::CriticalRed => "Cannot be undone: money, access, or everything at once.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(tool: &str, args: serde_json::Value) -> CallView {
+        let (agent, session) = ("office".parse().unwrap(), "s-1".parse().unwrap());
+        CallView::of(&Action::parse(agent, session, tool, &args, None).unwrap())
+    }
+
+    #[test]
+    fn every_kind_of_call_is_said_in_words_and_shown_whole() {
+        for (tool, args, words, shown) in [
+            ("shell", serde_json::json!({"command": "rm -rf ./out"}), "Run a command", "rm -rf ./out"),
+            ("write_file", serde_json::json!({"path": "a.md", "content": "Hallo"}), "Write a file", "Hallo"),
+            ("delete_file", serde_json::json!({"path": "old.txt"}), "Delete a file", "old.txt"),
+            ("read_file", serde_json::json!({"path": "a.md"}), "Read a file", "a.md"),
+            (
+                "http_request",
+                serde_json::json!({"method": "POST", "url": "https://a.example/x", "body": "b=1"}),
+                "Send data",
+                "b=1",
+            ),
+            ("frobnicate", serde_json::json!({"deep": {"x": 1}}), "does not know", "deep"),
+        ] {
+            let view = view(tool, args);
+            assert!(view.title.contains(words), "{tool}: {}", view.title);
+            assert!(view.exact.render().unwrap().contains(shown), "{tool}");
+        }
+    }
+
+    #[test]
+    fn every_recipient_is_shown() {
+        let to = ["a@x.example", "b@x.example", "\u{430}@x.example"];
+        let view = view("send_email", serde_json::json!({"to": to, "subject": "Hi", "body": "x"}));
+        assert_eq!(view.title, "Send an e-mail to 3 recipients");
+        let html = view.exact.render().unwrap();
+        for part in ["a@x.example", "b@x.example", "U+0430"] {
+            assert!(html.contains(part), "{part}");
+        }
+    }
+}

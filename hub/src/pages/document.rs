@@ -1,0 +1,80 @@
+//! The approval document as the pages read it.
+//!
+//! The hub renders from this document alone: it is what the digest covers and what the tenant runs. A field that this hub
+//! does not know is still shown, because the whole document stands on the approval's page.
+
+use serde_json::Value;
+use wardkeep_policy::{Action, Class};
+
+use super::call::CallView;
+use super::exact::Exact;
+use crate::store::approvals::Approval;
+
+/// What a document says.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// Which agent asks.
+    pub agent: String,
+    /// In which session.
+    pub session: String,
+    /// The tool as the agent's runtime names it.
+    pub tool: String,
+    /// How grave it is; `None` when this hub does not know the class.
+    pub class: Option<Class>,
+    /// Why a person is asked.
+    pub reasons: Vec<Reason>,
+    /// The call in words and exactly.
+    pub call: CallView,
+    /// What tells it from others in a list; empty when the call cannot be read.
+    pub glance: Exact,
+    /// A passkey must sign it.
+    pub passkey: bool,
+}
+
+/// One rule that fired.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// Name of the rule.
+    pub rule: String,
+    /// What it says.
+    pub text: String,
+}
+
+impl Document {
+    /// Reads the document of an approval. Never fails: what cannot be read is shown raw.
+    #[must_use]
+    pub fn of(approval: &Approval) -> Self {
+        let json = approval.json();
+        let action = action(&json);
+        let text = |key: &str| json[key].as_str().unwrap_or_default().to_owned();
+        let class = json["class"].as_str().and_then(|class| class.parse().ok());
+        let call = match &action {
+            Some(action) => CallView::of(action),
+            None => CallView::unread(&text("title"), &String::from_utf8_lossy(&approval.document)),
+        };
+        let known = |own: Option<String>, key: &str| own.unwrap_or_else(|| text(key));
+        Self {
+            agent: known(action.as_ref().map(|action| action.agent.to_string()), "agent"),
+            session: known(action.as_ref().map(|action| action.session.to_string()), "session"),
+            tool: known(action.as_ref().map(|action| action.tool.clone()), "tool"),
+            passkey: class == Some(Class::CriticalRed) || json["factor"].as_str() == Some("passkey"),
+            class,
+            reasons: reasons(&json),
+            glance: action.as_ref().map(CallView::glance).unwrap_or_default(),
+            call,
+        }
+    }
+}
+
+/// The parts of the document that are the call.
+fn action(json: &Value) -> Option<Action> {
+    let fields = ["agent", "session", "tool", "call", "cwd"].iter();
+    let own = fields.filter_map(|key| json.get(key).map(|value| ((*key).to_owned(), value.clone()))).collect();
+    serde_json::from_value(Value::Object(own)).ok()
+}
+
+fn reasons(json: &Value) -> Vec<Reason> {
+    let text = |value: &Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
+    let rules = json["rules"].as_array().map(Vec::as_slice).unwrap_or_default();
+    rules.iter().map(|rule| Reason { rule: text(rule, "rule"), text: text(rule, "reason") }).collect()
+}
