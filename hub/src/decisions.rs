@@ -1,0 +1,167 @@
+//! A person's decision: checked, signed, stored, then told to the tenant.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use wardkeep_proto::digest::Digest;
+use wardkeep_proto::ids::TenantId;
+use wardkeep_proto::time::Timestamp;
+use wardkeep_proto::waypoint::{Waypoint, Waypoints};
+
+use crate::app::SharedClock;
+use crate::events::{Change, Events};
+use crate::keys::DecisionKey;
+use crate::link::Links;
+use crate::store::approvals::{Approval, NotDecided, Origin, Ruling, Verdict};
+use crate::store::users::User;
+use crate::store::{Caller, Store, StoreError};
+
+/// Characters of a note.
+const NOTE_CHARS: usize = 1000;
+/// What the signature covers begins with this and a zero byte.
+const DOMAIN: &[u8] = b"wardkeep/decision/v1\0";
+
+/// Why a decision was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum DecideError {
+    /// See [`NotDecided`].
+    #[error(transparent)]
+    NotDecided(#[from] NotDecided),
+    /// The hub alone cannot approve this class.
+    #[error(
+        "a critical call needs a passkey, which this hub cannot ask for yet; approve it on the server with `wardkeep-agent approvals`"
+    )]
+    NeedsPasskey,
+    /// The note is too long.
+    #[error("a note has at most {NOTE_CHARS} characters")]
+    Note,
+    /// The database did not do it.
+    #[error("the decision was not stored")]
+    Store(#[from] StoreError),
+}
+
+/// Takes decisions; cheap to clone.
+#[derive(Clone)]
+pub struct Decisions {
+    store: Store,
+    clock: SharedClock,
+    key: Arc<DecisionKey>,
+    events: Events,
+    links: Links,
+    waypoints: Arc<dyn Waypoints>,
+}
+
+impl std::fmt::Debug for Decisions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Decisions(..)")
+    }
+}
+
+impl Decisions {
+    /// Decisions over a store, signed with `key`.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        clock: SharedClock,
+        key: Arc<DecisionKey>,
+        (events, links): (Events, Links),
+        waypoints: Arc<dyn Waypoints>,
+    ) -> Self {
+        Self { store, clock, key, events, links, waypoints }
+    }
+
+    /// Takes the decision of `user`. Once this returns, it is on disk and will reach the tenant.
+    ///
+    /// # Errors
+    /// Every reason of [`DecideError`].
+    pub async fn decide(
+        &self,
+        user: &User,
+        digest: Digest,
+        verdict: Verdict,
+        note: &str,
+    ) -> Result<Approval, DecideError> {
+        self.decide_as(&user.caller(), &user.name, digest, verdict, note).await
+    }
+
+    /// Takes the decision of whoever runs `wardkeep-hub` on the machine itself.
+    ///
+    /// # Errors
+    /// Every reason of [`DecideError`].
+    pub async fn decide_as(
+        &self,
+        caller: &Caller,
+        by: &str,
+        digest: Digest,
+        verdict: Verdict,
+        note: &str,
+    ) -> Result<Approval, DecideError> {
+        if note.chars().count() > NOTE_CHARS {
+            return Err(DecideError::Note);
+        }
+        let found = self.store.approval(caller, digest).await?.ok_or(NotDecided::Unknown)?;
+        let document = found.json();
+        let needs_passkey = document["factor"] == "passkey" || document["class"] == "critical_red";
+        if verdict == Verdict::Approved && needs_passkey {
+            return Err(DecideError::NeedsPasskey);
+        }
+        let at = self.clock.now();
+        let ruling = Ruling { verdict, by: by.to_owned(), at, note: note.to_owned(), origin: Origin::Hub };
+        let signature = self.key.sign(&signed_text(found.tenant, digest, &ruling));
+        let approval = self.store.decide(caller, digest, ruling, signature).await??;
+        self.waypoints.pass(Waypoint::HubDecisionStored);
+        self.links.nudge(approval.tenant);
+        self.events.tell(approval.tenant, Change::Approval(digest));
+        Ok(approval)
+    }
+}
+
+/// What the signature of a decision covers: the domain, a zero byte, and RFC 8785 canonical JSON.
+#[must_use]
+pub fn signed_text(tenant: TenantId, digest: Digest, ruling: &Ruling) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Text<'a> {
+        decided_at_ms: Timestamp,
+        decided_by: &'a str,
+        digest: Digest,
+        note: &'a str,
+        tenant: TenantId,
+        verdict: Verdict,
+    }
+    let text = Text {
+        decided_at_ms: ruling.at,
+        decided_by: &ruling.by,
+        digest,
+        note: &ruling.note,
+        tenant,
+        verdict: ruling.verdict,
+    };
+    let mut out = DOMAIN.to_vec();
+    // Strings and one integer always serialise; an empty text would only make a signature that nobody accepts.
+    out.extend(serde_json_canonicalizer::to_vec(&text).unwrap_or_default());
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_signed_text_is_the_one_in_the_data_model() {
+        let tenant: TenantId = "0198f000-0000-7000-8000-000000000001".parse().expect("a UUID");
+        let ruling = Ruling {
+            verdict: Verdict::Denied,
+            by: "ada@example.com".to_owned(),
+            at: Timestamp(1_763_593_200_123),
+            note: "not \"today\"".to_owned(),
+            origin: Origin::Hub,
+        };
+        let text = signed_text(tenant, Digest([0xab; 32]), &ruling);
+        let expected = format!(
+            "wardkeep/decision/v1\0{{\"decided_at_ms\":1763593200123,\"decided_by\":\"ada@example.com\",\"digest\":\"{}\",\
+             \"note\":\"not \\\"today\\\"\",\"tenant\":\"0198f000-0000-7000-8000-000000000001\",\"verdict\":\"denied\"}}",
+            "ab".repeat(32)
+        );
+        assert_eq!(String::from_utf8(text).expect("text"), expected);
+    }
+}

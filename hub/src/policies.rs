@@ -1,0 +1,245 @@
+//! From a person's TOML to a signed bundle that a tenant applies.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use wardkeep_policy::AgentPolicy;
+use wardkeep_policy::bundle::{Bundle, HttpHost, LlmConfig, Model, Provider};
+use wardkeep_policy::signed::bundle_digest;
+use wardkeep_proto::digest::Digest;
+use wardkeep_proto::ids::TenantId;
+use wardkeep_proto::time::Timestamp;
+
+use crate::app::SharedClock;
+use crate::events::{Change, Events};
+use crate::keys::BundleKey;
+use crate::link::Links;
+use crate::store::policies::{PolicyVersion, VersionTaken};
+use crate::store::{Caller, Store, StoreError};
+
+#[cfg(test)]
+mod tests;
+
+/// A bundle counts for this long; then the tenant falls to its built-in strict rules.
+pub const BUNDLE_LIFE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// A bundle with less than this left is signed again: a hub may be away for five days unnoticed by policy.
+pub const RENEW_BEFORE: Duration = Duration::from_secs(5 * 24 * 60 * 60);
+/// Bytes of a configuration.
+const SOURCE_BYTES: usize = 256 * 1024;
+/// Who publishes when a bundle is only signed again.
+const RENEWER: &str = "the hub";
+
+/// What a person writes for one tenant.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Source {
+    /// Oldest daemon that can apply it.
+    minimum_agent: Option<String>,
+    agents: Vec<AgentPolicy>,
+    providers: Vec<Provider>,
+    models: Vec<Model>,
+    http: Vec<HttpHost>,
+}
+
+/// What `policy publish` writes for a tenant that has nothing yet: one supervised agent, no models.
+pub const EXAMPLE: &str = r#"# Policy of one tenant. Publish with: wardkeep-hub policy publish TENANT --file THIS_FILE
+# level: "supervised" asks before each change, "trusted" before external and destructive ones, "autonomous" before external ones.
+
+[[agents]]
+name = "assistant"
+level = "supervised"
+workspace = "/srv/agents/assistant"
+# tools = ["shell", "read_file"]        # absent: any tool
+# models = ["claude-sonnet"]            # names from [[models]]
+# [[agents.grants]]
+# tool = "send_email"
+# recipients = ["*@example.com"]
+
+# [[providers]]
+# name = "anthropic"
+# dialect = "anthropic"
+# base_url = "https://api.anthropic.com"
+# key = "anthropic_api_key"             # name in the tenant's vault
+
+# [[models]]
+# name = "claude-sonnet"
+# provider = "anthropic"
+# upstream_model = "claude-sonnet-4-5"
+# price = { input = 3000000, output = 15000000, cache_read = 300000, cache_write = 3750000 }  # 1e-6 USD per million tokens
+
+# [[http]]
+# host = "api.example.com"
+"#;
+
+/// Why nothing was published.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// There is no such tenant, or the caller may not see it.
+    #[error("no such tenant")]
+    NoTenant,
+    /// The text is too long.
+    #[error("a policy has at most {SOURCE_BYTES} bytes")]
+    TooLong,
+    /// The TOML does not say what it should.
+    #[error("the policy cannot be read: {0}")]
+    Toml(String),
+    /// It contradicts itself.
+    #[error("{0}")]
+    Inconsistent(String),
+    /// The bundle did not become JSON.
+    #[error("the bundle cannot be written")]
+    Json(#[from] serde_json::Error),
+    /// Someone else was faster.
+    #[error(transparent)]
+    Taken(#[from] VersionTaken),
+    /// The database.
+    #[error("the policy was not stored")]
+    Store(#[from] StoreError),
+}
+
+/// A bundle that would be published.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// The bundle.
+    pub bundle: Bundle,
+    /// Its JSON bytes, as they are signed.
+    pub json: Vec<u8>,
+    /// Digest of these bytes.
+    pub digest: Digest,
+}
+
+/// Publishes policy; cheap to clone.
+#[derive(Clone)]
+pub struct Publisher {
+    store: Store,
+    clock: SharedClock,
+    key: Arc<BundleKey>,
+    events: Events,
+    links: Links,
+}
+
+impl std::fmt::Debug for Publisher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Publisher(..)")
+    }
+}
+
+impl Publisher {
+    /// Publishing over a store, signed with `key`.
+    #[must_use]
+    pub const fn new(store: Store, clock: SharedClock, key: Arc<BundleKey>, events: Events, links: Links) -> Self {
+        Self { store, clock, key, events, links }
+    }
+
+    /// The bundle that `source` would become, without publishing it.
+    ///
+    /// # Errors
+    /// Every reason of [`PublishError`] but the last two.
+    pub async fn draft(&self, caller: &Caller, tenant: TenantId, source: &str) -> Result<Draft, PublishError> {
+        let now = self.clock.now();
+        self.store.tenant(caller, tenant, now).await?.ok_or(PublishError::NoTenant)?;
+        let newest = self.store.policy(caller, tenant).await?;
+        draft(tenant, source, newest.map(|policy| (policy.version, policy.digest)), now)
+    }
+
+    /// Signs and stores the next version; the tenant hears of it at once if it is connected.
+    ///
+    /// # Errors
+    /// Every reason of [`PublishError`].
+    pub async fn publish(
+        &self,
+        caller: &Caller,
+        by: &str,
+        tenant: TenantId,
+        source: &str,
+    ) -> Result<PolicyVersion, PublishError> {
+        let draft = self.draft(caller, tenant, source).await?;
+        let policy = PolicyVersion {
+            tenant,
+            version: draft.bundle.version,
+            digest: draft.digest,
+            source: source.to_owned(),
+            envelope: self.key.seal(&draft.json),
+            issued: draft.bundle.issued,
+            expires: draft.bundle.expires,
+            published_by: by.to_owned(),
+        };
+        self.store.put_policy(policy.clone()).await??;
+        self.links.nudge(tenant);
+        self.events.tell(tenant, Change::Policy);
+        Ok(policy)
+    }
+
+    /// Signs again what would expire soon; says how many. A tenant whose text no longer reads keeps what it has.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn renew(&self) -> Result<usize, StoreError> {
+        let due = self.store.policies_expiring(self.clock.now().plus(RENEW_BEFORE)).await?;
+        let mut renewed = 0;
+        for policy in due {
+            match self.publish(&Caller::Operator, RENEWER, policy.tenant, &policy.source).await {
+                Ok(_) => renewed += 1,
+                Err(error) => tracing::error!(tenant = %policy.tenant, %error, "the policy was not signed again"),
+            }
+        }
+        Ok(renewed)
+    }
+}
+
+fn draft(tenant: TenantId, text: &str, newest: Option<(u64, Digest)>, now: Timestamp) -> Result<Draft, PublishError> {
+    if text.len() > SOURCE_BYTES {
+        return Err(PublishError::TooLong);
+    }
+    let source: Source = toml::from_str(text).map_err(|error| PublishError::Toml(error.to_string()))?;
+    check(&source).map_err(PublishError::Inconsistent)?;
+    let llm = LlmConfig { providers: source.providers, models: source.models };
+    let mut bundle = Bundle::default_for(tenant, source.agents, llm, now);
+    bundle.version = newest.map_or(1, |(version, _)| version + 1);
+    bundle.previous = newest.map(|(_, digest)| digest);
+    bundle.expires = now.plus(BUNDLE_LIFE);
+    bundle.http = source.http;
+    if let Some(minimum) = source.minimum_agent {
+        bundle.minimum_agent = minimum;
+    }
+    let json = bundle.to_json()?;
+    let digest = bundle_digest(&json);
+    Ok(Draft { bundle, json, digest })
+}
+
+/// What serde cannot see: names that lead nowhere, names used twice.
+fn check(source: &Source) -> Result<(), String> {
+    let twice = |kind: &str, names: Vec<&str>| {
+        let mut seen = std::collections::BTreeSet::new();
+        match names.into_iter().find(|name| !seen.insert(*name)) {
+            Some(name) => Err(format!("{kind} {name:?} stands there twice")),
+            None => Ok(()),
+        }
+    };
+    twice("agent", source.agents.iter().map(|agent| agent.name.as_str()).collect())?;
+    twice("provider", source.providers.iter().map(|provider| provider.name.as_str()).collect())?;
+    twice("model", source.models.iter().map(|model| model.name.as_str()).collect())?;
+    for model in &source.models {
+        if !source.providers.iter().any(|provider| provider.name == model.provider) {
+            return Err(format!("model {:?} names provider {:?}, which is not there", model.name, model.provider));
+        }
+    }
+    for provider in &source.providers {
+        let url =
+            url::Url::parse(&provider.base_url).map_err(|_| format!("base_url of {:?} is not a URL", provider.name))?;
+        let local = matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
+        if url.scheme() != "https" && !(url.scheme() == "http" && local) {
+            return Err(format!("base_url of {:?} must be https (http only to this machine)", provider.name));
+        }
+    }
+    for agent in &source.agents {
+        if let Some(name) = agent.models.iter().find(|name| !source.models.iter().any(|model| model.name == **name)) {
+            return Err(format!("agent {:?} may use model {name:?}, which is not there", agent.name.as_str()));
+        }
+        if !agent.workspace.starts_with('/') {
+            return Err(format!("workspace of agent {:?} must be an absolute path", agent.name.as_str()));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,609 @@
+//! Approvals: asked by a tenant, decided once by a person, carried out by the tenant.
+//!
+//! A state only moves forward. The first decision wins; a late or repeated one is refused and changes nothing.
+
+use wardkeep_proto::digest::Digest;
+use wardkeep_proto::ids::TenantId;
+use wardkeep_proto::time::Timestamp;
+
+use super::db::Tx;
+use super::value::{Row, args};
+use super::{Caller, Store, StoreError, asked_by, visible};
+
+/// A person's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// The call may run.
+    Approved,
+    /// The call must not run.
+    Denied,
+}
+
+impl Verdict {
+    /// As stored and signed.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Approved => "approved",
+            Self::Denied => "denied",
+        }
+    }
+
+    fn of(text: &str) -> Option<Self> {
+        [Self::Approved, Self::Denied].into_iter().find(|verdict| verdict.as_str() == text)
+    }
+}
+
+/// Where a decision was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Here.
+    Hub,
+    /// On the tenant's own command line.
+    Tenant,
+}
+
+/// A decision as it was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ruling {
+    /// Yes or no.
+    pub verdict: Verdict,
+    /// Who, as shown to people.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// Why, in the person's words; may be empty.
+    pub note: String,
+    /// Where.
+    pub origin: Origin,
+}
+
+/// How the call of an approval ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// The decision that let it run, when the hub knows it.
+    pub ruling: Option<Ruling>,
+    /// When it ended.
+    pub at: Timestamp,
+    /// What it gave, redacted; may be empty.
+    pub result: String,
+}
+
+/// Where an approval stands, with the data of that state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ApprovalState {
+    /// Nobody has decided.
+    Pending,
+    /// Approved; the tenant has not started the call.
+    Approved(Ruling),
+    /// Denied.
+    Denied(Ruling),
+    /// Nobody decided in time, or the call did not start in time.
+    Expired {
+        /// When.
+        at: Timestamp,
+    },
+    /// A newer request of the agent took its place.
+    Superseded {
+        /// When.
+        at: Timestamp,
+    },
+    /// The call runs.
+    Claimed {
+        /// The decision, when the hub knows it.
+        ruling: Option<Ruling>,
+        /// When it started.
+        at: Timestamp,
+    },
+    /// The call ended well.
+    Done(Ending),
+    /// The call ended with an error.
+    Failed(Ending),
+    /// The call was cut off; whether it had its effect is not known, and it never runs again.
+    Interrupted(Ending),
+}
+
+/// The name of a state, without its data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum StateKind {
+    /// See [`ApprovalState::Pending`].
+    Pending,
+    /// See [`ApprovalState::Approved`].
+    Approved,
+    /// See [`ApprovalState::Denied`].
+    Denied,
+    /// See [`ApprovalState::Expired`].
+    Expired,
+    /// See [`ApprovalState::Superseded`].
+    Superseded,
+    /// See [`ApprovalState::Claimed`].
+    Claimed,
+    /// See [`ApprovalState::Done`].
+    Done,
+    /// See [`ApprovalState::Failed`].
+    Failed,
+    /// See [`ApprovalState::Interrupted`].
+    Interrupted,
+}
+
+impl StateKind {
+    /// Every state.
+    pub const ALL: [Self; 9] = [
+        Self::Pending,
+        Self::Approved,
+        Self::Denied,
+        Self::Expired,
+        Self::Superseded,
+        Self::Claimed,
+        Self::Done,
+        Self::Failed,
+        Self::Interrupted,
+    ];
+
+    /// As stored and shown.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Approved => "approved",
+            Self::Denied => "denied",
+            Self::Expired => "expired",
+            Self::Superseded => "superseded",
+            Self::Claimed => "claimed",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
+    /// The state of that name.
+    #[must_use]
+    pub fn named(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+
+    /// Nothing follows any more.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        !matches!(self, Self::Pending | Self::Approved | Self::Claimed)
+    }
+
+    /// Whether `next` may follow. A tenant decides for itself too: its word beats a pending row, never a final one.
+    #[must_use]
+    pub const fn may_become(self, next: Self) -> bool {
+        match self {
+            Self::Pending => !matches!(next, Self::Pending),
+            Self::Approved => !matches!(next, Self::Pending | Self::Approved),
+            Self::Claimed => matches!(next, Self::Done | Self::Failed | Self::Interrupted),
+            _ => false,
+        }
+    }
+}
+
+impl ApprovalState {
+    /// Its name.
+    #[must_use]
+    pub const fn kind(&self) -> StateKind {
+        match self {
+            Self::Pending => StateKind::Pending,
+            Self::Approved(_) => StateKind::Approved,
+            Self::Denied(_) => StateKind::Denied,
+            Self::Expired { .. } => StateKind::Expired,
+            Self::Superseded { .. } => StateKind::Superseded,
+            Self::Claimed { .. } => StateKind::Claimed,
+            Self::Done(_) => StateKind::Done,
+            Self::Failed(_) => StateKind::Failed,
+            Self::Interrupted(_) => StateKind::Interrupted,
+        }
+    }
+
+    /// The decision, when there is one.
+    #[must_use]
+    pub const fn ruling(&self) -> Option<&Ruling> {
+        match self {
+            Self::Approved(ruling) | Self::Denied(ruling) => Some(ruling),
+            Self::Claimed { ruling, .. } => ruling.as_ref(),
+            Self::Done(end) | Self::Failed(end) | Self::Interrupted(end) => end.ruling.as_ref(),
+            Self::Pending | Self::Expired { .. } | Self::Superseded { .. } => None,
+        }
+    }
+
+    /// What the call gave, when it ended.
+    #[must_use]
+    pub fn result(&self) -> Option<&str> {
+        match self {
+            Self::Done(end) | Self::Failed(end) | Self::Interrupted(end) => Some(&end.result),
+            _ => None,
+        }
+    }
+}
+
+/// Whether the tenant has taken a decision of the hub.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Receipt {
+    /// It is on the tenant's disk.
+    Taken,
+    /// The tenant refused it, and why.
+    Refused(String),
+}
+
+/// One request for a person's decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approval {
+    /// SHA-256 of the document; also its id.
+    pub digest: Digest,
+    /// Whose call.
+    pub tenant: TenantId,
+    /// Name of that tenant.
+    pub tenant_name: String,
+    /// RFC 8785 canonical JSON: exactly what would run, redacted by the tenant.
+    pub document: Vec<u8>,
+    /// When the agent asked, by the tenant's clock.
+    pub created: Timestamp,
+    /// Until when a decision counts.
+    pub approve_by: Timestamp,
+    /// When the hub had it on disk.
+    pub received: Timestamp,
+    /// Where it stands.
+    pub state: ApprovalState,
+    /// The tenant's answer to the hub's decision.
+    pub receipt: Option<Receipt>,
+}
+
+impl Approval {
+    /// The document as JSON; `null` when the tenant sent something else (refused at the link, so only by damage).
+    #[must_use]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.document).unwrap_or_default()
+    }
+
+    /// Where it stands for a person now: a pending one past its time reads as expired before the tenant says so.
+    #[must_use]
+    pub fn standing(&self, now: Timestamp) -> StateKind {
+        match self.state.kind() {
+            StateKind::Pending if now >= self.approve_by => StateKind::Expired,
+            kind => kind,
+        }
+    }
+
+    fn of(row: &mut Row) -> Result<Self, StoreError> {
+        let (tenant, tenant_name, digest, document) = (row.next()?, row.next()?, row.next()?, row.next()?);
+        let (created, approve_by, received) = (row.next()?, row.next()?, row.next()?);
+        let kind = StateKind::named(&row.next::<String>()?).ok_or_else(|| row.wrong())?;
+        let at: Timestamp = row.next()?;
+        let ruling = ruling(row)?;
+        let receipt = match (row.next::<Option<bool>>()?, row.next::<Option<String>>()?) {
+            (None, _) => None,
+            (Some(true), _) => Some(Receipt::Taken),
+            (Some(false), why) => Some(Receipt::Refused(why.unwrap_or_default())),
+        };
+        let result = row.next::<Option<String>>()?.unwrap_or_default();
+        let state = match (kind, ruling) {
+            (StateKind::Pending, _) => ApprovalState::Pending,
+            (StateKind::Approved, Some(ruling)) => ApprovalState::Approved(ruling),
+            (StateKind::Denied, Some(ruling)) => ApprovalState::Denied(ruling),
+            (StateKind::Approved | StateKind::Denied, None) => return Err(row.wrong()),
+            (StateKind::Expired, _) => ApprovalState::Expired { at },
+            (StateKind::Superseded, _) => ApprovalState::Superseded { at },
+            (StateKind::Claimed, ruling) => ApprovalState::Claimed { ruling, at },
+            (StateKind::Done, ruling) => ApprovalState::Done(Ending { ruling, at, result }),
+            (StateKind::Failed, ruling) => ApprovalState::Failed(Ending { ruling, at, result }),
+            (StateKind::Interrupted, ruling) => ApprovalState::Interrupted(Ending { ruling, at, result }),
+        };
+        Ok(Self { digest, tenant, tenant_name, document, created, approve_by, received, state, receipt })
+    }
+}
+
+fn ruling(row: &mut Row) -> Result<Option<Ruling>, StoreError> {
+    let verdict: Option<String> = row.next()?;
+    let (by, at, note) =
+        (row.next::<Option<String>>()?, row.next::<Option<Timestamp>>()?, row.next::<Option<String>>()?);
+    let origin: Option<String> = row.next()?;
+    let Some(verdict) = verdict else { return Ok(None) };
+    let verdict = Verdict::of(&verdict).ok_or_else(|| row.wrong())?;
+    let (Some(by), Some(at)) = (by, at) else { return Err(row.wrong()) };
+    let origin = if origin.as_deref() == Some("tenant") { Origin::Tenant } else { Origin::Hub };
+    Ok(Some(Ruling { verdict, by, at, note: note.unwrap_or_default(), origin }))
+}
+
+/// A request as it came in.
+#[derive(Clone, Debug)]
+pub struct NewApproval {
+    /// SHA-256 of the document.
+    pub digest: Digest,
+    /// The document.
+    pub document: Vec<u8>,
+    /// When the agent asked.
+    pub created: Timestamp,
+    /// Until when a decision counts.
+    pub approve_by: Timestamp,
+}
+
+/// A decision that a tenant has not yet confirmed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenDecision {
+    /// Which approval.
+    pub digest: Digest,
+    /// The decision.
+    pub ruling: Ruling,
+    /// Ed25519 by the hub's decision key.
+    pub signature: Vec<u8>,
+}
+
+/// How an approval goes on, in the tenant's words.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    /// Which approval.
+    pub digest: Digest,
+    /// Where it stands now.
+    pub state: StateKind,
+    /// Since when.
+    pub at: Timestamp,
+    /// What the call gave, redacted.
+    pub result: String,
+    /// Who decided on the tenant; empty when nobody did.
+    pub decided_by: String,
+}
+
+/// Why a decision was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotDecided {
+    /// There is none, or the caller may not see it.
+    #[error("no such approval")]
+    Unknown,
+    /// The time to decide is over.
+    #[error("the time to decide is over; the agent must ask again")]
+    Late,
+    /// The first decision wins.
+    #[error("this approval is {}: the first decision stands", .0.as_str())]
+    AlreadyDecided(StateKind),
+}
+
+macro_rules! select_approval {
+    ($rest:literal) => {
+        concat!(
+            "SELECT a.tenant_id, t.name, a.digest, a.document, a.created_ms, a.approve_by_ms, a.received_ms, a.state, a.state_ms, \
+             a.verdict, a.decided_by, a.decided_ms, a.note, a.origin, a.receipt_accepted, a.receipt_error, a.result \
+             FROM approvals a JOIN tenants t ON t.id = a.tenant_id WHERE ",
+            visible!("a.tenant_id"),
+            $rest
+        )
+    };
+}
+
+fn approval(tx: &Tx<'_>, caller: Caller, digest: Digest) -> Result<Option<Approval>, StoreError> {
+    let row = tx.first(select_approval!(" AND a.digest = $3"), asked_by![caller, digest])?;
+    row.map(|mut row| Approval::of(&mut row)).transpose()
+}
+
+impl Store {
+    /// Stores a request; one that is there already changes nothing. True when it was new.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn put_approval(&self, tenant: TenantId, new: NewApproval, now: Timestamp) -> Result<bool, StoreError> {
+        self.db
+            .run_tx("put_approval", move |tx| {
+                let added = tx.execute(
+                    "INSERT INTO approvals (tenant_id, digest, document, created_ms, approve_by_ms, received_ms, state, state_ms) \
+                     VALUES ($1, $2, $3, $4, $5, $6, 'pending', $6) ON CONFLICT (tenant_id, digest) DO NOTHING",
+                    args![tenant, new.digest, new.document, new.created, new.approve_by, now],
+                )?;
+                Ok(added == 1)
+            })
+            .await
+    }
+
+    /// One approval, if `caller` may see it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn approval(&self, caller: &Caller, digest: Digest) -> Result<Option<Approval>, StoreError> {
+        let caller = *caller;
+        self.db.read("approval", move |tx| approval(tx, caller, digest)).await
+    }
+
+    /// Approvals that `caller` may see, newest first, received before `before`; of one tenant or all, in one state or all.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn approvals(
+        &self,
+        caller: &Caller,
+        tenant: Option<TenantId>,
+        state: Option<StateKind>,
+        before: Option<(Timestamp, Digest)>,
+        limit: u32,
+    ) -> Result<Vec<Approval>, StoreError> {
+        let caller = *caller;
+        let (at, digest) = before.unwrap_or((Timestamp(i64::MAX), Digest([0xff; 32])));
+        self.db
+            .read("approvals", move |tx| {
+                let rows = tx.query(
+                    select_approval!(
+                        " AND ($3 = '' OR a.tenant_id = $3) AND ($4 = '' OR a.state = $4) \
+                         AND (a.received_ms < $5 OR (a.received_ms = $5 AND a.digest < $6)) \
+                         ORDER BY a.received_ms DESC, a.digest DESC LIMIT $7"
+                    ),
+                    asked_by![
+                        caller,
+                        tenant.map(|id| id.to_string()).unwrap_or_default(),
+                        state.map(StateKind::as_str).unwrap_or_default(),
+                        at,
+                        digest,
+                        i64::from(limit)
+                    ],
+                )?;
+                rows.into_iter().map(|mut row| Approval::of(&mut row)).collect()
+            })
+            .await
+    }
+
+    /// How many approvals that `caller` may see wait for a person now.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn approvals_waiting(&self, caller: &Caller, now: Timestamp) -> Result<u64, StoreError> {
+        let caller = *caller;
+        self.db
+            .read("approvals_waiting", move |tx| {
+                let sql = concat!(
+                    "SELECT COUNT(*) FROM approvals a WHERE ",
+                    visible!("a.tenant_id"),
+                    " AND a.state = 'pending' AND a.approve_by_ms > $3"
+                );
+                tx.first(sql, asked_by![caller, now])?.map_or(Ok(0), |mut row| row.next())
+            })
+            .await
+    }
+
+    /// Stores a person's signed decision, if it is the first and in time.
+    ///
+    /// # Errors
+    /// [`StoreError`]; inside, [`NotDecided`].
+    pub async fn decide(
+        &self,
+        caller: &Caller,
+        digest: Digest,
+        ruling: Ruling,
+        signature: Vec<u8>,
+    ) -> Result<Result<Approval, NotDecided>, StoreError> {
+        let (caller, origin) = (*caller, self.origin.clone());
+        self.db
+            .run_tx("decide", move |tx| {
+                let Some(found) = approval(tx, caller, digest)? else { return Ok(Err(NotDecided::Unknown)) };
+                if found.state != ApprovalState::Pending {
+                    return Ok(Err(NotDecided::AlreadyDecided(found.state.kind())));
+                }
+                if ruling.at >= found.approve_by {
+                    return Ok(Err(NotDecided::Late));
+                }
+                tx.execute(
+                    "UPDATE approvals SET state = $3, state_ms = $4, verdict = $3, decided_by = $5, decided_ms = $4, note = $6, \
+                     origin = 'hub', signature = $7 WHERE tenant_id = $1 AND digest = $2 AND state = 'pending'",
+                    args![found.tenant, digest, ruling.verdict.as_str(), ruling.at, ruling.by, ruling.note, signature],
+                )?;
+                super::changes::note(tx, &origin, "approval", Some(found.tenant), ruling.at)?;
+                Ok(approval(tx, caller, digest)?.ok_or(NotDecided::Unknown))
+            })
+            .await
+    }
+
+    /// Decisions that `tenant` has not confirmed, oldest first: sent again at each attach.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn open_decisions(&self, tenant: TenantId) -> Result<Vec<OpenDecision>, StoreError> {
+        self.db
+            .read("open_decisions", move |tx| {
+                let rows = tx.query(
+                    "SELECT digest, signature, verdict, decided_by, decided_ms, note, origin FROM approvals \
+                     WHERE tenant_id = $1 AND origin = 'hub' AND receipt_ms IS NULL AND state IN ('approved', 'denied') \
+                     ORDER BY decided_ms",
+                    args![tenant],
+                )?;
+                let decision = |mut row: Row| {
+                    let (digest, signature) = (row.next()?, row.next()?);
+                    Ok(OpenDecision { digest, signature, ruling: ruling(&mut row)?.ok_or_else(|| row.wrong())? })
+                };
+                rows.into_iter().map(decision).collect()
+            })
+            .await
+    }
+
+    /// Notes the tenant's receipt for a decision; the first receipt stays.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn put_receipt(
+        &self,
+        tenant: TenantId,
+        digest: Digest,
+        receipt: Receipt,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (accepted, why) = match receipt {
+            Receipt::Taken => (true, None),
+            Receipt::Refused(why) => (false, Some(why)),
+        };
+        self.db
+            .run_tx("put_receipt", move |tx| {
+                tx.execute(
+                    "UPDATE approvals SET receipt_ms = $3, receipt_accepted = $4, receipt_error = $5 \
+                     WHERE tenant_id = $1 AND digest = $2 AND receipt_ms IS NULL AND verdict IS NOT NULL",
+                    args![tenant, digest, now, accepted, why],
+                )
+                .map(drop)
+            })
+            .await
+    }
+
+    /// Moves an approval forward on the tenant's word. False when it stands there already or further on.
+    ///
+    /// A decision taken on the tenant replaces none of the hub: who decided first is the tenant's to say, because only
+    /// there the call runs.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn put_progress(&self, tenant: TenantId, progress: Progress) -> Result<bool, StoreError> {
+        self.db
+            .run_tx("put_progress", move |tx| {
+                let Some(now) = approval(tx, Caller::Tenant(tenant), progress.digest)? else { return Ok(false) };
+                let (from, to) = (now.state.kind(), progress.state);
+                if !from.may_become(to) {
+                    return Ok(false);
+                }
+                let verdict = match to {
+                    StateKind::Denied => Verdict::Denied,
+                    _ => Verdict::Approved,
+                };
+                let local = now.state.ruling().is_none() && (!progress.decided_by.is_empty() || takes_ruling(to));
+                if local {
+                    let by = if progress.decided_by.is_empty() { "the tenant" } else { &progress.decided_by };
+                    tx.execute(
+                        "UPDATE approvals SET verdict = $3, decided_by = $4, decided_ms = $5, note = '', origin = 'tenant' \
+                         WHERE tenant_id = $1 AND digest = $2",
+                        args![tenant, progress.digest, verdict.as_str(), by, progress.at],
+                    )?;
+                }
+                // A denial on the tenant after an approval here: the tenant's word is what happened, so it is what is shown.
+                if to == StateKind::Denied && from == StateKind::Approved {
+                    let by = if progress.decided_by.is_empty() { "the tenant" } else { &progress.decided_by };
+                    tx.execute(
+                        "UPDATE approvals SET verdict = 'denied', decided_by = $3, decided_ms = $4, origin = 'tenant' \
+                         WHERE tenant_id = $1 AND digest = $2",
+                        args![tenant, progress.digest, by, progress.at],
+                    )?;
+                }
+                tx.execute(
+                    "UPDATE approvals SET state = $3, state_ms = $4, result = $5 WHERE tenant_id = $1 AND digest = $2",
+                    args![tenant, progress.digest, to.as_str(), progress.at, progress.result],
+                )?;
+                Ok(true)
+            })
+            .await
+    }
+
+    /// Marks pending approvals as expired whose time was over at `before`; says how many.
+    ///
+    /// Given some grace by the caller: the tenant's own word should come first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn expire_approvals(&self, before: Timestamp) -> Result<u64, StoreError> {
+        self.db
+            .run_tx("expire_approvals", move |tx| {
+                tx.execute(
+                    "UPDATE approvals SET state = 'expired', state_ms = approve_by_ms WHERE state = 'pending' AND approve_by_ms < $1",
+                    args![before],
+                )
+            })
+            .await
+    }
+}
+
+/// States that cannot be shown without a decision.
+const fn takes_ruling(kind: StateKind) -> bool {
+    matches!(kind, StateKind::Approved | StateKind::Denied)
+}

@@ -1,0 +1,226 @@
+//! Orders to a tenant: written before they can be delivered, with a deadline and a final state.
+
+use serde::{Deserialize, Serialize};
+use wardkeep_proto::ids::{AgentName, CommandId, TenantId};
+use wardkeep_proto::time::Timestamp;
+
+use super::value::{Row, args};
+use super::{Caller, Store, StoreError, asked_by, visible};
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Order {
+    /// Let the agent do nothing new.
+    PauseAgent {
+        /// Which.
+        agent: AgentName,
+        /// Why, for people.
+        reason: String,
+    },
+    /// Let a paused agent go on.
+    ResumeAgent {
+        /// Which.
+        agent: AgentName,
+    },
+    /// Say what is wrong on the server.
+    RunDoctor,
+}
+
+/// How a command stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommandState {
+    /// Written; the tenant has not said that it has it.
+    Queued,
+    /// In the tenant's journal.
+    Received,
+    /// Done.
+    Succeeded,
+    /// Tried, with an error.
+    Failed,
+    /// The tenant will not.
+    Refused,
+    /// The deadline passed first.
+    Expired,
+}
+
+impl CommandState {
+    const ALL: [Self; 6] = [Self::Queued, Self::Received, Self::Succeeded, Self::Failed, Self::Refused, Self::Expired];
+
+    /// As stored and shown.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Received => "received",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Refused => "refused",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// One order to one tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// Its id.
+    pub id: CommandId,
+    /// To whom.
+    pub tenant: TenantId,
+    /// What.
+    pub order: Order,
+    /// Who gave it.
+    pub ordered_by: String,
+    /// When.
+    pub created: Timestamp,
+    /// Until when it may start.
+    pub deadline: Timestamp,
+    /// How it stands. See also [`Command::standing`].
+    pub state: CommandState,
+    /// Since when.
+    pub state_at: Timestamp,
+    /// What the tenant answered, redacted.
+    pub output: String,
+}
+
+impl Command {
+    /// How it stands now: an unanswered one past its deadline has expired, whatever message is lost.
+    #[must_use]
+    pub fn standing(&self, now: Timestamp) -> CommandState {
+        match self.state {
+            CommandState::Queued | CommandState::Received if now >= self.deadline => CommandState::Expired,
+            state => state,
+        }
+    }
+
+    fn of(row: &mut Row) -> Result<Self, StoreError> {
+        let (id, tenant) = (row.next()?, row.next()?);
+        let order = serde_json::from_str(&row.next::<String>()?).map_err(|_| row.wrong())?;
+        let (ordered_by, created, deadline) = (row.next()?, row.next()?, row.next()?);
+        let state = row.next::<String>()?;
+        let state = CommandState::ALL.into_iter().find(|s| s.as_str() == state).ok_or_else(|| row.wrong())?;
+        Ok(Self { id, tenant, order, ordered_by, created, deadline, state, state_at: row.next()?, output: row.next()? })
+    }
+}
+
+macro_rules! select_command {
+    ($rest:literal) => {
+        concat!(
+            "SELECT c.id, c.tenant_id, c.payload, c.ordered_by, c.created_ms, c.deadline_ms, c.state, c.state_ms, c.output \
+             FROM commands c WHERE ",
+            visible!("c.tenant_id"),
+            $rest
+        )
+    };
+}
+
+impl Store {
+    /// Writes a command. False when `caller` may not see the tenant.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn add_command(&self, caller: &Caller, command: Command) -> Result<bool, StoreError> {
+        let (caller, origin) = (*caller, self.origin.clone());
+        let payload = serde_json::to_string(&command.order).unwrap_or_default();
+        self.db
+            .run_tx("add_command", move |tx| {
+                let added = tx.execute(
+                    concat!(
+                        "INSERT INTO commands (id, tenant_id, payload, ordered_by, created_ms, deadline_ms, state, state_ms, output) \
+                         SELECT $3, t.id, $5, $6, $7, $8, 'queued', $7, '' FROM tenants t WHERE ",
+                        visible!("t.id"),
+                        " AND t.id = $4"
+                    ),
+                    asked_by![
+                        caller,
+                        command.id,
+                        command.tenant,
+                        payload,
+                        command.ordered_by,
+                        command.created,
+                        command.deadline
+                    ],
+                )?;
+                super::changes::note(tx, &origin, "command", Some(command.tenant), command.created)?;
+                Ok(added == 1)
+            })
+            .await
+    }
+
+    /// Commands of `tenant`, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn commands(&self, caller: &Caller, tenant: TenantId, limit: u32) -> Result<Vec<Command>, StoreError> {
+        let caller = *caller;
+        self.db
+            .read("commands", move |tx| {
+                let rows = tx.query(
+                    select_command!(" AND c.tenant_id = $3 ORDER BY c.created_ms DESC, c.id DESC LIMIT $4"),
+                    asked_by![caller, tenant, i64::from(limit)],
+                )?;
+                rows.into_iter().map(|mut row| Command::of(&mut row)).collect()
+            })
+            .await
+    }
+
+    /// Commands that `tenant` has not confirmed and may still start, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn open_commands(&self, tenant: TenantId, now: Timestamp) -> Result<Vec<Command>, StoreError> {
+        let caller = Caller::Tenant(tenant);
+        self.db
+            .read("open_commands", move |tx| {
+                let rows = tx.query(
+                    select_command!(
+                        " AND c.tenant_id = $2 AND c.state = 'queued' AND c.deadline_ms > $3 ORDER BY c.id"
+                    ),
+                    asked_by![caller, now],
+                )?;
+                rows.into_iter().map(|mut row| Command::of(&mut row)).collect()
+            })
+            .await
+    }
+
+    /// Moves a command forward on the tenant's word; a final state stays. True when it moved.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn put_command_state(
+        &self,
+        tenant: TenantId,
+        id: CommandId,
+        state: CommandState,
+        output: String,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.db
+            .run_tx("put_command_state", move |tx| {
+                let moved = tx.execute(
+                    "UPDATE commands SET state = $3, output = $4, state_ms = $5 \
+                     WHERE tenant_id = $1 AND id = $2 AND state IN ('queued', 'received') AND state <> $3 AND $3 <> 'queued'",
+                    args![tenant, id, state.as_str(), output, at],
+                )?;
+                Ok(moved == 1)
+            })
+            .await
+    }
+
+    /// Gives unanswered commands past their deadline their final state; says how many.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn expire_commands(&self, now: Timestamp) -> Result<u64, StoreError> {
+        self.db
+            .run_tx("expire_commands", move |tx| {
+                tx.execute(
+                    "UPDATE commands SET state = 'expired', state_ms = deadline_ms \
+                     WHERE state IN ('queued', 'received') AND deadline_ms < $1",
+                    args![now],
+                )
+            })
+            .await
+    }
+}
