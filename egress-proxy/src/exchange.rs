@@ -288,7 +288,7 @@ impl Asked<'_> {
             nothing_used(admitted);
             return Err(Refusal::Unrelayable(head.status.as_u16()));
         }
-        let is_stream = content_type(&head.headers).is_some_and(|kind| kind.starts_with("text/event-stream"));
+        let is_stream = is_event_stream(&head.headers);
         let observer = match (headers::is_encoded(&head.headers), is_stream) {
             (true, _) => Observer::opaque(self.dialect),
             (false, true) => Observer::events(self.dialect),
@@ -377,6 +377,8 @@ fn nothing_used(admitted: Admitted) {
     admitted.settle(Settlement { usage: Usage::default(), estimated: false });
 }
 
-fn content_type(headers: &HeaderMap) -> Option<&str> {
-    headers.get(header::CONTENT_TYPE)?.to_str().ok()
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    const KIND: &[u8] = b"text/event-stream";
+    let kind = headers.get(header::CONTENT_TYPE).map_or(&[][..], HeaderValue::as_bytes);
+    kind.get(..KIND.len()).is_some_and(|kind| kind.eq_ignore_ascii_case(KIND))
 }

@@ -184,7 +184,8 @@ impl Meter {
     /// Nothing was recorded; the request must be refused.
     pub async fn admit(&self, admission: Admission) -> Result<Admitted, MeterError> {
         let (price, estimated_input) = (admission.price, admission.estimated_input);
-        let row = self.ask(|reply| Job::Admit { admission, reply }).await?;
+        let undo = self.0.jobs.clone();
+        let row = self.ask(|reply| Job::Admit { admission, undo, reply }).await?.take();
         Ok(Admitted { meter: self.clone(), row, price, estimated_input, open: true })
     }
 

@@ -180,6 +180,9 @@ impl Body for Relay {
 /// it is one message to the meter's thread.
 impl Drop for Relay {
     fn drop(&mut self) {
+        if self.account.is_some() && self.upstream.is_end_stream() {
+            self.waypoints.pass(Waypoint::LlmRelayed);
+        }
         self.settle();
     }
 }

@@ -1,1 +1,7 @@
-//! Filled below.
+//! The gateway as a whole, over real sockets: an agent on one side, a provider that is a script of bytes on the other.
+
+mod harness;
+mod refusals;
+mod relaying;
+mod secrets;
+mod tls;

@@ -12,7 +12,7 @@ use crate::sse;
 mod anthropic;
 mod openai;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// Tokens of one request by kind; no kind contains another but `output` contains `reasoning`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -184,11 +184,19 @@ async fn leaving_counts_and_a_void_request_does_not() {
         let waker = std::task::Waker::noop();
         assert!(asking.as_mut().poll(&mut std::task::Context::from_waker(waker)).is_pending());
     }
+    // Or with the answer in hand.
+    {
+        let mut asking = Box::pin(meter.admit(admission("late")));
+        let waker = std::task::Waker::noop();
+        assert!(asking.as_mut().poll(&mut std::task::Context::from_waker(waker)).is_pending());
+        meter.flush().await.unwrap();
+    }
     meter.flush().await.unwrap();
     meter.close();
     let meter = desk.open();
     let totals = meter.totals(Timestamp(0)).await.unwrap();
-    let seen: Vec<_> = totals.iter().map(|t| (t.agent.as_str(), t.amounts.requests, t.amounts.estimated_requests)).collect();
+    let seen: Vec<_> =
+        totals.iter().map(|t| (t.agent.as_str(), t.amounts.requests, t.amounts.estimated_requests)).collect();
     assert_eq!(seen, [("left", 1, 1)]);
 }
 

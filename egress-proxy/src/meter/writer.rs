@@ -1,6 +1,6 @@
 //! The thread that owns the file: takes what waits, commits it together, then answers.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
@@ -22,7 +22,7 @@ type Reply<T> = oneshot::Sender<Result<T, MeterError>>;
 
 /// What the thread is asked to do.
 pub(super) enum Job {
-    Admit { admission: Admission, reply: Reply<i64> },
+    Admit { admission: Admission, undo: Sender<Job>, reply: Reply<Fresh> },
     Settle { row: i64, usage: Usage, cost_micros: u64, estimated: bool },
     Void { row: i64 },
     Acknowledge { key: BucketKey, revision: u64, reply: Reply<()> },
@@ -30,6 +30,29 @@ pub(super) enum Job {
     Totals { since: Timestamp, reply: Reply<Vec<Total>> },
     Flush { reply: Reply<()> },
     Close,
+}
+
+/// A row that nobody has taken yet. Whoever asked may leave at any moment, even with the answer in hand: then it is undone.
+pub(super) struct Fresh {
+    row: i64,
+    undo: Option<Sender<Job>>,
+}
+
+impl Fresh {
+    /// From here on the caller answers for the row.
+    pub(super) fn take(mut self) -> i64 {
+        self.undo = None;
+        self.row
+    }
+}
+
+impl Drop for Fresh {
+    fn drop(&mut self) {
+        if let Some(undo) = self.undo.take() {
+            // A closed meter keeps the row open: an estimate at the next start.
+            drop(undo.send(Job::Void { row: self.row }));
+        }
+    }
 }
 
 /// Runs until [`Job::Close`] or until every sender is gone.
@@ -48,7 +71,6 @@ pub(super) fn run(
             let rest = jobs.split_off(jobs.len().min(TOGETHER));
             round.work(&mut store, jobs);
             jobs = rest;
-            jobs.append(&mut round.orphans);
         }
         round.again(&mut store, kept);
         if round.kept.len() > KEPT {
@@ -68,11 +90,8 @@ pub(super) fn run(
 
 /// Waits for work. The flag says that none comes after it.
 fn next(queue: &Receiver<Job>, may_wait: bool) -> (Vec<Job>, bool) {
-    let first = if may_wait {
-        queue.recv().map_err(|_| RecvTimeoutError::Disconnected)
-    } else {
-        queue.recv_timeout(RETRY)
-    };
+    let first =
+        if may_wait { queue.recv().map_err(|_| RecvTimeoutError::Disconnected) } else { queue.recv_timeout(RETRY) };
     let ended = matches!(first, Err(RecvTimeoutError::Disconnected));
     let jobs: Vec<Job> = first.into_iter().chain(queue.try_iter().take(TOGETHER)).collect();
     let last = ended || jobs.iter().any(|job| matches!(job, Job::Close));
@@ -85,8 +104,6 @@ struct Round {
     settled: bool,
     /// Must be tried again.
     kept: Vec<Job>,
-    /// Undoes admissions whose asker had left.
-    orphans: Vec<Job>,
     /// Whoever waits for everything to be written.
     flushes: Vec<Reply<()>>,
     error: Option<MeterError>,
@@ -94,14 +111,7 @@ struct Round {
 
 impl Default for Round {
     fn default() -> Self {
-        Self {
-            now: Timestamp(0),
-            settled: false,
-            kept: Vec::new(),
-            orphans: Vec::new(),
-            flushes: Vec::new(),
-            error: None,
-        }
+        Self { now: Timestamp(0), settled: false, kept: Vec::new(), flushes: Vec::new(), error: None }
     }
 }
 
@@ -142,13 +152,9 @@ impl Round {
     }
 
     fn answer(&mut self, job: Job, value: Value) {
-        // Whoever asked may have left; only an admission needs an answer to that.
+        // Whoever asked may have left; `Fresh` takes care of the one case in which that matters.
         match (job, value) {
-            (Job::Admit { reply, .. }, Value::Row(row)) => {
-                if reply.send(Ok(row)).is_err() {
-                    self.orphans.push(Job::Void { row });
-                }
-            }
+            (Job::Admit { undo, reply, .. }, Value::Row(row)) => drop(reply.send(Ok(Fresh { row, undo: Some(undo) }))),
             (Job::Settle { .. }, _) => self.settled = true,
             (Job::Flush { reply }, _) => self.flushes.push(reply),
             (Job::Acknowledge { reply, .. }, _) => drop(reply.send(Ok(()))),

@@ -103,7 +103,9 @@ fn the_account_does_not_depend_on_how_the_bytes_were_cut() {
 #[test]
 fn running_numbers_on_every_chunk_are_final_at_done() {
     let chunk = |n: u64| {
-        format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"x\"}}}}],\"usage\":{{\"prompt_tokens\":9,\"completion_tokens\":{n}}}}}\n\n")
+        format!(
+            "data: {{\"choices\":[{{\"delta\":{{\"content\":\"x\"}}}}],\"usage\":{{\"prompt_tokens\":9,\"completion_tokens\":{n}}}}}\n\n"
+        )
     };
     let (one, two) = (chunk(50), chunk(60));
     assert_eq!(after(Dialect::OpenAi, &[&one]), Settlement { usage: of(9, 50, 0, 0, 0), estimated: true });
@@ -115,10 +117,9 @@ fn running_numbers_on_every_chunk_are_final_at_done() {
 fn plain_documents_and_what_is_left_of_them() {
     let anthropic = r#"{"id":"m","content":[],"usage":{"input_tokens":3,"cache_read_input_tokens":null,"cache_creation_input_tokens":2,"output_tokens":4}}"#;
     let openai = r#"{"choices":[],"usage":{"prompt_tokens":10,"completion_tokens":4,"prompt_tokens_details":null}}"#;
-    for (dialect, body, usage) in [
-        (Dialect::Anthropic, anthropic, of(3, 4, 0, 2, 0)),
-        (Dialect::OpenAi, openai, of(10, 4, 0, 0, 0)),
-    ] {
+    for (dialect, body, usage) in
+        [(Dialect::Anthropic, anthropic, of(3, 4, 0, 2, 0)), (Dialect::OpenAi, openai, of(10, 4, 0, 0, 0))]
+    {
         let mut observer = Observer::plain(dialect);
         observer.feed(body.as_bytes());
         assert_eq!(observer.settle(ESTIMATED_INPUT), Settlement { usage, estimated: false });
