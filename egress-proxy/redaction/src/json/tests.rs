@@ -1,1 +1,169 @@
+use proptest::prelude::*;
 
+use super::*;
+use crate::{RuleSet, Secret};
+
+const TOKEN: &str = "q9x2mn7pk4rt8wy1cv5b";
+const QUOTED: &str = "pa\"ss\\wörd/1";
+
+fn engine() -> Engine {
+    let secrets = [("token", TOKEN), ("quoted", QUOTED), ("digits", "1234567890123456")];
+    Engine::build(secrets.map(|(name, value)| Secret { name, value }), &RuleSet::builtin(), [7; 32]).unwrap()
+}
+
+fn redacted(body: &str) -> Result<String, Unscannable> {
+    engine().redact_json(body.as_bytes()).map(|out| String::from_utf8(out.bytes.into_owned()).unwrap())
+}
+
+#[test]
+fn what_is_not_json_does_not_leave() {
+    for bad in [
+        "",
+        " ",
+        "{",
+        "}",
+        "[",
+        "[1,]",
+        "{\"a\"}",
+        "{\"a\":}",
+        "{\"a\":1,}",
+        "{a:1}",
+        "'a'",
+        "\"a",
+        "\"\\q\"",
+        "\"\\u12\"",
+        "\"\\u12g4\"",
+        "\"a\nb\"",
+        "01",
+        "1.",
+        ".5",
+        "+1",
+        "-",
+        "1e",
+        "1e+",
+        "nul",
+        "NaN",
+        "true false",
+        "{} {}",
+        "[1] x",
+        "\u{feff}{}",
+        "{\"a\":1 \"b\":2}",
+        "[1 2]",
+        "\"\t\"",
+        "//c\n1",
+        "[\"a\" \"b\"]",
+    ] {
+        assert!(matches!(redacted(bad), Err(Unscannable::NotJson { .. })), "{bad:?}");
+    }
+    assert_eq!(engine().redact_json(b"[\"ab\xff\"]"), Err(Unscannable::NotJson { at: 4 }));
+    let deep = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
+    assert_eq!(redacted(&deep(JSON_DEPTH + 2)), Err(Unscannable::TooDeep));
+    assert!(redacted(&deep(JSON_DEPTH)).is_ok());
+    assert_eq!(engine().redact_json(&vec![b' '; JSON_BYTES + 1]), Err(Unscannable::TooLarge));
+}
+
+#[test]
+fn a_signed_block_with_a_secret_is_refused() {
+    let sealed =
+        |body: &str| engine().redact_json_sealing(body.as_bytes(), &["thinking"]).map(|out| out.bytes.into_owned());
+    for body in [
+        format!(r#"[{{"type":"thinking","thinking":"{TOKEN}","signature":"x"}}]"#),
+        format!(r#"[{{"signature":"x","inner":{{"a":["{TOKEN}"]}},"type":"thinking"}}]"#),
+        format!(r#"{{"{TOKEN}":1,"type":"\u0074hinking"}}"#),
+    ] {
+        assert_eq!(sealed(&body), Err(Unscannable::Sealed { kind: "thinking".into() }), "{body}");
+    }
+    let beside = format!(r#"[{{"type":"thinking","thinking":"fine"}},{{"type":"text","text":"{TOKEN}"}}]"#);
+    assert_eq!(sealed(&beside).unwrap(), beside.replace(TOKEN, "SECRET_REF(token)").into_bytes());
+}
+
+#[test]
+fn everything_else_passes_byte_by_byte() {
+    for body in [
+        r#" { "b" : 1.0 , "a":-0.00e+10,"a":[ ],"\u0041":"\u00e9\/\n\ud800",	"e":{}}  "#,
+        "\"\"",
+        "98765432109876543210987654321",
+        "[true,false,null,\r\n0]",
+    ] {
+        assert!(matches!(engine().redact_json(body.as_bytes()).unwrap().bytes, Cow::Borrowed(_)), "{body}");
+    }
+    let body = r#"{"n":1.50,"n":1e3,"x":"\u0041 T \/ \ud83d\ude00 T","y":"\u0042"}"#;
+    assert_eq!(redacted(&body.replace('T', TOKEN)).unwrap(), body.replace('T', "SECRET_REF(token)"));
+}
+
+#[test]
+fn strings_and_keys_are_decoded_first() {
+    let escaped: String = TOKEN.chars().map(|c| format!("\\u{:04X}", u32::from(c))).collect();
+    let mixed = TOKEN.replace('x', "\\u0078");
+    for (body, out) in [
+        (format!(r#"["{TOKEN}"]"#), r#"["SECRET_REF(token)"]"#.to_owned()),
+        (format!(r#"{{"{escaped}":1}}"#), r#"{"SECRET_REF(token)":1}"#.into()),
+        (format!(r#"["a\n{mixed}\tb"]"#), r#"["a\nSECRET_REF(token)\tb"]"#.into()),
+        (serde_json::to_string(QUOTED).unwrap(), r#""SECRET_REF(quoted)""#.into()),
+        (r#""pa\u0022ss\\w\u00F6rd\/1""#.into(), r#""SECRET_REF(quoted)""#.into()),
+        // A tool call's arguments are JSON in JSON.
+        (
+            serde_json::to_string(&serde_json::to_string(&[QUOTED]).unwrap()).unwrap(),
+            r#""[\"SECRET_REF(quoted)\"]""#.into(),
+        ),
+        ("[1234567890123456,-12]".into(), r#"["SECRET_REF(digits)",-12]"#.into()),
+    ] {
+        assert_eq!(redacted(&body).unwrap(), out, "{body}");
+    }
+}
+
+#[test]
+fn a_value_split_over_content_parts_is_found() {
+    let (a, b) = TOKEN.split_at(9);
+    let (b, c) = b.split_at(5);
+    for (body, out) in [
+        (format!(r#"["x {a}","{b}{c} y"]"#), r#"["x SECRET_REF(token)"," y"]"#),
+        (format!(r#"["{a}","{b}","{c}"]"#), r#"["SECRET_REF(token)","",""]"#),
+        (
+            format!(r#"[{{"type":"text","text":"{a}"}},{{"text":"{b}{c}!","type":"text"}}]"#),
+            r#"[{"type":"text","text":"SECRET_REF(token)"},{"text":"!","type":"text"}]"#,
+        ),
+        (
+            format!(r#"["{TOKEN} {a}","{b}{c} {TOKEN}"]"#),
+            r#"["SECRET_REF(token) SECRET_REF(token)"," SECRET_REF(token)"]"#,
+        ),
+    ] {
+        assert_eq!(redacted(&body).unwrap(), out);
+    }
+    for apart in [format!(r#"["{a}",1,"{b}{c}"]"#), format!(r#"[["{a}"],["{b}{c}"]]"#)] {
+        assert_eq!(redacted(&apart).unwrap(), apart, "only adjacent parts of one array are one text");
+    }
+}
+
+fn value() -> impl Strategy<Value = serde_json::Value> {
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<i64>().prop_map(Into::into),
+        "[a-z\"\\\\\u{e9}\u{1f600}\n]{0,8}".prop_map(Into::into),
+        prop::sample::select(vec![TOKEN, QUOTED]).prop_map(|v| format!("<{v}>").into()),
+    ];
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Into::into),
+            prop::collection::btree_map("[a-z\"]{0,3}", inner, 0..4)
+                .prop_map(|m| serde_json::Value::Object(m.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn the_result_is_the_document_with_its_strings_redacted(value in value(), pretty in any::<bool>()) {
+        let body = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) }.unwrap();
+        let out: serde_json::Value = serde_json::from_str(&redacted(&body).unwrap()).unwrap();
+        let wanted = value.to_string()
+            .replace(TOKEN, "SECRET_REF(token)")
+            .replace(serde_json::to_string(QUOTED).unwrap().trim_matches('"'), "SECRET_REF(quoted)");
+        prop_assert_eq!(out.to_string(), wanted);
+    }
+
+    #[test]
+    fn it_takes_what_serde_takes(body in "[\\[\\]{}\",:0-9.eE+ \\\\untrlfas-]{0,24}") {
+        prop_assert_eq!(redacted(&body).is_ok(), serde_json::from_str::<&serde_json::value::RawValue>(&body).is_ok(), "{}", body);
+    }
+}

@@ -1,1 +1,149 @@
+use crate::{Engine, RuleSet};
 
+fn redacted(text: &str) -> String {
+    Engine::build([], &RuleSet::builtin(), [7; 32]).unwrap().redact(text).text.into_owned()
+}
+
+/// The texts with what must go between `«` and `»`.
+fn check(kind: &str, cases: &[&str]) {
+    for case in cases {
+        let text = case.replace(['«', '»'], "");
+        let (before, rest) = case.split_once('«').unwrap();
+        let (_, after) = rest.split_once('»').unwrap();
+        let out = redacted(&text);
+        let placeholder =
+            out.strip_prefix(before).and_then(|o| o.strip_suffix(after)).unwrap_or_else(|| panic!("{case}: {out}"));
+        assert!(placeholder.starts_with(&format!("[REDACTED:{kind}:")) && placeholder.ends_with(']'), "{case}: {out}");
+        assert_eq!(redacted(&out), out, "redacting twice");
+    }
+}
+
+#[test]
+fn ordinary_text_stays() {
+    for text in [
+        "MAX_TOKENS=100 prompt_tokens: 512, \"total_tokens\": 1024",
+        "password: ${DB_PASSWORD}",
+        "password = os.environ[\"PASSWORD\"]",
+        "token = get_token(user)",
+        "const token = session.accessToken;",
+        "api_key: process.env.API_KEY",
+        "password: <password>",
+        "PASSWORD=********",
+        "password=xxxxxxxxxxxx",
+        "the password is wrong, the token has expired, the key: unknown",
+        "bypass=everything compass: north",
+        "public_key = \"ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABgQC7\"",
+        "primary_key: customer_id_0001_abcdefgh",
+        "https://example.com/a:b@c",
+        "https://user@example.com/path",
+        "postgres://app:${PASSWORD}@db:5432/app",
+        "postgres://db.internal:5432/app",
+        "task-sk-ant-hill ask-ant-questions",
+        "-----BEGIN CERTIFICATE-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A\n-----END CERTIFICATE-----",
+        "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A\n-----END PUBLIC KEY-----",
+        "a line with -----BEGIN PRIVATE KEY----- in prose",
+        "eyJ is how a token begins; eyJhbGci.eyJ",
+        "integrity sha512-oRSIpR8pxT1Wr2FquTNnGet79b3BWljqOuoW/h4oBhxJ/HUbX5nX6JSruTkvXDCFMwDPvsaTTbvMLKZWSy0R5g==",
+        "github.com/acme/token v0.5.7 h1:3b18e512dba79e4c8300dd08aeb37f8e728b8dad",
+        "\"id\": \"toolu_01A09q90qw90lq917835lq9\", \"key\": \"chatcmpl-123\"",
+        "AKIA1234",
+        "Authorization: Bearer $TOKEN",
+        "\"authorization\": \"required\"",
+        "passwordResetUrl = \"https://example.com/reset\"",
+        "token_file=/run/secrets/token",
+    ] {
+        assert_eq!(redacted(text), text);
+    }
+}
+
+#[test]
+fn tokens_of_known_vendors_go() {
+    for (kind, token) in [
+        (
+            "anthropic-key",
+            "sk-ant-api03-AbCdEfGhIjKlMnOpQrStUvWxYz0123456789-_AbCdEfGhIjKlMnOpQrStUvWxYz0123456789AbCdEfAA",
+        ),
+        ("openai-key", "sk-proj-Q9x2mn7pk4rt8wy1cv5bT3BlbkFJq9x2mn7pk4rt8wy1cv5b"),
+        ("openai-key", "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"),
+        ("github-token", "ghp_0123456789abcdefghijklmnopqrstuvwxyzAB"),
+        ("slack-token", "xoxb-123456789012-1234567890123-AbCdEfGhIjKlMnOpQrStUvWx"),
+        ("stripe-key", "sk_live_4eC39HqLyjWDarjtT1zdp7dc"),
+        ("aws-key", "AKIAQ7XK2M5NPLD4WZ3R"),
+        ("google-key", "AIzaSyD4x7k2m9p1q8r5t3v6w0y2z4a7b9c1d3e"),
+    ] {
+        check(
+            kind,
+            &[
+                &format!("use «{token}» now"),
+                &format!("«{token}».\nNext"),
+                &format!("x=\\n«{token}»\\n"),
+                &format!("https://a.test/?k=%3D«{token}»&b=1"),
+            ],
+        );
+        let glued = format!("x{token}");
+        assert_eq!(redacted(&glued), glued, "inside a word it is no token");
+    }
+}
+
+#[test]
+fn structures_go_whole() {
+    check(
+        "jwt",
+        &[
+            "t: «eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U».",
+        ],
+    );
+    check(
+        "private-key",
+        &[
+            "a\n«-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA0123456789abcdef\nMIIEpAIBAAKCAQEA\n-----END RSA PRIVATE KEY-----»\nb",
+            "{\"k\":\"«-----BEGIN PRIVATE KEY-----\\nMIIEpAIBAAKCAQEA0123456789abcdef\\n-----END PRIVATE KEY-----»\\n\"}",
+            "«-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAE»\n\n\nand then it was cut off - sadly",
+        ],
+    );
+    check(
+        "url-password",
+        &[
+            "postgres://app:«s3cr3t-Pa55»@db.internal:5432/app",
+            "\"redis://:«hunter22»@cache:6379\"",
+            "https://me:«p@ss:w0rd»@example.com/x",
+            "mongodb+srv://u:«a%40b9xyz»@c.mongodb.net",
+        ],
+    );
+    check(
+        "authorization",
+        &[
+            "Authorization: Bearer «q9x2mn7pk4rt8wy1cv5bz3df6gh0jl2e»\r\nHost: x",
+            "-H 'Authorization: Basic «ZGVwbG95Omh1bnRlcjI=»'",
+            "{\"Authorization\":\"Bearer «q9x2mn7pk4rt8wy1cv5bz3df6gh0jl2e»\"}",
+        ],
+    );
+}
+
+#[test]
+fn assigned_values_go() {
+    check(
+        "password",
+        &[
+            "DB_PASSWORD=«hunter2»",
+            "export PGPASSWORD='«correct-horse-1»'",
+            "  password: \"«Tr0ub4dor&3»\"",
+            "{\"password\": \"«hunter22»\"}",
+            "{\\\"password\\\": \\\"«hunter22»\\\"}",
+            "<password>«hunter22»</password>",
+            "mysql --password «hunter22» -u root",
+            "spring.datasource.password=«S3cr3t!»",
+            "'passwd' => '«hunter22»',",
+        ],
+    );
+    check(
+        "token",
+        &[
+            "API_KEY=«q9x2mn7pk4rt8wy1»",
+            "client_secret: \"«q9x2mn7pk4rt8wy1cv5b»\"",
+            "\"access_token\" : \"«q9x2mn7pk4rt8wy1cv5b»\"",
+            "aws_secret_access_key = «wJalrXUtnFEMI7K7MDENGbPxRfiCYzq9x2mn7pk4»",
+            "--token «q9x2mn7pk4rt8wy1cv5b» --verbose",
+        ],
+    );
+}
