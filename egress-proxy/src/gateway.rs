@@ -44,7 +44,7 @@ pub struct Timeouts {
     pub connect: Duration,
     /// For the head of an answer that is not streamed: the provider thinks first and writes then.
     pub first_byte: Duration,
-    /// Between two bytes of a stream in either direction; also for the head of a streamed answer.
+    /// Between two pieces of a request's body or of a streamed answer, and for the head of a streamed answer.
     pub idle: Duration,
 }
 
