@@ -13,8 +13,11 @@ const DENSE_BYTES: usize = 2 * 1024 * 1024;
 /// States up to this depth may be dense.
 const DENSE_DEPTH: u16 = 3;
 
-/// A state; [`ROOT`] at the beginning and after a reset.
+/// A state; [`ROOT`] at the beginning and after a reset. Its highest bit says that a needle ends there, so that the common
+/// answer costs no look into memory.
 pub(crate) type State = u32;
+
+const HIT: State = 1 << 31;
 
 /// Nothing is under way.
 pub(crate) const ROOT: State = 0;
@@ -22,7 +25,8 @@ pub(crate) const ROOT: State = 0;
 /// The machine. Immutable; users keep their own [`State`].
 pub(crate) struct Automaton {
     classes: [u8; 256],
-    stride: usize,
+    /// Rows of the table are two to this many entries long.
+    shift: u32,
     dense: Vec<State>,
     rows: State,
     first_edge: Vec<u32>,
@@ -56,10 +60,10 @@ impl Automaton {
         let mut classes = [0; 256];
         let mut used = [false; 256];
         needles.iter().flat_map(|(bytes, _)| bytes).for_each(|&b| used[usize::from(b)] = true);
-        let mut stride = 1;
+        let mut count = 1_usize;
         for (class, _) in classes.iter_mut().zip(used).filter(|(_, used)| *used) {
-            *class = u8::try_from(stride).unwrap_or(u8::MAX);
-            stride += 1;
+            *class = u8::try_from(count).unwrap_or(u8::MAX);
+            count += 1;
         }
         if fold_case {
             for b in b'A'..=b'Z' {
@@ -68,7 +72,7 @@ impl Automaton {
         }
         let mut machine = Self {
             classes,
-            stride,
+            shift: count.next_power_of_two().trailing_zeros(),
             dense: Vec::new(),
             rows: 0,
             first_edge: Vec::new(),
@@ -124,20 +128,26 @@ impl Automaton {
     }
 
     fn tabulate(&mut self) {
+        let stride = 1 << self.shift;
         let shallow = self.depth.iter().take_while(|&&d| d <= DENSE_DEPTH).count();
-        let rows = shallow.min((DENSE_BYTES / 4 / self.stride).max(1));
-        let mut dense: Vec<State> = vec![ROOT; rows * self.stride];
+        let rows = shallow.min((DENSE_BYTES / 4 / stride).max(1));
+        let mut dense: Vec<State> = vec![ROOT; rows * stride];
         for row in 0..rows {
             if row > 0 {
-                let from = self.fail[row] as usize * self.stride;
-                dense.copy_within(from..from + self.stride, row * self.stride);
+                let from = self.fail[row] as usize * stride;
+                dense.copy_within(from..from + stride, row * stride);
             }
             for edge in self.edges(index(row)) {
-                dense[row * self.stride + usize::from(self.classes[usize::from(self.labels[edge])])] = index(edge + 1);
+                dense[row * stride + usize::from(self.classes[usize::from(self.labels[edge])])] =
+                    self.marked(index(edge + 1));
             }
         }
         self.dense = dense;
         self.rows = index(rows);
+    }
+
+    fn marked(&self, state: State) -> State {
+        if self.longest[state as usize] == ROOT { state } else { state | HIT }
     }
 
     fn edges(&self, state: State) -> std::ops::Range<usize> {
@@ -151,43 +161,49 @@ impl Automaton {
     }
 
     /// One byte on.
-    #[inline]
-    pub(crate) fn next(&self, mut state: State, byte: u8) -> State {
-        let class = usize::from(self.classes[usize::from(byte)]);
-        loop {
-            if state < self.rows {
-                return self.dense[state as usize * self.stride + class];
-            }
-            if class == 0 {
-                return ROOT;
-            }
-            let edges = self.edges(state);
-            for edge in edges {
-                if usize::from(self.classes[usize::from(self.labels[edge])]) == class {
-                    return index(edge + 1);
+    #[inline(always)]
+    pub(crate) fn next(&self, state: State, byte: u8) -> State {
+        let class = self.classes[usize::from(byte)];
+        let state = state & !HIT;
+        if state < self.rows {
+            self.dense[(state as usize) << self.shift | usize::from(class)]
+        } else {
+            self.next_deep(state, class)
+        }
+    }
+
+    #[cold]
+    fn next_deep(&self, mut state: State, class: u8) -> State {
+        if class == 0 {
+            return ROOT;
+        }
+        while state >= self.rows {
+            for edge in self.edges(state) {
+                if self.classes[usize::from(self.labels[edge])] == class {
+                    return self.marked(index(edge + 1));
                 }
             }
             state = self.fail[state as usize];
         }
+        self.dense[(state as usize) << self.shift | usize::from(class)]
     }
 
     /// How many of the last bytes can still become a match.
     #[inline]
     pub(crate) fn depth(&self, state: State) -> usize {
-        usize::from(self.depth[state as usize])
+        usize::from(self.depth[(state & !HIT) as usize])
     }
 
     /// Length and owner of the longest needle that ends here.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn hit(&self, state: State) -> Option<(usize, u32)> {
-        let ending = self.longest[state as usize];
-        if ending == ROOT { None } else { Some(self.needle(ending)) }
+        if state & HIT == 0 { None } else { Some(self.needle(self.longest[(state & !HIT) as usize])) }
     }
 
     /// Length and owner of every needle that ends here, longest first.
     pub(crate) fn hits(&self, state: State) -> impl Iterator<Item = (usize, u32)> {
         let link = |at: State| Some(self.longest[at as usize]).filter(|&at| at != ROOT);
-        std::iter::successors(link(state), move |&at| link(self.fail[at as usize])).map(|at| self.needle(at))
+        std::iter::successors(link(state & !HIT), move |&at| link(self.fail[at as usize])).map(|at| self.needle(at))
     }
 
     fn needle(&self, ending: State) -> (usize, u32) {

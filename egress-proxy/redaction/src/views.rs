@@ -227,7 +227,7 @@ impl Bare {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, machine: &Automaton, item: Item, hits: &mut Vec<Hit>) {
         if !is_bare(item.byte) {
             return;
