@@ -13,7 +13,8 @@ state_dir = "{state}"
 runtime_dir = "/run/wardkeep"
 
 [hub]
-address = "{link_address}"
+# The enrolment token says where the hub's link is. At installation this was:
+# address = "{link_address}"
 
 [vault]
 # systemd opens the key for the daemon; use `wardkeep-vault` instead of `wardkeep-agent vault` on the command line.

@@ -33,7 +33,7 @@ point_binary() {
 undo_binary() {
     rm -f "$ROOT/opt/wardkeep/.download" "$AGENT.new"
     if [ -n "$BINARY_BEFORE" ]; then point_binary "$BINARY_BEFORE"; else rm -f "$AGENT"; fi
-    if [ "$BINARY_DIR_MADE" = yes ]; then rm -rf "${ROOT:?}$BINARY_DIR"; fi
+    if [ "$BINARY_DIR_MADE" = yes ]; then rm -rf "$ROOT${BINARY_DIR:?}"; fi
 }
 
 remove_binary() {

@@ -90,9 +90,9 @@ install_all() {
     if [ -n "$REMARK" ]; then say "Note: $REMARK."; fi
     say ""
     say "This server is online, after $(($(date +%s) - STARTED)) s. What you need from here on:"
-    say "  wardkeep-agent status                    how it is"
-    say "  wardkeep-vault set NAME --bind host:...  a secret, asked for or from standard input"
-    say "  journalctl -u wardkeep-agent             what it says"
+    say "  wardkeep-agent status                       how it is; doctor says what to do"
+    say "  wardkeep-vault set NAME --to host:...       keep a secret, asked for or from standard input"
+    say "  journalctl --unit wardkeep-agent            what it says"
 }
 
 # Runs at every end of this script. Descriptor 3: the step's own output goes to the log.

@@ -1,0 +1,9 @@
+//! The installation on a real systemd: Debian in a container, played by `./dev e2e` as root.
+//!
+//! `pretended_daemon` proves the script and the unit with a small daemon that it can make fail; `enrolment` proves the
+//! product: the command that the hub prints, the daemon it installs, the first heartbeat.
+
+mod container;
+mod enrolment;
+mod pretended_daemon;
+mod web;
