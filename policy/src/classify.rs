@@ -1,10 +1,18 @@
 //! From facts to a class: the maximum over every rule that matches.
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
-use crate::action::Action;
-use crate::bundle::Bundle;
+use serde::{Deserialize, Serialize};
+use wardkeep_proto::ids::{AgentName, SessionId};
+
+use crate::action::{Action, Call};
+use crate::bundle::{Bundle, HostKind};
 use crate::class::Class;
+use crate::facts::args::Parsed;
+use crate::facts::http::{self, Target};
+use crate::facts::paths::{Access, PathUse};
+use crate::facts::{Command, Context, Facts, Word, from_argv, from_shell};
+use crate::rules::{HttpCall, Operands, Rule, RuleSet, Subject, Syntax};
 
 /// One rule that matched.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -23,7 +31,7 @@ pub struct Fired {
 pub struct Verdict {
     /// The maximum over `fired`.
     pub class: Class,
-    /// Every rule that matched, gravest first; never empty.
+    /// Every rule that matched, gravest first, each once; never empty.
     pub fired: Vec<Fired>,
 }
 
@@ -31,9 +39,265 @@ pub struct Verdict {
 ///
 /// Pure. What cannot be read is Red, a program or tool that no rule knows is Yellow.
 pub fn classify(action: &Action, bundle: &Bundle) -> Verdict {
-    let _ = (action, bundle);
-    Verdict {
-        class: Class::Red,
-        fired: vec![Fired { rule: "none".into(), reason: "not classified".into(), class: Class::Red }],
+    let agent = bundle.agent(&action.agent);
+    let workspace = agent.as_ref().map_or("", |agent| agent.workspace.as_str());
+    Judge::new(&bundle.rules, &|host| bundle.host_kind(host), workspace).action(action)
+}
+
+/// Classifies the example of a rule: shell text, or `http:`, `tool:`, `message:`, `read:`, `write:`, `delete:` and its words.
+///
+/// In examples `known.example` is a known host and `own.example` one of the tenant's own.
+pub(crate) fn judge_example(example: &str, rules: &RuleSet) -> Option<Verdict> {
+    let (kind, rest) = example.split_once(": ").unwrap_or(("", example));
+    let text = rest.to_owned();
+    let (tool, call) = match kind {
+        "http" => {
+            let (method, url) = rest.split_once(' ')?;
+            let (method, url) = (method.to_owned(), url.to_owned());
+            ("http", Call::Http { method, url, headers: Vec::new(), body: None })
+        }
+        "tool" => (rest, Call::Other { args: serde_json::Value::Object(serde_json::Map::new()) }),
+        "message" => {
+            ("message", Call::Message { channel: "email".into(), to: vec![text], subject: None, body: String::new() })
+        }
+        "read" => ("read_file", Call::FileRead { path: text }),
+        "write" => ("write_file", Call::FileWrite { path: text, content: String::new() }),
+        "delete" => ("delete_file", Call::FileDelete { path: text }),
+        _ => ("shell", Call::Shell { command: example.to_owned(), env: BTreeMap::new() }),
+    };
+    let hosts = |host: &str| match host {
+        "known.example" => Some(HostKind::Known),
+        "own.example" => Some(HostKind::Own),
+        _ => None,
+    };
+    let (agent, session) = ("example".parse::<AgentName>().ok()?, "example".parse::<SessionId>().ok()?);
+    let action = Action { agent, session, tool: tool.to_owned(), call, cwd: None };
+    Some(Judge::new(rules, &hosts, "/srv/workspace").action(&action))
+}
+
+struct Judge<'a> {
+    rules: &'a RuleSet,
+    hosts: &'a dyn Fn(&str) -> Option<HostKind>,
+    workspace: &'a str,
+    fired: Vec<Fired>,
+}
+
+impl<'a> Judge<'a> {
+    fn new(rules: &'a RuleSet, hosts: &'a dyn Fn(&str) -> Option<HostKind>, workspace: &'a str) -> Self {
+        Self { rules, hosts, workspace, fired: Vec::new() }
+    }
+
+    fn action(mut self, action: &Action) -> Verdict {
+        match action.secret_refs() {
+            Err(misplaced) => self.built_in("secret.misplaced", &misplaced.to_string(), Class::Red),
+            Ok(refs) if !refs.is_empty() => self.built_in("secret.used", "It uses a stored secret", Class::Yellow),
+            Ok(_) => {}
+        }
+        let cwd = action.cwd.as_deref().unwrap_or_default();
+        match &action.call {
+            Call::Shell { command, env } => self.program(env, |context| from_shell(command, cwd, context)),
+            Call::Exec { argv, stdin, env } => {
+                self.program(env, |context| from_argv(argv, stdin.as_deref(), cwd, context));
+            }
+            Call::FileRead { path } | Call::FileList { path } => self.file(Access::Read, path, cwd),
+            Call::FileWrite { path, .. } => self.file(Access::Write, path, cwd),
+            Call::FileDelete { path } => self.file(Access::Delete, path, cwd),
+            Call::Http { method, url, headers, .. } => self.request(method, url, headers),
+            Call::Message { .. } => self.others(&Subject::Message),
+            Call::Other { .. } => {
+                let words = name_words(&action.tool);
+                self.others(&Subject::Tool(&words));
+            }
+        }
+        if self.fired.is_empty() {
+            self.built_in("call.unknown", "No rule knows it", Class::Yellow);
+        }
+        self.verdict()
+    }
+
+    fn verdict(mut self) -> Verdict {
+        self.fired.sort_by(|a, b| b.class.cmp(&a.class).then_with(|| a.rule.cmp(&b.rule)));
+        self.fired.dedup();
+        let class = self.fired.first().map_or(Class::Red, |first| first.class);
+        Verdict { class, fired: self.fired }
+    }
+
+    fn built_in(&mut self, rule: &str, reason: &str, class: Class) {
+        self.fired.push(Fired { rule: rule.to_owned(), reason: reason.to_owned(), class });
+    }
+
+    fn fire(&mut self, rule: &Rule) {
+        let reason = format!("It {}", rule.reason);
+        self.fired.push(Fired { rule: rule.id.clone(), reason, class: rule.class });
+    }
+
+    fn others(&mut self, subject: &Subject<'_>) {
+        for rule in self.rules.about_others() {
+            if rule.holds(subject) {
+                self.fire(rule);
+            }
+        }
+    }
+
+    fn program(&mut self, env: &BTreeMap<String, String>, extract: impl FnOnce(&Context<'_>) -> Facts) {
+        let rules = self.rules;
+        let knows = |name: &str| rules.knows(name);
+        let facts = extract(&Context { knows: &knows, env });
+        for note in &facts.notes {
+            self.built_in(note.id(), &format!("It {}", note.reason()), note.class());
+        }
+        for name in env.keys().chain(&facts.assigned) {
+            self.others(&Subject::Env(name));
+        }
+        for code in &facts.code {
+            self.others(&Subject::Code(code));
+        }
+        for redirect in &facts.redirects {
+            self.path(redirect);
+        }
+        for command in &facts.commands {
+            let own = facts.functions.contains(&command.program);
+            if !own || self.rules.knows(&command.program) {
+                self.command(command);
+            }
+        }
+        if facts.commands.is_empty() && self.fired.is_empty() {
+            self.built_in("shell.nothing", "It starts no program", Class::Green);
+        }
+    }
+
+    fn command(&mut self, command: &Command) {
+        let name = command.program.rsplit('/').next().unwrap_or_default();
+        let syntax = self.rules.syntax(name);
+        let parsed = Parsed::read(&command.args, syntax.map(Syntax::reading).unwrap_or_default());
+        let (mut known, mut settled, mut class) = (false, false, Class::Green);
+        let rules = self.rules;
+        for rule in rules.about_program(name) {
+            if rule.holds(&Subject::Program { command, parsed: &parsed }) {
+                known = true;
+                settled |= rule.any_arguments;
+                class = class.max(rule.class);
+                self.fire(rule);
+            }
+        }
+        if command.program.contains('/') {
+            let reason = format!("It runs {}, which is not one of the system's programs", command.program);
+            self.built_in("program.local", &reason, Class::Yellow);
+        } else if !known {
+            let what = if self.rules.knows(name) { "these arguments of" } else { "the program" };
+            self.built_in("program.unknown", &format!("No rule knows {what} {name}"), Class::Yellow);
+        } else if class == Class::Green && parsed.opaque && !settled {
+            self.built_in("program.opaque", &format!("Arguments of {name} are only known at run time"), Class::Yellow);
+        }
+        if let Some(syntax) = syntax {
+            for path in path_uses(syntax, &parsed, command.cwd.as_ref()) {
+                self.path(&path);
+            }
+        }
+        for request in http::of_program(name, &parsed) {
+            self.request(&request.method, &request.url, &[]);
+            for path in request.reads {
+                self.path(&PathUse { access: Access::Read, path: Word::literal(path), cwd: command.cwd.clone() });
+            }
+        }
+    }
+
+    fn file(&mut self, access: Access, path: &str, cwd: &str) {
+        let path = PathUse { access, path: Word::literal(path), cwd: Some(cwd.to_owned()) };
+        self.path(&path);
+    }
+
+    fn path(&mut self, path: &PathUse) {
+        let resolved = path.resolve(self.workspace);
+        let lists = self.rules.lists_of(&resolved.text);
+        if lists.contains("null") {
+            return;
+        }
+        self.others(&Subject::Path { access: path.access, resolved: &resolved, lists: &lists, written: &path.path.text });
+    }
+
+    fn request(&mut self, method: &str, url: &str, headers: &[(String, String)]) {
+        let target = Target::parse(url);
+        let host = match &target {
+            Ok(target) if target.is_metadata() => "metadata",
+            Ok(target) => match (self.hosts)(&target.host) {
+                Some(HostKind::Own) => "own",
+                Some(HostKind::Known) => "known",
+                None => "unlisted",
+            },
+            Err(_) => "unlisted",
+        };
+        let path = target.as_ref().map_or_else(|_| url.to_owned(), |t| t.path.clone());
+        // Some servers obey a header more than the method.
+        let overrides = headers.iter().filter(|(name, _)| name.to_ascii_lowercase().contains("method-override"));
+        let methods = std::iter::once(method.to_owned()).chain(overrides.map(|(_, value)| value.to_ascii_uppercase()));
+        for method in methods {
+            self.others(&Subject::Http(&HttpCall { method, host, path: path.clone() }));
+        }
+        if target.is_ok_and(|target| target.has_credentials) {
+            self.built_in("http.credentials-in-url", "It carries a password in its address", Class::Red);
+        }
     }
 }
+
+/// The paths among a command's arguments.
+fn path_uses(syntax: &Syntax, parsed: &Parsed, cwd: Option<&String>) -> Vec<PathUse> {
+    let mut out = Vec::new();
+    let mut add = |access, path: &Word| out.push(PathUse { access, path: path.clone(), cwd: cwd.cloned() });
+    for (options, access) in [(&syntax.writes, Access::Write), (&syntax.reads, Access::Read)] {
+        options.iter().filter_map(|option| parsed.value(option)).for_each(|path| add(access, path));
+    }
+    let operands = parsed.operands.get(syntax.skip..).unwrap_or_default();
+    let all = |add: &mut dyn FnMut(Access, &Word), access| operands.iter().for_each(|path| add(access, path));
+    match syntax.operands {
+        Operands::Text => {}
+        Operands::Read => all(&mut add, Access::Read),
+        Operands::Write => all(&mut add, Access::Write),
+        Operands::Delete => all(&mut add, Access::Delete),
+        Operands::Copy | Operands::Move => {
+            let from = if syntax.operands == Operands::Copy { Access::Read } else { Access::Delete };
+            if let Some((last, rest)) = operands.split_last() {
+                rest.iter().for_each(|path| add(from, path));
+                if from == Access::Delete {
+                    // A secret that is moved can be read at its new place.
+                    rest.iter().for_each(|path| add(Access::Read, path));
+                }
+                add(Access::Write, last);
+            }
+        }
+        Operands::Keys => {
+            for operand in operands {
+                if let Some(path) = operand.text.strip_prefix("if=") {
+                    add(Access::Read, &Word::literal(path));
+                } else if let Some(path) = operand.text.strip_prefix("of=") {
+                    add(Access::Write, &Word::literal(path));
+                }
+            }
+        }
+    }
+    out
+}
+
+/// `sendMoney_now` as `send`, `money`, `now`.
+fn name_words(name: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut before = ' ';
+    let chars: Vec<char> = name.chars().collect();
+    for (at, &c) in chars.iter().enumerate() {
+        let next_is_lower = chars.get(at + 1).is_some_and(char::is_ascii_lowercase);
+        let starts = !c.is_ascii_alphanumeric()
+            || !before.is_ascii_alphanumeric()
+            || (c.is_ascii_uppercase() && (before.is_ascii_lowercase() || next_is_lower));
+        if c.is_ascii_alphanumeric() {
+            match words.last_mut() {
+                Some(word) if !starts => word.push(c.to_ascii_lowercase()),
+                _ => words.push(c.to_ascii_lowercase().to_string()),
+            }
+        }
+        before = c;
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,3 +1,154 @@
 //! What a call would do, read out of shell text, arguments and URLs.
+//!
+//! Facts are plain data without judgement: [`crate::rules`] give them a class. The one exception is [`Note`], the things that
+//! make a text impossible to judge; their class is fixed here, so that no bundle can talk it away.
 
+pub mod args;
+mod caps;
 pub mod http;
+mod interpret;
+pub mod paths;
+pub mod scripts;
+mod second;
+mod shell;
+mod unwrap;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::class::Class;
+
+pub use shell::{from_argv, from_shell};
+pub use words::{OPAQUE, Word};
+
+/// Everything a program call or shell text would do.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Facts {
+    /// Every simple command, wrappers and the commands they start apart.
+    pub commands: Vec<Command>,
+    /// Files opened by redirection.
+    pub redirects: Vec<paths::PathUse>,
+    /// Variables that are set for some command or for the rest of the text.
+    pub assigned: BTreeSet<String>,
+    /// Code in other languages than the shell's.
+    pub code: Vec<Code>,
+    /// Functions that the text defines.
+    pub functions: BTreeSet<String>,
+    /// What makes the text hard or impossible to judge.
+    pub notes: BTreeSet<Note>,
+}
+
+/// One simple command.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Command {
+    /// File name of the program, or the whole path where that lies outside the system's program folders.
+    pub program: String,
+    /// Its arguments, quotes decoded.
+    pub args: Vec<Word>,
+    /// Wrappers around it, outermost first.
+    pub wrappers: Vec<String>,
+    /// The folder it starts in: relative to the call's own, or absolute; `None` is unknown.
+    pub cwd: Option<String>,
+    /// Whether more arguments arrive at run time, as with `xargs`.
+    pub more: bool,
+    /// What a script in its arguments does: [`scripts::RUNS`], [`scripts::WRITES`]; rules see them as options.
+    pub script: Vec<&'static str>,
+}
+
+/// Inline code of another language.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Code {
+    /// `python`, `sql`, …
+    pub language: &'static str,
+    /// The text, with [`OPAQUE`] for what is not known before it runs.
+    pub text: String,
+}
+
+/// What makes a text hard or impossible to judge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Note {
+    /// Longer, deeper or more than the analyser takes.
+    OverCap,
+    /// Not valid shell text.
+    Unparsable,
+    /// Two parsers read it differently.
+    ParsersDisagree,
+    /// The program's name is known at run time only.
+    DynamicProgram,
+    /// The text of a script is known at run time only.
+    DynamicCode,
+    /// What another command prints is run as code.
+    PipedCode,
+    /// A wrapper has an option that the analyser does not know, so that its command cannot be told.
+    UnclearWrapper,
+    /// A shell without any command: what it will do is not said.
+    BareShell,
+    /// The program's name was put together from a variable with one known value.
+    IndirectProgram,
+    /// A connection through the shell itself.
+    ShellSocket,
+}
+
+impl Note {
+    /// The class, fixed in code.
+    #[must_use]
+    pub const fn class(self) -> Class {
+        match self {
+            Self::IndirectProgram => Class::Yellow,
+            Self::OverCap
+            | Self::Unparsable
+            | Self::ParsersDisagree
+            | Self::DynamicProgram
+            | Self::DynamicCode
+            | Self::PipedCode
+            | Self::UnclearWrapper
+            | Self::BareShell
+            | Self::ShellSocket => Class::Red,
+        }
+    }
+
+    /// The id in answers.
+    #[must_use]
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::OverCap => "shell.over-cap",
+            Self::Unparsable => "shell.unparsable",
+            Self::ParsersDisagree => "shell.parsers-disagree",
+            Self::DynamicProgram => "shell.dynamic-program",
+            Self::DynamicCode => "shell.dynamic-code",
+            Self::PipedCode => "shell.piped-code",
+            Self::UnclearWrapper => "shell.unclear-wrapper",
+            Self::BareShell => "shell.bare-shell",
+            Self::IndirectProgram => "shell.indirect-program",
+            Self::ShellSocket => "shell.socket",
+        }
+    }
+
+    /// The reason, for people.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::OverCap => "is too long or too deeply nested to be checked",
+            Self::Unparsable => "cannot be read as shell text",
+            Self::ParsersDisagree => "can be read in two ways",
+            Self::DynamicProgram => "runs a program whose name is only known at run time",
+            Self::DynamicCode => "runs code that is only known at run time",
+            Self::PipedCode => "runs what another command prints as code",
+            Self::UnclearWrapper => "hides its command behind an option that is not known",
+            Self::BareShell => "starts a shell without saying what it will do",
+            Self::IndirectProgram => "takes a program's name from a variable",
+            Self::ShellSocket => "opens a network connection through the shell",
+        }
+    }
+}
+
+/// What the analyser must know from outside the text.
+pub struct Context<'a> {
+    /// Whether the rules know a program of that name.
+    pub knows: &'a dyn Fn(&str) -> bool,
+    /// Environment given with the call; its names are never taken for constants.
+    pub env: &'a BTreeMap<String, String>,
+}

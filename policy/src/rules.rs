@@ -1,16 +1,354 @@
 //! The rules: typed matchers over facts, read from TOML or canonical JSON, with examples checked at load.
+//!
+//! A rule has one subject (a program, a path access, an environment variable, inline code, an HTTP request, a tool, a
+//! message) and conditions on it, all of which must hold; it gives a class and a reason. Every rule that matches fires, and
+//! the gravest counts; a program that no rule mentions is Yellow. [`Syntax`] says how a program reads its arguments,
+//! [`PathList`] gives names to groups of paths.
 
-use std::sync::LazyLock;
+mod check;
+mod defaults;
+mod matching;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// A checked set of rules. Cheap to clone.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RuleSet(Vec<u8>);
+pub use check::InvalidRules;
+pub use defaults::default_rules;
+pub(crate) use matching::{HttpCall, Subject};
 
-/// The shipped rules, `policy/default/*.toml`, parsed once per process.
-#[must_use]
-pub fn default_rules() -> RuleSet {
-    static RULES: LazyLock<RuleSet> = LazyLock::new(|| RuleSet(Vec::new()));
-    RULES.clone()
+use crate::class::Class;
+use crate::facts::args::Reading;
+use crate::facts::paths::Access;
+
+/// A checked set of rules. Cheap to clone.
+#[derive(Clone)]
+pub struct RuleSet(Arc<Compiled>);
+
+struct Compiled {
+    document: Document,
+    /// Rules about a program, by its exact name.
+    by_program: HashMap<String, Vec<usize>>,
+    /// Rules about programs whose name begins so.
+    by_prefix: Vec<(String, usize)>,
+    syntax: HashMap<String, usize>,
+    /// Rules about anything else.
+    others: Vec<usize>,
+}
+
+/// The rules as they are written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Document {
+    /// How programs read their arguments.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub syntax: Vec<Syntax>,
+    /// Named groups of paths.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<PathList>,
+    /// The rules.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rule: Vec<Rule>,
+}
+
+/// How some programs read their arguments.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Syntax {
+    /// File names of the programs.
+    pub program: Vec<String>,
+    /// Options that take the next word.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<String>,
+    /// Options whose value is a path that is written.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub writes: Vec<String>,
+    /// Options whose value is a path that is read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reads: Vec<String>,
+    /// Whether `-name` is one option.
+    #[serde(skip_serializing_if = "is_false")]
+    pub single_dash: bool,
+    /// What the operands are.
+    #[serde(skip_serializing_if = "Operands::is_text")]
+    pub operands: Operands,
+    /// How many operands come before those (a pattern, a mode).
+    #[serde(skip_serializing_if = "is_zero")]
+    pub skip: usize,
+}
+
+/// What a program's operands are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Operands {
+    /// No paths.
+    #[default]
+    Text,
+    /// Paths that are read.
+    Read,
+    /// Paths that are written.
+    Write,
+    /// Paths that are deleted.
+    Delete,
+    /// Paths that are read, the last one is written.
+    Copy,
+    /// Paths that are deleted here, the last one is written.
+    Move,
+    /// `key=path`: `if=` is read, `of=` is written.
+    Keys,
+}
+
+impl Operands {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
+    fn is_text(&self) -> bool {
+        *self == Self::Text
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
+fn is_zero(value: &usize) -> bool {
+    *value == 0
+}
+
+/// A named group of paths; a path belongs to it when one of the lists fits. Compared without regard to case.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PathList {
+    /// What rules call it.
+    pub name: String,
+    /// The path itself or a folder above it: `/etc`, `~/.ssh`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub under: Vec<String>,
+    /// A part between slashes, `*` at its start or end: `.env`, `*.pem`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub part: Vec<String>,
+    /// The last part only, `*` as above.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub last: Vec<String>,
+    /// Paths that do not belong to it after all, compared as `last` and whole.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub except: Vec<String>,
+}
+
+/// One rule. Exactly one of `program`, `access`, `env`, `code`, `method`, `tool`, `message` says what it is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// Unique; `group.what`.
+    pub id: String,
+    /// What it demands.
+    pub class: Class,
+    /// For people: completes "It …".
+    pub reason: String,
+
+    /// File names of programs, `*` at the end for all that begin so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub program: Vec<String>,
+    /// The first operands must be one of these: `push`, `remote add`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sub: Vec<String>,
+    /// One of these options must be given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub option: Vec<String>,
+    /// None of these options may be given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without: Vec<String>,
+    /// One operand must look like one of these, `*` at either end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub operand: Vec<String>,
+    /// No operand may look like one of these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without_operand: Vec<String>,
+    /// One argument (for code: the text; for HTTP: path and query) must contain one of these, without regard to case.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contains: Vec<String>,
+    /// At least so many operands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_operands: Option<usize>,
+    /// At most so many operands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_operands: Option<usize>,
+    /// The rule holds for arguments that are only known at run time, too.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub any_arguments: bool,
+
+    /// What is done with a path.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub access: Vec<Access>,
+    /// With `access`: names of path lists, or `workspace`, `outside`, `unknown`, `folder`, `everything`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub path: Vec<String>,
+
+    /// Names of variables that are set, `*` at either end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<String>,
+
+    /// Languages of inline code.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub code: Vec<String>,
+
+    /// HTTP methods, `*` for any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub method: Vec<String>,
+    /// With `method`: `own`, `known`, `unlisted`, `metadata`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub host: Vec<String>,
+
+    /// Words in the name of a tool that Wardkeep does not know; `*` for any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tool: Vec<String>,
+
+    /// The rule is about messages.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub message: bool,
+
+    /// Calls on which it must fire; at least one.
+    #[serde(rename = "match")]
+    pub matches: Vec<String>,
+    /// Calls on which it must not fire.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_match: Vec<String>,
+}
+
+impl RuleSet {
+    /// Reads rules from TOML texts, which are taken together, and checks every example.
+    ///
+    /// # Errors
+    /// [`InvalidRules`]: not TOML of this form, two rules of one id, a rule that cannot match, an example that fails.
+    pub fn from_toml(texts: &[&str]) -> Result<Self, InvalidRules> {
+        let set = Self::unchecked(parse_toml(texts)?)?;
+        check::examples(&set)?;
+        Ok(set)
+    }
+
+    /// Builds from a document and checks every example.
+    ///
+    /// # Errors
+    /// [`InvalidRules`], as for [`RuleSet::from_toml`].
+    pub fn from_document(document: Document) -> Result<Self, InvalidRules> {
+        let set = Self::unchecked(document)?;
+        check::examples(&set)?;
+        Ok(set)
+    }
+
+    fn unchecked(document: Document) -> Result<Self, InvalidRules> {
+        check::form(&document)?;
+        let mut compiled = Compiled {
+            by_program: HashMap::new(),
+            by_prefix: Vec::new(),
+            syntax: HashMap::new(),
+            others: Vec::new(),
+            document: Document::default(),
+        };
+        for (at, rule) in document.rule.iter().enumerate() {
+            if rule.program.is_empty() {
+                compiled.others.push(at);
+            }
+            for name in &rule.program {
+                match name.strip_suffix('*') {
+                    Some(prefix) => compiled.by_prefix.push((prefix.to_owned(), at)),
+                    None => compiled.by_program.entry(name.clone()).or_default().push(at),
+                }
+            }
+        }
+        for (at, syntax) in document.syntax.iter().enumerate() {
+            for name in &syntax.program {
+                compiled.syntax.insert(name.clone(), at);
+            }
+        }
+        compiled.document = document;
+        Ok(Self(Arc::new(compiled)))
+    }
+
+    /// The rules as they are written.
+    #[must_use]
+    pub fn document(&self) -> &Document {
+        &self.0.document
+    }
+
+    /// Whether any rule is about that program.
+    #[must_use]
+    pub fn knows(&self, program: &str) -> bool {
+        self.0.by_program.contains_key(program) || self.0.by_prefix.iter().any(|(prefix, _)| program.starts_with(prefix))
+    }
+
+    /// How that program reads its arguments, if the rules say.
+    #[must_use]
+    pub fn syntax(&self, program: &str) -> Option<&Syntax> {
+        self.0.syntax.get(program).map(|at| &self.0.document.syntax[*at])
+    }
+
+    pub(crate) fn about_program<'s>(&'s self, program: &'s str) -> impl Iterator<Item = &'s Rule> + 's {
+        let exact = self.0.by_program.get(program).into_iter().flatten().copied();
+        let prefixed = self.0.by_prefix.iter().filter(move |(p, _)| program.starts_with(p.as_str())).map(|(_, at)| *at);
+        exact.chain(prefixed).map(|at| &self.0.document.rule[at])
+    }
+
+    pub(crate) fn about_others(&self) -> impl Iterator<Item = &Rule> {
+        self.0.others.iter().map(|at| &self.0.document.rule[*at])
+    }
+
+    /// The names of every list that holds the normalised path.
+    pub(crate) fn lists_of(&self, path: &str) -> BTreeSet<&str> {
+        let lists = self.0.document.paths.iter().filter(|list| list.holds(path));
+        lists.map(|list| list.name.as_str()).collect()
+    }
+}
+
+impl Syntax {
+    /// The part that taking arguments apart needs.
+    #[must_use]
+    pub fn reading(&self) -> Reading<'_> {
+        Reading { values: &self.values, single_dash: self.single_dash }
+    }
+}
+
+fn parse_toml(texts: &[&str]) -> Result<Document, InvalidRules> {
+    let mut whole = Document::default();
+    for text in texts {
+        let one: Document = toml::from_str(text).map_err(|e| InvalidRules::Form(e.to_string()))?;
+        whole.syntax.extend(one.syntax);
+        whole.paths.extend(one.paths);
+        whole.rule.extend(one.rule);
+    }
+    Ok(whole)
+}
+
+impl fmt::Debug for RuleSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RuleSet({} rules)", self.0.document.rule.len())
+    }
+}
+
+impl PartialEq for RuleSet {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0.document == other.0.document
+    }
+}
+
+impl Serialize for RuleSet {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.0.document.serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for RuleSet {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let document = Document::deserialize(from)?;
+        // The shipped rules were checked by this crate's tests; checking them again on each start would only cost time.
+        let shipped = default_rules();
+        if document == shipped.0.document {
+            return Ok(shipped);
+        }
+        Self::from_document(document).map_err(serde::de::Error::custom)
+    }
 }

@@ -2,6 +2,9 @@
 
 use url::Url;
 
+use super::args::Parsed;
+use super::words::Word;
+
 /// Where a request goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
@@ -45,4 +48,104 @@ impl Target {
             has_credentials: !url.username().is_empty() || url.password().is_some(),
         })
     }
+}
+
+impl Target {
+    /// Whether it is a cloud's metadata service, which hands out the machine's credentials.
+    #[must_use]
+    pub fn is_metadata(&self) -> bool {
+        matches!(
+            self.host.as_str(),
+            "169.254.169.254" | "[fd00:ec2::254]" | "metadata.google.internal" | "metadata" | "100.100.100.200"
+        )
+    }
+}
+
+/// A request that a program on the command line makes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ProgramRequest {
+    /// Upper case.
+    pub(crate) method: String,
+    /// As written, with `http://` added where there is no scheme.
+    pub(crate) url: String,
+    /// Files that are sent.
+    pub(crate) reads: Vec<String>,
+}
+
+/// The requests that `curl`, `wget` and their relatives make; empty for any other program.
+pub(crate) fn of_program(name: &str, parsed: &Parsed) -> Vec<ProgramRequest> {
+    match name {
+        "curl" => curl(parsed),
+        "wget" | "wget2" | "aria2c" | "axel" => wget(parsed),
+        "http" | "https" | "xh" | "xhs" | "curlie" => httpie(parsed),
+        _ => Vec::new(),
+    }
+}
+
+fn curl(parsed: &Parsed) -> Vec<ProgramRequest> {
+    let data = ["-d", "--data", "--data-raw", "--data-binary", "--data-urlencode", "--data-ascii", "-F", "--form", "--json"];
+    let has = |options: &[&str]| options.iter().any(|option| parsed.has(option));
+    let explicit = parsed.value("-X").or_else(|| parsed.value("--request")).map(|word| word.text.to_ascii_uppercase());
+    let implied = if has(&["-T", "--upload-file"]) {
+        "PUT"
+    } else if has(&["-G", "--get"]) {
+        "GET"
+    } else if has(&data) {
+        "POST"
+    } else if has(&["-I", "--head"]) {
+        "HEAD"
+    } else {
+        "GET"
+    };
+    let mut reads = Vec::new();
+    for (option, value) in &parsed.options {
+        let Some(value) = value else { continue };
+        if data.contains(&option.as_str()) {
+            reads.extend(value.text.rsplit_once('@').map(|(_, path)| path.to_owned()));
+        } else if matches!(option.as_str(), "-T" | "--upload-file") {
+            reads.push(value.text.clone());
+        }
+    }
+    let urls = parsed.options.iter().filter(|(o, _)| o == "--url").filter_map(|(_, url)| url.as_ref());
+    let mut urls: Vec<&Word> = urls.chain(&parsed.operands).collect();
+    let fallback = Word::opaque();
+    if urls.is_empty() && !has(&["-V", "--version", "-h", "--help"]) {
+        // The address comes from a config file or at run time.
+        urls.push(&fallback);
+    }
+    let method = |url: &Word| match (&explicit, url.text.split_once("://").map(|(scheme, _)| scheme)) {
+        (Some(method), _) => method.clone(),
+        // Mail and file transfer send when they upload, else they fetch.
+        (None, _) => implied.to_owned(),
+    };
+    urls.iter().map(|url| ProgramRequest { method: method(url), url: absolute(&url.text), reads: reads.clone() }).collect()
+}
+
+fn wget(parsed: &Parsed) -> Vec<ProgramRequest> {
+    let sends = ["--post-data", "--post-file", "--body-data", "--body-file"];
+    let method = match parsed.value("--method") {
+        Some(method) => method.text.to_ascii_uppercase(),
+        None if sends.iter().any(|option| parsed.has(option)) => "POST".to_owned(),
+        None => "GET".to_owned(),
+    };
+    let files = ["--post-file", "--body-file"];
+    let reads: Vec<String> = files.iter().filter_map(|o| parsed.value(o)).map(|word| word.text.clone()).collect();
+    let request = |url: &Word| ProgramRequest { method: method.clone(), url: absolute(&url.text), reads: reads.clone() };
+    parsed.operands.iter().map(request).collect()
+}
+
+fn httpie(parsed: &Parsed) -> Vec<ProgramRequest> {
+    let mut operands = parsed.operands.iter().map(|word| word.text.as_str());
+    let Some(first) = operands.next() else { return Vec::new() };
+    let is_method = first.len() >= 3 && first.bytes().all(|b| b.is_ascii_alphabetic()) && first.len() <= 7;
+    let (method, url) = match (is_method, operands.next()) {
+        (true, Some(url)) => (first.to_ascii_uppercase(), url),
+        (_, Some(_)) => ("POST".to_owned(), first),
+        (_, None) => ("GET".to_owned(), first),
+    };
+    vec![ProgramRequest { method, url: absolute(url), reads: Vec::new() }]
+}
+
+fn absolute(url: &str) -> String {
+    if url.contains("://") { url.to_owned() } else { format!("http://{url}") }
 }

@@ -1,0 +1,94 @@
+//! Options and operands of one command, read as that program reads them.
+
+use super::words::Word;
+
+/// How a program reads its arguments, as far as the rules say.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Reading<'a> {
+    /// Options that take the next word, with their dashes: `-o`, `--output`.
+    pub values: &'a [String],
+    /// Whether `-name` is one option and not the letters n, a, m, e.
+    pub single_dash: bool,
+}
+
+/// Arguments taken apart.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Parsed {
+    /// Options with their dashes, clusters taken apart, the value if one is given.
+    pub options: Vec<(String, Option<Word>)>,
+    /// The rest, in order.
+    pub operands: Vec<Word>,
+    /// Whether some word might turn out to be an option.
+    pub opaque: bool,
+}
+
+impl Parsed {
+    /// Reads `args`.
+    #[must_use]
+    pub fn read(args: &[Word], reading: Reading<'_>) -> Self {
+        let mut out = Self::default();
+        let takes = |option: &str| reading.values.iter().any(|v| v == option);
+        let mut at = 0;
+        let mut options = true;
+        while let Some(word) = args.get(at) {
+            at += 1;
+            let text = word.text.as_str();
+            if options && text == "--" {
+                options = false;
+            } else if !options || text.len() < 2 || !text.starts_with(['-', '+']) || text.starts_with("+%") {
+                out.opaque |= options && word.may_be_option();
+                out.operands.push(word.clone());
+            } else if text.starts_with("--") || reading.single_dash {
+                let (name, mut value) = match text.split_once('=') {
+                    Some((name, value)) => (name, Some(Word { text: value.to_owned(), glob: word.glob })),
+                    None => (text, None),
+                };
+                if value.is_none() && takes(name) {
+                    value = args.get(at).cloned();
+                    at += 1;
+                }
+                out.options.push((name.to_owned(), value));
+            } else {
+                at += out.cluster(text, args.get(at), &takes);
+            }
+        }
+        out
+    }
+
+    /// Takes `-abc` apart; how many further words it used.
+    fn cluster(&mut self, text: &str, next: Option<&Word>, takes: &dyn Fn(&str) -> bool) -> usize {
+        let dash = &text[..1];
+        for (i, c) in text.char_indices().skip(1) {
+            let option = format!("{dash}{c}");
+            let rest = &text[i + c.len_utf8()..];
+            if takes(&option) {
+                let attached = (!rest.is_empty()).then(|| Word::literal(rest));
+                let used = usize::from(attached.is_none());
+                self.options.push((option, attached.or_else(|| next.cloned())));
+                return used;
+            }
+            self.options.push((option, None));
+        }
+        // Also as a whole, for programs with single-dash words that nobody listed.
+        if text.chars().count() > 2 {
+            self.options.push((text.to_owned(), None));
+        }
+        0
+    }
+
+    /// Whether an option is given: itself, with `=value`, or (from two letters on) shortened as GNU programs allow.
+    #[must_use]
+    pub fn has(&self, wanted: &str) -> bool {
+        self.options.iter().any(|(name, _)| is_option(name, wanted))
+    }
+
+    /// The value of an option.
+    #[must_use]
+    pub fn value(&self, wanted: &str) -> Option<&Word> {
+        self.options.iter().find(|(name, _)| is_option(name, wanted)).and_then(|(_, value)| value.as_ref())
+    }
+}
+
+fn is_option(given: &str, wanted: &str) -> bool {
+    given == wanted || (given.len() >= 4 && given.starts_with("--") && wanted.starts_with(given))
+}

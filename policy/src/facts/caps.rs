@@ -1,0 +1,84 @@
+//! Limits that hold before any parser sees a text: both parsers may exhaust the stack or the clock on deep input.
+
+/// Bytes of one shell text.
+pub(super) const MAX_BYTES: usize = 16 * 1024;
+/// Nesting of brackets and compound commands, and of texts within texts.
+pub(super) const MAX_DEPTH: usize = 20;
+/// Simple commands of one call.
+pub(super) const MAX_COMMANDS: usize = 200;
+
+/// Totals that bound the parsers whatever the quoting is; nothing honest comes near them.
+const MAX_SUBSTITUTIONS: usize = 60;
+const MAX_PARENS: usize = 400;
+const MAX_BRACES: usize = 800;
+const MAX_SEPARATORS: usize = 2_000;
+/// `! ! ! !`, `time time`: each nests the next without a bracket.
+const MAX_PREFIXES: usize = 20;
+
+/// Whether `text` may be handed to the parsers. One pass, no allocation beyond two counters.
+pub(super) fn within(text: &str) -> bool {
+    text.len() <= MAX_BYTES && totals_are_low(text) && brackets_are_shallow(text) && keywords_are_shallow(text)
+}
+
+fn totals_are_low(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let count = |wanted: &[u8]| bytes.iter().filter(|b| wanted.contains(b)).count();
+    let pairs = |first: &[u8]| bytes.windows(2).filter(|pair| pair[1] == b'(' && first.contains(&pair[0])).count();
+    pairs(b"$<>") + count(b"`") / 2 <= MAX_SUBSTITUTIONS
+        && count(b"(") <= MAX_PARENS
+        && count(b"{") <= MAX_BRACES
+        && count(b";|&\n") <= MAX_SEPARATORS
+}
+
+/// Depth of brackets, once as if there were no quotes and once with quotes honoured: data in quotes may close what code
+/// opened in the first count, a stray quote may hide code in the second.
+fn brackets_are_shallow(text: &str) -> bool {
+    let (mut plain, mut quoted) = (0_usize, 0_usize);
+    let (mut single, mut escaped) = (false, false);
+    for byte in text.bytes() {
+        if escaped {
+            escaped = false;
+            continue;
+        }
+        match byte {
+            b'\\' if !single => escaped = true,
+            b'\'' => single = !single,
+            b'(' | b'{' => {
+                plain += 1;
+                quoted += usize::from(!single);
+            }
+            b')' | b'}' => {
+                plain = plain.saturating_sub(1);
+                quoted = quoted.saturating_sub(usize::from(!single));
+            }
+            _ => {}
+        }
+        if plain > MAX_DEPTH && quoted > MAX_DEPTH {
+            return false;
+        }
+    }
+    true
+}
+
+/// Depth of `if`, `while` and the like where a command may begin.
+fn keywords_are_shallow(text: &str) -> bool {
+    let (mut depth, mut prefixes) = (0_usize, 0_usize);
+    for line in text.split(['\n', ';', '|', '&', '(', '{', '`']) {
+        for word in line.split_ascii_whitespace() {
+            match word {
+                "if" | "while" | "until" | "for" | "case" | "select" => depth += 1,
+                "fi" | "done" | "esac" => depth = depth.saturating_sub(1),
+                "!" | "time" | "coproc" => prefixes += 1,
+                "then" | "else" | "elif" | "do" => {}
+                _ => {
+                    prefixes = 0;
+                    break;
+                }
+            }
+            if depth > MAX_DEPTH || prefixes > MAX_PREFIXES {
+                return false;
+            }
+        }
+    }
+    true
+}

@@ -1,0 +1,251 @@
+//! Interpreters: where their code comes from decides what is known about it.
+
+use super::shell::{Around, Stdin, Walker};
+use super::words::{Surroundings as _, Word};
+use super::{Code, Note};
+
+const SHELLS: &[&str] = &["sh", "bash", "dash", "zsh", "ksh", "mksh", "ash", "rbash", "fish", "csh", "tcsh"];
+
+/// An interpreter of another language.
+struct Interpreter {
+    names: &'static [&'static str],
+    language: &'static str,
+    /// Short options whose value is code; they may end a cluster.
+    code: &'static str,
+    /// Long options whose value is code.
+    long_code: &'static [&'static str],
+    /// Short options that say where else the code is (`-m`, `-f`), or that nothing runs.
+    elsewhere: &'static [&'static str],
+    /// Which operand is code, counted from 0.
+    operand: Option<usize>,
+}
+
+const INTERPRETERS: &[Interpreter] = &[
+    Interpreter {
+        names: &["python", "pypy", "ipython"],
+        language: "python",
+        code: "c",
+        long_code: &[],
+        elsewhere: &["-m", "-V", "--version", "-h", "--help"],
+        operand: None,
+    },
+    Interpreter {
+        names: &["perl"],
+        language: "perl",
+        code: "eE",
+        long_code: &[],
+        elsewhere: &["-v", "-V", "--version", "-h"],
+        operand: None,
+    },
+    Interpreter {
+        names: &["ruby"],
+        language: "ruby",
+        code: "e",
+        long_code: &[],
+        elsewhere: &["-v", "--version", "-h", "--help"],
+        operand: None,
+    },
+    Interpreter {
+        names: &["node", "nodejs", "bun", "deno", "tsx", "ts-node"],
+        language: "javascript",
+        code: "ep",
+        long_code: &["--eval", "--print", "eval"],
+        elsewhere: &["-v", "--version", "-h", "--help", "--test"],
+        operand: None,
+    },
+    Interpreter {
+        names: &["php"],
+        language: "php",
+        code: "r",
+        long_code: &["--run"],
+        elsewhere: &["-v", "--version", "-h", "-i", "-m", "-S"],
+        operand: None,
+    },
+    Interpreter {
+        names: &["lua", "luajit", "Rscript", "R", "julia", "groovy", "elixir", "osascript", "tclsh", "pwsh", "powershell"],
+        language: "other",
+        code: "eEc",
+        long_code: &["-Command", "--eval"],
+        elsewhere: &["-v", "--version", "--help"],
+        operand: None,
+    },
+    Interpreter {
+        names: &["psql", "pgcli"],
+        language: "sql",
+        code: "c",
+        long_code: &["--command"],
+        elsewhere: &["-f", "--file", "-l", "--list", "--version", "--help"],
+        operand: None,
+    },
+    Interpreter {
+        names: &["mysql", "mariadb", "mycli", "clickhouse-client"],
+        language: "sql",
+        code: "eq",
+        long_code: &["--execute", "--query"],
+        elsewhere: &["--version", "--help"],
+        operand: None,
+    },
+    Interpreter {
+        names: &["sqlite3", "sqlite", "duckdb"],
+        language: "sql",
+        code: "",
+        long_code: &["-cmd"],
+        elsewhere: &["-version", "--version", "-help"],
+        operand: Some(1),
+    },
+    Interpreter {
+        names: &["mongosh", "mongo"],
+        language: "mongo",
+        code: "",
+        long_code: &["--eval"],
+        elsewhere: &["--version", "--help"],
+        operand: None,
+    },
+];
+
+/// The file name of a program in one of the system's folders; the path itself anywhere else.
+pub(super) fn file_name(program: &str) -> String {
+    const FOLDERS: &[&str] = &["/bin", "/usr/bin", "/sbin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/snap/bin"];
+    match program.rsplit_once('/') {
+        Some((folder, name)) if FOLDERS.contains(&folder) && !name.is_empty() => name.to_owned(),
+        _ => program.to_owned(),
+    }
+}
+
+fn unversioned(name: &str) -> &str {
+    name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.')
+}
+
+impl Walker<'_> {
+    /// Looks into an interpreter's code; whether nothing is left to say about the command itself.
+    pub(super) fn interpreted(&mut self, name: &str, args: &[Word], stdin: &Stdin, around: &Around) -> bool {
+        if SHELLS.contains(&unversioned(name)) {
+            self.shell(name, args, stdin, around);
+            return true;
+        }
+        if matches!(name, "source" | ".") {
+            self.sourced(args);
+            return false;
+        }
+        // `mysql` and friends keep their digits; `python3.12` loses them.
+        let bare = unversioned(name);
+        let Some(interpreter) = INTERPRETERS.iter().find(|i| i.names.contains(&name) || i.names.contains(&bare)) else {
+            return false;
+        };
+        self.language(interpreter, args, stdin, around);
+        self.plain(if interpreter.names.contains(&name) { name } else { bare }, args, around);
+        true
+    }
+
+    fn shell(&mut self, name: &str, args: &[Word], stdin: &Stdin, around: &Around) {
+        let mut code_follows = false;
+        let mut from_stdin = false;
+        let mut at = 0;
+        while let Some(word) = args.get(at) {
+            let text = word.text.as_str();
+            if word.may_be_option() {
+                self.note(Note::DynamicCode);
+                return;
+            }
+            if matches!(text, "--version" | "--help") || (text == "-n" && !code_follows) {
+                return self.plain(name, args, around);
+            }
+            at += 1;
+            if text == "--" || text == "-" {
+                break;
+            } else if text.starts_with("--") {
+                at += usize::from(matches!(text, "--rcfile" | "--init-file"));
+            } else if let Some(cluster) = text.strip_prefix(['-', '+']).filter(|c| !c.is_empty()) {
+                code_follows |= cluster.contains('c');
+                from_stdin |= cluster.contains('s');
+                at += usize::from(cluster.ends_with(['o', 'O']));
+            } else {
+                at -= 1;
+                break;
+            }
+        }
+        match args.get(at) {
+            Some(code) if code_follows => self.text(code),
+            None if code_follows || around.more => self.note(Note::DynamicCode),
+            Some(script) if !from_stdin => {
+                if is_stream(&script.text) || script.has_opaque() {
+                    self.note(Note::PipedCode);
+                }
+                self.plain(name, &args[at..], around);
+            }
+            _ => match stdin {
+                Stdin::Known(text) => self.text(text),
+                Stdin::Stream => self.note(Note::PipedCode),
+                Stdin::File => self.plain(name, &[Word::literal("script")], around),
+                Stdin::Nothing => self.note(Note::BareShell),
+            },
+        }
+    }
+
+    fn sourced(&mut self, args: &[Word]) {
+        if args.first().is_none_or(|file| file.has_opaque() || is_stream(&file.text)) {
+            self.note(Note::PipedCode);
+        }
+    }
+
+    fn language(&mut self, interpreter: &Interpreter, args: &[Word], stdin: &Stdin, around: &Around) {
+        let mut operands = Vec::new();
+        let mut settled = false;
+        let mut at = 0;
+        while let Some(word) = args.get(at) {
+            let text = word.text.as_str();
+            at += 1;
+            let (long, value) = text.split_once('=').map_or((text, None), |(long, value)| (long, Some(value)));
+            if interpreter.long_code.contains(&long) {
+                let code = value.map(Word::literal).or_else(|| args.get(at).cloned());
+                at += usize::from(value.is_none());
+                settled = true;
+                self.inline(interpreter, code.as_ref());
+            } else if interpreter.elsewhere.contains(&long) {
+                settled = true;
+            } else if let Some(cluster) = text.strip_prefix('-').filter(|c| !c.is_empty() && !c.starts_with('-')) {
+                if let Some((i, c)) = cluster.char_indices().find(|(_, c)| interpreter.code.contains(*c)) {
+                    let rest = &cluster[i + c.len_utf8()..];
+                    let attached = (!rest.is_empty()).then(|| Word::literal(rest));
+                    let code = attached.clone().or_else(|| args.get(at).cloned());
+                    at += usize::from(attached.is_none());
+                    settled = true;
+                    self.inline(interpreter, code.as_ref());
+                }
+            } else if text != "-" && !text.starts_with("--") {
+                operands.push(word.clone());
+            }
+        }
+        if let Some(code) = interpreter.operand.and_then(|n| operands.get(n)) {
+            self.inline(interpreter, Some(code));
+            return;
+        }
+        let data = matches!(interpreter.language, "sql" | "mongo");
+        if settled || (!operands.is_empty() && !data) {
+            if !settled && operands.first().is_some_and(|script| is_stream(&script.text)) {
+                self.note(Note::PipedCode);
+            }
+            return;
+        }
+        match stdin {
+            Stdin::Known(text) => self.inline(interpreter, Some(text)),
+            Stdin::Stream => self.note(Note::PipedCode),
+            Stdin::Nothing if around.more => self.note(Note::DynamicCode),
+            Stdin::File | Stdin::Nothing => {}
+        }
+    }
+
+    fn inline(&mut self, interpreter: &Interpreter, code: Option<&Word>) {
+        match code {
+            Some(code) => {
+                self.facts.code.push(Code { language: interpreter.language, text: code.text.clone() });
+            }
+            None => self.note(Note::DynamicCode),
+        }
+    }
+}
+
+/// Whether a script's path is really another command's output.
+fn is_stream(path: &str) -> bool {
+    path.starts_with("/dev/fd/") || path.starts_with("/proc/self/fd/") || path == "/dev/stdin"
+}

@@ -1,0 +1,209 @@
+//! The second opinion: both parsers must see the same simple commands.
+//!
+//! Each tree is flattened to the raw words, assignments, redirections and here-documents of every simple command, in the
+//! order of the text. A difference means that the text can be read in two ways, and what runs may be the other one.
+
+use brush_parser::ast;
+use rable::{Node, NodeKind};
+
+/// One simple command as raw text.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Plain {
+    words: Vec<String>,
+    redirects: Vec<String>,
+}
+
+/// Whether the second parser reads `text` as the first did.
+pub(super) fn agrees(text: &str, first: &ast::Program) -> bool {
+    let Ok(nodes) = rable::parse(text, true) else { return false };
+    let mut theirs = Vec::new();
+    nodes.iter().for_each(|node| rable_node(node, &mut theirs));
+    let mut ours = Vec::new();
+    first.complete_commands.iter().for_each(|list| brush_list(list, &mut ours));
+    ours == theirs
+}
+
+fn clean(text: &str) -> String {
+    text.replace("\\\n", "")
+}
+
+fn brush_list(list: &ast::CompoundList, out: &mut Vec<Plain>) {
+    for item in &list.0 {
+        for (_, pipeline) in &item.0 {
+            pipeline.seq.iter().for_each(|command| brush_command(command, out));
+        }
+    }
+}
+
+fn brush_command(command: &ast::Command, out: &mut Vec<Plain>) {
+    match command {
+        ast::Command::Simple(simple) => brush_simple(simple, out),
+        ast::Command::Compound(compound, redirects) => {
+            brush_compound(compound, out);
+            brush_redirects(redirects.as_ref(), out);
+        }
+        ast::Command::Function(function) => {
+            brush_compound(&function.body.0, out);
+            brush_redirects(function.body.1.as_ref(), out);
+        }
+        ast::Command::ExtendedTest(_, redirects) => brush_redirects(redirects.as_ref(), out),
+    }
+}
+
+fn brush_compound(compound: &ast::CompoundCommand, out: &mut Vec<Plain>) {
+    use ast::CompoundCommand as C;
+    match compound {
+        C::Arithmetic(_) => {}
+        C::ArithmeticForClause(c) => brush_list(&c.body.list, out),
+        C::BraceGroup(c) => brush_list(&c.list, out),
+        C::Subshell(c) => brush_list(&c.list, out),
+        C::ForClause(c) => brush_list(&c.body.list, out),
+        C::CaseClause(c) => c.cases.iter().filter_map(|case| case.cmd.as_ref()).for_each(|list| brush_list(list, out)),
+        C::IfClause(c) => {
+            brush_list(&c.condition, out);
+            brush_list(&c.then, out);
+            for other in c.elses.iter().flatten() {
+                other.condition.iter().for_each(|list| brush_list(list, out));
+                brush_list(&other.body, out);
+            }
+        }
+        C::WhileClause(c) | C::UntilClause(c) => {
+            brush_list(&c.0, out);
+            brush_list(&c.1.list, out);
+        }
+        C::Coprocess(c) => brush_command(&c.body, out),
+    }
+}
+
+fn brush_simple(simple: &ast::SimpleCommand, out: &mut Vec<Plain>) {
+    use ast::CommandPrefixOrSuffixItem as Item;
+    let mut plain = Plain::default();
+    let mut inner = Vec::new();
+    let mut item = |item: &Item, plain: &mut Plain| match item {
+        Item::Word(word) | Item::AssignmentWord(_, word) => plain.words.push(clean(&word.value)),
+        Item::IoRedirect(redirect) => brush_redirect(redirect, plain, &mut inner),
+        Item::ProcessSubstitution(_, subshell) => {
+            plain.words.push("(…)".to_owned());
+            brush_list(&subshell.list, &mut inner);
+        }
+    };
+    simple.prefix.iter().flat_map(|p| &p.0).for_each(|i| item(i, &mut plain));
+    plain.words.extend(simple.word_or_name.iter().map(|word| clean(&word.value)));
+    simple.suffix.iter().flat_map(|s| &s.0).for_each(|i| item(i, &mut plain));
+    out.push(plain);
+    out.append(&mut inner);
+}
+
+fn brush_redirects(redirects: Option<&ast::RedirectList>, out: &mut Vec<Plain>) {
+    let mut plain = Plain::default();
+    let mut inner = Vec::new();
+    redirects.iter().flat_map(|list| &list.0).for_each(|redirect| brush_redirect(redirect, &mut plain, &mut inner));
+    if !plain.redirects.is_empty() {
+        out.push(plain);
+    }
+    out.append(&mut inner);
+}
+
+fn brush_redirect(redirect: &ast::IoRedirect, plain: &mut Plain, inner: &mut Vec<Plain>) {
+    use ast::IoFileRedirectTarget as Target;
+    let fd = |fd: &Option<ast::IoFd>| fd.map_or_else(String::new, |fd| fd.to_string());
+    plain.redirects.push(match redirect {
+        ast::IoRedirect::File(n, kind, target) => {
+            let target = match target {
+                Target::Filename(word) | Target::Duplicate(word) => clean(&word.value),
+                Target::Fd(fd) => fd.to_string(),
+                Target::ProcessSubstitution(_, subshell) => {
+                    brush_list(&subshell.list, inner);
+                    "(…)".to_owned()
+                }
+            };
+            format!("{}{kind}{target}", fd(n))
+        }
+        ast::IoRedirect::HereDocument(n, doc) => {
+            format!("{}<<{}{}", fd(n), if doc.requires_expansion { "" } else { "'" }, doc.doc.value)
+        }
+        ast::IoRedirect::HereString(n, word) => format!("{}<<<{}", fd(n), clean(&word.value)),
+        ast::IoRedirect::OutputAndError(word, append) => {
+            format!("&>{}{}", if *append { ">" } else { "" }, clean(&word.value))
+        }
+    });
+}
+
+fn rable_node(node: &Node, out: &mut Vec<Plain>) {
+    use NodeKind as K;
+    match &node.kind {
+        K::Command { assignments, words, redirects } => {
+            let mut plain = Plain::default();
+            let mut inner = Vec::new();
+            assignments.iter().chain(words).for_each(|word| plain.words.push(rable_word(word, &mut inner)));
+            redirects.iter().for_each(|redirect| rable_redirect(redirect, &mut plain, &mut inner));
+            out.push(plain);
+            out.append(&mut inner);
+        }
+        K::Pipeline { commands, .. } => commands.iter().for_each(|command| rable_node(command, out)),
+        K::List { items } => items.iter().for_each(|item| rable_node(&item.command, out)),
+        K::If { condition, then_body, else_body, redirects } => {
+            rable_node(condition, out);
+            rable_node(then_body, out);
+            else_body.iter().for_each(|body| rable_node(body, out));
+            rable_redirects(redirects, out);
+        }
+        K::While { condition, body, redirects } | K::Until { condition, body, redirects } => {
+            rable_node(condition, out);
+            rable_node(body, out);
+            rable_redirects(redirects, out);
+        }
+        K::For { body, redirects, .. }
+        | K::ForArith { body, redirects, .. }
+        | K::Select { body, redirects, .. }
+        | K::Subshell { body, redirects }
+        | K::BraceGroup { body, redirects } => {
+            rable_node(body, out);
+            rable_redirects(redirects, out);
+        }
+        K::Case { patterns, redirects, .. } => {
+            patterns.iter().filter_map(|pattern| pattern.body.as_ref()).for_each(|body| rable_node(body, out));
+            rable_redirects(redirects, out);
+        }
+        K::Function { body, .. } => rable_node(body, out),
+        K::Coproc { command, .. } => rable_node(command, out),
+        K::Negation { pipeline } | K::Time { pipeline, .. } => rable_node(pipeline, out),
+        K::ArithmeticCommand { redirects, .. } | K::ConditionalExpr { redirects, .. } => rable_redirects(redirects, out),
+        _ => {}
+    }
+}
+
+fn rable_word(word: &Node, inner: &mut Vec<Plain>) -> String {
+    let NodeKind::Word { value, parts, .. } = &word.kind else { return String::new() };
+    if let [part] = parts.as_slice()
+        && let NodeKind::ProcessSubstitution { command, .. } = &part.kind
+    {
+        rable_node(command, inner);
+        return "(…)".to_owned();
+    }
+    clean(value)
+}
+
+fn rable_redirects(redirects: &[Node], out: &mut Vec<Plain>) {
+    let mut plain = Plain::default();
+    let mut inner = Vec::new();
+    redirects.iter().for_each(|redirect| rable_redirect(redirect, &mut plain, &mut inner));
+    if !plain.redirects.is_empty() {
+        out.push(plain);
+    }
+    out.append(&mut inner);
+}
+
+fn rable_redirect(redirect: &Node, plain: &mut Plain, inner: &mut Vec<Plain>) {
+    let number = |fd: i32| if fd < 0 { String::new() } else { fd.to_string() };
+    match &redirect.kind {
+        NodeKind::Redirect { op, target, fd, varfd } => {
+            let variable = varfd.as_ref().map_or_else(String::new, |name| format!("{{{name}}}"));
+            plain.redirects.push(format!("{variable}{}{op}{}", number(*fd), rable_word(target, inner)));
+        }
+        NodeKind::HereDoc { content, quoted, fd, .. } => {
+            plain.redirects.push(format!("{}<<{}{content}", number(*fd), if *quoted { "'" } else { "" }));
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,413 @@
+//! Programs that start other programs: what they start is looked at as if it stood alone.
+
+use super::interpret::file_name;
+use super::shell::{Around, Stdin, Walker};
+use super::words::{OPAQUE, Surroundings as _, Word};
+use super::{Command, Note, caps};
+
+/// How to find the command behind a wrapper. An option that is not listed is refused: it might take the next word.
+struct Wrapper {
+    name: &'static str,
+    /// Short options with a value.
+    values: &'static str,
+    /// Short options without.
+    flags: &'static str,
+    /// Long options with a value in the next word or after `=`.
+    long_values: &'static [&'static str],
+    /// Long options without, or with a value after `=` only.
+    long_flags: &'static [&'static str],
+    /// Operands before the command.
+    skip: usize,
+}
+
+const fn wrapper(
+    name: &'static str,
+    values: &'static str,
+    flags: &'static str,
+    long_values: &'static [&'static str],
+    long_flags: &'static [&'static str],
+    skip: usize,
+) -> Wrapper {
+    Wrapper { name, values, flags, long_values, long_flags, skip }
+}
+
+/// One line per program; options as in coreutils 9, util-linux 2.40, sudo 1.9, findutils 4.10.
+const WRAPPERS: &[Wrapper] = &[
+    wrapper("nice", "n", "0123456789", &["adjustment"], &[], 0),
+    wrapper("nohup", "", "", &[], &[], 0),
+    wrapper("setsid", "", "cfw", &[], &["ctty", "fork", "wait"], 0),
+    wrapper("timeout", "ks", "fpv", &["kill-after", "signal"], &["foreground", "preserve-status", "verbose"], 1),
+    wrapper("stdbuf", "ioe", "", &["input", "output", "error"], &[], 0),
+    wrapper("ionice", "cn", "t", &["class", "classdata"], &["ignore"], 0),
+    wrapper("chrt", "TPD", "abfiorRv", &[], &["all-tasks", "batch", "fifo", "idle", "other", "rr"], 1),
+    wrapper("taskset", "", "ac", &[], &["all-tasks", "cpu-list"], 1),
+    wrapper("time", "fo", "apqv", &["format", "output"], &["append", "portability", "quiet", "verbose"], 0),
+    wrapper("command", "", "p", &[], &[], 0),
+    wrapper("builtin", "", "", &[], &[], 0),
+    wrapper("exec", "a", "cl", &[], &[], 0),
+    wrapper("env", "uC", "0iv", &["unset", "chdir"], &["ignore-environment", "null", "debug"], 0),
+    wrapper("doas", "uC", "nL", &[], &[], 0),
+    wrapper("chronic", "", "ev", &[], &[], 0),
+    wrapper("unbuffer", "", "p", &[], &[], 0),
+    wrapper("setarch", "", "RZ", &[], &[], 1),
+    wrapper("fakeroot", "", "", &[], &[], 0),
+    wrapper("busybox", "", "", &[], &[], 0),
+    wrapper("toybox", "", "", &[], &[], 0),
+    wrapper("pkexec", "", "", &["user"], &["disable-internal-agent"], 0),
+    wrapper("flatpak-spawn", "", "", &[], &["host"], 0),
+    wrapper(
+        "sudo",
+        "ughpCDRTrtU",
+        "AbEHknNPSB",
+        &["user", "group", "host", "prompt", "close-from", "chdir", "chroot", "command-timeout", "role", "type"],
+        &["askpass", "background", "preserve-env", "set-home", "reset-timestamp", "non-interactive", "stdin", "bell"],
+        0,
+    ),
+    wrapper(
+        "xargs",
+        "adEILnPs",
+        "0rtxpo",
+        &["arg-file", "delimiter", "max-args", "max-procs", "max-chars"],
+        &["null", "no-run-if-empty", "verbose", "exit", "interactive", "open-tty", "replace", "eof", "max-lines"],
+        0,
+    ),
+    wrapper(
+        "parallel",
+        "jnNIaLs",
+        "0kmXtqu",
+        &["jobs", "max-args", "delay", "timeout", "arg-file"],
+        &["null", "keep-order", "bar", "progress", "eta", "dry-run", "halt", "joblog", "will-cite", "verbose"],
+        0,
+    ),
+];
+
+/// Wrappers that change who runs the command; rules see them as programs too.
+const PRIVILEGED: &[&str] = &["sudo", "doas", "pkexec"];
+
+impl Walker<'_> {
+    /// Looks at one command with decoded words; what it prints.
+    pub(super) fn run(&mut self, mut words: Vec<Word>, stdin: &Stdin, around: &Around) -> Stdin {
+        // A word that is empty and unquoted vanishes; a program cannot be named by one that is quoted either.
+        while words.first().is_some_and(|word| word.text.is_empty()) {
+            words.remove(0);
+        }
+        let Some(first) = words.first() else {
+            if around.more {
+                self.note(Note::DynamicProgram);
+            }
+            return Stdin::Nothing;
+        };
+        let Some(name) = first.known().map(file_name) else {
+            self.note(Note::DynamicProgram);
+            return Stdin::Stream;
+        };
+        if around.wrappers.len() > caps::MAX_DEPTH {
+            self.note(Note::OverCap);
+            return Stdin::Stream;
+        }
+        let args = &words[1..];
+        if let Some(wrapper) = WRAPPERS.iter().find(|w| w.name == name) {
+            return self.wrapped(wrapper, args, stdin, around);
+        }
+        if self.interpreted(&name, args, stdin, around) {
+            return Stdin::Stream;
+        }
+        self.carried(&name, args, stdin, around);
+        let printed = printed(&name, args, stdin, around.more);
+        self.moves(&name, args);
+        let script = super::scripts::effects(&name, args);
+        self.push(Command {
+            program: name,
+            args: words.split_off(1),
+            wrappers: around.wrappers.clone(),
+            cwd: self.cwd.clone(),
+            more: around.more,
+            script,
+        });
+        printed
+    }
+
+    pub(super) fn push(&mut self, command: Command) {
+        if self.facts.commands.len() >= caps::MAX_COMMANDS {
+            self.note(Note::OverCap);
+        } else {
+            self.facts.commands.push(command);
+        }
+    }
+
+    pub(super) fn plain(&mut self, program: &str, args: &[Word], around: &Around) {
+        self.push(Command {
+            program: program.to_owned(),
+            args: args.to_vec(),
+            wrappers: around.wrappers.clone(),
+            cwd: self.cwd.clone(),
+            more: around.more,
+            script: Vec::new(),
+        });
+    }
+
+    fn wrapped(&mut self, wrapper: &Wrapper, args: &[Word], stdin: &Stdin, around: &Around) -> Stdin {
+        let name = wrapper.name;
+        let asks = |options: &[&str]| args.first().and_then(Word::known).is_some_and(|a| options.contains(&a));
+        if asks(&["--help", "--version"])
+            || (name == "command" && asks(&["-v", "-V"]))
+            || (name == "sudo" && asks(&["-l", "-ll", "-v", "-K", "-k", "--list", "--validate"]) && args.len() == 1)
+            || (args.is_empty() && !around.more && matches!(name, "env" | "exec" | "time" | "nice" | "busybox"))
+        {
+            self.plain(name, args, around);
+            return Stdin::Stream;
+        }
+        let Some(found) = find_command(wrapper, args) else {
+            self.note(Note::UnclearWrapper);
+            self.plain(name, args, around);
+            return Stdin::Stream;
+        };
+        if PRIVILEGED.contains(&name) || matches!(name, "parallel") {
+            self.plain(name, &[], around);
+        }
+        if name == "env" && found.command.is_empty() && !around.more {
+            self.plain("env", &[], around);
+            return Stdin::Stream;
+        }
+        for assigned in found.assigned {
+            self.facts.assigned.insert(assigned);
+        }
+        let mut inner = around.within(name);
+        let mut command = found.command.to_vec();
+        if matches!(name, "xargs" | "parallel") {
+            if command.is_empty() && name == "xargs" {
+                self.plain("xargs", &[], around);
+                return Stdin::Stream;
+            }
+            if let Some(end) = command.iter().position(|word| word.text.starts_with(":::")) {
+                command.truncate(end);
+            }
+            match found.replace {
+                Some(mark) => {
+                    command.iter_mut().for_each(|word| word.text = word.text.replace(&mark, &OPAQUE.to_string()));
+                }
+                None => inner.more = true,
+            }
+        }
+        self.run(command, stdin, &inner)
+    }
+
+    /// Commands in the arguments of programs that are no plain wrappers.
+    fn carried(&mut self, name: &str, args: &[Word], stdin: &Stdin, around: &Around) {
+        match name {
+            "find" | "gfind" | "fd" | "fdfind" => self.found(name, args, around),
+            "eval" => self.joined(args),
+            "trap" => {
+                if let Some(code) = args.iter().find(|a| !matches!(a.text.as_str(), "--" | "-p" | "-l")) {
+                    self.text(code);
+                }
+            }
+            "watch" | "script" | "flock" | "entr" => self.known_suffix(name, args, stdin, around),
+            "ssh" | "autossh" | "dropbear" | "dbclient" => {
+                let command: Vec<Word> = after_host(args).to_vec();
+                if !command.is_empty() {
+                    self.joined(&command);
+                }
+            }
+            "su" | "runuser" => {
+                let code = args.iter().position(|a| matches!(a.text.as_str(), "-c" | "--command" | "-lc"));
+                match code.and_then(|at| args.get(at + 1)) {
+                    Some(code) => self.text(code),
+                    None if stdin == &Stdin::Nothing => self.note(Note::BareShell),
+                    None => self.note(Note::PipedCode),
+                }
+            }
+            "docker" | "podman" | "kubectl" | "nsenter" | "chroot" | "unshare" | "systemd-run" | "strace" | "ltrace"
+            | "gdb" | "lxc" | "machinectl" | "proot" | "bwrap" | "firejail" | "ip" | "vagrant" | "multipass" => {
+                self.known_suffix(name, args, stdin, around);
+            }
+            _ if !(self.context.knows)(name) && !self.facts.functions.contains(name) => {
+                self.known_suffix(name, args, stdin, around);
+            }
+            _ => {}
+        }
+    }
+
+    /// A program that nobody knows may start another one: the first argument that names a known one is taken for it.
+    fn known_suffix(&mut self, name: &str, args: &[Word], stdin: &Stdin, around: &Around) {
+        let inner = around.within(name);
+        for (at, word) in args.iter().enumerate() {
+            let Some(text) = word.known() else { continue };
+            let head = text.split_whitespace().next().unwrap_or_default();
+            if !(self.context.knows)(&file_name(head)) || head.starts_with('-') {
+                continue;
+            }
+            if text.contains(char::is_whitespace) {
+                self.text(word);
+            } else if args.len() > at + 1 {
+                self.run(args[at..].to_vec(), stdin, &inner);
+            } else {
+                // `foo test`: a bare word that only happens to be a program's name.
+                continue;
+            }
+            return;
+        }
+    }
+
+    fn found(&mut self, name: &str, args: &[Word], around: &Around) {
+        let root = args.iter().find(|a| !a.text.starts_with('-')).map_or(".", |a| a.text.as_str()).to_owned();
+        let mut rest = args;
+        while let Some(at) = rest.iter().position(|a| {
+            matches!(a.text.as_str(), "-exec" | "-execdir" | "-ok" | "-okdir")
+                || (name.starts_with("fd") && matches!(a.text.as_str(), "-x" | "-X" | "--exec" | "--exec-batch"))
+        }) {
+            let command = &rest[at + 1..];
+            let end = command.iter().position(|a| matches!(a.text.as_str(), ";" | "+")).unwrap_or(command.len());
+            let filled = command[..end].iter().map(|word| {
+                if word.text == "{}" {
+                    // A path below the start: never an option.
+                    Word::literal(format!("{}/{OPAQUE}", root.trim_end_matches('/')))
+                } else {
+                    Word { text: word.text.replace("{}", &OPAQUE.to_string()), glob: word.glob }
+                }
+            });
+            let filled = filled.collect();
+            self.run(filled, &Stdin::Nothing, &around.within(name));
+            rest = &command[end..];
+        }
+    }
+
+    /// Words that a shell will join and read again.
+    fn joined(&mut self, args: &[Word]) {
+        let text = args.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
+        self.text(&Word::literal(text));
+    }
+
+    /// One word that a shell will read as code.
+    pub(super) fn text(&mut self, code: &Word) {
+        if code.has_opaque() {
+            self.note(Note::DynamicCode);
+        }
+        self.code(&code.text);
+    }
+
+    fn moves(&mut self, name: &str, args: &[Word]) {
+        if !matches!(name, "cd" | "pushd" | "popd") {
+            return;
+        }
+        let to = args.iter().find(|a| !a.text.starts_with('-') || a.text == "-");
+        self.cwd = match to {
+            None if name == "cd" => Some("~".to_owned()),
+            Some(word) if word.text != "-" => {
+                word.known().and_then(|to| self.cwd.as_deref().map(|from| super::paths::join(from, to)))
+            }
+            _ => None,
+        };
+    }
+}
+
+struct Found<'w> {
+    command: &'w [Word],
+    assigned: Vec<String>,
+    /// What `-I` replaces.
+    replace: Option<String>,
+}
+
+/// The command behind a wrapper's own words; `None` if it cannot be told.
+fn find_command<'w>(wrapper: &Wrapper, args: &'w [Word]) -> Option<Found<'w>> {
+    let mut found = Found { command: &[], assigned: Vec::new(), replace: None };
+    let (mut at, mut skip) = (0, wrapper.skip);
+    let mut options = true;
+    while let Some(word) = args.get(at) {
+        let text = word.text.as_str();
+        if options && text == "--" {
+            options = false;
+            at += 1;
+        } else if options && text.starts_with("--") {
+            let (name, value) = text[2..].split_once('=').map_or((&text[2..], None), |(n, v)| (n, Some(v)));
+            if wrapper.long_values.contains(&name) {
+                at += if value.is_some() { 1 } else { 2 };
+            } else if wrapper.long_flags.contains(&name) {
+                if name == "replace" {
+                    found.replace = Some(value.unwrap_or("{}").to_owned());
+                }
+                at += 1;
+            } else {
+                return None;
+            }
+        } else if options && text.len() > 1 && text.starts_with('-') {
+            at += short_options(wrapper, &text[1..], args.get(at + 1), &mut found.replace)?;
+        } else if word.may_be_option() && (options || skip == 0) {
+            // A word that is not known might be an option or the command.
+            return None;
+        } else if matches!(wrapper.name, "env" | "sudo" | "doas") && is_assignment(text) {
+            found.assigned.extend(text.split_once('=').map(|(name, _)| name.to_owned()));
+            options = false;
+            at += 1;
+        } else if skip > 0 {
+            skip -= 1;
+            at += 1;
+        } else {
+            break;
+        }
+    }
+    found.command = args.get(at..).unwrap_or_default();
+    if wrapper.name == "parallel" && found.replace.is_none() && found.command.iter().any(|w| w.text.contains("{}")) {
+        found.replace = Some("{}".to_owned());
+    }
+    Some(found)
+}
+
+/// How many words a cluster of short options takes.
+fn short_options(wrapper: &Wrapper, cluster: &str, next: Option<&Word>, replace: &mut Option<String>) -> Option<usize> {
+    for (at, option) in cluster.char_indices() {
+        let rest = &cluster[at + option.len_utf8()..];
+        if wrapper.values.contains(option) {
+            if option == 'I' {
+                *replace = Some(if rest.is_empty() { next?.text.clone() } else { rest.to_owned() });
+            }
+            return Some(if rest.is_empty() { 2 } else { 1 });
+        }
+        if wrapper.name == "xargs" && matches!(option, 'i' | 'l' | 'e') {
+            if option == 'i' {
+                *replace = Some(if rest.is_empty() { "{}".to_owned() } else { rest.to_owned() });
+            }
+            return Some(1);
+        }
+        if !wrapper.flags.contains(option) {
+            return None;
+        }
+    }
+    Some(1)
+}
+
+fn is_assignment(text: &str) -> bool {
+    text.split_once('=').is_some_and(|(name, _)| {
+        name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    })
+}
+
+/// The words behind `ssh`'s options and host.
+fn after_host(args: &[Word]) -> &[Word] {
+    let mut at = 0;
+    while let Some(word) = args.get(at) {
+        let Some(cluster) = word.text.strip_prefix('-') else {
+            return args.get(at + 1..).unwrap_or_default();
+        };
+        let value = cluster.char_indices().find(|(_, c)| "BbcDEeFIiJLlmOopQRSWw".contains(*c));
+        at += if value.is_some_and(|(i, c)| i + c.len_utf8() == cluster.len()) { 2 } else { 1 };
+    }
+    &[]
+}
+
+/// What a command prints, where that is plain to see.
+fn printed(name: &str, args: &[Word], stdin: &Stdin, more: bool) -> Stdin {
+    let known: Option<Vec<&str>> = args.iter().map(Word::known).collect();
+    let Some(known) = known.filter(|_| !more) else { return Stdin::Stream };
+    match (name, known.as_slice()) {
+        ("echo", ["-n", rest @ ..]) | ("echo", rest) if !rest.first().is_some_and(|a| a.starts_with('-')) => {
+            Stdin::Known(Word::literal(rest.join(" ")))
+        }
+        ("printf", ["%s" | "%s\\n" | "%b" | "%b\\n", text]) if !text.contains('\\') => Stdin::Known(Word::literal(*text)),
+        ("printf", [text]) if !text.contains(['%', '\\']) => Stdin::Known(Word::literal(*text)),
+        ("cat", [] | ["-"]) => stdin.clone(),
+        ("cd" | "true" | ":" | "export" | "set" | "sleep" | "wait" | "mkdir" | "touch", _) => Stdin::Nothing,
+        _ => Stdin::Stream,
+    }
+}

@@ -1,0 +1,324 @@
+//! Shell words: quotes decoded, braces expanded, and what is only known at run time marked.
+
+use brush_parser::ParserOptions;
+use brush_parser::word::{
+    BraceExpressionMember, BraceExpressionOrText, Parameter, ParameterExpr, ParameterTransformOp, TildeExpr, WordPiece,
+    WordPieceWithSource,
+};
+
+use super::Note;
+
+/// Stands in [`Word::text`] for what is only known at run time.
+pub const OPAQUE: char = '\u{fffc}';
+/// Words that one word may become by brace expansion.
+const MAX_BRACES: usize = 64;
+
+/// One word as the program would receive it, as far as that is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Word {
+    /// The text, [`OPAQUE`] standing for each part that is only known at run time.
+    pub text: String,
+    /// Whether the shell will match it against file names.
+    pub glob: bool,
+}
+
+impl Word {
+    /// A word that is known in full.
+    #[must_use]
+    pub fn literal(text: impl Into<String>) -> Self {
+        Self { text: text.into(), glob: false }
+    }
+
+    /// A word of which nothing is known.
+    #[must_use]
+    pub fn opaque() -> Self {
+        Self::literal(OPAQUE)
+    }
+
+    /// The text, if all of it is known.
+    #[must_use]
+    pub fn known(&self) -> Option<&str> {
+        (!self.text.contains(OPAQUE) && !self.glob).then_some(self.text.as_str())
+    }
+
+    /// Whether a part is only known at run time.
+    #[must_use]
+    pub fn has_opaque(&self) -> bool {
+        self.text.contains(OPAQUE)
+    }
+
+    /// Whether it might turn out to be an option.
+    #[must_use]
+    pub fn may_be_option(&self) -> bool {
+        self.text.starts_with(OPAQUE)
+    }
+}
+
+/// What a word needs from the text around it.
+pub(super) trait Surroundings {
+    /// The one value of a variable, if it is known.
+    fn value_of(&self, name: &str) -> Option<String>;
+    /// Reads `code` as a command substitution.
+    fn substitution(&mut self, code: &str);
+    /// Notes a difficulty.
+    fn note(&mut self, note: Note);
+}
+
+pub(super) fn options() -> ParserOptions {
+    ParserOptions { tilde_expansion_at_word_start: true, ..ParserOptions::default() }
+}
+
+/// The words that `raw` becomes.
+pub(super) fn open(raw: &str, around: &mut dyn Surroundings) -> Vec<Word> {
+    match braces(raw) {
+        Some(texts) if texts.len() <= MAX_BRACES => texts.iter().flat_map(|text| open_one(text, around)).collect(),
+        Some(_) => {
+            around.note(Note::OverCap);
+            vec![Word::opaque()]
+        }
+        None => open_one(raw, around),
+    }
+}
+
+/// One word that is not split or brace-expanded: the value of an assignment, a redirect's target.
+pub(super) fn open_whole(raw: &str, around: &mut dyn Surroundings) -> Word {
+    let mut word = Word::default();
+    match brush_parser::word::parse(raw, &options()) {
+        Ok(pieces) => Opener { around, raw }.pieces(&pieces, false, &mut word),
+        Err(_) => {
+            around.note(Note::Unparsable);
+            word.text.push(OPAQUE);
+        }
+    }
+    word
+}
+
+/// The text of a here-document whose delimiter is not quoted.
+pub(super) fn open_heredoc(raw: &str, around: &mut dyn Surroundings) -> Word {
+    let mut word = Word::default();
+    match brush_parser::word::parse_heredoc(raw, &options()) {
+        Ok(pieces) => Opener { around, raw }.pieces(&pieces, true, &mut word),
+        Err(_) => {
+            around.note(Note::Unparsable);
+            word.text.push(OPAQUE);
+        }
+    }
+    word
+}
+
+fn open_one(raw: &str, around: &mut dyn Surroundings) -> Vec<Word> {
+    // `$c` alone with a known value of several words becomes those words.
+    let name = raw.strip_prefix('$').map(|n| n.strip_prefix('{').and_then(|n| n.strip_suffix('}')).unwrap_or(n));
+    if let Some(value) = name.and_then(|name| around.value_of(name)) {
+        let glob = value.contains(['*', '?', '[']);
+        return value.split_ascii_whitespace().map(|part| Word { text: part.to_owned(), glob }).collect();
+    }
+    vec![open_whole(raw, around)]
+}
+
+struct Opener<'a> {
+    around: &'a mut dyn Surroundings,
+    raw: &'a str,
+}
+
+impl Opener<'_> {
+    fn pieces(&mut self, pieces: &[WordPieceWithSource], quoted: bool, word: &mut Word) {
+        for piece in pieces {
+            self.piece(piece, quoted, word);
+        }
+    }
+
+    fn piece(&mut self, piece: &WordPieceWithSource, quoted: bool, word: &mut Word) {
+        match &piece.piece {
+            WordPiece::Text(text) => {
+                word.glob |= !quoted && text.contains(['*', '?', '[']);
+                // A continued line is no character of the word.
+                word.text.push_str(&text.replace("\\\n", ""));
+            }
+            WordPiece::SingleQuotedText(text) => word.text.push_str(text),
+            WordPiece::AnsiCQuotedText(text) => match decode_ansi_c(text) {
+                Some(text) => word.text.push_str(&text),
+                None => word.text.push(OPAQUE),
+            },
+            WordPiece::DoubleQuotedSequence(pieces) => self.pieces(pieces, true, word),
+            WordPiece::GettextDoubleQuotedSequence(pieces) => {
+                // The translation catalogue decides.
+                self.pieces(pieces, true, word);
+                word.text.push(OPAQUE);
+            }
+            WordPiece::TildeExpansion(tilde) => match tilde {
+                TildeExpr::Home => word.text.push('~'),
+                TildeExpr::UserHome(user) => {
+                    word.text.push('~');
+                    word.text.push_str(user);
+                }
+                TildeExpr::WorkingDir => word.text.push('.'),
+                _ => word.text.push(OPAQUE),
+            },
+            WordPiece::ParameterExpansion(expression) => {
+                let raw = self.raw.get(piece.start_index..piece.end_index).unwrap_or("$(");
+                self.parameter(expression, raw, quoted, word);
+            }
+            WordPiece::CommandSubstitution(code) => {
+                self.around.substitution(code);
+                word.text.push(OPAQUE);
+            }
+            WordPiece::BackquotedCommandSubstitution(code) => {
+                self.around.substitution(&unescape_backquoted(code));
+                word.text.push(OPAQUE);
+            }
+            WordPiece::EscapeSequence(text) => {
+                let plain = text.strip_prefix('\\').unwrap_or(text);
+                if plain != "\n" {
+                    word.text.push_str(plain);
+                }
+            }
+            WordPiece::ArithmeticExpression(expression) => {
+                self.nested(&expression.value);
+                word.text.push(OPAQUE);
+            }
+        }
+    }
+
+    fn parameter(&mut self, expression: &ParameterExpr, raw: &str, quoted: bool, word: &mut Word) {
+        if let ParameterExpr::Parameter { parameter: Parameter::Named(name), indirect: false } = expression {
+            match (name.as_str(), self.around.value_of(name)) {
+                (_, Some(value)) if quoted || !value.contains([' ', '\t', '\n']) => {
+                    word.glob |= !quoted && value.contains(['*', '?', '[']);
+                    word.text.push_str(&value);
+                }
+                ("HOME", None) => word.text.push('~'),
+                ("PWD", None) => word.text.push('.'),
+                _ => word.text.push(OPAQUE),
+            }
+            return;
+        }
+        word.text.push(OPAQUE);
+        if matches!(expression, ParameterExpr::Transform { op: ParameterTransformOp::PromptExpand, .. }) {
+            self.around.note(Note::DynamicCode);
+        }
+        // Defaults, patterns, offsets and indices may hold substitutions of their own.
+        let inner = raw.strip_prefix("${").and_then(|r| r.strip_suffix('}')).unwrap_or(raw.trim_start_matches('$'));
+        self.nested(inner);
+    }
+
+    /// Reads the substitutions of a text that is no word of its own.
+    fn nested(&mut self, text: &str) {
+        if text.contains("$(") || text.contains('`') || text.contains("<(") || text.contains(">(") || text.contains("${") {
+            // As if in double quotes: nothing but expansions counts. Quotes inside would hide some, so they go.
+            let bare: String = text.chars().filter(|c| !matches!(c, '"' | '\'')).collect();
+            open_heredoc(&bare, self.around);
+            if text.contains("<(") || text.contains(">(") {
+                self.around.note(Note::DynamicCode);
+            }
+        }
+    }
+}
+
+/// Inside backquotes a backslash guards `` ` ``, `\` and `$` once more.
+fn unescape_backquoted(code: &str) -> String {
+    let mut out = String::with_capacity(code.len());
+    let mut chars = code.chars().peekable();
+    while let Some(c) = chars.next() {
+        if c == '\\' && chars.peek().is_some_and(|next| matches!(next, '`' | '\\' | '$')) {
+            continue_with(&mut out, chars.next());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+fn continue_with(out: &mut String, next: Option<char>) {
+    out.extend(next);
+}
+
+/// The text of `$'…'`; `None` where an escape is not one of bash's.
+fn decode_ansi_c(raw: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(raw.len());
+    let mut chars = raw.chars().peekable();
+    let mut buffer = [0; 4];
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            bytes.extend_from_slice(c.encode_utf8(&mut buffer).as_bytes());
+            continue;
+        }
+        let kind = chars.next()?;
+        let mut digits = |radix: u32, most: usize, first: Option<char>| {
+            let mut value = first.and_then(|f| f.to_digit(radix)).unwrap_or(0);
+            let mut seen = usize::from(first.is_some());
+            while let Some(digit) = chars.peek().and_then(|c| c.to_digit(radix)).filter(|_| seen < most) {
+                value = value * radix + digit;
+                seen += 1;
+                chars.next();
+            }
+            (seen > 0).then_some(value)
+        };
+        let one = match kind {
+            'a' => 7,
+            'b' => 8,
+            'e' | 'E' => 27,
+            'f' => 12,
+            'n' => 10,
+            'r' => 13,
+            't' => 9,
+            'v' => 11,
+            '\\' | '\'' | '"' | '?' => u8::try_from(kind).ok()?,
+            'x' => u8::try_from(digits(16, 2, None)?).ok()?,
+            '0'..='7' => u8::try_from(digits(8, 3, Some(kind))? & 0xff).ok()?,
+            'u' | 'U' => {
+                let c = char::from_u32(digits(16, if kind == 'u' { 4 } else { 8 }, None)?)?;
+                bytes.extend_from_slice(c.encode_utf8(&mut buffer).as_bytes());
+                continue;
+            }
+            'c' => u8::try_from(chars.next()?).ok()? & 0x1f,
+            _ => return None,
+        };
+        if one == 0 {
+            // A zero byte ends the text.
+            break;
+        }
+        bytes.push(one);
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// The texts that brace expansion makes of `raw`; `None` when there is nothing to expand.
+fn braces(raw: &str) -> Option<Vec<String>> {
+    if !raw.contains('{') || !(raw.contains(',') || raw.contains("..")) {
+        return None;
+    }
+    let parts = brush_parser::word::parse_brace_expansions(raw, &options()).ok()??;
+    Some(product(&parts))
+}
+
+fn product(parts: &[BraceExpressionOrText]) -> Vec<String> {
+    let mut out = vec![String::new()];
+    for part in parts {
+        let choices = match part {
+            BraceExpressionOrText::Text(text) => vec![text.clone()],
+            BraceExpressionOrText::Expr(members) => members.iter().flat_map(member).collect(),
+        };
+        out = out.iter().take(MAX_BRACES + 1).flat_map(|head| choices.iter().map(move |c| format!("{head}{c}"))).collect();
+        out.truncate(MAX_BRACES + 1);
+    }
+    out
+}
+
+fn member(member: &BraceExpressionMember) -> Vec<String> {
+    match member {
+        BraceExpressionMember::NumberSequence { start, end, increment } => {
+            let step = increment.unsigned_abs().max(1);
+            let count = (start.abs_diff(*end) / step).min(MAX_BRACES as u64);
+            let sign = if start <= end { 1 } else { -1 };
+            let at = |i: u64| start.saturating_add(sign * i64::try_from(i * step).unwrap_or(i64::MAX));
+            (0..=count).map(|i| at(i).to_string()).collect()
+        }
+        BraceExpressionMember::CharSequence { start, end, increment } => {
+            let step = usize::try_from(increment.unsigned_abs()).unwrap_or(1).max(1);
+            let (low, high) = (start.min(end), start.max(end));
+            (*low..=*high).step_by(step).take(MAX_BRACES + 1).map(String::from).collect()
+        }
+        BraceExpressionMember::Child(parts) => product(parts),
+    }
+}

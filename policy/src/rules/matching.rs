@@ -1,0 +1,129 @@
+//! Whether one rule holds for one fact.
+
+use super::{PathList, Rule};
+use crate::facts::args::Parsed;
+use crate::facts::paths::{Access, Place, Resolved};
+use crate::facts::{Code, Command};
+
+/// One HTTP request as rules see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HttpCall {
+    /// Upper case.
+    pub(crate) method: String,
+    /// `own`, `known`, `unlisted`, `metadata`.
+    pub(crate) host: &'static str,
+    /// Path and query.
+    pub(crate) path: String,
+}
+
+/// One fact.
+pub(crate) enum Subject<'a> {
+    /// A command with its arguments taken apart.
+    Program { command: &'a Command, parsed: &'a Parsed },
+    /// A path, where it lies, its lists, and whether all of a folder is meant.
+    Path { access: Access, resolved: &'a Resolved, lists: &'a std::collections::BTreeSet<&'a str>, written: &'a str },
+    /// A variable that is set.
+    Env(&'a str),
+    /// Inline code.
+    Code(&'a Code),
+    /// A request.
+    Http(&'a HttpCall),
+    /// An unknown tool's name as words in lower case.
+    Tool(&'a [String]),
+    /// A message.
+    Message,
+}
+
+impl Rule {
+    /// Whether the rule fires for that fact.
+    pub(crate) fn holds(&self, subject: &Subject<'_>) -> bool {
+        match subject {
+            Subject::Program { command, parsed } => self.holds_program(command, parsed),
+            Subject::Path { access, resolved, lists, written } => {
+                self.access.contains(access)
+                    && (self.path.is_empty()
+                        || self.path.iter().any(|name| lists.contains(name.as_str()) || computed(name, resolved, written)))
+            }
+            Subject::Env(name) => self.env.iter().any(|pattern| fits(pattern, name)),
+            Subject::Code(code) => {
+                self.code.iter().any(|language| language == code.language) && self.contains_in([&*code.text])
+            }
+            Subject::Http(call) => {
+                self.method.iter().any(|m| m == "*" || *m == call.method)
+                    && (self.host.is_empty() || self.host.iter().any(|h| h == call.host))
+                    && self.contains_in([&*call.path])
+            }
+            Subject::Tool(words) => self.tool.iter().any(|word| word == "*" || words.contains(word)),
+            Subject::Message => self.message,
+        }
+    }
+
+    fn holds_program(&self, command: &Command, parsed: &Parsed) -> bool {
+        let has = |option: &String| parsed.has(option) || command.script.contains(&option.as_str());
+        let operand = |patterns: &[String]| patterns.iter().any(|p| parsed.operands.iter().any(|o| fits(p, &o.text)));
+        (self.sub.is_empty() || self.sub.iter().any(|sub| begins(parsed, sub)))
+            && (self.option.is_empty() || self.option.iter().any(has))
+            && !self.without.iter().any(has)
+            && (self.operand.is_empty() || operand(&self.operand))
+            && !operand(&self.without_operand)
+            && self.min_operands.is_none_or(|least| parsed.operands.len() >= least)
+            && self.max_operands.is_none_or(|most| parsed.operands.len() <= most)
+            && self.contains_in(command.args.iter().map(|word| word.text.as_str()))
+    }
+
+    fn contains_in<'t>(&self, texts: impl IntoIterator<Item = &'t str>) -> bool {
+        self.contains.is_empty()
+            || texts.into_iter().any(|text| {
+                let text = text.to_ascii_lowercase();
+                self.contains.iter().any(|part| text.contains(&part.to_ascii_lowercase()))
+            })
+    }
+}
+
+/// Whether the first operands are the words of `sub`.
+fn begins(parsed: &Parsed, sub: &str) -> bool {
+    let mut operands = parsed.operands.iter();
+    sub.split(' ').all(|word| operands.next().is_some_and(|operand| fits(word, &operand.text)))
+}
+
+fn computed(name: &str, resolved: &Resolved, written: &str) -> bool {
+    match name {
+        "workspace" => resolved.place == Place::Workspace,
+        "outside" => resolved.place == Place::Outside,
+        "unknown" => resolved.place == Place::Unknown,
+        "folder" => written.ends_with('/'),
+        "everything" => matches!(resolved.text.as_str(), "/" | "/*" | "~" | "~/*" | "" | "*" | "..") || is_top(&resolved.text),
+        _ => false,
+    }
+}
+
+/// `/etc`, `/usr/*`: a folder right below the root.
+fn is_top(path: &str) -> bool {
+    path.strip_prefix('/').is_some_and(|rest| !rest.trim_end_matches("/*").contains('/'))
+}
+
+impl PathList {
+    pub(super) fn holds(&self, path: &str) -> bool {
+        let path = path.to_ascii_lowercase();
+        let last = path.rsplit('/').next().unwrap_or_default();
+        let under = |folder: &String| {
+            path.strip_prefix(folder.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                || (folder.ends_with('/') && path.starts_with(folder.as_str()))
+        };
+        let inside = self.under.iter().any(under)
+            || self.part.iter().any(|pattern| path.split('/').any(|part| fits(pattern, part)))
+            || self.last.iter().any(|pattern| fits(pattern, last));
+        inside && !self.except.iter().any(|pattern| fits(pattern, last) || fits(pattern, &path))
+    }
+}
+
+/// Whether `text` is `pattern`, `*` at the pattern's start or end standing for anything.
+pub(super) fn fits(pattern: &str, text: &str) -> bool {
+    match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
+        (Some(""), _) => true,
+        (Some(end), Some(_)) => end.strip_suffix('*').is_some_and(|middle| text.contains(middle)),
+        (Some(end), None) => text.ends_with(end),
+        (None, Some(start)) => text.starts_with(start),
+        (None, None) => text == pattern,
+    }
+}
