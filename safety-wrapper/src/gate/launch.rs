@@ -211,7 +211,8 @@ struct Turn<'a> {
 
 impl<'a> Turn<'a> {
     fn take(gate: &'a Gate, permit: PermitId) -> Option<Self> {
-        gate.launching().insert(permit).then_some(Self { gate, permit })
+        // Lazily: a turn that is made is given back when it is dropped.
+        gate.launching().insert(permit).then(|| Self { gate, permit })
     }
 }
 

@@ -1,1 +1,270 @@
-//! Tests.
+//! The gate as a whole, with real runners, a real database and a clock of our own.
+
+mod crash;
+mod flow;
+mod refuse;
+mod secret;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, AtomicU64};
+
+use serde_json::json;
+use wardkeep_policy::agents::AgentPolicy;
+use wardkeep_policy::bundle::{HostKind, HttpHost, LlmConfig};
+use wardkeep_policy::{Class, Level};
+use wardkeep_proto::ids::SecretName;
+use wardkeep_proto::secret::{Destination, NotGiven, SecretValue};
+use wardkeep_proto::waypoint::{NoWaypoints, Waypoint};
+use wardkeep_redaction::{Engine, RuleSet, Secret};
+
+use super::*;
+use crate::approval::{Approval, ApprovalFilter, ApprovalState, Origin, Ruling, RulingError, Verdict};
+use crate::call::RunStatus;
+
+/// Stands in a vault under the name `token`.
+pub(super) const SECRET: &str = "tok-Zx81-very-secret-value";
+const START: i64 = 1_790_000_000_000;
+
+pub(super) struct ManualClock(AtomicI64);
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// Counts instead of chance: the same story has the same ids.
+struct Counted(AtomicU64);
+
+impl Chance for Counted {
+    fn fill(&self, out: &mut [u8]) {
+        let number = self.0.fetch_add(1, Ordering::SeqCst);
+        for (at, byte) in out.iter_mut().enumerate() {
+            *byte = number.to_le_bytes()[at % 8] ^ u8::try_from(at % 251).unwrap_or(0);
+        }
+    }
+}
+
+/// Gives `token` to the host 127.0.0.1 and to the program printenv of the tool `shell`.
+struct Vault {
+    locked: AtomicBool,
+}
+
+impl SecretSource for Vault {
+    fn resolve(&self, name: &SecretName, to: Destination<'_>) -> Result<SecretValue, NotGiven> {
+        if self.locked.load(Ordering::SeqCst) {
+            return Err(NotGiven::Locked);
+        }
+        if name.as_str() != "token" {
+            return Err(NotGiven::Unknown(name.clone()));
+        }
+        match to {
+            Destination::Host { host: "127.0.0.1", .. }
+            | Destination::Program { tool: "shell", program: "printenv" } => Ok(SecretValue::new(SECRET.to_owned())),
+            to => Err(NotGiven::NotBound { name: name.clone(), to: to.to_string() }),
+        }
+    }
+
+    fn every_value(&self) -> Result<Vec<(SecretName, SecretValue)>, NotGiven> {
+        if self.locked.load(Ordering::SeqCst) {
+            return Err(NotGiven::Locked);
+        }
+        Ok(vec![("token".parse().unwrap(), SecretValue::new(SECRET.to_owned()))])
+    }
+}
+
+/// Dies at one point: the task that passes it ends there, and so does every other that passes any point later.
+struct DieAt {
+    at: Waypoint,
+    dead: AtomicBool,
+}
+
+impl Waypoints for DieAt {
+    fn pass(&self, at: Waypoint) {
+        if at == self.at {
+            self.dead.store(true, Ordering::SeqCst);
+        }
+        if self.dead.load(Ordering::SeqCst) {
+            // Without the panic hook: this is the plan, not a failure.
+            std::panic::resume_unwind(Box::new("the daemon dies here"));
+        }
+    }
+}
+
+/// One server: what survives the death of its daemon.
+pub(super) struct World {
+    root: tempfile::TempDir,
+    pub(super) clock: Arc<ManualClock>,
+    chance: Arc<Counted>,
+    vault: Arc<Vault>,
+    pub(super) posture: PostureBook,
+    pub(super) bundle: watch::Sender<Arc<Bundle>>,
+    engine: Shared,
+}
+
+impl World {
+    pub(super) fn new(level: Level) -> Self {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("ws")).unwrap();
+        let engine = Engine::build([Secret { name: "token", value: SECRET }], &RuleSet::builtin(), [7; 32]).unwrap();
+        let world = Self {
+            clock: Arc::new(ManualClock(AtomicI64::new(START))),
+            chance: Arc::new(Counted(AtomicU64::new(1))),
+            vault: Arc::new(Vault { locked: AtomicBool::new(false) }),
+            posture: PostureBook::new(Posture::open()),
+            bundle: watch::Sender::new(Arc::new(Bundle::strict())),
+            engine: Shared::new(engine),
+            root,
+        };
+        world.publish(1, level);
+        world
+    }
+
+    /// Puts a policy in force: the agent `office` at that level.
+    pub(super) fn publish(&self, version: u64, level: Level) {
+        let agent = AgentPolicy {
+            name: office(),
+            level,
+            tools: None,
+            models: Vec::new(),
+            grants: Vec::new(),
+            workspace: self.ws().display().to_string(),
+        };
+        let mut bundle = Bundle::default_for(tenant(), vec![agent], LlmConfig::default(), Timestamp(START));
+        bundle.version = version;
+        bundle.http = vec![HttpHost { host: "127.0.0.1".to_owned(), kind: HostKind::Known }];
+        self.bundle.send_replace(Arc::new(bundle));
+    }
+
+    pub(super) fn ws(&self) -> PathBuf {
+        self.root.path().join("ws")
+    }
+
+    pub(super) fn state(&self) -> PathBuf {
+        self.root.path().join("state")
+    }
+
+    pub(super) fn later(&self, by: Duration) {
+        self.clock.0.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+
+    pub(super) fn lock_vault(&self) {
+        self.vault.locked.store(true, Ordering::SeqCst);
+        self.posture.close(Closed::VaultLocked);
+    }
+
+    /// A daemon that does not die.
+    pub(super) fn gate(&self) -> Arc<Gate> {
+        self.try_gate(Arc::new(NoWaypoints)).unwrap()
+    }
+
+    fn try_gate(&self, waypoints: Arc<dyn Waypoints>) -> Result<Arc<Gate>, OpenError> {
+        Gate::open(
+            &self.state(),
+            GateParts {
+                tenant: tenant(),
+                secrets: self.vault.clone(),
+                redaction: self.engine.clone(),
+                bundle: self.bundle.subscribe(),
+                posture: self.posture.clone(),
+                clock: self.clock.clone(),
+                chance: self.chance.clone(),
+                waypoints,
+                runner: crate::runner::tests::runner(),
+                sandbox: Sandbox::Landlock,
+            },
+        )
+    }
+
+    /// What a program wrote each time it ran.
+    pub(super) fn runs(&self) -> usize {
+        std::fs::read_to_string(self.ws().join("ran")).map_or(0, |text| text.lines().count())
+    }
+
+    /// Whether the value of the secret stands anywhere in the state folder.
+    pub(super) fn state_holds_the_secret(&self) -> bool {
+        fn holds(path: &Path) -> bool {
+            if path.is_dir() {
+                return std::fs::read_dir(path).unwrap().any(|entry| holds(&entry.unwrap().path()));
+            }
+            std::fs::read(path).unwrap().windows(SECRET.len()).any(|part| part == SECRET.as_bytes())
+        }
+        holds(&self.state())
+    }
+}
+
+fn tenant() -> TenantId {
+    "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap()
+}
+
+pub(super) fn office() -> AgentName {
+    "office".parse().unwrap()
+}
+
+pub(super) fn call(id: &str, tool: &str, args: Value) -> Proposal {
+    Proposal {
+        session: "s1".parse().unwrap(),
+        call: id.parse().unwrap(),
+        tool: tool.to_owned(),
+        args,
+        cwd: None,
+        wait_ms: 0,
+    }
+}
+
+/// Leaves one line in `ran` for each run.
+pub(super) fn counted(id: &str) -> Proposal {
+    call(id, "shell", json!({"command": "echo run >> ran"}))
+}
+
+pub(super) fn ruling(verdict: Verdict) -> Ruling {
+    Ruling { verdict, by: "ada@example.com".to_owned(), at: Timestamp(START), origin: Origin::Hub, note: String::new() }
+}
+
+/// The answer once it is final. Bounded by the test's own patience, not by sleeping.
+pub(super) async fn settled(gate: &Arc<Gate>, id: &str) -> Answer {
+    let answer =
+        gate.call_status(&office(), &"s1".parse().unwrap(), &id.parse().unwrap(), Duration::from_secs(30)).await;
+    answer.unwrap()
+}
+
+pub(super) fn digest_of(answer: &Answer) -> Digest {
+    match answer {
+        Answer::Pending { digest: Some(digest), .. } => *digest,
+        other => panic!("not waiting for a person: {other:?}"),
+    }
+}
+
+pub(super) fn permit_of(answer: &Answer) -> PermitId {
+    match answer {
+        Answer::Allow { permit, .. } => *permit,
+        other => panic!("not allowed: {other:?}"),
+    }
+}
+
+pub(super) fn reasons_of(answer: &Answer) -> String {
+    match answer {
+        Answer::Deny { reasons, .. } => reasons.join("; "),
+        other => panic!("not denied: {other:?}"),
+    }
+}
+
+pub(super) fn result_of(answer: &Answer) -> &CallResult {
+    match answer {
+        Answer::Done { result, .. } => result,
+        other => panic!("not done: {other:?}"),
+    }
+}
+
+pub(super) async fn approval(gate: &Gate, digest: Digest) -> Approval {
+    gate.approval(digest).await.unwrap().unwrap()
+}
+
+/// Kinds of audit rows, and how many of each.
+pub(super) async fn audit_kinds(gate: &Gate) -> HashMap<String, usize> {
+    let mut kinds = HashMap::new();
+    for row in gate.audit_after(0, 1000).await.unwrap() {
+        *kinds.entry(row.kind).or_default() += 1;
+    }
+    kinds
+}

@@ -79,14 +79,14 @@ impl Gate {
     }
 
     fn work(&self, action: &Action) -> Result<Work, String> {
+        let bundle = self.parts.bundle.borrow().clone();
+        let to = Programs::of(action, &|name| bundle.rules.knows(name));
         Ok(match &action.call {
             Call::Shell { command, env } => {
-                let to = Programs::of_shell(action, command, env);
                 let argv = ["bash", "--norc", "--noprofile", "-c", command].map(str::to_owned).to_vec();
                 Work::Program { argv, env: self.fill_env(env, &to)?, stdin: None }
             }
             Call::Exec { argv, stdin, env } => {
-                let to = Programs::of_argv(action, argv, stdin.as_deref(), env);
                 let stdin =
                     stdin.as_ref().map(|text| self.fill(text, |this, name| to.resolve(this, name))).transpose()?;
                 Work::Program { argv: argv.clone(), env: self.fill_env(env, &to)?, stdin }
@@ -196,17 +196,21 @@ struct Programs<'a> {
 }
 
 impl<'a> Programs<'a> {
-    fn of_shell(action: &'a Action, command: &str, env: &BTreeMap<String, String>) -> Self {
+    /// `knows`: whether the rules know a program of that name.
+    fn of(action: &'a Action, knows: &dyn Fn(&str) -> bool) -> Self {
         let cwd = action.cwd.as_deref().unwrap_or_default();
-        Self::of(action, env, facts::from_shell(command, cwd, &Context { knows: &|_| true, env }))
+        match &action.call {
+            Call::Shell { command, env } => {
+                Self::seen(action, env, facts::from_shell(command, cwd, &Context { knows, env }))
+            }
+            Call::Exec { argv, stdin, env } => {
+                Self::seen(action, env, facts::from_argv(argv, stdin.as_deref(), cwd, &Context { knows, env }))
+            }
+            _ => Self { tool: &action.tool, unclear: true, names: Vec::new() },
+        }
     }
 
-    fn of_argv(action: &'a Action, argv: &[String], stdin: Option<&str>, env: &BTreeMap<String, String>) -> Self {
-        let cwd = action.cwd.as_deref().unwrap_or_default();
-        Self::of(action, env, facts::from_argv(argv, stdin, cwd, &Context { knows: &|_| true, env }))
-    }
-
-    fn of(action: &'a Action, env: &BTreeMap<String, String>, facts: facts::Facts) -> Self {
+    fn seen(action: &'a Action, env: &BTreeMap<String, String>, facts: facts::Facts) -> Self {
         // A function could take a program's name, a variable another file under its name; what cannot be read could start
         // anything.
         let unclear = !facts.notes.is_empty()

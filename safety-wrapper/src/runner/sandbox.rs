@@ -6,6 +6,7 @@ use landlock::{
     ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible as _, PathBeneath, PathFd, Ruleset,
     RulesetAttr as _, RulesetCreated, RulesetCreatedAttr as _, RulesetStatus,
 };
+use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use super::{RunSpec, Sandbox, Work, tmp};
 
@@ -93,8 +94,22 @@ enum Tcp {
 /// # Errors
 /// Why nothing may run, in words for people.
 pub(super) fn enter(spec: &RunSpec) -> Result<(), String> {
+    // First, so that no program gains back what is given up next.
+    rustix::thread::set_no_new_privs(true).map_err(|e| format!("no_new_privs was refused: {e}"))?;
+    confine(spec)?;
+    drop_capabilities().map_err(|e| format!("capabilities could not be given up: {e}"))
+}
+
+/// A daemon started as root must not lend its rights: Landlock leaves some doors of root open, `/proc/<pid>/environ` for one.
+fn drop_capabilities() -> rustix::io::Result<()> {
+    let none = CapabilitySet::empty();
+    rustix::thread::clear_ambient_capability_set()?;
+    rustix::thread::set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })
+}
+
+fn confine(spec: &RunSpec) -> Result<(), String> {
     match spec.sandbox {
-        Sandbox::Off => rustix::thread::set_no_new_privs(true).map_err(|e| format!("no_new_privs was refused: {e}")),
+        Sandbox::Off => Ok(()),
         Sandbox::Landlock => {
             let writable: Vec<PathBuf> = match spec.work {
                 Work::Http { .. } => Vec::new(),

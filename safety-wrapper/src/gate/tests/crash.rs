@@ -1,0 +1,141 @@
+//! The daemon dies at every point of the story and is started again.
+
+use tokio::runtime::Runtime;
+
+use super::*;
+use crate::audit;
+
+const STORY: &[Waypoint] = &[
+    Waypoint::HookReceived,
+    Waypoint::CallRecorded,
+    Waypoint::DecisionReceived,
+    Waypoint::DecisionRecorded,
+    Waypoint::CallClaimed,
+    Waypoint::RunnerStarted,
+    Waypoint::RunnerFinished,
+    Waypoint::ResultRecorded,
+];
+
+/// One life of the daemon: a runtime of its own, which dies with it.
+fn life<T: Send + 'static>(world: &World, waypoints: Arc<dyn Waypoints>, story: impl AsyncFnOnce(Arc<Gate>) -> T) -> T {
+    let runtime = Runtime::new().unwrap();
+    let out = runtime.block_on(async {
+        let gate = world.try_gate(waypoints).unwrap();
+        story(gate).await
+    });
+    // As kill -9: no task is waited for. Dropped, so that the lock of the gate is free for the next life.
+    runtime.shutdown_timeout(Duration::from_secs(10));
+    out
+}
+
+fn dying(at: Waypoint) -> Arc<DieAt> {
+    Arc::new(DieAt { at, dead: AtomicBool::new(false) })
+}
+
+/// Waits until the story has reached the point where it dies.
+async fn dead(point: &DieAt) {
+    while !point.dead.load(Ordering::SeqCst) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// The agent asks, the person approves, the agent waits; whoever was cut off asks again.
+async fn ask_and_approve(gate: &Arc<Gate>, proposal: Proposal) {
+    let asked = {
+        let gate = Arc::clone(gate);
+        tokio::spawn(async move { gate.before_tool_call(&office(), proposal).await })
+    };
+    let Ok(Ok(Answer::Pending { digest: Some(digest), .. })) = asked.await else { return };
+    let gate = Arc::clone(gate);
+    let ruled = tokio::spawn(async move { gate.decide_approval(digest, ruling(Verdict::Approved)).await });
+    let _ = ruled.await;
+}
+
+#[test]
+fn wherever_it_dies_an_approved_call_runs_once_and_the_agent_hears_of_it() {
+    for at in STORY {
+        let world = World::new(Level::Supervised);
+        let point = dying(*at);
+        life(&world, point.clone(), async |gate| {
+            gate.resume_after_start().await.unwrap();
+            ask_and_approve(&gate, counted("c1")).await;
+            dead(&point).await;
+        });
+        let answer = life(&world, Arc::new(NoWaypoints), async |gate| {
+            gate.resume_after_start().await.unwrap();
+            ask_and_approve(&gate, counted("c1")).await;
+            settled(&gate, "c1").await
+        });
+        let result = result_of(&answer);
+        if *at == Waypoint::CallClaimed {
+            // Claimed and never started: whether it ran is not known to the daemon, so it does not run again.
+            assert_eq!((result.status, world.runs()), (RunStatus::Interrupted, 0), "{at}");
+        } else {
+            assert_eq!((result.status, world.runs()), (RunStatus::Ok, 1), "{at}: {result:?}");
+        }
+        audit::verify(&world.state().join("gate.db")).unwrap();
+        let left = std::fs::read_dir(world.state().join("runs")).unwrap().count();
+        assert_eq!(left, 0, "{at}: run folders are left");
+    }
+}
+
+#[test]
+fn wherever_it_dies_a_permitted_call_runs_at_most_once() {
+    for at in [Waypoint::CallClaimed, Waypoint::RunnerStarted, Waypoint::RunnerFinished, Waypoint::ResultRecorded] {
+        let world = World::new(Level::Trusted);
+        let point = dying(at);
+        let permit = life(&world, point.clone(), async |gate| {
+            let permit = permit_of(&gate.before_tool_call(&office(), counted("c1")).await.unwrap());
+            let _ = gate.execute(&office(), permit).await;
+            dead(&point).await;
+            permit
+        });
+        let result = life(&world, Arc::new(NoWaypoints), async move |gate| {
+            gate.resume_after_start().await.unwrap();
+            gate.execute(&office(), permit).await.unwrap().result
+        });
+        let want = if at == Waypoint::CallClaimed { (RunStatus::Interrupted, 0) } else { (RunStatus::Ok, 1) };
+        assert_eq!((result.status, world.runs()), want, "{at}");
+    }
+}
+
+#[test]
+fn a_runner_that_still_works_is_adopted() {
+    let world = World::new(Level::Supervised);
+    let slow = || {
+        let command = "echo run >> ran; until test -e go; do sleep 0.02; done; echo finished";
+        call("c1", "shell", json!({"command": command}))
+    };
+    let point = dying(Waypoint::RunnerStarted);
+    life(&world, point.clone(), async |gate| {
+        ask_and_approve(&gate, slow()).await;
+        dead(&point).await;
+    });
+    // A second life that dies too leaves it to the third.
+    for _ in 0..2 {
+        let found = life(&world, Arc::new(NoWaypoints), async |gate| gate.resume_after_start().await.unwrap());
+        assert_eq!((found.adopted, found.interrupted), (1, 0), "{found:?}");
+    }
+    let ws = world.ws();
+    let answer = life(&world, Arc::new(NoWaypoints), async move |gate| {
+        gate.resume_after_start().await.unwrap();
+        std::fs::write(ws.join("go"), "").unwrap();
+        settled(&gate, "c1").await
+    });
+    assert_eq!((result_of(&answer).status, result_of(&answer).output.as_str()), (RunStatus::Ok, "finished\n"));
+    assert_eq!(world.runs(), 1);
+}
+
+#[test]
+fn what_is_due_after_a_long_absence_is_done_at_the_start() {
+    let world = World::new(Level::Supervised);
+    let digest = life(&world, Arc::new(NoWaypoints), async |gate| {
+        digest_of(&gate.before_tool_call(&office(), counted("c1")).await.unwrap())
+    });
+    world.later(Duration::from_secs(7 * 24 * 60 * 60));
+    let (found, state) = life(&world, Arc::new(NoWaypoints), async move |gate| {
+        let found = gate.resume_after_start().await.unwrap();
+        (found, approval(&gate, digest).await.state)
+    });
+    assert_eq!((found.expired, state), (1, ApprovalState::Expired));
+}

@@ -1,0 +1,159 @@
+//! Secrets: where they go, and that they are nowhere else.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+
+use super::*;
+
+#[tokio::test]
+async fn a_raw_value_in_a_call_is_refused_and_kept_nowhere() {
+    let world = World::new(Level::Autonomous);
+    let gate = world.gate();
+    let encoded = data_encoding::BASE64.encode(SECRET.as_bytes());
+    for (id, tool, args) in [
+        ("c1", "shell", json!({"command": format!("echo {SECRET}")})),
+        ("c2", "write_file", json!({"path": "a", "content": SECRET})),
+        ("c3", "http", json!({"method": "POST", "url": "http://127.0.0.1:1/", "headers": {"x-key": SECRET}})),
+        ("c4", "http", json!({"url": format!("http://127.0.0.1:1/?k={SECRET}")})),
+        ("c5", "shell", json!({"command": "ls", "env": {"TOKEN": SECRET}})),
+        ("c6", "some_tool", json!({"deep": [{"er": SECRET}]})),
+        ("c7", "some_tool", json!({SECRET: 1})),
+        ("c8", "write_file", json!({"path": "a", "content": encoded})),
+    ] {
+        let answer = gate.before_tool_call(&office(), call(id, tool, args)).await.unwrap();
+        let reasons = reasons_of(&answer);
+        assert!(reasons.contains("SECRET_REF(token)") && !reasons.contains(SECRET), "{id}: {reasons}");
+    }
+    assert!(!world.state_holds_the_secret());
+    let rows = gate.activity_after(0, 100).await.unwrap();
+    assert!(rows.iter().all(|row| row.outcome == "refused" && !row.summary.contains(SECRET)));
+}
+
+#[tokio::test]
+async fn a_misplaced_reference_is_refused() {
+    let world = World::new(Level::Autonomous);
+    let gate = world.gate();
+    for (id, tool, args) in [
+        ("c1", "shell", json!({"command": "echo SECRET_REF(token)"})),
+        ("c2", "exec", json!({"argv": ["echo", "SECRET_REF(token)"]})),
+        ("c3", "http", json!({"url": "http://127.0.0.1:1/?k=SECRET_REF(token)"})),
+        ("c4", "shell", json!({"command": "ls", "env": {"A": "SECRET_REF(To ken)"}})),
+    ] {
+        let answer = gate.before_tool_call(&office(), call(id, tool, args)).await.unwrap();
+        assert!(matches!(answer, Answer::Deny { .. }), "{id}: {answer:?}");
+    }
+}
+
+/// Runs an allowed shell call with the token in its environment.
+async fn run(world: &World, gate: &Arc<Gate>, id: &str, args: Value) -> CallResult {
+    let answer = gate.before_tool_call(&office(), call(id, "shell", args)).await.unwrap();
+    let answer = match answer {
+        Answer::Pending { digest: Some(digest), .. } => {
+            gate.decide_approval(digest, ruling(Verdict::Approved)).await.unwrap();
+            settled(gate, id).await
+        }
+        Answer::Allow { permit, .. } => {
+            let _ = gate.execute(&office(), permit).await.unwrap();
+            settled(gate, id).await
+        }
+        other => other,
+    };
+    assert!(!world.state_holds_the_secret(), "{id}");
+    result_of(&answer).clone()
+}
+
+#[tokio::test]
+async fn a_value_goes_to_bound_programs_only() {
+    let world = World::new(Level::Autonomous);
+    let gate = world.gate();
+    // A program of the agent under the bound name.
+    let fake = world.ws().join("printenv");
+    std::fs::write(&fake, "#!/bin/sh\necho taken $TOKEN > stolen\n").unwrap();
+    std::fs::set_permissions(&fake, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    for (id, command) in [
+        ("c1", "env"),
+        ("c2", "printenv TOKEN; cat /proc/self/environ"),
+        ("c3", "./printenv TOKEN"),
+        ("c4", "printenv() { echo $TOKEN > stolen; }; printenv TOKEN"),
+        ("c5", "PATH=. printenv TOKEN"),
+        ("c6", "export PATH=$PWD; printenv TOKEN"),
+        ("c7", "alias printenv=./printenv; printenv TOKEN"),
+        ("c8", "hash -p ./printenv printenv; printenv TOKEN"),
+        ("c9", "printenv TOKEN | tee stolen"),
+        ("c10", "$(echo printenv) TOKEN"),
+        ("c11", "source ./printenv"),
+    ] {
+        let result = run(&world, &gate, id, json!({"command": command, "env": {"TOKEN": "SECRET_REF(token)"}})).await;
+        assert_eq!((result.status, result.exit_code), (RunStatus::Failed, None), "{command}: {result:?}");
+        assert!(!world.ws().join("stolen").exists(), "{command}");
+    }
+    for (id, name) in [("d1", "PATH"), ("d2", "LD_PRELOAD"), ("d3", "BASH_ENV"), ("d4", "GIT_PAGER")] {
+        let env = json!({"TOKEN": "SECRET_REF(token)", name: "."});
+        let result = run(&world, &gate, id, json!({"command": "printenv TOKEN", "env": env})).await;
+        assert_eq!((result.status, result.exit_code), (RunStatus::Failed, None), "{name}: {result:?}");
+    }
+    let env = json!({"TOKEN": "Bearer SECRET_REF(token)"});
+    let result = run(&world, &gate, "e1", json!({"command": "printenv TOKEN", "env": env})).await;
+    assert_eq!((result.status, result.output.as_str()), (RunStatus::Ok, "Bearer SECRET_REF(token)\n"));
+    let env = json!({"TOKEN": "SECRET_REF(other)"});
+    let result = run(&world, &gate, "e2", json!({"command": "printenv TOKEN", "env": env})).await;
+    assert!(result.output.contains("no secret is named other"), "{}", result.output);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_value_goes_to_bound_hosts_only() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut seen = String::new();
+        let mut chunk = [0; 4096];
+        while !seen.ends_with("end") {
+            let read = stream.read(&mut chunk).unwrap();
+            seen.push_str(std::str::from_utf8(&chunk[..read]).unwrap());
+        }
+        let body = format!("{{\"echo\":\"{SECRET}\"}}");
+        write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len()).unwrap();
+        seen
+    });
+    let world = World::new(Level::Autonomous);
+    let gate = world.gate();
+    let send = |id: &str, host: &str| {
+        call(
+            id,
+            "http",
+            json!({
+                "method": "POST",
+                "url": format!("http://{host}:{port}/send"),
+                "headers": {"authorization": "Bearer SECRET_REF(token)"},
+                "body": "SECRET_REF(token) end",
+            }),
+        )
+    };
+    for (id, host) in [("c1", "localhost"), ("c2", "127.0.0.1")] {
+        let digest = digest_of(&gate.before_tool_call(&office(), send(id, host)).await.unwrap());
+        gate.decide_approval(digest, ruling(Verdict::Approved)).await.unwrap();
+    }
+    let refused = settled(&gate, "c1").await;
+    assert!(result_of(&refused).output.contains("is not bound to host localhost"), "{refused:?}");
+    let sent = settled(&gate, "c2").await;
+    assert_eq!(result_of(&sent).output, "{\"echo\":\"SECRET_REF(token)\"}", "{sent:?}");
+    let seen = server.join().unwrap();
+    assert!(seen.contains(&format!("authorization: Bearer {SECRET}\r\n")) && seen.ends_with(&format!("{SECRET} end")));
+    assert!(!world.state_holds_the_secret());
+}
+
+#[tokio::test]
+async fn a_locked_vault_gives_nothing_and_reads_go_on() {
+    let world = World::new(Level::Autonomous);
+    let gate = world.gate();
+    std::fs::write(world.ws().join("a"), format!("x {SECRET}")).unwrap();
+    world.lock_vault();
+    let with = call("c1", "shell", json!({"command": "printenv TOKEN", "env": {"TOKEN": "SECRET_REF(token)"}}));
+    assert!(reasons_of(&gate.before_tool_call(&office(), with).await.unwrap()).contains("vault-locked"));
+    let read = call("c2", "read_file", json!({"path": "a"}));
+    let permit = permit_of(&gate.before_tool_call(&office(), read).await.unwrap());
+    let result = gate.execute(&office(), permit).await.unwrap().result;
+    // The last known engine still stands between the file and the agent.
+    assert_eq!(result.output, "x SECRET_REF(token)");
+}
