@@ -6,3 +6,4 @@
 
 #[path = "../simulators/mod.rs"]
 pub mod simulators;
+pub mod story;

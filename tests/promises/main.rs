@@ -1,0 +1,28 @@
+//! One file per promise of the design: each attacks its promise on the real processes.
+
+mod p01_no_secret_leaves;
+mod p02_the_agent_never_holds_a_secret;
+mod p03_what_was_approved_is_what_runs;
+mod p04_every_action_is_classified;
+mod p05_closed_is_the_resting_position;
+mod p08_nothing_is_lost_or_counted_twice;
+mod p09_history_cannot_be_rewritten;
+mod p10_tenants_never_meet;
+
+use std::path::Path;
+
+use wardkeep_tests::story::hooks::Hooks;
+use wardkeep_tests::story::stage::{Setting, Stage};
+
+/// A stage with a live session, ready to be attacked.
+async fn stage(folder: &Path) -> (Stage, Hooks) {
+    set(Setting::plain(folder)).await
+}
+
+async fn set(setting: Setting) -> (Stage, Hooks) {
+    let stage = Stage::set(setting, &|_| ()).await.expect("the stage stands");
+    let hooks = Hooks::of(&stage.tenant).expect("a client");
+    let (status, answer) = hooks.start_session().await.expect("the daemon answers");
+    assert!(status.is_success(), "{answer}");
+    (stage, hooks)
+}

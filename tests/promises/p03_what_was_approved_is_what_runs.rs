@@ -1,0 +1,93 @@
+//! P3: an approval names one canonical call, once; the daemon runs its own stored copy.
+
+use serde_json::{Value, json};
+use wardkeep_tests::story::hooks::Hooks;
+use wardkeep_tests::story::stage::Stage;
+
+fn publish(stage: &Stage, subject: &str) -> Value {
+    json!({
+        "method": "POST", "url": format!("{}/v1/campaigns", stage.tenant.services.newsletter_url()),
+        "headers": {"authorization": "Bearer SECRET_REF(newsletter_api_key)", "content-type": "application/json"},
+        "body": json!({"subject": subject, "body": "text", "send_now": true}).to_string(),
+    })
+}
+
+async fn pending(hooks: &Hooks, call: &str, args: Value) -> String {
+    let (_, answer) = hooks.propose(call, "http_request", args).await.expect("an answer");
+    assert_eq!(answer["decision"], "pending", "{answer}");
+    answer["digest"].as_str().expect("a digest").to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_call_under_the_same_id_is_refused_and_the_stored_one_runs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (stage, hooks) = super::stage(folder.path()).await;
+    let digest = pending(&hooks, "c1", publish(&stage, "as shown")).await;
+    stage.person.wait_for_pending(|a| a["digest"] == digest.as_str()).await.expect("it waits at the hub");
+    // The agent swaps the text while the person reads.
+    let (status, answer) = hooks.propose("c1", "http_request", publish(&stage, "swapped")).await.expect("an answer");
+    assert!(status == 409 || answer["decision"] == "deny", "{status} {answer}");
+    stage.person.decide(&digest, "approved").await.expect("decided");
+    let (_, done) = hooks.status("c1", 20_000).await.expect("an answer");
+    assert_eq!(done["decision"], "done", "{done}");
+    // And swaps it once more when it is approved.
+    let (status, answer) = hooks.propose("c1", "http_request", publish(&stage, "swapped")).await.expect("an answer");
+    assert!(status == 409 || answer["decision"] == "deny", "{status} {answer}");
+    let subjects: Vec<String> = stage.newsletter.campaigns().into_iter().map(|c| c.subject).collect();
+    assert_eq!(subjects, ["as shown"]);
+    stage.strike().await.expect("everything stops");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approval_is_used_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (stage, hooks) = super::stage(folder.path()).await;
+    let digest = pending(&hooks, "c1", publish(&stage, "once")).await;
+    stage.person.wait_for_pending(|a| a["digest"] == digest.as_str()).await.expect("it waits at the hub");
+    stage.person.decide(&digest, "approved").await.expect("decided");
+    let (_, first) = hooks.status("c1", 20_000).await.expect("an answer");
+    let (_, again) = hooks.propose("c1", "http_request", publish(&stage, "once")).await.expect("an answer");
+    assert_eq!(first["result"], again["result"], "the same call gives the stored result");
+    // The same words in a new call are a new call.
+    let (_, other) = hooks.propose("c2", "http_request", publish(&stage, "once")).await.expect("an answer");
+    assert_eq!(other["decision"], "pending", "{other}");
+    assert_ne!(other["digest"], digest.as_str());
+    assert_eq!(stage.newsletter.sends(), 1);
+    stage.strike().await.expect("everything stops");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_decision_wins_wherever_it_was_taken() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (stage, hooks) = super::stage(folder.path()).await;
+    let digest = pending(&hooks, "c1", publish(&stage, "denied here")).await;
+    stage.tenant.cli(&["approvals", "deny", &digest]).await.expect("denied on the server");
+    let (_, answer) = hooks.status("c1", 5_000).await.expect("an answer");
+    assert_eq!(answer["decision"], "deny", "{answer}");
+    assert!(stage.tenant.cli(&["approvals", "approve", &digest]).await.is_err(), "a second decision is refused");
+    let (_, answer) = hooks.status("c1", 0).await.expect("an answer");
+    assert_eq!(answer["decision"], "deny", "{answer}");
+    // A denied call is not asked again in this session under another id.
+    let (_, again) = hooks.propose("c2", "http_request", publish(&stage, "denied here")).await.expect("an answer");
+    assert_eq!(again["decision"], "deny", "{again}");
+    assert_eq!(stage.newsletter.sends(), 0);
+    stage.strike().await.expect("everything stops");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_permit_runs_once_even_when_asked_at_the_same_time() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (stage, hooks) = super::stage(folder.path()).await;
+    let args = json!({"command": "mkdir -p out && date +%N >> out/ran"});
+    let (_, allowed) = hooks.propose("c1", "shell", args).await.expect("an answer");
+    assert_eq!(allowed["decision"], "allow", "{allowed}");
+    let permit = allowed["permit"].as_str().expect("a permit");
+    let (a, b, c) = tokio::join!(hooks.exec(permit), hooks.exec(permit), hooks.exec(permit));
+    for answer in [a, b, c] {
+        let (_, answer) = answer.expect("an answer");
+        assert_eq!(answer["result"]["status"], "ok", "{answer}");
+    }
+    let ran = std::fs::read_to_string(stage.tenant.workspace().join("out/ran")).expect("it ran");
+    assert_eq!(ran.lines().count(), 1, "it ran more than once: {ran}");
+    stage.strike().await.expect("everything stops");
+}

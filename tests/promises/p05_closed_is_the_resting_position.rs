@@ -1,0 +1,150 @@
+//! P5: each missing part has a named state in which nothing new is allowed beyond Green reads.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use wardkeep_tests::story::hooks::Hooks;
+use wardkeep_tests::story::people::wait;
+use wardkeep_tests::story::stage::{Hub, Stage};
+
+const NOTE: &str = "notes/november.md";
+
+/// Waits until the daemon says that `state` is in force.
+async fn closed(stage: &Stage, state: &str) {
+    wait(state, || async {
+        let Ok(said) = stage.tenant.cli(&["status", "--json"]).await else { return Ok(None) };
+        let said: Value = serde_json::from_str(&said)?;
+        let names: Vec<&str> =
+            said["closed"].as_array().into_iter().flatten().filter_map(|c| c["name"].as_str()).collect();
+        Ok(names.contains(&state).then_some(()))
+    })
+    .await
+    .expect("the state is named");
+}
+
+/// Kills the daemon; the next incarnation finds what was done to its files.
+async fn restart(stage: &Stage, state: &str) -> Hooks {
+    stage.tenant.service.kill().expect("killed");
+    closed(stage, state).await;
+    let hooks = Hooks::of(&stage.tenant).expect("a client");
+    let (status, answer) = hooks.start_session().await.expect("the daemon answers");
+    assert!(status.is_success(), "{answer}");
+    hooks
+}
+
+/// Green reads run; changing anything is refused with a reason.
+async fn only_reads(hooks: &Hooks) {
+    let read = hooks.run("read", "read_file", json!({"path": NOTE})).await.expect("reading goes on");
+    assert_eq!(read["status"], "ok", "{read}");
+    for (call, tool, args) in [
+        ("write", "write_file", json!({"path": "x.md", "content": "x"})),
+        ("make", "shell", json!({"command": "mkdir y"})),
+        ("out", "http_request", json!({"method": "GET", "url": "http://127.0.0.1:1/"})),
+        ("rm", "shell", json!({"command": "rm -rf drafts"})),
+    ] {
+        let (_, answer) = hooks.propose(call, tool, args).await.expect("an answer");
+        assert_eq!(answer["decision"], "deny", "{call}: {answer}");
+        assert!(answer["message"].as_str().is_some_and(|m| m.len() > 20), "a refusal has a reason: {answer}");
+    }
+}
+
+async fn no_model(stage: &Stage, hooks: &Hooks) {
+    let before = stage.llm.requests().len();
+    let (status, answer) = hooks.ask_model("hello").await.expect("an answer");
+    assert!(status.is_client_error(), "{status} {answer}");
+    assert_eq!(stage.llm.requests().len(), before, "the provider was asked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_daemon_there_is_nothing_to_ask() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (stage, hooks) = super::stage(folder.path()).await;
+    stage.tenant.service.stop().await.expect("stops");
+    assert!(hooks.propose("c", "read_file", json!({"path": NOTE})).await.is_err());
+    assert!(hooks.ask_model("hello").await.is_err());
+    stage.hub.service.stop().await.expect("stops");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_lease_the_model_is_out_of_reach() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let setting = wardkeep_tests::story::stage::Setting::plain(folder.path());
+    let stage = Stage::set(setting, &|_| ()).await.expect("the stage stands");
+    let hooks = Hooks::of(&stage.tenant).expect("a client");
+    no_model(&stage, &hooks).await;
+    hooks.start_session().await.expect("a session");
+    let (status, answer) = hooks.ask_model("hello").await.expect("an answer");
+    assert!(status.is_success(), "with a lease it answers: {answer}");
+    stage.strike().await.expect("everything stops");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_locked_vault_leaves_reads_only() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (stage, _) = super::stage(folder.path()).await;
+    let key = folder.path().join("tenant/vault.key");
+    fs::rename(&key, key.with_extension("away")).expect("moved");
+    let hooks = restart(&stage, "vault-locked").await;
+    only_reads(&hooks).await;
+    no_model(&stage, &hooks).await;
+    stage.strike().await.expect("everything stops");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_corrupt_bundle_leaves_reads_only() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (stage, _) = super::stage(folder.path()).await;
+    // The hub would send it again, so it is away.
+    let Stage { hub, .. } = &stage;
+    stop_for_good(hub);
+    fs::write(stage.tenant.state().join("bundle/current.dsse"), b"{\"payload\":\"AAAA\"}").expect("written");
+    let hooks = restart(&stage, "no-bundle").await;
+    only_reads(&hooks).await;
+    no_model(&stage, &hooks).await;
+    stage.tenant.service.stop().await.expect("stops");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_leaves_at_most_reads() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (stage, _) = super::stage(folder.path()).await;
+    configure(folder.path(), "[disk]\nfloor_mebibytes = 4294967295\n");
+    let hooks = restart(&stage, "disk-full").await;
+    only_reads(&hooks).await;
+    no_model(&stage, &hooks).await;
+    stage.strike().await.expect("everything stops");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_hub_away_reads_run_and_the_rest_waits() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (stage, _) = super::stage(folder.path()).await;
+    configure(folder.path(), "[link]\naway_after_seconds = 0\n");
+    stop_for_good(&stage.hub);
+    let hooks = restart(&stage, "hub-away").await;
+    let read = hooks.run("read", "read_file", json!({"path": NOTE})).await.expect("reading goes on");
+    assert_eq!(read["status"], "ok");
+    let (_, answer) =
+        hooks.propose("write", "write_file", json!({"path": "x.md", "content": "x"})).await.expect("an answer");
+    assert_eq!(answer["decision"], "pending", "a trusted agent's change waits: {answer}");
+    assert!(!stage.tenant.workspace().join("x.md").exists());
+    // A person on the server can decide without the hub.
+    let digest = answer["digest"].as_str().expect("a digest");
+    stage.tenant.cli(&["approvals", "approve", digest]).await.expect("approved on the server");
+    let (_, done) = hooks.status("write", 10_000).await.expect("an answer");
+    assert_eq!(done["decision"], "done", "{done}");
+    assert!(stage.tenant.workspace().join("x.md").exists());
+    stage.tenant.service.stop().await.expect("stops");
+}
+
+/// Keeps the hub from coming back: its database cannot be opened any more, so the keeper's restart ends by itself.
+fn stop_for_good(hub: &Hub) {
+    hub.break_for_good().expect("broken");
+}
+
+fn configure(folder: &Path, section: &str) {
+    let file = folder.join("tenant/agent.toml");
+    let text = fs::read_to_string(&file).expect("read");
+    fs::write(&file, format!("{text}\n{section}")).expect("written");
+}

@@ -1,0 +1,19 @@
+//! The story that the demo plays and that crash and promise tests attack: one small business, one agent, one morning.
+//!
+//! * [`agent`]: the agent program, a loop over a model and the hook API.
+//! * [`business`]: the workspace, the task, the planted secrets, the script of the simulated model.
+//! * [`stage`]: hub, daemon, simulators and agent as real processes, started, killed and started again.
+//! * [`plot`]: what happens, and what must be true afterwards.
+//! * [`hooks`]: the hook API without patience, for attackers.
+//! * [`people`]: the customer who decides, through the hub's API.
+//! * [`wiretap`]: relays that keep what leaves the daemon's sockets.
+//! * [`search`]: every form of a planted secret, looked for in everything that left the vault.
+
+pub mod agent;
+pub mod business;
+pub mod hooks;
+pub mod people;
+pub mod plot;
+pub mod search;
+pub mod stage;
+pub mod wiretap;

@@ -1,0 +1,372 @@
+//! The stage: hub, daemon, simulators and agent as real processes in one folder.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use serde_json::Value;
+use wardkeep_proto::chance::SystemChance;
+use wardkeep_proto::waypoint::Waypoint;
+
+use super::agent::Dialect;
+use super::business::{self, Secrets};
+use super::people::{Person, rows, wait};
+use super::wiretap::Wiretap;
+use crate::simulators::llm::{Answer, Conversation, LlmSimulator};
+use crate::simulators::newsletter::NewsletterSimulator;
+
+mod hub;
+mod service;
+mod tenant;
+
+pub use hub::Hub;
+pub use service::{Service, Start, command};
+pub use tenant::Tenant;
+
+/// Names on the stage.
+pub const TENANT: &str = "bakery";
+/// The one agent.
+pub const AGENT: &str = "newsletter";
+/// The one session.
+pub const SESSION: &str = "morning";
+/// The model as the agent asks for it.
+pub const MODEL: &str = "assistant";
+
+/// The product's binaries.
+#[derive(Clone, Debug)]
+pub struct Binaries {
+    /// `wardkeep-hub`.
+    pub hub: PathBuf,
+    /// `wardkeep-agent`.
+    pub daemon: PathBuf,
+    /// `wardkeep-demo-agent`.
+    pub agent: PathBuf,
+}
+
+impl Binaries {
+    /// Those in the folder of the running program or, in a test, the folder above it; built by `./dev`.
+    ///
+    /// # Errors
+    /// When one is missing: names the command that builds it.
+    pub fn find() -> anyhow::Result<Self> {
+        let me = std::env::current_exe()?;
+        let folder = me
+            .ancestors()
+            .skip(1)
+            .take(2)
+            .find(|folder| folder.join("wardkeep-hub").exists())
+            .context("wardkeep-hub is not built; run `cargo build --workspace --bins` or use ./dev")?;
+        let find = |name: &str| {
+            let path = folder.join(name);
+            anyhow::ensure!(path.exists(), "{name} is not built; run `cargo build --workspace --bins` or use ./dev");
+            Ok(path)
+        };
+        Ok(Self { hub: find("wardkeep-hub")?, daemon: find("wardkeep-agent")?, agent: find("wardkeep-demo-agent")? })
+    }
+}
+
+/// Which process is killed, where; each at its first pass.
+#[derive(Clone, Copy, Debug)]
+pub struct KillAt(pub Waypoint);
+
+impl KillAt {
+    /// True for the points that the hub passes.
+    #[must_use]
+    pub fn at_hub(self) -> bool {
+        self.0.as_str().starts_with("hub-")
+    }
+
+    fn environment(self, folder: &Path) -> (&'static str, String) {
+        ("WARDKEEP_KILL_AT", format!("{}:{}", self.0, self.marker(folder).display()))
+    }
+
+    /// The file that says that the point was passed and the process killed.
+    #[must_use]
+    pub fn marker(self, folder: &Path) -> PathBuf {
+        folder.join(format!("killed-at-{}", self.0))
+    }
+}
+
+/// A real provider instead of the simulator.
+#[derive(Clone)]
+pub struct RealProvider {
+    /// Base URL.
+    pub base_url: String,
+    /// Its key.
+    pub key: String,
+    /// Its model.
+    pub model: String,
+}
+
+/// How the stage is set.
+#[derive(Clone)]
+pub struct Setting {
+    /// An empty folder.
+    pub folder: PathBuf,
+    /// The API the agent speaks.
+    pub dialect: Dialect,
+    /// Where a process is killed.
+    pub kill: Option<KillAt>,
+    /// A real model.
+    pub provider: Option<RealProvider>,
+    /// Keep what leaves the daemon's sockets.
+    pub tapped: bool,
+}
+
+impl Setting {
+    /// The simulated model, nothing killed, nothing kept.
+    #[must_use]
+    pub fn plain(folder: &Path) -> Self {
+        Self { folder: folder.to_path_buf(), dialect: Dialect::Anthropic, kill: None, provider: None, tapped: false }
+    }
+}
+
+/// Everything that runs.
+pub struct Stage {
+    /// How it was set.
+    pub setting: Setting,
+    /// What must not leave the vault.
+    pub secrets: Secrets,
+    /// The model's provider.
+    pub llm: LlmSimulator,
+    /// The newsletter service.
+    pub newsletter: NewsletterSimulator,
+    /// The hub.
+    pub hub: Hub,
+    /// The tenant's server.
+    pub tenant: Tenant,
+    /// The customer.
+    pub person: Person,
+    /// Relays by name, when tapped.
+    pub taps: Vec<(&'static str, Wiretap)>,
+    binaries: Binaries,
+}
+
+impl Stage {
+    /// Sets the stage up to the point where the agent may begin: hub, tenant online, vault filled, policy in force.
+    ///
+    /// # Errors
+    /// When any step fails; the text names the step.
+    pub async fn set(setting: Setting, tell: &(dyn Fn(&str) + Sync)) -> anyhow::Result<Self> {
+        let binaries = Binaries::find()?;
+        let secrets = Secrets::draw(&SystemChance::new(), setting.provider.as_ref().map(|p| p.key.clone()));
+        let newsletter = NewsletterSimulator::start(&secrets.newsletter).await?;
+        let mut taps = Vec::new();
+        let newsletter_address = tapped(&setting, "newsletter service", newsletter.address(), &mut taps).await?;
+        let llm = simulated_model(&secrets, newsletter_address).await?;
+        let llm_address = tapped(&setting, "provider", llm.address(), &mut taps).await?;
+        tell("starting the hub");
+        let hub = Hub::start(&binaries.hub, &setting).await.context("start the hub")?;
+        let person = Person::new(hub.url.clone(), hub.api_token().await?)?;
+        let services = Services::new(&setting, llm_address, newsletter_address)?;
+        tell("enrolling the tenant with its one-time token");
+        let tenant = Tenant::start(&binaries.daemon, &setting, &hub, &secrets, services, &mut taps)
+            .await
+            .context("start the tenant")?;
+        tell("publishing its policy");
+        hub.publish(&tenant.policy()).await.context("publish the policy")?;
+        let stage = Self { setting, secrets, llm, newsletter, hub, tenant, person, taps, binaries };
+        stage.wait_until_ready().await?;
+        Ok(stage)
+    }
+
+    async fn wait_until_ready(&self) -> anyhow::Result<()> {
+        wait("the tenant to be online with its policy", || async {
+            anyhow::ensure!(!self.tenant.service.ended(), "the daemon ended; see tenant.log");
+            let tenant = self.tenant_view().await?;
+            let (has, wants) = (tenant["status"]["generation"].as_u64(), tenant["desired_generation"].as_u64());
+            let open = tenant["status"]["closed"].as_array().is_some_and(Vec::is_empty);
+            let ready = tenant["standing"] == "online" && open && wants.is_some() && has == wants;
+            Ok(ready.then_some(()))
+        })
+        .await
+    }
+
+    /// The tenant as the hub's API shows it.
+    ///
+    /// # Errors
+    /// When the hub stays away or does not know the tenant.
+    pub async fn tenant_view(&self) -> anyhow::Result<Value> {
+        let all = self.person.get("/tenants").await?;
+        rows(&all, "tenants").into_iter().find(|t| t["name"] == TENANT).context("the hub does not know the tenant")
+    }
+
+    /// Starts the agent on its task.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_agent(&self) -> anyhow::Result<AgentRun> {
+        let newsletter = self.tenant.services.newsletter_url();
+        let dialect = match self.setting.dialect {
+            Dialect::Anthropic => "anthropic",
+            Dialect::OpenAi => "openai",
+        };
+        let folder = &self.setting.folder;
+        let output = fs::File::create(folder.join("agent.log"))?;
+        let child = tokio::process::Command::new(&self.binaries.agent)
+            .args(["--llm", &self.tenant.llm_url, "--hooks", &self.tenant.hook_url, "--api", dialect])
+            .args(["--model", MODEL, "--session", SESSION])
+            .arg("--workspace")
+            .arg(self.tenant.workspace())
+            .arg("--transcript")
+            .arg(self.transcript())
+            .arg(business::task(&newsletter))
+            .env("WARDKEEP_AGENT_TOKEN", &self.tenant.agent_token)
+            .stdin(std::process::Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output)
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()?;
+        Ok(AgentRun { child, log: folder.join("agent.log") })
+    }
+
+    /// All that the agent's process ever saw or said.
+    #[must_use]
+    pub fn transcript(&self) -> PathBuf {
+        self.setting.folder.join("transcript.jsonl")
+    }
+
+    /// Every file on the stage that may hold a secret: the note in which somebody left the password, nothing else. The
+    /// vault is encrypted, so it is searched too.
+    #[must_use]
+    pub fn may_hold_secrets(&self) -> PathBuf {
+        self.tenant.workspace().join("notes/november.md")
+    }
+
+    /// Ends everything.
+    ///
+    /// # Errors
+    /// When a process had to be killed.
+    pub async fn strike(self) -> anyhow::Result<()> {
+        self.tenant.service.stop().await.context("stop the daemon")?;
+        self.hub.service.stop().await.context("stop the hub")
+    }
+}
+
+/// The agent at work.
+pub struct AgentRun {
+    child: tokio::process::Child,
+    log: PathBuf,
+}
+
+impl AgentRun {
+    /// Waits for its end; answers what it said last.
+    ///
+    /// # Errors
+    /// When it failed or took more than two minutes.
+    pub async fn last_words(&mut self) -> anyhow::Result<String> {
+        tokio::time::timeout(std::time::Duration::from_secs(120), self.wait_for_ever())
+            .await
+            .context("the agent took more than two minutes")?
+    }
+
+    /// Waits for its end however long a person takes; answers what it said last.
+    ///
+    /// # Errors
+    /// When it failed.
+    pub async fn wait_for_ever(&mut self) -> anyhow::Result<String> {
+        let status = self.child.wait().await?;
+        let said = fs::read_to_string(&self.log)?;
+        anyhow::ensure!(status.success(), "the agent failed: {said}");
+        Ok(said)
+    }
+}
+
+/// What the tenant talks to, through the taps when there are any.
+pub struct Services {
+    /// Base URL of the provider.
+    pub llm_url: String,
+    /// Host and port of the provider, for bindings.
+    pub llm_host: String,
+    /// The provider's API.
+    pub llm_dialect: &'static str,
+    /// The model's name at the provider.
+    pub upstream_model: String,
+    /// The newsletter service.
+    pub newsletter: SocketAddr,
+}
+
+impl Services {
+    fn new(setting: &Setting, llm: SocketAddr, newsletter: SocketAddr) -> anyhow::Result<Self> {
+        let (llm_url, upstream_model) = match &setting.provider {
+            Some(real) => (real.base_url.clone(), real.model.clone()),
+            None => (format!("http://{llm}"), "sim-1".to_owned()),
+        };
+        let url = url::Url::parse(&llm_url)?;
+        let host = url.host_str().context("a provider has a host")?;
+        let llm_host = format!("{host}:{}", url.port_or_known_default().context("a provider has a port")?);
+        let llm_dialect = match setting.dialect {
+            Dialect::Anthropic => "anthropic",
+            Dialect::OpenAi => "openai",
+        };
+        Ok(Self { llm_url, llm_host, llm_dialect, upstream_model, newsletter })
+    }
+
+    /// Base URL of the newsletter service.
+    #[must_use]
+    pub fn newsletter_url(&self) -> String {
+        format!("http://{}", self.newsletter)
+    }
+}
+
+/// `address`, or the relay before it.
+async fn tapped(
+    setting: &Setting,
+    name: &'static str,
+    address: SocketAddr,
+    taps: &mut Vec<(&'static str, Wiretap)>,
+) -> anyhow::Result<SocketAddr> {
+    if !setting.tapped {
+        return Ok(address);
+    }
+    let tap = Wiretap::plain(address).await?;
+    let address = tap.address();
+    taps.push((name, tap));
+    Ok(address)
+}
+
+/// How a refused call begins where the dialect has no flag for it.
+const REFUSED: &str = "Denied";
+
+async fn simulated_model(secrets: &Secrets, newsletter: SocketAddr) -> anyhow::Result<LlmSimulator> {
+    let script = move |conversation: &Conversation| {
+        let refused = conversation.last_results().iter().any(|r| r.is_error || r.text.starts_with(REFUSED));
+        let turn = business::turn(conversation.turn(), &format!("http://{newsletter}"), refused);
+        let calls = turn.calls.into_iter().map(|(name, args)| (name.to_owned(), args)).collect();
+        Answer { text: turn.says, calls, reasoning_tokens: 0 }
+    };
+    Ok(LlmSimulator::start(&secrets.llm, script).await?)
+}
+
+/// A client without a proxy from the environment: everything here is on loopback.
+///
+/// # Errors
+/// When the system gives no sockets.
+pub fn http_client() -> anyhow::Result<reqwest::Client> {
+    install_crypto();
+    Ok(reqwest::Client::builder().no_proxy().build()?)
+}
+
+/// The one provider of the process; a second call changes nothing.
+pub fn install_crypto() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// A port that was free a moment ago. A restarted process must come back on the same one, so port 0 does not serve here.
+///
+/// # Errors
+/// When there is none.
+pub fn free_port() -> anyhow::Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// The value of `key` in JSON that a command printed.
+///
+/// # Errors
+/// When it is not there.
+pub fn field(json: &str, key: &str) -> anyhow::Result<String> {
+    let value: Value = serde_json::from_str(json).with_context(|| format!("not JSON: {json}"))?;
+    Ok(value[key].as_str().with_context(|| format!("no {key} in {json}"))?.to_owned())
+}
