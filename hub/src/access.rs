@@ -115,7 +115,6 @@ impl Routes {
     }
 
     /// The router with its state, and what it is made of.
-    #[must_use]
     pub fn finish(self) -> (Router, Vec<HttpLine>) {
         (self.router.with_state(self.app), self.lines)
     }

@@ -108,6 +108,12 @@ impl std::fmt::Debug for RootSeed {
 }
 
 impl RootSeed {
+    /// A new root key.
+    #[must_use]
+    pub fn new(chance: &dyn Chance) -> Self {
+        Self(Zeroizing::new(chance::bytes::<32>(chance)))
+    }
+
     /// As written to `root.key`: 64 hex digits and a line end.
     #[must_use]
     pub fn to_text(&self) -> Zeroizing<String> {
@@ -116,16 +122,17 @@ impl RootSeed {
 }
 
 impl Keys {
-    /// Makes and stores the first keys and signs the first key list with a new root key, which is not stored.
+    /// Makes and stores the first keys and signs the first key list with `root`, which is not stored.
     ///
     /// # Errors
     /// [`KeysError::Initialised`] when there are keys; the reasons of sealing and storing.
     pub async fn make(
         store: &Store,
         sealer: &Sealer,
+        root: &RootSeed,
         now: Timestamp,
         chance: &dyn Chance,
-    ) -> Result<RootSeed, KeysError> {
+    ) -> Result<(), KeysError> {
         let mut stored = Vec::new();
         let ca = Ca::make(now, chance)?;
         stored.push(sealed(sealer, "ca", ca.certificate, &ca.key, chance)?);
@@ -138,14 +145,13 @@ impl Keys {
             }
             stored.push(sealed(sealer, name, public.to_vec(), seed.as_slice(), chance)?);
         }
-        let seed = RootSeed(Zeroizing::new(chance::bytes::<32>(chance)));
-        let root = ed25519(seed.0.as_slice(), "root")?;
+        let root = ed25519(root.0.as_slice(), "root")?;
         let envelope = KeyList { version: 1, keys: vec![Key::new(&bundle_public)] }.sign(&root);
         let list = StoredKeyList { version: 1, root_public: public_of(&root).to_vec(), envelope };
         if !store.put_first_keys(stored, list, now).await? {
             return Err(KeysError::Initialised);
         }
-        Ok(seed)
+        Ok(())
     }
 
     /// Opens the stored keys.

@@ -24,3 +24,5 @@ pub mod policies;
 pub mod seal;
 pub mod serve;
 pub mod store;
+#[cfg(test)]
+pub(crate) mod testing;

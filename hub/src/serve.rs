@@ -18,6 +18,7 @@ use url::Url;
 use wardkeep_proto::waypoint::Waypoints;
 
 use crate::access::{HttpLine, Routes};
+use crate::api::error::Refusal;
 use crate::app::{App, SharedChance, SharedClock, WebSettings};
 use crate::auth::{LoginLimiter, Logins};
 use crate::config::{Config, host_and_port};
@@ -246,6 +247,7 @@ pub fn router(app: App) -> (Router, Vec<HttpLine>) {
     let secure = app.web.is_https();
     let routes = crate::pages::routes(crate::install::routes(crate::api::routes(Routes::new(app))));
     let (router, lines) = routes.finish();
+    let router = router.fallback(|request: Request| async move { Refusal::NotFound.answer(request.uri().path()) });
     let headers = axum::middleware::from_fn(move |request: Request, next: Next| async move {
         let mut response = next.run(request).await;
         security_headers(&mut response, secure);

@@ -1,1 +1,123 @@
-//! Tests.
+use std::collections::BTreeSet;
+
+use axum::body::Body;
+use http::{Request, StatusCode, header};
+use utoipa::OpenApi as _;
+
+use super::*;
+use crate::testing::World;
+
+fn table() -> Vec<HttpLine> {
+    HTTP.iter().chain(crate::pages::HTTP).cloned().collect()
+}
+
+fn sorted(lines: &[HttpLine]) -> BTreeSet<String> {
+    lines.iter().map(|(method, path, access)| format!("{path} {method} {access:?}")).collect()
+}
+
+/// The path with something in the place of each parameter.
+fn example(path: &str) -> String {
+    let part = |part: &str| if part.starts_with('{') { "x".to_owned() } else { part.to_owned() };
+    path.split('/').map(part).collect::<Vec<_>>().join("/")
+}
+
+#[tokio::test]
+async fn every_route_stands_in_the_table() {
+    let world = World::new().await;
+    let (_, built) = crate::serve::router(world.app().clone());
+    assert_eq!(sorted(&built), sorted(&table()));
+    assert_eq!(built.len(), table().len(), "a line stands there twice");
+}
+
+#[test]
+fn every_rpc_stands_in_the_table() {
+    let proto = include_str!("../../../proto/wardkeep/v1/wardkeep.proto");
+    let (mut service, mut found) = (String::new(), BTreeSet::new());
+    for line in proto.lines().map(str::trim) {
+        if let Some(name) = line.strip_prefix("service ") {
+            service = name.trim_end_matches(" {").to_owned();
+        }
+        if let Some(rest) = line.strip_prefix("rpc ") {
+            found.insert(format!("wardkeep.v1.{service}/{}", rest.split('(').next().expect("a name")));
+        }
+    }
+    assert_eq!(RPC.iter().map(|(name, _)| (*name).to_owned()).collect::<BTreeSet<_>>(), found);
+    let open: Vec<_> = RPC.iter().filter(|(_, access)| *access != Access::Tenant).collect();
+    assert_eq!(open, [&("wardkeep.v1.Enrolment/Enrol", Access::TokenHolder)]);
+}
+
+#[test]
+fn every_route_of_the_api_is_documented() {
+    let document = crate::api::Document::openapi();
+    let documented: BTreeSet<&str> = document.paths.paths.keys().map(String::as_str).collect();
+    let served: BTreeSet<&str> = HTTP
+        .iter()
+        .map(|(_, path, _)| *path)
+        .filter(|path| path.starts_with("/api/") && *path != "/api/v1/openapi.json")
+        .collect();
+    assert_eq!(documented, served);
+}
+
+#[tokio::test]
+async fn nobody_gets_past_a_guard_without_signing_in() {
+    let world = World::new().await;
+    for (method, path, access) in table() {
+        if matches!(access, Access::Anyone | Access::TokenHolder) {
+            continue;
+        }
+        for wrong in [None, Some(("authorization", "Bearer wka_wrong")), Some(("cookie", "wardkeep=wrong"))] {
+            let mut request = Request::builder().method(method.clone()).uri(example(path));
+            if let Some((name, value)) = wrong {
+                request = request.header(name, value);
+            }
+            let (status, headers, _) = world.send(request.body(Body::empty()).expect("a request")).await;
+            let refused = if path.starts_with("/api/") {
+                status == StatusCode::UNAUTHORIZED
+            } else {
+                status == StatusCode::SEE_OTHER && headers[header::LOCATION] == "/login"
+            };
+            assert!(refused, "{method} {path} {wrong:?}: {status}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_write_by_cookie_passes_without_its_csrf_token() {
+    let world = World::new().await;
+    let ada = world.user("ada", None).await;
+    let (cookie, csrf) = world.signed_in(&ada).await;
+    let (_, csrf_of_another) = world.signed_in(&ada).await;
+    let writes = table().into_iter().filter(|(method, _, access)| *method != Method::GET && *access == Access::Person);
+    let mut tried = 0;
+    for (method, path, _) in writes {
+        let request = |headers: &[(&str, &str)], body: &str| {
+            let mut request = Request::builder().method(method.clone()).uri(example(path)).header("cookie", &cookie);
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            request.body(Body::from(body.to_owned())).expect("a request")
+        };
+        let form = ("content-type", "application/x-www-form-urlencoded");
+        for (headers, body) in [
+            (vec![], String::new()),
+            (vec![("x-csrf-token", "wrong")], String::new()),
+            (vec![("x-csrf-token", "")], String::new()),
+            (vec![("x-csrf-token", csrf_of_another.as_str())], String::new()),
+            (vec![form], "csrf=wrong".to_owned()),
+            (vec![("content-type", "text/plain")], format!("csrf={csrf}")),
+            (vec![("x-csrf-token", csrf.as_str()), ("sec-fetch-site", "cross-site")], String::new()),
+            (vec![("x-csrf-token", csrf.as_str()), ("origin", "https://evil.example")], String::new()),
+            (vec![("x-csrf-token", csrf.as_str()), ("origin", "null")], String::new()),
+        ] {
+            let (status, ..) = world.send(request(&headers, &body)).await;
+            assert_eq!(status, StatusCode::FORBIDDEN, "{path} {headers:?} {body}");
+        }
+        let (status, ..) = world.send(request(&[("x-csrf-token", &csrf)], "")).await;
+        assert_ne!(status, StatusCode::FORBIDDEN, "{path}");
+        tried += 1;
+        if path.ends_with("logout") {
+            return assert!(tried > 0, "the session has ended; logout comes last");
+        }
+    }
+    assert!(tried > 0, "there is at least one write");
+}

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{FromRef, Path, Query, State};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use wardkeep_proto::ids::{CommandId, TenantId};
 use wardkeep_proto::time::Timestamp;
 
 use super::error::{ErrorBody, Refusal};
-use crate::app::{SharedChance, SharedClock};
+use crate::app::{App, SharedChance, SharedClock};
 use crate::auth::Session;
 use crate::events::{Change, Events};
 use crate::link::Links;
@@ -223,21 +224,35 @@ pub(super) async fn commands(
     Ok(Json(CommandList { commands: commands.into_iter().map(|command| CommandView::of(command, now)).collect() }))
 }
 
+/// What giving a command takes.
+#[derive(Clone)]
+pub(super) struct Orders {
+    store: Store,
+    clock: SharedClock,
+    chance: SharedChance,
+    links: Links,
+    events: Events,
+}
+
+impl FromRef<App> for Orders {
+    fn from_ref(app: &App) -> Self {
+        let (clock, chance) = (app.clock.clone(), app.chance.clone());
+        Self { store: app.store.clone(), clock, chance, links: app.links.clone(), events: app.events.clone() }
+    }
+}
+
 /// Gives a command: `{"kind":"pause_agent","agent","reason"}`, `{"kind":"resume_agent","agent"}`, `{"kind":"run_doctor"}`.
 #[utoipa::path(post, path = "/api/v1/tenants/{tenant}/commands", params(("tenant" = String, Path, description = "id")), request_body = Object, responses((status = 202, body = CommandView), (status = 404, body = ErrorBody)))]
 pub(super) async fn command(
     session: Session,
-    State(store): State<Store>,
-    State(clock): State<SharedClock>,
-    State(chance): State<SharedChance>,
-    State(links): State<Links>,
-    State(events): State<Events>,
+    State(orders): State<Orders>,
     Path(tenant): Path<String>,
-    Json(order): Json<Order>,
+    body: Result<Json<Order>, JsonRejection>,
 ) -> Result<(StatusCode, Json<CommandView>), Refusal> {
-    let (tenant, now) = (id(&tenant)?, clock.now());
+    let Json(order) = body.map_err(|_| invalid("send a command as JSON, e.g. {\"kind\":\"run_doctor\"}"))?;
+    let (tenant, now) = (id(&tenant)?, orders.clock.now());
     let command = Command {
-        id: CommandId::new(now, chance.as_ref()),
+        id: CommandId::new(now, orders.chance.as_ref()),
         tenant,
         order,
         ordered_by: session.user().name.clone(),
@@ -247,11 +262,11 @@ pub(super) async fn command(
         state_at: now,
         output: String::new(),
     };
-    if !store.add_command(&session.caller(), command.clone()).await? {
+    if !orders.store.add_command(&session.caller(), command.clone()).await? {
         return Err(Refusal::NotFound);
     }
-    links.nudge(tenant);
-    events.tell(tenant, Change::Command);
+    orders.links.nudge(tenant);
+    orders.events.tell(tenant, Change::Command);
     Ok((StatusCode::ACCEPTED, Json(CommandView::of(command, now))))
 }
 

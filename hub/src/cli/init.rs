@@ -6,7 +6,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use anyhow::Context as _;
 use clap::Args;
 use wardkeep_hub::config::{Config, DEFAULT};
-use wardkeep_hub::keys::Keys;
+use wardkeep_hub::keys::{Keys, RootSeed};
 use wardkeep_hub::seal::{Sealer, write_private};
 use wardkeep_hub::serve::open_store;
 use wardkeep_proto::ids::OrganisationId;
@@ -53,10 +53,19 @@ impl Init {
         let now = clock.now();
         store.organisation(OrganisationId::new(now, chance), DEFAULT_ORGANISATION, now).await?;
         let root = dir.join("root.key");
-        anyhow::ensure!(!root.exists(), "{} is there already; this hub was initialised", root.display());
-        let seed = Keys::make(&store, &sealer, now, chance).await?;
+        anyhow::ensure!(
+            store.key_list().await?.is_none(),
+            "{} holds a hub already; its keys are never replaced",
+            dir.display()
+        );
+        // Without a key list it has signed nothing: an earlier `init` was cut off between the two.
+        if root.exists() {
+            std::fs::remove_file(&root).with_context(|| format!("{} cannot be removed", root.display()))?;
+        }
+        let seed = RootSeed::new(chance);
         write_private(&root, seed.to_text().as_bytes())
             .with_context(|| format!("{} cannot be written", root.display()))?;
+        Keys::make(&store, &sealer, &seed, now, chance).await?;
         say(&format!("A new hub is in {}.", dir.display()))?;
         say(&format!(
             "Move {} off this machine now: it signs the list of policy keys, and the hub never needs it.",

@@ -34,7 +34,7 @@ use crate::ca::{self, CaError};
 /// A handshake must be done in this time.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Handshakes at the same time: after a restart all tenants come at once.
-const HANDSHAKES: usize = 256;
+const HANDSHAKES: usize = 1024;
 /// Bytes that a peer may send ahead on one stream; small, because there are many idle links.
 const STREAM_WINDOW: u32 = 64 * 1024;
 /// Streams of one connection: the link, a report, a renewal.

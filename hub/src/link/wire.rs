@@ -145,7 +145,8 @@ pub(super) fn approval(wire: v1::ApprovalRequest, tenant: TenantId) -> Wire<NewA
     if document.len() > DOCUMENT_BYTES {
         return Err(InvalidMessage("the document is too long"));
     }
-    if !is_digest_of(named, &document) {
+    // What a person reads must be what the digest names.
+    if named != Digest::plain(&document) {
         return Err(InvalidMessage("the document has another digest"));
     }
     let json: serde_json::Value =
@@ -157,11 +158,6 @@ pub(super) fn approval(wire: v1::ApprovalRequest, tenant: TenantId) -> Wire<NewA
     // A tenant may ask for less time, never for more.
     let approve_by = Timestamp(approve_by_ms).min(created.plus(APPROVE_BY));
     Ok(NewApproval { digest: named, document, created, approve_by })
-}
-
-/// What a person reads must be what the digest names.
-fn is_digest_of(digest: Digest, document: &[u8]) -> bool {
-    digest == Digest::plain(document) || digest == Digest::of("wardkeep/approval/v1", document)
 }
 
 /// How an approval goes on.

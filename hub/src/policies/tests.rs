@@ -1,1 +1,93 @@
-//! Tests.
+use wardkeep_policy::signed::{Expect, KeyList, verify};
+
+use super::*;
+use crate::testing::World;
+
+const GOOD: &str = r#"
+[[agents]]
+name = "assistant"
+level = "trusted"
+workspace = "/srv/agents/assistant"
+models = ["sonnet"]
+
+[[providers]]
+name = "anthropic"
+dialect = "anthropic"
+base_url = "https://api.anthropic.com"
+key = "anthropic_api_key"
+
+[[models]]
+name = "sonnet"
+provider = "anthropic"
+upstream_model = "claude-sonnet-4-5"
+price = { input = 3000000, output = 15000000 }
+
+[[http]]
+host = "api.example.com"
+"#;
+
+#[test]
+fn mistakes_are_refused_before_anything_is_signed() {
+    let tenant = "0198f000-0000-7000-8000-000000000001".parse().expect("a UUID");
+    let check = |text: &str| draft(tenant, text, None, Timestamp(0));
+    check(GOOD).expect("the good one is good");
+    check(EXAMPLE).expect("the example is good");
+    for (from, to) in [
+        ("[[http]]", "[[htpp]]"),
+        ("level = \"trusted\"", "level = \"root\""),
+        ("provider = \"anthropic\"", "provider = \"openai\""),
+        ("models = [\"sonnet\"]", "models = [\"opus\"]"),
+        ("https://api.anthropic.com", "http://api.anthropic.com"),
+        ("https://api.anthropic.com", "file:///etc/passwd"),
+        ("\"/srv/agents/assistant\"", "\"agents\""),
+        ("[[http]]", "[[agents]]\nname = \"assistant\"\nlevel = \"trusted\"\nworkspace = \"/x\"\n[[http]]"),
+        ("key = \"anthropic_api_key\"", "key = \"sk-ant-Not-A-Name\""),
+    ] {
+        assert!(GOOD.contains(from), "{from}");
+        assert!(check(&GOOD.replacen(from, to, 1)).is_err(), "{to}");
+    }
+    assert!(matches!(check(&"#".repeat(SOURCE_BYTES + 1)), Err(PublishError::TooLong)));
+}
+
+#[tokio::test]
+async fn what_is_published_is_what_the_tenant_accepts() {
+    let world = World::new().await;
+    let (tenant, other) = (world.tenant("bakery", "bakery").await, world.tenant("butcher", "butcher").await);
+    let publisher = &world.app().publisher;
+    let first = publisher.publish(&Caller::Operator, "ada", tenant, GOOD).await.expect("published");
+    let second = publisher.publish(&Caller::Operator, "ada", tenant, GOOD).await.expect("published");
+    assert_eq!((first.version, second.version), (1, 2));
+    let keys = KeyList::verify(&world.keys.root.key_list, &world.keys.root.public, 0).expect("signed by the root");
+    let expect = |tenant, seen| Expect { tenant, seen, now: world.app().clock.now(), agent_version: "0.1.0" };
+    let accepted = verify(&first.envelope, &keys, &expect(tenant, None)).expect("accepted");
+    assert_eq!(accepted.digest, first.digest);
+    let accepted = verify(&second.envelope, &keys, &expect(tenant, Some((1, first.digest)))).expect("accepted");
+    assert_eq!(accepted.bundle.previous, Some(first.digest));
+    assert!(verify(&first.envelope, &keys, &expect(tenant, Some((2, second.digest)))).is_err(), "rolled back");
+    assert!(verify(&first.envelope, &keys, &expect(other, None)).is_err(), "another tenant's");
+}
+
+#[tokio::test]
+async fn a_stranger_publishes_nothing() {
+    let world = World::new().await;
+    let tenant = world.tenant("bakery", "bakery").await;
+    let eve = world.user("eve", Some("butcher")).await;
+    let outcome = world.app().publisher.publish(&eve.caller(), "eve", tenant, GOOD).await;
+    assert!(matches!(outcome, Err(PublishError::NoTenant)));
+    assert_eq!(world.app().store.policy(&Caller::Operator, tenant).await.expect("read"), None);
+}
+
+#[tokio::test]
+async fn a_policy_is_signed_again_well_before_it_expires() {
+    let world = World::new().await;
+    let tenant = world.tenant("bakery", "bakery").await;
+    let publisher = &world.app().publisher;
+    let first = publisher.publish(&Caller::Operator, "ada", tenant, GOOD).await.expect("published");
+    assert_eq!(publisher.renew().await.expect("asked"), 0);
+    world.clock.forward(BUNDLE_LIFE - RENEW_BEFORE + Duration::from_secs(1));
+    assert_eq!(publisher.renew().await.expect("asked"), 1);
+    let newest = world.app().store.policy(&Caller::Operator, tenant).await.expect("read").expect("there");
+    assert_eq!((newest.version, newest.source.as_str()), (2, GOOD));
+    assert!(newest.expires > first.expires);
+    assert_eq!(publisher.renew().await.expect("asked"), 0, "once is enough");
+}

@@ -169,6 +169,15 @@ impl StateKind {
         !matches!(self, Self::Pending | Self::Approved | Self::Claimed)
     }
 
+    /// The decision without which this state cannot be.
+    const fn implies(self) -> Option<Verdict> {
+        match self {
+            Self::Denied => Some(Verdict::Denied),
+            Self::Approved | Self::Claimed | Self::Done | Self::Failed | Self::Interrupted => Some(Verdict::Approved),
+            Self::Pending | Self::Expired | Self::Superseded => None,
+        }
+    }
+
     /// Whether `next` may follow. A tenant decides for itself too: its word beats a pending row, never a final one.
     #[must_use]
     pub const fn may_become(self, next: Self) -> bool {
@@ -264,6 +273,19 @@ impl Approval {
         match self.state.kind() {
             StateKind::Pending if now >= self.approve_by => StateKind::Expired,
             kind => kind,
+        }
+    }
+
+    /// Whether the tenant's word `next` shows that the state here was only the hub's guess: an expiry by the hub's clock,
+    /// or a denial that came after a decision on the tenant itself.
+    fn is_corrected_by(&self, next: StateKind) -> bool {
+        let runs = matches!(next, StateKind::Claimed | StateKind::Done | StateKind::Failed | StateKind::Interrupted);
+        match &self.state {
+            ApprovalState::Expired { .. } => runs || next == StateKind::Denied,
+            ApprovalState::Denied(ruling) => {
+                runs && ruling.origin == Origin::Hub && self.receipt != Some(Receipt::Taken)
+            }
+            _ => false,
         }
     }
 
@@ -541,8 +563,8 @@ impl Store {
 
     /// Moves an approval forward on the tenant's word. False when it stands there already or further on.
     ///
-    /// A decision taken on the tenant replaces none of the hub: who decided first is the tenant's to say, because only
-    /// there the call runs.
+    /// Who decided first is the tenant's to say, because only there the call runs: where its word contradicts the decision
+    /// stored here, its word is what happened, so it is what is shown.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -550,30 +572,21 @@ impl Store {
         self.db
             .run_tx("put_progress", move |tx| {
                 let Some(now) = approval(tx, Caller::Tenant(tenant), progress.digest)? else { return Ok(false) };
-                let (from, to) = (now.state.kind(), progress.state);
-                if !from.may_become(to) {
+                let to = progress.state;
+                if !now.state.kind().may_become(to) && !now.is_corrected_by(to) {
                     return Ok(false);
                 }
-                let verdict = match to {
-                    StateKind::Denied => Verdict::Denied,
-                    _ => Verdict::Approved,
-                };
-                let local = now.state.ruling().is_none() && (!progress.decided_by.is_empty() || takes_ruling(to));
-                if local {
+                let known = now.state.ruling().map(|ruling| ruling.verdict);
+                let said = !progress.decided_by.is_empty() || matches!(to, StateKind::Approved | StateKind::Denied);
+                if let Some(verdict) = to.implies()
+                    && known != Some(verdict)
+                    && (known.is_some() || said)
+                {
                     let by = if progress.decided_by.is_empty() { "the tenant" } else { &progress.decided_by };
                     tx.execute(
                         "UPDATE approvals SET verdict = $3, decided_by = $4, decided_ms = $5, note = '', origin = 'tenant' \
                          WHERE tenant_id = $1 AND digest = $2",
                         args![tenant, progress.digest, verdict.as_str(), by, progress.at],
-                    )?;
-                }
-                // A denial on the tenant after an approval here: the tenant's word is what happened, so it is what is shown.
-                if to == StateKind::Denied && from == StateKind::Approved {
-                    let by = if progress.decided_by.is_empty() { "the tenant" } else { &progress.decided_by };
-                    tx.execute(
-                        "UPDATE approvals SET verdict = 'denied', decided_by = $3, decided_ms = $4, origin = 'tenant' \
-                         WHERE tenant_id = $1 AND digest = $2",
-                        args![tenant, progress.digest, by, progress.at],
                     )?;
                 }
                 tx.execute(
@@ -601,9 +614,4 @@ impl Store {
             })
             .await
     }
-}
-
-/// States that cannot be shown without a decision.
-const fn takes_ruling(kind: StateKind) -> bool {
-    matches!(kind, StateKind::Approved | StateKind::Denied)
 }

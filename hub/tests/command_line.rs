@@ -1,0 +1,123 @@
+//! The program itself, as a person uses it.
+
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+fn hub(data: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wardkeep-hub"));
+    command.arg("--data-dir").arg(data).env_remove("WARDKEEP_KILL_AT").env_remove("CREDENTIALS_DIRECTORY");
+    command
+}
+
+fn run(data: &Path, arguments: &[&str]) -> Output {
+    hub(data).args(arguments).output().expect("the program starts")
+}
+
+fn good(data: &Path, arguments: &[&str]) -> String {
+    let output = run(data, arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text").trim().to_owned()
+}
+
+fn bad(data: &Path, arguments: &[&str], says: &str) {
+    let output = run(data, arguments);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && error.contains(says), "{arguments:?}: {error}");
+}
+
+fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+/// Ends the hub whatever happens to the test.
+struct Serving(Child);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Serving {
+    fn start(data: &Path) -> Self {
+        let _ = std::fs::remove_file(data.join("listen.json"));
+        let child = hub(data).arg("serve").stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
+        let serving = Self(child);
+        wait("the ports", || data.join("listen.json").exists());
+        serving
+    }
+}
+
+fn wait(what: &str, done: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < Duration::from_secs(30), "waited too long for {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_hub_is_made_once_and_served() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let data = dir.path().join("hub");
+    bad(&data, &["serve"], "wardkeep-hub init");
+    good(&data, &["init", "--link-listen", "127.0.0.1:0", "--web-listen", "127.0.0.1:0"]);
+    bad(&data, &["init"], "already");
+    for (file, mode) in [("hub.key", 0o600), ("root.key", 0o600), (".", 0o700)] {
+        use std::os::unix::fs::PermissionsExt as _;
+        let found = std::fs::metadata(data.join(file)).expect("there").permissions().mode() & 0o777;
+        assert_eq!(found, mode, "{file}");
+    }
+    bad(&data, &["tenant", "add", "bakery"], "start `wardkeep-hub serve` first");
+
+    let mut serving = Serving::start(&data);
+    good(&data, &["user", "add", "ada"]);
+    bad(&data, &["user", "add", "ada", "--operator"], "exists with the role of member");
+    let url = json(&good(&data, &["user", "login", "ada", "--json"]))["url"].as_str().expect("a URL").to_owned();
+    assert!(url.starts_with("http://127.0.0.1:") && url.contains("/login/"), "{url}");
+    bad(&data, &["user", "login", "eve"], "nobody is named eve");
+    assert!(
+        json(&good(&data, &["token", "api", "ada", "--json"]))["token"].as_str().expect("text").starts_with("wka_")
+    );
+
+    let added = json(&good(&data, &["tenant", "add", "bakery", "--json"]));
+    assert!(added["token"].as_str().expect("text").starts_with("wke1."));
+    bad(&data, &["tenant", "add", "bakery"], "exists");
+    bad(&data, &["token", "enrol", "butcher"], "no tenant is named butcher");
+    let listed = json(&good(&data, &["tenant", "list", "--json"]));
+    assert_eq!((&listed[0]["name"], &listed[0]["standing"]), (&"bakery".into(), &"new".into()));
+
+    let file = dir.path().join("policy.toml");
+    std::fs::write(&file, "[[agents]]\nname = \"a\"\nlevel = \"root\"\nworkspace = \"/x\"\n").expect("written");
+    let path = file.to_str().expect("text");
+    bad(&data, &["policy", "publish", "bakery", "--file", path], "cannot be read");
+    std::fs::write(&file, good(&data, &["policy", "example"])).expect("written");
+    let draft = json(&good(&data, &["policy", "publish", "bakery", "--file", path, "--dry-run"]));
+    assert_eq!(draft["version"], 2, "the tenant has begun with a first one");
+    good(&data, &["policy", "publish", "bakery", "--file", path]);
+    assert_eq!(json(&good(&data, &["policy", "show", "bakery", "--json"]))["version"], 2);
+    assert_eq!(good(&data, &["approvals", "list", "--json"]), "[]");
+    bad(&data, &["approvals", "deny", &"0".repeat(64)], "no such approval");
+
+    let pid = Pid::from_child(&serving.0);
+    kill_process(pid, Signal::TERM).expect("sent");
+    assert!(serving.0.wait().expect("ended").success());
+}
+
+#[test]
+fn a_killed_hub_starts_again_with_everything() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let data = dir.path().join("hub");
+    good(&data, &["init", "--link-listen", "127.0.0.1:0", "--web-listen", "127.0.0.1:0"]);
+    let mut serving = Serving::start(&data);
+    good(&data, &["tenant", "add", "bakery"]);
+    serving.0.kill().expect("killed");
+    serving.0.wait().expect("ended");
+    let _serving = Serving::start(&data);
+    assert_eq!(json(&good(&data, &["tenant", "list", "--json"]))[0]["name"], "bakery");
+    assert_eq!(json(&good(&data, &["policy", "show", "bakery", "--json"]))["version"], 1);
+}
