@@ -25,7 +25,7 @@ pub struct BundleBook {
 /// What people want to know of the bundle in force.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BundleFacts {
-    /// Number of the desired configuration; 0 while the built-in one counts and none was ever accepted.
+    /// Number of the desired configuration; 0 when the hub should send one.
     pub generation: u64,
     /// Version; 0 while the strict built-in one counts.
     pub version: u64,
@@ -127,7 +127,10 @@ impl BundleBook {
         match in_force {
             InForce::Stored { bundle, seen } => self.activate(*bundle, seen),
             InForce::Strict { closed, why } => {
-                let generation = ledger.as_ref().ok().and_then(BundleLedger::seen).map_or(0, |seen| seen.generation);
+                // A bundle that no longer verifies counts as not there, so that the hub sends it again; sending an
+                // expired one again would not help.
+                let seen = ledger.as_ref().ok().and_then(BundleLedger::seen);
+                let generation = seen.filter(|_| closed == Closed::BundleExpired).map_or(0, |seen| seen.generation);
                 self.facts.send_replace(BundleFacts { generation, why_strict: Some(why), ..BundleFacts::default() });
                 // Closed before the bundle changes, opened after it: no moment is more open than both.
                 self.only(Some(closed));
@@ -161,3 +164,6 @@ impl BundleBook {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

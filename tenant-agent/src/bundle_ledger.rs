@@ -202,13 +202,11 @@ impl BundleLedger {
     fn mark(&mut self, seen: Seen) -> Result<(), LedgerError> {
         let path = self.dir.join("seen.json");
         let bytes = serde_json::to_vec(&seen).map_err(io::Error::other);
-        bytes
-            .and_then(|bytes| write_private(&path, &bytes))
-            .map_err(|source| LedgerError::File { path, source })?;
+        bytes.and_then(|bytes| write_private(&path, &bytes)).map_err(|source| LedgerError::File { path, source })?;
         self.seen = Some(seen);
         Ok(())
     }
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

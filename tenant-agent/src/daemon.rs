@@ -256,7 +256,8 @@ fn compose(
 
 fn roots(config: &Config) -> Result<Roots, RunError> {
     let Some(path) = &config.llm.upstream_ca_file else { return Ok(Roots::Native) };
-    let unreadable = |error: rustls::pki_types::pem::Error| RunError::UpstreamCa { path: path.clone(), why: error.to_string() };
+    let unreadable =
+        |error: rustls::pki_types::pem::Error| RunError::UpstreamCa { path: path.clone(), why: error.to_string() };
     let certificates: Vec<_> = CertificateDer::pem_file_iter(path)
         .and_then(|certificates| certificates.collect::<Result<_, _>>())
         .map_err(unreadable)?;
@@ -278,8 +279,14 @@ impl Daemon {
         let mut parts: JoinSet<&'static str> = JoinSet::new();
         let stopped = |stop: &CancellationToken| stop.clone().cancelled_owned();
         let hook_api = hook_router(self.gate.clone(), self.tokens.clone());
-        parts.spawn(ended("the hook port", axum::serve(hooks, hook_api.clone()).with_graceful_shutdown(stopped(&stop)).into_future()));
-        parts.spawn(ended("the hook socket", axum::serve(hook_socket, hook_api).with_graceful_shutdown(stopped(&stop)).into_future()));
+        parts.spawn(ended(
+            "the hook port",
+            axum::serve(hooks, hook_api.clone()).with_graceful_shutdown(stopped(&stop)).into_future(),
+        ));
+        parts.spawn(ended(
+            "the hook socket",
+            axum::serve(hook_socket, hook_api).with_graceful_shutdown(stopped(&stop)).into_future(),
+        ));
         let link = self.link.clone();
         let admin = admin::router(AdminState {
             gate: self.gate.clone(),
@@ -290,7 +297,10 @@ impl Daemon {
         });
         let admin_socket = PeerChecked::new(admin_socket, rustix::process::geteuid().as_raw());
         let admin = admin.into_make_service_with_connect_info::<Peer>();
-        parts.spawn(ended("the admin socket", axum::serve(admin_socket, admin).with_graceful_shutdown(stopped(&stop)).into_future()));
+        parts.spawn(ended(
+            "the admin socket",
+            axum::serve(admin_socket, admin).with_graceful_shutdown(stopped(&stop)).into_future(),
+        ));
         parts.spawn(ended("the LLM gateway", wardkeep_egress::serve(llm, self.gateway.clone(), stop.clone())));
         parts.spawn(ended("the main loop", self.keeper.clone().run(stop.clone())));
         parts.spawn(ended("the link", link::run(self.link.clone(), self.identity.clone(), stop.clone())));
@@ -298,8 +308,13 @@ impl Daemon {
         tracing::info!(listening = ?self.observer.listening, "serving");
 
         let outcome = tokio::select! {
+            biased;
             () = stop.cancelled() => Ok(()),
-            Some(part) = parts.join_next() => Err(RunError::Ended(part.unwrap_or("a part"))),
+            // The parts end with the stop, too; only one that ends before it failed.
+            Some(part) = parts.join_next(), if !stop.is_cancelled() => match part {
+                _ if stop.is_cancelled() => Ok(()),
+                part => Err(RunError::Ended(part.unwrap_or("a part"))),
+            },
         };
         notify::stopping();
         stop.cancel();

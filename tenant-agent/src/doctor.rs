@@ -22,8 +22,6 @@ use crate::renew::prove;
 use crate::state::StateDir;
 use crate::unix_http::UnixClient;
 
-/// A bundle that ends sooner than this is worth a word.
-const BUNDLE_SOON: Duration = Duration::from_secs(7 * 24 * 3600);
 /// A clock this far off is worth a word, milliseconds.
 const SKEW_WARNING_MS: u64 = 30_000;
 /// A clock this far off breaks certificates and deadlines, milliseconds.
@@ -147,9 +145,12 @@ impl Doctor {
         match Vault::open(&state.vault(), &key, self.env.clock.clone()).map(|vault| vault.list()) {
             Ok(Ok(entries)) => Finding::ok("vault", format!("it opens and holds {} secrets", entries.len())),
             Ok(Err(error)) => Finding::bad("vault", Level::Error, chain(&error), "restore the vault from its backup"),
-            Err(error) => {
-                Finding::bad("vault", Level::Error, chain(&error), "give the daemon its key; see [vault] in the configuration")
-            }
+            Err(error) => Finding::bad(
+                "vault",
+                Level::Error,
+                chain(&error),
+                "give the daemon its key; see [vault] in the configuration",
+            ),
         }
     }
 
@@ -159,7 +160,7 @@ impl Doctor {
             Ok(InForce::Stored { bundle, seen }) => {
                 let age_days = now.since(bundle.issued).as_secs() / 86_400;
                 let found = format!("version {} is valid, {age_days} days old, until {}", seen.version, bundle.expires);
-                if bundle.expires.since(now) < BUNDLE_SOON {
+                if bundle.expires.since(now) < bundle.expires.since(bundle.issued) / 4 {
                     Finding::bad("policy", Level::Warning, found, "publish a new policy on the hub before it expires")
                 } else {
                     Finding::ok("policy", found)
@@ -168,13 +169,16 @@ impl Doctor {
             Ok(InForce::Strict { closed, why }) => {
                 Finding::bad("policy", Level::Error, format!("{closed}: {why}"), closed.what_to_do())
             }
-            Err(error) => Finding::bad("policy", Level::Error, chain(&error), "publish the policy again, or enrol again"),
+            Err(error) => {
+                Finding::bad("policy", Level::Error, chain(&error), "publish the policy again, or enrol again")
+            }
         }
     }
 
     async fn hub(&self, identity: &Identity) -> Finding {
         let hub = self.config.hub.address.clone().unwrap_or_else(|| identity.hub.clone());
-        let todo = "check network, firewall (outgoing TCP) and that the hub runs; agents go on with what is allowed offline";
+        let todo =
+            "check network, firewall (outgoing TCP) and that the hub runs; agents go on with what is allowed offline";
         match tokio::time::timeout(HUB_WITHIN, prove(&identity.client, identity, &hub)).await {
             Ok(Ok(())) => Finding::ok("hub", format!("{hub} answers and accepts this server")),
             Ok(Err(error)) => Finding::bad("hub", Level::Error, chain(&error), todo),
@@ -246,16 +250,22 @@ fn certificate(identity: &Identity, now: Timestamp) -> Finding {
     let todo = "let the daemon reach its hub: it renews at half of the life; after the end enrol again";
     match identity.client.validity() {
         Err(why) => Finding::bad("certificate", Level::Error, why, "enrol this server again"),
-        Ok(validity) if now >= validity.until => {
-            Finding::bad("certificate", Level::Error, format!("it ended at {}", validity.until), "enrol this server again")
-        }
+        Ok(validity) if now >= validity.until => Finding::bad(
+            "certificate",
+            Level::Error,
+            format!("it ended at {}", validity.until),
+            "enrol this server again",
+        ),
         Ok(validity) if now < validity.from => {
             let found = format!("it begins at {}", validity.from);
             Finding::bad("certificate", Level::Error, found, "set this server's clock: timedatectl set-ntp true")
         }
-        Ok(validity) if validity.renewal_overdue(now) => {
-            Finding::bad("certificate", Level::Warning, format!("it ends at {} and was not renewed", validity.until), todo)
-        }
+        Ok(validity) if validity.renewal_overdue(now) => Finding::bad(
+            "certificate",
+            Level::Warning,
+            format!("it ends at {} and was not renewed", validity.until),
+            todo,
+        ),
         Ok(validity) => Finding::ok("certificate", format!("valid until {}", validity.until)),
     }
 }
@@ -266,7 +276,12 @@ fn permissions(state: &StateDir) -> Finding {
         Ok(meta) => meta.permissions().mode() & 0o7777,
         Err(error) => {
             let found = format!("{}: {error}", dir.display());
-            return Finding::bad("permissions", Level::Error, found, "make the directory for the daemon's user, mode 0700");
+            return Finding::bad(
+                "permissions",
+                Level::Error,
+                found,
+                "make the directory for the daemon's user, mode 0700",
+            );
         }
     };
     if mode & 0o077 != 0 {
@@ -290,9 +305,12 @@ fn sandbox(wanted: Sandbox, kernel: SandboxState) -> Finding {
         (Sandbox::Landlock, SandboxState::Partial) => {
             Finding::bad(check, Level::Warning, "this kernel enforces a part of the sandbox", todo)
         }
-        (Sandbox::Landlock, SandboxState::None) => {
-            Finding::bad(check, Level::Error, "this kernel has no Landlock: calls that start programs are refused", todo)
-        }
+        (Sandbox::Landlock, SandboxState::None) => Finding::bad(
+            check,
+            Level::Error,
+            "this kernel has no Landlock: calls that start programs are refused",
+            todo,
+        ),
     }
 }
 

@@ -45,7 +45,9 @@ pub enum EnrolError {
     #[error("the hub's answer cannot be trusted ({0}); nothing was enrolled")]
     Untrusted(&'static str),
     /// Enrolled already, with another hub.
-    #[error("this server is enrolled with another hub as {name} ({tenant}); remove the identity directory to start over")]
+    #[error(
+        "this server is enrolled with another hub as {name} ({tenant}); remove the identity directory to start over"
+    )]
     OtherHub {
         /// Present name.
         name: String,
@@ -58,12 +60,7 @@ pub enum EnrolError {
 ///
 /// # Errors
 /// All of [`EnrolError`].
-pub async fn enrol(
-    dir: &IdentityDir,
-    token: &Token,
-    hostname: &str,
-    now: Timestamp,
-) -> Result<Identity, EnrolError> {
+pub async fn enrol(dir: &IdentityDir, token: &Token, hostname: &str, now: Timestamp) -> Result<Identity, EnrolError> {
     if let Some(present) = dir.load()? {
         if Digest::plain(&present.ca) != token.authority {
             return Err(EnrolError::OtherHub { name: present.name, tenant: present.tenant });

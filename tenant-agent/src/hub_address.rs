@@ -37,7 +37,11 @@ impl HubAddress {
     /// `host:port` as it stands in a URI.
     #[must_use]
     pub fn authority(&self) -> String {
-        if self.host.contains(':') { format!("[{}]:{}", self.host, self.port) } else { format!("{}:{}", self.host, self.port) }
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
     }
 }
 
@@ -62,10 +66,12 @@ impl FromStr for HubAddress {
         if host.is_empty() || rustls::pki_types::ServerName::try_from(host.as_str()).is_err() {
             return Err(invalid());
         }
-        let port = match authority.port() {
-            Some(port) => port.as_str().parse().map_err(|_| invalid())?,
-            None if authority.as_str().ends_with(':') => return Err(invalid()),
-            None => DEFAULT_PORT,
+        // Not `Authority::port`: it takes a port that is no number for none at all.
+        let after_host = authority.as_str().strip_prefix(authority.host()).ok_or_else(invalid)?;
+        let port = match after_host.strip_prefix(':') {
+            Some(port) if !port.starts_with('+') => port.parse().ok().filter(|port| *port != 0).ok_or_else(invalid)?,
+            None if after_host.is_empty() => DEFAULT_PORT,
+            _ => return Err(invalid()),
         };
         Ok(Self { host, port })
     }
@@ -104,8 +110,19 @@ mod tests {
     #[test]
     fn anything_but_https_host_port_is_refused() {
         for bad in [
-            "", "http://hub:1", "ftp://hub", "https://", "https://hub/path", "https://u:p@hub", "hub:99999", "hub:", "a b",
-            "https://hub?x", "https://hub:1:2",
+            "",
+            "http://hub:1",
+            "ftp://hub",
+            "https://",
+            "https://hub/path",
+            "https://u:p@hub",
+            "hub:99999",
+            "hub:",
+            "hub:0",
+            "hub:+1",
+            "a b",
+            "https://hub?x",
+            "https://hub:1:2",
         ] {
             assert!(bad.parse::<HubAddress>().is_err(), "{bad}");
         }

@@ -67,11 +67,14 @@ impl Keeper {
         let watchdog = notify::watchdog_interval();
         let mut last_alive = tokio::time::Instant::now();
         let mut memory = Memory { heard_at: self.spool.heard_at(), ..Memory::default() };
+        let mut link = self.link.clone();
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
                 _ = every.tick() => {}
                 () = self.nudge.notified() => {}
+                // A hub that is back counts at once. The sender lives as long as the daemon.
+                Ok(()) = link.changed() => {}
             }
             let healthy = self.round(&mut memory).await;
             if healthy && watchdog.is_some_and(|every| last_alive.elapsed() + EVERY >= every) {
@@ -133,11 +136,11 @@ impl Keeper {
             (link.online, link.heard_at)
         };
         memory.heard_at = if online { Some(now) } else { heard.max(memory.heard_at) };
-        // Never heard is away: the first connection opens it.
-        let away = memory.heard_at.is_none_or(|at| now.since(at) > self.away_after);
+        let away = is_away(memory.heard_at, now, self.away_after);
         let changed = if away { self.posture.close(Closed::HubAway) } else { self.posture.reopen(Closed::HubAway) };
         if changed {
             tracing::warn!(away, "the hub's presence changed");
+            notify::status(if away { "serving; the hub is away" } else { "serving; connected to the hub" });
         }
         if memory.heard_written.is_none_or(|at| now.since(at) >= HEARD_EVERY) && online {
             self.write_heard(memory).await;
@@ -148,6 +151,31 @@ impl Keeper {
         if let Some(at) = memory.heard_at {
             memory.heard_written = Some(self.clock.now());
             self.spool.heard(at).await;
+        }
+    }
+}
+
+/// Never heard is away: the first connection opens it. So is a moment in the future, from a clock that was set back.
+fn is_away(heard_at: Option<Timestamp>, now: Timestamp, after: Duration) -> bool {
+    heard_at.is_none_or(|at| now.since(at) > after || at > now.plus(after))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hub_is_away_until_it_was_heard_within_the_time() {
+        let (now, after) = (Timestamp(100_000), Duration::from_secs(60));
+        for (heard, away) in [
+            (None, true),
+            (Some(39_999), true),
+            (Some(40_000), false),
+            (Some(100_000), false),
+            (Some(160_000), false),
+            (Some(160_001), true),
+        ] {
+            assert_eq!(is_away(heard.map(Timestamp), now, after), away, "{heard:?}");
         }
     }
 }

@@ -36,9 +36,9 @@ pub enum RenewError {
     /// The answer does not fit the request.
     #[error("the renewed certificate cannot be used: {0}")]
     Unfit(&'static str),
-    /// The hub does not accept what it gave.
-    #[error("the hub does not accept the renewed certificate: {0}")]
-    Candidate(String),
+    /// The hub does not accept a certificate, or did not answer.
+    #[error("the hub did not accept the certificate: {0}")]
+    NotProven(String),
 }
 
 /// Renews when due. `Some` is the certificate now in use; `None` when there was nothing to do.
@@ -66,8 +66,8 @@ pub async fn renew_if_due(
         }
     };
     if let Err(error) = prove(&candidate, identity, hub).await {
-        // Only a refusal by the hub condemns the candidate; a lost connection does not.
-        if matches!(error, RenewError::Candidate(_) | RenewError::Tls(_)) {
+        // A lost connection says nothing of the candidate; it is to blame when the present certificate still works.
+        if prove(&identity.client, identity, hub).await.is_ok() {
             forget(dir)?;
         }
         return Err(error);
@@ -101,10 +101,7 @@ pub(crate) async fn prove(candidate: &ClientKey, identity: &Identity, hub: &HubA
     message.set_timeout(std::time::Duration::from_secs(15));
     match client.usage(message).await {
         Ok(_) => Ok(()),
-        Err(status) if matches!(status.code(), tonic::Code::Unauthenticated | tonic::Code::PermissionDenied) => {
-            Err(RenewError::Candidate(status.message().to_owned()))
-        }
-        Err(status) => Err(RenewError::Refused(format!("{} ({:?})", status.message(), status.code()))),
+        Err(status) => Err(RenewError::NotProven(format!("{} ({:?})", status.message(), status.code()))),
     }
 }
 

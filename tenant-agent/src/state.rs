@@ -130,7 +130,8 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = dir.join(format!(".{}.{}.new", name.to_string_lossy(), std::process::id()));
     let _ = std::fs::remove_file(&temporary);
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-    let written = file.write_all(bytes).and_then(|()| give_to_owner_of_parent(&temporary)).and_then(|()| file.sync_all());
+    let written =
+        file.write_all(bytes).and_then(|()| give_to_owner_of_parent(&temporary)).and_then(|()| file.sync_all());
     if let Err(error) = written.and_then(|()| std::fs::rename(&temporary, path)) {
         let _ = std::fs::remove_file(&temporary);
         return Err(error);

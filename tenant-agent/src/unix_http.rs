@@ -35,7 +35,9 @@ pub struct Answer {
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// Nothing listens there.
-    #[error("the daemon does not answer at {socket}; start it with `systemctl start wardkeep-agent` or `wardkeep-agent run`")]
+    #[error(
+        "the daemon does not answer at {socket}; start it with `systemctl start wardkeep-agent` or `wardkeep-agent run`"
+    )]
     NotRunning {
         /// Which socket.
         socket: PathBuf,
@@ -141,7 +143,8 @@ impl UnixClient {
             .map_err(|e| ClientError::Broken(e.to_string()))?
             .to_bytes();
         driver.abort();
-        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).map_err(|e| broken(&e))? };
+        let body =
+            if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).map_err(|e| broken(&e))? };
         Ok(Answer { status, body })
     }
 }

@@ -16,15 +16,15 @@ fn public(key: &Ed25519KeyPair) -> [u8; 32] {
 const ROOT: u8 = 1;
 const ONLINE: u8 = 2;
 
-struct Tenant {
+pub(crate) struct Tenant {
     _dir: tempfile::TempDir,
-    bundle_dir: PathBuf,
+    pub(crate) bundle_dir: PathBuf,
     identity_dir: IdentityDir,
     identity: Identity,
 }
 
 impl Tenant {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().expect("tempdir");
         let (identity_path, bundle_dir) = (dir.path().join("identity"), dir.path().join("bundle"));
         std::fs::create_dir(&identity_path).expect("made");
@@ -44,7 +44,7 @@ impl Tenant {
         Self { _dir: dir, bundle_dir, identity_dir, identity }
     }
 
-    fn open(&self) -> BundleLedger {
+    pub(crate) fn open(&self) -> BundleLedger {
         BundleLedger::open(self.bundle_dir.clone(), self.identity_dir.clone(), &self.identity).expect("opens")
     }
 
@@ -52,7 +52,7 @@ impl Tenant {
         Bundle { version, ..Bundle::default_for(self.identity.tenant, Vec::new(), LlmConfig::default(), NOW) }
     }
 
-    fn envelope(&self, version: u64) -> Vec<u8> {
+    pub(crate) fn envelope(&self, version: u64) -> Vec<u8> {
         sign(&self.bundle(version).to_json().expect("json"), &key(ONLINE))
     }
 }
@@ -91,16 +91,23 @@ fn what_may_not_count_is_refused_and_the_present_one_stays() {
         ("same version, other content", 6, changed, Vec::new(), NOW),
         ("another tenant", 6, other, Vec::new(), NOW),
         ("a key that is not listed", 6, foreign.clone(), Vec::new(), NOW),
-        ("a key list that the root did not sign", 6, foreign, {
-            KeyList { version: 2, keys: vec![Key::new(&public(&key(9)))] }.sign(&key(9))
-        }, NOW),
+        (
+            "a key list that the root did not sign",
+            6,
+            foreign,
+            { KeyList { version: 2, keys: vec![Key::new(&public(&key(9)))] }.sign(&key(9)) },
+            NOW,
+        ),
         ("an older key list", 6, tenant.envelope(4), key_list(0, &[ONLINE]), NOW),
         ("expired", 6, tenant.envelope(4), Vec::new(), later),
         ("empty", 6, Vec::new(), Vec::new(), NOW),
     ] {
         assert!(ledger.accept(generation, &envelope, &keys, now).is_err(), "{what}");
         assert_eq!(ledger.seen(), Some(first.seen), "{what}");
-        assert_eq!(tenant.open().in_force(NOW), InForce::Stored { bundle: Box::new(first.bundle.clone()), seen: first.seen });
+        assert_eq!(
+            tenant.open().in_force(NOW),
+            InForce::Stored { bundle: Box::new(first.bundle.clone()), seen: first.seen }
+        );
     }
     let again = ledger.accept(5, &tenant.envelope(3), &[], NOW).expect("the same again is fine");
     assert_eq!(again.seen, first.seen);

@@ -20,7 +20,9 @@ pub async fn run(command: &AuditCommand, context: &mut Context<'_>) -> Result<Ex
         AuditCommand::Verify { json } => {
             let verified = audit::verify(&path);
             match (&verified, *json) {
-                (Ok(whole), true) => context.json(&json!({ "ok": true, "length": whole.length, "head": whole.head }))?,
+                (Ok(whole), true) => {
+                    context.json(&json!({ "ok": true, "length": whole.length, "head": whole.head }))?
+                }
                 (Ok(whole), false) => {
                     context.say(format_args!("whole: {} rows, last hash {}", whole.length, whole.head))?;
                 }

@@ -46,7 +46,13 @@ fn exit_code(result: &Value) -> ExitCode {
         Some(Ok(0)) if !ok => ExitCode::FAILURE,
         Some(Ok(code)) => ExitCode::from(code),
         Some(Err(_)) => ExitCode::FAILURE,
-        None => if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE },
+        None => {
+            if ok {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
+        }
     }
 }
 

@@ -160,7 +160,13 @@ fn engine(vault: Option<&Path>) -> Result<Engine, CliError> {
         .map(serde_json::from_str)
         .collect::<Result<_, _>>()
         // serde's own words could repeat a value.
-        .map_err(|error| CliError::Usage(format!(r#"{}: line is not {{"name","value"}} (column {})"#, path.display(), error.column())))?;
+        .map_err(|error| {
+            CliError::Usage(format!(
+                r#"{}: line is not {{"name","value"}} (column {})"#,
+                path.display(),
+                error.column()
+            ))
+        })?;
     let secrets = lines.iter().map(|line| Secret { name: &line.name, value: &line.value });
     Ok(Engine::build(secrets, &RuleSet::builtin(), NO_TENANT)?)
 }

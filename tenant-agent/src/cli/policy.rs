@@ -50,7 +50,8 @@ pub fn run(command: &PolicyCommand, context: &mut Context<'_>) -> Result<ExitCod
 fn in_force(config: &Config, context: &Context<'_>) -> Result<InForce, CliError> {
     let state = StateDir::existing(&config.state_dir);
     let dir = IdentityDir::new(state.identity());
-    let identity = dir.load()?.ok_or_else(|| CliError::Usage("this server is not enrolled; run `wardkeep-agent enrol`".into()))?;
+    let identity =
+        dir.load()?.ok_or_else(|| CliError::Usage("this server is not enrolled; run `wardkeep-agent enrol`".into()))?;
     Ok(BundleLedger::open(state.bundle(), dir, &identity)?.in_force(context.env.clock.now()))
 }
 

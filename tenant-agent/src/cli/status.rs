@@ -28,7 +28,11 @@ pub async fn status(args: &StatusArgs, context: &mut Context<'_>) -> Result<Exit
             Ok(_) | Err(_) => tokio::time::sleep(LOOK_EVERY).await,
         }
     };
-    if args.json { context.json(&report)? } else { show(&report, context)? }
+    if args.json {
+        context.json(&report)?
+    } else {
+        show(&report, context)?
+    }
     Ok(if args.wait_online.is_some() && !report.link.online { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
@@ -40,7 +44,8 @@ async fn look(client: &UnixClient) -> Result<StatusReport, ClientError> {
 fn show(report: &StatusReport, context: &mut Context<'_>) -> Result<(), CliError> {
     let StatusReport { tenant, name, hub, link, bundle, closed, waiting, listening, status } = report;
     context.say(format_args!("tenant     {name} ({tenant})"))?;
-    context.say(format_args!("daemon     {} on {}, since {}", status.agent_version, status.hostname, status.started_at))?;
+    context
+        .say(format_args!("daemon     {} on {}, since {}", status.agent_version, status.hostname, status.started_at))?;
     let since = link.since.map_or_else(String::new, |at| format!(" since {at}"));
     match (&link.online, &link.last_error) {
         (true, _) => context.say(format_args!("hub        connected to {hub}{since}"))?,
@@ -48,7 +53,9 @@ fn show(report: &StatusReport, context: &mut Context<'_>) -> Result<(), CliError
         (false, None) => context.say(format_args!("hub        connecting to {hub}"))?,
     }
     match &bundle.why_strict {
-        None => context.say(format_args!("policy     version {} (generation {})", bundle.version, bundle.generation))?,
+        None => {
+            context.say(format_args!("policy     version {} (generation {})", bundle.version, bundle.generation))?
+        }
         Some(why) => context.say(format_args!("policy     strict built-in: {why}"))?,
     }
     if closed.is_empty() {
@@ -67,7 +74,8 @@ fn show(report: &StatusReport, context: &mut Context<'_>) -> Result<(), CliError
         "to send    {} approvals, {} results, {} activity rows, {} usage buckets",
         waiting.approvals, waiting.progress, waiting.activity, waiting.usage
     ))?;
-    context.say(format_args!("audit      {} rows, the hub signed for {}", status.audit_length, link.checkpoint_length))?;
+    context
+        .say(format_args!("audit      {} rows, the hub signed for {}", status.audit_length, link.checkpoint_length))?;
     context.say(format_args!(
         "listens    hooks {} and {}, LLM {}",
         listening.hooks,

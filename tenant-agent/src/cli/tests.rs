@@ -11,11 +11,16 @@ fn parse(line: &str) -> Result<Command, clap::error::ErrorKind> {
 fn the_definition_holds_together_and_every_command_has_words() {
     let mut command = Cli::command();
     command.build();
-    command.debug_assert();
+    command.clone().debug_assert();
     fn walk(command: &clap::Command) {
         assert!(command.get_about().is_some(), "{} has no help", command.get_name());
         for argument in command.get_arguments() {
-            assert!(argument.get_help().is_some() || argument.is_hide_set(), "{}: {}", command.get_name(), argument.get_id());
+            assert!(
+                argument.get_help().is_some() || argument.is_hide_set(),
+                "{}: {}",
+                command.get_name(),
+                argument.get_id()
+            );
         }
         command.get_subcommands().filter(|c| c.get_name() != "help").for_each(walk);
     }
@@ -39,7 +44,9 @@ fn secrets_have_no_place_on_the_command_line() {
 
 #[test]
 fn names_are_checked_before_anything_is_done() {
-    for line in ["vault set Bad-Name", "hook token UPPER", "exec not-a-permit", "pause a_b", "status --wait-online soon"] {
+    for line in
+        ["vault set Bad-Name", "hook token UPPER", "exec not-a-permit", "pause a_b", "status --wait-online soon"]
+    {
         assert_eq!(parse(line).expect_err(line), clap::error::ErrorKind::ValueValidation, "{line}");
     }
 }
@@ -47,13 +54,36 @@ fn names_are_checked_before_anything_is_done() {
 #[test]
 fn the_usual_lines_are_understood() {
     for line in [
-        "enrol", "enrol --token-file /tmp/t", "run --config /etc/wardkeep/agent.toml", "status --json --wait-online 30",
-        "vault init", "vault set api_key --to host:api.example.com --to tool:shell/curl", "vault list --json", "vault rm a",
-        "vault bind a host:b.example", "vault unbind a host:b.example", "vault import .env", "approvals list --all --json",
-        "approvals show A-1f2e3d4c", "approvals approve A-1f2e3d4c --note fine", "approvals deny A-1f2e3d4c",
-        "audit verify", "audit show --last 5 --json", "policy show --json", "policy verify", "pause office", "resume office",
-        "exec 01890000-0000-7000-8000-000000000001 --token-file t", "hook token office --rotate", "hook call",
-        "classify --explain", "classify --jsonl", "redact --vault v --jsonl --report", "doctor --json", "config", "runner",
+        "enrol",
+        "enrol --token-file /tmp/t",
+        "run --config /etc/wardkeep/agent.toml",
+        "status --json --wait-online 30",
+        "vault init",
+        "vault set api_key --to host:api.example.com --to tool:shell/curl",
+        "vault list --json",
+        "vault rm a",
+        "vault bind a host:b.example",
+        "vault unbind a host:b.example",
+        "vault import .env",
+        "approvals list --all --json",
+        "approvals show A-1f2e3d4c",
+        "approvals approve A-1f2e3d4c --note fine",
+        "approvals deny A-1f2e3d4c",
+        "audit verify",
+        "audit show --last 5 --json",
+        "policy show --json",
+        "policy verify",
+        "pause office",
+        "resume office",
+        "exec 01890000-0000-7000-8000-000000000001 --token-file t",
+        "hook token office --rotate",
+        "hook call",
+        "classify --explain",
+        "classify --jsonl",
+        "redact --vault v --jsonl --report",
+        "doctor --json",
+        "config",
+        "runner",
     ] {
         assert!(parse(line).is_ok(), "{line}: {:?}", parse(line));
     }

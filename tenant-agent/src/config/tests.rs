@@ -34,15 +34,14 @@ fn the_commented_default_file_is_the_default() {
 
 #[test]
 fn every_commented_setting_of_the_default_file_is_known() {
-    let all: String =
-        DEFAULT_FILE.lines().map(|line| line.strip_prefix("# ").filter(|l| l.contains(" = ")).unwrap_or(line)).fold(
-            String::new(),
-            |mut text, line| {
-                text.push_str(line);
-                text.push('\n');
-                text
-            },
-        );
+    let all: String = DEFAULT_FILE
+        .lines()
+        .map(|line| line.strip_prefix("# ").filter(|l| l.contains(" = ")).unwrap_or(line))
+        .fold(String::new(), |mut text, line| {
+            text.push_str(line);
+            text.push('\n');
+            text
+        });
     let config = parse(&all).expect("valid");
     assert!(config.hub.address.is_some() && config.llm.upstream_ca_file.is_some() && config.vault.credential.is_some());
 }

@@ -2,6 +2,8 @@ use super::*;
 use crate::testing::NOW;
 use crate::testing::hub::{FakeHub, TENANT};
 
+type Lie = fn(&mut EnrolResponse);
+
 fn dir() -> (tempfile::TempDir, IdentityDir) {
     let dir = tempfile::tempdir().expect("tempdir");
     let identity = IdentityDir::new(dir.path().to_owned());
@@ -9,8 +11,11 @@ fn dir() -> (tempfile::TempDir, IdentityDir) {
 }
 
 fn files(dir: &tempfile::TempDir) -> Vec<String> {
-    let mut names: Vec<_> =
-        std::fs::read_dir(dir.path()).expect("lists").flatten().map(|e| e.file_name().to_string_lossy().into_owned()).collect();
+    let mut names: Vec<_> = std::fs::read_dir(dir.path())
+        .expect("lists")
+        .flatten()
+        .map(|e| e.file_name().to_string_lossy().into_owned())
+        .collect();
     names.sort();
     names
 }
@@ -31,7 +36,7 @@ async fn a_hub_that_is_not_the_tokens_never_sees_the_secret() {
 async fn an_answer_that_contradicts_the_token_enrols_nothing() {
     let hub = FakeHub::start().await;
     let (_folder, identity) = dir();
-    let spoils: [(&str, fn(&mut EnrolResponse)); 8] = [
+    let spoils: [(&str, Lie); 8] = [
         ("another authority", |a| a.ca_pem = crate::testing::Authority::new("other").pem()),
         ("no authority", |a| a.ca_pem.clear()),
         ("another root key", |a| a.root_key = vec![1; 32]),

@@ -105,7 +105,8 @@ mod tests {
     #[test]
     fn a_token_is_read_with_white_space_around_it_and_stays_silent() {
         let secret = BASE64URL_NOPAD.encode(&[5; 32]);
-        let token: Token = format!("  {}\n", fields("https://hub:7443", &"1".repeat(64), &secret)).parse().expect("valid");
+        let token: Token =
+            format!("  {}\n", fields("https://hub:7443", &"1".repeat(64), &secret)).parse().expect("valid");
         assert_eq!((token.address.port(), token.secret()), (7443, secret.as_str()));
         assert!(!format!("{token:?}").contains(&secret));
     }

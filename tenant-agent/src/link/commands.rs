@@ -55,7 +55,12 @@ impl Commander {
         });
     }
 
-    async fn steps(self: Arc<Self>, id: CommandId, command: v1::Command, progress: &mpsc::Sender<Entry>) -> Option<Entry> {
+    async fn steps(
+        self: Arc<Self>,
+        id: CommandId,
+        command: v1::Command,
+        progress: &mpsc::Sender<Entry>,
+    ) -> Option<Entry> {
         let now = self.clock.now();
         let journal = self.journal.clone();
         match tokio::task::spawn_blocking(move || journal.begin(id, now)).await {
@@ -91,7 +96,9 @@ impl Commander {
             Err(why) => return (State::Refused, why),
         };
         let outcome = match wanted {
-            Wanted::Pause { agent, reason } => self.gate.pause(&agent, &reason).await.map(|()| format!("{agent} is paused")),
+            Wanted::Pause { agent, reason } => {
+                self.gate.pause(&agent, &reason).await.map(|()| format!("{agent} is paused"))
+            }
             Wanted::Resume { agent } => self.gate.resume(&agent).await.map(|()| format!("{agent} goes on")),
             Wanted::Doctor => {
                 let findings = self.examiner.examine().await;

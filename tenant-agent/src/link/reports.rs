@@ -28,12 +28,10 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Reports for as long as the connection lives.
 pub(super) async fn run(parts: &Arc<LinkParts>, channel: Channel) -> Infallible {
-    let client = ReportClient::new(channel)
-        .max_decoding_message_size(MESSAGE_BYTES)
-        .max_encoding_message_size(MESSAGE_BYTES);
-    match tokio::join!(usage(parts, client.clone()), checkpoints(parts, client)) {
-        (never, _) => never,
-    }
+    let client =
+        ReportClient::new(channel).max_decoding_message_size(MESSAGE_BYTES).max_encoding_message_size(MESSAGE_BYTES);
+    let (never, _) = tokio::join!(usage(parts, client.clone()), checkpoints(parts, client));
+    never
 }
 
 async fn usage(parts: &LinkParts, mut client: ReportClient<Channel>) -> Infallible {

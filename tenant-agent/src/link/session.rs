@@ -92,6 +92,8 @@ pub(super) struct Session {
     approvals: HashMap<Digest, Instant>,
     on_the_way: VecDeque<OnTheWay>,
     activity_sent: u64,
+    /// When the oldest of `on_the_way` was sent, or the last receipt came.
+    moved: Instant,
     commands: (mpsc::Sender<Entry>, mpsc::Receiver<Entry>),
     heartbeat: Interval,
 }
@@ -116,6 +118,7 @@ impl Session {
             approvals: HashMap::new(),
             on_the_way: VecDeque::new(),
             activity_sent: acked,
+            moved: Instant::now(),
             commands: mpsc::channel(16),
             heartbeat: interval(HEARTBEAT),
             parts,
@@ -186,7 +189,7 @@ impl Session {
                     Ok(()) => self.pump().await,
                     Err(_) => Err(SessionEnd::Stopped),
                 },
-                _ = resend.tick() => self.pump().await,
+                _ = resend.tick() => self.pump_again().await,
                 _ = status.tick() => self.report_changes().await,
                 _ = self.heartbeat.tick() => self.send(tenant_message::Body::Heartbeat(v1::Heartbeat {})),
                 Some(entry) = self.commands.1.recv() => {
@@ -246,7 +249,11 @@ impl Session {
             Err(error) => crate::channel::chain(error),
         };
         self.parts.spool.note_generation(generation, &error).await;
-        self.send(tenant_message::Body::Generation(v1::GenerationReport { generation, applied: outcome.is_ok(), error }))
+        self.send(tenant_message::Body::Generation(v1::GenerationReport {
+            generation,
+            applied: outcome.is_ok(),
+            error,
+        }))
     }
 
     async fn decision(&mut self, decision: v1::ApprovalDecision) -> Result<(), SessionEnd> {
@@ -286,6 +293,7 @@ impl Session {
         let covered = |sent: &OnTheWay| matches!(sent, OnTheWay::Activity(last) if *last <= number);
         let Some(last) = self.on_the_way.iter().rposition(covered) else { return Ok(()) };
         let mut highest = 0;
+        self.moved = Instant::now();
         let done: Vec<_> = self.on_the_way.drain(..=last).collect();
         for sent in done {
             match sent {
@@ -294,6 +302,15 @@ impl Session {
             }
         }
         self.parts.spool.activity_received(highest).await;
+        self.pump().await
+    }
+
+    /// What waits too long for its receipt counts as not sent.
+    async fn pump_again(&mut self) -> Result<(), SessionEnd> {
+        if !self.on_the_way.is_empty() && self.moved.elapsed() >= RESEND {
+            self.on_the_way.clear();
+            self.activity_sent = self.parts.spool.activity_acked();
+        }
         self.pump().await
     }
 
@@ -327,7 +344,7 @@ impl Session {
             if self.out.capacity() < QUEUE / 4 {
                 return Ok(());
             }
-            self.on_the_way.push_back(OnTheWay::Progress(progress.digest, progress.state));
+            self.put_on_the_way(OnTheWay::Progress(progress.digest, progress.state));
             self.send(tenant_message::Body::ApprovalProgress(wire::progress(&progress)))?;
         }
         Ok(())
@@ -341,9 +358,16 @@ impl Session {
         }
         let Some(last) = rows.last().map(|row| row.number) else { return Ok(()) };
         self.activity_sent = last;
-        self.on_the_way.push_back(OnTheWay::Activity(last));
+        self.put_on_the_way(OnTheWay::Activity(last));
         let rows = rows.into_iter().map(wire::activity_row).collect();
         self.send(tenant_message::Body::Activity(v1::Activity { rows }))
+    }
+
+    fn put_on_the_way(&mut self, sent: OnTheWay) {
+        if self.on_the_way.is_empty() {
+            self.moved = Instant::now();
+        }
+        self.on_the_way.push_back(sent);
     }
 
     async fn report_changes(&mut self) -> Result<(), SessionEnd> {

@@ -65,4 +65,15 @@ async fn a_candidate_that_cannot_be_used_leaves_the_present_one() {
     dir.write("renewal.pem", both.as_bytes()).expect("written");
     assert!(renew_if_due(&dir, &identity, &hub.address, LATE).await.is_err());
     assert_eq!(dir.load().expect("reads").expect("enrolled").client.chain(), identity.client.chain());
+    assert!(dir.read("renewal.pem").expect("reads").is_none(), "the present one works, so the candidate is to blame");
+}
+
+#[tokio::test]
+async fn a_hub_that_is_gone_does_not_condemn_a_candidate() {
+    let (hub, _folder, dir, identity) = enrolled().await;
+    ask(&dir, &identity, &hub.address).await.expect("asked");
+    let gone = "https://localhost:1".parse().expect("valid");
+    assert!(renew_if_due(&dir, &identity, &gone, LATE).await.is_err());
+    assert!(dir.read("renewal.pem").expect("reads").is_some());
+    assert!(renew_if_due(&dir, &identity, &hub.address, LATE).await.expect("renewed").is_some());
 }

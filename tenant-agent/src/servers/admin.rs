@@ -126,7 +126,9 @@ async fn show(State(state): State<AdminState>, Path(name): Path<String>) -> Resu
 
 /// By digest, or by the name for people; a name that fits two is refused rather than guessed.
 async fn find(gate: &Gate, name: &str) -> Result<Approval, Refusal> {
-    let unknown = || Refusal(StatusCode::NOT_FOUND, "unknown", format!("no approval is named {name:?}; see `approvals list --all`"));
+    let unknown = || {
+        Refusal(StatusCode::NOT_FOUND, "unknown", format!("no approval is named {name:?}; see `approvals list --all`"))
+    };
     if let Ok(digest) = name.parse::<Digest>() {
         return gate.approval(digest).await?.ok_or_else(unknown);
     }

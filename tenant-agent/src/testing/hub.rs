@@ -31,6 +31,8 @@ pub(crate) struct Attached {
     from_tenant: Streaming<v1::TenantMessage>,
     to_tenant: mpsc::Sender<Result<v1::HubMessage, Status>>,
     seq: u64,
+    /// Highest activity row that came.
+    pub(crate) activity: u64,
 }
 
 impl Attached {
@@ -41,6 +43,10 @@ impl Attached {
                 let message = self.from_tenant.message().await.expect("the link works").expect("the link is open");
                 match message.body.expect("a body") {
                     tenant_message::Body::Heartbeat(_) | tenant_message::Body::Delta(_) => {}
+                    tenant_message::Body::Activity(activity) => {
+                        self.activity = activity.rows.last().expect("never empty").number;
+                        return tenant_message::Body::Activity(activity);
+                    }
                     body => return body,
                 }
             }
@@ -223,7 +229,7 @@ impl TenantLink for Services {
     ) -> Result<Response<Self::AttachStream>, Status> {
         certified(&request)?;
         let (to_tenant, messages) = mpsc::channel(64);
-        let attached = Attached { from_tenant: request.into_inner(), to_tenant, seq: 0 };
+        let attached = Attached { from_tenant: request.into_inner(), to_tenant, seq: 0, activity: 0 };
         self.attached.send(attached).await.map_err(|_| Status::unavailable("the test is over"))?;
         Ok(Response::new(Box::pin(ReceiverStream::new(messages))))
     }

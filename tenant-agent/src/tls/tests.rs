@@ -23,7 +23,10 @@ fn everything_but_the_pinned_authority_is_refused() {
     for (what, result) in [
         ("another hash", verify(Digest([7; 32]), &good.leaf, &[ours.certificate()], "localhost")),
         ("another authority", verify(pin, &foreign.leaf, &[other.certificate()], "localhost")),
-        ("our authority shown beside a leaf of another", verify(pin, &foreign.leaf, &[ours.certificate()], "localhost")),
+        (
+            "our authority shown beside a leaf of another",
+            verify(pin, &foreign.leaf, &[ours.certificate()], "localhost"),
+        ),
         ("no authority shown", verify(pin, &good.leaf, &[], "localhost")),
         ("another name", verify(pin, &good.leaf, &[ours.certificate()], "example.com")),
         ("the authority as the leaf", verify(pin, &ours.certificate(), &[ours.certificate()], "localhost")),
