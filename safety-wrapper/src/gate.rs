@@ -276,14 +276,20 @@ impl Gate {
     }
 }
 
+/// Tries for a moment: a process that the last daemon was just starting holds the lock until it has its own program.
 fn take_lock(path: &Path) -> Result<File, OpenError> {
+    const TRIES: u32 = 50;
+    const BETWEEN: Duration = Duration::from_millis(20);
     let folder = |source| OpenError::Folder { path: path.to_owned(), source };
     let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(folder)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_owned())),
-        Err(fs::TryLockError::Error(source)) => Err(folder(source)),
+    for _ in 0..TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(fs::TryLockError::WouldBlock) => std::thread::sleep(BETWEEN),
+            Err(fs::TryLockError::Error(source)) => return Err(folder(source)),
+        }
     }
+    Err(OpenError::InUse(path.to_owned()))
 }
 
 /// Proof that an agent's hook is alive.
@@ -467,4 +473,4 @@ fn key_of(agent: &AgentName, session: &SessionId, call: &CallId) -> CallKey {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -59,7 +59,7 @@ impl Gate {
                 changed.changed().await.map_err(|_| GateError::Worker)?;
                 continue;
             }
-            if executor(&row)? == Executor::Runtime {
+            if executor(&row) == Executor::Runtime {
                 return Err(GateError::NotRunnable(
                     "this tool is carried out by the agent's runtime; report its result with after-tool-call"
                         .to_owned(),
@@ -91,7 +91,7 @@ impl Gate {
         let _place = self.places.acquire().await.map_err(|_| GateError::Worker)?;
         let Some(row) = self.read(move |conn| calls::by_permit(conn, permit)).await? else { return Ok(()) };
         if !matches!(row.state, CallState::Permitted { .. } | CallState::Approved { .. })
-            || executor(&row)? == Executor::Runtime
+            || executor(&row) == Executor::Runtime
         {
             return Ok(());
         }

@@ -1,5 +1,6 @@
 //! After a start, and once a second from then on: nothing is forgotten, nothing runs twice.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -48,11 +49,32 @@ impl Gate {
                 }
             }
         }
+        self.tidy().await?;
         found.expired = self.expire().await?;
         found.launched = self.launch_due().await?;
         let gate = Arc::downgrade(self);
         tokio::spawn(tick(gate));
         Ok(found)
+    }
+
+    /// Removes the folders of runs that are over, or that never began.
+    async fn tidy(&self) -> Result<(), GateError> {
+        let claimed = self.read(|conn| calls::in_state(conn, "claimed")).await?;
+        let keep: HashSet<PermitId> = claimed.iter().filter_map(|row| row.state.permit()).collect();
+        let runs = self.runs.clone();
+        let removed = tokio::task::spawn_blocking(move || {
+            for entry in std::fs::read_dir(&runs)?.flatten() {
+                let permit = entry.file_name().to_str().and_then(|name| name.parse().ok());
+                if let Some(permit) = permit.filter(|permit| !keep.contains(permit)) {
+                    Folder::remove(&runs, permit)?;
+                }
+            }
+            std::io::Result::Ok(())
+        });
+        if let Err(error) = removed.await.map_err(|_| GateError::Worker)? {
+            tracing::warn!(%error, "the folder of a finished run could not be removed");
+        }
+        Ok(())
     }
 
     /// Expires what is late and starts what may start; gives how many of each.
@@ -101,7 +123,7 @@ impl Gate {
         let mut launched = 0;
         for row in self.read(|conn| calls::in_state(conn, "approved")).await? {
             let CallState::Approved { permit, .. } = row.state else { continue };
-            if super::judge::executor(&row)? == Executor::Runner && !self.launching().contains(&permit) {
+            if super::judge::executor(&row) == Executor::Runner && !self.launching().contains(&permit) {
                 self.start_launch(permit);
                 launched += 1;
             }

@@ -22,10 +22,10 @@ use crate::approval::{Approval, ApprovalFilter, ApprovalState, Origin, Ruling, R
 use crate::call::RunStatus;
 
 /// Stands in a vault under the name `token`.
-pub(super) const SECRET: &str = "tok-Zx81-very-secret-value";
+pub(crate) const SECRET: &str = "tok-Zx81-very-secret-value";
 const START: i64 = 1_790_000_000_000;
 
-pub(super) struct ManualClock(AtomicI64);
+pub(crate) struct ManualClock(AtomicI64);
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
@@ -92,18 +92,18 @@ impl Waypoints for DieAt {
 }
 
 /// One server: what survives the death of its daemon.
-pub(super) struct World {
+pub(crate) struct World {
     root: tempfile::TempDir,
-    pub(super) clock: Arc<ManualClock>,
+    pub(crate) clock: Arc<ManualClock>,
     chance: Arc<Counted>,
     vault: Arc<Vault>,
-    pub(super) posture: PostureBook,
-    pub(super) bundle: watch::Sender<Arc<Bundle>>,
+    pub(crate) posture: PostureBook,
+    pub(crate) bundle: watch::Sender<Arc<Bundle>>,
     engine: Shared,
 }
 
 impl World {
-    pub(super) fn new(level: Level) -> Self {
+    pub(crate) fn new(level: Level) -> Self {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir(root.path().join("ws")).unwrap();
         let engine = Engine::build([Secret { name: "token", value: SECRET }], &RuleSet::builtin(), [7; 32]).unwrap();
@@ -121,7 +121,7 @@ impl World {
     }
 
     /// Puts a policy in force: the agent `office` at that level.
-    pub(super) fn publish(&self, version: u64, level: Level) {
+    pub(crate) fn publish(&self, version: u64, level: Level) {
         let agent = AgentPolicy {
             name: office(),
             level,
@@ -136,26 +136,36 @@ impl World {
         self.bundle.send_replace(Arc::new(bundle));
     }
 
-    pub(super) fn ws(&self) -> PathBuf {
+    pub(crate) fn ws(&self) -> PathBuf {
         self.root.path().join("ws")
     }
 
-    pub(super) fn state(&self) -> PathBuf {
+    pub(crate) fn state(&self) -> PathBuf {
         self.root.path().join("state")
     }
 
-    pub(super) fn later(&self, by: Duration) {
+    pub(crate) fn later(&self, by: Duration) {
         self.clock.0.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
     }
 
-    pub(super) fn lock_vault(&self) {
+    pub(crate) fn lock_vault(&self) {
         self.vault.locked.store(true, Ordering::SeqCst);
         self.posture.close(Closed::VaultLocked);
     }
 
     /// A daemon that does not die.
-    pub(super) fn gate(&self) -> Arc<Gate> {
+    pub(crate) fn gate(&self) -> Arc<Gate> {
         self.try_gate(Arc::new(NoWaypoints)).unwrap()
+    }
+
+    /// The next daemon, as soon as the one before has let go: a task of its that ends may hold it for a moment.
+    pub(crate) async fn next_gate(&self) -> Arc<Gate> {
+        loop {
+            match self.try_gate(Arc::new(NoWaypoints)) {
+                Err(OpenError::InUse(_)) => tokio::task::yield_now().await,
+                gate => return gate.unwrap(),
+            }
+        }
     }
 
     fn try_gate(&self, waypoints: Arc<dyn Waypoints>) -> Result<Arc<Gate>, OpenError> {
@@ -177,12 +187,12 @@ impl World {
     }
 
     /// What a program wrote each time it ran.
-    pub(super) fn runs(&self) -> usize {
+    pub(crate) fn runs(&self) -> usize {
         std::fs::read_to_string(self.ws().join("ran")).map_or(0, |text| text.lines().count())
     }
 
     /// Whether the value of the secret stands anywhere in the state folder.
-    pub(super) fn state_holds_the_secret(&self) -> bool {
+    pub(crate) fn state_holds_the_secret(&self) -> bool {
         fn holds(path: &Path) -> bool {
             if path.is_dir() {
                 return std::fs::read_dir(path).unwrap().any(|entry| holds(&entry.unwrap().path()));
@@ -197,11 +207,11 @@ fn tenant() -> TenantId {
     "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap()
 }
 
-pub(super) fn office() -> AgentName {
+pub(crate) fn office() -> AgentName {
     "office".parse().unwrap()
 }
 
-pub(super) fn call(id: &str, tool: &str, args: Value) -> Proposal {
+pub(crate) fn call(id: &str, tool: &str, args: Value) -> Proposal {
     Proposal {
         session: "s1".parse().unwrap(),
         call: id.parse().unwrap(),
@@ -213,55 +223,55 @@ pub(super) fn call(id: &str, tool: &str, args: Value) -> Proposal {
 }
 
 /// Leaves one line in `ran` for each run.
-pub(super) fn counted(id: &str) -> Proposal {
+pub(crate) fn counted(id: &str) -> Proposal {
     call(id, "shell", json!({"command": "echo run >> ran"}))
 }
 
-pub(super) fn ruling(verdict: Verdict) -> Ruling {
+pub(crate) fn ruling(verdict: Verdict) -> Ruling {
     Ruling { verdict, by: "ada@example.com".to_owned(), at: Timestamp(START), origin: Origin::Hub, note: String::new() }
 }
 
 /// The answer once it is final. Bounded by the test's own patience, not by sleeping.
-pub(super) async fn settled(gate: &Arc<Gate>, id: &str) -> Answer {
+pub(crate) async fn settled(gate: &Arc<Gate>, id: &str) -> Answer {
     let answer =
         gate.call_status(&office(), &"s1".parse().unwrap(), &id.parse().unwrap(), Duration::from_secs(30)).await;
     answer.unwrap()
 }
 
-pub(super) fn digest_of(answer: &Answer) -> Digest {
+pub(crate) fn digest_of(answer: &Answer) -> Digest {
     match answer {
         Answer::Pending { digest: Some(digest), .. } => *digest,
         other => panic!("not waiting for a person: {other:?}"),
     }
 }
 
-pub(super) fn permit_of(answer: &Answer) -> PermitId {
+pub(crate) fn permit_of(answer: &Answer) -> PermitId {
     match answer {
         Answer::Allow { permit, .. } => *permit,
         other => panic!("not allowed: {other:?}"),
     }
 }
 
-pub(super) fn reasons_of(answer: &Answer) -> String {
+pub(crate) fn reasons_of(answer: &Answer) -> String {
     match answer {
         Answer::Deny { reasons, .. } => reasons.join("; "),
         other => panic!("not denied: {other:?}"),
     }
 }
 
-pub(super) fn result_of(answer: &Answer) -> &CallResult {
+pub(crate) fn result_of(answer: &Answer) -> &CallResult {
     match answer {
         Answer::Done { result, .. } => result,
         other => panic!("not done: {other:?}"),
     }
 }
 
-pub(super) async fn approval(gate: &Gate, digest: Digest) -> Approval {
+pub(crate) async fn approval(gate: &Gate, digest: Digest) -> Approval {
     gate.approval(digest).await.unwrap().unwrap()
 }
 
 /// Kinds of audit rows, and how many of each.
-pub(super) async fn audit_kinds(gate: &Gate) -> HashMap<String, usize> {
+pub(crate) async fn audit_kinds(gate: &Gate) -> HashMap<String, usize> {
     let mut kinds = HashMap::new();
     for row in gate.audit_after(0, 1000).await.unwrap() {
         *kinds.entry(row.kind).or_default() += 1;

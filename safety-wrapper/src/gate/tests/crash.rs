@@ -73,6 +73,9 @@ fn wherever_it_dies_an_approved_call_runs_once_and_the_agent_hears_of_it() {
         } else {
             assert_eq!((result.status, world.runs()), (RunStatus::Ok, 1), "{at}: {result:?}");
         }
+        // Another start tidies up what the end of the second life cut off.
+        let found = life(&world, Arc::new(NoWaypoints), async |gate| gate.resume_after_start().await.unwrap());
+        assert_eq!(found, Resumed::default(), "{at}");
         audit::verify(&world.state().join("gate.db")).unwrap();
         let left = std::fs::read_dir(world.state().join("runs")).unwrap().count();
         assert_eq!(left, 0, "{at}: run folders are left");

@@ -158,7 +158,7 @@ async fn activity_tells_each_step_in_order_and_is_numbered_for_ever() {
     let told: Vec<_> = rows.iter().map(|row| (row.number, row.outcome.as_str(), row.digest)).collect();
     assert_eq!(told, [(1, "pending", Some(digest)), (2, "approved", Some(digest)), (3, "done", Some(digest))]);
     drop(gate);
-    let gate = world.gate();
+    let gate = world.next_gate().await;
     assert_eq!(gate.activity_head().await.unwrap(), 3);
     let _ = gate.before_tool_call(&office(), call("c2", "list_files", json!({"path": "."}))).await.unwrap();
     assert_eq!(gate.activity_after(3, 100).await.unwrap()[0].number, 4);

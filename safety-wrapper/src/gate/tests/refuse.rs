@@ -156,7 +156,7 @@ async fn too_many_denials_pause_the_agent_until_it_is_resumed() {
     let refused = gate.before_tool_call(&office(), counted("c9")).await.unwrap();
     assert!(reasons_of(&refused).contains("paused"), "{refused:?}");
     drop(gate);
-    let gate = world.gate();
+    let gate = world.next_gate().await;
     assert_eq!(gate.paused()[0].reason, "5 denials within 10 minutes");
     gate.resume(&office()).await.unwrap();
     assert!(gate.before_tool_call(&office(), counted("c10")).await.unwrap().is_pending());
@@ -281,7 +281,7 @@ async fn a_workspace_around_the_daemons_files_runs_nothing() {
     {
         bundle.agents[0].workspace = workspace.display().to_string();
         world.bundle.send_replace(Arc::new(bundle.clone()));
-        let gate = world.gate();
+        let gate = world.next_gate().await;
         let id = format!("c{}", workspace.display().to_string().len());
         let proposal = call(&id, "list_files", json!({"path": "."}));
         let permit = permit_of(&gate.before_tool_call(&office(), proposal).await.unwrap());
@@ -314,7 +314,7 @@ async fn two_daemons_do_not_share_a_gate() {
     let gate = world.gate();
     assert!(matches!(world.try_gate(Arc::new(NoWaypoints)), Err(OpenError::InUse(_))));
     drop(gate);
-    world.gate();
+    world.next_gate().await;
 }
 
 #[tokio::test]
@@ -327,7 +327,7 @@ async fn a_lease_ends_and_only_a_session_start_brings_it_back() {
     assert_eq!((started.level, started.bundle.version, started.closed), (Some(Level::Supervised), 1, Vec::new()));
     assert!(gate.lease_alive(&office()));
     drop(gate);
-    let gate = world.gate();
+    let gate = world.next_gate().await;
     world.later(Duration::from_secs(100));
     assert!(gate.lease_alive(&office()), "a lease survives a restart");
     let _ = gate.before_tool_call(&office(), counted("c1")).await.unwrap();
