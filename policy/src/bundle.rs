@@ -166,7 +166,7 @@ impl Bundle {
             version: 0,
             previous: None,
             issued: Timestamp(0),
-            expires: Timestamp(i64::MAX),
+            expires: FAR,
             minimum_agent: "0.0.0".to_owned(),
             rules: default_rules(),
             agents: Vec::new(),
@@ -183,7 +183,7 @@ impl Bundle {
             tenant,
             version: 1,
             issued,
-            expires: Timestamp(issued.millis().saturating_add(LIFETIME_MS)),
+            expires: Timestamp(issued.millis().saturating_add(LIFETIME_MS).min(FAR.millis())),
             minimum_agent: "0.1.0".to_owned(),
             agents,
             llm,
@@ -229,6 +229,9 @@ impl Bundle {
         serde_json_canonicalizer::to_vec(self)
     }
 }
+
+/// 2^53 - 1 ms: the last moment that canonical JSON writes exactly.
+const FAR: Timestamp = Timestamp((1 << 53) - 1);
 
 /// The tenant of the strict bundle: nobody's id.
 const NOBODY: &str = "00000000-0000-0000-0000-000000000000";

@@ -170,8 +170,21 @@ impl<'a> Judge<'a> {
         let name = command.program.rsplit('/').next().unwrap_or_default();
         let syntax = self.rules.syntax(name);
         let parsed = Parsed::read(&command.args, syntax.map(Syntax::reading).unwrap_or_default());
-        let (mut known, mut settled, mut class) = (false, false, Class::Green);
         let rules = self.rules;
+        if let ([only], false) = (command.args.as_slice(), command.more)
+            && rules.knows(&command.program)
+            && matches!(only.known(), Some("--help" | "--version"))
+        {
+            return self.built_in("program.help", &format!("It prints what {name} says about itself"), Class::Green);
+        }
+        if command.more && parsed.operands.is_empty() {
+            // Which sub-command it will be is decided by what arrives: the gravest may.
+            let gravest = rules.about_program(name).filter(|rule| !rule.sub.is_empty()).max_by_key(|rule| rule.class);
+            if let Some(rule) = gravest {
+                self.fire(rule);
+            }
+        }
+        let (mut known, mut settled, mut class) = (false, false, Class::Green);
         for rule in rules.about_program(name) {
             if rule.holds(&Subject::Program { command, parsed: &parsed }) {
                 known = true;
@@ -213,7 +226,12 @@ impl<'a> Judge<'a> {
         if lists.contains("null") {
             return;
         }
-        self.others(&Subject::Path { access: path.access, resolved: &resolved, lists: &lists, written: &path.path.text });
+        self.others(&Subject::Path {
+            access: path.access,
+            resolved: &resolved,
+            lists: &lists,
+            written: &path.path.text,
+        });
     }
 
     fn request(&mut self, method: &str, url: &str, headers: &[(String, String)]) {
@@ -251,7 +269,12 @@ fn path_uses(syntax: &Syntax, parsed: &Parsed, cwd: Option<&String>) -> Vec<Path
     let all = |add: &mut dyn FnMut(Access, &Word), access| operands.iter().for_each(|path| add(access, path));
     match syntax.operands {
         Operands::Text => {}
-        Operands::Read => all(&mut add, Access::Read),
+        Operands::Read => {
+            all(&mut add, Access::Read);
+            if syntax.in_place.iter().any(|option| parsed.has(option)) {
+                all(&mut add, Access::Write);
+            }
+        }
         Operands::Write => all(&mut add, Access::Write),
         Operands::Delete => all(&mut add, Access::Delete),
         Operands::Copy | Operands::Move => {

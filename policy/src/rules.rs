@@ -70,6 +70,9 @@ pub struct Syntax {
     /// Options whose value is a path that is read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub reads: Vec<String>,
+    /// Options that turn operands that are read into operands that are written.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub in_place: Vec<String>,
     /// Whether `-name` is one option.
     #[serde(skip_serializing_if = "is_false")]
     pub single_dash: bool,
@@ -125,7 +128,7 @@ fn is_zero(value: &usize) -> bool {
 pub struct PathList {
     /// What rules call it.
     pub name: String,
-    /// The path itself or a folder above it: `/etc`, `~/.ssh`.
+    /// The path itself or a folder above it: `/etc`, `~/.ssh`; with `*` at the end, all that begin so.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub under: Vec<String>,
     /// A part between slashes, `*` at its start or end: `.env`, `*.pem`.
@@ -278,7 +281,8 @@ impl RuleSet {
     /// Whether any rule is about that program.
     #[must_use]
     pub fn knows(&self, program: &str) -> bool {
-        self.0.by_program.contains_key(program) || self.0.by_prefix.iter().any(|(prefix, _)| program.starts_with(prefix))
+        self.0.by_program.contains_key(program)
+            || self.0.by_prefix.iter().any(|(prefix, _)| program.starts_with(prefix))
     }
 
     /// How that program reads its arguments, if the rules say.

@@ -35,7 +35,7 @@ impl Parsed {
             let text = word.text.as_str();
             if options && text == "--" {
                 options = false;
-            } else if !options || text.len() < 2 || !text.starts_with(['-', '+']) || text.starts_with("+%") {
+            } else if !options || text.len() < 2 || !text.starts_with('-') {
                 out.opaque |= options && word.may_be_option();
                 out.operands.push(word.clone());
             } else if text.starts_with("--") || reading.single_dash {
@@ -57,9 +57,8 @@ impl Parsed {
 
     /// Takes `-abc` apart; how many further words it used.
     fn cluster(&mut self, text: &str, next: Option<&Word>, takes: &dyn Fn(&str) -> bool) -> usize {
-        let dash = &text[..1];
         for (i, c) in text.char_indices().skip(1) {
-            let option = format!("{dash}{c}");
+            let option = format!("-{c}");
             let rest = &text[i + c.len_utf8()..];
             if takes(&option) {
                 let attached = (!rest.is_empty()).then(|| Word::literal(rest));

@@ -83,7 +83,8 @@ pub(crate) fn of_program(name: &str, parsed: &Parsed) -> Vec<ProgramRequest> {
 }
 
 fn curl(parsed: &Parsed) -> Vec<ProgramRequest> {
-    let data = ["-d", "--data", "--data-raw", "--data-binary", "--data-urlencode", "--data-ascii", "-F", "--form", "--json"];
+    let data =
+        ["-d", "--data", "--data-raw", "--data-binary", "--data-urlencode", "--data-ascii", "-F", "--form", "--json"];
     let has = |options: &[&str]| options.iter().any(|option| parsed.has(option));
     let explicit = parsed.value("-X").or_else(|| parsed.value("--request")).map(|word| word.text.to_ascii_uppercase());
     let implied = if has(&["-T", "--upload-file"]) {
@@ -118,7 +119,9 @@ fn curl(parsed: &Parsed) -> Vec<ProgramRequest> {
         // Mail and file transfer send when they upload, else they fetch.
         (None, _) => implied.to_owned(),
     };
-    urls.iter().map(|url| ProgramRequest { method: method(url), url: absolute(&url.text), reads: reads.clone() }).collect()
+    urls.iter()
+        .map(|url| ProgramRequest { method: method(url), url: absolute(&url.text), reads: reads.clone() })
+        .collect()
 }
 
 fn wget(parsed: &Parsed) -> Vec<ProgramRequest> {
@@ -130,7 +133,8 @@ fn wget(parsed: &Parsed) -> Vec<ProgramRequest> {
     };
     let files = ["--post-file", "--body-file"];
     let reads: Vec<String> = files.iter().filter_map(|o| parsed.value(o)).map(|word| word.text.clone()).collect();
-    let request = |url: &Word| ProgramRequest { method: method.clone(), url: absolute(&url.text), reads: reads.clone() };
+    let request =
+        |url: &Word| ProgramRequest { method: method.clone(), url: absolute(&url.text), reads: reads.clone() };
     parsed.operands.iter().map(request).collect()
 }
 

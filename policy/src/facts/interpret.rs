@@ -62,7 +62,19 @@ const INTERPRETERS: &[Interpreter] = &[
         operand: None,
     },
     Interpreter {
-        names: &["lua", "luajit", "Rscript", "R", "julia", "groovy", "elixir", "osascript", "tclsh", "pwsh", "powershell"],
+        names: &[
+            "lua",
+            "luajit",
+            "Rscript",
+            "R",
+            "julia",
+            "groovy",
+            "elixir",
+            "osascript",
+            "tclsh",
+            "pwsh",
+            "powershell",
+        ],
         language: "other",
         code: "eEc",
         long_code: &["-Command", "--eval"],
@@ -105,7 +117,8 @@ const INTERPRETERS: &[Interpreter] = &[
 
 /// The file name of a program in one of the system's folders; the path itself anywhere else.
 pub(super) fn file_name(program: &str) -> String {
-    const FOLDERS: &[&str] = &["/bin", "/usr/bin", "/sbin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/snap/bin"];
+    const FOLDERS: &[&str] =
+        &["/bin", "/usr/bin", "/sbin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/snap/bin"];
     match program.rsplit_once('/') {
         Some((folder, name)) if FOLDERS.contains(&folder) && !name.is_empty() => name.to_owned(),
         _ => program.to_owned(),

@@ -48,11 +48,7 @@ pub struct Resolved {
 /// `to` seen from the folder `from`.
 #[must_use]
 pub fn join(from: &str, to: &str) -> String {
-    if to.starts_with(['/', '~']) || from.is_empty() {
-        to.to_owned()
-    } else {
-        format!("{from}/{to}")
-    }
+    if to.starts_with(['/', '~']) || from.is_empty() { to.to_owned() } else { format!("{from}/{to}") }
 }
 
 impl PathUse {

@@ -168,7 +168,9 @@ fn rable_node(node: &Node, out: &mut Vec<Plain>) {
         K::Function { body, .. } => rable_node(body, out),
         K::Coproc { command, .. } => rable_node(command, out),
         K::Negation { pipeline } | K::Time { pipeline, .. } => rable_node(pipeline, out),
-        K::ArithmeticCommand { redirects, .. } | K::ConditionalExpr { redirects, .. } => rable_redirects(redirects, out),
+        K::ArithmeticCommand { redirects, .. } | K::ConditionalExpr { redirects, .. } => {
+            rable_redirects(redirects, out)
+        }
         _ => {}
     }
 }

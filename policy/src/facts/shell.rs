@@ -86,12 +86,18 @@ impl Surroundings for Walker<'_> {
     }
 }
 
-/// How often `name` stands in `text` other than as `$name` or `${name}`.
+/// How often `name` stands in `text` other than as `$name` or `${name}`, or as an option's letter.
 fn mentions(text: &str, name: &str) -> usize {
     let part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    // `read -af`, `printf -vf` name a variable inside a cluster of options.
+    let clusters_assign = ["read", "printf", "mapfile", "getopts"].iter().any(|builtin| text.contains(builtin));
     text.match_indices(name)
         .filter(|(at, _)| {
             let (before, after) = (&text[..*at], &text[at + name.len()..]);
+            let token = before.rsplit(char::is_whitespace).next().unwrap_or_default();
+            if token.starts_with('-') && !token.starts_with("--") {
+                return clusters_assign && !after.starts_with(part);
+            }
             let whole = !before.ends_with(part) && !after.starts_with(part);
             let used = before.ends_with('$') || (before.ends_with("${") && after.starts_with('}'));
             whole && !used
@@ -401,9 +407,7 @@ impl<'a> Walker<'a> {
                 };
                 Some((*fd, Stdin::Known(word)))
             }
-            ast::IoRedirect::HereString(fd, word) => {
-                Some((*fd, Stdin::Known(words::open_whole(&word.value, self))))
-            }
+            ast::IoRedirect::HereString(fd, word) => Some((*fd, Stdin::Known(words::open_whole(&word.value, self)))),
             ast::IoRedirect::OutputAndError(word, _) => {
                 let word = words::open_whole(&word.value, self);
                 self.opens(word, Access::Write);

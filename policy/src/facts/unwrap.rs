@@ -217,8 +217,9 @@ impl Walker<'_> {
                     None => self.note(Note::PipedCode),
                 }
             }
-            "docker" | "podman" | "kubectl" | "nsenter" | "chroot" | "unshare" | "systemd-run" | "strace" | "ltrace"
-            | "gdb" | "lxc" | "machinectl" | "proot" | "bwrap" | "firejail" | "ip" | "vagrant" | "multipass" => {
+            "docker" | "podman" | "kubectl" | "nsenter" | "chroot" | "unshare" | "systemd-run" | "strace"
+            | "ltrace" | "gdb" | "lxc" | "machinectl" | "proot" | "bwrap" | "firejail" | "ip" | "vagrant"
+            | "multipass" => {
                 self.known_suffix(name, args, stdin, around);
             }
             _ if !(self.context.knows)(name) && !self.facts.functions.contains(name) => {
@@ -404,7 +405,9 @@ fn printed(name: &str, args: &[Word], stdin: &Stdin, more: bool) -> Stdin {
         ("echo", ["-n", rest @ ..]) | ("echo", rest) if !rest.first().is_some_and(|a| a.starts_with('-')) => {
             Stdin::Known(Word::literal(rest.join(" ")))
         }
-        ("printf", ["%s" | "%s\\n" | "%b" | "%b\\n", text]) if !text.contains('\\') => Stdin::Known(Word::literal(*text)),
+        ("printf", ["%s" | "%s\\n" | "%b" | "%b\\n", text]) if !text.contains('\\') => {
+            Stdin::Known(Word::literal(*text))
+        }
         ("printf", [text]) if !text.contains(['%', '\\']) => Stdin::Known(Word::literal(*text)),
         ("cat", [] | ["-"]) => stdin.clone(),
         ("cd" | "true" | ":" | "export" | "set" | "sleep" | "wait" | "mkdir" | "touch", _) => Stdin::Nothing,

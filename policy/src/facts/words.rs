@@ -2,8 +2,8 @@
 
 use brush_parser::ParserOptions;
 use brush_parser::word::{
-    BraceExpressionMember, BraceExpressionOrText, Parameter, ParameterExpr, ParameterTransformOp, TildeExpr, WordPiece,
-    WordPieceWithSource,
+    BraceExpressionMember, BraceExpressionOrText, Parameter, ParameterExpr, ParameterTransformOp, SpecialParameter,
+    TildeExpr, WordPiece, WordPieceWithSource,
 };
 
 use super::Note;
@@ -131,7 +131,8 @@ impl Opener<'_> {
     fn piece(&mut self, piece: &WordPieceWithSource, quoted: bool, word: &mut Word) {
         match &piece.piece {
             WordPiece::Text(text) => {
-                word.glob |= !quoted && text.contains(['*', '?', '[']);
+                // A bracket that never closes is the program `[` or plain text.
+                word.glob |= !quoted && (text.contains(['*', '?']) || (text.contains('[') && self.raw.contains(']')));
                 // A continued line is no character of the word.
                 word.text.push_str(&text.replace("\\\n", ""));
             }
@@ -193,6 +194,12 @@ impl Opener<'_> {
             }
             return;
         }
+        if matches!(expression, ParameterExpr::Parameter { parameter: Parameter::Special(special), indirect: false }
+            if !matches!(special, SpecialParameter::AllPositionalParameters { .. } | SpecialParameter::ShellName | SpecialParameter::CurrentOptionFlags))
+        {
+            // `$$`, `$?`, `$#`, `$!` are numbers: never an option.
+            word.text.push('0');
+        }
         word.text.push(OPAQUE);
         if matches!(expression, ParameterExpr::Transform { op: ParameterTransformOp::PromptExpand, .. }) {
             self.around.note(Note::DynamicCode);
@@ -204,7 +211,12 @@ impl Opener<'_> {
 
     /// Reads the substitutions of a text that is no word of its own.
     fn nested(&mut self, text: &str) {
-        if text.contains("$(") || text.contains('`') || text.contains("<(") || text.contains(">(") || text.contains("${") {
+        if text.contains("$(")
+            || text.contains('`')
+            || text.contains("<(")
+            || text.contains(">(")
+            || text.contains("${")
+        {
             // As if in double quotes: nothing but expansions counts. Quotes inside would hide some, so they go.
             let bare: String = text.chars().filter(|c| !matches!(c, '"' | '\'')).collect();
             open_heredoc(&bare, self.around);
@@ -299,7 +311,11 @@ fn product(parts: &[BraceExpressionOrText]) -> Vec<String> {
             BraceExpressionOrText::Text(text) => vec![text.clone()],
             BraceExpressionOrText::Expr(members) => members.iter().flat_map(member).collect(),
         };
-        out = out.iter().take(MAX_BRACES + 1).flat_map(|head| choices.iter().map(move |c| format!("{head}{c}"))).collect();
+        out = out
+            .iter()
+            .take(MAX_BRACES + 1)
+            .flat_map(|head| choices.iter().map(move |c| format!("{head}{c}")))
+            .collect();
         out.truncate(MAX_BRACES + 1);
     }
     out

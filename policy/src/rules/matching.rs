@@ -42,7 +42,10 @@ impl Rule {
             Subject::Path { access, resolved, lists, written } => {
                 self.access.contains(access)
                     && (self.path.is_empty()
-                        || self.path.iter().any(|name| lists.contains(name.as_str()) || computed(name, resolved, written)))
+                        || self
+                            .path
+                            .iter()
+                            .any(|name| lists.contains(name.as_str()) || computed(name, resolved, written)))
             }
             Subject::Env(name) => self.env.iter().any(|pattern| fits(pattern, name)),
             Subject::Code(code) => {
@@ -92,7 +95,9 @@ fn computed(name: &str, resolved: &Resolved, written: &str) -> bool {
         "outside" => resolved.place == Place::Outside,
         "unknown" => resolved.place == Place::Unknown,
         "folder" => written.ends_with('/'),
-        "everything" => matches!(resolved.text.as_str(), "/" | "/*" | "~" | "~/*" | "" | "*" | "..") || is_top(&resolved.text),
+        "everything" => {
+            matches!(resolved.text.as_str(), "/" | "/*" | "~" | "~/*" | "" | "*" | "..") || is_top(&resolved.text)
+        }
         _ => false,
     }
 }
@@ -108,7 +113,7 @@ impl PathList {
         let last = path.rsplit('/').next().unwrap_or_default();
         let under = |folder: &String| {
             path.strip_prefix(folder.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-                || (folder.ends_with('/') && path.starts_with(folder.as_str()))
+                || (folder.ends_with('*') && fits(folder, &path))
         };
         let inside = self.under.iter().any(under)
             || self.part.iter().any(|pattern| path.split('/').any(|part| fits(pattern, part)))
