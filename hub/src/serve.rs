@@ -139,6 +139,8 @@ impl Hub {
     /// Every reason of [`ServeError`].
     pub async fn start(data_dir: &Path, config: &Config, outside: &Outside) -> Result<Self, ServeError> {
         let Opened { store, keys } = Opened::open(data_dir, outside).await?;
+        // Ports of an earlier run must not be read as ours; that there is no such file is the usual case.
+        drop(std::fs::remove_file(listen_file_in(data_dir)));
         let link = listen(config.link.listen).await?;
         let web = listen(config.web.listen).await?;
         let at = |listener: &TcpListener, address| {

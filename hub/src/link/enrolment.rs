@@ -14,8 +14,8 @@ use crate::store::StoreError;
 
 /// Bytes of a certificate request.
 const CSR_BYTES: usize = 8 * 1024;
-/// Bytes of a token's secret.
-const TOKEN_BYTES: usize = 256;
+/// Bytes of a token's secret, a version, a host name.
+const LINE_BYTES: usize = 256;
 
 /// The service.
 pub(super) struct Enrol(LinkParts);
@@ -31,8 +31,9 @@ impl v1::enrolment_server::Enrolment for Enrol {
     async fn enrol(&self, request: Request<v1::EnrolRequest>) -> Result<Response<v1::EnrolResponse>, Status> {
         admit(&self.0, "wardkeep.v1.Enrolment/Enrol", &request).await?;
         let v1::EnrolRequest { token, csr_der, agent_version, hostname } = request.into_inner();
-        if token.len() > TOKEN_BYTES || csr_der.len() > CSR_BYTES {
-            return Err(Status::invalid_argument("the token or the certificate request is too long"));
+        let lines = [&token, &agent_version, &hostname];
+        if lines.iter().any(|line| line.len() > LINE_BYTES) || csr_der.len() > CSR_BYTES {
+            return Err(Status::invalid_argument("a part of the enrolment request is too long"));
         }
         let LinkParts { store, clock, chance, events, keys, .. } = &self.0;
         let enrolled =

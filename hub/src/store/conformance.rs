@@ -36,6 +36,7 @@ macro_rules! conformance {
 
 conformance! {
     rows_of_other_tenants_do_not_exist,
+    rows_of_other_tenants_cannot_be_changed,
     an_enrolment_token_is_spent_once,
     enrolling_anew_revokes_older_certificates,
     a_login_link_is_spent_once,
@@ -43,6 +44,7 @@ conformance! {
     the_first_decision_stands,
     an_approval_only_moves_forward,
     what_happened_on_the_tenant_is_shown,
+    a_decision_taken_on_the_tenant_is_shown_with_its_name,
     a_decision_is_open_until_its_receipt,
     usage_totals_never_shrink,
     a_rewritten_history_is_flagged,
@@ -152,21 +154,24 @@ fn status(epoch: u64) -> Status {
     }
 }
 
+/// A row of each kind for a tenant.
+async fn furnish(store: &Store, tenant: TenantId) {
+    store.put_approval(tenant, crate::testing::approval(tenant, "red", NOW), NOW).await.unwrap();
+    store.put_activity(tenant, vec![row(1)]).await.unwrap();
+    store.put_usage(tenant, vec![bucket(1, Totals { requests: 1, ..Totals::default() })], NOW).await.unwrap();
+    store.put_policy(policy(tenant, 1)).await.unwrap().unwrap();
+    store.put_checkpoint(tenant, checkpoint(1, "a"), NOW).await.unwrap();
+    store.put_checkpoint(tenant, checkpoint(1, "b"), NOW).await.unwrap();
+    assert!(store.add_command(&Caller::Operator, command(tenant)).await.unwrap());
+}
+
 async fn rows_of_other_tenants_do_not_exist(db: Db) {
     let store = Store::new(db, "test");
     let (ours, us) = household(&store, "ours").await;
-    let (theirs, them) = household(&store, "theirs").await;
+    let (theirs, _) = household(&store, "theirs").await;
     let until = NOW.plus(HOUR);
-    for tenant in [ours, theirs] {
-        let new = crate::testing::approval(tenant, "red", NOW);
-        store.put_approval(tenant, new, NOW).await.unwrap();
-        store.put_activity(tenant, vec![row(1)]).await.unwrap();
-        store.put_usage(tenant, vec![bucket(1, Totals { requests: 1, ..Totals::default() })], NOW).await.unwrap();
-        store.put_policy(policy(tenant, 1)).await.unwrap().unwrap();
-        store.put_checkpoint(tenant, checkpoint(1, "a"), NOW).await.unwrap();
-        store.put_checkpoint(tenant, checkpoint(1, "b"), NOW).await.unwrap();
-        assert!(store.add_command(&Caller::Operator, command(tenant)).await.unwrap());
-    }
+    furnish(&store, ours).await;
+    furnish(&store, theirs).await;
     let foreign = crate::testing::approval(theirs, "red", NOW).digest;
     let stranger = Caller::User(UserId::new(NOW, &chance()));
     for (caller, own) in [
@@ -175,26 +180,25 @@ async fn rows_of_other_tenants_do_not_exist(db: Db) {
         (stranger, vec![]),
         (Caller::Operator, vec![ours, theirs]),
     ] {
-        let sees_theirs = own.contains(&theirs);
         let tenants = store.tenants(&caller, None, 10, NOW).await.unwrap();
         assert_eq!(tenants.iter().map(|t| t.id).collect::<Vec<_>>(), own, "{caller:?}");
-        assert_eq!(store.tenant(&caller, theirs, NOW).await.unwrap().is_some(), sees_theirs);
-        assert_eq!(store.tenant_named(&caller, &"theirs".parse().unwrap(), NOW).await.unwrap().is_some(), sees_theirs);
-        assert_eq!(store.approval(&caller, foreign).await.unwrap().is_some(), sees_theirs);
-        assert_eq!(store.approvals(&caller, None, None, None, 10).await.unwrap().len(), own.len());
-        assert_eq!(store.activity(&caller, None, None, 10).await.unwrap().len(), own.len());
-        assert_eq!(store.activity(&caller, Some(theirs), None, 10).await.unwrap().len(), usize::from(sees_theirs));
-        assert_eq!(store.usage(&caller, None, Timestamp(0), until).await.unwrap().len(), own.len());
-        assert_eq!(
-            store.usage_by_hour(&caller, Some(theirs), Timestamp(0), until).await.unwrap().len(),
-            usize::from(sees_theirs)
-        );
-        assert_eq!(store.policy(&caller, theirs).await.unwrap().is_some(), sees_theirs);
-        assert_eq!(store.policy_history(&caller, theirs, 9).await.unwrap().len(), usize::from(sees_theirs));
-        assert_eq!(store.checkpoints(&caller, theirs, 9).await.unwrap().len(), if sees_theirs { 2 } else { 0 });
-        assert_eq!(store.audit_contradicted(&caller, theirs).await.unwrap(), sees_theirs);
-        assert_eq!(store.commands(&caller, theirs, 9).await.unwrap().len(), usize::from(sees_theirs));
+        let of_theirs = usize::from(own.contains(&theirs));
+        assert_eq!(rows_of(&store, &caller, theirs, foreign).await, [of_theirs; 11], "{caller:?}");
+        let of_all = [
+            store.approvals(&caller, None, None, None, 10).await.unwrap().len(),
+            store.activity(&caller, None, None, 10).await.unwrap().len(),
+            store.usage(&caller, None, Timestamp(0), until).await.unwrap().len(),
+        ];
+        assert_eq!(of_all, [own.len(); 3], "{caller:?}");
     }
+}
+
+async fn rows_of_other_tenants_cannot_be_changed(db: Db) {
+    let store = Store::new(db, "test");
+    let (ours, us) = household(&store, "ours").await;
+    let (theirs, them) = household(&store, "theirs").await;
+    furnish(&store, theirs).await;
+    let foreign = crate::testing::approval(theirs, "red", NOW).digest;
     assert!(!store.add_command(&us, command(theirs)).await.unwrap());
     let decided = store.decide(&us, foreign, ruling(Verdict::Approved, NOW), Vec::new()).await.unwrap();
     assert_eq!(decided, Err(NotDecided::Unknown));
@@ -205,6 +209,25 @@ async fn rows_of_other_tenants_do_not_exist(db: Db) {
     let id = store.commands(&them, theirs, 1).await.unwrap()[0].id;
     assert!(!store.put_command_state(ours, id, CommandState::Succeeded, String::new(), NOW).await.unwrap());
     assert_eq!(store.approval(&them, foreign).await.unwrap().unwrap().state, ApprovalState::Pending);
+}
+
+/// How many rows of `tenant` exist for `caller`, question by question.
+async fn rows_of(store: &Store, caller: &Caller, tenant: TenantId, approval: Digest) -> [usize; 11] {
+    let (of, until) = (Some(tenant), NOW.plus(HOUR));
+    let name = "theirs".parse().unwrap();
+    [
+        usize::from(store.tenant(caller, tenant, NOW).await.unwrap().is_some()),
+        usize::from(store.tenant_named(caller, &name, NOW).await.unwrap().is_some()),
+        usize::from(store.approval(caller, approval).await.unwrap().is_some()),
+        store.approvals(caller, of, None, None, 10).await.unwrap().len(),
+        store.activity(caller, of, None, 10).await.unwrap().len(),
+        store.usage_by_hour(caller, of, Timestamp(0), until).await.unwrap().len(),
+        usize::from(store.policy(caller, tenant).await.unwrap().is_some()),
+        store.policy_history(caller, tenant, 9).await.unwrap().len(),
+        store.checkpoints(caller, tenant, 1).await.unwrap().len(),
+        usize::from(store.audit_contradicted(caller, tenant).await.unwrap()),
+        store.commands(caller, tenant, 9).await.unwrap().len(),
+    ]
 }
 
 async fn an_enrolment_token_is_spent_once(db: Db) {
@@ -330,8 +353,11 @@ async fn an_approval_only_moves_forward(db: Db) {
     let ended = store.approval(&us, digest).await.unwrap().unwrap();
     assert_eq!(ended.state.result(), Some("out"));
     assert_eq!(ended.state.ruling(), Some(&ruling(Verdict::Approved, NOW)));
+}
 
-    // Decided on the tenant itself: the hub shows who.
+async fn a_decision_taken_on_the_tenant_is_shown_with_its_name(db: Db) {
+    let store = Store::new(db, "test");
+    let (tenant, us) = household(&store, "ours").await;
     let local = crate::testing::approval(tenant, "yellow", NOW);
     let digest = local.digest;
     store.put_approval(tenant, local, NOW).await.unwrap();
@@ -476,7 +502,7 @@ async fn a_command_ends_once(db: Db) {
     let (tenant, us) = household(&store, "ours").await;
     let one = command(tenant);
     store.add_command(&us, one.clone()).await.unwrap();
-    assert_eq!(store.open_commands(tenant, NOW).await.unwrap(), [one.clone()]);
+    assert_eq!(store.open_commands(tenant, NOW).await.unwrap(), std::slice::from_ref(&one));
     assert!(store.open_commands(tenant, one.deadline).await.unwrap().is_empty(), "too late to begin");
     let put = |state| store.put_command_state(tenant, one.id, state, "said".to_owned(), NOW);
     assert!(put(CommandState::Received).await.unwrap());
