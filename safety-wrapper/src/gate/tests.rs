@@ -105,7 +105,7 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(level: Level) -> Self {
         let root = tempfile::tempdir().unwrap();
-        std::fs::create_dir(root.path().join("ws")).unwrap();
+        fs::create_dir(root.path().join("ws")).unwrap();
         let engine = Engine::build([Secret { name: "token", value: SECRET }], &RuleSet::builtin(), [7; 32]).unwrap();
         let world = Self {
             clock: Arc::new(ManualClock(AtomicI64::new(START))),
@@ -188,16 +188,16 @@ impl World {
 
     /// What a program wrote each time it ran.
     pub(crate) fn runs(&self) -> usize {
-        std::fs::read_to_string(self.ws().join("ran")).map_or(0, |text| text.lines().count())
+        fs::read_to_string(self.ws().join("ran")).map_or(0, |text| text.lines().count())
     }
 
     /// Whether the value of the secret stands anywhere in the state folder.
     pub(crate) fn state_holds_the_secret(&self) -> bool {
         fn holds(path: &Path) -> bool {
             if path.is_dir() {
-                return std::fs::read_dir(path).unwrap().any(|entry| holds(&entry.unwrap().path()));
+                return fs::read_dir(path).unwrap().any(|entry| holds(&entry.unwrap().path()));
             }
-            std::fs::read(path).unwrap().windows(SECRET.len()).any(|part| part == SECRET.as_bytes())
+            fs::read(path).unwrap().windows(SECRET.len()).any(|part| part == SECRET.as_bytes())
         }
         holds(&self.state())
     }

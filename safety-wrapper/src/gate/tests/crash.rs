@@ -77,7 +77,7 @@ fn wherever_it_dies_an_approved_call_runs_once_and_the_agent_hears_of_it() {
         let found = life(&world, Arc::new(NoWaypoints), async |gate| gate.resume_after_start().await.unwrap());
         assert_eq!(found, Resumed::default(), "{at}");
         audit::verify(&world.state().join("gate.db")).unwrap();
-        let left = std::fs::read_dir(world.state().join("runs")).unwrap().count();
+        let left = fs::read_dir(world.state().join("runs")).unwrap().count();
         assert_eq!(left, 0, "{at}: run folders are left");
     }
 }
@@ -122,7 +122,7 @@ fn a_runner_that_still_works_is_adopted() {
     let ws = world.ws();
     let answer = life(&world, Arc::new(NoWaypoints), async move |gate| {
         gate.resume_after_start().await.unwrap();
-        std::fs::write(ws.join("go"), "").unwrap();
+        fs::write(ws.join("go"), "").unwrap();
         settled(&gate, "c1").await
     });
     assert_eq!((result_of(&answer).status, result_of(&answer).output.as_str()), (RunStatus::Ok, "finished\n"));

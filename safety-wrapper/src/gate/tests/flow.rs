@@ -134,7 +134,7 @@ async fn the_outbox_tells_each_step_until_it_is_heard() {
     assert_eq!(gate.approvals_to_send().await.unwrap().len(), 1);
     let local = Ruling { origin: Origin::Local, by: "local:root".to_owned(), ..ruling(Verdict::Approved) };
     gate.decide_approval(digest, local).await.unwrap();
-    settled(&gate, "c1").await;
+    let _ = settled(&gate, "c1").await;
     assert!(gate.progress_to_send().await.unwrap().is_empty(), "the hub must have the approval first");
     assert_eq!(gate.approvals_to_send().await.unwrap().len(), 1, "decided or not, the hub hears of it");
     gate.approval_sent(digest).await.unwrap();
@@ -153,7 +153,7 @@ async fn activity_tells_each_step_in_order_and_is_numbered_for_ever() {
     let gate = world.gate();
     let digest = digest_of(&gate.before_tool_call(&office(), counted("c1")).await.unwrap());
     gate.decide_approval(digest, ruling(Verdict::Approved)).await.unwrap();
-    settled(&gate, "c1").await;
+    let _ = settled(&gate, "c1").await;
     let rows = gate.activity_after(0, 100).await.unwrap();
     let told: Vec<_> = rows.iter().map(|row| (row.number, row.outcome.as_str(), row.digest)).collect();
     assert_eq!(told, [(1, "pending", Some(digest)), (2, "approved", Some(digest)), (3, "done", Some(digest))]);

@@ -92,7 +92,7 @@ async fn the_first_decision_counts() {
         assert!(matches!(again, Err(RulingError::AlreadyDecided(_))), "{again:?}");
         let other = Ruling { by: "eve@example.com".to_owned(), ..ruling(first) };
         assert!(matches!(gate.decide_approval(digest, other).await, Err(RulingError::AlreadyDecided(_))));
-        settled(&gate, "c1").await;
+        let _ = settled(&gate, "c1").await;
         assert_eq!(world.runs(), usize::from(first == Verdict::Approved));
     }
 }

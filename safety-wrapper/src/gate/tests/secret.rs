@@ -68,8 +68,8 @@ async fn a_value_goes_to_bound_programs_only() {
     let gate = world.gate();
     // A program of the agent under the bound name.
     let fake = world.ws().join("printenv");
-    std::fs::write(&fake, "#!/bin/sh\necho taken $TOKEN > stolen\n").unwrap();
-    std::fs::set_permissions(&fake, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    fs::write(&fake, "#!/bin/sh\necho taken $TOKEN > stolen\n").unwrap();
+    fs::set_permissions(&fake, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     for (id, command) in [
         ("c1", "env"),
         ("c2", "printenv TOKEN; cat /proc/self/environ"),
@@ -147,7 +147,7 @@ async fn a_value_goes_to_bound_hosts_only() {
 async fn a_locked_vault_gives_nothing_and_reads_go_on() {
     let world = World::new(Level::Autonomous);
     let gate = world.gate();
-    std::fs::write(world.ws().join("a"), format!("x {SECRET}")).unwrap();
+    fs::write(world.ws().join("a"), format!("x {SECRET}")).unwrap();
     world.lock_vault();
     let with = call("c1", "shell", json!({"command": "printenv TOKEN", "env": {"TOKEN": "SECRET_REF(token)"}}));
     assert!(reasons_of(&gate.before_tool_call(&office(), with).await.unwrap()).contains("vault-locked"));
