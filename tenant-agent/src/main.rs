@@ -55,7 +55,11 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
     let runtime = runtime.enable_all().build().context("no asynchronous runtime could be started")?;
     let mut out = std::io::stdout().lock();
     let mut context = Context { env: &env, config_path: cli.config, out: &mut out };
-    let code = runtime.block_on(command(cli.command, &mut context))?;
+    let code = match runtime.block_on(command(cli.command, &mut context)) {
+        // Whoever read our output has seen enough.
+        Err(CliError::Io(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),
+        code => code?,
+    };
     context.out.flush()?;
     // Threads that still wait for the disk must not keep a stopped daemon alive.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
