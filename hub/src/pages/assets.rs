@@ -159,6 +159,75 @@ mod tests {
         assert!(!text.contains("KEPT_ASSETS") && !text.contains("VERSION"), "{text}");
     }
 
+    /// `#rrggbb` or `rgb(r g b / a)` as red, green, blue and opacity, each 0 to 1.
+    fn colour(text: &str) -> [f64; 4] {
+        if let Some(hex) = text.strip_prefix('#') {
+            let part = |at: usize| f64::from(u8::from_str_radix(&hex[at..at + 2], 16).unwrap()) / 255.0;
+            return [part(0), part(2), part(4), 1.0];
+        }
+        let inner = text.trim_start_matches("rgb(").trim_end_matches(')').replace('/', "");
+        let parts: Vec<f64> = inner.split_whitespace().map(|part| part.parse().unwrap()).collect();
+        [parts[0] / 255.0, parts[1] / 255.0, parts[2] / 255.0, parts[3]]
+    }
+
+    fn over(top: [f64; 4], below: [f64; 4]) -> [f64; 4] {
+        let mix = |at: usize| top[at] * top[3] + below[at] * (1.0 - top[3]);
+        [mix(0), mix(1), mix(2), 1.0]
+    }
+
+    /// WCAG 2.2, relative luminance and contrast ratio.
+    fn contrast(a: [f64; 4], b: [f64; 4]) -> f64 {
+        let linear = |c: f64| if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) };
+        let luminance = |c: [f64; 4]| 0.2126 * linear(c[0]) + 0.7152 * linear(c[1]) + 0.0722 * linear(c[2]);
+        let (a, b) = (luminance(a), luminance(b));
+        (a.max(b) + 0.05) / (a.min(b) + 0.05)
+    }
+
+    /// A custom property of the style, its light or its dark half.
+    fn token(name: &str, half: usize) -> [f64; 4] {
+        let start = CSS.find(&format!("\n  --{name}: ")).unwrap_or_else(|| panic!("no --{name}"));
+        let value =
+            CSS[start..].split_once(": ").and_then(|(_, rest)| rest.split_once(';')).map(|(value, _)| value).unwrap();
+        match value.strip_prefix("light-dark(") {
+            Some(pair) => colour(pair[..pair.len() - 1].split(", ").nth(half).unwrap()),
+            None => colour(value),
+        }
+    }
+
+    #[test]
+    fn every_text_is_readable_on_every_ground_in_both_themes() {
+        for half in [0, 1] {
+            let token = |name: &str| token(name, half);
+            let grounds = ["ground", "ground-far"].map(token);
+            for ground in grounds {
+                let card = over(token("card"), ground);
+                for (name, below) in
+                    [("sunken", token("sunken")), ("card", card), ("ground", ground), ("raised", token("raised"))]
+                {
+                    for text in ["text", "text-soft", "link", "ok", "warn", "bad", "info"] {
+                        let ratio = contrast(token(text), below);
+                        assert!(ratio >= 4.5, "--{text} on {name}, half {half}: {ratio:.2}");
+                    }
+                    for mark in ["focus", "line-firm", "accent"] {
+                        let ratio = contrast(token(mark), below);
+                        assert!(ratio >= 3.0, "--{mark} on {name}, half {half}: {ratio:.2}");
+                    }
+                    for state in ["ok", "warn", "bad", "info"] {
+                        let badge = over(token(&format!("{state}-ground")), below);
+                        let ratio = contrast(token(state), badge);
+                        assert!(ratio >= 4.5, "--{state} in its badge on {name}, half {half}: {ratio:.2}");
+                    }
+                    let mute = over(token("mute-ground"), below);
+                    assert!(contrast(token("text-soft"), mute) >= 4.5, "a quiet badge on {name}, half {half}");
+                }
+            }
+            for fill in ["primary", "primary-hover", "ok-fill", "ok-fill-hover", "bad-fill", "bad-fill-hover"] {
+                let ratio = contrast(token("on-fill"), token(fill));
+                assert!(ratio >= 4.5, "a button of --{fill}, half {half}: {ratio:.2}");
+            }
+        }
+    }
+
     #[tokio::test]
     async fn a_known_tag_is_answered_without_bytes() {
         let asset = &ALL[0];

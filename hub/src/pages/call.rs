@@ -14,6 +14,8 @@ pub struct CallView {
     pub title: String,
     /// The two or three particulars that people look at first.
     pub gist: Vec<(&'static str, Exact)>,
+    /// A JSON body laid out field by field, so that its text can be read; empty for other bodies.
+    pub fields: Vec<(Exact, Exact)>,
     /// Every character that would be sent.
     pub exact: ExactCall,
 }
@@ -69,7 +71,8 @@ impl ExactCall {
     }
 
     fn pairs<'a>(mut self, label: &'static str, pairs: impl IntoIterator<Item = (&'a String, &'a String)>) -> Self {
-        let pairs: Vec<_> = pairs.into_iter().map(|(name, value)| (Exact::address(name), Exact::prose(value))).collect();
+        let pairs: Vec<_> =
+            pairs.into_iter().map(|(name, value)| (Exact::address(name), Exact::prose(value))).collect();
         if !pairs.is_empty() {
             self.parts.push(Part { label, form: Form::Pairs(pairs) });
         }
@@ -86,7 +89,10 @@ impl CallView {
             Call::Message { to, .. } => to.join(", "),
             Call::Shell { command, .. } => command.lines().next().unwrap_or_default().to_owned(),
             Call::Exec { argv, .. } => argv.join(" "),
-            Call::FileRead { path } | Call::FileList { path } | Call::FileWrite { path, .. } | Call::FileDelete { path } => path.clone(),
+            Call::FileRead { path }
+            | Call::FileList { path }
+            | Call::FileWrite { path, .. }
+            | Call::FileDelete { path } => path.clone(),
             Call::Other { .. } => action.tool.clone(),
         };
         Exact::name(&text.chars().take(120).collect::<String>())
@@ -135,14 +141,23 @@ impl CallView {
             Some(cwd) => exact.name("Folder", cwd),
             None => exact,
         };
-        Self { title, gist, exact }
+        let fields = match &action.call {
+            Call::Http { body: Some(body), .. } => laid_out(body),
+            _ => vec![],
+        };
+        Self { title, gist, fields, exact }
     }
 
     /// What is left of a call that this hub cannot read: its words and its raw document.
     #[must_use]
     pub fn unread(title: &str, document: &str) -> Self {
         let title = if title.is_empty() { "A call that this hub cannot read" } else { title };
-        Self { title: title.to_owned(), gist: vec![], exact: ExactCall::default().body("Document", document) }
+        Self {
+            title: title.to_owned(),
+            gist: vec![],
+            fields: vec![],
+            exact: ExactCall::default().body("Document", document),
+        }
     }
 }
 
@@ -162,15 +177,33 @@ fn http(method: &str, url: &str, headers: &[(String, String)], body: Option<&str
     if parsed.as_ref().is_some_and(|url| url.scheme() != "https") {
         gist.push(("Not encrypted", Exact::address(parsed.as_ref().map_or("", url::Url::scheme))));
     }
-    if let Some(body) = body {
-        gist.push(("Sends", Exact::prose(&Exact::prose(body).size())));
-    }
     let mut exact = ExactCall::default().line("Request", &format!("{method} {url}"));
     exact = exact.pairs("Headers", headers.iter().map(|(name, value)| (name, value)));
     if let Some(body) = body {
         exact = exact.body("Body", body);
     }
     (title, gist, exact)
+}
+
+/// The fields of a JSON object as people read them: line breaks as line breaks. The exact body stands below it.
+///
+/// Nothing is laid out that would have to be shortened, and nothing in which a name stands twice: two readers of such a
+/// body may see different things.
+fn laid_out(body: &str) -> Vec<(Exact, Exact)> {
+    const FIELDS: usize = 16;
+    const BYTES: usize = 2400;
+    let Ok(serde_json::Value::Object(object)) = serde_json::from_str(body) else { return vec![] };
+    // Read back without the repeated names: shorter text means that one was dropped.
+    let names = |text: &str| text.matches("\":").count();
+    let same = serde_json::to_string(&object).is_ok_and(|text| names(&text) == names(&body.replace("\" :", "\":")));
+    if !same || object.len() > FIELDS || body.len() > BYTES {
+        return vec![];
+    }
+    let value = |value: &serde_json::Value| match value {
+        serde_json::Value::String(text) => Exact::prose(text),
+        other => Exact::prose(&other.to_string()),
+    };
+    object.iter().map(|(name, field)| (Exact::name(name), value(field))).collect()
 }
 
 fn message(channel: &str, to: &[String], subject: Option<&str>, body: &str) -> Said {
@@ -242,6 +275,16 @@ mod tests {
             let view = view(tool, args);
             assert!(view.title.contains(words), "{tool}: {}", view.title);
             assert!(view.exact.render().unwrap().contains(shown), "{tool}");
+        }
+    }
+
+    #[test]
+    fn a_json_body_is_laid_out_only_when_nothing_hides_in_it() {
+        let lines =
+            |body: &str| laid_out(body).iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>();
+        assert_eq!(lines(r#"{"text":"a\nb", "n": 1}"#), ["text=a\nb", "n=1"]);
+        for hidden in [r#"{"to":"a","to":"b"}"#, "[1]", "text", "", &format!("{{\"a\":\"{}\"}}", "x".repeat(3000))] {
+            assert!(lines(hidden).is_empty(), "{hidden}");
         }
     }
 

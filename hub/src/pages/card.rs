@@ -23,6 +23,16 @@ pub enum Place {
     Own,
 }
 
+impl Place {
+    /// Level of the headings below the title.
+    const fn below(self) -> u8 {
+        match self {
+            Self::Inbox => 3,
+            Self::Own => 2,
+        }
+    }
+}
+
 /// The card.
 #[derive(Template)]
 #[template(path = "approvals/card.html")]
@@ -40,6 +50,7 @@ pub struct Card {
     created: When,
     expires: Option<When>,
     gist: Vec<(&'static str, Exact)>,
+    fields: Vec<(Exact, Exact)>,
     exact: ExactCall,
     reasons: Vec<Reason>,
     decide: Option<Decide>,
@@ -54,7 +65,8 @@ impl HtmlSafe for Card {}
 struct Decide {
     digest: Digest,
     csrf: String,
-    passkey: bool,
+    /// Why it cannot be approved here.
+    barred: Option<&'static str>,
     ident: Ident,
 }
 
@@ -68,14 +80,14 @@ impl Card {
         let open = approval.standing(now) == StateKind::Pending;
         let digest = approval.digest;
         let ident = Ident::new(short(&digest), digest, "digest");
-        let decide = open.then(|| Decide { digest, csrf: csrf.to_owned(), passkey: document.passkey, ident });
+        let decide = open.then(|| Decide { digest, csrf: csrf.to_owned(), barred: document.barred(), ident });
         let mut exact = document.call.exact;
         exact.unfold = place == Place::Own;
         Self {
             place,
             digest,
             tenant: approval.tenant_name.clone(),
-            agent: document.agent,
+            agent: if document.agent.is_empty() { "an agent".into() } else { document.agent },
             tool: document.tool,
             title: document.call.title,
             consequence: document.class.map_or("This hub does not know its class: read it with care.", consequence),
@@ -85,6 +97,7 @@ impl Card {
             created: When::new(approval.created, now),
             expires: open.then(|| When::new(approval.approve_by, now)),
             gist: document.call.gist,
+            fields: document.call.fields,
             exact,
             reasons: document.reasons,
             decide,

@@ -25,6 +25,8 @@ pub struct Document {
     pub reasons: Vec<Reason>,
     /// The call in words and exactly.
     pub call: CallView,
+    /// False when the call is not one that this hub knows how to show.
+    pub readable: bool,
     /// What tells it from others in a list; empty when the call cannot be read.
     pub glance: Exact,
     /// A passkey must sign it.
@@ -41,6 +43,20 @@ pub struct Reason {
 }
 
 impl Document {
+    /// Why it cannot be approved on these pages; what a person cannot read, a person cannot approve.
+    #[must_use]
+    pub const fn barred(&self) -> Option<&'static str> {
+        if self.passkey {
+            Some("This call is critical: approving it takes a passkey, which this version cannot ask for yet.")
+        } else if !self.readable || self.class.is_none() {
+            Some(
+                "This hub cannot read all of this call, so it cannot be approved here. Update the hub, or decide on the server.",
+            )
+        } else {
+            None
+        }
+    }
+
     /// Reads the document of an approval. Never fails: what cannot be read is shown raw.
     #[must_use]
     pub fn of(approval: &Approval) -> Self {
@@ -60,6 +76,7 @@ impl Document {
             passkey: class == Some(Class::CriticalRed) || json["factor"].as_str() == Some("passkey"),
             class,
             reasons: reasons(&json),
+            readable: action.is_some(),
             glance: action.as_ref().map(CallView::glance).unwrap_or_default(),
             call,
         }
