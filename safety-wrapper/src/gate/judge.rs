@@ -28,6 +28,11 @@ use crate::store::calls::{self, CallRow};
 /// Domain of the digest of a proposal that is no action.
 const NO_ACTION: &str = "wardkeep/no-action/v1";
 
+/// Longest document of an approval, bytes; what the hub takes.
+const DOCUMENT_BYTES: usize = 512 * 1024;
+/// Why a call with a longer one is refused: what nobody can read, nobody can approve.
+const TOO_LONG: &str = "the call is too long to be shown to a person; split it into parts of at most 100 KiB";
+
 /// A judged call, ready to be stored.
 struct Judged {
     row: CallRow,
@@ -153,9 +158,15 @@ impl Gate {
                     approve_by,
                 };
                 let document = draft.write(&self.parts.redaction.load())?;
-                let digest = Digest::plain(&document);
-                row.approval = Some(digest);
-                approval = Some(NewApproval { digest, document, created: now, approve_by });
+                if document.len() > DOCUMENT_BYTES {
+                    row.action = None;
+                    row.factor = None;
+                    row.state = CallState::Denied { reasons: vec![TOO_LONG.to_owned()], ruling: None };
+                } else {
+                    let digest = Digest::plain(&document);
+                    row.approval = Some(digest);
+                    approval = Some(NewApproval { digest, document, created: now, approve_by });
+                }
             }
         }
         Ok(Judged { row, approval })

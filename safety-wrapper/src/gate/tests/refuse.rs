@@ -34,6 +34,17 @@ async fn what_is_no_call_is_denied_and_recorded() {
 }
 
 #[tokio::test]
+async fn what_is_too_long_to_be_read_is_not_asked() {
+    let world = World::new(Level::Supervised);
+    let gate = world.gate();
+    let write = |id: &str, bytes: usize| call(id, "write_file", json!({"path": "a", "content": "x".repeat(bytes)}));
+    let long = gate.before_tool_call(&office(), write("c1", 600 * 1024)).await.unwrap();
+    assert!(reasons_of(&long).contains("too long to be shown"), "{long:?}");
+    assert!(gate.before_tool_call(&office(), write("c2", 100 * 1024)).await.unwrap().is_pending());
+    assert_eq!(gate.approvals_to_send().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn an_agent_that_the_policy_does_not_know_may_do_nothing() {
     let world = World::new(Level::Autonomous);
     let gate = world.gate();
