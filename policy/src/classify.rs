@@ -250,7 +250,11 @@ impl<'a> Judge<'a> {
         let overrides = headers.iter().filter(|(name, _)| name.to_ascii_lowercase().contains("method-override"));
         let methods = std::iter::once(method.to_owned()).chain(overrides.map(|(_, value)| value.to_ascii_uppercase()));
         for method in methods {
+            let before = self.fired.len();
             self.others(&Subject::Http(&HttpCall { method, host, path: path.clone() }));
+            if self.fired.len() == before {
+                self.built_in("http.unknown-method", "It uses an HTTP method that no rule knows", Class::Red);
+            }
         }
         if target.is_ok_and(|target| target.has_credentials) {
             self.built_in("http.credentials-in-url", "It carries a password in its address", Class::Red);

@@ -4,6 +4,7 @@
 //! make a text impossible to judge; their class is fixed here, so that no bundle can talk it away.
 
 pub mod args;
+mod braces;
 mod caps;
 pub mod http;
 mod interpret;

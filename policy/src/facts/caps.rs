@@ -12,8 +12,12 @@ const MAX_SUBSTITUTIONS: usize = 60;
 const MAX_PARENS: usize = 400;
 const MAX_BRACES: usize = 800;
 const MAX_SEPARATORS: usize = 2_000;
+/// Operators of a text with arithmetic in it: each may nest the next.
+const MAX_OPERATORS: usize = 400;
 /// `! ! ! !`, `time time`: each nests the next without a bracket.
 const MAX_PREFIXES: usize = 20;
+/// `elif`: each nests the rest.
+const MAX_ELIFS: usize = 50;
 
 /// Whether `text` may be handed to the parsers. One pass, no allocation beyond two counters.
 pub(super) fn within(text: &str) -> bool {
@@ -23,8 +27,10 @@ pub(super) fn within(text: &str) -> bool {
 fn totals_are_low(text: &str) -> bool {
     let bytes = text.as_bytes();
     let count = |wanted: &[u8]| bytes.iter().filter(|b| wanted.contains(b)).count();
-    let pairs = |first: &[u8]| bytes.windows(2).filter(|pair| pair[1] == b'(' && first.contains(&pair[0])).count();
-    pairs(b"$<>") + count(b"`") / 2 <= MAX_SUBSTITUTIONS
+    let pairs = |first: &[u8], second: u8| bytes.windows(2).filter(|p| p[1] == second && first.contains(&p[0])).count();
+    let arithmetic = text.contains("((") || text.contains("$[");
+    pairs(b"$<>", b'(') + pairs(b"$", b'[') + count(b"`") / 2 <= MAX_SUBSTITUTIONS
+        && (!arithmetic || count(b"-+~!?*=") <= MAX_OPERATORS)
         && count(b"(") <= MAX_PARENS
         && count(b"{") <= MAX_BRACES
         && count(b";|&\n") <= MAX_SEPARATORS
@@ -62,20 +68,28 @@ fn brackets_are_shallow(text: &str) -> bool {
 
 /// Depth of `if`, `while` and the like where a command may begin.
 fn keywords_are_shallow(text: &str) -> bool {
-    let (mut depth, mut prefixes) = (0_usize, 0_usize);
+    let mut bangs = 0;
+    for word in text.split_ascii_whitespace() {
+        bangs = if word == "!" { bangs + 1 } else { 0 };
+        if bangs > MAX_PREFIXES {
+            return false;
+        }
+    }
+    let (mut depth, mut prefixes, mut elifs) = (0_usize, 0_usize, 0_usize);
     for line in text.split(['\n', ';', '|', '&', '(', '{', '`']) {
         for word in line.split_ascii_whitespace() {
             match word {
                 "if" | "while" | "until" | "for" | "case" | "select" => depth += 1,
                 "fi" | "done" | "esac" => depth = depth.saturating_sub(1),
                 "!" | "time" | "coproc" => prefixes += 1,
-                "then" | "else" | "elif" | "do" => {}
+                "elif" => elifs += 1,
+                "then" | "else" | "do" => {}
                 _ => {
                     prefixes = 0;
                     break;
                 }
             }
-            if depth > MAX_DEPTH || prefixes > MAX_PREFIXES {
+            if depth > MAX_DEPTH || prefixes > MAX_PREFIXES || elifs > MAX_ELIFS {
                 return false;
             }
         }

@@ -2,17 +2,13 @@
 
 use brush_parser::ParserOptions;
 use brush_parser::word::{
-    BraceExpressionMember, BraceExpressionOrText, Parameter, ParameterExpr, ParameterTransformOp, SpecialParameter,
-    TildeExpr, WordPiece, WordPieceWithSource,
+    Parameter, ParameterExpr, ParameterTransformOp, SpecialParameter, TildeExpr, WordPiece, WordPieceWithSource,
 };
 
-use super::Note;
+use super::{Note, braces};
 
 /// Stands in [`Word::text`] for what is only known at run time.
 pub const OPAQUE: char = '\u{fffc}';
-/// Words that one word may become by brace expansion.
-const MAX_BRACES: usize = 64;
-
 /// One word as the program would receive it, as far as that is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Word {
@@ -70,13 +66,12 @@ pub(super) fn options() -> ParserOptions {
 
 /// The words that `raw` becomes.
 pub(super) fn open(raw: &str, around: &mut dyn Surroundings) -> Vec<Word> {
-    match braces(raw) {
-        Some(texts) if texts.len() <= MAX_BRACES => texts.iter().flat_map(|text| open_one(text, around)).collect(),
-        Some(_) => {
+    match braces::expand(raw) {
+        Ok(texts) => texts.iter().flat_map(|text| open_one(text, around)).collect(),
+        Err(braces::TooMany) => {
             around.note(Note::OverCap);
             vec![Word::opaque()]
         }
-        None => open_one(raw, around),
     }
 }
 
@@ -293,48 +288,4 @@ fn decode_ansi_c(raw: &str) -> Option<String> {
         bytes.push(one);
     }
     String::from_utf8(bytes).ok()
-}
-
-/// The texts that brace expansion makes of `raw`; `None` when there is nothing to expand.
-fn braces(raw: &str) -> Option<Vec<String>> {
-    if !raw.contains('{') || !(raw.contains(',') || raw.contains("..")) {
-        return None;
-    }
-    let parts = brush_parser::word::parse_brace_expansions(raw, &options()).ok()??;
-    Some(product(&parts))
-}
-
-fn product(parts: &[BraceExpressionOrText]) -> Vec<String> {
-    let mut out = vec![String::new()];
-    for part in parts {
-        let choices = match part {
-            BraceExpressionOrText::Text(text) => vec![text.clone()],
-            BraceExpressionOrText::Expr(members) => members.iter().flat_map(member).collect(),
-        };
-        out = out
-            .iter()
-            .take(MAX_BRACES + 1)
-            .flat_map(|head| choices.iter().map(move |c| format!("{head}{c}")))
-            .collect();
-        out.truncate(MAX_BRACES + 1);
-    }
-    out
-}
-
-fn member(member: &BraceExpressionMember) -> Vec<String> {
-    match member {
-        BraceExpressionMember::NumberSequence { start, end, increment } => {
-            let step = increment.unsigned_abs().max(1);
-            let count = (start.abs_diff(*end) / step).min(MAX_BRACES as u64);
-            let sign = if start <= end { 1 } else { -1 };
-            let at = |i: u64| start.saturating_add(sign * i64::try_from(i * step).unwrap_or(i64::MAX));
-            (0..=count).map(|i| at(i).to_string()).collect()
-        }
-        BraceExpressionMember::CharSequence { start, end, increment } => {
-            let step = usize::try_from(increment.unsigned_abs()).unwrap_or(1).max(1);
-            let (low, high) = (start.min(end), start.max(end));
-            (*low..=*high).step_by(step).take(MAX_BRACES + 1).map(String::from).collect()
-        }
-        BraceExpressionMember::Child(parts) => product(parts),
-    }
 }
