@@ -17,7 +17,7 @@ runtime_dir = "/run/wardkeep"
 # address = "{link_address}"
 
 [vault]
-# systemd opens the key for the daemon; use `wardkeep-vault` instead of `wardkeep-agent vault` on the command line.
+# systemd opens the key for the daemon; on the command line use `wardkeep` instead of `wardkeep-agent`.
 credential = "{credential}"
 key_file = "{key}"
 "#,

@@ -8,7 +8,7 @@ pub const UNIT_FILE: &str = "/etc/systemd/system/wardkeep-agent.service";
 pub const DAEMON_USER: &str = "wardkeep";
 /// User of the AI agents; reaches loopback and its workspace only.
 pub const AGENT_USER: &str = "agent";
-/// Group of both, for the workspace and nothing else.
+/// Group of both: the workspaces and the hook socket are theirs together, everything else of the daemon is 0700 or 0600.
 pub const WORK_GROUP: &str = "wardkeep-work";
 /// Settings, readable by all: no secret stands in them.
 pub const CONFIG_FILE: &str = "/etc/wardkeep/agent.toml";
@@ -20,11 +20,13 @@ pub const PLAIN_KEY_FILE: &str = "/etc/wardkeep/vault.key";
 pub const KEY_CREDENTIAL: &str = "vault-key";
 /// Identity, vault, gate, usage, audit.
 pub const STATE_DIR: &str = "/var/lib/wardkeep";
-/// Where agents work; the only place outside the state that the daemon may write.
-pub const WORKSPACE: &str = "/srv/wardkeep/workspace";
+/// Where agents work, a folder each; the only place outside the state that the daemon may write.
+pub const WORKSPACES: &str = "/srv/agents";
+/// The folder of the agent in a new tenant's first policy.
+pub const FIRST_WORKSPACE: &str = "/srv/agents/assistant";
 /// Versions of the binary, one folder each.
 pub const VERSIONS_DIR: &str = "/opt/wardkeep";
 /// The version in force.
 pub const BINARY_LINK: &str = "/usr/local/bin/wardkeep-agent";
-/// Runs `wardkeep-agent vault …` with the key, which only systemd can open.
-pub const VAULT_COMMAND: &str = "/usr/local/sbin/wardkeep-vault";
+/// What an operator types: `wardkeep-agent …` as the daemon's user, with the vault's key, which only systemd can open.
+pub const OPERATOR_COMMAND: &str = "/usr/local/sbin/wardkeep";

@@ -49,7 +49,7 @@ pub const STEPS: [Step; 12] = steps! {
     enrol: "enrolment with the hub",
         "tokens live for 30 minutes and work once: make a new command on the hub, and check that the link port of the hub is reachable.";
     vault: "encrypted vault",
-        "see the lines above; wardkeep-vault init can be tried again by running the command again.";
+        "see the lines above, then run the command again.";
     start: "start of the daemon",
         "see the lines above; run the command with --keep-on-failure to look at the server as it is.";
     heartbeat: "first heartbeat, answered by the hub",

@@ -53,9 +53,9 @@ mod tests {
         let state = layout::STATE_DIR.trim_start_matches("/var/lib/");
         for line in [
             format!("User={}", layout::DAEMON_USER),
-            format!("SupplementaryGroups={}", layout::WORK_GROUP),
+            format!("Group={}", layout::WORK_GROUP),
             format!("StateDirectory={state}"),
-            format!("ReadWritePaths=-{}", layout::WORKSPACE),
+            format!("ReadWritePaths=-{}", layout::WORKSPACES),
             format!("ExecStart={} run", layout::BINARY_LINK),
         ] {
             assert!(unit.lines().any(|own| own == line), "missing: {line}");

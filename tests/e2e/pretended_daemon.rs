@@ -82,13 +82,13 @@ fn the_key_is_sealed_and_the_token_gone(server: &Container) {
     assert!(!found.ok && found.said.trim().is_empty(), "{}", found.said);
     assert!(!server.must("journalctl --no-pager").contains(TOKEN));
     assert!(!server.run("runuser -u agent -- ls /var/lib/wardkeep").ok, "the agents' user sees the state");
-    server.must("runuser -u agent -- sh -c 'echo hello > /srv/wardkeep/workspace/of-the-agent'");
+    server.must("runuser -u agent -- sh -c 'echo hello > /srv/agents/assistant/of-the-agent'");
 }
 
 fn the_vault_command_has_the_key(server: &Container) {
-    let said = server.run_with("wardkeep-vault set name", "value\n");
+    let said = server.run_with("wardkeep vault set name", "value\n");
     assert!(said.ok && said.said.contains("vault set name wardkeep value"), "{}", said.said);
-    let said = server.run_with("script -qec 'wardkeep-vault list' /dev/null", "");
+    let said = server.run_with("script -qec 'wardkeep vault list' /dev/null", "");
     assert!(said.ok && said.said.contains("vault list wardkeep terminal"), "{}", said.said);
 }
 

@@ -18,7 +18,7 @@ const FAILURES: [(&str, &str); 14] = [
     ("vault_key", "vault.key.new"),
     ("unit", "systemctl daemon-reload"),
     ("enrol", "wardkeep-agent enrol"),
-    ("vault", "wardkeep-vault.new"),
+    ("vault", "sbin/wardkeep.new"),
     ("vault", "systemd-run"),
     ("start", "systemctl enable"),
     ("start", "systemctl restart"),
@@ -298,11 +298,11 @@ fn purge_leaves_accounts_that_were_there_before_and_work_that_was_done() {
     let server = Server::new();
     std::fs::write(server.path("fake/accounts"), "user agent\n").expect("written");
     assert!(server.run(&[]).ok);
-    std::fs::write(server.path("root/srv/wardkeep/workspace/letter.txt"), "dear").expect("written");
+    std::fs::write(server.path("root/srv/agents/letter.txt"), "dear").expect("written");
     let run = server.run_with(&["uninstall", "--purge"], "");
-    assert!(run.ok && run.said.contains("it is not empty"), "{}", run.said);
+    assert!(run.ok && run.said.contains("there is work in it"), "{}", run.said);
     assert_eq!(server.remembered("accounts").lines().next(), Some("user agent"));
-    assert!(server.path("root/srv/wardkeep/workspace/letter.txt").exists());
+    assert!(server.path("root/srv/agents/letter.txt").exists());
 }
 
 #[test]

@@ -1,8 +1,8 @@
 DIRECTORIES='/etc/wardkeep root:root 0755
 /opt/wardkeep root:root 0755
-/var/lib/wardkeep wardkeep:wardkeep 0700
-/srv/wardkeep root:root 0755
-/srv/wardkeep/workspace root:wardkeep-work 2770'
+/var/lib/wardkeep wardkeep:wardkeep-work 0700
+/srv/agents root:wardkeep-work 2770
+/srv/agents/assistant root:wardkeep-work 2770'
 
 # With an owner that is wrong, `apply` mends it.
 probe_directories() {
@@ -26,7 +26,7 @@ undo_directories() {
     if [ ! -e "$WORK/directories" ]; then return 0; fi
     # Made by this run, so nothing in it is older than this run.
     if grep -qx /var/lib/wardkeep "$WORK/directories"; then rm -rf "$STATE"; fi
-    for path in /srv/wardkeep/workspace /srv/wardkeep /opt/wardkeep /etc/wardkeep; do
+    for path in /srv/agents/assistant /srv/agents /opt/wardkeep /etc/wardkeep; do
         if grep -qx "$path" "$WORK/directories" && [ -d "$ROOT$path" ]; then
             rmdir --ignore-fail-on-non-empty "$ROOT$path"
         fi
@@ -36,11 +36,11 @@ undo_directories() {
 remove_directories() {
     if [ "$PURGE" = yes ]; then
         rm -rf "$STATE" "$ROOT/etc/wardkeep"
-        for path in /srv/wardkeep/workspace /srv/wardkeep; do
+        for path in /srv/agents/assistant /srv/agents; do
             if [ -d "$ROOT$path" ]; then rmdir --ignore-fail-on-non-empty "$ROOT$path"; fi
         done
-        if [ -d "$ROOT/srv/wardkeep" ]; then say "       kept: /srv/wardkeep/workspace, it is not empty"; fi
+        if [ -d "$ROOT/srv/agents" ]; then say "       kept: /srv/agents, there is work in it"; fi
     else
-        say "       kept: /var/lib/wardkeep, /etc/wardkeep and /srv/wardkeep; uninstall --purge removes them"
+        say "       kept: /var/lib/wardkeep, /etc/wardkeep and /srv/agents; uninstall --purge removes them"
     fi
 }

@@ -90,8 +90,8 @@ install_all() {
     if [ -n "$REMARK" ]; then say "Note: $REMARK."; fi
     say ""
     say "This server is online, after $(($(date +%s) - STARTED)) s. What you need from here on:"
-    say "  wardkeep-agent status                       how it is; doctor says what to do"
-    say "  wardkeep-vault set NAME --to host:...       keep a secret, asked for or from standard input"
+    say "  wardkeep status                             how it is; wardkeep doctor says what to do"
+    say "  wardkeep vault set NAME --to host:...       keep a secret, asked for or from standard input"
     say "  journalctl --unit wardkeep-agent            what it says"
 }
 

@@ -4,7 +4,7 @@ probe_heartbeat() {
 
 apply_heartbeat() {
     if ! timeout 90 runuser -u wardkeep -- "$AGENT" status --wait-online 60; then
-        as_daemon "$AGENT" doctor || true
+        "$OPERATOR_COMMAND" doctor || true
         journalctl --no-pager --lines 20 --unit "$UNIT" || true
         die "the daemon runs, but the hub has not answered it within a minute"
     fi

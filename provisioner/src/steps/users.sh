@@ -1,6 +1,5 @@
 probe_users() {
-    getent group wardkeep-work && id wardkeep && id agent &&
-        id -nG wardkeep | grep -qw wardkeep-work && id -nG agent | grep -qw wardkeep-work
+    getent group wardkeep-work && id wardkeep && id agent && id -nG agent | grep -qw wardkeep-work
 }
 
 apply_users() {
@@ -9,7 +8,8 @@ apply_users() {
         note group wardkeep-work
     fi
     if ! id wardkeep; then
-        useradd --system --user-group --home-dir /var/lib/wardkeep --no-create-home --shell /usr/sbin/nologin wardkeep
+        useradd --system --gid wardkeep-work --home-dir /var/lib/wardkeep --no-create-home \
+            --shell /usr/sbin/nologin wardkeep
         note user wardkeep
     fi
     if ! id agent; then
@@ -17,7 +17,6 @@ apply_users() {
         note user agent
         chmod 0700 "$ROOT/home/agent"
     fi
-    usermod --append --groups wardkeep-work wardkeep
     usermod --append --groups wardkeep-work agent
 }
 
