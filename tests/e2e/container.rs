@@ -25,6 +25,7 @@ pub(crate) struct Done {
 impl Container {
     /// Boots the tree that `./dev e2e` made. All that is written goes to memory: the tree stays as it is.
     pub(crate) fn boot() -> anyhow::Result<Self> {
+        #[expect(clippy::disallowed_methods, reason = "./dev e2e says by it where the tree is")]
         let tree = std::env::var("WARDKEEP_E2E_TREE").context("run this through ./dev e2e")?;
         ensure!(Path::new(&tree).join("usr/bin/systemctl").exists(), "{tree} is no Debian tree");
         let console = std::env::temp_dir().join(format!("wardkeep-e2e-console-{}", std::process::id()));
