@@ -462,7 +462,7 @@ pub struct Resumed {
     pub recorded: usize,
     /// Runs whose end nobody saw.
     pub interrupted: usize,
-    /// Approved calls that now start.
+    /// Approved calls, and claimed ones that never began, that now start.
     pub launched: usize,
     /// Approvals that ran out.
     pub expired: usize,

@@ -2,7 +2,8 @@
 //!
 //! It gets everything on its standard input, values of secrets included, nothing in arguments or environment. Its standard
 //! output is the lock file of its run folder, locked by the daemon before the start: as long as a runner lives the lock is
-//! held, whatever becomes of the daemon. It leaves `result.json` there, redacted, whole or not at all.
+//! held, whatever becomes of the daemon. It marks the folder before its first act, and leaves `result.json` there, redacted,
+//! whole or not at all.
 
 mod files;
 pub(crate) mod folder;
@@ -136,6 +137,9 @@ fn serve_one() -> bool {
     let Ok(spec) = serde_json::from_slice::<RunSpec>(&text) else { return false };
     drop(text);
     let folder = spec.folder.clone();
+    if !folder::begin(&folder) {
+        return false;
+    }
     let result = run(spec);
     folder::write_result(&folder, &result).is_ok()
 }

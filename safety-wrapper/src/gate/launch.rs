@@ -7,12 +7,14 @@ use wardkeep_policy::Closed;
 use wardkeep_policy::{Action, Decision, Factor, Posture, decide_for};
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::{AgentName, PermitId};
+use wardkeep_proto::limits::USE_BY;
 use wardkeep_proto::time::Timestamp;
 use wardkeep_proto::waypoint::Waypoint;
 
 use super::judge::executor;
 use super::{Executed, Gate, GateError};
 use crate::call::{CallResult, CallState, Executor};
+use crate::runner::folder::Found;
 use crate::runner::{Folder, FolderError};
 use crate::store::calls::CallRow;
 use crate::store::{StoreError, approvals, calls};
@@ -90,14 +92,19 @@ impl Gate {
         };
         let _place = self.places.acquire().await.map_err(|_| GateError::Worker)?;
         let Some(row) = self.read(move |conn| calls::by_permit(conn, permit)).await? else { return Ok(()) };
-        if !matches!(row.state, CallState::Permitted { .. } | CallState::Approved { .. })
-            || executor(&row) == Executor::Runtime
-        {
+        let claimed = matches!(row.state, CallState::Claimed { .. });
+        let due = claimed || matches!(row.state, CallState::Permitted { .. } | CallState::Approved { .. });
+        if !due || executor(&row) == Executor::Runtime || (claimed && self.find(permit).await? != Found::NeverBegan) {
             return Ok(());
         }
         let now = self.now();
         let action = match self.check(&row, now).await? {
             Check::Go(action) => action,
+            // A spent permit cannot wait or go back; that nothing ran is known for sure.
+            Check::Hold(why) if claimed => return self.finish(permit, CallResult::failed(never_began(&why))).await,
+            Check::Over(_) if claimed => {
+                return self.finish(permit, CallResult::failed(never_began("it may no longer run"))).await;
+            }
             Check::Hold(why) => return Err(GateError::NotRunnable(why)),
             Check::Over(state) => return self.move_on(permit, state, now).await,
         };
@@ -118,7 +125,9 @@ impl Gate {
                 ));
             }
         };
-        self.move_on(permit, CallState::Claimed { permit, at: now, by: Executor::Runner }, now).await?;
+        if !claimed {
+            self.move_on(permit, CallState::Claimed { permit, at: now, by: Executor::Runner }, now).await?;
+        }
         self.parts.waypoints.pass(Waypoint::CallClaimed);
         let result = match self.spec(&action, permit, row.class, &folder) {
             Ok(spec) => self.run(spec, folder).await,
@@ -134,6 +143,8 @@ impl Gate {
         let (use_by, approved) = match row.state {
             CallState::Permitted { use_by, .. } => (use_by, false),
             CallState::Approved { use_by, .. } => (use_by, true),
+            // Claimed in time and not begun: the time to use it runs from the claim.
+            CallState::Claimed { at, by: Executor::Runner, .. } => (at.plus(USE_BY), row.approval.is_some()),
             _ => return over("the call is not permitted"),
         };
         if now >= use_by {
@@ -220,6 +231,10 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         self.gate.launching().remove(&self.permit);
     }
+}
+
+fn never_began(why: &str) -> String {
+    format!("the daemon was restarted before this call began; nothing was done ({why}); ask again")
 }
 
 /// An error with everything below it.

@@ -43,6 +43,11 @@ impl Gate {
                     found.recorded += 1;
                     self.finish(permit, result).await?;
                 }
+                Found::NeverBegan => {
+                    found.launched += 1;
+                    let gate = Arc::clone(self);
+                    tokio::spawn(async move { gate.take_up(permit).await });
+                }
                 Found::Nothing => {
                     found.interrupted += 1;
                     self.finish(permit, CallResult::interrupted()).await?;
@@ -131,12 +136,20 @@ impl Gate {
         Ok(launched)
     }
 
+    /// Starts a claimed run that an earlier life of the daemon did not come to begin.
+    async fn take_up(self: Arc<Self>, permit: PermitId) {
+        if let Err(error) = self.launch(permit).await {
+            tracing::error!(%permit, error = %chain(&error), "a claimed call has not begun; the next start tries again");
+        }
+    }
+
     /// Waits for a runner that an earlier life of the daemon started.
-    async fn adopt(&self, permit: PermitId) {
+    async fn adopt(self: Arc<Self>, permit: PermitId) {
         let result = loop {
             match self.find(permit).await {
                 Ok(Found::Running) => tokio::time::sleep(LOOK).await,
                 Ok(Found::Result(result)) => break result,
+                Ok(Found::NeverBegan) => return self.take_up(permit).await,
                 Ok(Found::Nothing) => break CallResult::interrupted(),
                 Err(_) => return,
             }
@@ -147,7 +160,7 @@ impl Gate {
         }
     }
 
-    async fn find(&self, permit: PermitId) -> Result<Found, GateError> {
+    pub(super) async fn find(&self, permit: PermitId) -> Result<Found, GateError> {
         let runs = self.runs.clone();
         tokio::task::spawn_blocking(move || Folder::find(&runs, permit)).await.map_err(|_| GateError::Worker)
     }

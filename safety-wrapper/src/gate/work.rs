@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use super::Gate;
 use crate::call::CallResult;
-use crate::runner::folder::read_result;
+use crate::runner::folder::{has_begun, read_result};
 use crate::runner::{Folder, GRACE, RunSpec, Work, http_target};
 
 /// How long a run may take.
@@ -182,8 +182,12 @@ impl Gate {
             // It ends its own children when it is in time; now only the kernel can.
             let _ = runner.kill().await;
         }
-        let read = tokio::task::spawn_blocking(move || read_result(&path)).await;
-        read.ok().flatten().unwrap_or_else(CallResult::interrupted)
+        let read = tokio::task::spawn_blocking(move || (read_result(&path), has_begun(&path))).await;
+        match read {
+            Ok((Some(result), _)) => result,
+            Ok((None, false)) => CallResult::failed("the run could not begin; nothing was done; ask again"),
+            _ => CallResult::interrupted(),
+        }
     }
 }
 

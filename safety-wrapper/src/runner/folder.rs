@@ -14,6 +14,8 @@ use crate::call::CallResult;
 const LOCK: &str = "lock";
 const RESULT: &str = "result.json";
 const RESERVE: &str = "reserve";
+/// Made by the runner before its first act: without it, and without a live runner, nothing has been done.
+const BEGUN: &str = "begun";
 /// Space for the largest result: 256 KiB of output, every byte escaped as six, and the rest.
 const RESERVE_BYTES: u64 = 2 * 1024 * 1024;
 
@@ -49,7 +51,9 @@ pub(crate) enum Found {
     Running,
     /// It has ended and left this.
     Result(CallResult),
-    /// It has ended, or never began, and left nothing.
+    /// Nobody holds the lock and the run never began: no runner that could still begin is alive, so it may start again.
+    NeverBegan,
+    /// It began and left nothing: what it did is unknown.
     Nothing,
 }
 
@@ -94,8 +98,25 @@ impl Folder {
         {
             return Found::Running;
         }
-        read_result(&path).map_or(Found::Nothing, Found::Result)
+        match read_result(&path) {
+            Some(result) => Found::Result(result),
+            // A folder that is gone tells nothing.
+            None if path.join(LOCK).exists() && !has_begun(&path) => Found::NeverBegan,
+            None => Found::Nothing,
+        }
     }
+}
+
+/// Says, on the disk, that the run begins. False when it may not: another runner was first, or nothing can be written.
+pub(super) fn begin(folder: &Path) -> bool {
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(folder.join(BEGUN));
+    made.and_then(|_| File::open(folder)?.sync_all()).is_ok()
+}
+
+/// Whether the runner came to its first act.
+pub(crate) fn has_begun(folder: &Path) -> bool {
+    // What cannot be looked at may have begun.
+    fs::exists(folder.join(BEGUN)).unwrap_or(true)
 }
 
 /// The result a runner left, if it is whole.

@@ -112,7 +112,7 @@ fn half_a_spec_runs_nothing_and_leaves_nothing() {
         #[expect(clippy::cast_precision_loss, reason = "a part of a short length")]
         let length = (whole.len() as f64 * part) as usize;
         start(&whole[..length], folder.lock);
-        assert_eq!(Folder::find(&runs, permit), Found::Nothing);
+        assert_eq!(Folder::find(&runs, permit), Found::NeverBegan);
         assert!(!marker.exists());
     }
 }
