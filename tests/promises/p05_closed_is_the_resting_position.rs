@@ -91,17 +91,46 @@ async fn a_locked_vault_leaves_reads_only() {
     stage.strike().await.expect("everything stops");
 }
 
+/// Under the strict built-in bundle no agent has a workspace, so not even reads find anything.
+async fn nothing_at_all(stage: &Stage, hooks: &Hooks) {
+    for (call, tool, args) in [
+        ("write", "write_file", json!({"path": "x.md", "content": "x"})),
+        ("make", "shell", json!({"command": "mkdir y"})),
+        ("out", "http_request", json!({"method": "GET", "url": "http://127.0.0.1:1/"})),
+    ] {
+        let (_, answer) = hooks.propose(call, tool, args).await.expect("an answer");
+        assert_eq!(answer["decision"], "deny", "{call}: {answer}");
+    }
+    no_model(stage, hooks).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_corrupt_bundle_leaves_reads_only() {
+async fn a_corrupt_bundle_leaves_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let (stage, _) = super::stage(folder.path()).await;
     // The hub would send it again, so it is away.
-    let Stage { hub, .. } = &stage;
-    stop_for_good(hub);
+    stop_for_good(&stage.hub);
     fs::write(stage.tenant.state().join("bundle/current.dsse"), b"{\"payload\":\"AAAA\"}").expect("written");
-    let hooks = restart(&stage, "no-bundle").await;
-    only_reads(&hooks).await;
-    no_model(&stage, &hooks).await;
+    let hooks = restart(&stage, "bundle-refused").await;
+    nothing_at_all(&stage, &hooks).await;
+    stage.tenant.service.stop().await.expect("stops");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expired_bundle_leaves_nothing_however_well_signed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (stage, _) = super::stage(folder.path()).await;
+    let path = stage.tenant.state().join("bundle/current.dsse");
+    let envelope: Value = serde_json::from_slice(&fs::read(&path).expect("read")).expect("JSON");
+    let payload = data_encoding::BASE64.decode(envelope["payload"].as_str().expect("text").as_bytes()).expect("base64");
+    let mut bundle: Value = serde_json::from_slice(&payload).expect("JSON");
+    bundle["version"] = json!(bundle["version"].as_u64().expect("a number") + 1);
+    (bundle["issued"], bundle["expires"]) = (json!(0), json!(1));
+    let signed = stage.hub.keys().await.expect("the hub's keys").bundle.seal(bundle.to_string().as_bytes());
+    stop_for_good(&stage.hub);
+    fs::write(&path, signed).expect("written");
+    let hooks = restart(&stage, "bundle-expired").await;
+    nothing_at_all(&stage, &hooks).await;
     stage.tenant.service.stop().await.expect("stops");
 }
 

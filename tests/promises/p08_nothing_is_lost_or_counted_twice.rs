@@ -59,5 +59,7 @@ async fn an_approval_made_while_the_hub_is_down_arrives_once_and_its_decision_to
     .await
     .expect("ended");
     assert_eq!(stage.newsletter.sends(), 1, "sent more than once");
+    // A signal before the daemon listens for it would end it the hard way.
+    stage.tenant.cli(&["status", "--wait-online", "20"]).await.expect("it is back");
     stage.strike().await.expect("everything stops");
 }

@@ -172,15 +172,17 @@ impl Stage {
     }
 
     async fn wait_until_ready(&self) -> anyhow::Result<()> {
-        wait("the tenant to be online with its policy", || async {
+        let ready = wait("the tenant to be online with its policy", || async {
             anyhow::ensure!(!self.tenant.service.ended(), "the daemon ended; see tenant.log");
-            let tenant = self.tenant_view().await?;
-            let (has, wants) = (tenant["status"]["generation"].as_u64(), tenant["desired_generation"].as_u64());
-            let open = tenant["status"]["closed"].as_array().is_some_and(Vec::is_empty);
-            let ready = tenant["standing"] == "online" && open && wants.is_some() && has == wants;
-            Ok(ready.then_some(()))
-        })
-        .await
+            Ok(is_ready(&self.tenant_view().await?).then_some(()))
+        });
+        match ready.await {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let log = fs::read_to_string(self.setting.folder.join("tenant.log")).unwrap_or_default();
+                Err(error.context(format!("it is {}; its log says:\n{log}", self.tenant_view().await?)))
+            }
+        }
     }
 
     /// The tenant as the hub's API shows it.
@@ -243,6 +245,12 @@ impl Stage {
         self.tenant.service.stop().await.context("stop the daemon")?;
         self.hub.service.stop().await.context("stop the hub")
     }
+}
+
+fn is_ready(tenant: &Value) -> bool {
+    let (has, wants) = (tenant["status"]["generation"].as_u64(), tenant["desired_generation"].as_u64());
+    let open = tenant["status"]["closed"].as_array().is_some_and(Vec::is_empty);
+    tenant["standing"] == "online" && open && wants.is_some() && has == wants
 }
 
 /// The agent at work.

@@ -137,13 +137,21 @@ impl Hub {
         self.service.kill()
     }
 
+    /// The hub's own keys, as somebody with its disk would have them.
+    ///
+    /// # Errors
+    /// When they are not where they should be.
+    pub async fn keys(&self) -> anyhow::Result<Keys> {
+        let store = Store::new(Db::open_sqlite(&db::file_in(&self.folder))?, "stage");
+        Ok(Keys::open(&store, &Sealer::open(&Sealer::file_in(&self.folder))?).await?)
+    }
+
     /// Puts a relay between daemon and hub; `state` is the daemon's folder, from which the relay borrows its identity.
     ///
     /// # Errors
     /// When keys are not where they should be.
     pub async fn tap(&self, state: &Path) -> anyhow::Result<Wiretap> {
-        let store = Store::new(Db::open_sqlite(&db::file_in(&self.folder))?, "wiretap");
-        let keys = Keys::open(&store, &Sealer::open(&Sealer::file_in(&self.folder))?).await?;
+        let keys = self.keys().await?;
         let leaf = keys.ca.server("127.0.0.1", SystemClock.now(), &SystemChance::new())?;
         let authority = leaf.chain.last().context("a chain ends with the authority")?.clone();
         let mut roots = rustls::RootCertStore::empty();
