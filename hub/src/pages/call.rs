@@ -10,7 +10,7 @@ use super::words::plural;
 /// A call in words and as it would be sent.
 #[derive(Clone, Debug)]
 pub struct CallView {
-    /// One sentence without a full stop.
+    /// One sentence without a full stop, in our words alone: nothing of it was written by the agent but a host in ASCII.
     pub title: String,
     /// The two or three particulars that people look at first.
     pub gist: Vec<(&'static str, Exact)>,

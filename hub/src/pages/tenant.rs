@@ -66,6 +66,8 @@ impl HtmlSafe for TenantBody {}
 pub struct TenantRows {
     /// The tenant.
     pub tenant: Tenant,
+    /// Two of its audit checkpoints contradict each other.
+    pub rewritten: bool,
     /// Level by agent, from the newest policy.
     pub levels: Vec<(String, Level)>,
     /// Newest first.
@@ -117,7 +119,7 @@ impl TenantBody {
             badge: standing_badge(standing),
             since: standing_since(tenant, standing).map(|(words, at)| (words, When::new(at, now))),
             closed: status.map(|s| s.closed.iter().map(|name| Badge::closed(name)).collect()).unwrap_or_default(),
-            notices: notices(tenant, &generation),
+            notices: notices(rows, &generation),
             enrol: (standing == Standing::New)
                 .then(|| Command { text: format!("wardkeep-hub token enrol {}", tenant.name) }),
             agents: agents(status, &rows.levels, now),
@@ -134,8 +136,18 @@ impl TenantBody {
     }
 }
 
-fn notices(tenant: &Tenant, generation: &Generation) -> Vec<Notice> {
+fn notices(rows: &TenantRows, generation: &Generation) -> Vec<Notice> {
+    let tenant = &rows.tenant;
     let mut notices = Vec::new();
+    if rows.rewritten {
+        let words = "The audit log of this server contradicts what it signed before: its history was rewritten. Keep the \
+                     server as it is and find out who had access.";
+        notices.push(Notice::new(Tone::Bad, "stop", words));
+    }
+    if rows.usage.iter().any(|line| line.shrunk) {
+        let words = "This server once reported less usage than before. The larger numbers were kept; find out why.";
+        notices.push(Notice::new(Tone::Warn, "warning", words));
+    }
     if tenant.waiting > 0 {
         let words = format!(
             "{} for a decision.",
@@ -259,6 +271,7 @@ pub(super) async fn show(
     let tenant = store.tenant_named(&caller, &name, now).await?.ok_or(Refusal::NotFound)?;
     let (id, (from, until)) = (tenant.id, Range::Day.span(now));
     let rows = TenantRows {
+        rewritten: store.audit_contradicted(&caller, id).await?,
         levels: store.policy(&caller, id).await?.map(|policy| levels(&policy)).unwrap_or_default(),
         activity: store.activity(&caller, Some(id), None, FEED).await?,
         approvals: store.approvals(&caller, Some(id), None, None, ASKED).await?,

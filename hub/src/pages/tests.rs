@@ -22,7 +22,7 @@ fn tags(html: &str) -> impl Iterator<Item = &str> {
     html.split('<').skip(1).filter_map(|rest| rest.split_once('>').map(|(tag, _)| tag))
 }
 
-fn attributes<'h>(tag: &'h str) -> impl Iterator<Item = (&'h str, &'h str)> {
+fn attributes(tag: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut rest = tag.split_once(' ').map_or("", |(_, rest)| rest);
     std::iter::from_fn(move || {
         rest = rest.trim_start();

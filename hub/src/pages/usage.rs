@@ -44,19 +44,22 @@ pub struct UsageBody {
 impl HtmlSafe for UsageBody {}
 
 /// How far back, and how wide a bar is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Range {
     /// 24 bars of an hour.
     #[default]
-    #[serde(rename = "24h")]
     Day,
     /// 30 bars of a day.
-    #[serde(rename = "30d")]
     Month,
 }
 
 impl Range {
     const ALL: [Self; 2] = [Self::Day, Self::Month];
+
+    /// The range of that name; anything else is a day.
+    fn named(name: &str) -> Self {
+        Self::ALL.into_iter().find(|range| range.name() == name).unwrap_or_default()
+    }
 
     const fn name(self) -> &'static str {
         match self {
@@ -270,7 +273,7 @@ fn series(hours: &[UsageHour], range: Range, now: Timestamp) -> Vec<(Timestamp, 
 #[derive(serde::Deserialize)]
 pub(super) struct Wanted {
     #[serde(default)]
-    range: Range,
+    range: String,
     tenant: Option<String>,
 }
 
@@ -281,7 +284,7 @@ pub(super) async fn show(
     State(clock): State<SharedClock>,
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, Failed> {
-    let (caller, now) = (visit.caller(), clock.now());
+    let (caller, now, range) = (visit.caller(), clock.now(), Range::named(&wanted.range));
     let tenant = match wanted.tenant.filter(|name| !name.is_empty()) {
         None => None,
         Some(name) => {
@@ -289,10 +292,10 @@ pub(super) async fn show(
             Some(store.tenant_named(&caller, &name, now).await?.ok_or(Refusal::NotFound)?)
         }
     };
-    let (id, (from, until)) = (tenant.as_ref().map(|tenant| tenant.id), wanted.range.span(now));
+    let (id, (from, until)) = (tenant.as_ref().map(|tenant| tenant.id), range.span(now));
     let lines = store.usage(&caller, id, from, until).await?;
     let hours = store.usage_by_hour(&caller, id, from, until).await?;
-    let body = UsageBody::of(&lines, &hours, wanted.range, tenant.map(|tenant| tenant.name.to_string()), now);
+    let body = UsageBody::of(&lines, &hours, range, tenant.map(|tenant| tenant.name.to_string()), now);
     visit.show(Here::Usage, &store, now, body, |shell, body| UsagePage { shell, body }).await
 }
 

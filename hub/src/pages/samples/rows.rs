@@ -295,6 +295,9 @@ pub(super) fn hostile() -> Vec<Approval> {
     ]
 }
 
+/// Seconds ago, agent, tool, class, outcome, summary, approval.
+type Happened<'a> = (i64, &'a str, &'a str, &'a str, &'a str, &'a str, Option<Digest>);
+
 fn activity() -> Vec<TenantActivity> {
     let sent = Some(waiting()[0].digest);
     let rows = [
@@ -331,10 +334,7 @@ fn activity() -> Vec<TenantActivity> {
         (200, "newsletter", "http_request", "green", "failed", "GET https://api.mailer.example/v1/lists", None),
         (3_000, "office-assistant", "delete_file", "red", "denied", "Delete kunden.csv", Some(over()[3].digest)),
     ];
-    let one = |(at, (seconds, agent, tool, class, outcome, summary, digest)): (
-        usize,
-        (i64, &str, &str, &str, &str, &str, Option<Digest>),
-    )| {
+    let one = |(at, (seconds, agent, tool, class, outcome, summary, digest)): (usize, Happened<'_>)| {
         let row = ActivityRow {
             number: 900 - at as u64,
             at: ago(seconds * SECOND),
@@ -355,6 +355,7 @@ fn activity() -> Vec<TenantActivity> {
 pub(super) fn tenant() -> TenantRows {
     TenantRows {
         tenant: bakery(),
+        rewritten: false,
         levels: vec![
             ("newsletter".into(), Level::Trusted),
             ("office-assistant".into(), Level::Supervised),
@@ -368,7 +369,7 @@ pub(super) fn tenant() -> TenantRows {
 
 pub(super) fn new_tenant() -> TenantRows {
     let tenant = fleet().swap_remove(2);
-    TenantRows { tenant, levels: vec![], activity: vec![], approvals: vec![], usage: vec![] }
+    TenantRows { tenant, rewritten: false, levels: vec![], activity: vec![], approvals: vec![], usage: vec![] }
 }
 
 pub(super) fn closed_tenant() -> TenantRows {
@@ -386,7 +387,7 @@ pub(super) fn closed_tenant() -> TenantRows {
         status.clock_skew_ms = -95_000;
     }
     tenant.desired_generation = Some(8);
-    TenantRows { tenant, ..new_tenant() }
+    TenantRows { tenant, rewritten: true, ..new_tenant() }
 }
 
 fn totals(requests: u64, scale: u64) -> Totals {
