@@ -89,7 +89,7 @@ impl Samples {
         ];
         for (name, tenants, filter) in states {
             let list = FleetList::of(&tenants, filter, NOW);
-            self.add(name, &FleetPage { shell: self.shell(Here::Fleet, 3), list })?;
+            self.add(name, &FleetPage { shell: self.shell(Here::Fleet, 4), list })?;
         }
         Ok(())
     }
@@ -99,7 +99,7 @@ impl Samples {
             [("tenant", rows::tenant()), ("tenant-new", rows::new_tenant()), ("tenant-closed", rows::closed_tenant())]
         {
             let body = TenantBody::of(&rows, NOW);
-            self.add(name, &TenantPage { shell: self.shell(Here::Fleet, 3), body })?;
+            self.add(name, &TenantPage { shell: self.shell(Here::Fleet, 4), body })?;
         }
         Ok(())
     }
@@ -114,7 +114,7 @@ impl Samples {
         ];
         for (name, approvals, notice) in states {
             let inbox = Inbox::of(&approvals, "sample-csrf", NOW);
-            self.add(name, &InboxPage { shell: self.shell(Here::Approvals, 3), notice, inbox })?;
+            self.add(name, &InboxPage { shell: self.shell(Here::Approvals, 4), notice, inbox })?;
         }
         Ok(())
     }
@@ -123,7 +123,7 @@ impl Samples {
         for approval in rows::waiting().into_iter().chain(rows::over()).chain(rows::hostile()) {
             let name = format!("approval-{}-{}", approval.state.kind().as_str(), &approval.digest.short()[..4]);
             let one = One::of(&approval, "sample-csrf", NOW);
-            self.add(name, &ApprovalPage { shell: self.shell(Here::Approvals, 3), notice: None, one })?;
+            self.add(name, &ApprovalPage { shell: self.shell(Here::Approvals, 4), notice: None, one })?;
         }
         Ok(())
     }
