@@ -1,7 +1,7 @@
 //! Building a server in named, undoable steps; so far the first path, "bring your own server".
 //!
-//! * **Owns**: what an installation puts on a customer's server ([`layout`], [`unit`], [`config`]), the [`step`]s that
-//!   put it there, the one readable [`script`] made of them, and the [`one_liner`] that an operator pastes.
+//! * **Owns**: what an installation puts on a customer's server ([`layout`], [`mod@unit`], [`config`]), the [`step`]s that
+//!   put it there, the one readable [`script`] made of them, and the [`mod@one_liner`] that an operator pastes.
 //! * **Flows through it**: [`InstallParams`] in, text out. The hub serves that text under the paths named here:
 //!
 //! ```text

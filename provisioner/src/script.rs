@@ -15,7 +15,7 @@ use crate::{config, layout, unit};
 pub struct Script {
     /// What the hub serves under [`crate::params::script_path`]; nothing in it is secret.
     pub text: String,
-    /// SHA-256 of the text, pinned by [`crate::one_liner`].
+    /// SHA-256 of the text, pinned by [`mod@crate::one_liner`].
     pub sha256: Digest,
 }
 

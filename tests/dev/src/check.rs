@@ -46,7 +46,8 @@ fn lints() -> anyhow::Result<()> {
 }
 
 fn documentation() -> anyhow::Result<()> {
-    let mut doc = cargo::command(&["doc", "--quiet", "--workspace", "--no-deps", "--document-private-items"]);
+    let mut doc =
+        cargo::command(&["doc", "--keep-going", "--quiet", "--workspace", "--no-deps", "--document-private-items"]);
     let status = cargo::status(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
     anyhow::ensure!(status.success(), "cargo doc found something");
     Ok(())
