@@ -193,6 +193,10 @@ impl<'a> Judge<'a> {
                 self.fire(rule);
             }
         }
+        let hands_out = |word: &Word| SHELL_PATHS.iter().any(|path| word.text.contains(path));
+        if (!known || class > Class::Green) && command.args.iter().any(hands_out) || is_shell_path(&command.program) {
+            self.built_in("program.hands-out-shell", &format!("It lets {name} start a shell"), Class::Red);
+        }
         if command.program.contains('/') {
             let reason = format!("It runs {}, which is not one of the system's programs", command.program);
             self.built_in("program.local", &reason, Class::Yellow);
@@ -260,6 +264,13 @@ impl<'a> Judge<'a> {
             self.built_in("http.credentials-in-url", "It carries a password in its address", Class::Red);
         }
     }
+}
+
+/// A program that is told where a shell lies will start it, whatever the program is.
+const SHELL_PATHS: &[&str] = &["/bin/sh", "/bin/bash", "/bin/dash", "/bin/zsh", "/bin/ksh", "/bin/fish", "/bin/csh"];
+
+fn is_shell_path(program: &str) -> bool {
+    program.rsplit_once('/').is_some_and(|(_, name)| matches!(name, "sh" | "bash" | "dash" | "zsh" | "ksh" | "fish"))
 }
 
 /// The paths among a command's arguments.

@@ -278,11 +278,11 @@ impl RuleSet {
         &self.0.document
     }
 
-    /// Whether any rule is about that program.
+    /// Whether any rule is about that program; rules about every program do not count.
     #[must_use]
     pub fn knows(&self, program: &str) -> bool {
-        self.0.by_program.contains_key(program)
-            || self.0.by_prefix.iter().any(|(prefix, _)| program.starts_with(prefix))
+        let begins = |prefix: &str| !prefix.is_empty() && program.starts_with(prefix);
+        self.0.by_program.contains_key(program) || self.0.by_prefix.iter().any(|(prefix, _)| begins(prefix))
     }
 
     /// How that program reads its arguments, if the rules say.

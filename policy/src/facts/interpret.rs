@@ -125,6 +125,11 @@ pub(super) fn file_name(program: &str) -> String {
     }
 }
 
+/// Whether a program of that name is a shell.
+pub(super) fn is_shell(name: &str) -> bool {
+    SHELLS.contains(&unversioned(name))
+}
+
 fn unversioned(name: &str) -> &str {
     name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.')
 }
@@ -132,7 +137,7 @@ fn unversioned(name: &str) -> &str {
 impl Walker<'_> {
     /// Looks into an interpreter's code; whether nothing is left to say about the command itself.
     pub(super) fn interpreted(&mut self, name: &str, args: &[Word], stdin: &Stdin, around: &Around) -> bool {
-        if SHELLS.contains(&unversioned(name)) {
+        if is_shell(name) {
             self.shell(name, args, stdin, around);
             return true;
         }

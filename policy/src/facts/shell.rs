@@ -260,14 +260,17 @@ impl<'a> Walker<'a> {
                 self.test(b);
             }
             T::Not(inner) | T::Parenthesized(inner) => self.test(inner),
-            T::UnaryTest(_, word) => {
-                words::open_whole(&word.value, self);
-            }
+            T::UnaryTest(_, word) => self.operand_of_test(word),
             T::BinaryTest(_, a, b) => {
-                words::open_whole(&a.value, self);
-                words::open_whole(&b.value, self);
+                self.operand_of_test(a);
+                self.operand_of_test(b);
             }
         }
+    }
+
+    fn operand_of_test(&mut self, word: &ast::Word) {
+        let word = words::open_whole(&word.value, self);
+        self.evaluated_later(&word);
     }
 
     fn simple(&mut self, simple: &ast::SimpleCommand) -> Stdin {
@@ -333,6 +336,7 @@ impl<'a> Walker<'a> {
         match &assignment.value {
             ast::AssignmentValue::Scalar(word) => {
                 let value = words::open_whole(&word.value, self);
+                self.evaluated_later(&value);
                 if lasts && index.is_none() && !assignment.append {
                     self.assign(name, &Word { glob: false, ..value });
                 }
@@ -345,6 +349,13 @@ impl<'a> Walker<'a> {
                     words::open(&value.value, self);
                 }
             }
+        }
+    }
+
+    /// Arithmetic and tests evaluate a text like `a[$(id)]` once more, wherever it was quoted before.
+    fn evaluated_later(&mut self, word: &Word) {
+        if word.text.contains("[$(") || word.text.contains("[`") || word.text.contains("[${") {
+            self.note(Note::DynamicCode);
         }
     }
 

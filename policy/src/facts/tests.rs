@@ -51,6 +51,9 @@ fn what_cannot_be_told_is_noted() {
         ("exec 3<>/dev/tcp/a/1", Note::ShellSocket),
         ("c=ls; $c", Note::IndirectProgram),
         ("echo ${x@P}", Note::DynamicCode),
+        ("a='x[$(id)]'; echo $((a))", Note::DynamicCode),
+        ("[[ 'x[$(id)]' -eq 1 ]]", Note::DynamicCode),
+        ("whoknows bash", Note::BareShell),
     ] {
         assert!(facts(text).notes.contains(&note), "{text}: {:?}", facts(text).notes);
     }

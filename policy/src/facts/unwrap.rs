@@ -1,6 +1,6 @@
 //! Programs that start other programs: what they start is looked at as if it stood alone.
 
-use super::interpret::file_name;
+use super::interpret::{file_name, is_shell};
 use super::shell::{Around, Stdin, Walker};
 use super::words::{OPAQUE, Surroundings as _, Word};
 use super::{Command, Note, caps};
@@ -235,12 +235,13 @@ impl Walker<'_> {
         for (at, word) in args.iter().enumerate() {
             let Some(text) = word.known() else { continue };
             let head = text.split_whitespace().next().unwrap_or_default();
-            if !(self.context.knows)(&file_name(head)) || head.starts_with('-') {
+            let starts = (self.context.knows)(&file_name(head)) || is_shell(&file_name(head));
+            if !starts || head.starts_with('-') {
                 continue;
             }
             if text.contains(char::is_whitespace) {
                 self.text(word);
-            } else if args.len() > at + 1 {
+            } else if args.len() > at + 1 || is_shell(&file_name(head)) {
                 self.run(args[at..].to_vec(), stdin, &inner);
             } else {
                 // `foo test`: a bare word that only happens to be a program's name.
