@@ -39,7 +39,9 @@ async fn an_edit_a_gap_and_a_cut_end_are_found() {
     let saved = std::fs::read(&path).expect("read");
     for sql in [
         "UPDATE audit SET at = at + 1 WHERE number = 2",
-        "UPDATE audit SET fields = replace(fields, 'c1', 'c9') WHERE number = (SELECT max(number) - 1 FROM audit WHERE fields LIKE '%c1%')",
+        "UPDATE audit SET fields = '{}' WHERE number = 2",
+        "UPDATE audit SET call = replace(call, 'c1', 'c9') WHERE call LIKE '%/c1'",
+        "UPDATE audit SET kind = 'call-denied' WHERE number = (SELECT max(number) FROM audit)",
         "DELETE FROM audit WHERE number = 3",
     ] {
         forge(&path, sql);
