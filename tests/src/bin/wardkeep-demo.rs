@@ -2,12 +2,16 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Parser;
 use wardkeep_tests::story::agent::Dialect;
 use wardkeep_tests::story::plot;
-use wardkeep_tests::story::stage::{RealProvider, Setting, Stage};
+use wardkeep_tests::story::stage::{Opening, RealProvider, Setting, Stage};
+
+/// How long the story waits for somebody to sign in.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Plays a morning in a small bakery: an agent prepares a newsletter, you decide what may happen.
 ///
@@ -60,7 +64,7 @@ async fn perform(setting: Setting, check: bool) -> anyhow::Result<()> {
     tokio::pin!(stop);
     // Before the stage stands, dropping what has been started kills it; afterwards everything is stopped in order.
     let stage = tokio::select! {
-        stage = Stage::set(setting, &tell) => stage?,
+        stage = set(setting, check) => stage?,
         () = &mut stop => return Ok(()),
     };
     let result = tokio::select! {
@@ -70,6 +74,29 @@ async fn perform(setting: Setting, check: bool) -> anyhow::Result<()> {
     };
     let ended = stage.strike().await;
     result.and(ended)
+}
+
+async fn set(setting: Setting, check: bool) -> anyhow::Result<Stage> {
+    let opening = Opening::new(setting, &tell).await?;
+    if !check {
+        invite(&opening).await?;
+    }
+    opening.complete(&tell).await
+}
+
+/// Prints the link and waits a while for somebody to use it, so that they see the tenant come online.
+async fn invite(opening: &Opening) -> anyhow::Result<()> {
+    let link = opening.hub.login_link().await?;
+    say(&format!(
+        "\n  Open this once, within 15 minutes:\n\n    {link}\n\n  A tenant comes online when you have signed in (or in a \
+         minute). Then look at the approvals:\n  the agent will ask to publish a newsletter (approve it) and to delete two \
+         folders (deny it).\n  Ctrl-C ends everything.\n"
+    ));
+    let give_up = tokio::time::Instant::now() + PATIENCE;
+    while !opening.hub.is_spent(&link).await? && tokio::time::Instant::now() < give_up {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    Ok(())
 }
 
 async fn checked(stage: &Stage) -> anyhow::Result<()> {
@@ -82,14 +109,9 @@ async fn checked(stage: &Stage) -> anyhow::Result<()> {
 }
 
 async fn shown(stage: &Stage) -> anyhow::Result<()> {
-    let link = stage.hub.login_link().await?;
-    say(&format!(
-        "\n  Open this once, within 15 minutes:\n\n    {link}\n\n  Look at the approvals inbox: the agent will ask to publish \
-         a newsletter (approve it)\n  and to delete two folders (deny it). Ctrl-C ends everything.\n"
-    ));
-    let mut agent = stage.start_agent()?;
-    let said = agent.wait_for_ever().await?;
-    say(&format!("  The agent is done: {}\n  Look around; Ctrl-C ends everything.", said.trim()));
+    tell("the tenant is online; the agent begins");
+    let said = stage.start_agent()?.wait_for_ever().await?;
+    say(&format!("\n  The agent is done and says: {}\n  Look around; Ctrl-C ends everything.", said.trim()));
     std::future::pending().await
 }
 

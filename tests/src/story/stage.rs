@@ -143,21 +143,38 @@ pub struct Stage {
     binaries: Binaries,
 }
 
-impl Stage {
-    /// Sets the stage up to the point where the agent may begin: hub, tenant online, vault filled, policy in force.
+/// The stage with a hub on it and nothing else, so that a person can be there before anything happens.
+pub struct Opening {
+    /// The hub.
+    pub hub: Hub,
+    setting: Setting,
+    binaries: Binaries,
+}
+
+impl Opening {
+    /// Starts the hub.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn new(setting: Setting, tell: &(dyn Fn(&str) + Sync)) -> anyhow::Result<Self> {
+        let binaries = Binaries::find()?;
+        tell("starting the hub");
+        let hub = Hub::start(&binaries.hub, &setting).await.context("start the hub")?;
+        Ok(Self { hub, setting, binaries })
+    }
+
+    /// Brings everything else on: tenant online, vault filled, policy in force; the agent may begin.
     ///
     /// # Errors
     /// When any step fails; the text names the step.
-    pub async fn set(setting: Setting, tell: &(dyn Fn(&str) + Sync)) -> anyhow::Result<Self> {
-        let binaries = Binaries::find()?;
+    pub async fn complete(self, tell: &(dyn Fn(&str) + Sync)) -> anyhow::Result<Stage> {
+        let Self { hub, setting, binaries } = self;
         let secrets = Secrets::draw(&SystemChance::new(), setting.provider.as_ref().map(|p| p.key.clone()));
         let newsletter = NewsletterSimulator::start(&secrets.newsletter).await?;
         let mut taps = Vec::new();
         let newsletter_address = tapped(&setting, "newsletter service", newsletter.address(), &mut taps).await?;
         let llm = simulated_model(&secrets, newsletter_address).await?;
         let llm_address = tapped(&setting, "provider", llm.address(), &mut taps).await?;
-        tell("starting the hub");
-        let hub = Hub::start(&binaries.hub, &setting).await.context("start the hub")?;
         let person = Person::new(hub.url.clone(), hub.api_token().await?)?;
         let services = Services::new(&setting, llm_address, newsletter_address)?;
         tell("enrolling the tenant with its one-time token");
@@ -166,9 +183,19 @@ impl Stage {
             .context("start the tenant")?;
         tell("publishing its policy");
         hub.publish(&tenant.policy()).await.context("publish the policy")?;
-        let stage = Self { setting, secrets, llm, newsletter, hub, tenant, person, taps, binaries };
+        let stage = Stage { setting, secrets, llm, newsletter, hub, tenant, person, taps, binaries };
         stage.wait_until_ready().await?;
         Ok(stage)
+    }
+}
+
+impl Stage {
+    /// Sets the stage up to the point where the agent may begin.
+    ///
+    /// # Errors
+    /// When any step fails; the text names the step.
+    pub async fn set(setting: Setting, tell: &(dyn Fn(&str) + Sync)) -> anyhow::Result<Self> {
+        Opening::new(setting, tell).await?.complete(tell).await
     }
 
     async fn wait_until_ready(&self) -> anyhow::Result<()> {

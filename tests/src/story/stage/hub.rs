@@ -9,6 +9,8 @@ use anyhow::Context as _;
 use rustls::server::WebPkiClientVerifier;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use wardkeep_hub::app::WebSettings;
+use wardkeep_hub::auth::Logins;
 use wardkeep_hub::keys::Keys;
 use wardkeep_hub::seal::Sealer;
 use wardkeep_hub::store::Store;
@@ -96,7 +98,7 @@ impl Hub {
     /// # Errors
     /// When the hub refuses.
     pub async fn api_token(&self) -> anyhow::Result<String> {
-        self.cli(&["user", "add", "ada", "--json"]).await?;
+        self.add_ada().await?;
         field(&self.cli(&["token", "api", "ada", "--json"]).await?, "token")
     }
 
@@ -114,7 +116,27 @@ impl Hub {
     /// # Errors
     /// When the hub refuses.
     pub async fn login_link(&self) -> anyhow::Result<String> {
+        self.add_ada().await?;
         field(&self.cli(&["user", "login", "ada", "--json"]).await?, "url")
+    }
+
+    async fn add_ada(&self) -> anyhow::Result<()> {
+        self.cli(&["user", "add", "ada", "--json"]).await.map(drop)
+    }
+
+    /// Whether somebody has signed in with this link.
+    ///
+    /// # Errors
+    /// When the hub's rows cannot be read.
+    pub async fn is_spent(&self, link: &str) -> anyhow::Result<bool> {
+        let token = link.rsplit('/').next().unwrap_or_default();
+        let web = WebSettings { public_url: self.url.clone(), link_address: String::new() };
+        let logins = Logins::new(self.store()?, Arc::new(SystemClock), Arc::new(SystemChance::new()), Arc::new(web));
+        Ok(logins.peek(token).await?.is_none())
+    }
+
+    fn store(&self) -> anyhow::Result<Store> {
+        Ok(Store::new(Db::open_sqlite(&db::file_in(&self.folder))?, "stage"))
     }
 
     /// Publishes the tenant's policy.
@@ -142,8 +164,7 @@ impl Hub {
     /// # Errors
     /// When they are not where they should be.
     pub async fn keys(&self) -> anyhow::Result<Keys> {
-        let store = Store::new(Db::open_sqlite(&db::file_in(&self.folder))?, "stage");
-        Ok(Keys::open(&store, &Sealer::open(&Sealer::file_in(&self.folder))?).await?)
+        Ok(Keys::open(&self.store()?, &Sealer::open(&Sealer::file_in(&self.folder))?).await?)
     }
 
     /// Puts a relay between daemon and hub; `state` is the daemon's folder, from which the relay borrows its identity.
