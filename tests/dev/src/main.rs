@@ -21,7 +21,7 @@ const MENU: &str = "\
 ./dev test [WORDS]     every test; WORDS go to the test runner
 ./dev check            formatting, lints, licences, documentation, links, unused dependencies
 ./dev e2e              install on a real systemd in a container (needs root, asks sudo for it)
-./dev bench            measure, side by side with a named peer
+./dev bench [NAME]     measure, side by side with a named peer or floor
 ./dev fmt              format the code";
 
 fn main() -> ExitCode {
@@ -74,10 +74,22 @@ fn test(words: &[&str]) -> anyhow::Result<ExitCode> {
     cargo::run(&[&["test", "--workspace", "--no-fail-fast"], words].concat())
 }
 
+/// One benchmark by name; without a name, all of them.
 fn bench(words: &[&str]) -> anyhow::Result<ExitCode> {
     let metadata = cargo::metadata()?;
-    if !cargo::targets(&metadata).any(|target| target["kind"][0] == "bench") {
-        anyhow::bail!("this tree has no benchmark yet");
+    let names: Vec<&str> = cargo::targets(&metadata)
+        .filter(|target| target["kind"][0] == "bench")
+        .filter_map(|target| target["name"].as_str())
+        .collect();
+    let (chosen, rest) = match words {
+        [name, rest @ ..] if names.contains(name) => (vec![*name], rest),
+        [name, ..] => anyhow::bail!("no such benchmark: {name}; there are {}", names.join(", ")),
+        [] => (names, words),
+    };
+    let mut all = vec!["bench", "--quiet", "--package", "wardkeep-tests"];
+    for name in &chosen {
+        all.extend(["--bench", name]);
     }
-    cargo::run(&[&["bench", "--workspace", "--benches"], words].concat())
+    all.push("--");
+    cargo::run(&[&all, rest].concat())
 }
