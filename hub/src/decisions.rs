@@ -28,9 +28,7 @@ pub enum DecideError {
     #[error(transparent)]
     NotDecided(#[from] NotDecided),
     /// The hub alone cannot approve this class.
-    #[error(
-        "a critical call needs a passkey, which this hub cannot ask for yet; approve it on the server with `wardkeep-agent approvals`"
-    )]
+    #[error("a critical call needs a passkey, which this version cannot ask for yet; it can only be denied")]
     NeedsPasskey,
     /// The note is too long.
     #[error("a note has at most {NOTE_CHARS} characters")]

@@ -17,6 +17,8 @@ use wardkeep_proto::time::SystemClock;
 
 fn main() -> ExitCode {
     let arguments = cli::Arguments::parse();
+    // Everything the hub writes is for its own user, also in a folder that others may enter.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let filter = tracing_subscriber::EnvFilter::try_from_env("WARDKEEP_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();

@@ -108,12 +108,17 @@ enum Gate {
 enum State {
     Open,
     HubAway,
+    /// Reads only.
     Closed,
+    /// Not even reads: what they give could not be redacted.
+    Blind,
 }
 
 impl State {
     fn of(posture: &Posture) -> Self {
-        if posture.iter().any(|c| c != Closed::HubAway) {
+        if posture.has(Closed::VaultUnread) {
+            Self::Blind
+        } else if posture.iter().any(|c| c != Closed::HubAway) {
             Self::Closed
         } else if posture.has(Closed::HubAway) {
             Self::HubAway
@@ -134,7 +139,8 @@ enum Outcome {
 const fn outcome(class: Class, level: Level, gate: Gate, state: State) -> Outcome {
     const ASK: Outcome = Outcome::Ask(Factor::Person);
     match (state, class) {
-        (_, Class::Green) => Outcome::Run,
+        (State::Blind, _) => Outcome::Refuse,
+        (State::Open | State::HubAway | State::Closed, Class::Green) => Outcome::Run,
         (State::Closed, _) => Outcome::Refuse,
         (State::Open | State::HubAway, Class::CriticalRed) => Outcome::Ask(Factor::Passkey),
         (State::HubAway, Class::Yellow | Class::YellowExternal | Class::Red) => ASK,

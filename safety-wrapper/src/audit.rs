@@ -21,6 +21,10 @@ use crate::store::{StoreError, digest_of_row};
 
 /// Domain of a row's hash.
 const ROW: &str = "wardkeep/audit/v1";
+/// The last checkpoint that somebody else has confirmed, beside the log.
+pub(crate) const KEPT: &str = "checkpoint.json";
+/// The key of checkpoints, beside the log.
+pub(crate) const KEY: &str = "audit.key";
 /// What a checkpoint's signature starts with; `docs/data-model.md`, "Checkpoint signature".
 const CHECKPOINT: &[u8] = b"wardkeep/checkpoint/v1\0";
 
@@ -207,6 +211,28 @@ pub fn verify_against(path: &Path, checkpoint: &Checkpoint, key: &[u8]) -> Resul
         return Err(Broken { at: checkpoint.length, why: Why::BadCheckpoint });
     }
     walk(path, Some(checkpoint))
+}
+
+/// Verifies the log in a gate's folder: the chain, and that it still holds what was last signed and confirmed from outside.
+///
+/// # Errors
+/// [`Broken`] names the first row that does not fit.
+pub fn verify_folder(dir: &Path) -> Result<Verified, Broken> {
+    let log = dir.join("gate.db");
+    let unreadable = |path: PathBuf, error: &dyn std::fmt::Display| Broken {
+        at: 0,
+        why: Why::Unreadable { path, error: error.to_string() },
+    };
+    let kept = dir.join(KEPT);
+    let bytes = match std::fs::read(&kept) {
+        Ok(bytes) => bytes,
+        // Nothing was confirmed yet.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return verify(&log),
+        Err(error) => return Err(unreadable(kept, &error)),
+    };
+    let checkpoint: Checkpoint = serde_json::from_slice(&bytes).map_err(|error| unreadable(kept, &error))?;
+    let key = AuditKey::existing(&dir.join(KEY)).map_err(|error| unreadable(dir.join(KEY), &error))?;
+    verify_against(&log, &checkpoint, key.public())
 }
 
 fn walk(path: &Path, checkpoint: Option<&Checkpoint>) -> Result<Verified, Broken> {

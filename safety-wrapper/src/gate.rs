@@ -172,7 +172,7 @@ impl Gate {
         let lock = take_lock(&dir.join("gate.lock"))?;
         let state_dir = fs::canonicalize(dir).map_err(|source| OpenError::Folder { path: dir.to_owned(), source })?;
         let store = Store::open(&dir.join("gate.db")).map_err(OpenError::Store)?;
-        let key = AuditKey::open(&dir.join("audit.key"), &*parts.chance).map_err(OpenError::Key)?;
+        let key = AuditKey::open(&dir.join(audit::KEY), &*parts.chance).map_err(OpenError::Key)?;
         let (leases, paused) =
             store.read(|conn| Ok((people::leases(conn)?, people::paused(conn)?))).map_err(OpenError::Store)?;
         Ok(Arc::new(Self {

@@ -295,7 +295,7 @@ fn permissions(state: &StateDir) -> Finding {
 }
 
 fn sandbox(wanted: Sandbox, kernel: SandboxState) -> Finding {
-    let (check, todo) = ("sandbox", "use a kernel of 6.7 or newer with Landlock in its list of security modules");
+    let (check, todo) = ("sandbox", "use a kernel of 6.12 or newer with Landlock in its list of security modules");
     match (wanted, kernel) {
         (Sandbox::Off, _) => {
             let found = "runs are not held by a sandbox: [runs] sandbox is \"off\"";

@@ -171,7 +171,7 @@ impl Observer {
 
     fn explain(&self, closed: Closed, facts: &BundleFacts) -> ClosedReport {
         let exact = match closed {
-            Closed::VaultLocked => self.vault.locked_because(),
+            Closed::VaultLocked | Closed::VaultUnread => self.vault.locked_because(),
             Closed::BundleRefused | Closed::BundleExpired => facts.why_strict.clone(),
             Closed::HubAway => self.link.borrow().last_error.clone(),
             Closed::NoBundle | Closed::DiskFull | Closed::Paused => None,

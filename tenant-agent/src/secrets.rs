@@ -111,10 +111,14 @@ impl VaultBook {
                     tracing::info!("the vault is open");
                 }
                 self.posture.reopen(Closed::VaultLocked);
+                self.posture.reopen(Closed::VaultUnread);
             }
             Err(error) => {
                 let why = chain(&*error);
                 self.posture.close(Closed::VaultLocked);
+                if covered.generation.is_none() {
+                    self.posture.close(Closed::VaultUnread);
+                }
                 // Also when only the index could not be built: a value that redaction does not know is not given.
                 self.vault.store(None);
                 if covered.locked_because.as_ref() != Some(&why) {

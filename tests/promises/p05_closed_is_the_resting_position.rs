@@ -82,14 +82,36 @@ async fn without_a_lease_the_model_is_out_of_reach() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_locked_vault_leaves_reads_only() {
+async fn a_vault_that_goes_away_leaves_reads_that_are_still_redacted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (stage, hooks) = super::stage(folder.path()).await;
+    let vault = stage.tenant.state().join("vault.db");
+    fs::rename(&vault, vault.with_extension("away")).expect("moved");
+    closed(&stage, "vault-locked").await;
+    only_reads(&hooks).await;
+    let note = hooks.run("again", "read_file", json!({"path": NOTE})).await.expect("reading goes on").to_string();
+    assert!(!note.contains(&stage.secrets.database), "the index is forgotten while the vault is away");
+    no_model(&stage, &hooks).await;
+    stage.strike().await.expect("everything stops");
+}
+
+/// Without the vault's values nothing can be redacted, so the agent reads nothing and nothing of its calls is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vault_that_was_never_read_leaves_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let (stage, _) = super::stage(folder.path()).await;
     let key = folder.path().join("tenant/vault.key");
     fs::rename(&key, key.with_extension("away")).expect("moved");
-    let hooks = restart(&stage, "vault-locked").await;
-    only_reads(&hooks).await;
-    no_model(&stage, &hooks).await;
+    let hooks = restart(&stage, "vault-unread").await;
+    let (_, read) = hooks.propose("read", "read_file", json!({"path": NOTE})).await.expect("an answer");
+    assert_eq!(read["decision"], "deny", "{read}");
+    let told = json!({"command": format!("cat {}", stage.secrets.newsletter)});
+    let (_, shell) = hooks.propose("shell", "shell", told).await.expect("an answer");
+    assert_eq!(shell["decision"], "deny", "{shell}");
+    nothing_at_all(&stage, &hooks).await;
+    // What the hub heard of these calls holds nothing of them.
+    let (_, leaks) = wardkeep_tests::story::plot::leaks(&stage).expect("searched");
+    assert_eq!(leaks, []);
     stage.strike().await.expect("everything stops");
 }
 

@@ -34,6 +34,17 @@ async fn an_edit_a_gap_and_a_cut_end_are_found() {
     })
     .await
     .expect("reported");
+    // The first thing after a connection is a checkpoint, which the hub confirms.
+    stage.tenant.service.kill().expect("killed");
+    let kept = stage.tenant.state().join("gate/checkpoint.json");
+    wait("a confirmed checkpoint of that length", || async {
+        let Ok(text) = std::fs::read_to_string(&kept) else { return Ok(None) };
+        let kept: serde_json::Value = serde_json::from_str(&text)?;
+        Ok((kept["length"].as_u64() >= Some(length)).then_some(()))
+    })
+    .await
+    .expect("kept");
+    let gate = stage.tenant.state().join("gate");
     stage.tenant.service.stop().await.expect("the daemon stops");
     let path = folder.path().join("tenant/state/gate/gate.db");
     let saved = std::fs::read(&path).expect("read");
@@ -43,9 +54,10 @@ async fn an_edit_a_gap_and_a_cut_end_are_found() {
         "UPDATE audit SET call = replace(call, 'c1', 'c9') WHERE call LIKE '%/c1'",
         "UPDATE audit SET kind = 'call-denied' WHERE number = (SELECT max(number) FROM audit)",
         "DELETE FROM audit WHERE number = 3",
+        "DELETE FROM audit WHERE number > 4",
     ] {
         forge(&path, sql);
-        let verdict = wardkeep_safety::audit::verify(&path);
+        let verdict = wardkeep_safety::audit::verify_folder(&gate);
         assert!(verdict.is_err(), "{sql}: {verdict:?}");
         std::fs::write(&path, &saved).expect("put back");
     }

@@ -66,7 +66,14 @@ impl Store {
                     "SELECT COUNT(*) FROM audit_checkpoints WHERE tenant_id = $1 AND key_digest = $2 AND length = $3 AND head <> $4",
                     args![tenant, checkpoint.key, checkpoint.length, checkpoint.head],
                 )?;
-                let consistent = other.map_or(Ok(0_i64), |mut row| row.next())? == 0;
+                let same_row = other.map_or(Ok(0_i64), |mut row| row.next())? == 0;
+                // A chain only grows: shorter than one that was signed earlier means that rows were cut off. One that was
+                // signed earlier and comes later is only late.
+                let longer = tx.first(
+                    "SELECT COUNT(*) FROM audit_checkpoints WHERE tenant_id = $1 AND key_digest = $2 AND length > $3 AND at_ms < $4",
+                    args![tenant, checkpoint.key, checkpoint.length, checkpoint.at],
+                )?;
+                let consistent = same_row && longer.map_or(Ok(0_i64), |mut row| row.next())? == 0;
                 tx.execute(
                     "INSERT INTO audit_checkpoints (tenant_id, key_digest, length, head, at_ms, signature, received_ms, consistent) \
                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (tenant_id, key_digest, length, head) DO NOTHING",

@@ -462,8 +462,10 @@ async fn a_rewritten_history_is_flagged(db: Db) {
         let outcome = store.put_checkpoint(tenant, checkpoint(length, head), NOW).await.unwrap();
         assert_eq!((outcome.length, outcome.consistent), (highest, consistent), "{length} {head}");
     }
+    let cut = Checkpoint { at: NOW.plus(HOUR), ..checkpoint(8, "d") };
+    assert!(!store.put_checkpoint(tenant, cut, NOW).await.unwrap().consistent, "a later one is shorter");
     assert!(store.audit_contradicted(&us, tenant).await.unwrap());
-    assert_eq!(store.checkpoints(&us, tenant, 9).await.unwrap().len(), 4, "the contradiction is kept beside the first");
+    assert_eq!(store.checkpoints(&us, tenant, 9).await.unwrap().len(), 5, "the contradiction is kept beside the first");
 }
 
 async fn an_activity_row_counts_once(db: Db) {

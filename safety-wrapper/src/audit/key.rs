@@ -59,6 +59,14 @@ impl AuditKey {
         }
     }
 
+    /// Reads the key; makes none.
+    ///
+    /// # Errors
+    /// See [`KeyError`].
+    pub fn existing(path: &Path) -> Result<Self, KeyError> {
+        Self::read(File::open(path).map_err(|source| KeyError::File { path: path.to_owned(), source })?, path)
+    }
+
     fn read(mut open: File, path: &Path) -> Result<Self, KeyError> {
         let file = |source| KeyError::File { path: path.to_owned(), source };
         if open.metadata().map_err(file)?.mode() & 0o077 != 0 {

@@ -7,7 +7,7 @@ use rusqlite::Transaction;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use wardkeep_policy::action::Call;
-use wardkeep_policy::{Action, Class, Decision, Factor, Fired, decide_for, render};
+use wardkeep_policy::{Action, Class, Closed, Decision, Factor, Fired, decide_for, render};
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::{AgentName, CallId, PermitId, SessionId};
 use wardkeep_proto::limits::{APPROVE_BY, USE_BY};
@@ -108,6 +108,12 @@ impl Gate {
     fn judge(&self, key: CallKey, action: Action) -> Result<Judged, GateError> {
         let now = self.now();
         let digest = action.digest();
+        // Nothing of a call is written down or sent while its text cannot be redacted.
+        if self.posture_for(&action.agent).has(Closed::VaultUnread) {
+            let closed = Closed::VaultUnread;
+            let why = format!("{} ({closed}): {}", closed.why(), closed.what_to_do());
+            return Ok(Judged { row: self.refused(key, "unread", digest, vec![why]), approval: None });
+        }
         let tool = action.tool.clone();
         // By construction: what is shown, sent and logged is made from the redacted action only.
         let (shown, raw) = match redact_action(&self.parts.redaction.load(), &action) {

@@ -110,6 +110,21 @@ impl Gate {
         Ok(Checkpoint::sign(head, self.parts.tenant, self.now(), &self.key)?)
     }
 
+    /// Keeps a checkpoint that the hub has confirmed beside the log, so that a cut end shows on this server too.
+    ///
+    /// # Errors
+    /// When it cannot be written; the one before stays.
+    pub async fn keep_checkpoint(&self, checkpoint: &Checkpoint) -> std::io::Result<()> {
+        let (path, bytes) = (self.state_dir.join(audit::KEPT), serde_json::to_vec(checkpoint)?);
+        let written = tokio::task::spawn_blocking(move || {
+            let beside = path.with_extension("new");
+            std::fs::write(&beside, bytes)?;
+            std::fs::File::open(&beside)?.sync_all()?;
+            std::fs::rename(&beside, &path)
+        });
+        written.await.map_err(std::io::Error::other)?
+    }
+
     /// The public key of checkpoints, 32 bytes.
     #[must_use]
     pub fn audit_key(&self) -> &[u8] {

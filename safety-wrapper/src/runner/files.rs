@@ -96,7 +96,17 @@ pub(super) fn write(spec: &RunSpec, path: &str, content: &str) -> Result<Raw, Re
 pub(super) fn delete(spec: &RunSpec, path: &str) -> Result<Raw, Refused> {
     let beneath = Beneath::new(spec, path)?;
     let (parent, name) = beneath.parent(path, Missing::Refuse)?;
-    delete_entry(parent.as_fd(), name, 0).map_err(|e| say(path, &e))?;
+    if path.ends_with('/') {
+        delete_entry(parent.as_fd(), name, 0).map_err(|e| say(path, &e))?;
+    } else if let Err(error) = unlinkat(&parent, name, AtFlags::empty()) {
+        // The policy judged the loss of one file; a whole folder is another, graver call.
+        return Err(match error {
+            Errno::ISDIR | Errno::PERM => {
+                format!("{path} is a folder and was kept; to delete it with everything in it, name it {path}/")
+            }
+            error => say(path, &error.into()),
+        });
+    }
     Ok(Raw::ok(format!("Deleted {path}.")))
 }
 

@@ -323,7 +323,7 @@ fn deleting_a_link_or_a_folder_with_links_leaves_what_they_point_to() {
     symlink(&outside, ground.ws().join("link")).unwrap();
     std::fs::create_dir_all(ground.ws().join("tree/deep")).unwrap();
     symlink(&outside, ground.ws().join("tree/deep/link")).unwrap();
-    for path in ["link", "tree"] {
+    for path in ["link", "tree/"] {
         let result = ground.run(ground.spec(Work::FileDelete { path: path.to_owned() }));
         assert_eq!(result.status, RunStatus::Ok, "{path}: {}", result.output);
         assert!(std::fs::symlink_metadata(ground.ws().join(path)).is_err());
@@ -369,6 +369,21 @@ fn files_are_written_read_and_listed() {
     spec = ground.spec(Work::FileRead { path: "b.txt".to_owned() });
     spec.cwd = Some("new/deep".to_owned());
     assert_eq!(ground.run(spec).output, "key SECRET_REF(token)");
+}
+
+#[test]
+fn a_folder_goes_only_when_it_was_named_as_one() {
+    let ground = Ground::new();
+    std::fs::create_dir_all(ground.ws().join("d/e")).unwrap();
+    std::fs::write(ground.ws().join("d/e/f.txt"), "x").unwrap();
+    let delete = |path: &str| ground.run(ground.spec(Work::FileDelete { path: path.to_owned() }));
+    let refused = delete("d");
+    assert_eq!(refused.status, RunStatus::Failed);
+    assert!(refused.output.contains("name it d/"), "{}", refused.output);
+    assert!(ground.ws().join("d/e/f.txt").exists());
+    assert_eq!(delete("d/e/f.txt").status, RunStatus::Ok);
+    assert_eq!(delete("d/").status, RunStatus::Ok);
+    assert!(!ground.ws().join("d").exists());
 }
 
 #[test]

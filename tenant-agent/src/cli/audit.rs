@@ -15,10 +15,10 @@ use crate::unix_http::UnixClient;
 /// # Errors
 /// The configuration or the log cannot be read.
 pub async fn run(command: &AuditCommand, context: &mut Context<'_>) -> Result<ExitCode, CliError> {
-    let path = StateDir::existing(&context.config()?.state_dir).gate().join("gate.db");
+    let gate = StateDir::existing(&context.config()?.state_dir).gate();
     match command {
         AuditCommand::Verify { json } => {
-            let verified = audit::verify(&path);
+            let verified = audit::verify_folder(&gate);
             match (&verified, *json) {
                 (Ok(whole), true) => {
                     context.json(&json!({ "ok": true, "length": whole.length, "head": whole.head }))?

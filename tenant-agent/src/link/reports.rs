@@ -132,12 +132,14 @@ async fn report_checkpoint(parts: &LinkParts, client: &mut ReportClient<Channel>
         length: checkpoint.length,
         head: checkpoint.head.0.to_vec(),
         at_ms: checkpoint.at.millis(),
-        signature: checkpoint.signature,
-        audit_key: checkpoint.key,
+        signature: checkpoint.signature.clone(),
+        audit_key: checkpoint.key.clone(),
     });
     message.set_timeout(TIMEOUT);
     let receipt = client.audit_checkpoint(message).await.map_err(|s| s.to_string())?.into_inner();
-    if !receipt.consistent {
+    if receipt.consistent {
+        parts.spool.gate().keep_checkpoint(&checkpoint).await.map_err(|e| format!("it is not kept here: {e}"))?;
+    } else {
         tracing::error!(length = checkpoint.length, "the hub holds another history of this server: run `doctor`");
     }
     parts.state.send_modify(|state| {

@@ -259,7 +259,11 @@ async fn each_closed_state_stops_changes_and_names_itself() {
             _ => assert!(reasons_of(&answer).contains(closed.as_str()), "{answer:?}"),
         }
         let read = gate.before_tool_call(&office(), call("c2", "list_files", json!({"path": "."}))).await.unwrap();
-        assert!(matches!(read, Answer::Allow { class: Class::Green, .. }), "{closed}: {read:?}");
+        if *closed == Closed::VaultUnread {
+            assert!(reasons_of(&read).contains(closed.as_str()), "{read:?}");
+        } else {
+            assert!(matches!(read, Answer::Allow { class: Class::Green, .. }), "{closed}: {read:?}");
+        }
     }
 }
 
