@@ -1,7 +1,7 @@
 //! What an agent may do: the action model, the rules, the decision, and the signed bundle that carries them.
 //!
 //! * **Owns**: [`action`] (one canonical tool call and its digest), [`facts`] (what a call would do, read out of shell text,
-//!   arguments and URLs), [`rules`] (typed matchers over those facts), [`classify`], [`decide()`], [`render()`] (a call in words
+//!   arguments and URLs), [`rules`] (typed matchers over those facts), [`classify()`], [`decide()`], [`render()`] (a call in words
 //!   for people), [`bundle`] and [`signed`] (its DSSE envelope, the keys, rollback protection). `policy/default/*.toml` are
 //!   the rules we ship.
 //! * **Flows through it**: JSON arguments → [`Action`] → facts → [`Verdict`] → [`Decision`]. Every function is pure: the same
