@@ -3,10 +3,13 @@
 mod judge;
 mod launch;
 mod outbox;
+mod pins;
 mod resume;
 mod rule;
 mod session;
 mod work;
+
+pub(crate) use pins::Pin;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, DirBuilder, File, OpenOptions};

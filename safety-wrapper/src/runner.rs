@@ -11,6 +11,7 @@ mod http;
 mod output;
 mod program;
 mod sandbox;
+mod syscalls;
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -43,6 +44,17 @@ pub enum Sandbox {
     Off,
 }
 
+/// How far a program of a run reaches; files and requests are held by what they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Reach {
+    /// Reads the system and the workspace; writes its private folder only; has no sockets. All that Green may be, whatever
+    /// a rule overlooked.
+    Reads,
+    /// Writes the workspace and has a network.
+    Changes,
+}
+
 /// One run, complete. Holds secrets: never printed, wiped when dropped.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct RunSpec {
@@ -56,8 +68,8 @@ pub(crate) struct RunSpec {
     pub(crate) limit_ms: u64,
     pub(crate) output_bytes: usize,
     pub(crate) sandbox: Sandbox,
-    /// Whether a program may open TCP connections.
-    pub(crate) network: bool,
+    /// How far a program reaches.
+    pub(crate) reach: Reach,
     /// Name and value of every secret, to be redacted.
     pub(crate) redact: Vec<(String, String)>,
 }

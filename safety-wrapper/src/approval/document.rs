@@ -8,7 +8,7 @@ use wardkeep_proto::limits::USE_BY;
 use wardkeep_proto::time::Timestamp;
 use wardkeep_redaction::Engine;
 
-use crate::gate::BundleName;
+use crate::gate::{BundleName, Pin};
 use crate::store::StoreError;
 
 /// Tells this document from any other that is ever digested.
@@ -25,6 +25,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) factor: Factor,
     pub(crate) fired: &'a [Fired],
     pub(crate) bundle: BundleName,
+    /// The files it names, as they were.
+    pub(crate) files: &'a [Pin],
     pub(crate) nonce: [u8; 16],
     pub(crate) created: Timestamp,
     pub(crate) approve_by: Timestamp,
@@ -55,6 +57,7 @@ impl Draft<'_> {
             "factor": self.factor,
             "rules": rules,
             "bundle": {"version": self.bundle.version, "digest": self.bundle.digest},
+            "files": self.files,
             "nonce": data_encoding::HEXLOWER.encode(&self.nonce),
             "created_at_ms": self.created,
             "approve_by_ms": self.approve_by,

@@ -53,6 +53,7 @@ impl Gate {
     ) -> Result<Answer, GateError> {
         self.renew(agent);
         let Proposal { session, call, tool, args, cwd, wait_ms } = proposal;
+        self.without_secrets(&[("session", session.as_str()), ("call", call.as_str())])?;
         let key = key_of(agent, &session, &call);
         let judged = match Action::parse(agent.clone(), session, &tool, &args, cwd.as_deref()) {
             Ok(action) => self.judge(key.clone(), action)?,
@@ -151,7 +152,16 @@ impl Gate {
                 let approve_by = now.plus(APPROVE_BY);
                 row.state = CallState::Pending { approve_by };
                 self.fill_in(&mut row, class, Some(factor), &fired, &action);
+                let files = match self.pins(&action) {
+                    Ok(files) => files,
+                    Err(why) => {
+                        (row.action, row.factor) = (None, None);
+                        row.state = CallState::Denied { reasons: vec![self.clean(&why)], ruling: None };
+                        return Ok(Judged { row, approval: None });
+                    }
+                };
                 let draft = Draft {
+                    files: &files,
                     tenant: self.parts.tenant,
                     action_digest: digest,
                     shown: &shown,

@@ -12,6 +12,7 @@ use wardkeep_proto::time::Timestamp;
 use wardkeep_proto::waypoint::Waypoint;
 
 use super::judge::executor;
+use super::pins::Pin;
 use super::{Executed, Gate, GateError};
 use crate::call::{CallResult, CallState, Executor};
 use crate::runner::folder::Found;
@@ -156,8 +157,13 @@ impl Gate {
         };
         if let Some(digest) = row.approval {
             let document = self.read(move |conn| approvals::document(conn, digest)).await?;
-            if document.is_none_or(|document| Digest::plain(&document) != digest) {
+            let Some(document) = document.filter(|document| Digest::plain(document) == digest) else {
                 return over("the stored approval is not the one that was decided on");
+            };
+            let shown = serde_json::from_slice::<Pinned>(&document).map(|pinned| pinned.files);
+            let now = self.pins(&action);
+            if shown.ok().is_none_or(|shown| now.ok().as_ref() != Some(&shown)) {
+                return over("a file that the command names has changed since it was shown");
             }
         } else if approved {
             return over("the approval is missing");
@@ -212,6 +218,12 @@ impl Gate {
         }
         Ok(())
     }
+}
+
+/// The part of an approval document that is compared with the disk.
+#[derive(serde::Deserialize)]
+struct Pinned {
+    files: Vec<Pin>,
 }
 
 /// The right of one task to work on one permit.

@@ -32,6 +32,12 @@ impl Gate {
         {
             return Err(GateError::Invalid("runtime must be 1 to 128 bytes without control characters".to_owned()));
         }
+        let parent = start.parent_session.as_ref().map_or("", |parent| parent.as_str());
+        self.without_secrets(&[
+            ("session", start.session.as_str()),
+            ("parent_session", parent),
+            ("runtime", &start.runtime),
+        ])?;
         let now = self.now();
         let lease = Lease {
             agent: agent.clone(),
@@ -64,6 +70,14 @@ impl Gate {
             bundle: self.bundle_name()?,
             closed: self.posture_for(agent).iter().collect(),
         })
+    }
+
+    /// Names are stored and sent as they are, so none may hold what must not be told.
+    pub(super) fn without_secrets(&self, names: &[(&str, &str)]) -> Result<(), GateError> {
+        match names.iter().find(|(_, text)| self.clean(text) != **text) {
+            Some((what, _)) => Err(GateError::Invalid(format!("{what} holds a secret; choose another name"))),
+            None => Ok(()),
+        }
     }
 
     /// The bundle that counts now. Its digest covers the canonical JSON.
@@ -156,6 +170,7 @@ impl Gate {
     /// [`GateError::UnknownCall`] and [`GateError::NotRunnable`] where no decision allowed the call: a bypass, audited.
     pub async fn after_tool_call(&self, agent: &AgentName, after: AfterToolCall) -> Result<String, GateError> {
         self.renew(agent);
+        self.without_secrets(&[("session", after.session.as_str()), ("call", after.call.as_str())])?;
         let key = key_of(agent, &after.session, &after.call);
         let now = self.now();
         let output = self.clean(&after.output);
@@ -211,6 +226,7 @@ impl Gate {
     /// When it cannot be recorded.
     pub async fn llm_output(&self, agent: &AgentName, output: LlmOutput) -> Result<String, GateError> {
         self.renew(agent);
+        self.without_secrets(&[("session", output.session.as_str())])?;
         let clean = self.clean(&output.text);
         if !output.tool_calls.is_empty() {
             let now = self.now();

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use super::Gate;
 use crate::call::CallResult;
 use crate::runner::folder::{has_begun, read_result};
-use crate::runner::{Folder, GRACE, RunSpec, Work, http_target};
+use crate::runner::{Folder, GRACE, Reach, RunSpec, Work, http_target};
 
 /// How long a run may take.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -51,15 +51,15 @@ impl Gate {
             limit_ms: u64::try_from(LIMIT.as_millis()).unwrap_or(u64::MAX),
             output_bytes: OUTPUT,
             sandbox: self.parts.sandbox,
-            // A read has no business on the network; whatever has was judged for it.
-            network: class != Some(Class::Green),
+            // Green is held to reading, also where a rule was wrong about a program.
+            reach: if class == Some(Class::Green) { Reach::Reads } else { Reach::Changes },
             redact,
         };
         spec.work = self.work(action)?;
         Ok(spec)
     }
 
-    fn workspace(&self, action: &Action) -> Result<PathBuf, String> {
+    pub(super) fn workspace(&self, action: &Action) -> Result<PathBuf, String> {
         if matches!(action.call, Call::Http { .. }) {
             return Ok(self.runs.clone());
         }

@@ -58,7 +58,14 @@ fn try_run(
         .current_dir(&cwd)
         .env_clear()
         .env("PATH", PATH)
-        .env("HOME", &spec.workspace)
+        // Not the workspace: programs read their settings at home, and the agent writes there.
+        .env("HOME", tmp(&spec.folder))
+        // Reading a repository must not run its settings, nor write its index.
+        .env("GIT_OPTIONAL_LOCKS", "0")
+        .env("GIT_PAGER", "cat")
+        .env("GIT_CONFIG_COUNT", "1")
+        .env("GIT_CONFIG_KEY_0", "core.fsmonitor")
+        .env("GIT_CONFIG_VALUE_0", "false")
         .env("TMPDIR", tmp(&spec.folder))
         .env("LANG", "C.UTF-8")
         .envs(env)

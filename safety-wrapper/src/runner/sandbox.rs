@@ -8,7 +8,7 @@ use landlock::{
 };
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
-use super::{RunSpec, Sandbox, Work, tmp};
+use super::{Reach, RunSpec, Sandbox, Work, syscalls, tmp};
 
 /// The newest rules this build asks for; an older kernel enforces the part that it knows.
 const NEWEST: ABI = ABI::V6;
@@ -97,6 +97,11 @@ pub(super) fn enter(spec: &RunSpec) -> Result<(), String> {
     // First, so that no program gains back what is given up next.
     rustix::thread::set_no_new_privs(true).map_err(|e| format!("no_new_privs was refused: {e}"))?;
     confine(spec)?;
+    if spec.sandbox == Sandbox::Landlock {
+        // A request has no program: it may resolve a name and connect.
+        let reach = if matches!(spec.work, Work::Http { .. }) { Reach::Changes } else { spec.reach };
+        syscalls::filter(reach)?;
+    }
     drop_capabilities().map_err(|e| format!("capabilities could not be given up: {e}"))
 }
 
@@ -111,16 +116,18 @@ fn confine(spec: &RunSpec) -> Result<(), String> {
     match spec.sandbox {
         Sandbox::Off => Ok(()),
         Sandbox::Landlock => {
-            let writable: Vec<PathBuf> = match spec.work {
-                Work::Http { .. } => Vec::new(),
-                _ => vec![spec.workspace.clone(), tmp(&spec.folder)],
+            let writable: Vec<PathBuf> = match (&spec.work, spec.reach) {
+                (Work::Http { .. }, _) => Vec::new(),
+                (_, Reach::Reads) => vec![tmp(&spec.folder)],
+                (_, Reach::Changes) => vec![spec.workspace.clone(), tmp(&spec.folder)],
             };
             let tcp = match spec.work {
                 Work::Http { .. } => Tcp::Allowed,
-                Work::Program { .. } if spec.network => Tcp::Allowed,
+                Work::Program { .. } if spec.reach == Reach::Changes => Tcp::Allowed,
                 _ => Tcp::Refused,
             };
-            let readable: Vec<&Path> = SYSTEM.iter().map(Path::new).collect();
+            let own = (!matches!(spec.work, Work::Http { .. })).then_some(spec.workspace.as_path());
+            let readable: Vec<&Path> = SYSTEM.iter().map(Path::new).chain(own).collect();
             match restrict(&readable, &writable, tcp) {
                 Ok(RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced) => Ok(()),
                 Ok(RulesetStatus::NotEnforced) => {

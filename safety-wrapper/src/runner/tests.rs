@@ -55,7 +55,7 @@ impl Ground {
             limit_ms: 20_000,
             output_bytes: 64 * 1024,
             sandbox: Sandbox::Landlock,
-            network: false,
+            reach: Reach::Changes,
             redact: vec![("token".to_owned(), SECRET.to_owned())],
         }
     }
@@ -178,7 +178,8 @@ fn the_environment_is_ours_and_values_never_stand_in_arguments() {
         .filter(|name| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'))
         .collect();
     for name in names {
-        assert!(["PATH", "HOME", "TMPDIR", "LANG", "TOKEN", "PWD", "SHLVL", "_"].contains(&name), "{name}");
+        let ours = ["PATH", "HOME", "TMPDIR", "LANG", "TOKEN", "PWD", "SHLVL", "_"].contains(&name);
+        assert!(ours || name.starts_with("GIT_"), "{name}");
     }
 }
 
@@ -254,12 +255,48 @@ fn exit_codes_and_signals_are_told() {
 fn a_read_has_no_network() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let connect = format!("exec 3<>/dev/tcp/127.0.0.1/{port} && echo through");
     let ground = Ground::new();
-    assert_eq!(ground.shell(&connect).status, RunStatus::Failed);
-    let mut spec = ground.spec(shell(&connect));
-    spec.network = true;
-    assert_eq!(ground.run(spec).output, "through\n");
+    for (protocol, through) in [("tcp", "through\n"), ("udp", "through\n")] {
+        let connect = format!("exec 3<>/dev/{protocol}/127.0.0.1/{port} && echo through");
+        let mut spec = ground.spec(shell(&connect));
+        spec.reach = Reach::Reads;
+        assert_eq!(ground.run(spec).status, RunStatus::Failed, "{protocol}");
+        assert_eq!(ground.run(ground.spec(shell(&connect))).output, through, "{protocol}");
+    }
+}
+
+#[test]
+fn no_run_speaks_to_a_unix_socket() {
+    let ground = Ground::new();
+    // Where the daemon's own sockets are not, so that only the kind of socket is refused.
+    let path = ground.ws().join("socket");
+    let _listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    for reach in [Reach::Reads, Reach::Changes] {
+        let mut spec = ground.spec(program(&["perl", "-MSocket", "-e", PERL_CONNECT, path.to_str().unwrap()]));
+        spec.reach = reach;
+        let result = ground.run(spec);
+        assert_eq!(result.output, "Permission denied", "{reach:?}");
+    }
+}
+
+/// Prints why no Unix socket can be made, or that one is connected.
+const PERL_CONNECT: &str = "socket(my $s, AF_UNIX, SOCK_STREAM, 0) or do { print $!; exit }; \
+                            connect($s, sockaddr_un($ARGV[0])) or die $!; print 'connected'";
+
+#[test]
+fn a_read_writes_nothing_into_the_workspace() {
+    let ground = Ground::new();
+    std::fs::write(ground.ws().join("notes"), "kept").unwrap();
+    for text in ["echo x > new", "echo x > notes", "rm notes", "mv notes away", "mkdir d", "ln -s notes l"] {
+        let mut spec = ground.spec(shell(text));
+        spec.reach = Reach::Reads;
+        assert_eq!(ground.run(spec).status, RunStatus::Failed, "{text}");
+    }
+    assert_eq!(std::fs::read_to_string(ground.ws().join("notes")).unwrap(), "kept");
+    assert_eq!(std::fs::read_dir(ground.ws()).unwrap().count(), 1);
+    let mut spec = ground.spec(shell("cat notes; echo x > \"$TMPDIR/x\" && cat \"$TMPDIR/x\""));
+    spec.reach = Reach::Reads;
+    assert_eq!(ground.run(spec).output, "keptx\n");
 }
 
 #[test]

@@ -107,6 +107,7 @@ async fn the_document_says_everything_and_its_digest_covers_it() {
             "created_at_ms",
             "cwd",
             "factor",
+            "files",
             "format",
             "lines",
             "nonce",

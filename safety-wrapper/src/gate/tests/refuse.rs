@@ -45,6 +45,38 @@ async fn what_is_too_long_to_be_read_is_not_asked() {
 }
 
 #[tokio::test]
+async fn a_script_that_is_swapped_while_a_person_reads_does_not_run() {
+    for change in ["echo swapped >> ran", "echo run >> ran"] {
+        let world = World::new(Level::Supervised);
+        let gate = world.gate();
+        fs::write(world.ws().join("job.sh"), "echo run >> ran").unwrap();
+        let digest = digest_of(
+            &gate.before_tool_call(&office(), call("c1", "shell", json!({"command": "bash job.sh"}))).await.unwrap(),
+        );
+        fs::write(world.ws().join("job.sh"), change).unwrap();
+        gate.decide_approval(digest, ruling(Verdict::Approved)).await.unwrap();
+        let answer = settled(&gate, "c1").await;
+        if change == "echo run >> ran" {
+            assert_eq!((result_of(&answer).status, world.runs()), (RunStatus::Ok, 1), "{answer:?}");
+        } else {
+            assert!(reasons_of(&answer).contains("has changed"), "{answer:?}");
+            assert!(!world.ws().join("ran").exists());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_secret_in_a_name_is_refused_before_anything_is_stored() {
+    let world = World::new(Level::Trusted);
+    let gate = world.gate();
+    let named = call(SECRET, "list_files", json!({"path": "."}));
+    let answer = gate.before_tool_call(&office(), named).await;
+    assert!(matches!(&answer, Err(GateError::Invalid(why)) if !why.contains(SECRET)), "{answer:?}");
+    assert!(gate.activity_after(0, 10).await.unwrap().is_empty());
+    assert!(audit_kinds(&gate).await.is_empty());
+}
+
+#[tokio::test]
 async fn an_agent_that_the_policy_does_not_know_may_do_nothing() {
     let world = World::new(Level::Autonomous);
     let gate = world.gate();
@@ -210,6 +242,11 @@ async fn tampered(change: &'static str) -> (Answer, usize) {
     // Closed for the moment, so that the approved call is held until the rows are changed.
     world.posture.close(Closed::VaultLocked);
     gate.decide_approval(digest, ruling(Verdict::Approved)).await.unwrap();
+    // The launch that this began looks at the call, finds the machine closed and lets go; only then the rows change.
+    tokio::task::yield_now().await;
+    while !gate.launching().is_empty() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
     gate.write(move |tx| Ok(tx.execute_batch(change)?)).await.unwrap();
     world.posture.reopen(Closed::VaultLocked);
     gate.sweep().await.unwrap();
