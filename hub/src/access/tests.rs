@@ -3,9 +3,11 @@ use std::collections::BTreeSet;
 use axum::body::Body;
 use http::{Request, StatusCode, header};
 use utoipa::OpenApi as _;
+use wardkeep_proto::ids::TenantId;
 
 use super::*;
-use crate::testing::World;
+use crate::store::Caller;
+use crate::testing::{World, by_token};
 
 fn table() -> Vec<HttpLine> {
     HTTP.iter().chain(crate::pages::HTTP).cloned().collect()
@@ -79,6 +81,35 @@ async fn nobody_gets_past_a_guard_without_signing_in() {
             assert!(refused, "{method} {path} {wrong:?}: {status}");
         }
     }
+}
+
+#[tokio::test]
+async fn another_organisations_tenant_is_nowhere() {
+    let world = World::new().await;
+    let theirs = world.tenant("bakery", "bakery").await;
+    let unknown = TenantId::new(world.app().clock.now(), world.outside.chance.as_ref());
+    let publisher = &world.app().publisher;
+    publisher.publish(&Caller::Operator, "ada", theirs, crate::policies::EXAMPLE).await.expect("published");
+    let ada = world.api_token(&world.user("ada", Some("bakery")).await).await;
+    let eve = world.api_token(&world.user("eve", Some("butcher")).await).await;
+    let routes: Vec<_> = table().into_iter().filter(|(_, path, _)| path.contains("/tenants/{")).collect();
+    assert!(routes.len() >= 5, "too few routes were tried: {routes:?}");
+    for (method, path, _) in routes {
+        let status = async |tenant: &str, token: &str| {
+            let path = path.replace("{tenant}", tenant).replace("{name}", tenant);
+            world.send(by_token(method.clone(), &path, token, r#"{"kind":"run_doctor"}"#)).await.0
+        };
+        // The pages name a tenant by its name, the API by its id.
+        let by_name = path.contains("{name}");
+        let own = if by_name { "bakery".to_owned() } else { theirs.to_string() };
+        for nowhere in [own.clone(), unknown.to_string(), "x".to_owned()] {
+            assert_eq!(status(&nowhere, &eve).await, StatusCode::NOT_FOUND, "{method} {path} {nowhere}");
+        }
+        let found = status(&own, &ada).await;
+        assert!(found.is_success(), "{method} {path} of the own tenant: {found}");
+    }
+    let ordered = world.app().store.commands(&Caller::Operator, theirs, 9).await.expect("read");
+    assert!(ordered.iter().all(|command| command.ordered_by == "ada"), "{ordered:?}");
 }
 
 #[tokio::test]

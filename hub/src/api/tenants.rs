@@ -212,15 +212,18 @@ pub struct CommandList {
 }
 
 /// The newest commands of a tenant.
-#[utoipa::path(get, path = "/api/v1/tenants/{tenant}/commands", params(("tenant" = String, Path, description = "id")), responses((status = 200, body = CommandList), (status = 401, body = ErrorBody)))]
+#[utoipa::path(get, path = "/api/v1/tenants/{tenant}/commands", params(("tenant" = String, Path, description = "id")), responses((status = 200, body = CommandList), (status = 404, body = ErrorBody)))]
 pub(super) async fn commands(
     session: Session,
     State(store): State<Store>,
     State(clock): State<SharedClock>,
     Path(tenant): Path<String>,
 ) -> Result<Json<CommandList>, Refusal> {
-    let commands = store.commands(&session.caller(), id(&tenant)?, super::LIMIT).await?;
-    let now = clock.now();
+    let (caller, tenant, now) = (session.caller(), id(&tenant)?, clock.now());
+    if store.tenant(&caller, tenant, now).await?.is_none() {
+        return Err(Refusal::NotFound);
+    }
+    let commands = store.commands(&caller, tenant, super::LIMIT).await?;
     Ok(Json(CommandList { commands: commands.into_iter().map(|command| CommandView::of(command, now)).collect() }))
 }
 
