@@ -12,6 +12,7 @@ use crate::app::SharedClock;
 use crate::events::{Change, Events};
 use crate::keys::DecisionKey;
 use crate::link::Links;
+use crate::reading::{Barred, Reading};
 use crate::store::approvals::{Approval, NotDecided, Origin, Ruling, Verdict};
 use crate::store::users::User;
 use crate::store::{Caller, Store, StoreError};
@@ -30,6 +31,9 @@ pub enum DecideError {
     /// The hub alone cannot approve this class.
     #[error("a critical call needs a passkey, which this version cannot ask for yet; it can only be denied")]
     NeedsPasskey,
+    /// What a person cannot read, a person cannot approve.
+    #[error("this hub cannot read all of this call, so it can only be denied; update the hub, or decide on the server")]
+    Unreadable,
     /// The note is too long.
     #[error("a note has at most {NOTE_CHARS} characters")]
     Note,
@@ -98,10 +102,12 @@ impl Decisions {
             return Err(DecideError::Note);
         }
         let found = self.store.approval(caller, digest).await?.ok_or(NotDecided::Unknown)?;
-        let document = found.json();
-        let needs_passkey = document["factor"] == "passkey" || document["class"] == "critical_red";
-        if verdict == Verdict::Approved && needs_passkey {
-            return Err(DecideError::NeedsPasskey);
+        if verdict == Verdict::Approved {
+            match Reading::of(&found.json()).barred {
+                Some(Barred::Passkey) => return Err(DecideError::NeedsPasskey),
+                Some(Barred::Unreadable) => return Err(DecideError::Unreadable),
+                None => {}
+            }
         }
         let at = self.clock.now();
         let ruling = Ruling { verdict, by: by.to_owned(), at, note: note.to_owned(), origin: Origin::Hub };

@@ -21,6 +21,7 @@ pub mod keys;
 pub mod link;
 pub mod pages;
 pub mod policies;
+pub mod reading;
 pub mod seal;
 pub mod serve;
 pub mod store;

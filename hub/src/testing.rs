@@ -134,14 +134,22 @@ impl World {
 
 /// A document as a tenant makes it, as far as the hub reads it.
 pub(crate) fn approval(tenant: TenantId, class: &str, now: Timestamp) -> NewApproval {
-    let document = serde_json::json!({ "tenant": tenant, "class": class, "title": "Send a mail" }).to_string();
+    let document = serde_json::json!({
+        "tenant": tenant,
+        "class": class,
+        "title": "List files",
+        "agent": "helper",
+        "session": "s-1",
+        "tool": "shell",
+        "call": { "kind": "shell", "command": "ls" },
+    });
+    asked(document.to_string().as_bytes(), now)
+}
+
+/// A request with this document, whatever it says.
+pub(crate) fn asked(document: &[u8], now: Timestamp) -> NewApproval {
     let approve_by = now.plus(Duration::from_secs(3600));
-    NewApproval {
-        digest: Digest::plain(document.as_bytes()),
-        document: document.into_bytes(),
-        created: now,
-        approve_by,
-    }
+    NewApproval { digest: Digest::plain(document), document: document.to_vec(), created: now, approve_by }
 }
 
 /// A request with a bearer token.

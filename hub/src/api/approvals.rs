@@ -189,6 +189,7 @@ impl From<DecideError> for Refusal {
                 Self::Conflict { code: "already_decided", message }
             }
             DecideError::NeedsPasskey => Self::Conflict { code: "needs_passkey", message },
+            DecideError::Unreadable => Self::Conflict { code: "unreadable", message },
             DecideError::Note => Self::Invalid(message),
             DecideError::Store(error) => Self::Internal(error),
         }

@@ -1,7 +1,7 @@
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::testing::{World, by_token};
+use crate::testing::{World, asked, by_token};
 
 async fn call(world: &World, token: &str, method: Method, path: &str, body: Value) -> (StatusCode, Value) {
     let text = if body.is_null() { String::new() } else { body.to_string() };
@@ -22,6 +22,7 @@ async fn a_user_of_another_organisation_finds_nothing() {
     for path in [
         format!("/api/v1/tenants/{tenant}"),
         format!("/api/v1/tenants/{tenant}/policy"),
+        format!("/api/v1/tenants/{tenant}/commands"),
         format!("/api/v1/approvals/{digest}"),
     ] {
         assert_eq!(get(&world, &eve, &path).await.0, StatusCode::NOT_FOUND, "{path}");
@@ -32,7 +33,6 @@ async fn a_user_of_another_organisation_finds_nothing() {
         (format!("/api/v1/approvals?tenant={tenant}"), "approvals"),
         (format!("/api/v1/activity?tenant={tenant}"), "activity"),
         (format!("/api/v1/usage?tenant={tenant}"), "usage"),
-        (format!("/api/v1/tenants/{tenant}/commands"), "commands"),
     ] {
         assert_eq!(get(&world, &eve, &path).await.1[key], json!([]), "{path}");
     }
@@ -80,6 +80,31 @@ async fn late_and_critical_calls_are_not_approved() {
     let (status, body) = call(&world, &ada, Method::POST, &path, json!({"verdict": "approved"})).await;
     assert_eq!((status, &body["error"]["code"]), (StatusCode::CONFLICT, &json!("late")));
     assert_eq!(get(&world, &ada, &format!("/api/v1/approvals/{red}")).await.1["state"], "expired");
+}
+
+#[tokio::test]
+async fn what_the_hub_cannot_read_is_denied_or_not_decided() {
+    let world = World::new().await;
+    let tenant = world.tenant("bakery", "bakery").await;
+    let ada = world.api_token(&world.user("ada", Some("bakery")).await).await;
+    let mut digests = vec![world.approval(tenant, "violet").await];
+    let no_call = format!(r#"{{"tenant":"{tenant}","class":"red"}}"#);
+    for document in [no_call.as_bytes(), b"{}", b"[]", b"\"red\"", b"nonsense", b"\xff", b""] {
+        let new = asked(document, world.app().clock.now());
+        digests.push(new.digest);
+        world.app().store.put_approval(tenant, new, world.app().clock.now()).await.expect("stored");
+    }
+    for digest in digests {
+        let path = format!("/api/v1/approvals/{digest}/decision");
+        let (status, body) = call(&world, &ada, Method::POST, &path, json!({"verdict": "approved"})).await;
+        assert_eq!((status, &body["error"]["code"]), (StatusCode::CONFLICT, &json!("unreadable")), "{digest}");
+        assert_eq!(get(&world, &ada, &format!("/api/v1/approvals/{digest}")).await.1["state"], "pending");
+        let (status, body) = call(&world, &ada, Method::POST, &path, json!({"verdict": "denied"})).await;
+        assert_eq!((status, &body["state"]), (StatusCode::OK, &json!("denied")), "{digest}");
+    }
+    let path = format!("/api/v1/approvals/{}/decision", world.approval(tenant, "red").await);
+    let (status, body) = call(&world, &ada, Method::POST, &path, json!({"verdict": "approved"})).await;
+    assert_eq!((status, &body["state"]), (StatusCode::OK, &json!("approved")), "a call that can be read");
 }
 
 #[tokio::test]

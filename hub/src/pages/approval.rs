@@ -208,6 +208,7 @@ pub(super) async fn decide(
         Err(DecideError::NotDecided(NotDecided::Late)) => "late",
         Err(DecideError::NotDecided(NotDecided::AlreadyDecided(_))) => "decided",
         Err(DecideError::NeedsPasskey) => "passkey",
+        Err(DecideError::Unreadable) => "unreadable",
         Err(DecideError::Note) => "note",
     };
     Ok(Redirect::to(&Link::Refused(&digest, why).to_string()).into_response())
@@ -221,6 +222,7 @@ fn refused(why: &str) -> Option<Notice> {
         "passkey" => {
             "Your approval was not taken: a critical call needs a passkey, which this version cannot ask for yet."
         }
+        "unreadable" => "Your approval was not taken: this hub cannot read all of this call.",
         "note" => "Your decision was not taken: the note is too long.",
         _ => return None,
     };

@@ -4,10 +4,11 @@
 //! does not know is still shown, because the whole document stands on the approval's page.
 
 use serde_json::Value;
-use wardkeep_policy::{Action, Class};
+use wardkeep_policy::Class;
 
 use super::call::CallView;
 use super::exact::Exact;
+use crate::reading::{Barred, Reading};
 use crate::store::approvals::Approval;
 
 /// What a document says.
@@ -25,12 +26,10 @@ pub struct Document {
     pub reasons: Vec<Reason>,
     /// The call in words and exactly.
     pub call: CallView,
-    /// False when the call is not one that this hub knows how to show.
-    pub readable: bool,
     /// What tells it from others in a list; empty when the call cannot be read.
     pub glance: Exact,
-    /// A passkey must sign it.
-    pub passkey: bool,
+    /// Why it cannot be approved here.
+    pub bar: Option<Barred>,
 }
 
 /// One rule that fired.
@@ -46,14 +45,14 @@ impl Document {
     /// Why it cannot be approved on these pages; what a person cannot read, a person cannot approve.
     #[must_use]
     pub const fn barred(&self) -> Option<&'static str> {
-        if self.passkey {
-            Some("This call is critical: approving it takes a passkey, which this version cannot ask for yet.")
-        } else if !self.readable || self.class.is_none() {
-            Some(
+        match self.bar {
+            Some(Barred::Passkey) => {
+                Some("This call is critical: approving it takes a passkey, which this version cannot ask for yet.")
+            }
+            Some(Barred::Unreadable) => Some(
                 "This hub cannot read all of this call, so it cannot be approved here. Update the hub, or decide on the server.",
-            )
-        } else {
-            None
+            ),
+            None => None,
         }
     }
 
@@ -61,9 +60,8 @@ impl Document {
     #[must_use]
     pub fn of(approval: &Approval) -> Self {
         let json = approval.json();
-        let action = action(&json);
+        let Reading { action, class, barred } = Reading::of(&json);
         let text = |key: &str| json[key].as_str().unwrap_or_default().to_owned();
-        let class = json["class"].as_str().and_then(|class| class.parse().ok());
         let call = match &action {
             Some(action) => CallView::of(action),
             None => CallView::unread(&text("title"), &String::from_utf8_lossy(&approval.document)),
@@ -73,21 +71,13 @@ impl Document {
             agent: known(action.as_ref().map(|action| action.agent.to_string()), "agent"),
             session: known(action.as_ref().map(|action| action.session.to_string()), "session"),
             tool: known(action.as_ref().map(|action| action.tool.clone()), "tool"),
-            passkey: class == Some(Class::CriticalRed) || json["factor"].as_str() == Some("passkey"),
             class,
             reasons: reasons(&json),
-            readable: action.is_some(),
+            bar: barred,
             glance: action.as_ref().map(CallView::glance).unwrap_or_default(),
             call,
         }
     }
-}
-
-/// The parts of the document that are the call.
-fn action(json: &Value) -> Option<Action> {
-    let fields = ["agent", "session", "tool", "call", "cwd"].iter();
-    let own = fields.filter_map(|key| json.get(key).map(|value| ((*key).to_owned(), value.clone()))).collect();
-    serde_json::from_value(Value::Object(own)).ok()
 }
 
 fn reasons(json: &Value) -> Vec<Reason> {
