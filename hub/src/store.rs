@@ -13,6 +13,7 @@ pub(crate) mod conformance;
 pub mod db;
 pub mod enrolment;
 pub mod keys;
+mod odd;
 pub mod organisations;
 pub mod policies;
 pub mod status;
@@ -83,13 +84,14 @@ pub struct Store {
     db: Db,
     /// Names this process in `changes`, so that it does not hear itself.
     origin: std::sync::Arc<str>,
+    odd: odd::OddRows,
 }
 
 impl Store {
     /// A store over an open database. `origin` names this process among those that share the database.
     #[must_use]
     pub fn new(db: Db, origin: &str) -> Self {
-        Self { db, origin: origin.into() }
+        Self { db, origin: origin.into(), odd: odd::OddRows::default() }
     }
 }
 

@@ -20,7 +20,6 @@ use super::enrolment::{tenant, unavailable};
 use super::registry::Seat;
 use super::wire::{self, InvalidMessage};
 use crate::events::Change;
-use crate::store::Caller;
 use crate::store::status::{Refused, Status};
 
 /// The hello must come in this time.
@@ -350,7 +349,7 @@ impl Stream {
     /// Sends what the rows say the tenant has not confirmed, each once on this stream.
     async fn sync(&mut self) -> Result<(), End> {
         let (tenant, store) = (self.tenant, self.parts.store.clone());
-        let policy = store.policy(&Caller::Tenant(tenant), tenant).await.map_err(|error| unavailable(&error))?;
+        let policy = store.desired_policy(tenant).await.map_err(|error| unavailable(&error))?;
         if let Some(policy) = policy
             && policy.version > self.status.generation.max(self.sent_generation)
         {

@@ -1,5 +1,7 @@
 //! A real client over mutual TLS, in this process.
 
+mod damage;
+
 use std::time::Duration;
 
 use rcgen::{CertificateParams, KeyPair};

@@ -298,11 +298,13 @@ impl Store {
             .await
     }
 
-    /// Decisions that `tenant` has not confirmed, oldest first: sent again at each attach.
+    /// Decisions that `tenant` has not confirmed, oldest first: sent again at each attach. One that cannot be understood
+    /// is left out: the others must reach the tenant.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn open_decisions(&self, tenant: TenantId) -> Result<Vec<OpenDecision>, StoreError> {
+        let odd = self.odd.clone();
         self.db
             .read("open_decisions", move |tx| {
                 let rows = tx.query(
@@ -311,11 +313,10 @@ impl Store {
                      ORDER BY decided_ms",
                     args![tenant],
                 )?;
-                let decision = |mut row: Row| {
+                odd.skip(rows, |row| {
                     let (digest, signature) = (row.next()?, row.next()?);
-                    Ok(OpenDecision { digest, signature, ruling: ruling(&mut row)?.ok_or_else(|| row.wrong())? })
-                };
-                rows.into_iter().map(decision).collect()
+                    Ok(OpenDecision { digest, signature, ruling: ruling(row)?.ok_or_else(|| row.wrong())? })
+                })
             })
             .await
     }
@@ -347,7 +348,8 @@ impl Store {
             .await
     }
 
-    /// Moves an approval forward on the tenant's word. False when it stands there already or further on.
+    /// Moves an approval forward on the tenant's word. False when it stands there already or further on, or cannot be
+    /// understood.
     ///
     /// Who decided first is the tenant's to say, because only there the call runs: where its word contradicts the decision
     /// stored here, its word is what happened, so it is what is shown.
@@ -355,9 +357,12 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn put_progress(&self, tenant: TenantId, progress: Progress) -> Result<bool, StoreError> {
+        let odd = self.odd.clone();
         self.db
             .run_tx("put_progress", move |tx| {
-                let Some(now) = approval(tx, Caller::Tenant(tenant), progress.digest)? else { return Ok(false) };
+                let now = approval(tx, Caller::Tenant(tenant), progress.digest);
+                let now = odd.or_nothing(&progress.digest.to_string(), now)?.flatten();
+                let Some(now) = now else { return Ok(false) };
                 let to = progress.state;
                 if !now.state.kind().may_become(to) && !now.is_corrected_by(to) {
                     return Ok(false);

@@ -165,12 +165,12 @@ impl Store {
             .await
     }
 
-    /// Commands that `tenant` has not confirmed and may still start, oldest first.
+    /// Commands that `tenant` has not confirmed and may still start, oldest first. One that cannot be understood is left out.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn open_commands(&self, tenant: TenantId, now: Timestamp) -> Result<Vec<Command>, StoreError> {
-        let caller = Caller::Tenant(tenant);
+        let (caller, odd) = (Caller::Tenant(tenant), self.odd.clone());
         self.db
             .read("open_commands", move |tx| {
                 let rows = tx.query(
@@ -179,7 +179,7 @@ impl Store {
                     ),
                     asked_by![caller, now],
                 )?;
-                rows.into_iter().map(|mut row| Command::of(&mut row)).collect()
+                odd.skip(rows, Command::of)
             })
             .await
     }

@@ -59,8 +59,9 @@ impl Tx<'_> {
                 columns.push(match row.get_ref(at).map_err(fail)? {
                     rusqlite::types::ValueRef::Null => Value::Null,
                     rusqlite::types::ValueRef::Integer(int) => Value::Int(int),
+                    // What is no text is a fault of its row, not of the rows beside it.
                     rusqlite::types::ValueRef::Text(text) => {
-                        Value::Text(String::from_utf8(text.to_vec()).map_err(|_| StoreError::Row { query: sql })?)
+                        String::from_utf8(text.to_vec()).map_or_else(|odd| Value::Blob(odd.into_bytes()), Value::Text)
                     }
                     rusqlite::types::ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
                     rusqlite::types::ValueRef::Real(_) => return Err(StoreError::Row { query: sql }),

@@ -109,6 +109,15 @@ impl Store {
             .await
     }
 
+    /// What `tenant` should run: its newest version. None when that cannot be understood: an older one is not desired.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn desired_policy(&self, tenant: TenantId) -> Result<Option<PolicyVersion>, StoreError> {
+        let newest = self.policy(&Caller::Tenant(tenant), tenant).await.transpose();
+        Ok(newest.map(|newest| self.odd.or_nothing(&tenant.to_string(), newest)).transpose()?.flatten())
+    }
+
     /// Versions of `tenant`, newest first.
     ///
     /// # Errors
@@ -131,12 +140,12 @@ impl Store {
             .await
     }
 
-    /// Newest versions that expire before `before`: due to be signed again.
+    /// Newest versions that expire before `before`: due to be signed again. One that cannot be understood is left out.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn policies_expiring(&self, before: Timestamp) -> Result<Vec<PolicyVersion>, StoreError> {
-        let caller = Caller::Operator;
+        let (caller, odd) = (Caller::Operator, self.odd.clone());
         self.db
             .read("policies_expiring", move |tx| {
                 let rows = tx.query(
@@ -145,7 +154,7 @@ impl Store {
                     ),
                     asked_by![caller, before],
                 )?;
-                rows.into_iter().map(|mut row| PolicyVersion::of(&mut row)).collect()
+                odd.skip(rows, PolicyVersion::of)
             })
             .await
     }

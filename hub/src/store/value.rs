@@ -166,6 +166,16 @@ impl Row {
         Self { query, columns: columns.into_iter() }
     }
 
+    /// What finds the row again: the text and the numbers among its first two columns. Before any is taken.
+    pub(crate) fn key(&self) -> String {
+        let parts = self.columns.as_slice().iter().take(2).filter_map(|value| match value {
+            Value::Text(text) => Some(text.chars().take(80).collect()),
+            Value::Int(int) => Some(int.to_string()),
+            Value::Null | Value::Blob(_) => None,
+        });
+        parts.collect::<Vec<String>>().join(" ")
+    }
+
     /// The next column as a domain value.
     pub(crate) fn next<T: FromValue>(&mut self) -> Result<T, StoreError> {
         self.columns.next().and_then(T::from_value).ok_or(StoreError::Row { query: self.query })
