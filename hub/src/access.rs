@@ -105,9 +105,9 @@ impl Routes {
     }
 
     fn add(mut self, method: Method, path: &'static str, access: Access, route: MethodRouter<App>) -> Self {
-        let app = self.app.clone();
+        let (app, line) = (self.app.clone(), (method.clone(), access));
         let guard = axum::middleware::from_fn(move |request: Request, next: Next| {
-            auth::guard(app.clone(), access, request, next)
+            auth::guard(app.clone(), line.clone(), request, next)
         });
         self.router = self.router.route(path, route.layer(guard));
         self.lines.push((method, path, access));

@@ -223,15 +223,17 @@ fn cookie_of<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     pairs.find(|(key, value)| *key == name && !value.is_empty()).map(|(_, value)| value)
 }
 
-/// Lets a request through to its handler, or answers for it.
-pub(crate) async fn guard(app: App, access: Access, mut request: Request, next: Next) -> Response {
+/// Lets a request through to its handler, or answers for it. It also stands before the answer to a method that the path
+/// does not have, so it is told which one the route is for.
+pub(crate) async fn guard(app: App, (method, access): (Method, Access), mut request: Request, next: Next) -> Response {
     let refuse = |refusal: Refusal, request: &Request| refusal.answer(request.uri().path());
     let write = request.method() != Method::GET && request.method() != Method::HEAD;
     if access == Access::TokenHolder {
         if write && !csrf::same_site(request.headers(), &app.web) {
             return refuse(Refusal::Csrf, &request);
         }
-        if write && !app.limiter.admit(limiter::peer(&request), app.clock.now()) {
+        // What reaches no handler tries no token.
+        if write && *request.method() == method && !app.limiter.admit(limiter::peer(&request), app.clock.now()) {
             return refuse(Refusal::TooMany, &request);
         }
     }

@@ -26,9 +26,18 @@ impl LoginLimiter {
         Self::default()
     }
 
+    /// Whether one more attempt would be admitted; counts nothing. For requests that turn out to be attempts only later.
+    pub fn allows(&self, from: Option<IpAddr>, now: Timestamp) -> bool {
+        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match seen.get(&address(from)) {
+            Some((start, count)) => now.since(*start) >= WINDOW || *count < ATTEMPTS,
+            None => seen.len() < ADDRESSES || seen.values().any(|(start, _)| now.since(*start) >= WINDOW),
+        }
+    }
+
     /// Counts an attempt; false when there were too many. An unknown address is its own, shared one.
     pub fn admit(&self, from: Option<IpAddr>, now: Timestamp) -> bool {
-        let from = from.unwrap_or(IpAddr::from([0, 0, 0, 0]));
+        let from = address(from);
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.len() >= ADDRESSES {
             seen.retain(|_, (start, _)| now.since(*start) < WINDOW);
@@ -45,6 +54,10 @@ impl LoginLimiter {
     }
 }
 
+fn address(from: Option<IpAddr>) -> IpAddr {
+    from.unwrap_or(IpAddr::from([0, 0, 0, 0]))
+}
+
 /// The address a request came from. Behind a proxy all come from it; the limit is then shared, never lifted.
 pub(crate) fn peer(request: &Request) -> Option<IpAddr> {
     request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip())
@@ -59,9 +72,12 @@ mod tests {
         let limiter = LoginLimiter::new();
         let (one, two) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
         for _ in 0..ATTEMPTS {
+            assert!(limiter.allows(Some(one), Timestamp(0)), "asking counts nothing");
             assert!(limiter.admit(Some(one), Timestamp(0)));
         }
+        assert!(!limiter.allows(Some(one), Timestamp(59_999)));
         assert!(!limiter.admit(Some(one), Timestamp(59_999)));
+        assert!(limiter.allows(Some(one), Timestamp(60_000)));
         assert!(limiter.admit(Some(two), Timestamp(59_999)));
         assert!(limiter.admit(Some(one), Timestamp(60_000)));
     }

@@ -63,6 +63,40 @@ async fn sign_in_attempts_are_limited() {
     assert_eq!(last, StatusCode::TOO_MANY_REQUESTS);
 }
 
+async fn tried(world: &World, method: &str, path: &str) -> StatusCode {
+    let request = Request::builder().method(method).uri(path).body(Body::empty()).expect("a request");
+    world.send(request).await.0
+}
+
+#[tokio::test]
+async fn guessed_links_share_the_limit_and_a_good_one_does_not_count() {
+    let world = World::new().await;
+    let ada = world.user("ada", None).await;
+    let good = format!("/login/{}", world.app().logins.new_link(ada.id).await.expect("stored").token);
+    for attempt in 0..10 {
+        assert_eq!(tried(&world, "GET", &good).await, StatusCode::OK, "{attempt}");
+        let method = if attempt % 2 == 0 { "GET" } else { "HEAD" };
+        assert_eq!(tried(&world, method, &format!("/login/guess-{attempt}")).await, StatusCode::GONE, "{attempt}");
+    }
+    for (method, path) in [("GET", "/login/guess"), ("GET", &good), ("POST", "/login")] {
+        assert_eq!(tried(&world, method, path).await, StatusCode::TOO_MANY_REQUESTS, "{method} {path}");
+    }
+    assert_eq!(tried(&world, "GET", "/login").await, StatusCode::OK, "the page without a link tries nothing");
+    world.clock.forward(Duration::from_secs(60));
+    assert_eq!(tried(&world, "GET", &good).await, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_method_that_is_not_there_is_no_attempt() {
+    let world = World::new().await;
+    for _ in 0..11 {
+        for (method, path) in [("PUT", "/login"), ("DELETE", "/login"), ("POST", "/login/x"), ("PUT", "/login/x")] {
+            assert_eq!(tried(&world, method, path).await, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
+        }
+    }
+    assert_ne!(tried(&world, "POST", "/login").await, StatusCode::TOO_MANY_REQUESTS);
+}
+
 #[tokio::test]
 async fn a_session_ends_by_time_and_by_signing_out() {
     let world = World::new().await;

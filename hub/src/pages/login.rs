@@ -1,8 +1,10 @@
 //! The page behind a one-time link. Opening it uses nothing up: mail scanners open links too.
 
+use std::sync::Arc;
+
 use askama::Template;
 use axum::Form;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -11,7 +13,10 @@ use super::links::Link;
 use super::shell::{Bare, Command};
 use super::visit::{Visit, is_fragment, theme_of};
 use super::{Failed, answer, assets};
-use crate::auth::Logins;
+use crate::api::error::Refusal;
+use crate::app::SharedClock;
+use crate::auth::limiter::peer;
+use crate::auth::{LoginLimiter, Logins};
 
 /// `GET /login` and `GET /login/{token}`.
 #[derive(Template)]
@@ -58,16 +63,29 @@ pub(super) async fn ask(headers: HeaderMap) -> Response {
     response
 }
 
-/// `GET /login/{token}`.
+/// `GET /login/{token}`. A link that opens is no attempt, however often a mail scanner opens it; one that does not is a
+/// guess, and guesses share the limit of `POST /login`.
 pub(super) async fn show(
     State(logins): State<Logins>,
+    State(limiter): State<Arc<LoginLimiter>>,
+    State(clock): State<SharedClock>,
     Path(token): Path<String>,
-    headers: HeaderMap,
+    request: Request,
 ) -> Result<Response, Failed> {
-    Ok(match logins.peek(&token).await? {
-        Some(user) => page(StatusCode::OK, Stage::Ready { who: user.name, token }, &headers),
-        None => page(StatusCode::GONE, Stage::Gone, &headers),
-    })
+    let (from, now) = (peer(&request), clock.now());
+    if !limiter.allows(from, now) {
+        return Err(Refusal::TooMany.into());
+    }
+    let found = logins.peek(&token).await?;
+    let headers = request.headers();
+    if let Some(user) = found {
+        return Ok(page(StatusCode::OK, Stage::Ready { who: user.name, token }, headers));
+    }
+    // Guesses that were sent together find that out here.
+    if !limiter.admit(from, now) {
+        return Err(Refusal::TooMany.into());
+    }
+    Ok(page(StatusCode::GONE, Stage::Gone, headers))
 }
 
 /// The form of the button.
