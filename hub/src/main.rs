@@ -3,6 +3,7 @@
 mod cli;
 mod crash;
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -21,7 +22,10 @@ fn main() -> ExitCode {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let filter = tracing_subscriber::EnvFilter::try_from_env("WARDKEEP_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A terminal gets colours unless NO_COLOR says otherwise; a journal or a file never does.
+    let log = if std::io::stderr().is_terminal() { log } else { log.with_ansi(false) };
+    log.init();
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

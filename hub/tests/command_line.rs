@@ -26,10 +26,28 @@ fn bad(data: &Path, arguments: &[&str], says: &str) {
     let output = run(data, arguments);
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && error.contains(says), "{arguments:?}: {error}");
+    assert!(!error.contains('\u{1b}'), "colours for what is no terminal: {error:?}");
 }
 
 fn json(text: &str) -> serde_json::Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+fn mode(path: &Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::metadata(path).expect("there").permissions().mode() & 0o777
+}
+
+/// Every file of the hub is for its own user only, and those of `expected` are there.
+fn files_are_private(data: &Path, expected: &[&str]) {
+    let entries = std::fs::read_dir(data).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let files: Vec<_> = entries.filter(|path| path.is_file()).collect();
+    for name in expected {
+        assert!(files.contains(&data.join(name)), "{name} is not in {files:?}");
+    }
+    for file in files {
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
 }
 
 /// Ends the hub whatever happens to the test.
@@ -67,11 +85,8 @@ fn a_hub_is_made_once_and_served() {
     bad(&data, &["serve"], "wardkeep-hub init");
     good(&data, &["init", "--link-listen", "127.0.0.1:0", "--web-listen", "127.0.0.1:0"]);
     bad(&data, &["init"], "already");
-    for (file, mode) in [("hub.key", 0o600), ("root.key", 0o600), (".", 0o700)] {
-        use std::os::unix::fs::PermissionsExt as _;
-        let found = std::fs::metadata(data.join(file)).expect("there").permissions().mode() & 0o777;
-        assert_eq!(found, mode, "{file}");
-    }
+    assert_eq!(mode(&data), 0o700);
+    files_are_private(&data, &["hub.db", "hub.key", "hub.toml", "root.key"]);
     bad(&data, &["tenant", "add", "bakery"], "start `wardkeep-hub serve` first");
 
     let mut serving = Serving::start(&data);
@@ -103,6 +118,7 @@ fn a_hub_is_made_once_and_served() {
     assert_eq!(good(&data, &["approvals", "list", "--json"]), "[]");
     bad(&data, &["approvals", "deny", &"0".repeat(64)], "no such approval");
 
+    files_are_private(&data, &["hub.db", "hub.db-shm", "hub.db-wal", "listen.json"]);
     let pid = Pid::from_child(&serving.0);
     kill_process(pid, Signal::TERM).expect("sent");
     assert!(serving.0.wait().expect("ended").success());
