@@ -91,3 +91,54 @@ async fn a_permit_runs_once_even_when_asked_at_the_same_time() {
     assert_eq!(ran.lines().count(), 1, "it ran more than once: {ran}");
     stage.strike().await.expect("everything stops");
 }
+
+/// The daemon and its runs have one user, so what keeps a run from the daemon's own door must be more than the user.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_cannot_approve_through_the_servers_own_door() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (stage, hooks) = super::stage(folder.path()).await;
+    let digest = pending(&hooks, "c1", publish(&stage, "nobody approved this")).await;
+    let run = folder.path().join("tenant/run");
+    for (call, socket) in [("admin", "admin.sock"), ("hook", "hook.sock")] {
+        let script = format!(
+            "socket(my $s, AF_UNIX, SOCK_STREAM, 0) or die \"no socket: $!\"; connect($s, sockaddr_un('{}')) or die \"no way: $!\"; print 'in'",
+            run.join(socket).display()
+        );
+        let (_, allowed) =
+            hooks.propose(call, "shell", json!({"argv": ["perl", "-MSocket", "-e", script]})).await.expect("an answer");
+        let digest = allowed["digest"].as_str().map(str::to_owned);
+        let result = match digest {
+            // Inline code is asked for; a person who lets it run gives it no more than this.
+            Some(digest) => {
+                stage.tenant.cli(&["approvals", "approve", &digest]).await.expect("approved on the server");
+                hooks.status(call, 10_000).await.expect("an answer").1["result"].clone()
+            }
+            None => {
+                hooks.exec(allowed["permit"].as_str().expect("a permit")).await.expect("an answer").1["result"].clone()
+            }
+        };
+        assert_eq!(result["status"], "failed", "{socket}: {result}");
+        assert!(result["output"].as_str().is_some_and(|said| said.contains("no socket")), "{socket}: {result}");
+    }
+    let (_, still) = hooks.status("c1", 0).await.expect("an answer");
+    assert_eq!((still["decision"].as_str(), still["digest"].as_str()), (Some("pending"), Some(digest.as_str())));
+    stage.strike().await.expect("everything stops");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_that_is_swapped_while_a_person_reads_does_not_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (stage, hooks) = super::stage(folder.path()).await;
+    let script = stage.tenant.workspace().join("clean.sh");
+    std::fs::write(&script, "rm -rf drafts/nothing\n").expect("written");
+    let args = json!({"command": "bash clean.sh; rm -rf drafts/nothing"});
+    let (_, answer) = hooks.propose("c1", "shell", args).await.expect("an answer");
+    let digest = answer["digest"].as_str().expect("it waits").to_owned();
+    std::fs::write(&script, "rm -rf archive\n").expect("swapped");
+    stage.person.wait_for_pending(|a| a["digest"] == digest.as_str()).await.expect("it waits at the hub");
+    stage.person.decide(&digest, "approved").await.expect("decided");
+    let (_, ended) = hooks.status("c1", 10_000).await.expect("an answer");
+    assert_eq!(ended["decision"], "deny", "{ended}");
+    assert!(stage.tenant.workspace().join("archive/2019.md").exists(), "the swapped script ran");
+    stage.strike().await.expect("everything stops");
+}

@@ -55,7 +55,7 @@ pub(super) fn filter(reach: Reach) -> Result<(), String> {
 }
 
 fn program(reach: Reach) -> Result<BpfProgram, seccompiler::BackendError> {
-    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = NEVER.iter().map(|call| (i64::from(*call), Vec::new())).collect();
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = NEVER.iter().map(|call| (*call, Vec::new())).collect();
     let sockets = match reach {
         // No rule under a number refuses it whatever its arguments are.
         Reach::Reads => Vec::new(),
@@ -69,7 +69,7 @@ fn program(reach: Reach) -> Result<BpfProgram, seccompiler::BackendError> {
                 .collect::<Result<_, _>>()?,
         )?],
     };
-    rules.insert(i64::from(libc::SYS_socket), sockets);
+    rules.insert(libc::SYS_socket, sockets);
     let refused = SeccompAction::Errno(libc::EACCES.unsigned_abs());
     let arch = TargetArch::try_from(std::env::consts::ARCH)?;
     SeccompFilter::new(rules, SeccompAction::Allow, refused, arch)?.try_into()
