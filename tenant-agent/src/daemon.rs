@@ -30,6 +30,7 @@ use crate::observed::Observer;
 use crate::secrets::{TagKeyError, VaultBook, VaultParts, patterns_only, tag_key};
 use crate::servers::admin::{self, AdminState};
 use crate::servers::peer::{Peer, PeerChecked};
+use crate::servers::token::{AdminToken, AdminTokenError};
 use crate::servers::{ListenError, Listeners, Listening};
 use crate::spool::Spool;
 use crate::state::{StateDir, StateError};
@@ -59,6 +60,9 @@ pub enum RunError {
     /// Agents' tokens.
     #[error(transparent)]
     Tokens(#[from] TokenError),
+    /// The admin API's token.
+    #[error(transparent)]
+    AdminToken(#[from] AdminTokenError),
     /// The usage file.
     #[error(transparent)]
     Meter(#[from] MeterError),
@@ -98,6 +102,7 @@ struct Daemon {
     observer: Arc<Observer>,
     nudge: Arc<Notify>,
     identity: Identity,
+    admin_token: AdminToken,
 }
 
 /// Runs until `stop` is cancelled.
@@ -110,10 +115,12 @@ pub async fn run(config: &Config, env: &Environment, stop: CancellationToken) ->
     let identity = identity_dir.load()?.ok_or(RunError::NotEnrolled)?;
     let books = Books::open(&state, config, env, &identity_dir, &identity)?;
     let gate = Gate::open(&state.gate(), books.gate_parts(env, &identity, config.runs.sandbox))?;
+    // After the gate, whose lock keeps a second daemon from changing the first one's token.
+    let admin_token = AdminToken::take_up(&state.admin_token(), &*env.chance)?;
     let resumed = gate.resume_after_start().await.map_err(RunError::Resume)?;
     tracing::info!(?resumed, "took up what the last start left");
     let (listeners, listening) = Listeners::bind(config).await?;
-    let daemon = compose(config, env, &state, books, gate, (identity_dir, identity), listening)?;
+    let daemon = compose(config, env, &state, books, gate, (identity_dir, identity, admin_token), listening)?;
     daemon.serve(listeners, env, stop).await
 }
 
@@ -187,7 +194,7 @@ fn compose(
     state: &StateDir,
     books: Books,
     gate: Arc<Gate>,
-    (identity_dir, identity): (IdentityDir, Identity),
+    (identity_dir, identity, admin_token): (IdentityDir, Identity, AdminToken),
     listening: Listening,
 ) -> Result<Daemon, RunError> {
     let Books { posture, redaction, vault, bundles, tokens } = books;
@@ -251,7 +258,7 @@ fn compose(
         state: link_state,
         checkpoint_now: Notify::new(),
     });
-    Ok(Daemon { gate, meter, gateway, tokens, keeper, link, observer, nudge, identity })
+    Ok(Daemon { gate, meter, gateway, tokens, keeper, link, observer, nudge, identity, admin_token })
 }
 
 fn roots(config: &Config) -> Result<Roots, RunError> {
@@ -294,6 +301,7 @@ impl Daemon {
             clock: env.clock.clone(),
             nudge: self.nudge.clone(),
             checkpoint: Arc::new(move || link.checkpoint_now.notify_one()),
+            token: self.admin_token,
         });
         let admin_socket = PeerChecked::new(admin_socket, rustix::process::geteuid().as_raw());
         let admin = admin.into_make_service_with_connect_info::<Peer>();

@@ -14,6 +14,7 @@ use crate::state::write_private;
 
 pub mod admin;
 pub mod peer;
+pub mod token;
 
 /// Where the daemon really listens, as `listen.json` holds it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

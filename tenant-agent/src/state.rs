@@ -98,6 +98,12 @@ impl StateDir {
         self.0.join("tokens.json")
     }
 
+    /// The token that the admin API demands; runs cannot read it.
+    #[must_use]
+    pub fn admin_token(&self) -> PathBuf {
+        self.0.join("admin.token")
+    }
+
     /// The key by which redaction tags are made, so that equal secrets stay equal over a restart.
     #[must_use]
     pub fn tag_key(&self) -> PathBuf {

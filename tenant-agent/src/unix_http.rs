@@ -12,6 +12,10 @@ use serde_json::Value;
 use tokio::net::UnixStream;
 use wardkeep_proto::secret::SecretValue;
 
+use crate::config::Config;
+use crate::servers::token::read_token;
+use crate::state::StateDir;
+
 /// Longest answer that is read.
 const ANSWER_BYTES: usize = 16 * 1024 * 1024;
 
@@ -19,7 +23,16 @@ const ANSWER_BYTES: usize = 16 * 1024 * 1024;
 #[derive(Clone, Debug)]
 pub struct UnixClient {
     socket: PathBuf,
-    token: Option<SecretValue>,
+    token: Token,
+}
+
+/// Where the bearer token comes from.
+#[derive(Clone, Debug)]
+enum Token {
+    None,
+    Given(SecretValue),
+    /// Read for each request: a daemon that starts meanwhile may make it.
+    File(PathBuf),
 }
 
 /// Status and JSON body.
@@ -36,7 +49,7 @@ pub struct Answer {
 pub enum ClientError {
     /// Nothing listens there.
     #[error(
-        "the daemon does not answer at {socket}; start it with `systemctl start wardkeep-agent` or `wardkeep-agent run`"
+        "the daemon is not running: nobody answers at {socket}; start it with `systemctl start wardkeep-agent` or `wardkeep-agent run`"
     )]
     NotRunning {
         /// Which socket.
@@ -46,13 +59,31 @@ pub enum ClientError {
         source: io::Error,
     },
     /// The socket is another user's.
-    #[error("no permission for {socket}; run this as root or as the daemon's user")]
+    #[error("no permission for {socket}; run this as root or through `wardkeep`")]
     NotAllowed {
         /// Which socket.
         socket: PathBuf,
         /// What the system said.
         #[source]
         source: io::Error,
+    },
+    /// The admin token is there, but not for this user.
+    #[error("cannot read {path}; run this as root or through `wardkeep`")]
+    TokenUnreadable {
+        /// The token's file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// Somebody removed the admin token, or `state_dir` is not the daemon's.
+    #[error(
+        "the daemon answers, but its token {path} is missing; make it anew with `systemctl restart wardkeep-agent`, or check \
+         state_dir in the configuration"
+    )]
+    TokenMissing {
+        /// The token's file.
+        path: PathBuf,
     },
     /// It listens, but not as expected.
     #[error("the daemon's answer cannot be used: {0}")]
@@ -74,14 +105,26 @@ impl UnixClient {
     /// A client of `socket`.
     #[must_use]
     pub fn new(socket: &Path) -> Self {
-        Self { socket: socket.to_owned(), token: None }
+        Self { socket: socket.to_owned(), token: Token::None }
     }
 
     /// The same with an agent's token.
     #[must_use]
     pub fn with_token(mut self, token: SecretValue) -> Self {
-        self.token = Some(token);
+        self.token = Token::Given(token);
         self
+    }
+
+    /// A client of the admin socket, with the token in `token_file`.
+    #[must_use]
+    pub fn admin(socket: &Path, token_file: &Path) -> Self {
+        Self { socket: socket.to_owned(), token: Token::File(token_file.to_owned()) }
+    }
+
+    /// A client of the admin socket of the daemon with this configuration.
+    #[must_use]
+    pub fn admin_of(config: &Config) -> Self {
+        Self::admin(&config.admin_socket(), &StateDir::existing(&config.state_dir).admin_token())
     }
 
     /// `GET`.
@@ -114,6 +157,18 @@ impl UnixClient {
         tokio::time::timeout(within, self.exchange(method, path, body)).await.map_err(|_| ClientError::TimedOut)?
     }
 
+    fn token(&self) -> Result<Option<SecretValue>, ClientError> {
+        match &self.token {
+            Token::None => Ok(None),
+            Token::Given(token) => Ok(Some(token.clone())),
+            Token::File(path) => match read_token(path) {
+                Ok(Some(token)) => Ok(Some(token)),
+                Ok(None) => Err(ClientError::TokenMissing { path: path.clone() }),
+                Err(source) => Err(ClientError::TokenUnreadable { path: path.clone(), source }),
+            },
+        }
+    }
+
     async fn exchange(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, ClientError> {
         let broken = |error: &dyn std::error::Error| ClientError::Broken(crate::channel::chain(error));
         let stream = UnixStream::connect(&self.socket).await.map_err(|source| {
@@ -123,6 +178,8 @@ impl UnixClient {
                 _ => ClientError::NotRunning { socket, source },
             }
         })?;
+        // After connecting: that no daemon is there says more than that its token is not.
+        let token = self.token()?;
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|e| broken(&e))?;
         let driver = tokio::spawn(connection);
@@ -131,7 +188,7 @@ impl UnixClient {
         if body.is_some() {
             request = request.header("content-type", "application/json");
         }
-        if let Some(token) = &self.token {
+        if let Some(token) = token {
             request = request.header("authorization", format!("Bearer {}", token.expose()));
         }
         let request = request.body(Full::new(bytes)).map_err(|e| broken(&e))?;

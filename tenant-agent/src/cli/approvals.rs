@@ -63,7 +63,7 @@ pub async fn resume(agent: &wardkeep_proto::ids::AgentName, context: &mut Contex
 }
 
 fn admin(context: &Context<'_>) -> Result<UnixClient, CliError> {
-    Ok(UnixClient::new(&context.config()?.admin_socket()))
+    Ok(UnixClient::admin_of(&context.config()?))
 }
 
 async fn decide(

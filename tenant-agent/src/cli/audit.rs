@@ -34,7 +34,7 @@ pub async fn run(command: &AuditCommand, context: &mut Context<'_>) -> Result<Ex
             Ok(if verified.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         AuditCommand::Show { last, json } => {
-            let client = UnixClient::new(&context.config()?.admin_socket());
+            let client = UnixClient::admin_of(&context.config()?);
             let rows = client.get(&format!("/v1/audit?last={last}")).await?;
             let rows: Vec<audit::Row> = serde_json::from_value(rows).map_err(std::io::Error::other)?;
             for row in rows {

@@ -73,7 +73,7 @@ async fn token(agent: &AgentName, rotate: bool, context: &mut Context<'_>) -> Re
     let existing = if rotate { Existing::Rotate } else { Existing::Keep };
     let token = make(&state.tokens(), agent, existing, context.env.clock.now(), &*context.env.chance)?;
     // A daemon that does not run reads the file when it starts.
-    let _ = UnixClient::new(&config.admin_socket()).post("/v1/reload", &json!({})).await;
+    let _ = UnixClient::admin_of(&config).post("/v1/reload", &json!({})).await;
     context.say(token.expose())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -17,13 +17,17 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// # Errors
 /// The daemon does not run, and nobody waits for it.
 pub async fn status(args: &StatusArgs, context: &mut Context<'_>) -> Result<ExitCode, CliError> {
-    let client = UnixClient::new(&context.config()?.admin_socket());
+    let client = UnixClient::admin_of(&context.config()?);
     let wait = Duration::from_secs(u64::from(args.wait_online.unwrap_or(0)));
     let deadline = tokio::time::Instant::now() + wait;
     let report = loop {
         let late = tokio::time::Instant::now() >= deadline;
         match look(&client).await {
             Ok(report) if report.link.online || args.wait_online.is_none() || late => break report,
+            // Waiting makes nobody root.
+            Err(error @ (ClientError::NotAllowed { .. } | ClientError::TokenUnreadable { .. })) => {
+                return Err(error.into());
+            }
             Err(error) if late => return Err(error.into()),
             Ok(_) | Err(_) => tokio::time::sleep(LOOK_EVERY).await,
         }

@@ -322,3 +322,54 @@ async fn usage_and_checkpoints_are_reported_until_the_hub_has_them() {
     assert_eq!(checkpoint.audit_key, tenant.gate.audit_key());
     tenant.end().await;
 }
+
+#[tokio::test]
+async fn the_daemons_own_user_cannot_decide_without_the_admin_token() {
+    use crate::servers::admin::{self, AdminState};
+    use crate::servers::peer::{Peer, PeerChecked};
+    use crate::servers::token::AdminToken;
+    use crate::testing::Fixed;
+    use crate::unix_http::{ClientError, UnixClient};
+
+    let tenant = Tenant::start().await;
+    let digest = tenant.ask("c-1").await;
+    let (socket, file) = (tenant.dir.path().join("admin.sock"), tenant.dir.path().join("admin.token"));
+    let state = AdminState {
+        gate: tenant.gate.clone(),
+        observer: tenant.parts.observer.clone(),
+        clock: tenant.parts.clock.clone(),
+        nudge: Arc::new(Notify::new()),
+        checkpoint: Arc::new(|| ()),
+        token: AdminToken::take_up(&file, &Fixed(0xab)).expect("made"),
+    };
+    let listener = tokio::net::UnixListener::bind(&socket).expect("binds");
+    let listener = PeerChecked::new(listener, rustix::process::geteuid().as_raw());
+    let routes = admin::router(state).into_make_service_with_connect_info::<Peer>();
+    let serving = tokio::spawn(axum::serve(listener, routes).into_future());
+
+    let (own, run) = (UnixClient::admin(&socket, &file), UnixClient::new(&socket));
+    let (decision, verdict) = (format!("/v1/approvals/{digest}/decision"), json!({ "verdict": "denied" }));
+    let refused = |answer| matches!(answer, Err(ClientError::Refused { status, .. }) if status.as_u16() == 401);
+    for (path, body) in [
+        (decision.as_str(), &verdict),
+        ("/v1/agents/office/pause", &json!({ "reason": "x" })),
+        ("/v1/agents/office/resume", &json!({})),
+        ("/v1/reload", &json!({})),
+        ("/v1/checkpoint", &json!({})),
+    ] {
+        assert!(refused(run.post(path, body).await), "{path}");
+    }
+    for path in ["/v1/status", "/v1/approvals", "/v1/audit?last=1", decision.trim_end_matches("/decision")] {
+        assert!(refused(run.get(path).await), "{path}");
+    }
+    assert_eq!(tenant.gate.open_approvals().await.expect("reads"), 1, "nothing was decided");
+    assert!(tenant.gate.paused().is_empty());
+
+    for path in ["/v1/status", "/v1/approvals", "/v1/audit?last=1"] {
+        own.get(path).await.expect("heard");
+    }
+    own.post(&decision, &verdict).await.expect("decided");
+    assert_eq!(tenant.gate.open_approvals().await.expect("reads"), 0);
+    serving.abort();
+    tenant.end().await;
+}

@@ -1,4 +1,5 @@
-//! The admin socket: what the CLI asks of the running daemon. Only the daemon's user and root are heard (see `peer`).
+//! The admin socket: what the CLI asks of the running daemon. Only the daemon's user and root are heard (see `peer`), and
+//! only with the token (see `token`): a run is the daemon's user, too.
 
 use std::sync::Arc;
 
@@ -6,7 +7,7 @@ use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Json, Router, middleware};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -17,6 +18,7 @@ use wardkeep_safety::audit::Row;
 use wardkeep_safety::{Approval, ApprovalFilter, Gate, GateError, Origin, Ruling, RulingError, Verdict};
 
 use super::peer::Peer;
+use super::token::{AdminToken, demand};
 use crate::observed::Observer;
 
 /// Longest request, bytes.
@@ -39,10 +41,13 @@ pub struct AdminState {
     pub nudge: Arc<Notify>,
     /// Asks the link for a checkpoint.
     pub checkpoint: Arc<dyn Fn() + Send + Sync>,
+    /// What whoever asks must hold.
+    pub token: AdminToken,
 }
 
 /// The routes.
 pub fn router(state: AdminState) -> Router {
+    let token = state.token;
     Router::new()
         .route("/v1/status", get(status))
         .route("/v1/approvals", get(list))
@@ -54,12 +59,21 @@ pub fn router(state: AdminState) -> Router {
         .route("/v1/reload", post(reload))
         .route("/v1/checkpoint", post(checkpoint))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
+        // Last, so outermost: it also covers paths that do not exist.
+        .layer(middleware::from_fn_with_state(token, demand))
         .with_state(state)
 }
 
 /// A refusal, as the hook API words it too.
 #[derive(Debug)]
-struct Refusal(StatusCode, &'static str, String);
+pub(super) struct Refusal(StatusCode, &'static str, String);
+
+impl Refusal {
+    pub(super) fn no_token() -> Self {
+        let todo = "the admin token is missing or wrong; run this as root or through `wardkeep`";
+        Self(StatusCode::UNAUTHORIZED, "no-token", todo.to_owned())
+    }
+}
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
