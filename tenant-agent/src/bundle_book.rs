@@ -121,7 +121,7 @@ impl BundleBook {
     fn read_ledger(&self) {
         let mut ledger = self.ledger();
         let in_force = match &mut *ledger {
-            Ok(ledger) => ledger.in_force(self.clock.now()),
+            Ok(ledger) => ledger.take_up(self.clock.now()),
             Err(error) => InForce::Strict { closed: Closed::BundleRefused, why: error.to_string() },
         };
         match in_force {

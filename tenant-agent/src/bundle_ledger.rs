@@ -1,7 +1,8 @@
 //! The ledger of policy bundles on disk: what is in force, and the highest version ever seen.
 //!
-//! A bundle is verified, then stored (envelope first, then `seen.json`), then activated. A crash between the two files
-//! leaves a newer envelope beside an older mark, which verifies; the reverse order could lock the tenant out.
+//! A bundle is verified, then stored, then activated. Stored means: the mark `seen.json` says which bundle is coming, the
+//! envelope is replaced, the mark says that it came. So no envelope is ever without a mark, and one that is found without
+//! is not trusted; a crash leaves the old envelope or exactly the one that was announced.
 
 use std::io;
 use std::path::PathBuf;
@@ -28,6 +29,24 @@ pub struct BundleLedger {
     root_key: [u8; 32],
     keys: KeyList,
     seen: Option<Seen>,
+    coming: Option<Seen>,
+}
+
+/// What `seen.json` holds.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Mark {
+    /// Both files are written.
+    Settled(Seen),
+    /// The envelope is the one of `seen` or already the one of `coming`.
+    Coming(Coming),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Coming {
+    seen: Option<Seen>,
+    coming: Seen,
 }
 
 /// The newest bundle ever accepted.
@@ -98,7 +117,7 @@ pub enum LedgerError {
     #[error(transparent)]
     Identity(#[from] IdentityError),
     /// The mark against rollback is unreadable, so no bundle can be trusted.
-    #[error("{0} is damaged: nobody knows which bundle was the newest; enrol this server again")]
+    #[error("{0} is damaged: nobody knows which bundle was the newest; `wardkeep-agent doctor` says what to do")]
     Damaged(PathBuf),
 }
 
@@ -111,11 +130,15 @@ impl BundleLedger {
         let envelope = identity_dir.read("keys.dsse")?.ok_or(Refused::Unsigned)?;
         let keys = KeyList::verify(&envelope, &identity.root_key, 0)?;
         let mark = dir.join("seen.json");
-        let seen = match read(&mark).map_err(|source| LedgerError::File { path: mark.clone(), source })? {
-            None => None,
-            Some(bytes) => Some(serde_json::from_slice(&bytes).map_err(|_| LedgerError::Damaged(mark))?),
+        let (seen, coming) = match read(&mark).map_err(|source| LedgerError::File { path: mark.clone(), source })? {
+            None => (None, None),
+            Some(bytes) => match serde_json::from_slice(&bytes).map_err(|_| LedgerError::Damaged(mark))? {
+                Mark::Settled(seen) => (Some(seen), None),
+                Mark::Coming(Coming { seen, coming }) => (seen, Some(coming)),
+            },
         };
-        Ok(Self { dir, identity: identity_dir, tenant: identity.tenant, root_key: identity.root_key, keys, seen })
+        let (tenant, root_key) = (identity.tenant, identity.root_key);
+        Ok(Self { dir, identity: identity_dir, tenant, root_key, keys, seen, coming })
     }
 
     /// The newest bundle ever accepted.
@@ -124,9 +147,22 @@ impl BundleLedger {
         self.seen
     }
 
-    /// What counts now, from disk alone.
+    /// What counts now, and the mark brought up to it. For the daemon alone: whoever only looks asks [`Self::in_force`].
     #[must_use]
-    pub fn in_force(&mut self, now: Timestamp) -> InForce {
+    pub fn take_up(&mut self, now: Timestamp) -> InForce {
+        let in_force = self.in_force(now);
+        if let InForce::Stored { seen, .. } = &in_force
+            && self.seen != Some(*seen)
+            && let Err(error) = self.settle(*seen)
+        {
+            tracing::warn!(%error, "the mark of the newest bundle could not be written");
+        }
+        in_force
+    }
+
+    /// What counts now, from disk alone; changes nothing.
+    #[must_use]
+    pub fn in_force(&self, now: Timestamp) -> InForce {
         let strict = |closed, why: String| InForce::Strict { closed, why };
         let path = self.dir.join("current.dsse");
         let envelope = match read(&path) {
@@ -136,20 +172,16 @@ impl BundleLedger {
             Err(error) => return strict(Closed::BundleRefused, format!("{} cannot be read: {error}", path.display())),
         };
         match self.verify(&envelope, now) {
-            Ok(accepted) => {
-                // The generation is not in the signed bytes; a mark that lags belongs to a crash between the two files.
-                let known = self.seen.filter(|seen| seen.version == accepted.bundle.version);
-                let seen = known.unwrap_or(Seen {
-                    generation: self.seen.map_or(0, |seen| seen.generation),
-                    version: accepted.bundle.version,
-                    digest: accepted.digest,
-                });
-                if known.is_none()
-                    && let Err(error) = self.mark(seen)
-                {
-                    tracing::warn!(%error, "the mark of the newest bundle could not be written");
-                }
-                InForce::Stored { bundle: Box::new(accepted.bundle), seen }
+            Ok(Accepted { bundle, digest }) => {
+                let mut marked = [self.seen, self.coming].into_iter().flatten();
+                let known = marked.find(|seen| seen.version == bundle.version && seen.digest == digest);
+                let seen = match (known, self.seen) {
+                    (Some(known), _) => known,
+                    // Newer than the mark, and signed: not a rollback. The generation is not in the signed bytes.
+                    (None, Some(Seen { generation, .. })) => Seen { generation, version: bundle.version, digest },
+                    (None, None) => return strict(Closed::BundleRefused, self.unmarked()),
+                };
+                InForce::Stored { bundle: Box::new(bundle), seen }
             }
             Err(Refused::Expired(at)) => strict(Closed::BundleExpired, format!("the bundle expired at {at}")),
             Err(refused) => strict(Closed::BundleRefused, refused.to_string()),
@@ -177,10 +209,12 @@ impl BundleLedger {
         }
         let Accepted { bundle: parsed, digest } = self.verify(bundle, now)?;
         let seen = Seen { generation, version: parsed.version, digest };
-        if self.seen != Some(seen) || !self.dir.join("current.dsse").exists() {
-            let path = self.dir.join("current.dsse");
+        let path = self.dir.join("current.dsse");
+        if self.seen != Some(seen) || self.coming.is_some() || !path.exists() {
+            self.mark(&Mark::Coming(Coming { seen: self.seen, coming: seen }))?;
+            self.coming = Some(seen);
             write_private(&path, bundle).map_err(|source| LedgerError::File { path, source })?;
-            self.mark(seen)?;
+            self.settle(seen)?;
         }
         Ok(Stored { bundle: parsed, seen })
     }
@@ -199,12 +233,22 @@ impl BundleLedger {
         verify(envelope, &self.keys, &Expect { tenant: self.tenant, seen, now, agent_version: AGENT_VERSION })
     }
 
-    fn mark(&mut self, seen: Seen) -> Result<(), LedgerError> {
-        let path = self.dir.join("seen.json");
-        let bytes = serde_json::to_vec(&seen).map_err(io::Error::other);
-        bytes.and_then(|bytes| write_private(&path, &bytes)).map_err(|source| LedgerError::File { path, source })?;
-        self.seen = Some(seen);
+    fn settle(&mut self, seen: Seen) -> Result<(), LedgerError> {
+        self.mark(&Mark::Settled(seen))?;
+        (self.seen, self.coming) = (Some(seen), None);
         Ok(())
+    }
+
+    fn mark(&self, mark: &Mark) -> Result<(), LedgerError> {
+        let path = self.dir.join("seen.json");
+        let bytes = serde_json::to_vec(mark).map_err(io::Error::other);
+        bytes.and_then(|bytes| write_private(&path, &bytes)).map_err(|source| LedgerError::File { path, source })
+    }
+
+    fn unmarked(&self) -> String {
+        let (mark, envelope) = (self.dir.join("seen.json"), self.dir.join("current.dsse"));
+        let (mark, envelope) = (mark.display(), envelope.display());
+        format!("{mark} does not vouch for {envelope}: nobody knows whether that is the newest bundle")
     }
 }
 

@@ -10,9 +10,8 @@ use serde::{Deserialize, Serialize};
 use wardkeep_proto::time::Timestamp;
 use wardkeep_safety::Sandbox;
 use wardkeep_safety::runner::{SandboxState, sandbox_state};
-use wardkeep_vault::Vault;
+use wardkeep_vault::{OpenError, Vault};
 
-use crate::bundle_ledger::{BundleLedger, InForce};
 use crate::channel::chain;
 use crate::cli::context::Environment;
 use crate::config::Config;
@@ -103,19 +102,21 @@ impl Doctor {
                 Some(identity)
             }
             Ok(None) => {
-                let todo = "run `wardkeep-agent enrol` with the token that the hub shows";
+                let todo =
+                    "run `wardkeep-agent enrol` with the token that `wardkeep-hub token enrol NAME` shows on the hub";
                 findings.push(Finding::bad("identity", Level::Error, "this server is not enrolled", todo));
                 None
             }
             Err(error) => {
-                findings.push(Finding::bad("identity", Level::Error, chain(&error), "enrol this server again"));
+                findings.push(Finding::bad("identity", Level::Error, chain(&error), enrol_again(&state, "NAME")));
                 None
             }
         };
         findings.push(self.vault(&state));
         if let Some(identity) = &identity {
-            findings.push(certificate(identity, self.env.clock.now()));
-            findings.push(self.bundle(&state, dir, identity));
+            let again = enrol_again(&state, &identity.name);
+            findings.push(certificate(identity, self.env.clock.now(), &again));
+            findings.push(bundle::look(&state, dir, identity, self.env.clock.now(), &again));
             findings.push(self.hub(identity).await);
         }
         findings.extend(self.daemon().await);
@@ -129,49 +130,44 @@ impl Doctor {
                 let free = stat.f_bavail.saturating_mul(stat.f_frsize);
                 let found = format!("{} MiB free in {}", free >> 20, self.config.state_dir.display());
                 if free < floor {
-                    Finding::bad("disk", Level::Error, found, "free space: below the floor only reads are allowed")
+                    Finding::bad("disk", Level::Error, found, self.free_space("below the floor only reads are allowed"))
                 } else if free < floor * 4 {
-                    Finding::bad("disk", Level::Warning, found, "free space before only reads are allowed")
+                    Finding::bad("disk", Level::Warning, found, self.free_space("soon only reads are allowed"))
                 } else {
                     Finding::ok("disk", found)
                 }
             }
-            Err(error) => Finding::bad("disk", Level::Error, error.to_string(), "check state_dir in the configuration"),
+            Err(error) => Finding::bad(
+                "disk",
+                Level::Error,
+                format!("{}: {error}", self.config.state_dir.display()),
+                "check state_dir in the configuration",
+            ),
         }
+    }
+
+    fn free_space(&self, why: &str) -> String {
+        let dir = quoted(&self.config.state_dir);
+        format!("free space, {why}; find what takes it: `df -h {dir}`, `du -xh --max-depth=2 {dir}`")
     }
 
     fn vault(&self, state: &StateDir) -> Finding {
         let key = self.env.vault_key(&self.config);
         match Vault::open(&state.vault(), &key, self.env.clock.clone()).map(|vault| vault.list()) {
             Ok(Ok(entries)) => Finding::ok("vault", format!("it opens and holds {} secrets", entries.len())),
-            Ok(Err(error)) => Finding::bad("vault", Level::Error, chain(&error), "restore the vault from its backup"),
+            Ok(Err(error)) => {
+                let todo = format!("restore {} from its backup", state.vault().display());
+                Finding::bad("vault", Level::Error, chain(&error), todo)
+            }
+            Err(error @ OpenError::NotFound(_)) => {
+                Finding::bad("vault", Level::Error, chain(&error), "wardkeep-agent vault init")
+            }
             Err(error) => Finding::bad(
                 "vault",
                 Level::Error,
                 chain(&error),
                 "give the daemon its key; see [vault] in the configuration",
             ),
-        }
-    }
-
-    fn bundle(&self, state: &StateDir, dir: IdentityDir, identity: &Identity) -> Finding {
-        let now = self.env.clock.now();
-        match BundleLedger::open(state.bundle(), dir, identity).map(|mut ledger| ledger.in_force(now)) {
-            Ok(InForce::Stored { bundle, seen }) => {
-                let age_days = now.since(bundle.issued).as_secs() / 86_400;
-                let found = format!("version {} is valid, {age_days} days old, until {}", seen.version, bundle.expires);
-                if bundle.expires.since(now) < bundle.expires.since(bundle.issued) / 4 {
-                    Finding::bad("policy", Level::Warning, found, "publish a new policy on the hub before it expires")
-                } else {
-                    Finding::ok("policy", found)
-                }
-            }
-            Ok(InForce::Strict { closed, why }) => {
-                Finding::bad("policy", Level::Error, format!("{closed}: {why}"), closed.what_to_do())
-            }
-            Err(error) => {
-                Finding::bad("policy", Level::Error, chain(&error), "publish the policy again, or enrol again")
-            }
         }
     }
 
@@ -187,7 +183,7 @@ impl Doctor {
     }
 
     async fn daemon(&self) -> Vec<Finding> {
-        let client = UnixClient::new(&self.config.admin_socket());
+        let client = UnixClient::admin_of(&self.config);
         let report = match client.get("/v1/status").await {
             Ok(body) => serde_json::from_value::<StatusReport>(body).map_err(|error| error.to_string()),
             Err(error) => Err(chain(&error)),
@@ -195,7 +191,7 @@ impl Doctor {
         match report {
             Ok(report) => running(&report, &self.config, self.env.clock.now()),
             Err(why) => {
-                let todo = "systemctl start wardkeep-agent; then `journalctl -u wardkeep-agent`";
+                let todo = "systemctl restart wardkeep-agent; then `journalctl -u wardkeep-agent`";
                 vec![Finding::bad("daemon", Level::Error, why, todo)]
             }
         }
@@ -208,7 +204,7 @@ fn running(report: &StatusReport, config: &Config, now: Timestamp) -> Vec<Findin
     match sockets.iter().find(|path| !path.exists()) {
         None => findings.push(Finding::ok("sockets", format!("hooks at {}", config.hook_socket().display()))),
         Some(path) => {
-            let todo = "restart the daemon; something removed its socket";
+            let todo = "something removed the socket; make it anew: `systemctl restart wardkeep-agent`";
             findings.push(Finding::bad("sockets", Level::Error, format!("{} is missing", path.display()), todo));
         }
     }
@@ -217,7 +213,11 @@ fn running(report: &StatusReport, config: &Config, now: Timestamp) -> Vec<Findin
     }
     if report.link.history_conflict {
         let found = "the hub holds a signed checkpoint that contradicts this server's audit log";
-        let todo = "keep gate.db, run `wardkeep-agent audit verify`, and compare with the hub's checkpoints";
+        let state = StateDir::existing(&config.state_dir);
+        let todo = format!(
+            "keep {}, run `wardkeep-agent audit verify`, and compare with the hub's checkpoints",
+            quoted(&state.gate().join("gate.db"))
+        );
         findings.push(Finding::bad("audit", Level::Error, found, todo));
     }
     let alive = report.status.agents.iter().filter(|agent| agent.lease_until.is_some_and(|until| until > now)).count();
@@ -228,17 +228,28 @@ fn running(report: &StatusReport, config: &Config, now: Timestamp) -> Vec<Findin
     } else {
         findings.push(Finding::ok("leases", found));
     }
+    for paused in report.status.agents.iter().filter(|agent| agent.paused) {
+        let found = format!("agent {} is paused: it may only read", paused.agent);
+        let todo = format!("when it may go on: `wardkeep-agent resume {}`", paused.agent);
+        findings.push(Finding::bad("paused", Level::Warning, found, todo));
+    }
     for closed in &report.closed {
         let level = if closed.name == "hub-away" { Level::Warning } else { Level::Error };
         let found = format!("{}: {}", closed.name, closed.why);
-        findings.push(Finding::bad("posture", level, found, closed.what_to_do.clone()));
+        // The advice for everybody is to ask the doctor; the doctor says what stands above.
+        let todo = match closed.name.as_str() {
+            "bundle-refused" => "see the finding on the bundle".to_owned(),
+            "vault-locked" | "vault-unread" => "see the finding on the vault".to_owned(),
+            _ => closed.what_to_do.clone(),
+        };
+        findings.push(Finding::bad("posture", level, found, todo));
     }
     findings
 }
 
 fn clock(skew_ms: i64) -> Finding {
     let found = format!("this clock is {skew_ms} ms from the hub's");
-    let todo = "turn on time synchronisation: timedatectl set-ntp true";
+    let todo = "turn on time synchronisation: `timedatectl set-ntp true`";
     match skew_ms.unsigned_abs() {
         off if off >= SKEW_ERROR_MS => Finding::bad("clock", Level::Error, found, todo),
         off if off >= SKEW_WARNING_MS => Finding::bad("clock", Level::Warning, found, todo),
@@ -246,19 +257,16 @@ fn clock(skew_ms: i64) -> Finding {
     }
 }
 
-fn certificate(identity: &Identity, now: Timestamp) -> Finding {
+fn certificate(identity: &Identity, now: Timestamp, again: &str) -> Finding {
     let todo = "let the daemon reach its hub: it renews at half of the life; after the end enrol again";
     match identity.client.validity() {
-        Err(why) => Finding::bad("certificate", Level::Error, why, "enrol this server again"),
-        Ok(validity) if now >= validity.until => Finding::bad(
-            "certificate",
-            Level::Error,
-            format!("it ended at {}", validity.until),
-            "enrol this server again",
-        ),
+        Err(why) => Finding::bad("certificate", Level::Error, why, again),
+        Ok(validity) if now >= validity.until => {
+            Finding::bad("certificate", Level::Error, format!("it ended at {}", validity.until), again)
+        }
         Ok(validity) if now < validity.from => {
             let found = format!("it begins at {}", validity.from);
-            Finding::bad("certificate", Level::Error, found, "set this server's clock: timedatectl set-ntp true")
+            Finding::bad("certificate", Level::Error, found, "set this server's clock: `timedatectl set-ntp true`")
         }
         Ok(validity) if validity.renewal_overdue(now) => Finding::bad(
             "certificate",
@@ -271,7 +279,8 @@ fn certificate(identity: &Identity, now: Timestamp) -> Finding {
 }
 
 fn permissions(state: &StateDir) -> Finding {
-    let (dir, todo) = (state.path(), "chmod -R go= on state_dir; only the daemon's user may read it");
+    let dir = state.path();
+    let todo = format!("only the daemon's user may read it: `chmod -R go= {}`", quoted(dir));
     let mode = match dir.metadata() {
         Ok(meta) => meta.permissions().mode() & 0o7777,
         Err(error) => {
@@ -280,7 +289,7 @@ fn permissions(state: &StateDir) -> Finding {
                 "permissions",
                 Level::Error,
                 found,
-                "make the directory for the daemon's user, mode 0700",
+                format!("make it, as the daemon's user: `install -d -m 0700 {}`", quoted(dir)),
             );
         }
     };
@@ -292,6 +301,22 @@ fn permissions(state: &StateDir) -> Finding {
         Some(path) => Finding::bad("permissions", Level::Error, format!("others can read {}", path.display()), todo),
         None => Finding::ok("permissions", format!("{} is private", dir.display())),
     }
+}
+
+/// An enrolment that is there is answered by itself, so it has to go first.
+fn enrol_again(state: &StateDir, name: &str) -> String {
+    let identity = quoted(&state.identity());
+    format!(
+        "enrol this server again: `wardkeep-hub token enrol {name}` on the hub; here `mv {identity} {identity}.old`, \
+         `wardkeep-agent enrol` with that token, `systemctl restart wardkeep-agent`"
+    )
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%:,=".contains(c);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 fn sandbox(wanted: Sandbox, kernel: SandboxState) -> Finding {
@@ -324,5 +349,6 @@ fn sqlite() -> Finding {
     }
 }
 
+mod bundle;
 #[cfg(test)]
 mod tests;

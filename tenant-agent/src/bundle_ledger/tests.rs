@@ -48,6 +48,10 @@ impl Tenant {
         BundleLedger::open(self.bundle_dir.clone(), self.identity_dir.clone(), &self.identity).expect("opens")
     }
 
+    pub(crate) fn identity(&self) -> (IdentityDir, &Identity) {
+        (self.identity_dir.clone(), &self.identity)
+    }
+
     fn bundle(&self, version: u64) -> Bundle {
         Bundle { version, ..Bundle::default_for(self.identity.tenant, Vec::new(), LlmConfig::default(), NOW) }
     }
@@ -145,9 +149,92 @@ fn a_crash_between_envelope_and_mark_goes_on_with_the_newer_one() {
     std::fs::write(tenant.bundle_dir.join("seen.json"), mark).expect("written");
 
     let mut ledger = tenant.open();
-    let InForce::Stored { seen, .. } = ledger.in_force(NOW) else { panic!("refused") };
+    let InForce::Stored { seen, .. } = ledger.take_up(NOW) else { panic!("refused") };
     assert_eq!(seen.version, 2);
     assert!(tenant.open().accept(3, &tenant.envelope(1), &[], NOW).is_err(), "the mark caught up");
+}
+
+/// The files as a crash leaves them: the mark announces `coming`, and the envelope is `version`, if any.
+fn crashed(tenant: &Tenant, seen: Option<Seen>, coming: u64, version: Option<u64>) {
+    let Stored { seen: coming, .. } = {
+        let scratch = Tenant::new();
+        scratch.open().accept(7, &tenant.envelope(coming), &[], NOW).expect("accepted")
+    };
+    let mark = serde_json::to_vec(&Mark::Coming(Coming { seen, coming })).expect("json");
+    std::fs::write(tenant.bundle_dir.join("seen.json"), mark).expect("written");
+    let path = tenant.bundle_dir.join("current.dsse");
+    match version {
+        Some(version) => std::fs::write(path, tenant.envelope(version)).expect("written"),
+        None => crate::state::remove(&path).expect("removed"),
+    }
+}
+
+#[test]
+fn a_bundle_without_its_mark_does_not_count() {
+    let tenant = Tenant::new();
+    let mut ledger = tenant.open();
+    let _ = ledger.accept(1, &tenant.envelope(1), &[], NOW).expect("accepted");
+    let old = std::fs::read(tenant.bundle_dir.join("current.dsse")).expect("reads");
+    let _ = ledger.accept(2, &tenant.envelope(2), &[], NOW).expect("accepted");
+
+    std::fs::remove_file(tenant.bundle_dir.join("seen.json")).expect("removed");
+    assert_eq!(closed(&tenant.open().take_up(NOW)), Some(Closed::BundleRefused), "also the newest one");
+    std::fs::write(tenant.bundle_dir.join("current.dsse"), old).expect("written");
+    for _ in 0..2 {
+        assert_eq!(closed(&tenant.open().take_up(NOW)), Some(Closed::BundleRefused), "and looking does not mark it");
+    }
+    assert!(!tenant.bundle_dir.join("seen.json").exists());
+    // A crash while the hub's copy is stored does not vouch for what lay there.
+    crashed(&tenant, None, 2, Some(1));
+    assert_eq!(closed(&tenant.open().take_up(NOW)), Some(Closed::BundleRefused));
+    let _ = tenant.open().accept(2, &tenant.envelope(2), &[], NOW).expect("the hub's copy mends it");
+    assert_eq!(closed(&tenant.open().take_up(NOW)), None);
+}
+
+#[test]
+fn a_crash_at_any_write_leaves_the_old_bundle_or_the_announced_one() {
+    let tenant = Tenant::new();
+    let first = tenant.open().accept(5, &tenant.envelope(2), &[], NOW).expect("accepted").seen;
+    for (seen, coming, envelope, want) in [
+        (Some(first), 3, Some(1), Err(Closed::BundleRefused)),
+        (Some(first), 3, None, Err(Closed::BundleRefused)),
+        (None, 3, Some(2), Err(Closed::BundleRefused)),
+        (None, 3, Some(4), Err(Closed::BundleRefused)),
+        (None, 3, None, Err(Closed::NoBundle)),
+        (None, 3, Some(3), Ok((7, 3))),
+        (Some(first), 3, Some(2), Ok((5, 2))),
+        (Some(first), 3, Some(3), Ok((7, 3))),
+    ] {
+        crashed(&tenant, seen, coming, envelope);
+        let mut ledger = tenant.open();
+        let got = match ledger.take_up(NOW) {
+            InForce::Strict { closed, .. } => Err(closed),
+            InForce::Stored { seen, .. } => Ok((seen.generation, seen.version)),
+        };
+        assert_eq!(got, want, "{seen:?} {coming} {envelope:?}");
+        assert_eq!(ledger.seen().map(|seen| seen.version), want.ok().map(|(_, v)| v).or(seen.map(|s| s.version)));
+        // Either way the hub's next word is taken, and is then settled.
+        let _ = ledger.accept(8, &tenant.envelope(3), &[], NOW).expect("accepted");
+        assert_eq!(closed(&tenant.open().in_force(NOW)), None);
+        assert!(tenant.open().coming.is_none());
+    }
+}
+
+#[test]
+fn no_write_of_an_envelope_comes_before_its_mark() {
+    let tenant = Tenant::new();
+    // An envelope that cannot be replaced: a directory that is not empty is in its place.
+    std::fs::create_dir_all(tenant.bundle_dir.join("current.dsse/x")).expect("made");
+    assert!(matches!(tenant.open().accept(1, &tenant.envelope(1), &[], NOW), Err(LedgerError::File { .. })));
+    assert_eq!(tenant.open().coming.map(|coming| coming.version), Some(1), "the mark is there already");
+    assert_eq!(tenant.open().seen(), None);
+    // And a mark that cannot be written keeps the envelope from being touched.
+    let tenant = Tenant::new();
+    std::fs::create_dir_all(tenant.bundle_dir.join("seen.json/x")).expect("made");
+    let mut ledger = Tenant::new().open();
+    ledger.dir = tenant.bundle_dir.clone();
+    assert!(ledger.accept(1, &tenant.envelope(1), &[], NOW).is_err());
+    assert!(!tenant.bundle_dir.join("current.dsse").exists());
 }
 
 #[test]

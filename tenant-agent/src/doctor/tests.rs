@@ -78,8 +78,72 @@ fn a_certificate_is_judged_by_its_life() {
         client: ca.client("acme"),
     };
     let life = identity.client.validity().expect("readable");
-    assert_eq!(level(&certificate(&identity, Timestamp(life.from.millis() - 1))), Level::Error);
-    assert_eq!(level(&certificate(&identity, life.until)), Level::Error);
-    assert_eq!(level(&certificate(&identity, Timestamp(life.until.millis() - 1))), Level::Warning);
-    assert_eq!(level(&certificate(&identity, NOW)), Level::Ok);
+    assert_eq!(level(&certificate(&identity, Timestamp(life.from.millis() - 1), "again")), Level::Error);
+    assert_eq!(level(&certificate(&identity, life.until, "again")), Level::Error);
+    assert_eq!(level(&certificate(&identity, Timestamp(life.until.millis() - 1), "again")), Level::Warning);
+    assert_eq!(level(&certificate(&identity, NOW, "again")), Level::Ok);
+}
+
+#[test]
+fn refused_and_damaged_bundles_have_their_own_finding_with_real_paths() {
+    use crate::bundle_ledger::tests::Tenant;
+    let tenant = Tenant::new();
+    let state = StateDir::existing(tenant.bundle_dir.parent().expect("a parent"));
+    let look = || {
+        let (dir, identity) = tenant.identity();
+        bundle::look(&state, dir, identity, NOW, "again")
+    };
+    assert_eq!((look().check.as_str(), level(&look())), ("policy", Level::Error), "none yet");
+    let _ = tenant.open().accept(1, &tenant.envelope(1), &[], NOW).expect("accepted");
+    assert_eq!((look().check.as_str(), level(&look())), ("policy", Level::Ok));
+
+    let (mark, envelope) = (tenant.bundle_dir.join("seen.json"), tenant.bundle_dir.join("current.dsse"));
+    let (good_mark, good) = (std::fs::read(&mark).expect("reads"), std::fs::read(&envelope).expect("reads"));
+    let path = tenant.bundle_dir.display().to_string();
+    for (broken_mark, broken) in [(None, &good[..]), (Some(&b"{"[..]), &good[..]), (Some(&good_mark[..]), b"{}")] {
+        match broken_mark {
+            Some(bytes) => std::fs::write(&mark, bytes).expect("written"),
+            None => std::fs::remove_file(&mark).expect("removed"),
+        }
+        std::fs::write(&envelope, broken).expect("written");
+        let finding = look();
+        assert_eq!((finding.check.as_str(), level(&finding)), ("bundle", Level::Error), "{finding:?}");
+        assert!(finding.what_to_do.contains(&path), "{finding:?}");
+    }
+}
+
+#[test]
+fn paused_agents_are_named_with_the_way_back() {
+    let findings = running(&report(&[("office", true), ("shop", false)]), &Config::default(), NOW);
+    let paused: Vec<_> = findings.iter().filter(|finding| finding.check == "paused").collect();
+    assert_eq!(paused.len(), 1, "{findings:?}");
+    assert_eq!(level(paused[0]), Level::Warning);
+    assert!(paused[0].found.contains("office") && paused[0].what_to_do.contains("`wardkeep-agent resume office`"));
+}
+
+fn report(agents: &[(&str, bool)]) -> StatusReport {
+    let agents: Vec<_> = agents
+        .iter()
+        .map(|(agent, paused)| serde_json::json!({ "agent": agent, "lease_until": null, "runtime": "", "paused": paused }))
+        .collect();
+    serde_json::from_value(serde_json::json!({
+        "tenant": "01890000-0000-7000-8000-000000000001", "name": "acme", "hub": "https://localhost:1",
+        "link": crate::link::LinkState::default(), "bundle": crate::bundle_book::BundleFacts::default(),
+        "closed": [], "waiting": crate::spool::Waiting::default(),
+        "listening": { "hooks": "127.0.0.1:1", "llm": "127.0.0.1:2", "hook_socket": "/h", "admin_socket": "/a", "pid": 1 },
+        "status": {
+            "agent_version": "0", "hostname": "h", "started_at": NOW, "generation": 0, "closed": [], "agents": agents,
+            "audit_length": 0, "audit_head": "0".repeat(64), "open_approvals": 0, "memory_bytes": 0, "clock_skew_ms": 0,
+        },
+    }))
+    .expect("a report")
+}
+
+#[test]
+fn a_path_in_advice_survives_a_shell() {
+    for (path, want) in
+        [("/var/lib/wardkeep", "/var/lib/wardkeep"), ("/a b/it's", "'/a b/it'\\''s'"), ("/$(x)", "'/$(x)'")]
+    {
+        assert_eq!(quoted(Path::new(path)), want);
+    }
 }
