@@ -39,7 +39,7 @@ pub enum EnrolError {
     #[error("{0}; check that the token is complete and that this address is the hub's")]
     Connect(#[from] ConnectError),
     /// The hub said no.
-    #[error("the hub refused the enrolment: {0}; make a new token with `wardkeep-hub tenant add` and try again")]
+    #[error("the hub refused the enrolment: {0}; make a new token with `wardkeep-hub token enrol NAME` and try again")]
     Refused(String),
     /// The hub's answer contradicts the token or itself.
     #[error("the hub's answer cannot be trusted ({0}); nothing was enrolled")]

@@ -111,6 +111,13 @@ pub enum CliError {
     /// Input that is not what it should be.
     #[error("{0}")]
     Usage(String),
+    /// An import left entries out.
+    #[error(
+        "{} of the entries were not stored: {}; the reasons stand above, the others are stored; mend these and import again",
+        .0.len(),
+        .0.join(", ")
+    )]
+    Skipped(Vec<String>),
     /// Standard input or output.
     #[error("cannot read the input or write the output")]
     Io(#[from] io::Error),

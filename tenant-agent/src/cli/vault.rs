@@ -29,6 +29,7 @@ pub fn run(command: VaultCommand, context: &mut Context<'_>) -> Result<(), CliEr
     }
     let key = context.env.vault_key(&config);
     let vault = Vault::open(&state.vault(), &key, context.env.clock.clone())?;
+    let mut skipped = Vec::new();
     match command {
         VaultCommand::Init => {}
         VaultCommand::Set { name, to } => {
@@ -60,10 +61,12 @@ pub fn run(command: VaultCommand, context: &mut Context<'_>) -> Result<(), CliEr
             }
             context.say(format_args!("{name} may no longer go to {}", to.join(", ")))?;
         }
-        VaultCommand::Import { file } => import(&vault, &file, context)?,
+        VaultCommand::Import { file } => skipped = import(&vault, &file, context)?,
     }
     drop(vault);
-    Ok(hand_over(&state)?)
+    hand_over(&state)?;
+    // Last: the others are stored, and belong to the daemon.
+    if skipped.is_empty() { Ok(()) } else { Err(CliError::Skipped(skipped)) }
 }
 
 fn parse_bindings(texts: &[String]) -> Result<Vec<Binding>, CliError> {
@@ -134,7 +137,8 @@ fn list(vault: &Vault, as_json: bool, context: &mut Context<'_>) -> Result<(), C
     Ok(())
 }
 
-fn import(vault: &Vault, file: &Path, context: &mut Context<'_>) -> Result<(), CliError> {
+/// Answers what was not stored.
+fn import(vault: &Vault, file: &Path, context: &mut Context<'_>) -> Result<Vec<String>, CliError> {
     let report = if file == Path::new("-") {
         vault.import_env(std::io::stdin().lock())?
     } else {
@@ -150,5 +154,9 @@ fn import(vault: &Vault, file: &Path, context: &mut Context<'_>) -> Result<(), C
     for skipped in &skipped {
         context.say(format_args!("{:<10} {}: {}", "skipped", skipped.key, skipped.why))?;
     }
-    context.say("bind what agents may use: `wardkeep-agent vault bind NAME host:api.example.com`")
+    context.say("bind what agents may use: `wardkeep-agent vault bind NAME host:api.example.com`")?;
+    Ok(skipped.into_iter().map(|skipped| skipped.key).collect())
 }
+
+#[cfg(test)]
+mod tests;
