@@ -13,6 +13,7 @@ pub mod scripts;
 mod second;
 mod shell;
 mod unwrap;
+mod variables;
 mod words;
 
 #[cfg(test)]
@@ -91,6 +92,10 @@ pub enum Note {
     IndirectProgram,
     /// A connection through the shell itself.
     ShellSocket,
+    /// Data that nobody has seen is evaluated as arithmetic, which can run programs.
+    EvaluatesData,
+    /// The name of a variable that is set is known at run time only.
+    DynamicVariable,
 }
 
 impl Note {
@@ -98,7 +103,7 @@ impl Note {
     #[must_use]
     pub const fn class(self) -> Class {
         match self {
-            Self::IndirectProgram => Class::Yellow,
+            Self::IndirectProgram | Self::EvaluatesData => Class::Yellow,
             Self::OverCap
             | Self::Unparsable
             | Self::ParsersDisagree
@@ -107,7 +112,8 @@ impl Note {
             | Self::PipedCode
             | Self::UnclearWrapper
             | Self::BareShell
-            | Self::ShellSocket => Class::Red,
+            | Self::ShellSocket
+            | Self::DynamicVariable => Class::Red,
         }
     }
 
@@ -125,6 +131,8 @@ impl Note {
             Self::BareShell => "shell.bare-shell",
             Self::IndirectProgram => "shell.indirect-program",
             Self::ShellSocket => "shell.socket",
+            Self::EvaluatesData => "shell.evaluates-data",
+            Self::DynamicVariable => "shell.dynamic-variable",
         }
     }
 
@@ -142,6 +150,8 @@ impl Note {
             Self::BareShell => "starts a shell without saying what it will do",
             Self::IndirectProgram => "takes a program's name from a variable",
             Self::ShellSocket => "opens a network connection through the shell",
+            Self::EvaluatesData => "computes with data, which the shell may run as code",
+            Self::DynamicVariable => "sets a variable whose name is only known at run time",
         }
     }
 }

@@ -191,7 +191,7 @@ pub struct Rule {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub path: Vec<String>,
 
-    /// Names of variables that are set, `*` at either end.
+    /// Names of variables that are set, `*` at either end; one behind `!` does not count after all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub env: Vec<String>,
 

@@ -17,6 +17,8 @@ const MAX_ENTRIES: usize = 200;
 const MAX_DEPTH: usize = 32;
 /// Largest whole number that RFC 8785 (IEEE doubles) keeps apart from its neighbours: 2^53 - 1.
 const MAX_WHOLE: u64 = (1 << 53) - 1;
+/// The same bound for a number that was read as a double.
+const TOO_LARGE: f64 = 9_007_199_254_740_992.0;
 
 /// The arguments are not those of the tool. The text says what the agent should send.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -329,7 +331,9 @@ fn check_numbers(value: &Value, depth: usize) -> Result<(), InvalidAction> {
     match value {
         Value::Number(number) => {
             let whole = number.as_u64().or_else(|| number.as_i64().map(i64::unsigned_abs));
-            if whole.is_some_and(|n| n > MAX_WHOLE) { Err(InvalidAction::Number) } else { Ok(()) }
+            // A whole number with too many digits arrives as a double that has lost some.
+            let rounded = number.as_f64().is_none_or(|n| n.abs() >= TOO_LARGE);
+            if rounded || whole.is_some_and(|n| n > MAX_WHOLE) { Err(InvalidAction::Number) } else { Ok(()) }
         }
         Value::Array(items) => items.iter().try_for_each(|item| check_numbers(item, depth + 1)),
         Value::Object(map) => map.values().try_for_each(|item| check_numbers(item, depth + 1)),

@@ -37,6 +37,9 @@ fn calls_without_sense_are_refused() {
         ("frob", json!("text")),
         ("frob", json!({"n": 9_007_199_254_740_993_u64})),
         ("frob", json!({"n": -9_007_199_254_740_993_i64})),
+        ("frob", serde_json::from_str(r#"{"n": 99999999999999999999}"#).unwrap()),
+        ("frob", serde_json::from_str(r#"{"n": [-99999999999999999999]}"#).unwrap()),
+        ("frob", json!({"n": 1e300})),
         ("frob", json!({"deep": deep})),
         ("frob", json!({"long": "x".repeat(MAX_ACTION_BYTES)})),
     ] {

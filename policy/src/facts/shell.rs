@@ -1,6 +1,6 @@
 //! Walks the first parser's tree and collects what each simple command is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use brush_parser::{Parser, ast};
 
@@ -14,6 +14,7 @@ pub fn from_shell(text: &str, cwd: &str, context: &Context<'_>) -> Facts {
     let mut walker = Walker::new(cwd, context);
     text.clone_into(&mut walker.outermost);
     walker.code(text);
+    walker.settle();
     walker.facts
 }
 
@@ -23,6 +24,7 @@ pub fn from_argv(argv: &[String], stdin: Option<&str>, cwd: &str, context: &Cont
     let mut walker = Walker::new(cwd, context);
     let stdin = stdin.map_or(Stdin::Nothing, |text| Stdin::Known(Word::literal(text)));
     walker.run(argv.iter().map(Word::literal).collect(), &stdin, &Around::default());
+    walker.settle();
     walker.facts
 }
 
@@ -62,6 +64,12 @@ pub(super) struct Walker<'a> {
     /// The whole text, in which the mentions of a variable are counted.
     outermost: String,
     values: BTreeMap<String, String>,
+    /// Variables that hold, or may hold, something other than a plain number.
+    pub(super) filled: BTreeSet<String>,
+    /// Variables that arithmetic reads.
+    pub(super) computed: BTreeSet<String>,
+    /// How many command substitutions were seen.
+    pub(super) substitutions: usize,
     /// `None`: not known any more.
     pub(super) cwd: Option<String>,
     stdin: Stdin,
@@ -75,7 +83,16 @@ impl Surroundings for Walker<'_> {
         (mentions(&self.outermost, name) == 1 && !self.context.env.contains_key(name)).then(|| value.clone())
     }
 
+    fn evaluates(&mut self, expression: &str) {
+        self.computes(expression);
+    }
+
+    fn assigns(&mut self, name: &str) {
+        self.fills(name);
+    }
+
     fn substitution(&mut self, code: &str) {
+        self.substitutions += 1;
         self.subshell(|walker| {
             walker.code(code);
         });
@@ -112,6 +129,9 @@ impl<'a> Walker<'a> {
             context,
             outermost: String::new(),
             values: BTreeMap::new(),
+            filled: BTreeSet::new(),
+            computed: BTreeSet::new(),
+            substitutions: 0,
             cwd: Some(cwd.to_owned()),
             stdin: Stdin::Nothing,
             depth: 0,
@@ -200,12 +220,12 @@ impl<'a> Walker<'a> {
         use ast::CompoundCommand as C;
         match compound {
             C::Arithmetic(c) => {
-                words::open_heredoc(&c.expr.value, self);
+                self.computes(&c.expr.value);
                 Stdin::Nothing
             }
             C::ArithmeticForClause(c) => {
                 for expression in [&c.initializer, &c.condition, &c.updater].into_iter().flatten() {
-                    words::open_heredoc(&expression.value, self);
+                    self.computes(&expression.value);
                 }
                 self.list(&c.body.list)
             }
@@ -214,6 +234,11 @@ impl<'a> Walker<'a> {
             C::ForClause(c) => {
                 let values: Vec<Word> =
                     c.values.iter().flatten().flat_map(|word| words::open(&word.value, self)).collect();
+                self.sets(&c.variable_name);
+                if c.values.is_none() {
+                    self.fills(&c.variable_name);
+                }
+                values.iter().for_each(|value| self.given(&c.variable_name, "", value));
                 if let [only] = values.as_slice() {
                     self.assign(&c.variable_name, only);
                 }
@@ -248,7 +273,10 @@ impl<'a> Walker<'a> {
                 self.list(&c.1.list);
                 Stdin::Stream
             }
-            C::Coprocess(c) => self.with_stdin(Stdin::Stream, |walker| walker.command(&c.body)),
+            C::Coprocess(c) => {
+                c.name.iter().for_each(|name| self.fills(&name.value));
+                self.with_stdin(Stdin::Stream, |walker| walker.command(&c.body))
+            }
         }
     }
 
@@ -260,15 +288,32 @@ impl<'a> Walker<'a> {
                 self.test(b);
             }
             T::Not(inner) | T::Parenthesized(inner) => self.test(inner),
-            T::UnaryTest(_, word) => self.operand_of_test(word),
-            T::BinaryTest(_, a, b) => {
-                self.operand_of_test(a);
-                self.operand_of_test(b);
+            T::UnaryTest(predicate, word) => {
+                use ast::UnaryPredicate as P;
+                let named = matches!(predicate, P::ShellVariableIsSetAndAssigned | P::ShellVariableIsSetAndNameRef);
+                self.operand_of_test(word, named);
+            }
+            T::BinaryTest(predicate, a, b) => {
+                use ast::BinaryPredicate as P;
+                let computes = matches!(
+                    predicate,
+                    P::ArithmeticEqualTo
+                        | P::ArithmeticNotEqualTo
+                        | P::ArithmeticLessThan
+                        | P::ArithmeticLessThanOrEqualTo
+                        | P::ArithmeticGreaterThan
+                        | P::ArithmeticGreaterThanOrEqualTo
+                );
+                self.operand_of_test(a, computes);
+                self.operand_of_test(b, computes);
             }
         }
     }
 
-    fn operand_of_test(&mut self, word: &ast::Word) {
+    fn operand_of_test(&mut self, word: &ast::Word, computes: bool) {
+        if computes {
+            self.computes(&word.value);
+        }
         let word = words::open_whole(&word.value, self);
         self.evaluated_later(&word);
     }
@@ -307,7 +352,13 @@ impl<'a> Walker<'a> {
             }
         }
         for assignment in assignments {
+            let known = self.facts.assigned.contains("IFS");
             self.assignment(assignment, args.is_empty());
+            let reads = args.first().is_some_and(|word| matches!(word.text.as_str(), "read" | "mapfile" | "readarray"));
+            if reads && !known && self.facts.assigned.remove("IFS") {
+                // Only that one builtin splits by it.
+                self.facts.assigned.insert("IFS for read".to_owned());
+            }
         }
         let stdin = self.redirects(redirects.into_iter()).unwrap_or_else(|| self.stdin.clone());
         self.run(args, &stdin, &Around::default())
@@ -316,6 +367,13 @@ impl<'a> Walker<'a> {
     /// `export X=1`: the value lasts.
     fn declared(&mut self, assignment: &ast::Assignment, opened: &[Word]) {
         let ast::AssignmentName::VariableName(name) = &assignment.name else { return };
+        match &assignment.value {
+            ast::AssignmentValue::Scalar(raw) => {
+                let value = words::open_whole(&raw.value, self);
+                self.given(name, &raw.value, &value);
+            }
+            ast::AssignmentValue::Array(_) => self.fills(name),
+        }
         self.facts.assigned.insert(name.clone());
         if let [only] = opened
             && let Some((_, value)) = only.text.split_once('=')
@@ -331,17 +389,19 @@ impl<'a> Walker<'a> {
         };
         self.facts.assigned.insert(name.clone());
         if let Some(index) = index {
-            words::open_heredoc(index, self);
+            self.computes(index);
         }
         match &assignment.value {
             ast::AssignmentValue::Scalar(word) => {
                 let value = words::open_whole(&word.value, self);
                 self.evaluated_later(&value);
+                self.given(name, &word.value, &value);
                 if lasts && index.is_none() && !assignment.append {
                     self.assign(name, &Word { glob: false, ..value });
                 }
             }
             ast::AssignmentValue::Array(items) => {
+                self.fills(name);
                 for (key, value) in items {
                     key.iter().for_each(|key| {
                         words::open_heredoc(&key.value, self);
@@ -354,7 +414,7 @@ impl<'a> Walker<'a> {
 
     /// Arithmetic and tests evaluate a text like `a[$(id)]` once more, wherever it was quoted before.
     fn evaluated_later(&mut self, word: &Word) {
-        if word.text.contains("[$(") || word.text.contains("[`") || word.text.contains("[${") {
+        if word.text.contains('[') && ["$(", "`", "[${"].iter().any(|code| word.text.contains(code)) {
             self.note(Note::DynamicCode);
         }
     }

@@ -115,6 +115,7 @@ impl Walker<'_> {
         self.carried(&name, args, stdin, around);
         let printed = printed(&name, args, stdin, around.more);
         self.moves(&name, args);
+        self.names(&name, args, around.more);
         let script = super::scripts::effects(&name, args);
         self.push(Command {
             program: name,

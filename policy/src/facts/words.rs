@@ -56,6 +56,10 @@ pub(super) trait Surroundings {
     fn value_of(&self, name: &str) -> Option<String>;
     /// Reads `code` as a command substitution.
     fn substitution(&mut self, code: &str);
+    /// Reads `expression` as arithmetic.
+    fn evaluates(&mut self, expression: &str);
+    /// A variable is set by its expansion.
+    fn assigns(&mut self, name: &str);
     /// Notes a difficulty.
     fn note(&mut self, note: Note);
 }
@@ -126,6 +130,10 @@ impl Opener<'_> {
     fn piece(&mut self, piece: &WordPieceWithSource, quoted: bool, word: &mut Word) {
         match &piece.piece {
             WordPiece::Text(text) => {
+                if text.contains("$[") || (text.starts_with('[') && word.text.ends_with('$')) {
+                    // The old form of `$((…))`.
+                    self.around.note(Note::EvaluatesData);
+                }
                 // A bracket that never closes is the program `[` or plain text.
                 word.glob |= !quoted && (text.contains(['*', '?']) || (text.contains('[') && self.raw.contains(']')));
                 // A continued line is no character of the word.
@@ -170,7 +178,7 @@ impl Opener<'_> {
                 }
             }
             WordPiece::ArithmeticExpression(expression) => {
-                self.nested(&expression.value);
+                self.around.evaluates(&expression.value);
                 word.text.push(OPAQUE);
             }
         }
@@ -201,7 +209,30 @@ impl Opener<'_> {
         }
         // Defaults, patterns, offsets and indices may hold substitutions of their own.
         let inner = raw.strip_prefix("${").and_then(|r| r.strip_suffix('}')).unwrap_or(raw.trim_start_matches('$'));
+        self.arithmetic_within(expression, inner);
         self.nested(inner);
+    }
+
+    /// Indices, offsets and indirect names are arithmetic.
+    fn arithmetic_within(&mut self, expression: &ParameterExpr, inner: &str) {
+        if let ParameterExpr::AssignDefaultValues { .. } = expression {
+            self.around.assigns(inner.split([':', '=']).next().unwrap_or_default());
+        }
+        let name_end = inner.trim_start_matches(['!', '#']).find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let name_end =
+            name_end.map_or(inner.len(), |end| end + inner.len() - inner.trim_start_matches(['!', '#']).len());
+        let rest = &inner[name_end..];
+        if let Some(index) = rest.strip_prefix('[')
+            && !index.starts_with(['@', '*'])
+        {
+            self.around.evaluates(index);
+        }
+        if inner.starts_with('!') && !rest.starts_with(['@', '*', '[']) {
+            self.around.evaluates(&inner[1..name_end]);
+        }
+        if matches!(expression, ParameterExpr::Substring { .. }) {
+            self.around.evaluates(rest);
+        }
     }
 
     /// Reads the substitutions of a text that is no word of its own.
@@ -220,6 +251,13 @@ impl Opener<'_> {
             }
         }
     }
+}
+
+/// Whether a word is one `$((…))`, which always gives a number.
+pub(super) fn is_arithmetic(raw: &str) -> bool {
+    brush_parser::word::parse(raw, &options()).is_ok_and(
+        |pieces| matches!(pieces.as_slice(), [only] if matches!(only.piece, WordPiece::ArithmeticExpression(_))),
+    )
 }
 
 /// Inside backquotes a backslash guards `` ` ``, `\` and `$` once more.

@@ -47,7 +47,10 @@ impl Rule {
                             .iter()
                             .any(|name| lists.contains(name.as_str()) || computed(name, resolved, written)))
             }
-            Subject::Env(name) => self.env.iter().any(|pattern| fits(pattern, name)),
+            Subject::Env(name) => {
+                let excepted = |pattern: &String| pattern.strip_prefix('!').is_some_and(|rest| fits(rest, name));
+                self.env.iter().any(|pattern| fits(pattern, name)) && !self.env.iter().any(excepted)
+            }
             Subject::Code(code) => {
                 self.code.iter().any(|language| language == code.language) && self.contains_in([&*code.text])
             }
