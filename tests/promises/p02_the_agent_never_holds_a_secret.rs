@@ -101,7 +101,7 @@ fn open_to_others(path: &Path) -> Vec<std::path::PathBuf> {
 async fn the_agent_cannot_write_the_home_of_a_program() {
     let folder = tempfile::tempdir().expect("a folder");
     let (stage, hooks) = super::stage(folder.path()).await;
-    std::fs::write(stage.tenant.workspace().join(".curlrc"), "url = \"http://127.0.0.1:1/\"\n").expect("planted");
+    fs::write(stage.tenant.workspace().join(".curlrc"), "url = \"http://127.0.0.1:1/\"\n").expect("planted");
     let home = hooks.run("c1", "shell", json!({"command": "mkdir seen && ls -a $HOME"})).await.expect("it runs");
     let seen = home["output"].as_str().expect("text");
     assert!(!seen.contains(".curlrc") && seen.contains(".."), "{seen}");
