@@ -53,10 +53,20 @@ impl Gate {
     ) -> Result<Answer, GateError> {
         self.renew(agent);
         let Proposal { session, call, tool, args, cwd, wait_ms } = proposal;
+        if self.posture_for(agent).has(Closed::VaultUnread) {
+            // Not a word of a call is stored, and so none is sent, while its text, names included, cannot be redacted.
+            self.audit_note("call-while-vault-unread", json!({"agent": agent})).await?;
+            let closed = Closed::VaultUnread;
+            return Ok(self.deny(call, None, vec![format!("{} ({closed}): {}", closed.why(), closed.what_to_do())]));
+        }
         self.without_secrets(&[("session", session.as_str()), ("call", call.as_str())])?;
         let key = key_of(agent, &session, &call);
         let judged = match Action::parse(agent.clone(), session, &tool, &args, cwd.as_deref()) {
-            Ok(action) => self.judge(key.clone(), action)?,
+            Ok(action) => {
+                // Hostile text is parsed and named files are read: not on a thread that serves others.
+                let (gate, key) = (Arc::clone(self), key.clone());
+                tokio::task::spawn_blocking(move || gate.judge(key, action)).await.map_err(|_| GateError::Worker)??
+            }
             Err(invalid) => {
                 let digest = no_action_digest(&tool, &args)?;
                 let mut row = self.refused(key.clone(), &tool, digest, vec![invalid.to_string()]);
@@ -109,12 +119,6 @@ impl Gate {
     fn judge(&self, key: CallKey, action: Action) -> Result<Judged, GateError> {
         let now = self.now();
         let digest = action.digest();
-        // Nothing of a call is written down or sent while its text cannot be redacted.
-        if self.posture_for(&action.agent).has(Closed::VaultUnread) {
-            let closed = Closed::VaultUnread;
-            let why = format!("{} ({closed}): {}", closed.why(), closed.what_to_do());
-            return Ok(Judged { row: self.refused(key, "unread", digest, vec![why]), approval: None });
-        }
         let tool = action.tool.clone();
         // By construction: what is shown, sent and logged is made from the redacted action only.
         let (shown, raw) = match redact_action(&self.parts.redaction.load(), &action) {
@@ -255,7 +259,7 @@ impl Gate {
     }
 
     /// An approved call that only the runtime can carry out is given to it here, once; the claim is the record.
-    async fn hand_over(&self, row: CallRow) -> Result<CallRow, GateError> {
+    async fn hand_over(self: &Arc<Self>, row: CallRow) -> Result<CallRow, GateError> {
         let CallState::Approved { permit, .. } = row.state else { return Ok(row) };
         if executor(&row) == Executor::Runner {
             return Ok(row);

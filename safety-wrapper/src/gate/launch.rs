@@ -139,7 +139,7 @@ impl Gate {
     }
 
     /// Everything that was decided, decided again from what is on disk now.
-    pub(super) async fn check(&self, row: &CallRow, now: Timestamp) -> Result<Check, GateError> {
+    pub(super) async fn check(self: &Arc<Self>, row: &CallRow, now: Timestamp) -> Result<Check, GateError> {
         let over = |why: &str| Ok(Check::Over(CallState::Superseded { why: format!("{why}; ask again") }));
         let (use_by, approved) = match row.state {
             CallState::Permitted { use_by, .. } => (use_by, false),
@@ -161,8 +161,9 @@ impl Gate {
                 return over("the stored approval is not the one that was decided on");
             };
             let shown = serde_json::from_slice::<Pinned>(&document).map(|pinned| pinned.files);
-            let now = self.pins(&action);
-            if shown.ok().is_none_or(|shown| now.ok().as_ref() != Some(&shown)) {
+            let (gate, named) = (Arc::clone(self), action.clone());
+            let files = tokio::task::spawn_blocking(move || gate.pins(&named)).await.map_err(|_| GateError::Worker)?;
+            if shown.ok().is_none_or(|shown| files.ok().as_ref() != Some(&shown)) {
                 return over("a file that the command names has changed since it was shown");
             }
         } else if approved {

@@ -1,8 +1,8 @@
 //! The files that a command names, pinned while a person reads: a script that is swapped before its run voids the approval.
 
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::io::Read as _;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use wardkeep_proto::digest::Digest;
 use super::Gate;
 
 /// Up to this size a file is pinned by its content, beyond it by what the kernel says of it.
-const DIGESTED_BYTES: u64 = 8 * 1024 * 1024;
+const DIGESTED_BYTES: u64 = 1024 * 1024;
 /// More files than this are not pinned but refused.
 const FILES: usize = 64;
 
@@ -23,7 +23,7 @@ const FILES: usize = 64;
 pub(crate) struct Pin {
     /// Relative to the workspace.
     pub(crate) path: String,
-    /// SHA-256 of the content or, for a large file, its inode, size and time of last change.
+    /// A digest of the content, keyed by this server, or for a large file its inode, size and time of last change.
     pub(crate) is: String,
 }
 
@@ -51,7 +51,29 @@ impl Gate {
         if found.len() > FILES {
             return Err(format!("the command names more than {FILES} files; split it into smaller ones"));
         }
-        found.iter().map(|path| pin(&workspace, path)).collect()
+        found.iter().map(|path| self.pin(&workspace, path)).collect()
+    }
+
+    fn pin(&self, workspace: &Path, path: &Path) -> Result<Pin, String> {
+        // A link may lead to a file whose name must not be told.
+        let shown = self.clean(&path.strip_prefix(workspace).unwrap_or(path).display().to_string());
+        let unreadable = |error: std::io::Error| format!("{shown} cannot be pinned: {error}");
+        // Neither a link nor a pipe that was put there since it was looked at.
+        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(unreadable)?;
+        let about = file.metadata().map_err(unreadable)?;
+        if !about.is_file() {
+            return Err(format!("{shown} cannot be pinned: it is no file any more"));
+        }
+        let is = if about.len() > DIGESTED_BYTES {
+            format!("{}:{}:{}.{}", about.ino(), about.len(), about.ctime(), about.ctime_nsec())
+        } else {
+            let mut bytes = Vec::new();
+            file.take(DIGESTED_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+            // Keyed: a plain digest would let the hub guess at the content.
+            Digest::plain(&self.key.sign(&Digest::of("wardkeep/pin/v1", &bytes).0)).to_string()
+        };
+        Ok(Pin { path: shown, is })
     }
 
     fn facts(&self, action: &Action) -> Option<Facts> {
@@ -72,19 +94,4 @@ impl Gate {
 fn inside(workspace: &Path, path: &Path) -> Option<PathBuf> {
     let real = fs::canonicalize(path).ok()?;
     (real.starts_with(workspace) && real.is_file()).then_some(real)
-}
-
-fn pin(workspace: &Path, path: &Path) -> Result<Pin, String> {
-    let shown = path.strip_prefix(workspace).unwrap_or(path).display().to_string();
-    let unreadable = |error: std::io::Error| format!("{shown} cannot be pinned: {error}");
-    let file = File::open(path).map_err(unreadable)?;
-    let about = file.metadata().map_err(unreadable)?;
-    let is = if about.len() > DIGESTED_BYTES {
-        format!("{}:{}:{}.{}", about.ino(), about.len(), about.ctime(), about.ctime_nsec())
-    } else {
-        let mut bytes = Vec::new();
-        file.take(DIGESTED_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-        Digest::plain(&bytes).to_string()
-    };
-    Ok(Pin { path: shown, is })
 }

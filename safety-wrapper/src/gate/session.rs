@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use serde_json::json;
+use wardkeep_policy::Closed;
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::AgentName;
 
@@ -42,7 +43,12 @@ impl Gate {
         let lease = Lease {
             agent: agent.clone(),
             session: start.session,
-            runtime: self.clean(&start.runtime),
+            runtime: if self.posture_for(agent).has(Closed::VaultUnread) {
+                // The hub is told the runtime, and what cannot be redacted is not told.
+                "unread".to_owned()
+            } else {
+                self.clean(&start.runtime)
+            },
             until: now.plus(LEASE),
         };
         let before = read(&self.leases).get(agent).cloned();

@@ -30,6 +30,41 @@ async fn a_raw_value_in_a_call_is_refused_and_kept_nowhere() {
 }
 
 #[tokio::test]
+async fn while_the_vault_is_unread_no_word_of_a_call_is_kept() {
+    let world = World::new(Level::Autonomous);
+    let gate = world.gate();
+    world.posture.close(Closed::VaultUnread);
+    for proposal in [
+        call(SECRET, "list_files", json!({"path": "."})),
+        call("c2", SECRET, json!({"path": "."})),
+        call("c3", "read_file", json!({"path": 7, "why": SECRET})),
+        call("c4", "shell", json!({"command": format!("echo {SECRET}")})),
+    ] {
+        let answer = gate.before_tool_call(&office(), proposal).await.unwrap();
+        assert!(reasons_of(&answer).contains("vault-unread"), "{answer:?}");
+    }
+    let start = SessionStart { session: "s".parse().unwrap(), runtime: "agent/1".to_owned(), parent_session: None };
+    gate.session_start(&office(), start).await.unwrap();
+    assert_eq!(gate.leases()[0].runtime, "unread");
+    assert!(gate.activity_after(0, 10).await.unwrap().is_empty());
+    assert_eq!(audit_kinds(&gate).await["call-while-vault-unread"], 4);
+    assert!(!world.state_holds_the_secret());
+}
+
+#[tokio::test]
+async fn the_name_behind_a_link_is_not_told() {
+    let world = World::new(Level::Supervised);
+    let gate = world.gate();
+    fs::write(world.ws().join(SECRET), "true").unwrap();
+    std::os::unix::fs::symlink(SECRET, world.ws().join("job.sh")).unwrap();
+    let args = json!({"command": "bash job.sh"});
+    let digest = digest_of(&gate.before_tool_call(&office(), call("c1", "shell", args)).await.unwrap());
+    let document = String::from_utf8(approval(&gate, digest).await.document).unwrap();
+    assert!(document.contains("\"files\":[{") && !document.contains(SECRET), "{document}");
+    assert!(!world.state_holds_the_secret());
+}
+
+#[tokio::test]
 async fn a_misplaced_reference_is_refused() {
     let world = World::new(Level::Autonomous);
     let gate = world.gate();
