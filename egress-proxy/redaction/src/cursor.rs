@@ -66,6 +66,11 @@ impl<'a> Cursor<'a> {
         &self.text[self.at.saturating_sub(BEHIND)..self.at]
     }
 
+    /// From `from` to `to`, which must be known.
+    pub(crate) fn text_between(&self, from: usize, to: usize) -> &'a [u8] {
+        &self.text[from..to]
+    }
+
     /// From `from` to here.
     pub(crate) fn since(&self, from: usize) -> &'a [u8] {
         &self.text[from..self.at]
@@ -76,6 +81,7 @@ impl<'a> Cursor<'a> {
         match *self.behind() {
             [.., b'\\', b'n' | b'r' | b't'] => true,
             [.., b'%', a, b] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => true,
+            [.., b'\\', b'u', a, b, c, d] if [a, b, c, d].iter().all(u8::is_ascii_hexdigit) => true,
             [.., last] => !(last.is_ascii_alphanumeric() || last == b'_' || last == b'-'),
             [] => true,
         }

@@ -23,6 +23,8 @@ mod views;
 
 pub use engine::{BuildError, Engine, Finding, Redacted, RedactedBytes, Secret};
 pub use json::{JSON_BYTES, JSON_DEPTH, Unscannable};
-pub use rules::RuleSet;
+pub use rules::check::Check;
+pub use rules::pack::{Additions, Allow, Disable, PackError, PackRule, Problem, Profile, Side};
+pub use rules::{RuleInfo, RuleSet};
 pub use shared::Shared;
 pub use stream::Stream;

@@ -31,8 +31,8 @@ impl Anchors {
         Self { machine: Automaton::new(needles, true), rules, set: set.clone() }
     }
 
-    pub(crate) fn kind(&self, rule: u16) -> &'static str {
-        self.set.rules()[usize::from(rule)].kind
+    pub(crate) fn kind(&self, rule: u16) -> &str {
+        &self.set.rules()[usize::from(rule)].kind
     }
 }
 
@@ -115,6 +115,7 @@ fn decide(
     let cursor = Cursor::new(text, candidate.start - base, ended);
     match rule.matcher.decide(cursor, candidate.end - candidate.start) {
         Ok(found) => {
+            let found = found.filter(|range| !anchors.set.allows(rule, &text[range.clone()]));
             hits.extend(found.map(|range| Hit {
                 start: base + range.start,
                 end: base + range.end,

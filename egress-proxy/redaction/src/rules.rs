@@ -1,34 +1,59 @@
 //! Rules for secrets of known formats: a net under the vault's values, which must be precise before it is wide.
 
 mod assignment;
+mod builtin;
+pub(crate) mod check;
 mod judge;
-mod shapes;
+mod load;
+mod matcher;
+pub(crate) mod pack;
+mod pattern;
 mod structures;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::cursor::{Cursor, Decision};
-use shapes::Shape;
+use pack::{Additions, PackError, Profile};
+use pattern::Pattern;
 
 /// The rules an engine applies beside the vault's values. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct RuleSet(Arc<[Rule]>);
+pub struct RuleSet(Arc<Inner>);
 
-/// One rule.
 #[derive(Debug)]
-pub(crate) struct Rule {
-    /// What stands in the placeholder.
-    pub(crate) kind: &'static str,
+struct Inner {
+    rules: Vec<Arc<Active>>,
+    allowed: Vec<Allowed>,
+}
+
+/// A rule that is code.
+struct Rule {
+    /// Its id, and what stands in the placeholder.
+    kind: &'static str,
     /// Any of these, in any case, makes the rule look.
-    pub(crate) anchors: &'static [&'static str],
+    anchors: &'static [&'static str],
+    matcher: Matcher,
+}
+
+/// One rule in use.
+#[derive(Debug)]
+pub(crate) struct Active {
+    id: Box<str>,
+    /// What stands in the placeholder.
+    pub(crate) kind: Box<str>,
+    source: Box<str>,
+    profile: Profile,
+    /// Any of these, in any case, makes the rule look.
+    pub(crate) anchors: Box<[Box<str>]>,
     pub(crate) matcher: Matcher,
 }
 
 /// How a rule decides.
 #[derive(Debug)]
 pub(crate) enum Matcher {
-    /// A fixed beginning, then characters of one set.
-    Shape(Shape),
+    /// An expression from a pack.
+    Pack(matcher::PackMatcher),
     /// `eyJ….eyJ….…`
     Jwt,
     /// `-----BEGIN … PRIVATE KEY-----` to its end.
@@ -45,7 +70,7 @@ impl Matcher {
     /// Decides about the anchor at `cursor`, `anchor` bytes long.
     pub(crate) fn decide(&self, cursor: Cursor<'_>, anchor: usize) -> Decision {
         match self {
-            Self::Shape(shape) => shape.decide(cursor),
+            Self::Pack(matcher) => matcher.decide(cursor, anchor),
             Self::Jwt => structures::jwt(cursor),
             Self::Pem => structures::pem(cursor),
             Self::UserInfo => structures::user_info(cursor, anchor),
@@ -55,27 +80,82 @@ impl Matcher {
     }
 }
 
+/// A find that stays.
+#[derive(Debug)]
+struct Allowed {
+    rule: Option<String>,
+    value: Option<String>,
+    pattern: Option<Pattern>,
+}
+
+/// What is known of a rule in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RuleInfo<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// What stands in its placeholders.
+    pub kind: &'a str,
+    /// Who states the format.
+    pub source: &'a str,
+    /// The group it belongs to.
+    pub profile: Profile,
+}
+
 impl RuleSet {
-    /// The rules we ship.
+    /// The rules we ship, profile `secrets`.
     #[must_use]
     pub fn builtin() -> Self {
-        let structures = [
-            Rule { kind: "jwt", anchors: &["eyJ"], matcher: Matcher::Jwt },
-            Rule { kind: "private-key", anchors: &["-----BEGIN "], matcher: Matcher::Pem },
-            Rule { kind: "url-password", anchors: &["://"], matcher: Matcher::UserInfo },
-            Rule { kind: "authorization", anchors: &["authorization", "bearer "], matcher: Matcher::Authorization },
-        ];
-        Self(shapes::rules().chain(structures).chain(assignment::rules()).collect())
+        Self::of(Self::shipped(&Additions::default()), Vec::new())
+    }
+
+    /// The rules we ship with what a bundle says about them.
+    ///
+    /// # Errors
+    /// [`PackError`] names the rule or entry that does not do what it says.
+    pub fn builtin_with(additions: &Additions) -> Result<Self, PackError> {
+        let mut rules = Self::shipped(additions);
+        rules.extend(load::rules(additions)?.into_iter().map(Arc::new));
+        Ok(Self::of(rules, load::allowed(&additions.allow)?))
     }
 
     /// No rules: vault values only.
     #[must_use]
     pub fn none() -> Self {
-        Self(Arc::new([]))
+        Self::of(Vec::new(), Vec::new())
     }
 
-    pub(crate) fn rules(&self) -> &[Rule] {
-        &self.0
+    /// The rules in use, in order of their names.
+    #[must_use]
+    pub fn list(&self) -> Vec<RuleInfo<'_>> {
+        let rules = self.0.rules.iter();
+        let mut list: Vec<RuleInfo<'_>> = rules
+            .map(|rule| RuleInfo { id: &rule.id, kind: &rule.kind, source: &rule.source, profile: rule.profile })
+            .collect();
+        list.sort_by_key(|rule| rule.id);
+        list
+    }
+
+    pub(crate) fn rules(&self) -> &[Arc<Active>] {
+        &self.0.rules
+    }
+
+    /// Whether what `rule` found is to stay.
+    pub(crate) fn allows(&self, rule: &Active, found: &[u8]) -> bool {
+        self.0.allowed.iter().any(|allowed| {
+            allowed.rule.as_deref().is_none_or(|id| *id == *rule.id)
+                && allowed.value.as_deref().is_none_or(|value| value.as_bytes() == found)
+                && allowed.pattern.as_ref().is_none_or(|pattern| pattern.is_whole(found))
+        })
+    }
+
+    fn of(rules: Vec<Arc<Active>>, allowed: Vec<Allowed>) -> Self {
+        Self(Arc::new(Inner { rules, allowed }))
+    }
+
+    fn shipped(additions: &Additions) -> Vec<Arc<Active>> {
+        let disabled: HashSet<&str> = additions.disable.iter().map(|entry| entry.id.as_str()).collect();
+        let on = |rule: &&Arc<Active>| load::is_on(rule.profile, &additions.profiles) && !disabled.contains(&*rule.id);
+        builtin::rules().iter().filter(on).cloned().collect()
     }
 }
 

@@ -1,0 +1,50 @@
+//! The rules we ship: the packs of the folder `rules/`, and the structures that no expression can say.
+
+use std::sync::{Arc, LazyLock};
+
+use super::pack::{Additions, PackError, Profile};
+use super::{Active, Matcher, Rule, assignment};
+
+/// Every file of the folder; a test compares.
+pub(super) const PACKS: &[(&str, &str)] = &[("base.toml", include_str!("../../rules/base.toml"))];
+
+/// All rules of all profiles. Their examples are run by a test, not at each start.
+pub(super) fn rules() -> &'static [Arc<Active>] {
+    static RULES: LazyLock<Vec<Arc<Active>>> = LazyLock::new(|| {
+        let written = packs().flat_map(|pack| pack.expect("a test reads every pack").rules);
+        written.map(|rule| Active::from(&rule)).chain(code()).map(Arc::new).collect()
+    });
+    &RULES
+}
+
+/// What the files say.
+pub(super) fn packs() -> impl Iterator<Item = Result<Additions, PackError>> {
+    PACKS.iter().map(|(_, text)| Additions::from_toml(text))
+}
+
+fn code() -> impl Iterator<Item = Active> {
+    let structures = [
+        Rule { kind: "jwt", anchors: &["eyJ"], matcher: Matcher::Jwt },
+        Rule { kind: "private-key", anchors: &["-----BEGIN "], matcher: Matcher::Pem },
+        Rule { kind: "url-password", anchors: &["://"], matcher: Matcher::UserInfo },
+        Rule { kind: "authorization", anchors: &["authorization", "bearer "], matcher: Matcher::Authorization },
+    ];
+    structures.into_iter().chain(assignment::rules()).map(|rule| Active {
+        id: rule.kind.into(),
+        kind: rule.kind.into(),
+        source: source(&rule.matcher).into(),
+        profile: Profile::Secrets,
+        anchors: rule.anchors.iter().map(|anchor| (*anchor).into()).collect(),
+        matcher: rule.matcher,
+    })
+}
+
+fn source(matcher: &Matcher) -> &'static str {
+    match matcher {
+        Matcher::Jwt => "https://www.rfc-editor.org/rfc/rfc7519",
+        Matcher::Pem => "https://www.rfc-editor.org/rfc/rfc7468",
+        Matcher::UserInfo => "https://www.rfc-editor.org/rfc/rfc3986#section-3.2.1",
+        Matcher::Authorization => "https://www.rfc-editor.org/rfc/rfc9110#section-11.6.2",
+        Matcher::Assignment(_) | Matcher::Pack(_) => "docs/security.md",
+    }
+}

@@ -1,0 +1,156 @@
+//! How a rule of a pack decides about its keyword.
+
+use super::check::{self, Check};
+use super::pack::{PackRule, Side};
+use super::pattern::Pattern;
+use crate::cursor::{Cursor, Decision, More};
+
+/// Bytes between keyword and value when the rule does not say.
+const WITHIN: u16 = 40;
+/// Least entropy of a value near a keyword when the rule does not say, in bits per character.
+const NEAR_ENTROPY: f64 = 2.5;
+/// Bytes that all tries for one keyword may read together, so that a text made for it costs no more.
+const EFFORT: usize = 1024;
+
+/// A rule's way to match with its conditions.
+#[derive(Debug)]
+pub(crate) struct PackMatcher {
+    way: Way,
+    left: Side,
+    right: Side,
+    entropy: f64,
+    mixed: bool,
+    check: Option<Check>,
+}
+
+#[derive(Debug)]
+enum Way {
+    /// The secret begins at the keyword, or after the lead that does.
+    Token { lead: Option<Pattern>, token: Pattern },
+    /// The secret is a word after the keyword.
+    Near { value: Pattern, also: Box<[Box<[u8]>]>, within: usize },
+}
+
+impl PackMatcher {
+    pub(super) fn new(rule: &PackRule) -> Self {
+        let near = rule.near.is_some();
+        let pattern = |text: &Option<String>| Pattern::new(text.as_deref().unwrap_or_default());
+        let way = if near {
+            Way::Near {
+                value: pattern(&rule.near),
+                also: rule.also.iter().map(|word| word.to_ascii_lowercase().into_bytes().into()).collect(),
+                within: rule.within.unwrap_or(WITHIN).into(),
+            }
+        } else {
+            Way::Token { lead: rule.lead.as_deref().map(Pattern::new), token: pattern(&rule.token) }
+        };
+        Self {
+            way,
+            left: rule.left.unwrap_or(if near { Side::Any } else { Side::Word }),
+            right: rule.right.unwrap_or(Side::Word),
+            entropy: rule.entropy.unwrap_or(if near { NEAR_ENTROPY } else { 0.0 }),
+            mixed: rule.mixed.unwrap_or(near),
+            check: rule.check,
+        }
+    }
+
+    /// Its expressions with their names, and whether they begin at the keyword.
+    pub(super) fn patterns(&self) -> Vec<(&'static str, &Pattern, bool)> {
+        match &self.way {
+            Way::Token { lead: Some(lead), token } => vec![("lead", lead, true), ("token", token, false)],
+            Way::Token { lead: None, token } => vec![("token", token, true)],
+            Way::Near { value, .. } => vec![("near", value, false)],
+        }
+    }
+
+    pub(super) fn decide(&self, cursor: Cursor<'_>, anchor: usize) -> Decision {
+        if self.left == Side::Word && !cursor.at_word_start() {
+            return Ok(None);
+        }
+        match &self.way {
+            Way::Token { lead, token } => self.token(cursor, anchor, lead.as_ref(), token),
+            Way::Near { value, also, within } => self.near(cursor, anchor, value, also, *within),
+        }
+    }
+
+    fn token(&self, mut cursor: Cursor<'_>, anchor: usize, lead: Option<&Pattern>, token: &Pattern) -> Decision {
+        let mut keyword = anchor;
+        if let Some(lead) = lead {
+            let mut end = None;
+            lead.ends(cursor, |at, _| end = Some(at))?;
+            let Some(end) = end else { return Ok(None) };
+            cursor.at = end;
+            keyword = 0;
+        }
+        let from = cursor.at;
+        let (end, _) = self.end(cursor, token)?;
+        Ok(end.filter(|&end| self.accepts(cursor.text_between(from, end), keyword)).map(|end| from..end))
+    }
+
+    fn near(
+        &self,
+        mut cursor: Cursor<'_>,
+        anchor: usize,
+        value: &Pattern,
+        also: &[Box<[u8]>],
+        within: usize,
+    ) -> Decision {
+        let name = cursor.at - cursor.behind().iter().rev().take_while(|b| in_name(**b)).count();
+        cursor.at += anchor;
+        let last = cursor.at + within;
+        let (mut lines, mut effort) = (0, 0);
+        while cursor.at <= last && lines < 2 && effort < EFFORT {
+            let Some(byte) = cursor.peek()? else { return Ok(None) };
+            if cursor.at_word_start() && !cursor.behind().ends_with(b"\\") {
+                let from = cursor.at;
+                let (end, read) = self.end(cursor, value)?;
+                effort += read - from;
+                if let Some(end) = end
+                    && self.accepts(cursor.text_between(from, end), 0)
+                    && contains(cursor.text_between(name, from), also)
+                {
+                    return Ok(Some(from..end));
+                }
+            }
+            lines += usize::from(byte == b'\n');
+            cursor.at += 1;
+        }
+        Ok(None)
+    }
+
+    /// The end of the longest match with nothing of its word behind it, and how far was read. Punctuation at its end is
+    /// that of the sentence, unless the match needs it.
+    fn end(&self, cursor: Cursor<'_>, pattern: &Pattern) -> Result<(Option<usize>, usize), More> {
+        let (mut clean, mut any) = (None, None);
+        let hyphen = matches!(self.way, Way::Near { .. });
+        let goes_on = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || (hyphen && b == b'-');
+        let read = pattern.ends(cursor, |end, next| {
+            if self.right == Side::Any || !next.is_some_and(goes_on) {
+                any = Some(end);
+                if !matches!(cursor.text_between(cursor.at, end), [.., b'.' | b'-' | b'/']) {
+                    clean = Some(end);
+                }
+            }
+        })?;
+        Ok((clean.or(any), read))
+    }
+
+    /// Whether the conditions hold for `secret`, which begins with a keyword so long.
+    fn accepts(&self, secret: &[u8], keyword: usize) -> bool {
+        let body = secret.get(keyword..).filter(|body| !body.is_empty()).unwrap_or(secret);
+        !check::is_filler(body)
+            && (!self.mixed || body.iter().any(u8::is_ascii_digit) && body.iter().any(u8::is_ascii_alphabetic))
+            && (self.entropy <= 0.0 || check::entropy(body) >= self.entropy)
+            && self.check.is_none_or(|check| check.holds(secret))
+    }
+}
+
+const fn in_name(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.')
+}
+
+/// Whether one of `words`, which are in lower case, stands in `text`; true without words.
+fn contains(text: &[u8], words: &[Box<[u8]>]) -> bool {
+    words.is_empty()
+        || words.iter().any(|word| text.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word)))
+}

@@ -1,0 +1,195 @@
+//! Expressions of rules: a bounded part of regular expressions, matched byte by byte as the text comes.
+
+use std::fmt;
+use std::sync::OnceLock;
+
+use regex_automata::dfa::{Automaton as _, StartKind, dense};
+use regex_automata::nfa::thompson::{self, WhichCaptures};
+use regex_automata::util::syntax;
+use regex_automata::{Anchored, MatchKind};
+use regex_syntax::hir::{Hir, HirKind};
+
+use crate::cursor::{Cursor, More};
+
+/// Highest count of a repetition.
+const COUNT: u32 = 512;
+/// Longest match, in bytes: what one anchor may cost.
+const LONGEST: usize = 4096;
+/// Largest automaton, in bytes.
+const STATES: usize = 256 * 1024;
+
+/// An expression, made into an automaton when it is first needed.
+pub(super) struct Pattern {
+    text: Box<str>,
+    dfa: OnceLock<Option<Box<dense::DFA<Vec<u32>>>>>,
+}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pattern({:?})", self.text)
+    }
+}
+
+impl Pattern {
+    pub(super) fn new(text: &str) -> Self {
+        Self { text: text.into(), dfa: OnceLock::new() }
+    }
+
+    /// Why the expression must not be used: rules of bundles are judged before, ours by a test.
+    pub(super) fn verify(&self) -> Result<(), String> {
+        let hir = syntax::parse_with(&self.text, &syntax()).map_err(|e| match e {
+            regex_syntax::Error::Parse(e) => e.kind().to_string(),
+            regex_syntax::Error::Translate(e) => e.kind().to_string(),
+            _ => "not an expression".to_owned(),
+        })?;
+        bounded(&hir)?;
+        let properties = hir.properties();
+        if properties.minimum_len().is_none_or(|least| least == 0) {
+            return Err("it must not match the empty text".to_owned());
+        }
+        if properties.maximum_len().is_none_or(|most| most > LONGEST) {
+            return Err(format!("it may match more than {LONGEST} bytes; lower its counts"));
+        }
+        if self.start().is_some() { Ok(()) } else { Err("its automaton is too large; lower its counts".to_owned()) }
+    }
+
+    /// Whether a match can begin with `text`.
+    pub(super) fn can_begin_with(&self, text: &[u8]) -> bool {
+        let Some((dfa, mut state)) = self.start() else { return false };
+        text.iter().all(|&byte| {
+            state = dfa.next_state(state, byte);
+            !dfa.is_dead_state(state)
+        })
+    }
+
+    /// Whether all of `text` matches.
+    pub(super) fn is_whole(&self, text: &[u8]) -> bool {
+        let Some((dfa, start)) = self.start() else { return false };
+        let state = text.iter().fold(start, |state, &byte| dfa.next_state(state, byte));
+        dfa.is_match_state(dfa.next_eoi_state(state))
+    }
+
+    /// Shows `seen` the end of every match that begins at `cursor`, shortest first, with the byte that follows it. Answers
+    /// how far it had to read.
+    pub(super) fn ends(&self, mut cursor: Cursor<'_>, mut seen: impl FnMut(usize, Option<u8>)) -> Result<usize, More> {
+        let Some((dfa, mut state)) = self.start() else { return Ok(cursor.at) };
+        loop {
+            let next = match cursor.peek() {
+                Ok(next) => next,
+                Err(_) if (0..=u8::MAX).all(|byte| dfa.is_dead_state(dfa.next_state(state, byte))) => {
+                    return Ok(cursor.at);
+                }
+                Err(more) => return Err(more),
+            };
+            state = match next {
+                Some(byte) => dfa.next_state(state, byte),
+                None => dfa.next_eoi_state(state),
+            };
+            // The automaton tells of a match one byte late, which is when the byte after it is known.
+            if dfa.is_special_state(state) {
+                if dfa.is_match_state(state) {
+                    seen(cursor.at, next);
+                } else if dfa.is_dead_state(state) {
+                    return Ok(cursor.at);
+                }
+            }
+            if next.is_none() {
+                return Ok(cursor.at);
+            }
+            cursor.at += 1;
+        }
+    }
+
+    fn start(&self) -> Option<(&dense::DFA<Vec<u32>>, regex_automata::util::primitives::StateID)> {
+        let dfa = self.dfa.get_or_init(|| compile(&self.text)).as_deref()?;
+        Some((dfa, dfa.universal_start_state(Anchored::Yes)?))
+    }
+}
+
+fn syntax() -> syntax::Config {
+    syntax::Config::new().unicode(false).utf8(false)
+}
+
+fn compile(text: &str) -> Option<Box<dense::DFA<Vec<u32>>>> {
+    dense::Builder::new()
+        .configure(
+            dense::Config::new()
+                .start_kind(StartKind::Anchored)
+                .match_kind(MatchKind::All)
+                .accelerate(false)
+                .dfa_size_limit(Some(STATES))
+                .determinize_size_limit(Some(16 * STATES)),
+        )
+        .syntax(syntax())
+        .thompson(thompson::Config::new().utf8(false).which_captures(WhichCaptures::None))
+        .build(text)
+        .ok()
+        .map(Box::new)
+}
+
+/// Every repetition has an end, and nothing looks around: the decision about a stream needs no byte beyond the match and one.
+fn bounded(hir: &Hir) -> Result<(), String> {
+    match hir.kind() {
+        HirKind::Repetition(repetition) => {
+            if repetition.max.is_none_or(|most| most > COUNT) {
+                return Err(format!("`*`, `+` and counts above {COUNT} are not bounded; write {{1,{COUNT}}} or less"));
+            }
+            bounded(&repetition.sub)
+        }
+        HirKind::Look(_) => Err("`^`, `$` and `\\b` are not read here; see `left` and `right`".to_owned()),
+        HirKind::Capture(group) => bounded(&group.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().try_for_each(bounded),
+        HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_no_bound_is_refused() {
+        for (text, why) in [
+            ("a*", "not bounded"),
+            ("ab+c", "not bounded"),
+            ("a{3,}", "not bounded"),
+            ("a{513}", "not bounded"),
+            ("(a{512}){512}", "more than 4096 bytes"),
+            ("a?", "empty text"),
+            ("^abc", "not read here"),
+            ("abc\\b", "not read here"),
+            ("a(", "unclosed group"),
+            ("\\p{L}", "Unicode"),
+            ("[ab]{0,200}a[ab]{14}", "too large"),
+        ] {
+            let answer = Pattern::new(text).verify();
+            assert!(answer.as_ref().is_err_and(|e| e.contains(why)), "{text}: {answer:?}");
+        }
+        for text in ["ghp_[A-Za-z0-9]{36}", "(?i)a{1,512}", "(?:x|yz){2,9}-[^\\s\"]{8,64}", "\\d{3}-\\w{4}"] {
+            assert_eq!(Pattern::new(text).verify(), Ok(()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_match_is_told_when_its_end_is_certain_and_not_before() {
+        let ends = |text: &[u8], ended| {
+            let mut found = Vec::new();
+            let answer = Pattern::new("ab{2,3}").ends(Cursor::new(text, 0, ended), |end, next| found.push((end, next)));
+            (found, answer)
+        };
+        assert_eq!(ends(b"ac", false), (vec![], Ok(1)));
+        assert_eq!(ends(b"abb", false), (vec![], Err(More)));
+        assert_eq!(ends(b"abb", true), (vec![(3, None)], Ok(3)));
+        assert_eq!(ends(b"abbc", false), (vec![(3, Some(b'c'))], Ok(4)));
+        assert_eq!(ends(b"abbbb", false), (vec![(3, Some(b'b')), (4, Some(b'b'))], Ok(5)));
+    }
+
+    #[test]
+    fn beginnings_and_whole_texts() {
+        let pattern = Pattern::new("sk-[a-z]{4}");
+        assert!(pattern.can_begin_with(b"sk-") && pattern.can_begin_with(b"sk-ab"));
+        assert!(!pattern.can_begin_with(b"SK-") && !pattern.can_begin_with(b"sk_"));
+        assert!(pattern.is_whole(b"sk-abcd"));
+        assert!(!pattern.is_whole(b"sk-abc") && !pattern.is_whole(b"sk-abcde"));
+    }
+}
