@@ -3,15 +3,17 @@
 //! Everything else (numbers as they are written, order and repetition of keys, white space, escapes in the unchanged part of
 //! a changed string) passes byte by byte.
 
-mod text;
+mod read;
+pub(crate) mod text;
 
 use std::borrow::Cow;
 
 use crate::engine::{Engine, RedactedBytes, Scan};
 use crate::hits::{self, Hit, What};
 
-/// Deepest nesting that is scanned.
-pub const JSON_DEPTH: usize = 128;
+pub use read::JSON_DEPTH;
+pub(crate) use read::{Fault, Token, Visit, read};
+
 /// Largest document that is scanned, in bytes.
 pub const JSON_BYTES: usize = 64 * 1024 * 1024;
 /// Shorter numbers cannot hold a value of 8 digits.
@@ -40,226 +42,128 @@ pub enum Unscannable {
     },
 }
 
+impl From<Fault> for Unscannable {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::At(at) => Self::NotJson { at },
+            Fault::TooDeep => Self::TooDeep,
+        }
+    }
+}
+
 pub(crate) fn redact<'a>(engine: &Engine, body: &'a [u8], sealed: &[&str]) -> Result<RedactedBytes<'a>, Unscannable> {
     if body.len() > JSON_BYTES {
         return Err(Unscannable::TooLarge);
     }
     std::str::from_utf8(body).map_err(|e| Unscannable::NotJson { at: e.valid_up_to() })?;
-    let mut walk =
-        Walk { engine, body, at: 0, scan: Scan::new(engine), touched: Vec::new(), sealed, scratch: Vec::new() };
-    walk.space();
-    walk.value(0)?;
-    walk.space();
-    if walk.at < body.len() {
-        return Err(walk.bad());
-    }
-    Ok(walk.splice())
+    let mut walk = Walk::new(engine, body, sealed);
+    read(body, &mut walk)?;
+    walk.finish()
 }
 
-/// A string or number in the body, without its quotes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Token {
+/// An object or array that is open.
+struct Level {
+    /// Its first byte.
     start: usize,
-    end: usize,
-    escaped: bool,
-}
-
-/// A token with hits; their offsets count in the decoded text.
-struct Touched {
-    token: Token,
-    number: bool,
-    hits: Vec<Hit>,
-}
-
-/// What the value just read offers to the array around it.
-enum Read {
-    /// Text of a content part: the string itself, or the `"text"` of an object.
-    Text(Token),
-    Other,
+    /// Where its text begins in the run.
+    run: usize,
+    /// The name of the member that comes next goes on with the text around it.
+    flows: bool,
+    /// The name of the member that comes next is `"type"`.
+    typed: bool,
+    /// The number of its `"type"` among the sealed.
+    sealed: Option<usize>,
 }
 
 struct Walk<'a, 'e> {
     engine: &'e Engine,
     body: &'a [u8],
-    at: usize,
     scan: Scan,
-    touched: Vec<Touched>,
     sealed: &'e [&'e str],
+    levels: Vec<Level>,
+    /// Texts that a reader would read one after the other.
+    run: Vec<Token>,
+    /// In bytes of the body.
+    hits: Vec<Hit>,
+    /// First bytes of the numbers with hits.
+    numbers: Vec<usize>,
+    /// Blocks that nobody may change, by their number among the sealed.
+    blocks: Vec<(usize, usize, usize)>,
     scratch: Vec<u8>,
 }
 
-impl<'a> Walk<'a, '_> {
-    fn bad(&self) -> Unscannable {
-        Unscannable::NotJson { at: self.at }
+/// Members whose text goes on with the text around them: content parts, messages, results.
+const FLOWS: [&[u8]; 8] = [b"text", b"content", b"parts", b"input", b"output", b"message", b"arguments", b"thinking"];
+
+impl Visit for Walk<'_, '_> {
+    fn begin(&mut self, object: bool, start: usize) {
+        let run = self.run.len();
+        self.levels.push(Level { start, run, flows: !object, typed: false, sealed: None });
     }
 
-    fn peek(&self) -> Option<u8> {
-        self.body.get(self.at).copied()
-    }
-
-    fn space(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
-            self.at += 1;
+    fn end(&mut self, at: usize) {
+        let Some(level) = self.levels.pop() else { return };
+        if let Some(kind) = level.sealed {
+            self.blocks.push((level.start, at, kind));
         }
-    }
-
-    fn expect(&mut self, byte: u8) -> Result<(), Unscannable> {
-        if self.peek() != Some(byte) {
-            return Err(self.bad());
-        }
-        self.at += 1;
-        Ok(())
-    }
-
-    fn value(&mut self, depth: usize) -> Result<Read, Unscannable> {
-        if depth > JSON_DEPTH {
-            return Err(Unscannable::TooDeep);
-        }
-        match self.peek() {
-            Some(b'{') => self.object(depth),
-            Some(b'[') => self.array(depth),
-            Some(b'"') => {
-                let token = self.string()?;
-                self.search(token, false);
-                Ok(Read::Text(token))
-            }
-            Some(b'-' | b'0'..=b'9') => {
-                let token = self.number()?;
-                if token.end - token.start >= NUMBER {
-                    self.search(token, true);
-                }
-                Ok(Read::Other)
-            }
-            _ => {
-                let word = [&b"true"[..], b"false", b"null"].into_iter().find(|w| self.body[self.at..].starts_with(w));
-                self.at += word.ok_or_else(|| self.bad())?.len();
-                Ok(Read::Other)
-            }
+        if !self.levels.last().is_some_and(|around| around.flows) {
+            let run = self.run.split_off(level.run);
+            self.search_across(&run);
         }
     }
 
-    fn object(&mut self, depth: usize) -> Result<Read, Unscannable> {
-        let touched_before = self.touched.len();
-        let (mut kind, mut part) = (None, None);
-        self.at += 1;
-        self.space();
-        if self.peek() == Some(b'}') {
-            self.at += 1;
-            return Ok(Read::Other);
+    fn key(&mut self, token: Token) {
+        self.search(token);
+        let name = text::decode(token.raw(self.body));
+        if let Some(level) = self.levels.last_mut() {
+            level.flows = FLOWS.contains(&name.as_ref());
+            level.typed = name.as_ref() == b"type";
         }
-        loop {
-            let key = self.string()?;
-            self.search(key, false);
-            self.space();
-            self.expect(b':')?;
-            self.space();
-            let name = text::decode(self.raw(key));
-            if let Read::Text(token) = self.value(depth + 1)? {
-                match name.as_ref() {
-                    b"type" => kind = Some(token),
-                    b"text" => part = Some(token),
-                    _ => {}
-                }
-            }
-            self.space();
-            match self.peek() {
-                Some(b',') => self.at += 1,
-                Some(b'}') => break,
-                _ => return Err(self.bad()),
-            }
-            self.space();
-        }
-        self.at += 1;
-        if let Some(kind) = kind
-            && self.touched.len() > touched_before
-        {
-            let kind = text::decode(self.raw(kind));
-            if let Some(kind) = self.sealed.iter().find(|sealed| sealed.as_bytes() == kind.as_ref()) {
-                return Err(Unscannable::Sealed { kind: (*kind).to_owned() });
-            }
-        }
-        Ok(part.map_or(Read::Other, Read::Text))
     }
 
-    fn array(&mut self, depth: usize) -> Result<Read, Unscannable> {
-        self.at += 1;
-        self.space();
-        if self.peek() == Some(b']') {
-            self.at += 1;
-            return Ok(Read::Other);
+    fn string(&mut self, token: Token) {
+        self.search(token);
+        let Some(level) = self.levels.last_mut() else { return };
+        if level.flows {
+            self.run.push(token);
+        } else if level.typed && !self.sealed.is_empty() {
+            let kind = text::decode(token.raw(self.body));
+            level.sealed = self.sealed.iter().position(|sealed| sealed.as_bytes() == kind.as_ref());
         }
-        let mut parts = Vec::new();
-        loop {
-            match self.value(depth + 1)? {
-                Read::Text(token) => parts.push(token),
-                Read::Other => self.search_across(&std::mem::take(&mut parts)),
-            }
-            self.space();
-            match self.peek() {
-                Some(b',') => self.at += 1,
-                Some(b']') => break,
-                _ => return Err(self.bad()),
-            }
-            self.space();
-        }
-        self.at += 1;
-        self.search_across(&parts);
-        Ok(Read::Other)
     }
 
-    fn string(&mut self) -> Result<Token, Unscannable> {
-        self.expect(b'"')?;
-        let start = self.at;
-        let mut escaped = false;
-        loop {
-            match self.peek() {
-                Some(b'"') => break,
-                Some(b'\\') => {
-                    escaped = true;
-                    self.at += text::escape_len(&self.body[self.at..]).ok_or_else(|| self.bad())?;
-                }
-                Some(0x20..) => self.at += 1,
-                _ => return Err(self.bad()),
-            }
+    fn number(&mut self, token: Token) {
+        let before = self.hits.len();
+        if token.end - token.start < NUMBER || !self.search(token) {
+            return;
         }
-        self.at += 1;
-        Ok(Token { start, end: self.at - 1, escaped })
+        // Digits around a secret are no number any more: all of it goes.
+        let what = self.hits[before].what;
+        self.hits.truncate(before);
+        self.hits.push(Hit { start: token.start, end: token.end, what });
+        self.numbers.push(token.start);
+    }
+}
+
+impl<'a, 'e> Walk<'a, 'e> {
+    fn new(engine: &'e Engine, body: &'a [u8], sealed: &'e [&'e str]) -> Self {
+        Self {
+            engine,
+            body,
+            scan: Scan::new(engine),
+            sealed,
+            levels: Vec::new(),
+            run: Vec::new(),
+            hits: Vec::new(),
+            numbers: Vec::new(),
+            blocks: Vec::new(),
+            scratch: Vec::new(),
+        }
     }
 
-    fn number(&mut self) -> Result<Token, Unscannable> {
-        let start = self.at;
-        self.at += usize::from(self.peek() == Some(b'-'));
-        if self.peek() == Some(b'0') {
-            self.at += 1;
-        } else {
-            self.digits()?;
-        }
-        if self.peek() == Some(b'.') {
-            self.at += 1;
-            self.digits()?;
-        }
-        if matches!(self.peek(), Some(b'e' | b'E')) {
-            self.at += 1;
-            self.at += usize::from(matches!(self.peek(), Some(b'+' | b'-')));
-            self.digits()?;
-        }
-        Ok(Token { start, end: self.at, escaped: false })
-    }
-
-    fn digits(&mut self) -> Result<(), Unscannable> {
-        let from = self.at;
-        while self.peek().is_some_and(|b| b.is_ascii_digit()) {
-            self.at += 1;
-        }
-        if self.at == from { Err(self.bad()) } else { Ok(()) }
-    }
-
-    fn raw(&self, token: Token) -> &'a [u8] {
-        &self.body[token.start..token.end]
-    }
-
-    fn search(&mut self, token: Token, number: bool) {
-        let raw = self.raw(token);
+    /// Whether there is something in the token.
+    fn search(&mut self, token: Token) -> bool {
+        let raw = token.raw(self.body);
         let found = if token.escaped {
             self.scratch.clear();
             text::decode_into(raw, &mut self.scratch);
@@ -267,68 +171,68 @@ impl<'a> Walk<'a, '_> {
         } else {
             self.scan.whole(self.engine, raw)
         };
-        if !found.is_empty() {
-            self.touched.push(Touched { token, number, hits: found });
-        }
+        let mut places = text::Places::new(raw);
+        self.hits.extend(found.iter().map(|hit| {
+            let (start, end) = (places.of(hit.start), places.of(hit.end));
+            Hit { start: token.start + start, end: token.start + end, what: hit.what }
+        }));
+        !found.is_empty()
     }
 
-    /// Vault values that begin in one text part and end in a later one. The first part keeps the placeholder.
-    fn search_across(&mut self, parts: &[Token]) {
-        if parts.len() < 2 {
+    /// Vault values that begin in one text and end in a later one. The first keeps the placeholder.
+    fn search_across(&mut self, run: &[Token]) {
+        if run.len() < 2 {
             return;
         }
-        let texts: Vec<Cow<'_, [u8]>> = parts.iter().map(|&part| text::decode(self.raw(part))).collect();
+        let texts: Vec<Cow<'_, [u8]>> = run.iter().map(|part| text::decode(part.raw(self.body))).collect();
         let found = self.scan.vault_values(self.engine, texts.iter().map(AsRef::as_ref));
         let mut from = 0;
-        for (&token, text) in parts.iter().zip(&texts) {
+        for (token, text) in run.iter().zip(&texts) {
             let (start, end) = (from, from + text.len());
             from = end;
-            let mut inside: Vec<Hit> = found
-                .iter()
-                .filter(|hit| hit.start < end && hit.end > start && (hit.start < start || hit.end > end))
-                .map(|hit| Hit {
-                    start: hit.start.max(start) - start,
-                    end: hit.end.min(end) - start,
-                    what: if hit.start < start { What::Rest } else { hit.what },
-                })
-                .collect();
-            if inside.is_empty() {
-                continue;
-            }
-            match self.touched.iter_mut().find(|touched| touched.token == token) {
-                Some(touched) => touched.hits.append(&mut inside),
-                None => self.touched.push(Touched { token, number: false, hits: inside }),
+            let mut places = text::Places::new(token.raw(self.body));
+            for hit in &found {
+                if hit.start >= end || hit.end <= start || (hit.start >= start && hit.end <= end) {
+                    continue;
+                }
+                let what = if hit.start < start { What::Rest } else { hit.what };
+                let (first, last) = (places.of(hit.start.max(start) - start), places.of(hit.end.min(end) - start));
+                self.hits.push(Hit { start: token.start + first, end: token.start + last, what });
             }
         }
     }
 
-    fn splice(mut self) -> RedactedBytes<'a> {
-        if self.touched.is_empty() {
-            return RedactedBytes { bytes: Cow::Borrowed(self.body), findings: Vec::new() };
+    fn finish(mut self) -> Result<RedactedBytes<'a>, Unscannable> {
+        if self.hits.is_empty() {
+            return Ok(RedactedBytes { bytes: Cow::Borrowed(self.body), findings: Vec::new() });
         }
-        self.touched.sort_by_key(|touched| touched.token.start);
+        hits::merge(&mut self.hits);
+        for (start, end, kind) in &self.blocks {
+            let next = self.hits.partition_point(|hit| hit.end <= *start);
+            if self.hits.get(next).is_some_and(|hit| hit.start < *end) {
+                return Err(Unscannable::Sealed { kind: self.sealed[*kind].to_owned() });
+            }
+        }
+        Ok(self.splice())
+    }
+
+    fn splice(self) -> RedactedBytes<'a> {
         let mut out = Vec::with_capacity(self.body.len());
         let mut findings = Vec::new();
         let mut done = 0;
-        for touched in &mut self.touched {
-            hits::merge(&mut touched.hits);
-            let Token { start, end, .. } = touched.token;
-            out.extend_from_slice(&self.body[done..start]);
-            // A number with a secret in it becomes a string: nothing else can hold the placeholder.
-            out.extend_from_slice(if touched.number { b"\"" } else { b"" });
-            let raw = &self.body[start..end];
-            let mut written = 0;
-            for hit in &touched.hits {
-                let (from, to) = (text::raw_offset(raw, hit.start), text::raw_offset(raw, hit.end));
-                out.extend_from_slice(&raw[written..from]);
-                let plain = text::decode(&raw[from..to]);
-                out.extend_from_slice(self.engine.placeholder(hit.what, &plain).as_bytes());
-                findings.push(self.engine.finding(Hit { start: start + from, end: start + to, what: hit.what }));
-                written = to;
+        let mut numbers = self.numbers.iter().peekable();
+        for &hit in &self.hits {
+            // Only a string can hold the placeholder.
+            let quote: &[u8] = if numbers.next_if_eq(&&hit.start).is_some() { b"\"" } else { b"" };
+            let plain = text::decode(&self.body[hit.start..hit.end]);
+            out.extend_from_slice(&self.body[done..hit.start]);
+            out.extend_from_slice(quote);
+            out.extend_from_slice(self.engine.placeholder(hit.what, &plain).as_bytes());
+            out.extend_from_slice(quote);
+            done = hit.end;
+            if hit.what != What::Rest {
+                findings.push(self.engine.finding(hit));
             }
-            out.extend_from_slice(&raw[written..]);
-            out.extend_from_slice(if touched.number { b"\"" } else { b"" });
-            done = end;
         }
         out.extend_from_slice(&self.body[done..]);
         RedactedBytes { bytes: Cow::Owned(out), findings }

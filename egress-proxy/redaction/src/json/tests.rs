@@ -130,8 +130,40 @@ fn a_value_split_over_content_parts_is_found() {
     ] {
         assert_eq!(redacted(&body).unwrap(), out);
     }
-    for apart in [format!(r#"["{a}",1,"{b}{c}"]"#), format!(r#"[["{a}"],["{b}{c}"]]"#)] {
-        assert_eq!(redacted(&apart).unwrap(), apart, "only adjacent parts of one array are one text");
+    for apart in [format!(r#"[["{a}"],{{"b":["{b}{c}"]}}]"#), format!(r#"{{"a":["{a}"],"b":["{b}{c}"]}}"#)] {
+        assert_eq!(redacted(&apart).unwrap(), apart, "only what is read together is one text");
+    }
+}
+
+#[test]
+fn a_value_split_over_messages_is_found() {
+    let (a, b) = TOKEN.split_at(9);
+    for (body, out) in [
+        (
+            format!(
+                r#"{{"model":"m","messages":[{{"role":"user","content":"x {a}"}},{{"role":"user","content":"{b} y"}}]}}"#
+            ),
+            r#"{"model":"m","messages":[{"role":"user","content":"x SECRET_REF(token)"},{"role":"user","content":" y"}]}"#,
+        ),
+        (
+            format!(
+                r#"{{"messages":[{{"content":"{a}"}},{{"content":[{{"type":"image"}},{{"type":"text","text":"{b}"}}]}}]}}"#
+            ),
+            r#"{"messages":[{"content":"SECRET_REF(token)"},{"content":[{"type":"image"},{"type":"text","text":""}]}]}"#,
+        ),
+        (
+            format!(r#"{{"contents":[{{"parts":[{{"text":"{a}"}}],"role":"user"}},{{"parts":[{{"text":"{b}"}}]}}]}}"#),
+            r#"{"contents":[{"parts":[{"text":"SECRET_REF(token)"}],"role":"user"},{"parts":[{"text":""}]}]}"#,
+        ),
+        (
+            format!(
+                r#"{{"input":[{{"type":"message","content":"{a}"}},{{"type":"function_call_output","output":"{b}"}}]}}"#
+            ),
+            r#"{"input":[{"type":"message","content":"SECRET_REF(token)"},{"type":"function_call_output","output":""}]}"#,
+        ),
+        (format!(r#"[["{a}"],1,["{b}"]]"#), r#"[["SECRET_REF(token)"],1,[""]]"#),
+    ] {
+        assert_eq!(redacted(&body).unwrap(), out);
     }
 }
 

@@ -2,6 +2,27 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr;
+
+/// Bytes before the first one that a string cannot hold as it is: a quote, a backslash, a control character.
+pub(super) fn ordinary(raw: &[u8]) -> usize {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    /// The top bit of the lowest byte that is less than `than`, and of none below it; those above say nothing.
+    const fn less(word: u64, than: u8) -> u64 {
+        word.wrapping_sub(EACH * than as u64) & !word & (EACH << 7)
+    }
+    let (words, rest) = raw.as_chunks::<8>();
+    for (n, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let found = less(word, 0x20) | less(word ^ (EACH * b'"' as u64), 1) | less(word ^ (EACH * b'\\' as u64), 1);
+        if found != 0 {
+            return n * 8 + found.trailing_zeros() as usize / 8;
+        }
+    }
+    let special = |b: &u8| matches!(b, 0..0x20 | b'"' | b'\\');
+    words.len() * 8 + rest.iter().position(special).unwrap_or(rest.len())
+}
+
 /// Length of the escape that `raw` begins with; `None` if it is not one.
 pub(super) fn escape_len(raw: &[u8]) -> Option<usize> {
     match raw.get(1)? {
@@ -12,8 +33,8 @@ pub(super) fn escape_len(raw: &[u8]) -> Option<usize> {
 }
 
 /// The text; borrowed when nothing is escaped.
-pub(super) fn decode(raw: &[u8]) -> Cow<'_, [u8]> {
-    if !raw.contains(&b'\\') {
+pub(crate) fn decode(raw: &[u8]) -> Cow<'_, [u8]> {
+    if memchr(b'\\', raw).is_none() {
         return Cow::Borrowed(raw);
     }
     let mut out = Vec::with_capacity(raw.len());
@@ -22,25 +43,44 @@ pub(super) fn decode(raw: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// Appends the text of `raw`, whose escapes are valid.
-pub(super) fn decode_into(raw: &[u8], out: &mut Vec<u8>) {
-    let mut at = 0;
-    while at < raw.len() {
-        let (used, text) = unit(&raw[at..]);
+pub(crate) fn decode_into(mut raw: &[u8], out: &mut Vec<u8>) {
+    while let Some(plain) = memchr(b'\\', raw) {
+        out.extend_from_slice(&raw[..plain]);
+        let (used, text) = unit(&raw[plain..]);
         out.extend_from_slice(text.as_bytes());
-        at += used;
+        raw = &raw[plain + used..];
     }
+    out.extend_from_slice(raw);
 }
 
-/// Where the decoded byte `offset` begins in `raw`. Inside a character that one escape stands for, its end: the escape is
-/// redacted whole.
-pub(super) fn raw_offset(raw: &[u8], offset: usize) -> usize {
-    let (mut at, mut decoded) = (0, 0);
-    while decoded < offset && at < raw.len() {
-        let (used, text) = unit(&raw[at..]);
-        at += used;
-        decoded += text.as_bytes().len();
+/// The way from places in the text back to its bytes. Asked for places in rising order.
+pub(crate) struct Places<'a> {
+    raw: &'a [u8],
+    at: usize,
+    decoded: usize,
+}
+
+impl<'a> Places<'a> {
+    pub(crate) fn new(raw: &'a [u8]) -> Self {
+        Self { raw, at: 0, decoded: 0 }
     }
-    at
+
+    /// Where the decoded byte `offset` begins. Inside a character that one escape stands for, its end: the escape is
+    /// redacted whole.
+    pub(crate) fn of(&mut self, offset: usize) -> usize {
+        while self.decoded < offset && self.at < self.raw.len() {
+            let rest = &self.raw[self.at..];
+            let wanted = &rest[..rest.len().min(offset - self.decoded)];
+            match memchr(b'\\', wanted).unwrap_or(wanted.len()) {
+                0 => {
+                    let (used, text) = unit(rest);
+                    (self.at, self.decoded) = (self.at + used, self.decoded + text.as_bytes().len());
+                }
+                plain => (self.at, self.decoded) = (self.at + plain, self.decoded + plain),
+            }
+        }
+        self.at
+    }
 }
 
 /// One byte, or the character of an escape.

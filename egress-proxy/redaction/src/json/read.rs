@@ -1,0 +1,193 @@
+//! Reading JSON without building it: one pass, told to a visitor token by token.
+
+use super::text;
+
+/// Deepest nesting that is scanned.
+pub const JSON_DEPTH: usize = 128;
+
+/// A string or number in the document, without its quotes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Token {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    pub(crate) escaped: bool,
+}
+
+impl Token {
+    /// Its bytes in the document.
+    pub(crate) fn raw(self, document: &[u8]) -> &[u8] {
+        &document[self.start..self.end]
+    }
+}
+
+/// Who is told what stands in a document, in its order. Whatever comes before a fault is told.
+pub(crate) trait Visit {
+    /// An object or array begins with the byte at `at`.
+    fn begin(&mut self, object: bool, at: usize);
+    /// It ends before the byte at `at`.
+    fn end(&mut self, at: usize);
+    /// The name of the member whose value comes next.
+    fn key(&mut self, token: Token);
+    fn string(&mut self, token: Token);
+    fn number(&mut self, token: Token);
+    /// `true`, `false` or `null`.
+    fn word(&mut self) {}
+}
+
+/// Why a document cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The byte here does not fit.
+    At(usize),
+    /// Deeper than [`JSON_DEPTH`].
+    TooDeep,
+}
+
+/// Reads one whole value, with nothing but white space around it. UTF-8 is not checked.
+pub(crate) fn read(document: &[u8], visit: &mut impl Visit) -> Result<(), Fault> {
+    let mut reader = Reader { document, at: 0 };
+    // One bit for each level that is open: is it an object?
+    let (mut open, mut depth) = (0_u128, 0);
+    reader.space();
+    loop {
+        match reader.peek() {
+            Some(bracket @ (b'{' | b'[')) => {
+                if depth == JSON_DEPTH {
+                    return Err(Fault::TooDeep);
+                }
+                let object = bracket == b'{';
+                visit.begin(object, reader.at);
+                (open, depth) = (open << 1 | u128::from(object), depth + 1);
+                reader.at += 1;
+                reader.space();
+                if reader.peek() != Some(if object { b'}' } else { b']' }) {
+                    if object {
+                        reader.key(visit)?;
+                    }
+                    continue;
+                }
+            }
+            Some(b'"') => visit.string(reader.string()?),
+            Some(b'-' | b'0'..=b'9') => visit.number(reader.number()?),
+            _ => {
+                reader.word()?;
+                visit.word();
+            }
+        }
+        // A value has ended, and with it perhaps what it stands in.
+        loop {
+            reader.space();
+            if depth == 0 {
+                return if reader.at == document.len() { Ok(()) } else { Err(reader.fault()) };
+            }
+            match (reader.peek(), open & 1 == 1) {
+                (Some(b','), object) => {
+                    reader.at += 1;
+                    reader.space();
+                    if object {
+                        reader.key(visit)?;
+                    }
+                    break;
+                }
+                (Some(b'}'), true) | (Some(b']'), false) => {
+                    reader.at += 1;
+                    visit.end(reader.at);
+                    (open, depth) = (open >> 1, depth - 1);
+                }
+                _ => return Err(reader.fault()),
+            }
+        }
+    }
+}
+
+struct Reader<'a> {
+    document: &'a [u8],
+    at: usize,
+}
+
+impl Reader<'_> {
+    fn fault(&self) -> Fault {
+        Fault::At(self.at)
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.document.get(self.at).copied()
+    }
+
+    fn space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
+    }
+
+    fn expect(&mut self, byte: u8) -> Result<(), Fault> {
+        if self.peek() != Some(byte) {
+            return Err(self.fault());
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    fn key(&mut self, visit: &mut impl Visit) -> Result<(), Fault> {
+        let key = self.string()?;
+        visit.key(key);
+        self.space();
+        self.expect(b':')?;
+        self.space();
+        Ok(())
+    }
+
+    fn string(&mut self) -> Result<Token, Fault> {
+        self.expect(b'"')?;
+        let start = self.at;
+        let mut escaped = false;
+        loop {
+            self.at += text::ordinary(&self.document[self.at..]);
+            match self.peek() {
+                Some(b'"') => break,
+                Some(b'\\') => {
+                    escaped = true;
+                    self.at += text::escape_len(&self.document[self.at..]).ok_or_else(|| self.fault())?;
+                }
+                _ => return Err(self.fault()),
+            }
+        }
+        self.at += 1;
+        Ok(Token { start, end: self.at - 1, escaped })
+    }
+
+    fn number(&mut self) -> Result<Token, Fault> {
+        let start = self.at;
+        self.at += usize::from(self.peek() == Some(b'-'));
+        if self.peek() == Some(b'0') {
+            self.at += 1;
+        } else {
+            self.digits()?;
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if matches!(self.peek(), Some(b'e' | b'E')) {
+            self.at += 1;
+            self.at += usize::from(matches!(self.peek(), Some(b'+' | b'-')));
+            self.digits()?;
+        }
+        Ok(Token { start, end: self.at, escaped: false })
+    }
+
+    fn digits(&mut self) -> Result<(), Fault> {
+        let from = self.at;
+        while self.peek().is_some_and(|b| b.is_ascii_digit()) {
+            self.at += 1;
+        }
+        if self.at == from { Err(self.fault()) } else { Ok(()) }
+    }
+
+    fn word(&mut self) -> Result<(), Fault> {
+        let rest = &self.document[self.at..];
+        let word = [&b"true"[..], b"false", b"null"].into_iter().find(|word| rest.starts_with(word));
+        self.at += word.ok_or_else(|| self.fault())?.len();
+        Ok(())
+    }
+}
