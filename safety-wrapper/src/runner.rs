@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use wardkeep_redaction::{Engine, RuleSet, Secret};
+use wardkeep_redaction::{Engine, RuleSet, Secret, searchable};
 use zeroize::{Zeroize, Zeroizing};
 
 pub(crate) use folder::{Folder, FolderError};
@@ -161,8 +161,8 @@ fn run(spec: RunSpec) -> CallResult {
     let start = Instant::now();
     let limit = Duration::from_millis(spec.limit_ms);
     let cap = spec.output_bytes;
-    let secrets = spec.redact.iter().filter(|(_, value)| value.len() >= 8);
-    let secrets = secrets.map(|(name, value)| Secret { name, value });
+    let secrets = spec.redact.iter().filter(|(_, value)| searchable(value).is_ok());
+    let secrets = secrets.map(|(name, value)| Secret::new(name, value));
     let Ok(engine) = Engine::build(secrets, &RuleSet::none(), [0; 32]) else {
         return CallResult::failed("the vault's values cannot be redacted; run `wardkeep-agent doctor`");
     };

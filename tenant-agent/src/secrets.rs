@@ -148,7 +148,7 @@ impl VaultBook {
         let generation = vault.generation()?;
         if covered.generation != Some(generation) {
             let values = vault.every_value()?;
-            let secrets = values.iter().map(|(name, value)| Secret { name: name.as_str(), value: value.expose() });
+            let secrets = values.iter().map(|(name, value)| Secret::new(name.as_str(), value.expose()));
             self.redaction.replace(Engine::build(secrets, &RuleSet::builtin(), *self.tag_key)?);
             covered.generation = Some(generation);
             tracing::info!(secrets = values.len(), "the redaction index covers the vault");

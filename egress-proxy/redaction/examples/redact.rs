@@ -21,7 +21,7 @@ fn main() -> anyhow::Result<()> {
         }
     }
     let rules = if flag("--no-rules") { RuleSet::none() } else { RuleSet::builtin() };
-    let engine = Engine::build(secrets.iter().map(|(name, value)| Secret { name, value }), &rules, [7; 32])?;
+    let engine = Engine::build(secrets.iter().map(|(name, value)| Secret::new(name, value)), &rules, [7; 32])?;
     let (mut input, mut output) = (std::io::stdin().lock(), std::io::stdout().lock());
     if flag("--jsonl") {
         for line in input.lines() {

@@ -11,13 +11,10 @@ use crate::hits::{self, Hit, What};
 use crate::json::{self, Unscannable};
 use crate::patterns::{Anchors, PatternScan};
 use crate::rules::RuleSet;
+use crate::searchable::{MAX_BYTES, MIN_BESIDE, Unsearchable, searchable};
 use crate::stream::Stream;
 use crate::views::{Index, VaultScan};
 
-/// Shortest value that is looked for, in bytes.
-pub(crate) const MIN_BYTES: usize = 8;
-/// Longest value, in bytes.
-const MAX_BYTES: usize = 64 * 1024;
 /// All values together, in bytes: some 40 MiB of index.
 const MAX_TOTAL: usize = 1024 * 1024;
 
@@ -26,8 +23,38 @@ const MAX_TOTAL: usize = 1024 * 1024;
 pub struct Secret<'a> {
     /// Name as in `SECRET_REF(name)`.
     pub name: &'a str,
-    /// The value; 8 bytes to 64 KiB.
+    /// The value: 64 KiB at most, and [`searchable`] unless `beside` is set.
     pub value: &'a str,
+    /// For a short or common value, of 3 bytes and more: keywords, separated by commas. The value is redacted only where
+    /// it stands alone and one of them stands within 40 bytes before it. `None`: redacted everywhere, in all its forms.
+    pub beside: Option<&'a str>,
+}
+
+impl<'a> Secret<'a> {
+    /// A value that is redacted everywhere.
+    #[must_use]
+    pub fn new(name: &'a str, value: &'a str) -> Self {
+        Self { name, value, beside: None }
+    }
+}
+
+impl Secret<'_> {
+    fn check(&self) -> Result<(), BuildError> {
+        let checked = match self.beside {
+            None => searchable(self.value),
+            Some(_) if self.value.len() > MAX_BYTES => Err(Unsearchable::TooLong),
+            Some(_) if self.value.len() < MIN_BESIDE => Err(Unsearchable::TooShort),
+            Some(words) if keywords(words).next().is_none() => {
+                return Err(BuildError::NoKeyword(self.name.to_owned()));
+            }
+            Some(_) => Ok(()),
+        };
+        checked.map_err(|why| BuildError::Unsearchable { name: self.name.to_owned(), why })
+    }
+}
+
+fn keywords(beside: &str) -> impl Iterator<Item = &str> {
+    beside.split(',').map(str::trim).filter(|word| word.len() >= MIN_BESIDE)
 }
 
 impl fmt::Debug for Secret<'_> {
@@ -39,13 +66,18 @@ impl fmt::Debug for Secret<'_> {
 /// Why no engine could be built. Never contains a value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BuildError {
-    /// Masking so short a value would destroy ordinary text.
-    #[error("the value of secret {0} is shorter than {MIN_BYTES} bytes; choose a longer one")]
-    TooShort(String),
-    /// The value would fill the index.
-    #[error("the value of secret {0} is longer than {MAX_BYTES} bytes; store the key, not the file it opens")]
-    TooLong(String),
-    /// All values together would.
+    /// Looking for this value would destroy ordinary text, or fill the index.
+    #[error("secret {name}: {why}")]
+    Unsearchable {
+        /// The secret.
+        name: String,
+        /// What is wrong with its value.
+        why: Unsearchable,
+    },
+    /// [`Secret::beside`] holds no keyword.
+    #[error("secret {0}: the context holds no keyword; name one of at least {MIN_BESIDE} letters")]
+    NoKeyword(String),
+    /// All values together would fill the index.
     #[error("all secrets together are longer than {MAX_TOTAL} bytes; remove some")]
     TooMany,
 }
@@ -100,7 +132,7 @@ impl Engine {
     /// `tag_key` makes the short hash of placeholders; keep it for the life of a tenant, so that equal secrets stay equal.
     ///
     /// # Errors
-    /// [`BuildError`] names the first value that is too short or too long.
+    /// [`BuildError`] names the first secret that cannot be looked for.
     pub fn build<'a>(
         secrets: impl IntoIterator<Item = Secret<'a>>,
         rules: &RuleSet,
@@ -110,12 +142,7 @@ impl Engine {
         let mut needles = Needles::default();
         let mut total = 0;
         for (owner, secret) in (0..).zip(secrets) {
-            if secret.value.len() < MIN_BYTES {
-                return Err(BuildError::TooShort(secret.name.to_owned()));
-            }
-            if secret.value.len() > MAX_BYTES {
-                return Err(BuildError::TooLong(secret.name.to_owned()));
-            }
+            secret.check()?;
             total += secret.value.len();
             if total > MAX_TOTAL {
                 return Err(BuildError::TooMany);
@@ -230,18 +257,16 @@ impl Scan {
         let mut found = Vec::new();
         self.patterns.reset();
         self.patterns.push(&engine.parts.anchors, text, 0, true, &mut found);
-        found.extend(self.vault_values(engine, std::iter::once(text)));
+        found.extend(self.vault_values(engine, text));
         hits::merge(&mut found);
         found
     }
 
-    /// Vault values in the texts put together.
-    pub(crate) fn vault_values<'a>(&mut self, engine: &Engine, texts: impl IntoIterator<Item = &'a [u8]>) -> Vec<Hit> {
+    /// Vault values in one whole text, neither in order nor disjoint.
+    pub(crate) fn vault_values(&mut self, engine: &Engine, text: &[u8]) -> Vec<Hit> {
         let mut found = Vec::new();
         self.vault.reset();
-        for text in texts {
-            self.vault.push(&engine.parts.index, text, &mut found);
-        }
+        self.vault.push(&engine.parts.index, text, &mut found);
         self.vault.finish(&engine.parts.index, &mut found);
         found
     }

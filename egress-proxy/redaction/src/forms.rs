@@ -36,7 +36,7 @@ impl Needles {
             self.exact(&text, owner);
             self.bare_value(&text, owner);
             let next = unescape::once(&text);
-            if next == text || next.len() < crate::engine::MIN_BYTES {
+            if next == text || next.len() < crate::searchable::MIN_BYTES {
                 break;
             }
             text.zeroize();

@@ -124,7 +124,7 @@ impl World {
         let clock: Arc<dyn Clock> = Arc::new(Noon);
         let meter = Meter::open(&dir.path().join("usage.db"), Arc::clone(&clock), Arc::clone(&switches) as _).unwrap();
         let (bundle, watched) = watch::channel(Arc::new(bundle(&format!("http://{}", provider.address))));
-        let secrets = [Secret { name: "llm_key", value: KEY }, Secret { name: "db_password", value: PASSWORD }];
+        let secrets = [Secret::new("llm_key", KEY), Secret::new("db_password", PASSWORD)];
         let engine = Engine::build(secrets, &RuleSet::builtin(), [7; 32]).unwrap();
         let book = Arc::clone(&switches);
         let gateway = Gateway::new(Parts {

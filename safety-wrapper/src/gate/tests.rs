@@ -106,7 +106,7 @@ impl World {
     pub(crate) fn new(level: Level) -> Self {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir(root.path().join("ws")).unwrap();
-        let engine = Engine::build([Secret { name: "token", value: SECRET }], &RuleSet::builtin(), [7; 32]).unwrap();
+        let engine = Engine::build([Secret::new("token", SECRET)], &RuleSet::builtin(), [7; 32]).unwrap();
         let world = Self {
             clock: Arc::new(ManualClock(AtomicI64::new(START))),
             chance: Arc::new(Counted(AtomicU64::new(1))),

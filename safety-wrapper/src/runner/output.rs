@@ -35,7 +35,7 @@ mod tests {
     const VALUE: &str = "correct-horse-battery";
 
     fn engine() -> Engine {
-        Engine::build([Secret { name: "pw", value: VALUE }], &RuleSet::none(), [0; 32]).unwrap()
+        Engine::build([Secret::new("pw", VALUE)], &RuleSet::none(), [0; 32]).unwrap()
     }
 
     fn raw(text: &str, cut: bool) -> Raw {

@@ -167,6 +167,6 @@ fn engine(vault: Option<&Path>) -> Result<Engine, CliError> {
                 error.column()
             ))
         })?;
-    let secrets = lines.iter().map(|line| Secret { name: &line.name, value: &line.value });
+    let secrets = lines.iter().map(|line| Secret::new(&line.name, &line.value));
     Ok(Engine::build(secrets, &RuleSet::builtin(), NO_TENANT)?)
 }

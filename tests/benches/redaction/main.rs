@@ -111,7 +111,7 @@ fn pin() -> anyhow::Result<usize> {
 }
 
 fn engine(values: &[(String, String)], rules: &RuleSet) -> Engine {
-    let secrets = values.iter().map(|(name, value)| Secret { name, value });
+    let secrets = values.iter().map(|(name, value)| Secret::new(name, value));
     Engine::build(secrets, rules, [7; 32]).expect("values that are fit to be searched for")
 }
 

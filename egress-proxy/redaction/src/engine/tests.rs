@@ -13,7 +13,7 @@ const KEY: &str = "line-one-of-the-key-0001\nline-two-of-the-key-0002\n";
 
 fn vault() -> [Secret<'static>; 5] {
     [("symbols", SYMBOLS), ("token", TOKEN), ("words", WORDS), ("unicode", UNICODE), ("key", KEY)]
-        .map(|(name, value)| Secret { name, value })
+        .map(|(name, value)| Secret::new(name, value))
 }
 
 fn engine(rules: &RuleSet) -> Engine {
@@ -32,11 +32,21 @@ fn redacted(text: &str) -> String {
 
 #[test]
 fn unfit_values_are_refused() {
-    let build = |value: &str| Engine::build([Secret { name: "k", value }], &RuleSet::none(), [0; 32]).map(|_| ());
-    assert_eq!(build("seven77"), Err(BuildError::TooShort("k".into())));
-    assert_eq!(build(&"x1y2z3".repeat(20_000)), Err(BuildError::TooLong("k".into())));
+    let unfit = |why| BuildError::Unsearchable { name: "k".into(), why };
+    let build = |value: &str| Engine::build([Secret::new("k", value)], &RuleSet::none(), [0; 32]).map(|_| ());
+    assert_eq!(build("seven77"), Err(unfit(Unsearchable::TooShort)));
+    assert_eq!(build(&"x1y2z3".repeat(20_000)), Err(unfit(Unsearchable::TooLong)));
+    assert_eq!(build("Passw0rd"), Err(unfit(Unsearchable::TooCommon)));
+    assert_eq!(build("abababababab"), Err(unfit(Unsearchable::TooPlain)));
+    let beside = |value, words| {
+        let secret = Secret { beside: Some(words), ..Secret::new("k", value) };
+        Engine::build([secret], &RuleSet::none(), [0; 32]).map(|_| ())
+    };
+    assert_eq!(beside("12", "pin"), Err(unfit(Unsearchable::TooShort)));
+    assert_eq!(beside("1234", " , x,"), Err(BuildError::NoKeyword("k".into())));
+    assert_eq!(beside("1234", "pin"), Ok(()));
     let long = "x1y2z3w4".repeat(8_000);
-    let many = (0..20).map(|_| Secret { name: "k", value: &long });
+    let many = (0..20).map(|_| Secret::new("k", &long));
     assert_eq!(Engine::build(many, &RuleSet::none(), [0; 32]).map(|_| ()), Err(BuildError::TooMany));
 }
 
@@ -125,16 +135,16 @@ fn values_in_utf16_bytes_are_found() {
 #[test]
 fn overlapping_secrets_leave_no_rest() {
     let secrets =
-        [("a", "abcdefgh"), ("b", "efghijkl"), ("c", "abcdefghij")].map(|(name, value)| Secret { name, value });
+        [("a", "q1w2x3y4"), ("b", "x3y4v5u6"), ("c", "q1w2x3y4v5")].map(|(name, value)| Secret::new(name, value));
     let engine = Engine::build(secrets, &RuleSet::none(), [0; 32]).unwrap();
-    assert_eq!(engine.redact("<abcdefghijkl>").text, "<SECRET_REF(c)>");
-    assert_eq!(engine.redact("<abcdefghXefghijkl>").text, "<SECRET_REF(a)XSECRET_REF(b)>");
+    assert_eq!(engine.redact("<q1w2x3y4v5u6>").text, "<SECRET_REF(c)>");
+    assert_eq!(engine.redact("<q1w2x3y4Xx3y4v5u6>").text, "<SECRET_REF(a)XSECRET_REF(b)>");
 }
 
 #[test]
 fn a_long_value_becomes_one_placeholder() {
     let value: String = (0..400).map(|n| format!("{n:03}x")).collect();
-    let engine = Engine::build([Secret { name: "long", value: &value }], &RuleSet::none(), [0; 32]).unwrap();
+    let engine = Engine::build([Secret::new("long", &value)], &RuleSet::none(), [0; 32]).unwrap();
     let out = engine.redact_bytes(format!("<{value}>").as_bytes()).bytes.into_owned();
     assert_eq!(String::from_utf8(out).unwrap(), "<SECRET_REF(long)>");
     assert_eq!(

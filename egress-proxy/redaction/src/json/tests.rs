@@ -8,7 +8,7 @@ const QUOTED: &str = "pa\"ss\\wörd/1";
 
 fn engine() -> Engine {
     let secrets = [("token", TOKEN), ("quoted", QUOTED), ("digits", "1234567890123456")];
-    Engine::build(secrets.map(|(name, value)| Secret { name, value }), &RuleSet::builtin(), [7; 32]).unwrap()
+    Engine::build(secrets.map(|(name, value)| Secret::new(name, value)), &RuleSet::builtin(), [7; 32]).unwrap()
 }
 
 fn redacted(body: &str) -> Result<String, Unscannable> {

@@ -6,7 +6,7 @@ use super::*;
 const VALUE: &str = "tok-Zx81-very-secret-value";
 
 fn engine() -> Engine {
-    Engine::build([Secret { name: "token", value: VALUE }], &RuleSet::builtin(), [1; 32]).unwrap()
+    Engine::build([Secret::new("token", VALUE)], &RuleSet::builtin(), [1; 32]).unwrap()
 }
 
 fn action(call: Call) -> Action {

@@ -178,7 +178,7 @@ fn an_allowed_value_that_the_vault_holds_still_goes() {
         ..Additions::default()
     };
     let rules = RuleSet::builtin_with(&additions).unwrap();
-    let engine = Engine::build([crate::Secret { name: "acme", value }], &rules, [7; 32]).unwrap();
+    let engine = Engine::build([crate::Secret::new("acme", value)], &rules, [7; 32]).unwrap();
     assert_eq!(engine.redact(value).text, "SECRET_REF(acme)");
 }
 
