@@ -201,6 +201,7 @@ impl Automaton {
     }
 
     /// Length and owner of every needle that ends here, longest first.
+    #[cfg(test)]
     pub(crate) fn hits(&self, state: State) -> impl Iterator<Item = (usize, u32)> {
         let link = |at: State| Some(self.longest[at as usize]).filter(|&at| at != ROOT);
         std::iter::successors(link(state & !HIT), move |&at| link(self.fail[at as usize])).map(|at| self.needle(at))

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use ring::hmac;
 
+use crate::anchors::Anchors;
 use crate::forms::Needles;
 use crate::hits::{self, Hit, What};
 use crate::json::{self, Unscannable};
-use crate::patterns::{Anchors, PatternScan};
+use crate::patterns::PatternScan;
 use crate::rules::RuleSet;
 use crate::searchable::{MAX_BYTES, MIN_BESIDE, Unsearchable, searchable};
 use crate::stream::Stream;

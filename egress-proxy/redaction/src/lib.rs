@@ -6,6 +6,7 @@
 //!   secret `[REDACTED:kind:xxxx]`; all other bytes pass unchanged. The result is a function of text and engine only.
 //! * **Never hears of**: HTTP, vault files, clocks, providers.
 
+mod anchors;
 mod automaton;
 mod cursor;
 mod engine;
@@ -14,6 +15,7 @@ mod hex;
 mod hits;
 mod json;
 mod patterns;
+mod rarity;
 mod ring;
 mod rules;
 mod searchable;

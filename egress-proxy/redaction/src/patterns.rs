@@ -1,132 +1,88 @@
-//! Searching for secrets of known formats: one pass for all anchors, then a decision by the anchor's rule.
+//! Searching for secrets of known formats: one pass for all keywords, then a decision by the rules of each.
 
-use crate::automaton::{Automaton, ROOT, State};
+use crate::anchors::Anchors;
 use crate::cursor::Cursor;
 use crate::hits::{Hit, What};
-use crate::rules::RuleSet;
 
-/// The anchors of all rules, ready to search. Immutable.
-pub(crate) struct Anchors {
-    machine: Automaton,
-    /// Rules by anchor.
-    rules: Vec<Vec<u16>>,
-    set: RuleSet,
-}
-
-impl Anchors {
-    pub(crate) fn new(set: &RuleSet) -> Self {
-        let mut texts: Vec<Vec<u8>> = Vec::new();
-        let mut rules: Vec<Vec<u16>> = Vec::new();
-        for (number, anchor) in (0..).zip(set.rules()).flat_map(|(n, rule)| rule.anchors.iter().map(move |a| (n, a))) {
-            let text = anchor.to_ascii_lowercase().into_bytes();
-            match texts.iter().position(|t| *t == text) {
-                Some(at) => rules[at].push(number),
-                None => {
-                    texts.push(text);
-                    rules.push(vec![number]);
-                }
-            }
-        }
-        let needles = (0..).zip(texts).map(|(n, text)| (text, n)).collect();
-        Self { machine: Automaton::new(needles, true), rules, set: set.clone() }
-    }
-
-    pub(crate) fn kind(&self, rule: u16) -> &str {
-        &self.set.rules()[usize::from(rule)].kind
-    }
-}
-
-/// An anchor that waits for its decision.
+/// A keyword that waits for its end or for its rule's decision.
 struct Candidate {
+    keyword: u32,
     rule: u16,
     start: usize,
     end: usize,
-    /// Not before so many bytes: looking again after each byte would take quadratic time.
+    /// Not before so many bytes are known: looking again after each byte would take quadratic time.
     retry: usize,
 }
 
 /// One search in progress. Offsets count from the start of the text.
 pub(crate) struct PatternScan {
-    state: State,
+    /// Windows that begin before were looked at.
     at: usize,
+    /// Where a keyword may have begun that no window has shown yet.
+    begun: usize,
     waiting: Vec<Candidate>,
 }
 
 impl PatternScan {
     pub(crate) fn new() -> Self {
-        Self { state: ROOT, at: 0, waiting: Vec::new() }
+        Self { at: 0, begun: 0, waiting: Vec::new() }
     }
 
     /// Forgets everything; the next byte has offset 0.
     pub(crate) fn reset(&mut self) {
-        self.state = ROOT;
         self.at = 0;
+        self.begun = 0;
         self.waiting.clear();
     }
 
     /// Searches on: `text` is all that is known from offset `base` on, with what earlier calls have seen.
     pub(crate) fn push(&mut self, anchors: &Anchors, text: &[u8], base: usize, ended: bool, hits: &mut Vec<Hit>) {
         let known = base + text.len();
-        let mut waiting = std::mem::take(&mut self.waiting);
-        waiting.retain_mut(|candidate| {
-            if known < candidate.retry && !ended {
-                return true;
+        let mut judge = |candidate: &mut Candidate| match decide(anchors, candidate, text, base, ended) {
+            Some(found) => {
+                hits.extend(found);
+                true
             }
-            !decide(anchors, candidate, text, base, ended, hits)
-        });
-        let mut state = self.state;
-        for (n, &byte) in text[self.at - base..].iter().enumerate() {
-            state = anchors.machine.next(state, byte);
-            if anchors.machine.hit(state).is_none() {
-                continue;
-            }
-            let end = self.at + n + 1;
-            for (len, anchor) in anchors.machine.hits(state) {
-                for &rule in &anchors.rules[anchor as usize] {
-                    let mut candidate = Candidate { rule, start: end - len, end, retry: 0 };
-                    if !decide(anchors, &mut candidate, text, base, ended, hits) {
-                        waiting.push(candidate);
-                    }
+            None => false,
+        };
+        self.waiting.retain_mut(|candidate| (known < candidate.retry && !ended) || !judge(candidate));
+        let waiting = &mut self.waiting;
+        anchors.search(text, self.at.saturating_sub(base), |start, keyword| {
+            let (len, rules) = anchors.keyword(keyword);
+            let start = base + start;
+            for &rule in rules {
+                let mut candidate = Candidate { keyword, rule, start, end: start + len, retry: start + len };
+                if !judge(&mut candidate) {
+                    waiting.push(candidate);
                 }
             }
-        }
-        self.state = state;
-        self.at = known;
-        self.waiting = waiting;
+        });
+        // The last three bytes begin no whole window.
+        self.at = self.at.max(known.saturating_sub(3));
+        self.begun = if ended { known } else { base + anchors.begun(text) };
     }
 
     /// The first byte that can still be part of a match to come.
-    pub(crate) fn live(&self, anchors: &Anchors) -> usize {
-        let begun = self.at - anchors.machine.depth(self.state);
-        self.waiting.iter().map(|candidate| candidate.start).fold(begun, usize::min)
+    pub(crate) fn live(&self, _: &Anchors) -> usize {
+        self.waiting.iter().map(|candidate| candidate.start).fold(self.begun, usize::min)
     }
 }
 
-/// Whether the candidate is decided.
-fn decide(
-    anchors: &Anchors,
-    candidate: &mut Candidate,
-    text: &[u8],
-    base: usize,
-    ended: bool,
-    hits: &mut Vec<Hit>,
-) -> bool {
-    let rule = &anchors.set.rules()[usize::from(candidate.rule)];
-    let cursor = Cursor::new(text, candidate.start - base, ended);
-    match rule.matcher.decide(cursor, candidate.end - candidate.start) {
-        Ok(found) => {
-            let found = found.filter(|range| !anchors.set.allows(rule, &text[range.clone()]));
-            hits.extend(found.map(|range| Hit {
-                start: base + range.start,
-                end: base + range.end,
-                what: What::Rule(candidate.rule),
-            }));
-            true
-        }
-        Err(_) => {
-            let known = base + text.len();
-            candidate.retry = known + 1 + (known - candidate.end) / 16;
-            false
-        }
+/// What the candidate's rule finds; `None` while more must be known.
+fn decide(anchors: &Anchors, candidate: &mut Candidate, text: &[u8], base: usize, ended: bool) -> Option<Option<Hit>> {
+    let at = candidate.start - base;
+    if !anchors.stands(candidate.keyword, &text[at..]) {
+        return Some(None);
     }
+    let known = base + text.len();
+    if known < candidate.end {
+        return if ended { Some(None) } else { None };
+    }
+    let rule = &anchors.rules().rules()[usize::from(candidate.rule)];
+    let Ok(found) = rule.matcher.decide(Cursor::new(text, at, ended), candidate.end - candidate.start) else {
+        candidate.retry = known + 1 + (known - candidate.end) / 16;
+        return None;
+    };
+    let found = found.filter(|range| !anchors.rules().allows(rule, &text[range.clone()]));
+    Some(found.map(|range| Hit { start: base + range.start, end: base + range.end, what: What::Rule(candidate.rule) }))
 }

@@ -67,6 +67,14 @@ pub(crate) enum Matcher {
 }
 
 impl Matcher {
+    /// Whether a keyword that goes on as `text` does can lead to a find.
+    pub(crate) fn may_begin(&self, text: &[u8]) -> bool {
+        match self {
+            Self::Pack(matcher) => matcher.may_begin(text),
+            _ => true,
+        }
+    }
+
     /// Decides about the anchor at `cursor`, `anchor` bytes long.
     pub(crate) fn decide(&self, cursor: Cursor<'_>, anchor: usize) -> Decision {
         match self {
@@ -146,6 +154,12 @@ impl RuleSet {
                 && allowed.value.as_deref().is_none_or(|value| value.as_bytes() == found)
                 && allowed.pattern.as_ref().is_none_or(|pattern| pattern.is_whole(found))
         })
+    }
+
+    /// The rules as they are written, for tests of what lies beneath them.
+    #[cfg(test)]
+    pub(crate) fn unverified(additions: &Additions) -> Self {
+        Self::of(additions.rules.iter().map(|rule| Arc::new(Active::from(rule))).collect(), Vec::new())
     }
 
     fn of(rules: Vec<Arc<Active>>, allowed: Vec<Allowed>) -> Self {

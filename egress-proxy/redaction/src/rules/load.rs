@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use super::pack::{Additions, Allow, PackError, PackRule, Problem, Profile};
 use super::pattern::Pattern;
 use super::{Active, Allowed, Matcher, RuleSet, matcher::PackMatcher};
+use crate::anchors::Anchors;
 use crate::hits::Hit;
-use crate::patterns::{Anchors, PatternScan};
+use crate::patterns::PatternScan;
 
 /// More rules than this in one bundle are a mistake.
 const MOST_RULES: usize = 2000;

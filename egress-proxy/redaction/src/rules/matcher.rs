@@ -63,6 +63,16 @@ impl PackMatcher {
         }
     }
 
+    /// Whether a keyword that goes on as `text` does can lead to a find.
+    pub(super) fn may_begin(&self, text: &[u8]) -> bool {
+        match &self.way {
+            Way::Token { lead: Some(first), .. } | Way::Token { lead: None, token: first } => {
+                first.can_begin_with(text)
+            }
+            Way::Near { .. } => true,
+        }
+    }
+
     pub(super) fn decide(&self, cursor: Cursor<'_>, anchor: usize) -> Decision {
         if self.left == Side::Word && !cursor.at_word_start() {
             return Ok(None);

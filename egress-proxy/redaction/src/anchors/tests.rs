@@ -1,0 +1,79 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::rules::pack::{Additions, PackRule};
+
+/// Rules that only have keywords.
+fn anchors(keywords: &[String]) -> Anchors {
+    let rule = |keyword: &String| PackRule {
+        keywords: vec![keyword.clone()],
+        token: Some("(?i)[a-e_]{2,12}".to_owned()),
+        ..PackRule::default()
+    };
+    Anchors::new(&RuleSet::unverified(&Additions {
+        rules: keywords.iter().map(rule).collect(),
+        ..Additions::default()
+    }))
+}
+
+/// Keywords by their lower-case text.
+fn found(anchors: &Anchors, text: &[u8], from: usize) -> Vec<(usize, String)> {
+    let mut all = Vec::new();
+    anchors.search(text, from, |start, keyword| {
+        let text = String::from_utf8(anchors.keywords[keyword as usize].text.to_vec()).unwrap();
+        all.push((start, text));
+    });
+    all.sort();
+    all
+}
+
+proptest! {
+    #[test]
+    fn every_keyword_is_found_in_any_case_at_any_place(
+        keywords in prop::collection::btree_set("[a-c_]{2,7}", 1..12),
+        text in "[a-dA-D_]{0,60}",
+    ) {
+        let keywords: Vec<String> = keywords.into_iter().collect();
+        let anchors = anchors(&keywords);
+        // Text goes on, so that windows behind short keywords are whole.
+        let padded = format!("{text}aaaa");
+        let lower = padded.to_lowercase();
+        let mut naive: Vec<(usize, String)> = keywords
+            .iter()
+            .flat_map(|k| lower.match_indices_all(k).map(move |at| (at, k.clone())))
+            .filter(|(at, k)| at + k.len() <= text.len())
+            .collect();
+        naive.sort();
+        let mut quick = found(&anchors, padded.as_bytes(), 0);
+        quick.retain(|(at, k)| at + k.len() <= text.len());
+        prop_assert_eq!(&quick, &naive);
+
+        // Cut anywhere: what was not told of before the cut begins no earlier than `begun` says.
+        for cut in 0..=text.len() {
+            let begun = anchors.begun(&text.as_bytes()[..cut]);
+            let told = found(&anchors, &text.as_bytes()[..cut], 0);
+            for (at, keyword) in &naive {
+                prop_assert!(
+                    *at >= begun || told.contains(&(*at, keyword.clone())),
+                    "{} at {} of {}, cut at {}", keyword, at, text, cut
+                );
+            }
+        }
+    }
+}
+
+trait Overlapping {
+    fn match_indices_all<'a>(&'a self, part: &'a str) -> impl Iterator<Item = usize> + 'a;
+}
+
+impl Overlapping for String {
+    fn match_indices_all<'a>(&'a self, part: &'a str) -> impl Iterator<Item = usize> + 'a {
+        (0..self.len()).filter(move |&at| self[at..].starts_with(part))
+    }
+}
+
+#[test]
+fn the_rarest_part_is_looked_for() {
+    assert_eq!(rarest(b"password"), Some((2, folded(b"sswo").unwrap())));
+    assert_eq!(rarest(b"key"), None);
+}
