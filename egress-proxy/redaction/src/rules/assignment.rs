@@ -1,352 +1,254 @@
-//! `DB_PASSWORD=…`, `"api_key": "…"`, `<password>…</password>`, `--token …`: a keyword, a sign, a value that looks like one.
+//! `DB_PASSWORD=…`, `"api_key": "…"`, `<password>…</password>`, `--token …`: a name, a sign, a value that looks like one.
+
+mod command;
+mod name;
+mod sign;
+mod value;
 
 use super::{Matcher, Rule, judge};
-use crate::cursor::{Cursor, Decision, More};
+use crate::cursor::{Cursor, Decision};
+use judge::Traits;
+use name::{Demand, Name};
+use sign::Sign;
+use value::{Form, Value};
 
-/// What the keyword promises about its value.
+/// Which rule looks: the kind of secret that its words name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Keyword {
-    /// A person may have chosen it: short and simple values count.
     Password,
-    /// A machine made it: it must look random.
     Token,
-    /// The bare word `key`: it must look very random.
     Key,
+}
+
+/// The word that makes us look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Word {
+    /// `pass` with what goes on from it.
+    Pass,
+    /// `pw`, `pwd`.
+    Pw,
+    /// A password's name in another language.
+    Foreign,
+    Secret,
+    Token,
+    Key,
+    Auth,
+    /// `creds`, `credential`.
+    Cred,
+    Access,
+    Private,
+    /// `IDENTIFIED BY '…'` of SQL.
+    IdentifiedBy,
+    /// `-u name:…` and `--user name:…` of programs that speak HTTP.
+    UserFlag,
+    /// `-p …` and the like of programs that take a password so.
+    PasswordFlag,
+}
+
+const PASSWORDS: [(&str, Word); 19] = [
+    ("pass", Word::Pass),
+    ("pw", Word::Pw),
+    ("identified", Word::IdentifiedBy),
+    ("-u ", Word::UserFlag),
+    ("-u\"", Word::UserFlag),
+    ("-user", Word::UserFlag),
+    (" -p", Word::PasswordFlag),
+    (" -a ", Word::PasswordFlag),
+    (" -w ", Word::PasswordFlag),
+    ("kennwort", Word::Foreign),
+    ("contraseña", Word::Foreign),
+    ("contrasena", Word::Foreign),
+    ("contrasenya", Word::Foreign),
+    ("senha", Word::Foreign),
+    ("wachtwoord", Word::Foreign),
+    ("пароль", Word::Foreign),
+    ("Пароль", Word::Foreign),
+    ("密码", Word::Foreign),
+    ("口令", Word::Foreign),
+];
+const TOKENS: [(&str, Word); 6] = [
+    ("secret", Word::Secret),
+    ("token", Word::Token),
+    ("auth", Word::Auth),
+    ("cred", Word::Cred),
+    ("access", Word::Access),
+    ("private", Word::Private),
+];
+const KEYS: [(&str, Word); 1] = [("key", Word::Key)];
+
+const fn texts<const N: usize>(words: &[(&'static str, Word); N]) -> [&'static str; N] {
+    let mut texts = [""; N];
+    let mut n = 0;
+    while n < N {
+        texts[n] = words[n].0;
+        n += 1;
+    }
+    texts
 }
 
 pub(super) fn rules() -> impl Iterator<Item = Rule> {
     [
-        Rule {
-            kind: "password",
-            anchors: &["passw", "passphrase", "pwd", "pass", "kennwort", "contraseña", "mot_de_passe"],
-            matcher: Matcher::Assignment(Keyword::Password),
-        },
-        Rule {
-            kind: "token",
-            anchors: &[
-                "token",
-                "secret",
-                "api_key",
-                "apikey",
-                "api-key",
-                "api key",
-                "access_key",
-                "accesskey",
-                "access-key",
-                "access key",
-                "private_key",
-                "privatekey",
-                "auth_key",
-                "authkey",
-                "auth-key",
-                "encryption_key",
-                "encryptionkey",
-                "signing_key",
-                "master_key",
-                "masterkey",
-                "account_key",
-                "accountkey",
-                "license_key",
-                "credential",
-                "_auth",
-                "webhook",
-                "signature_key",
-                "client_key",
-                "app_key",
-                "appkey",
-                "secretkey",
-            ],
-            matcher: Matcher::Assignment(Keyword::Token),
-        },
-        Rule { kind: "key", anchors: &["key"], matcher: Matcher::Assignment(Keyword::Key) },
+        ("password", &const { texts(&PASSWORDS) } as &[_], Keyword::Password),
+        ("token", &const { texts(&TOKENS) }, Keyword::Token),
+        ("key", &const { texts(&KEYS) }, Keyword::Key),
     ]
     .into_iter()
-}
-
-/// Bytes of a name after its keyword.
-const SUFFIX: usize = 40;
-/// Longest value, in bytes.
-const VALUE: usize = 1024;
-
-const fn in_name(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || b == b'_' || b == b'-' || b == b'.'
-}
-
-/// How the value is written.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Sign {
-    Equals,
-    EqualsSpaced,
-    Colon,
-    Tag,
-    Comma,
-    Call,
-    Space,
+    .map(|(kind, anchors, keyword)| Rule { kind, anchors, matcher: Matcher::Assignment(keyword) })
 }
 
 pub(super) fn decide(mut cursor: Cursor<'_>, anchor: usize, keyword: Keyword) -> Decision {
-    let before = cursor.behind();
-    let name_before = &before[before.len() - before.iter().rev().take_while(|b| in_name(**b)).count()..];
-    if before[..before.len() - name_before.len()].ends_with(b"[REDACTED:") {
-        return Ok(None);
+    let Some(word) = word(cursor.text_between(cursor.at, cursor.at + anchor), keyword) else { return Ok(None) };
+    match word {
+        Word::IdentifiedBy => return command::identified_by(cursor, anchor),
+        Word::UserFlag => return command::user(cursor, anchor),
+        Word::PasswordFlag => return command::password(cursor, anchor),
+        _ => {}
     }
-    cursor.at += anchor;
-    let suffix = cursor.run(SUFFIX, in_name)?;
-    let (suffix, yaml) = match suffix {
-        // `password.` ends a sentence; `key-` is no name.
-        [rest @ .., b'.' | b'-'] => (rest, false),
-        all => (all, true),
+    let Some(name) = Name::read(&mut cursor, anchor, word)? else { return Ok(None) };
+    if name.joined > 0 {
+        let from = cursor.at - name.joined;
+        return Ok(judge::is_random(cursor.since(from)).then_some(from..cursor.at));
+    }
+    let Some(sign) = Sign::read(&mut cursor, &name)? else { return Ok(None) };
+    let values = value::read(&mut cursor, sign)?;
+    let (Some(first), Some(last)) = (values.first(), values.last()) else { return Ok(None) };
+    let good = values.iter().all(|value| accepts(value, &name, sign));
+    Ok(good.then_some(first.range().start..last.range().end))
+}
+
+/// Which of the rule's words stands here.
+fn word(anchor: &[u8], keyword: Keyword) -> Option<Word> {
+    let words: &[(&str, Word)] = match keyword {
+        Keyword::Password => &PASSWORDS,
+        Keyword::Token => &TOKENS,
+        Keyword::Key => &KEYS,
     };
-    if !yaml || suffix.len() == SUFFIX || says_no(name_before, suffix, keyword) {
-        return Ok(None);
-    }
-    let closed = cursor.run(4, |b| b"\\\"'`])".contains(&b))?;
-    let Some(sign) = sign(&mut cursor, closed, before, name_before)? else { return Ok(None) };
-    let Some(value) = value(&mut cursor, sign)? else { return Ok(None) };
-    let good = accepts(&value, keyword, sign, name_before);
-    Ok(good.then_some(value.from..value.from + value.text.len()))
+    words.iter().find(|(text, _)| text.as_bytes().eq_ignore_ascii_case(anchor)).map(|(_, word)| *word)
 }
 
-/// Names that hold a keyword and mean something else.
-fn says_no(before: &[u8], suffix: &[u8], keyword: Keyword) -> bool {
-    const SUFFIXES: [&[u8]; 46] = [
-        b"_file",
-        b"file",
-        b"_path",
-        b"path",
-        b"_url",
-        b"url",
-        b"_uri",
-        b"_name",
-        b"name",
-        b"_length",
-        b"length",
-        b"_len",
-        b"_size",
-        b"_count",
-        b"_type",
-        b"type",
-        b"_field",
-        b"field",
-        b"_label",
-        b"_hash",
-        b"_policy",
-        b"_expiry",
-        b"_expires",
-        b"expires",
-        b"_ttl",
-        b"_regex",
-        b"_prefix",
-        b"_hint",
-        b"_reset",
-        b"_id",
-        b"id",
-        b"izer",
-        b"ize",
-        b"ization",
-        b"_index",
-        b"board",
-        b"word_field",
-        b"_header",
-        b"_column",
-        b"_limit",
-        b"_ref",
-        b"_arn",
-        b"_format",
-        b"_min",
-        b"_max",
-        b"_version",
-    ];
-    const BEFORE: [&[u8]; 22] = [
-        b"public",
-        b"foreign",
-        b"primary",
-        b"cache",
-        b"sort",
-        b"partition",
-        b"max",
-        b"min",
-        b"next",
-        b"page",
-        b"cursor",
-        b"host",
-        b"mon",
-        b"tur",
-        b"don",
-        b"hot",
-        b"whis",
-        b"jockey",
-        b"com",
-        b"by",
-        b"sur",
-        b"tres",
-    ];
-    let suffix = suffix.to_ascii_lowercase();
-    let before = before.to_ascii_lowercase();
-    let before = before.strip_suffix(b"_").or_else(|| before.strip_suffix(b"-")).unwrap_or(&before);
-    let ends = BEFORE.iter().any(|b| before.ends_with(b));
-    if SUFFIXES.iter().any(|s| suffix.ends_with(s)) || (keyword != Keyword::Password && ends) {
-        return true;
-    }
-    // "bypass", "compass", "passenger", "passed": only the word itself or a name built on it.
-    keyword == Keyword::Password
-        && (ends
-            || suffix.starts_with(b"ed")
-            || suffix.starts_with(b"enger")
-            || suffix.starts_with(b"ive")
-            || suffix.starts_with(b"ing")
-            || suffix.starts_with(b"es"))
-}
-
-fn sign(cursor: &mut Cursor<'_>, closed: &[u8], before: &[u8], name: &[u8]) -> Result<Option<Sign>, More> {
-    let spaces = cursor.run(24, |b| b == b' ' || b == b'\t')?.len();
-    let quoted = closed.iter().any(|b| b"\"'`".contains(b));
-    let opened_by = before.len().checked_sub(name.len() + 1).map(|at| before[at]);
-    let found = match cursor.peek()? {
-        Some(b'=') => {
-            cursor.at += 1;
-            match cursor.peek()? {
-                Some(b'=' | b'~') => return Ok(None),
-                Some(b'>') => {
-                    cursor.at += 1;
-                    Sign::EqualsSpaced
-                }
-                Some(b' ' | b'\t') => Sign::EqualsSpaced,
-                _ if spaces > 0 => Sign::EqualsSpaced,
-                _ => Sign::Equals,
-            }
-        }
-        Some(b':') => {
-            cursor.at += 1;
-            if cursor.take(|b| b == b'=')?.is_some() { Sign::EqualsSpaced } else { Sign::Colon }
-        }
-        Some(b'>') if closed.is_empty() && spaces == 0 && opened_by == Some(b'<') => {
-            cursor.at += 1;
-            return Ok(Some(Sign::Tag));
-        }
-        Some(b',') if quoted => {
-            cursor.at += 1;
-            Sign::Comma
-        }
-        Some(b'(') if closed.is_empty() && spaces == 0 => {
-            cursor.at += 1;
-            Sign::Call
-        }
-        Some(_) if spaces > 0 && !quoted && (name.starts_with(b"--") || before.ends_with(b"--")) => Sign::Space,
-        _ => return Ok(None),
-    };
-    cursor.run(24, |b| b == b' ' || b == b'\t')?;
-    Ok(Some(found))
-}
-
-struct Value<'a> {
-    text: &'a [u8],
-    from: usize,
-    quoted: bool,
-}
-
-fn value<'a>(cursor: &mut Cursor<'a>, sign: Sign) -> Result<Option<Value<'a>>, More> {
-    if sign == Sign::Tag {
-        let from = cursor.at;
-        let text = cursor.run(VALUE, |b| b != b'<' && b != b'\n')?;
-        let closed = cursor.peek()? == Some(b'<');
-        return Ok(closed.then_some(Value { text, from, quoted: true }));
-    }
-    let escapes = cursor.run(3, |b| b == b'\\')?.len();
-    let quote = cursor.take(|b| b"\"'`".contains(&b))?;
-    let from = cursor.at;
-    let Some(quote) = quote else {
-        if escapes > 0 || matches!(sign, Sign::Comma | Sign::Call) {
-            return Ok(None);
-        }
-        let text = cursor.run(VALUE, |b| (b.is_ascii_graphic() || b >= 0x80) && !b"\"'`,;<>(){}[]|&\\".contains(&b))?;
-        let code = cursor.peek()?.is_some_and(|b| b"([{".contains(&b));
-        // More than one word without quotes is a sentence, unless the line ends with the value.
-        return Ok((!code && text.len() < VALUE).then_some(Value { text, from, quoted: false }));
-    };
-    loop {
-        cursor.run(VALUE, |b| b != quote && b != b'\\' && b != b'\n')?;
-        let text = cursor.since(from);
-        if text.len() >= VALUE {
-            return Ok(None);
-        }
-        match cursor.peek()? {
-            Some(b'\\') => {
-                let mark = cursor.at;
-                let slashes = cursor.run(4, |b| b == b'\\')?.len();
-                if slashes == escapes && escapes > 0 && cursor.peek()? == Some(quote) {
-                    cursor.at = mark;
-                    return Ok(Some(Value { text, from, quoted: true }));
-                }
-                if cursor.take(|b| b != b'\n')?.is_none() {
-                    return Ok(None);
-                }
-            }
-            Some(b) if b == quote => return Ok(Some(Value { text, from, quoted: true })),
-            _ => return Ok(None),
-        }
-    }
-}
-
-fn accepts(value: &Value<'_>, keyword: Keyword, sign: Sign, name: &[u8]) -> bool {
+fn accepts(value: &Value<'_>, name: &Name<'_>, sign: Sign) -> bool {
     let text = value.text;
-    if text.len() < 4 || judge::is_reference(text) {
+    if text.len() < 4 || judge::is_reference(text) || sign == Sign::Call && name.asks {
         return false;
     }
-    let code = !value.quoted && matches!(sign, Sign::EqualsSpaced | Sign::Colon | Sign::Space) && is_expression(text);
-    if code {
+    if value.form == Form::Bytes {
+        return name.demand <= Demand::Strict && is_drawn_bytes(text);
+    }
+    if value.form == Form::Bare && is_expression(text, sign, value.next) {
         return false;
     }
-    match keyword {
-        Keyword::Token => text.len() >= 8 && judge::is_random(text) && !judge::is_public_shape(text),
-        Keyword::Key => {
-            text.len() >= 20
-                && judge::is_random(text)
-                && judge::entropy(text) >= 3.3
-                && !judge::is_public_shape(text)
-                && value_is_one_token(text)
-        }
-        Keyword::Password => is_password(value, sign, name),
+    // A blank, a comparison or a call tells less than an assignment does.
+    let demand = match (name.demand, sign) {
+        (Demand::Random, Sign::Said) if value.form == Form::Bare => Demand::Strict,
+        (demand, _) => demand,
+    };
+    match demand {
+        Demand::Chosen => is_chosen(value, name, sign),
+        Demand::Random => is_random(text),
+        Demand::Strict => is_strict(text),
+        Demand::Bare => is_strict(text) && !is_digest(text) && !is_uuid(text) && sign != Sign::Said,
     }
 }
 
-fn value_is_one_token(text: &[u8]) -> bool {
-    text.iter().all(|b| b.is_ascii_alphanumeric() || b"+/=_-".contains(b))
+/// Random as what a machine makes.
+fn is_random(text: &[u8]) -> bool {
+    if !judge::is_random(text) || judge::is_public_shape(text) {
+        return judge::is_drawn_number(text);
+    }
+    let traits = Traits::of(text);
+    if judge::is_example(text) && traits.is_worded(34) {
+        return false;
+    }
+    text.len() >= 10 && (text.len() >= 16 || traits.sequence * 2 < text.len())
+}
+
+/// Random beyond what everyday words come with.
+fn is_strict(text: &[u8]) -> bool {
+    let traits = Traits::of(text);
+    is_random(text)
+        && (text.len() >= 14 && traits.digits >= 2 && traits.letters() >= 2
+            || text.len() >= 20 && traits.upper >= 3 && traits.lower >= 3)
+        && !traits.is_worded(if traits.digits >= 2 { 40 } else { 25 })
+        && text.iter().all(|b| b.is_ascii_alphanumeric() || b"+/=_-.~:%".contains(b))
+}
+
+/// As long as a digest in hex.
+fn is_digest(text: &[u8]) -> bool {
+    matches!(text.len(), 32 | 40 | 56 | 64 | 96 | 128) && text.iter().all(u8::is_ascii_hexdigit)
+}
+
+fn is_uuid(text: &[u8]) -> bool {
+    text.len() == 36
+        && text
+            .iter()
+            .enumerate()
+            .all(|(n, b)| if matches!(n, 8 | 13 | 18 | 23) { *b == b'-' } else { b.is_ascii_hexdigit() })
+}
+
+/// Numbers of bytes that no table or counter has.
+fn is_drawn_bytes(text: &[u8]) -> bool {
+    let mut numbers: Vec<&[u8]> = text.split(|b| *b == b',').map(<[u8]>::trim_ascii).collect();
+    let all = numbers.len();
+    let rising = numbers.windows(2).filter(|pair| (pair[0].len(), pair[0]) < (pair[1].len(), pair[1])).count();
+    numbers.sort_unstable();
+    numbers.dedup();
+    numbers.len() * 2 > all && rising * 4 < all * 3
 }
 
 /// `user.password`, `args.token`, `getToken`: code that names another value.
-fn is_expression(text: &[u8]) -> bool {
-    text.iter().all(|b| {
-        b.is_ascii_alphabetic() || b == &b'_' || b == &b'.' || b == &b':' || b == &b'-' || b == &b'>' || b == &b'?'
-    }) || (text.contains(&b'.')
-        && text.iter().filter(|b| b.is_ascii_digit()).count() <= 1
-        && text.iter().all(|b| in_name(*b)))
+fn is_expression(text: &[u8], sign: Sign, next: Option<u8>) -> bool {
+    let identifier = |b: &u8| b.is_ascii_alphanumeric() || b"_.:->?!*@$".contains(b);
+    let digits = text.iter().filter(|b| b.is_ascii_digit()).count();
+    let argument = next.is_some_and(|b| b == b',' || b == b')');
+    let code = matches!(sign, Sign::Spaced | Sign::Colon | Sign::Otherwise) || argument;
+    code && text.iter().all(identifier)
+        && (text.contains(&b'.') && digits <= 1 || text.iter().all(|b| !b.is_ascii_digit()) && argument)
 }
 
-fn is_password(value: &Value<'_>, sign: Sign, name: &[u8]) -> bool {
+/// What a person may choose.
+fn is_chosen(value: &Value<'_>, name: &Name<'_>, sign: Sign) -> bool {
     let text = value.text;
-    let digits = text.iter().any(u8::is_ascii_digit);
-    let upper = text.iter().any(u8::is_ascii_uppercase);
-    let lower = text.iter().any(u8::is_ascii_lowercase);
-    let other = text.iter().any(|b| !b.is_ascii_alphanumeric() && !b"_-. ".contains(b));
-    if text.contains(&b' ') || text.starts_with(b"/") || judge::is_public_shape(text) && !digits {
+    let traits = Traits::of(text);
+    if traits.space > 0
+        || text.len() > 128
+        || judge::is_place(text)
+        || judge::is_example(text)
+        || judge::names_a_secret(text)
+    {
         return false;
     }
-    let kinds = [digits, upper, lower, other].iter().filter(|k| **k).count();
-    if !lower && !upper {
-        // Digits alone are a port, a count or a time as often as a password.
-        return value.quoted && text.len() >= 6;
+    let line_ends = value.next.is_none_or(|b| matches!(b, b'\n' | b'\r' | b'\\'));
+    if value.form == Form::Bare
+        && sign == Sign::Said
+        && (traits.digits == 0 || traits.letters() == 0 || text.contains(&b'/'))
+    {
+        return false;
     }
-    if value.quoted {
-        let capitalised = text[0].is_ascii_uppercase() && text[1..].iter().all(u8::is_ascii_lowercase);
-        return kinds >= 2 && !capitalised
-            || (text.len() >= 6
-                && matches!(sign, Sign::Equals | Sign::EqualsSpaced | Sign::Colon | Sign::Comma)
-                && !capitalised);
+    // `openssl … -passin pass:…`
+    let given = name.before.trim_ascii_end();
+    let openssl = given.ends_with(b"-passin") || given.ends_with(b"-passout") || given.ends_with(b"-password");
+    let loose = match value.form {
+        Form::Bare => {
+            let tight = openssl
+                || sign == Sign::Tight
+                    && (name.is_shouted() || name.is_flag() || !value.next.is_some_and(|b| b",)".contains(&b)));
+            !tight && sign != Sign::Given && sign != Sign::Pair
+        }
+        Form::Wrapped => true,
+        Form::Quoted => matches!(sign, Sign::Said | Sign::Compared | Sign::Call | Sign::Otherwise),
+        Form::Content | Form::Bytes => false,
+    };
+    if traits.letters() == 0 {
+        return traits.digits >= 5
+            && name.text.len() > 4
+            && (!loose || traits.digits >= 6 && line_ends && sign == Sign::Colon);
     }
-    let shouted = !name.is_empty() && name.iter().all(|b| !b.is_ascii_lowercase());
-    match sign {
-        Sign::Equals => kinds >= 2 || shouted || text.len() >= 6,
-        _ => (digits && (lower || upper)) || other && kinds >= 2,
+    if traits.digits > 0 || traits.marks > 0 {
+        return !loose || !traits.is_worded(75) || traits.digits >= 3 || traits.marks > 0 && traits.digits > 0;
     }
+    let capitalised = text[0].is_ascii_uppercase() && text[1..].iter().all(u8::is_ascii_lowercase);
+    if loose {
+        return judge::is_drawn(text) && text.len() >= 6 || line_ends && judge::is_chosen(text) && sign != Sign::Said;
+    }
+    judge::is_chosen(text) || judge::is_drawn(text) || text.len() >= 6 && !capitalised
 }

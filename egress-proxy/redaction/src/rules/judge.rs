@@ -1,5 +1,12 @@
 //! Whether a text looks like a secret or like something that only stands where one could.
 
+mod language;
+mod shapes;
+mod words;
+
+pub(super) use shapes::{is_place, is_public_shape, is_reference};
+pub(super) use words::{is_chosen, is_example, names_a_secret};
+
 /// Shannon entropy in bits per byte.
 pub(super) fn entropy(text: &[u8]) -> f64 {
     let mut counts = [0_u32; 256];
@@ -10,186 +17,92 @@ pub(super) fn entropy(text: &[u8]) -> f64 {
 
 /// `xxxx`, `****`, `0000`: the place of a secret in documentation.
 pub(super) fn is_filler(text: &[u8]) -> bool {
-    let lower = text.to_ascii_lowercase();
     let mut different = [false; 256];
-    lower.iter().for_each(|&b| different[usize::from(b)] = true);
+    text.iter().for_each(|b| different[usize::from(b.to_ascii_lowercase())] = true);
     different.iter().filter(|&&d| d).count() <= 2
-        || [&b"xxxx"[..], b"****", b"....", b"____", b"----"].iter().any(|f| lower.windows(4).any(|w| w == *f))
+        || words::contains_any(text, &["xxxx", "****", "....", "____", "----", "\u{2022}\u{2022}"])
 }
 
-/// A place where a value will be put, or a word that says there is none.
-pub(super) fn is_reference(text: &[u8]) -> bool {
-    const STARTS: [&[u8]; 25] = [
-        b"$",
-        b"%(",
-        b"%{",
-        b"%s",
-        b"{",
-        b"<",
-        b"#{",
-        b"@{",
-        b"[",
-        b"(",
-        b"*",
-        b"...",
-        b"./",
-        b"../",
-        b"~/",
-        b"&",
-        b"!",
-        b"=",
-        b"SECRET_REF",
-        b"process.",
-        b"os.",
-        b"env",
-        b"vault:",
-        b"secret://",
-        b"op://",
-    ];
-    const PARTS: [&[u8]; 18] = [
-        b"${",
-        b"{{",
-        b"}}",
-        b"$(",
-        b"%>",
-        b"<%",
-        b"example",
-        b"placeholder",
-        b"redacted",
-        b"your_",
-        b"your-",
-        b"yourpass",
-        b"yoursecret",
-        b"my_secret",
-        b"insert",
-        b"replace",
-        b"_here",
-        b"[redacted:",
-    ];
-    let lower = text.to_ascii_lowercase();
-    STARTS.iter().any(|s| lower.starts_with(&s.to_ascii_lowercase()))
-        || PARTS.iter().any(|part| lower.windows(part.len()).any(|w| w == *part))
-        || is_filler(text)
-        || is_word_for_nothing(&lower)
+/// What the characters of a text are.
+pub(super) struct Traits {
+    pub(super) len: usize,
+    pub(super) digits: usize,
+    pub(super) upper: usize,
+    pub(super) lower: usize,
+    pub(super) space: usize,
+    /// Neither letter, digit, space nor one of `_-.`, in ASCII.
+    pub(super) marks: usize,
+    /// Letters in runs of four and more that read as words.
+    pub(super) worded: usize,
+    /// Characters that go on from the one before: `abcd`, `4321`, `aaaa`.
+    pub(super) sequence: usize,
 }
 
-fn is_word_for_nothing(lower: &[u8]) -> bool {
-    const WORDS: [&[u8]; 52] = [
-        b"null",
-        b"none",
-        b"nil",
-        b"true",
-        b"false",
-        b"undefined",
-        b"string",
-        b"str",
-        b"int",
-        b"bool",
-        b"object",
-        b"optional",
-        b"required",
-        b"input",
-        b"text",
-        b"hidden",
-        b"type",
-        b"value",
-        b"void",
-        b"self",
-        b"this",
-        b"char",
-        b"const",
-        b"data",
-        b"default",
-        b"empty",
-        b"password",
-        b"passwd",
-        b"passphrase",
-        b"secret",
-        b"token",
-        b"username",
-        b"email",
-        b"function",
-        b"return",
-        b"unknown",
-        b"number",
-        b"invalid",
-        b"missing",
-        b"auto",
-        b"plain",
-        b"prompt",
-        b"disabled",
-        b"enabled",
-        b"basic",
-        b"bearer",
-        b"oauth",
-        b"boolean",
-        b"credentials",
-        b"confidential",
-        b"private",
-        b"public",
-    ];
-    WORDS.contains(&lower)
+impl Traits {
+    pub(super) fn of(text: &[u8]) -> Self {
+        let count = |wanted: fn(&u8) -> bool| text.iter().filter(|b| wanted(b)).count();
+        Self {
+            len: text.len(),
+            digits: count(u8::is_ascii_digit),
+            upper: count(u8::is_ascii_uppercase),
+            lower: count(u8::is_ascii_lowercase),
+            space: count(u8::is_ascii_whitespace),
+            marks: count(|b| b.is_ascii_punctuation() && !b"_-.".contains(b)),
+            worded: language::runs(text).filter(|run| reads_as_word(run)).map(<[u8]>::len).sum(),
+            sequence: sequence(text),
+        }
+    }
+
+    pub(super) fn letters(&self) -> usize {
+        self.upper + self.lower
+    }
+
+    /// Words take at least `percent` of its letters and digits.
+    pub(super) fn is_worded(&self, percent: usize) -> bool {
+        self.worded * 100 >= (self.letters() + self.digits) * percent
+    }
+}
+
+/// Characters that go on from the one before.
+fn sequence(text: &[u8]) -> usize {
+    let steps = |pair: &[u8]| pair.iter().all(u8::is_ascii_alphanumeric) && pair[0].abs_diff(pair[1]) <= 1;
+    text.windows(2).filter(|pair| steps(pair)).count()
+}
+
+/// Four letters and more that are a word, and no piece of the alphabet.
+fn reads_as_word(run: &[u8]) -> bool {
+    run.len() >= 4 && sequence(run) * 2 < run.len() && language::is_word(run)
 }
 
 /// Letters and digits mixed as a generator does.
 pub(super) fn is_random(text: &[u8]) -> bool {
-    if text.len() < 8 || text.contains(&b' ') {
+    let traits = Traits::of(text);
+    if traits.len < 8 || traits.space > 0 || entropy(text) < if traits.len < 16 { 2.5 } else { 2.9 } {
         return false;
     }
-    let digits = text.iter().filter(|b| b.is_ascii_digit()).count();
-    let upper = text.iter().filter(|b| b.is_ascii_uppercase()).count();
-    let lower = text.iter().filter(|b| b.is_ascii_lowercase()).count();
-    let letters = upper + lower;
-    let wanted = if text.len() < 16 { 2.5 } else { 3.0 };
-    if entropy(text) < wanted {
-        return false;
-    }
-    match (digits, letters) {
+    match (traits.digits, traits.letters()) {
         (_, 0) => false,
-        // Without digits only a changing case tells it from words.
-        (0, _) => text.len() >= 20 && upper >= 4 && lower >= 4 && case_changes(text) * 4 >= text.len(),
-        (1, _) => text.len() < 16 || (upper >= 3 && lower >= 3),
-        _ => true,
+        // Without digits only letters that no word has, or a case that changes within, tell it from words.
+        (0, letters) => letters >= 12 && !traits.is_worded(34),
+        (1, _) => !traits.is_worded(if traits.len < 16 { 60 } else { 40 }),
+        _ => !traits.is_worded(60),
     }
 }
 
-fn case_changes(text: &[u8]) -> usize {
-    text.windows(2).filter(|w| w[0].is_ascii_uppercase() != w[1].is_ascii_uppercase()).count()
-}
-
-/// A path, a version, a date, a digest with its name: random to count, but public.
-pub(super) fn is_public_shape(text: &[u8]) -> bool {
-    let starts = |p: &[u8]| text.len() >= p.len() && text[..p.len()].eq_ignore_ascii_case(p);
-    if [
-        &b"sha256"[..],
-        b"sha512",
-        b"sha384",
-        b"sha1-",
-        b"md5:",
-        b"h1:",
-        b"http://",
-        b"https://",
-        b"/",
-        b"ssh-rsa",
-        b"arn:",
-        b"urn:",
-        b"data:",
-        b"0x",
-    ]
-    .iter()
-    .any(|p| starts(p))
-    {
-        return true;
+/// Letters of one run that no word has.
+pub(super) fn is_drawn(text: &[u8]) -> bool {
+    let mut runs = 0;
+    let mut odds = 0;
+    for run in language::runs(text) {
+        runs += 1;
+        odds += language::odds(run);
     }
-    // Words joined by dots, slashes or hyphens, a digit at most at the end of one: names and paths.
-    let parts: Vec<&[u8]> = text.split(|b| b"./:_-".contains(b)).collect();
-    parts.len() > 1 && parts.iter().all(|p| is_wordlike(p))
+    runs > 0 && odds < -2
 }
 
-fn is_wordlike(part: &[u8]) -> bool {
-    let letters = part.iter().take_while(|b| b.is_ascii_alphabetic()).count();
-    let (word, rest) = part.split_at(letters);
-    rest.len() <= 2
-        && rest.iter().all(u8::is_ascii_digit)
-        && (word.iter().skip(1).all(u8::is_ascii_lowercase) || word.iter().all(u8::is_ascii_uppercase))
+/// Digits alone, too many for a count or a time.
+pub(super) fn is_drawn_number(text: &[u8]) -> bool {
+    let mut digits = [false; 10];
+    text.iter().filter(|b| b.is_ascii_digit()).for_each(|b| digits[usize::from(b - b'0')] = true);
+    text.len() >= 16 && text.iter().all(u8::is_ascii_digit) && digits.iter().filter(|d| **d).count() >= 5
 }

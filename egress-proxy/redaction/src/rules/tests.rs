@@ -139,11 +139,10 @@ fn assigned_values_go() {
     check(
         "token",
         &[
-            "API_KEY=«q9x2mn7pk4rt8wy1»",
             "client_secret: \"«q9x2mn7pk4rt8wy1cv5b»\"",
             "\"access_token\" : \"«q9x2mn7pk4rt8wy1cv5b»\"",
-            "aws_secret_access_key = «wJalrXUtnFEMI7K7MDENGbPxRfiCYzq9x2mn7pk4»",
             "--token «q9x2mn7pk4rt8wy1cv5b» --verbose",
         ],
     );
+    check("key", &["API_KEY=«q9x2mn7pk4rt8wy1»", "aws_secret_access_key = «wJalrXUtnFEMI7K7MDENGbPxRfiCYzq9x2mn7pk4»"]);
 }
