@@ -13,6 +13,7 @@ use crate::json::{self, Unscannable};
 use crate::patterns::PatternScan;
 use crate::rules::RuleSet;
 use crate::searchable::{MAX_BYTES, MIN_BESIDE, Unsearchable, searchable};
+use crate::sse::Events;
 use crate::stream::Stream;
 use crate::views::{Index, VaultScan};
 
@@ -212,24 +213,25 @@ impl Engine {
     pub(crate) fn placeholder(&self, what: What, source: &[u8]) -> String {
         match what {
             What::Vault(owner) => format!("SECRET_REF({})", self.parts.names[owner as usize]),
-            What::Rule(rule) => {
-                // Keyed, because a plain hash of a weak password tells the password.
-                let tag = hmac::sign(&self.parts.tag, source);
-                format!(
-                    "[REDACTED:{}:{}]",
-                    self.parts.anchors.kind(rule),
-                    data_encoding::HEXLOWER.encode(&tag.as_ref()[..2])
-                )
+            What::Rule(rule) => self.placeholder(What::Tagged(rule, self.tag(source)), source),
+            What::Tagged(rule, tag) => {
+                format!("[REDACTED:{}:{}]", self.parts.anchors.kind(rule), data_encoding::HEXLOWER.encode(&tag))
             }
             What::Rest => String::new(),
         }
+    }
+
+    /// Tells equal secrets from others. Keyed, because a plain hash of a weak password tells the password.
+    pub(crate) fn tag(&self, source: &[u8]) -> [u8; 2] {
+        let tag = hmac::sign(&self.parts.tag, source);
+        [tag.as_ref()[0], tag.as_ref()[1]]
     }
 
     /// What is said about a hit.
     pub(crate) fn finding(&self, hit: Hit) -> Finding {
         let (rule, name) = match hit.what {
             What::Vault(owner) => ("vault", Some(self.parts.names[owner as usize].clone())),
-            What::Rule(rule) => (self.parts.anchors.kind(rule), None),
+            What::Rule(rule) | What::Tagged(rule, _) => (self.parts.anchors.kind(rule), None),
             What::Rest => ("vault", None),
         };
         Finding { rule: rule.to_owned(), name, start: hit.start, len: hit.end - hit.start }
@@ -259,6 +261,7 @@ impl Scan {
         self.patterns.reset();
         self.patterns.push(&engine.parts.anchors, text, 0, true, &mut found);
         found.extend(self.vault_values(engine, text));
+        Events::whole(engine, text, &mut found);
         hits::merge(&mut found);
         found
     }
@@ -329,7 +332,9 @@ impl Splice {
                 continue;
             }
             out.extend_from_slice(engine.placeholder(hit.what, &text[hit.start - base..hit.end - base]).as_bytes());
-            self.findings.push(engine.finding(hit));
+            if hit.what != What::Rest {
+                self.findings.push(engine.finding(hit));
+            }
         }
         out.extend_from_slice(&text[self.done - base..to - base]);
         self.done = to;

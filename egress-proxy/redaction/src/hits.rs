@@ -5,8 +5,10 @@
 pub(crate) enum What {
     /// The value of the n-th secret.
     Vault(u32),
-    /// A secret by the n-th rule.
+    /// A secret by the n-th rule, whose tag is made from what stands in the range.
     Rule(u16),
+    /// A secret by the n-th rule, with its tag: the range holds only a part of it.
+    Tagged(u16, [u8; 2]),
     /// The rest of a secret whose beginning stands in the text before.
     Rest,
 }
@@ -33,8 +35,9 @@ pub(crate) fn merge(hits: &mut Vec<Hit>) {
             Some((group, longest)) if hit.start < group.end => {
                 let rank = |what| match what {
                     What::Vault(_) => 0,
-                    What::Rule(_) => 1,
-                    What::Rest => 2,
+                    What::Tagged(..) => 1,
+                    What::Rule(_) => 2,
+                    What::Rest => 3,
                 };
                 group.end = group.end.max(hit.end);
                 if (rank(hit.what), std::cmp::Reverse(len)) < (rank(group.what), std::cmp::Reverse(*longest)) {

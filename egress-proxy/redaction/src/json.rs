@@ -185,7 +185,8 @@ impl<'a, 'e> Walk<'a, 'e> {
             return;
         }
         let texts: Vec<Cow<'_, [u8]>> = run.iter().map(|part| text::decode(part.raw(self.body))).collect();
-        let found = self.scan.vault_values(self.engine, &texts.concat());
+        let mut found = self.scan.vault_values(self.engine, &texts.concat());
+        hits::merge(&mut found);
         let mut from = 0;
         for (token, text) in run.iter().zip(&texts) {
             let (start, end) = (from, from + text.len());

@@ -20,6 +20,7 @@ mod ring;
 mod rules;
 mod searchable;
 mod shared;
+mod sse;
 mod stream;
 mod unescape;
 mod views;

@@ -7,6 +7,7 @@ use zeroize::Zeroize as _;
 use crate::cursor::BEHIND;
 use crate::engine::{Engine, Finding, Scan, Splice};
 use crate::hits::{self, Hit};
+use crate::sse::Events;
 
 /// Bytes already given out that are kept before the buffer is moved.
 const SLACK: usize = 4096;
@@ -18,6 +19,7 @@ const SLACK: usize = 4096;
 pub struct Stream {
     engine: Engine,
     scan: Scan,
+    events: Events,
     /// Input from offset `base` on.
     text: Vec<u8>,
     base: usize,
@@ -28,7 +30,15 @@ pub struct Stream {
 impl Stream {
     pub(crate) fn new(engine: Engine) -> Self {
         let scan = Scan::new(&engine);
-        Self { engine, scan, text: Vec::new(), base: 0, hits: Vec::new(), splice: Splice::default() }
+        Self {
+            engine,
+            scan,
+            events: Events::new(),
+            text: Vec::new(),
+            base: 0,
+            hits: Vec::new(),
+            splice: Splice::default(),
+        }
     }
 
     /// Takes the next piece; returns what may go out now.
@@ -42,7 +52,8 @@ impl Stream {
     pub fn push_into(&mut self, piece: &[u8], out: &mut Vec<u8>) {
         self.text.extend_from_slice(piece);
         self.scan.push(&self.engine, &self.text, self.base, piece.len(), &mut self.hits);
-        let live = self.scan.live(&self.engine);
+        self.events.push(&self.engine, &self.text, self.base, false, &mut self.hits);
+        let live = self.scan.live(&self.engine).min(self.events.live(self.base + self.text.len()));
         self.give_out(live, out);
         let keep = self.splice.done().saturating_sub(BEHIND).saturating_sub(self.base);
         if keep > SLACK {
@@ -56,6 +67,7 @@ impl Stream {
     pub fn finish(mut self) -> Vec<u8> {
         let mut out = Vec::new();
         self.scan.finish(&self.engine, &self.text, self.base, &mut self.hits);
+        self.events.push(&self.engine, &self.text, self.base, true, &mut self.hits);
         let end = self.base + self.text.len();
         self.give_out(end, &mut out);
         out

@@ -6,9 +6,14 @@ use crate::{RuleSet, Secret};
 const TOKEN: &str = "q9x2mn7pk4rt8wy1cv5b";
 const QUOTED: &str = "pa\"ss\\wörd/1";
 
-fn engine() -> Engine {
-    let secrets = [("token", TOKEN), ("quoted", QUOTED), ("digits", "1234567890123456")];
-    Engine::build(secrets.map(|(name, value)| Secret::new(name, value)), &RuleSet::builtin(), [7; 32]).unwrap()
+/// Built once: property tests use it some hundred times.
+fn engine() -> &'static Engine {
+    static ENGINE: std::sync::OnceLock<Engine> = std::sync::OnceLock::new();
+    ENGINE.get_or_init(|| {
+        let secrets = [("token", TOKEN), ("quoted", QUOTED), ("digits", "1234567890123456")];
+        let secrets = secrets.map(|(name, value)| Secret::new(name, value));
+        Engine::build(secrets, &RuleSet::builtin(), [7; 32]).unwrap()
+    })
 }
 
 fn redacted(body: &str) -> Result<String, Unscannable> {
