@@ -86,3 +86,6 @@ fn decide(anchors: &Anchors, candidate: &mut Candidate, text: &[u8], base: usize
     let found = found.filter(|range| !anchors.rules().allows(rule, &text[range.clone()]));
     Some(found.map(|range| Hit { start: base + range.start, end: base + range.end, what: What::Rule(candidate.rule) }))
 }
+
+#[cfg(test)]
+mod tests;

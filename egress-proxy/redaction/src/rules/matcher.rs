@@ -111,7 +111,7 @@ impl PackMatcher {
         let (mut lines, mut effort) = (0, 0);
         while cursor.at <= last && lines < 2 && effort < EFFORT {
             let Some(byte) = cursor.peek()? else { return Ok(None) };
-            if cursor.at_word_start() && !cursor.behind().ends_with(b"\\") {
+            if value.can_begin_with(&[byte]) && cursor.at_word_start() && !cursor.behind().ends_with(b"\\") {
                 let from = cursor.at;
                 let (end, read) = self.end(cursor, value)?;
                 effort += read - from;
