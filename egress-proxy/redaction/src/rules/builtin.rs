@@ -6,7 +6,21 @@ use super::pack::{Additions, PackError, Profile};
 use super::{Active, Matcher, Rule, assignment};
 
 /// Every file of the folder; a test compares.
-pub(super) const PACKS: &[(&str, &str)] = &[("base.toml", include_str!("../../rules/base.toml"))];
+pub(super) const PACKS: &[(&str, &str)] = &[
+    ("ai.toml", include_str!("../../rules/ai.toml")),
+    ("chat.toml", include_str!("../../rules/chat.toml")),
+    ("cloud.toml", include_str!("../../rules/cloud.toml")),
+    ("crypto.toml", include_str!("../../rules/crypto.toml")),
+    ("database.toml", include_str!("../../rules/database.toml")),
+    ("forge.toml", include_str!("../../rules/forge.toml")),
+    ("identity.toml", include_str!("../../rules/identity.toml")),
+    ("infra.toml", include_str!("../../rules/infra.toml")),
+    ("mail.toml", include_str!("../../rules/mail.toml")),
+    ("monitoring.toml", include_str!("../../rules/monitoring.toml")),
+    ("payment.toml", include_str!("../../rules/payment.toml")),
+    ("personal.toml", include_str!("../../rules/personal.toml")),
+    ("saas.toml", include_str!("../../rules/saas.toml")),
+];
 
 /// All rules of all profiles. Their examples are run by a test, not at each start.
 pub(super) fn rules() -> &'static [Arc<Active>] {

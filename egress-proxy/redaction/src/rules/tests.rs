@@ -144,5 +144,6 @@ fn assigned_values_go() {
             "--token «q9x2mn7pk4rt8wy1cv5b» --verbose",
         ],
     );
-    check("key", &["API_KEY=«q9x2mn7pk4rt8wy1»", "aws_secret_access_key = «wJalrXUtnFEMI7K7MDENGbPxRfiCYzq9x2mn7pk4»"]);
+    check("key", &["API_KEY=«q9x2mn7pk4rt8wy1»"]);
+    check("aws-secret", &["aws_secret_access_key = «wJalrXUtnFEMI7K7MDENGbPxRfiCYzq9x2mn7pk4»"]);
 }
