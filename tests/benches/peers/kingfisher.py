@@ -1,4 +1,4 @@
-"""kingfisher.py ROUNDS FOLDER...: Kingfisher finds the secrets of each text, and they are replaced; says how long it took."""
+"""kingfisher.py ROUNDS FOLDER...: Kingfisher finds the secrets of each text, and they are replaced; says how much processor time it took."""
 import json
 import os
 import sys
@@ -15,12 +15,12 @@ for folder in folders:
             texts.append(file.read())
     seconds, hits = [], 0
     for turn in range(rounds + 1):
-        start, hits = time.perf_counter(), 0
+        start, hits = time.process_time(), 0
         for text in texts:
             found = sorted({f.secret for f in scanner.scan(text) if f.secret}, key=len, reverse=True)
             hits += len(found)
             for secret in found:
                 text = text.replace(secret, "[REDACTED]")
         if turn:
-            seconds.append(time.perf_counter() - start)
+            seconds.append(time.process_time() - start)
     print(json.dumps({"seconds": seconds, "hits": hits}), flush=True)

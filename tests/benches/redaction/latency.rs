@@ -1,13 +1,12 @@
 //! What one call costs: short strings, small pushes, whole bodies.
 
 use std::hint::black_box;
-use std::time::Instant;
 
 use serde_json::{Value, json};
 
 use crate::Pair;
 use crate::inputs::Inputs;
-use crate::measure::{Times, side_by_side};
+use crate::measure::{Times, seconds, side_by_side};
 
 /// Bytes read between two bodies, so that neither index nor body is in a cache: larger than the last level.
 const CACHE: usize = 64 << 20;
@@ -84,13 +83,11 @@ fn bodies(inputs: &Inputs, pair: &Pair) -> Value {
     let other = vec![1_u8; CACHE];
     let mut report = Value::Object(serde_json::Map::new());
     for (name, body) in ["100 KiB", "1 MiB"].iter().zip(&inputs.bodies) {
-        let seconds = (0..9).map(|_| {
+        let each = (0..9).map(|_| {
             black_box(other.iter().step_by(64).map(|&b| u64::from(b)).sum::<u64>());
-            let start = Instant::now();
-            drop(black_box(pair.engine.redact_json(body.as_bytes())));
-            start.elapsed().as_secs_f64()
+            seconds(|| drop(black_box(pair.engine.redact_json(body.as_bytes()))))
         });
-        let times = Times::new(seconds.collect());
+        let times = Times::new(each.collect());
         report[format!("LLM body of {name}, cold caches, µs")] = (times.median() * 1e6).into();
         report[format!("LLM body of {name}, cold caches, slowest of 9, µs")] = (times.longest() * 1e6).into();
     }

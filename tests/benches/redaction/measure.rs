@@ -1,12 +1,24 @@
 //! Time and memory.
-
-use std::time::Instant;
+//!
+//! Time is the processor time of this process: what else runs on the machine then only costs caches.
 
 use peak_alloc::PeakAlloc;
+use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 
 #[global_allocator]
 static HEAP: PeakAlloc = PeakAlloc;
+
+/// Seconds of processor time that `work` takes.
+pub(crate) fn seconds(work: impl FnOnce()) -> f64 {
+    let now = || {
+        let time = clock_gettime(ClockId::ProcessCPUTime);
+        time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+    };
+    let start = now();
+    work();
+    now() - start
+}
 
 /// Seconds of several rounds, from the shortest to the longest.
 #[derive(Clone, Debug)]
@@ -68,9 +80,7 @@ pub(crate) fn side_by_side<const N: usize>(rounds: usize, mut works: [&mut dyn F
     let mut seconds: [Vec<f64>; N] = std::array::from_fn(|_| Vec::with_capacity(rounds));
     for round in 0..=rounds {
         for (work, seconds) in works.iter_mut().zip(&mut seconds) {
-            let start = Instant::now();
-            work();
-            let took = start.elapsed().as_secs_f64();
+            let took = self::seconds(work);
             if round > 0 {
                 seconds.push(took);
             }
@@ -110,17 +120,15 @@ impl std::fmt::Display for Built {
 
 /// Makes something three times; the time is the median.
 pub(crate) fn build<T>(mut make: impl FnMut() -> T) -> (T, Built) {
-    let mut times = Vec::new();
-    for _ in 0..2 {
-        let start = Instant::now();
-        drop(make());
-        times.push(start.elapsed().as_secs_f64());
-    }
+    let mut times: Vec<f64> = (0..2).map(|_| seconds(|| drop(make()))).collect();
     let before = HEAP.current_usage();
     HEAP.reset_peak_usage();
-    let start = Instant::now();
-    let made = make();
-    times.push(start.elapsed().as_secs_f64());
+    let made = {
+        let mut made = None;
+        times.push(seconds(|| made = Some(make())));
+        made
+    };
+    let made = made.unwrap_or_else(make);
     let kept = HEAP.current_usage().saturating_sub(before);
     let peak = HEAP.peak_usage().saturating_sub(before);
     (made, Built { seconds: Times::new(times).median(), kept, peak })
