@@ -284,13 +284,17 @@ pub struct ClassifyArgs {
 /// Arguments of `redact`.
 #[derive(Debug, Args)]
 pub struct RedactArgs {
-    /// Secrets to replace, one JSON object {"name","value"} a line; without it, the shipped patterns only.
+    /// Secrets to replace, one JSON object {"name","value"} a line, with "context" (keywords, separated by commas) for a
+    /// value that is replaced beside one of them only; without it, the shipped patterns only.
     #[arg(long, value_name = "FILE")]
     pub vault: Option<PathBuf>,
-    /// Each input line is a JSON object {"id","text"}; each answer is {"id","text","findings"}.
+    /// More rules, in TOML, as in a bundle.
+    #[arg(long, value_name = "FILE")]
+    pub rules: Option<PathBuf>,
+    /// Each input line is a JSON object {"id","text"}; each answer is {"id","text"}.
     #[arg(long)]
     pub jsonl: bool,
-    /// Report on standard error what was replaced, never the values.
+    /// Report on standard error what was replaced, one JSON object a line, never the values.
     #[arg(long)]
     pub report: bool,
 }

@@ -84,7 +84,10 @@ async fn command(command: Command, context: &mut Context<'_>) -> Result<ExitCode
         Command::Exec(args) => hook::exec(args, context).await,
         Command::Hook(args) => hook::run(args, context).await,
         Command::Classify(args) => pipes::classify(&args, context).map(done),
-        Command::Redact(args) => pipes::redact(&args, &mut std::io::stderr(), context).map(done),
+        Command::Redact(args) => {
+            let (input, report) = (&mut std::io::stdin().lock(), &mut std::io::stderr().lock());
+            pipes::redact::redact(&args, pipes::redact::Pipes { input, out: context.out, report }).map(done)
+        }
         Command::Doctor { json } => status::doctor(json, context).await,
         Command::Config => context.say(DEFAULT_FILE.trim_end()).map(done),
         Command::Runner => unreachable!("handled before the runtime starts"),

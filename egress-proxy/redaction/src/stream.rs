@@ -66,11 +66,17 @@ impl Stream {
     #[must_use]
     pub fn finish(mut self) -> Vec<u8> {
         let mut out = Vec::new();
+        self.finish_into(&mut out);
+        out
+    }
+
+    /// As [`Stream::finish`], into a buffer of the caller, who can still take the last findings. Nothing may be pushed
+    /// after it.
+    pub fn finish_into(&mut self, out: &mut Vec<u8>) {
         self.scan.finish(&self.engine, &self.text, self.base, &mut self.hits);
         self.events.push(&self.engine, &self.text, self.base, true, &mut self.hits);
         let end = self.base + self.text.len();
-        self.give_out(end, &mut out);
-        out
+        self.give_out(end, out);
     }
 
     /// Bytes taken and not yet given out.
