@@ -173,7 +173,7 @@ fn rarest(text: &[u8]) -> Option<(u16, u32)> {
     Some((offset, folded(window)?))
 }
 
-/// The windows that a short keyword can begin. Two bytes stand everywhere, so there the rules must say how they go on.
+/// The windows that a short keyword can begin. So few bytes stand everywhere, so the rules must say how they go on.
 fn continued(text: &[u8], rules: &[u16], set: &RuleSet) -> Vec<u32> {
     let longer = |text: &Vec<u8>| (0..=u8::MAX).map(|byte| [text.as_slice(), &[byte]].concat()).collect::<Vec<_>>();
     let mut windows: Vec<u32> = Vec::new();
@@ -182,7 +182,7 @@ fn continued(text: &[u8], rules: &[u16], set: &RuleSet) -> Vec<u32> {
         let mut beginnings = spellings(text);
         while beginnings.first().is_some_and(|beginning| beginning.len() < WINDOW) {
             beginnings = beginnings.iter().flat_map(longer).collect();
-            beginnings.retain(|beginning| text.len() > 2 || matcher.may_begin(beginning));
+            beginnings.retain(|beginning| matcher.may_begin(beginning));
         }
         windows.extend(beginnings.iter().filter_map(|beginning| folded(beginning)));
     }

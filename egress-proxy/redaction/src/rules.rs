@@ -71,6 +71,7 @@ impl Matcher {
     pub(crate) fn may_begin(&self, text: &[u8]) -> bool {
         match self {
             Self::Pack(matcher) => matcher.may_begin(text),
+            Self::Assignment(_) => assignment::may_begin(text),
             _ => true,
         }
     }

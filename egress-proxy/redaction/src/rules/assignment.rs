@@ -116,6 +116,22 @@ pub(super) fn decide(mut cursor: Cursor<'_>, anchor: usize, keyword: Keyword) ->
     Ok(good.then_some(first.range().start..last.range().end))
 }
 
+/// Whether a keyword that goes on as `text` does can lead to a find: most words that only begin as one of ours end here.
+pub(super) fn may_begin(text: &[u8]) -> bool {
+    let follows = |next: Option<&u8>, letters: &[u8]| {
+        next.is_none_or(|b| {
+            letters.contains(&b.to_ascii_lowercase()) || !b.is_ascii_lowercase() && name::may_follow(*b)
+        })
+    };
+    match text {
+        [b'-' | b' ', ..] => text.iter().all(|b| b.is_ascii_graphic() || *b == b' '),
+        [b'p' | b'P', b'w' | b'W', b'd' | b'D', rest @ ..] => follows(rest.first(), b"s"),
+        [b'p' | b'P', b'w' | b'W', rest @ ..] => rest.first().is_none_or(|b| b"dD=:\"' ".contains(b)),
+        [b'k' | b'K', b'e' | b'E', b'y' | b'Y', rest @ ..] => follows(rest.first(), b"s"),
+        _ => true,
+    }
+}
+
 /// Which of the rule's words stands here.
 fn word(anchor: &[u8], keyword: Keyword) -> Option<Word> {
     let words: &[(&str, Word)] = match keyword {

@@ -67,6 +67,11 @@ const fn can_follow(b: u8) -> bool {
     )
 }
 
+/// Bytes that can stand after a keyword: the rest of its name or what follows that.
+pub(super) const fn may_follow(b: u8) -> bool {
+    in_name(b) || can_follow(b)
+}
+
 impl<'a> Name<'a> {
     /// Reads the name around the keyword that begins at the cursor; leaves the cursor behind it.
     pub(super) fn read(cursor: &mut Cursor<'a>, anchor: usize, keyword: Word) -> Result<Option<Self>, More> {
