@@ -2,10 +2,11 @@
 
 mod language;
 mod shapes;
-mod words;
+pub(super) mod words;
 
+pub(super) use language::is_word;
 pub(super) use shapes::{is_place, is_public_shape, is_reference};
-pub(super) use words::{is_chosen, is_example, names_a_secret};
+pub(super) use words::{is_common, is_example, names_a_secret};
 
 /// Shannon entropy in bits per byte.
 pub(super) fn entropy(text: &[u8]) -> f64 {
@@ -32,7 +33,7 @@ pub(super) struct Traits {
     pub(super) space: usize,
     /// Neither letter, digit, space nor one of `_-.`, in ASCII.
     pub(super) marks: usize,
-    /// Letters in runs of four and more that read as words.
+    /// Letters that read as words.
     pub(super) worded: usize,
     /// Characters that go on from the one before: `abcd`, `4321`, `aaaa`.
     pub(super) sequence: usize,
@@ -69,9 +70,9 @@ fn sequence(text: &[u8]) -> usize {
     text.windows(2).filter(|pair| steps(pair)).count()
 }
 
-/// Four letters and more that are a word, and no piece of the alphabet.
+/// Four letters and more that are a word, and no piece of the alphabet; or three that are spoken.
 fn reads_as_word(run: &[u8]) -> bool {
-    run.len() >= 4 && sequence(run) * 2 < run.len() && language::is_word(run)
+    run.len() == 3 && words::SPOKEN.has(run) || run.len() >= 4 && sequence(run) * 2 < run.len() && is_word(run)
 }
 
 /// Letters and digits mixed as a generator does.
@@ -87,6 +88,19 @@ pub(super) fn is_random(text: &[u8]) -> bool {
         (1, _) => !traits.is_worded(if traits.len < 16 { 60 } else { 40 }),
         _ => !traits.is_worded(60),
     }
+}
+
+/// `ABC…XYZabc…xyz`: the characters of an encoding.
+pub(super) fn is_alphabet(text: &[u8]) -> bool {
+    text.len() >= 52
+        && ["abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"]
+            .iter()
+            .all(|all| text.windows(all.len()).any(|w| w == all.as_bytes()))
+}
+
+/// How many words it has, as its case and its signs divide it.
+pub(super) fn runs(text: &[u8]) -> usize {
+    language::runs(text).count()
 }
 
 /// Letters of one run that no word has.

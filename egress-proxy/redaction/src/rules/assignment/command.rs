@@ -79,17 +79,14 @@ pub(super) fn password(mut cursor: Cursor<'_>, anchor: usize) -> Decision {
     let line = behind.rsplit(|b| b"\n;|&".contains(b)).next().unwrap_or_default();
     cursor.at += anchor.min(3);
     let letter = cursor.behind().last().copied().unwrap_or_default().to_ascii_lowercase();
-    let runs = |attached: bool| {
-        PROGRAMS.iter().any(|(program, own, joined)| {
-            *own == letter
-                && *joined == attached
-                && line.windows(program.len() + 1).enumerate().any(|(n, w)| {
-                    w.starts_with(program)
-                        && !w[program.len()].is_ascii_alphanumeric()
-                        && (n == 0 || !line[n - 1].is_ascii_alphanumeric())
-                        || n + w.len() == line.len() && w[1..] == **program
-                })
+    let stands = |program: &[u8]| {
+        line.windows(program.len()).enumerate().any(|(n, w)| {
+            let border = |b: Option<&u8>| !b.is_some_and(u8::is_ascii_alphanumeric);
+            w == program && border(n.checked_sub(1).map(|n| &line[n])) && border(line.get(n + program.len()))
         })
+    };
+    let runs = |attached: bool| {
+        PROGRAMS.iter().any(|(program, own, joined)| *own == letter && *joined == attached && stands(program))
     };
     if letter == b'p' {
         cursor.take(|b| b == b'w')?;
@@ -104,6 +101,7 @@ pub(super) fn password(mut cursor: Cursor<'_>, anchor: usize) -> Decision {
 
 /// `IDENTIFIED BY 'password'`, `IDENTIFIED WITH plugin BY 'password'`.
 pub(super) fn identified_by(mut cursor: Cursor<'_>, anchor: usize) -> Decision {
+    let shouted = cursor.text_between(cursor.at, cursor.at + anchor).iter().all(u8::is_ascii_uppercase);
     cursor.at += anchor;
     let blank = |cursor: &mut Cursor<'_>| cursor.run(8, |b| b.is_ascii_whitespace()).map(<[u8]>::len);
     let either =
@@ -120,6 +118,8 @@ pub(super) fn identified_by(mut cursor: Cursor<'_>, anchor: usize) -> Decision {
     if either(&mut cursor, b"PASSWORD", b"password")? || either(&mut cursor, b"VALUES", b"values")? {
         blank(&mut cursor)?;
     }
+    // "is identified by its name" is prose: without quotes the words are those of the statement.
+    let quoted = matches!(cursor.peek()?, Some(b'\'' | b'"' | b'\\'));
     let (from, text) = word(&mut cursor)?;
-    Ok(is_password(text).then_some(from..from + text.len()))
+    Ok(((quoted || shouted) && is_password(text)).then_some(from..from + text.len()))
 }

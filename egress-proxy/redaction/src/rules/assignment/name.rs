@@ -1,6 +1,6 @@
 //! What a name promises about its value: `db_password` anything, `API_KEY` something random, `public_key` nothing.
 
-use super::Word;
+use super::{Word, judge::words};
 use crate::cursor::{Cursor, More};
 
 /// What a value must be to count. In order of severity.
@@ -27,6 +27,12 @@ pub(super) struct Name<'a> {
     pub(super) joined: usize,
     /// The name is a verb with its object: `getPassword`.
     pub(super) asks: bool,
+    /// `Credential`: made of a user and a password.
+    pub(super) pairs: bool,
+    /// The name ends with its keyword.
+    pub(super) whole: bool,
+    /// A word by a blank before it says whose it is: `acme key`.
+    pub(super) qualified: bool,
 }
 
 /// Bytes of a name after its keyword.
@@ -82,8 +88,8 @@ impl<'a> Name<'a> {
         cursor.at += anchor;
         let word = cursor.since(from + stem.len());
         let upper = word.iter().all(|b| !b.is_ascii_lowercase());
-        if !upper && word[1..].iter().any(u8::is_ascii_uppercase) {
-            // `pAsS`: letters of something drawn.
+        if keyword == Word::Pw && !upper && word[1..].iter().any(u8::is_ascii_uppercase) {
+            // `pW`: letters of something drawn.
             return Ok(None);
         }
         let mut rest = cursor.run(16, |b| if upper { b.is_ascii_uppercase() } else { b.is_ascii_lowercase() })?;
@@ -100,13 +106,24 @@ impl<'a> Name<'a> {
             return Ok(None);
         }
         let suffix = cursor.run(SUFFIX, in_name)?;
-        if !cursor.peek()?.is_none_or(can_follow) || before.ends_with(b"[REDACTED:") {
+        // `Vendor::ApiKey` is a type.
+        if !cursor.peek()?.is_none_or(can_follow) || before.ends_with(b"[REDACTED:") || before.ends_with(b"::") {
             return Ok(None);
         }
         let joined = joined_value(suffix);
         if joined > 0 {
             let demand = qualified(keyword, stem, before).max(Some(Demand::Strict));
-            return Ok(demand.map(|demand| Name { text: cursor.since(from), demand, before, joined, asks: false }));
+            let text = cursor.since(from);
+            return Ok(demand.map(|demand| Name {
+                text,
+                demand,
+                before,
+                joined,
+                asks: false,
+                pairs: false,
+                whole: false,
+                qualified: false,
+            }));
         }
         let suffix = match suffix {
             // `password.` ends a sentence; `key-` is no name.
@@ -118,8 +135,17 @@ impl<'a> Name<'a> {
         }
         let text = cursor.since(from);
         let Some(demand) = qualified(keyword, stem, before) else { return Ok(None) };
-        let Some(demand) = after(suffix, demand) else { return Ok(None) };
-        Ok(Some(Name { text, demand, before, joined: 0, asks: words(stem).any(|word| is_in(ASKS, word)) }))
+        let Some(demand) = after(keyword, suffix, demand) else { return Ok(None) };
+        Ok(Some(Name {
+            text,
+            demand,
+            before,
+            joined: 0,
+            asks: asks(stem),
+            pairs: keyword == Word::Cred && suffix.is_empty(),
+            whole: suffix.is_empty(),
+            qualified: !spaced(stem, before).is_empty() && !words::ARTICLES.has(spaced(stem, before)),
+        }))
     }
 
     /// In capitals, as variables of the environment are.
@@ -131,6 +157,11 @@ impl<'a> Name<'a> {
     pub(super) fn is_flag(&self) -> bool {
         self.text.starts_with(b"-") && self.before.last().is_none_or(|b| b" \t\n\"'`([,|=".contains(b))
     }
+}
+
+/// A verb that asks for something: `get`, `config.get`, `getPassword`.
+pub(super) fn asks(name: &[u8]) -> bool {
+    parts(name).any(|word| words::ASKS.has(word))
 }
 
 /// The keyword with the letters that go on from it.
@@ -165,250 +196,30 @@ fn joined_value(suffix: &[u8]) -> usize {
     if suffix[0] == b'-' && (run >= 20 && digits >= 4 && letters >= 4 || uuid && digits > 0) { value.len() } else { 0 }
 }
 
-/// Words before a key that make it a credential.
-const CREDENTIAL_KEYS: &[&str] = &[
-    "access",
-    "account",
-    "activation",
-    "admin",
-    "aes",
-    "api",
-    "app",
-    "appl",
-    "application",
-    "auth",
-    "cipher",
-    "client",
-    "consumer",
-    "crypt",
-    "crypto",
-    "decryption",
-    "deploy",
-    "encryption",
-    "enc",
-    "hmac",
-    "integration",
-    "jwt",
-    "licence",
-    "license",
-    "master",
-    "oauth",
-    "personal",
-    "private",
-    "priv",
-    "prod",
-    "production",
-    "project",
-    "rest",
-    "root",
-    "sas",
-    "secret",
-    "secure",
-    "security",
-    "server",
-    "service",
-    "session",
-    "shared",
-    "sign",
-    "signing",
-    "storage",
-    "subscription",
-    "user",
-    "webhook",
-    "write",
-];
-
-/// Words anywhere before that make a key, a token or the like public or no credential at all.
-const NO_CREDENTIALS: &[&str] = &[
-    "anti",
-    "antiforgery",
-    "arrow",
-    "authenticity",
-    "authorized",
-    "begin",
-    "cache",
-    "cached",
-    "cold",
-    "column",
-    "completion",
-    "composite",
-    "continuation",
-    "csrf",
-    "cursor",
-    "dedup",
-    "dict",
-    "don",
-    "end",
-    "eos",
-    "bos",
-    "pad",
-    "unk",
-    "eof",
-    "fingerprint",
-    "foreign",
-    "forgery",
-    "group",
-    "hoc",
-    "hos",
-    "host",
-    "hot",
-    "idempotency",
-    "idempotent",
-    "index",
-    "input",
-    "joc",
-    "jwks",
-    "kms",
-    "known",
-    "label",
-    "lac",
-    "limit",
-    "lookup",
-    "map",
-    "max",
-    "min",
-    "mon",
-    "name",
-    "next",
-    "num",
-    "number",
-    "object",
-    "order",
-    "output",
-    "page",
-    "pagination",
-    "partition",
-    "per",
-    "prev",
-    "previous",
-    "primary",
-    "prompt",
-    "pub",
-    "public",
-    "range",
-    "reasoning",
-    "registry",
-    "row",
-    "s3",
-    "shortcut",
-    "site",
-    "sort",
-    "sorting",
-    "special",
-    "stop",
-    "sync",
-    "tab",
-    "tag",
-    "total",
-    "translation",
-    "trusted",
-    "tur",
-    "unique",
-    "used",
-    "verify",
-    "verifying",
-    "verification",
-    "whis",
-    "xsrf",
-];
-
-/// Words before a spaced key that say nothing of it.
-const ARTICLES: &[&str] = &[
-    "a", "an", "and", "as", "by", "each", "for", "in", "is", "its", "new", "of", "old", "or", "our", "same", "that",
-    "the", "their", "this", "to", "using", "with", "your",
-];
-
-/// Words before a password that speak of it and do not give it.
-const NO_PASSWORDS: &[&str] = &[
-    "allow",
-    "allowed",
-    "bad",
-    "by",
-    "com",
-    "change",
-    "disable",
-    "disabled",
-    "empty",
-    "enable",
-    "enabled",
-    "en",
-    "forgot",
-    "forgotten",
-    "has",
-    "hide",
-    "incorrect",
-    "invalid",
-    "is",
-    "max",
-    "min",
-    "missing",
-    "need",
-    "needs",
-    "no",
-    "over",
-    "pre",
-    "require",
-    "required",
-    "requires",
-    "show",
-    "strong",
-    "sur",
-    "toggle",
-    "tres",
-    "under",
-    "use",
-    "uses",
-    "weak",
-    "with",
-    "without",
-    "wrong",
-];
-
-/// Verbs: what follows is the object of an act.
-const ASKS: &[&str] = &[
-    "ask", "check", "decode", "decrypt", "delete", "describe", "enter", "fetch", "find", "gen", "generate", "get",
-    "getter", "hash", "hashed", "list", "load", "lookup", "parse", "prompt", "read", "remove", "request", "reset",
-    "resolve", "revoke", "type", "validate", "verify",
-];
-
-/// What may be written together with `pass` and `pwd`.
-const STEMS: &[&str] = &[
-    "admin", "app", "auth", "bind", "cert", "client", "db", "dba", "email", "ftp", "gmail", "http", "imap", "key",
-    "ldap", "login", "mail", "mongo", "my", "mysql", "new", "o", "old", "ora", "pg", "pgsql", "pop", "postgres",
-    "proxy", "redis", "root", "rpc", "sa", "server", "sftp", "sip", "smtp", "sql", "ssh", "store", "su", "sudo", "sys",
-    "sysdba", "test", "text", "trust", "u", "user", "usr", "vnc", "vpn", "web", "wifi", "wp",
-];
-
 /// What the words before the keyword make of it; `None` if it then names no secret.
 fn qualified(keyword: Word, stem: &[u8], before: &[u8]) -> Option<Demand> {
-    let last = words(stem).last().unwrap_or_default();
-    // `public key`: one word before, by a space.
-    let spaced: &[u8] = match before {
-        [kept @ .., b' '] if stem.is_empty() => {
-            &kept[kept.len() - kept.iter().rev().take_while(|b| b.is_ascii_alphanumeric()).count()..]
-        }
-        _ => &[],
-    };
-    let mut all = words(stem).chain(std::iter::once(spaced));
+    let last = parts(stem).last().unwrap_or_default();
+    let spaced = spaced(stem, before);
+    let mut all = parts(stem).chain(std::iter::once(spaced));
     match keyword {
         Word::Pass | Word::Pw | Word::Foreign => {
-            (!words(stem).any(|word| is_in(NO_PASSWORDS, word))).then_some(Demand::Chosen)
+            (!parts(stem).any(|word| words::NO_PASSWORDS.has(word))).then_some(Demand::Chosen)
         }
         Word::Secret | Word::Token | Word::Cred => {
-            (!all.any(|word| is_in(NO_CREDENTIALS, word))).then_some(Demand::Random)
+            (!all.any(|word| words::NO_CREDENTIALS.has(word))).then_some(Demand::Random)
         }
         Word::Key => {
-            if all.any(|word| is_in(NO_CREDENTIALS, word)) {
+            if all.any(|word| words::NO_CREDENTIALS.has(word)) {
                 return None;
             }
-            let credential = |word: &[u8]| is_in(CREDENTIAL_KEYS, word);
+            let credential = |word: &[u8]| words::CREDENTIAL_KEYS.has(word);
             Some(
                 if credential(last)
                     || credential(spaced)
-                    || CREDENTIAL_KEYS.iter().any(|k| k.len() > 2 && ends(last, k))
+                    || words::CREDENTIAL_KEYS.iter().any(|k| k.len() > 2 && ends(last, k))
                 {
                     Demand::Random
-                } else if last.is_empty() && (spaced.is_empty() || is_in(ARTICLES, spaced)) {
+                } else if last.is_empty() {
                     Demand::Bare
                 } else {
                     Demand::Strict
@@ -417,6 +228,16 @@ fn qualified(keyword: Word, stem: &[u8], before: &[u8]) -> Option<Demand> {
         }
         Word::Auth | Word::Access | Word::Private => Some(Demand::Strict),
         Word::IdentifiedBy | Word::UserFlag | Word::PasswordFlag => None,
+    }
+}
+
+/// The word before the name, by a blank: `public key`.
+fn spaced<'a>(stem: &[u8], before: &'a [u8]) -> &'a [u8] {
+    match before {
+        [kept @ .., b' '] if stem.is_empty() => {
+            &kept[kept.len() - kept.iter().rev().take_while(|b| b.is_ascii_alphanumeric()).count()..]
+        }
+        _ => &[],
     }
 }
 
@@ -430,277 +251,29 @@ fn may_be_glued(keyword: Word, stem: &[u8], noun: &[u8]) -> bool {
         matches!(keyword, Word::Pass | Word::Pw) && noun.len() <= 4 || matches!(keyword, Word::Auth | Word::Cred);
     let divided =
         stem.last().is_none_or(|b| !b.is_ascii_alphabetic() || b.is_ascii_uppercase() != noun[0].is_ascii_uppercase());
-    !short || divided || words(stem).last().is_some_and(|word| is_in(STEMS, word))
+    !short || divided || parts(stem).last().is_some_and(|word| words::STEMS.has(word))
 }
 
-/// Words after the keyword that leave its meaning as it is.
-const SAME: &[&str] = &[
-    "a",
-    "admin",
-    "app",
-    "backup",
-    "b",
-    "base",
-    "bytes",
-    "conf",
-    "const",
-    "current",
-    "d",
-    "data",
-    "db",
-    "default",
-    "dev",
-    "encoded",
-    "env",
-    "global",
-    "hex",
-    "live",
-    "local",
-    "main",
-    "master",
-    "my",
-    "new",
-    "old",
-    "one",
-    "override",
-    "own",
-    "plain",
-    "plaintext",
-    "prev",
-    "previous",
-    "primary",
-    "private",
-    "prod",
-    "production",
-    "raw",
-    "read",
-    "root",
-    "sandbox",
-    "secondary",
-    "sid",
-    "slave",
-    "stage",
-    "staging",
-    "str",
-    "string",
-    "test",
-    "text",
-    "txt",
-    "two",
-    "user",
-    "v",
-    "val",
-    "value",
-    "write",
-];
-
-/// Words after the keyword that make the name one of something else.
-const OTHERS: &[&str] = &[
-    "action",
-    "age",
-    "alert",
-    "alg",
-    "algo",
-    "algorithm",
-    "alias",
-    "arn",
-    "at",
-    "attempt",
-    "attempts",
-    "audience",
-    "balance",
-    "body",
-    "bucket",
-    "budget",
-    "callback",
-    "change",
-    "changed",
-    "character",
-    "characters",
-    "check",
-    "checker",
-    "class",
-    "code",
-    "column",
-    "complexity",
-    "config",
-    "configuration",
-    "cost",
-    "count",
-    "created",
-    "date",
-    "description",
-    "digest",
-    "dir",
-    "directory",
-    "enabled",
-    "endpoint",
-    "entropy",
-    "env_var",
-    "error",
-    "event",
-    "expiration",
-    "expire",
-    "expired",
-    "expires",
-    "expiry",
-    "factory",
-    "field",
-    "file",
-    "filename",
-    "fingerprint",
-    "flow",
-    "form",
-    "format",
-    "func",
-    "function",
-    "grant",
-    "group",
-    "handler",
-    "hash",
-    "header",
-    "help",
-    "hint",
-    "host",
-    "icon",
-    "id",
-    "identifier",
-    "ids",
-    "index",
-    "info",
-    "input",
-    "interface",
-    "invalid",
-    "issuer",
-    "kind",
-    "label",
-    "last",
-    "len",
-    "length",
-    "level",
-    "limit",
-    "link",
-    "list",
-    "location",
-    "manager",
-    "map",
-    "match",
-    "max",
-    "md",
-    "message",
-    "method",
-    "min",
-    "mode",
-    "model",
-    "module",
-    "name",
-    "names",
-    "nonce",
-    "number",
-    "option",
-    "options",
-    "param",
-    "parameter",
-    "params",
-    "parser",
-    "path",
-    "pattern",
-    "per",
-    "permission",
-    "placeholder",
-    "plugin",
-    "policy",
-    "position",
-    "prefix",
-    "price",
-    "prompt",
-    "provider",
-    "public",
-    "question",
-    "rate",
-    "ratelimit",
-    "reader",
-    "ref",
-    "reference",
-    "regex",
-    "regexp",
-    "reminder",
-    "request",
-    "required",
-    "requirements",
-    "reset",
-    "resolver",
-    "response",
-    "result",
-    "role",
-    "rotation",
-    "rules",
-    "salt",
-    "schema",
-    "scheme",
-    "scope",
-    "scopes",
-    "selector",
-    "service",
-    "set",
-    "settings",
-    "sha",
-    "size",
-    "source",
-    "space",
-    "spec",
-    "state",
-    "status",
-    "storage",
-    "store",
-    "strategy",
-    "strength",
-    "style",
-    "suffix",
-    "text_field",
-    "time",
-    "timeout",
-    "timestamp",
-    "title",
-    "ttl",
-    "type",
-    "types",
-    "uid",
-    "updated",
-    "uri",
-    "url",
-    "urls",
-    "usage",
-    "valid",
-    "validation",
-    "validator",
-    "version",
-    "visible",
-    "with",
-];
-
 /// What the words after the keyword make of its demand.
-fn after(suffix: &[u8], demand: Demand) -> Option<Demand> {
+fn after(keyword: Word, suffix: &[u8], demand: Demand) -> Option<Demand> {
     let mut demand = demand;
-    for word in words(suffix) {
-        if is_in(OTHERS, word) {
-            return None;
-        }
-        if word.len() > 1 && !is_in(SAME, word) {
-            demand = demand.max(Demand::Random);
+    for word in parts(suffix) {
+        let same = word.len() == 1 || words::SAME.has(word);
+        match keyword {
+            Word::Access | Word::Private if !same => return None,
+            Word::Auth if !same && !words::AUTH_VALUES.has(word) => return None,
+            _ if words::OTHERS.has(word) => return None,
+            _ if !same => demand = demand.max(Demand::Random),
+            _ => {}
         }
     }
     Some(demand)
 }
 
 /// Words of a name: letters only, divided by case and by anything else.
-fn words(name: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+fn parts(name: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
     name.chunk_by(|a, b| {
         a.is_ascii_alphabetic() && b.is_ascii_alphabetic() && !(a.is_ascii_lowercase() && b.is_ascii_uppercase())
     })
     .filter(|word| word[0].is_ascii_alphabetic())
-}
-
-fn is_in(table: &[&str], word: &[u8]) -> bool {
-    table.iter().any(|entry| word.eq_ignore_ascii_case(entry.as_bytes()))
 }

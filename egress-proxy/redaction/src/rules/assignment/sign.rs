@@ -20,14 +20,20 @@ pub(super) enum Sign {
     Comma,
     /// `name("value")`
     Call,
+    /// `Credential("user", "value")`
+    Pairing,
     /// `<name>value</name>`, `<x name="name">value</x>`, `<key>name</key><string>value</string>`
     Tag,
     /// `"name": "name", "value": "value"`, `name="name" value="value"`: the value stands in a field of its own.
     Pair,
-    /// `--name value`, `#define name value`, `set name value`
+    /// `--name value`, `set name value`
     Given,
-    /// `name value`, `name is value`
+    /// `#define name value`
+    Defined,
+    /// `name is value`
     Said,
+    /// `name value`
+    Beside,
 }
 
 /// Blanks between the parts of an assignment.
@@ -44,14 +50,15 @@ impl Sign {
         let spaces = blanks(cursor)?;
         let Some(next) = cursor.peek()? else { return Ok(None) };
         let sign = match next {
+            b'|' if spaces > 0 && name.before.trim_ascii_end().ends_with(b"|") => cell(cursor)?,
             b'=' | b':' | b'!' | b'?' | b'|' | b'-' => operator(cursor, closed, spaces)?,
             0xef => cursor.word("：".as_bytes())?.then_some(Self::Colon),
-            b',' if closed.quote || name.is_shouted() => after_comma(cursor)?,
+            b',' if closed.quote || name.is_shouted() => after_comma(cursor, name)?,
             b'(' if !closed.any && spaces == 0 => {
                 cursor.at += 1;
-                Some(Self::Call)
+                Some(if name.pairs { Self::Pairing } else { Self::Call })
             }
-            b'>' if closed.quote || name.before.ends_with(b"<") => {
+            b'>' if closed.quote || opens_tag(name.before) => {
                 cursor.at += 1;
                 Some(Self::Tag)
             }
@@ -59,7 +66,7 @@ impl Sign {
             b'\n' | b'\r' => on_next_line(cursor, name)?,
             _ if spaces == 0 => None,
             _ if closed.quote => attribute(cursor)?,
-            _ if name.before.ends_with(b"<") => opening_tag(cursor)?,
+            _ if opens_tag(name.before) => opening_tag(cursor)?,
             _ => spoken(cursor, name)?,
         };
         if sign.is_some() {
@@ -67,6 +74,13 @@ impl Sign {
         }
         Ok(sign)
     }
+}
+
+/// `<`, `<ns:`
+fn opens_tag(before: &[u8]) -> bool {
+    let space = before.strip_suffix(b":").unwrap_or(before);
+    let name = space.iter().rev().take_while(|b| b.is_ascii_alphanumeric()).count();
+    before.ends_with(b"<") || space.len() < before.len() && space[..space.len() - name].ends_with(b"<")
 }
 
 /// What closes the name.
@@ -153,12 +167,14 @@ fn operator(cursor: &mut Cursor<'_>, closed: Closed, spaces: usize) -> Result<Op
             cursor.run(2, |b| b == b'*')?;
             Ok(Some(Sign::Colon))
         }
-        Some(b'|') if spaces > 0 => {
-            cursor.at += 1;
-            Ok(Some(Sign::Said))
-        }
         _ => Ok(None),
     }
+}
+
+/// `| name | value |`
+fn cell(cursor: &mut Cursor<'_>) -> Result<Option<Sign>, More> {
+    cursor.at += 1;
+    Ok((cursor.peek()? == Some(b' ')).then_some(Sign::Beside))
 }
 
 /// White space with line ends.
@@ -177,8 +193,8 @@ fn value_field(cursor: &mut Cursor<'_>) -> Result<bool, More> {
     Ok(cursor.take(|b| b == b':' || b == b'=')?.is_some())
 }
 
-/// `"name", "value"` or `"name": "name", "value": "value"`.
-fn after_comma(cursor: &mut Cursor<'_>) -> Result<Option<Sign>, More> {
+/// `"name", "value"` or `"name": "name", "value": "value"`. In a list of words the name is not the first.
+fn after_comma(cursor: &mut Cursor<'_>, name: &Name<'_>) -> Result<Option<Sign>, More> {
     cursor.at += 1;
     space(cursor)?;
     let here = *cursor;
@@ -186,7 +202,11 @@ fn after_comma(cursor: &mut Cursor<'_>) -> Result<Option<Sign>, More> {
         return Ok(Some(Sign::Pair));
     }
     *cursor = here;
-    Ok(Some(Sign::Comma))
+    let quotes = name.before.iter().rev().take_while(|b| b"\"'`\\bu".contains(b)).count();
+    let opener = name.before[..name.before.len() - quotes].trim_ascii_end().last();
+    let opened = opener.is_some_and(|b| b"([{".contains(b));
+    // `setopt(handle, OPT_PASSWORD, "value")`
+    Ok((opened || quotes == 0).then_some(Sign::Comma))
 }
 
 /// `name: name`, and `value: value` on the next line.
@@ -241,26 +261,35 @@ fn between_tags(cursor: &mut Cursor<'_>) -> Result<Option<Sign>, More> {
     Ok((cursor.word(b"<string>")? || cursor.word(b"<value>")?).then_some(Sign::Tag))
 }
 
-/// Words before a name that is given its value by a blank alone.
-const GIVERS: [&[u8]; 10] =
-    [b"#define", b"%define", b"%global", b"setenv", b"set", b"define", b"export", b"ENV", b"setx", b"-v"];
+/// Words at the beginning of a line that give a name its value by a blank alone.
+const GIVERS: [(&[u8], Sign); 9] = [
+    (b"#define", Sign::Defined),
+    (b"%define", Sign::Defined),
+    (b"%global", Sign::Defined),
+    (b"setenv", Sign::Given),
+    (b"set", Sign::Given),
+    (b"setx", Sign::Given),
+    (b"export", Sign::Given),
+    (b"ENV", Sign::Given),
+    (b"ARG", Sign::Given),
+];
 
 /// A blank alone, or the words of a sentence.
 fn spoken(cursor: &mut Cursor<'_>, name: &Name<'_>) -> Result<Option<Sign>, More> {
-    let before = name.before.trim_ascii_end();
-    if name.is_flag() || before.len() < name.before.len() && GIVERS.iter().any(|giver| before.ends_with(giver)) {
+    if name.is_flag() {
         return Ok(Some(Sign::Given));
     }
-    for word in [&b"is "[..], b"was ", b"ist ", b"lautet ", b"est ", b"es ", b"are ", b"or ", b"to ", b"IS "] {
-        let here = *cursor;
+    let line = name.before.rsplit(|b| *b == b'\n').next().unwrap_or_default();
+    if let Some((_, sign)) = GIVERS.iter().find(|(giver, _)| line.trim_ascii() == *giver) {
+        return Ok(Some(*sign));
+    }
+    if cursor.word(b"or ")? {
+        return Ok(Some(Sign::Otherwise));
+    }
+    for word in [&b"is "[..], b"was ", b"ist ", b"lautet ", b"est ", b"es ", b"are ", b"is: ", b"IS "] {
         if cursor.word(word)? {
-            if word == b"or " {
-                return Ok(Some(Sign::Otherwise));
-            }
-            cursor.take(|b| b == b':')?;
             return Ok(Some(Sign::Said));
         }
-        *cursor = here;
     }
-    Ok(Some(Sign::Said))
+    Ok(Some(Sign::Beside))
 }

@@ -41,6 +41,9 @@ impl Value<'_> {
 
 /// Reads the value; several when it is a list.
 pub(super) fn read<'a>(cursor: &mut Cursor<'a>, sign: Sign) -> Result<Vec<Value<'a>>, More> {
+    if sign == Sign::Pairing {
+        return Ok(list(cursor)?.pop().into_iter().collect());
+    }
     if sign == Sign::Tag {
         return Ok(content(cursor)?.into_iter().collect());
     }
@@ -55,7 +58,7 @@ pub(super) fn read<'a>(cursor: &mut Cursor<'a>, sign: Sign) -> Result<Vec<Value<
         return Ok(if key { Vec::new() } else { vec![value] });
     }
     *cursor = here;
-    if cursor.peek()? == Some(b'[') && sign != Sign::Said {
+    if cursor.peek()? == Some(b'[') && !matches!(sign, Sign::Said | Sign::Beside) {
         cursor.at += 1;
         let list = list(cursor)?;
         if !list.is_empty() {
@@ -70,7 +73,7 @@ pub(super) fn read<'a>(cursor: &mut Cursor<'a>, sign: Sign) -> Result<Vec<Value<
     if matches!(sign, Sign::Comma | Sign::Call | Sign::Compared | Sign::Otherwise) {
         return Ok(Vec::new());
     }
-    Ok(bare(cursor)?.into_iter().collect())
+    Ok(bare(cursor, sign)?.into_iter().collect())
 }
 
 /// A value may stand on the line after its sign, if it is in quotes, in a bracket or a block of YAML.
@@ -98,10 +101,12 @@ fn content<'a>(cursor: &mut Cursor<'a>) -> Result<Option<Value<'a>>, More> {
     if cursor.word(b"<value>")? {
         cursor.run(64, |b| b.is_ascii_whitespace())?;
     }
-    cursor.word(b"<![CDATA[")?;
+    let literal = cursor.word(b"<![CDATA[")?;
     let from = cursor.at;
-    let text = cursor.run(VALUE, |b| b != b'<' && b != b'\n' && b != b']')?.trim_ascii_end();
-    let closed = matches!(cursor.peek()?, Some(b'<' | b']' | b'\n'));
+    let text = cursor.run(VALUE, |b| b != b'\n' && b != if literal { b']' } else { b'<' })?.trim_ascii_end();
+    cursor.run(64, |b| b.is_ascii_whitespace())?;
+    // Not `<T>(x)` of a program.
+    let closed = cursor.word(b"</")? || cursor.word(b"]]>")?;
     Ok((closed && !text.is_empty()).then_some(Value { text, from, form: Form::Content, next: None }))
 }
 
@@ -204,10 +209,19 @@ fn wrapped<'a>(cursor: &mut Cursor<'a>, sign: Sign) -> Result<Option<Value<'a>>,
             return Ok(None);
         }
         let declared = run.last().is_some_and(|b| b" >]?".contains(b)) || run.iter().all(u8::is_ascii_alphabetic);
+        let mut form = Form::Wrapped;
         match cursor.peek()? {
+            // `settings.get("…")`
+            Some(b'(') if super::name::asks(run) => return Ok(None),
             Some(b'(') => {}
             Some(b'=')
-                if declared && !run.is_empty() && !run.contains(&b'-') && matches!(sign, Sign::Colon | Sign::Said) => {}
+                if declared
+                    && !run.is_empty()
+                    && !run.contains(&b'-')
+                    && matches!(sign, Sign::Colon | Sign::Beside) =>
+            {
+                form = Form::Quoted;
+            }
             Some(b'{') => {
                 cursor.at += 1;
                 return bytes(cursor);
@@ -226,7 +240,7 @@ fn wrapped<'a>(cursor: &mut Cursor<'a>, sign: Sign) -> Result<Option<Value<'a>>,
         cursor.at += 1;
         cursor.run(4, |b| b == b' ')?;
         let here = *cursor;
-        if let Some(value) = quoted(cursor, Form::Wrapped)? {
+        if let Some(value) = quoted(cursor, form)? {
             return Ok(Some(value));
         }
         *cursor = here;
@@ -246,9 +260,15 @@ fn bytes<'a>(cursor: &mut Cursor<'a>) -> Result<Option<Value<'a>>, More> {
 }
 
 /// Up to a blank, a quote, a bracket or what else ends a word.
-fn bare<'a>(cursor: &mut Cursor<'a>) -> Result<Option<Value<'a>>, More> {
+fn bare<'a>(cursor: &mut Cursor<'a>, sign: Sign) -> Result<Option<Value<'a>>, More> {
     let from = cursor.at;
-    let text = cursor.run(VALUE, |b| (b.is_ascii_graphic() || b >= 0x80) && !b"\"'`,;<>(){}[]|&\\".contains(&b))?;
+    // `a=1&b=2` is a query, `a = 1&2` is not.
+    let query = matches!(sign, Sign::Tight | Sign::Said | Sign::Beside);
+    let inside = |b: u8| !b"\"'`,;<>(){}[]|\\".contains(&b) && (b != b'&' || !query);
+    let text = cursor.run(VALUE, |b| (b.is_ascii_graphic() || b >= 0x80) && inside(b))?;
+    // The end of a sentence.
+    let sentence = query && !text.ends_with(b"..");
+    let text = if sentence { text.strip_suffix(b".").unwrap_or(text) } else { text };
     let next = cursor.peek()?;
     let code = next.is_some_and(|b| b"([{".contains(&b));
     Ok((!code && !text.is_empty() && text.len() < VALUE).then_some(Value { text, from, form: Form::Bare, next }))

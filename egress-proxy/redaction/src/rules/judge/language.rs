@@ -45,7 +45,7 @@ pub(super) fn odds(letters: &[u8]) -> i32 {
 
 /// Whether so many letters in this order are more likely a word than not. Three words in a hundred fail, nine random runs in
 /// ten of eight letters.
-pub(super) fn is_word(letters: &[u8]) -> bool {
+pub(crate) fn is_word(letters: &[u8]) -> bool {
     odds(letters) >= -2
 }
 

@@ -1,6 +1,6 @@
 //! What a value can be instead of a secret: a reference to one, a path, an address, a version, a digest, an identifier.
 
-use super::{is_filler, words};
+use super::{is_filler, language, words};
 
 /// A place where a value will be put, or words that say there is none.
 pub(crate) fn is_reference(text: &[u8]) -> bool {
@@ -9,11 +9,16 @@ pub(crate) fn is_reference(text: &[u8]) -> bool {
 
 /// `${…}`, `{{…}}`, `$NAME`, `%NAME%`, `<…>`, `[…]`, `((…))`, `$(…)`, `%s`, `#{…}`, `@{…}`: filled in by a program.
 fn is_template(text: &[u8]) -> bool {
-    const INSIDE: &[&str] = &["${", "{{", "}}", "$(", "#{", "@{", "%{", "%(", "<%", "%>", "((", "[redacted:", "$$cap_"];
+    const INSIDE: &[&str] =
+        &["${", "{{", "}}", "$(", "#{", "@{", "%{", "%(", "<%", "%>", "((", "{}", "%s", "[redacted:", "$$cap_"];
     let name = |t: &[u8]| !t.is_empty() && t.iter().all(|b| b.is_ascii_alphanumeric() || b"_.-:>".contains(b));
     let whole = match text {
         [b'$', b'{' | b'(', ..] => true,
-        [b'$', first, rest @ ..] => (first.is_ascii_alphabetic() || *first == b'_') && (rest.is_empty() || name(rest)),
+        // `$name`, `$user:$password`
+        [b'$', first, rest @ ..] => {
+            (first.is_ascii_alphabetic() || *first == b'_')
+                && rest.split(|b| *b == b'$').all(|part| part.is_empty() || name(part))
+        }
         [b'%', rest @ .., b'%'] => name(rest),
         [b'%', kind] => kind.is_ascii_alphabetic(),
         // `{CRYPT}$argon2id$…`: a digest with the name of its scheme.
@@ -26,7 +31,15 @@ fn is_template(text: &[u8]) -> bool {
         [b'<' | b'{' | b'[', rest @ ..] => name(rest),
         _ => false,
     };
-    whole || words::contains_any(text, INSIDE)
+    // `user:<password>`
+    let open = text.iter().position(|b| *b == b'<');
+    let filled = open.is_some_and(|open| text[open..].contains(&b'>'));
+    // `&lt;password&gt;`, `h4sk2n…`
+    let shown = text.starts_with(b"&lt;")
+        || text.starts_with(b"&#")
+        || text.ends_with(b"...")
+        || text.ends_with("\u{2026}".as_bytes());
+    whole || filled || shown || words::contains_any(text, INSIDE)
 }
 
 /// Where the value comes from, as programs and configurations write it.
@@ -55,6 +68,7 @@ fn names_a_place(text: &[u8]) -> bool {
         b"local.",
         b"data.",
     ];
+    let text = text.strip_prefix(b"@").unwrap_or(text);
     STARTS.iter().any(|start| begins(text, start))
 }
 
@@ -95,36 +109,38 @@ pub(crate) fn is_public_shape(text: &[u8]) -> bool {
         || is_date(text)
         || is_file(text)
         || is_mail(text)
-        || are_words(text, b"./:_-")
+        || are_words(text)
 }
 
 /// As [`is_public_shape`], but words joined by hyphens and underscores may be a password that a person chose.
 pub(crate) fn is_place(text: &[u8]) -> bool {
-    is_public_shape(text) && (!are_words(text, b"./:_-") || are_words(text, b"./:"))
+    is_public_shape(text) && (!are_words(text) || text.iter().any(|b| b"./:".contains(b)) || is_file(text))
 }
 
 /// `name@host.domain`
 fn is_mail(text: &[u8]) -> bool {
     let Some(at) = text.iter().position(|b| *b == b'@') else { return false };
     let host = &text[at + 1..];
-    are_words(host, b".-")
+    are_words(host)
         && host.contains(&b'.')
         && text[..at].iter().all(|b| b.is_ascii_alphanumeric() || b"._+-".contains(b))
 }
 
 /// Words joined by dots, slashes, hyphens or the like, with two digits at most at the end of one: names and paths.
-fn are_words(text: &[u8], joints: &[u8]) -> bool {
-    let parts = text.split(|b| joints.contains(b));
+fn are_words(text: &[u8]) -> bool {
+    let parts = text.split(|b| b"./:_-".contains(b));
+    let slashes = text.iter().filter(|b| **b == b'/').count();
+    let word = |part: &[u8]| {
+        let letters = part.iter().take_while(|b| b.is_ascii_alphabetic()).count();
+        let (word, rest) = part.split_at(letters);
+        rest.len() <= 2
+            && rest.iter().all(u8::is_ascii_digit)
+            && language::runs(word).all(|run| run.len() < 4 || language::is_word(run))
+    };
+    let short = |part: &[u8]| slashes > 1 && part.len() <= 3;
     parts.clone().count() > 1
         && parts.clone().any(|part| part.len() > 2)
-        && parts.clone().all(|part| {
-            let letters = part.iter().take_while(|b| b.is_ascii_alphabetic()).count();
-            let (word, rest) = part.split_at(letters);
-            rest.len() <= 2
-                && rest.iter().all(u8::is_ascii_digit)
-                && (word.len() < 4
-                    || super::language::runs(word).all(|run| run.len() < 4 || super::language::is_word(run)))
-        })
+        && parts.clone().all(|part| word(part) || short(part))
 }
 
 /// `2026-11-21…`
@@ -135,10 +151,13 @@ fn is_date(text: &[u8]) -> bool {
 
 /// Ends as the name of a file does.
 fn is_file(text: &[u8]) -> bool {
-    const ENDS: [&[u8]; 30] = [
-        b".pem", b".key", b".crt", b".cer", b".der", b".p12", b".pfx", b".jks", b".json", b".yaml", b".yml", b".toml",
-        b".xml", b".txt", b".env", b".ini", b".conf", b".cfg", b".py", b".js", b".ts", b".go", b".rs", b".rb", b".php",
-        b".html", b".png", b".svg", b".md", b".sh",
+    const ENDS: [&str; 37] = [
+        "asm", "bin", "cer", "cfg", "conf", "cpp", "crt", "der", "env", "go", "gz", "h", "html", "ini", "java", "jks",
+        "jpg", "js", "json", "key", "md", "p12", "p8", "pdf", "pem", "pfx", "php", "png", "pub", "py", "rb", "rs",
+        "sh", "toml", "ts", "txt", "yaml",
     ];
-    ENDS.iter().any(|end| text.len() > end.len() && text[text.len() - end.len()..].eq_ignore_ascii_case(end))
+    let Some(dot) = text.iter().rposition(|b| *b == b'.') else { return false };
+    let end = &text[dot + 1..];
+    let worded = super::Traits::of(&text[..dot]).is_worded(40) && text[..dot].contains(&b'/');
+    dot > 0 && (ENDS.iter().any(|known| end.eq_ignore_ascii_case(known.as_bytes())) || worded && end.len() <= 4)
 }

@@ -1,423 +1,58 @@
 //! Words that stand where a secret could stand, and say that there is none.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 use super::language;
 
-/// Words of names, types and examples. A value made of these alone is a name, a type or an example. Sorted.
-const SPOKEN: &[&str] = &[
-    "a",
-    "access",
-    "account",
-    "action",
-    "actual",
-    "add",
-    "admin",
-    "after",
-    "agent",
-    "algorithm",
-    "all",
-    "an",
-    "and",
-    "another",
-    "any",
-    "anything",
-    "api",
-    "app",
-    "application",
-    "arg",
-    "args",
-    "array",
-    "as",
-    "async",
-    "auth",
-    "authentication",
-    "author",
-    "authorization",
-    "auto",
-    "await",
-    "aws",
-    "bad",
-    "bar",
-    "base",
-    "basic",
-    "baz",
-    "bearer",
-    "before",
-    "bin",
-    "blah",
-    "blank",
-    "body",
-    "bool",
-    "boolean",
-    "bot",
-    "box",
-    "bucket",
-    "buf",
-    "buffer",
-    "but",
-    "by",
-    "byte",
-    "bytes",
-    "cert",
-    "certificate",
-    "change",
-    "changed",
-    "changeit",
-    "changeme",
-    "char",
-    "check",
-    "class",
-    "clear",
-    "client",
-    "cloud",
-    "code",
-    "column",
-    "conf",
-    "config",
-    "configured",
-    "confirm",
-    "confirmation",
-    "const",
-    "content",
-    "context",
-    "cookie",
-    "copy",
-    "correct",
-    "count",
-    "create",
-    "cred",
-    "credential",
-    "credentials",
-    "creds",
-    "ctx",
-    "current",
-    "custom",
-    "data",
-    "database",
-    "date",
-    "db",
-    "dec",
-    "decode",
-    "decrypt",
-    "decrypted",
-    "def",
-    "default",
-    "demo",
-    "deny",
-    "dev",
-    "dict",
-    "different",
-    "digest",
-    "disabled",
-    "does",
-    "dummy",
-    "email",
-    "empty",
-    "enabled",
-    "encode",
-    "encoded",
-    "encrypt",
-    "encrypted",
-    "end",
-    "enter",
-    "env",
-    "environ",
-    "environment",
-    "err",
-    "error",
-    "etc",
-    "event",
-    "example",
-    "expected",
-    "expired",
-    "external",
-    "fake",
-    "false",
-    "field",
-    "file",
-    "first",
-    "float",
-    "fn",
-    "foo",
-    "for",
-    "forgot",
-    "form",
-    "format",
-    "from",
-    "func",
-    "function",
-    "generate",
-    "generated",
-    "get",
-    "git",
-    "github",
-    "given",
-    "go",
-    "goes",
-    "good",
-    "group",
-    "handler",
-    "has",
-    "hash",
-    "hashed",
-    "header",
-    "hello",
-    "here",
-    "hex",
-    "hidden",
-    "hint",
-    "host",
-    "http",
-    "https",
-    "id",
-    "ident",
-    "identity",
-    "if",
-    "in",
-    "index",
-    "info",
-    "init",
-    "input",
-    "insert",
-    "int",
-    "integer",
-    "internal",
-    "invalid",
-    "is",
-    "it",
-    "item",
-    "jwt",
-    "key",
-    "keys",
-    "kind",
-    "label",
-    "last",
-    "len",
-    "length",
-    "let",
-    "like",
-    "list",
-    "load",
-    "local",
-    "localhost",
-    "lock",
-    "log",
-    "login",
-    "long",
-    "main",
-    "manager",
-    "map",
-    "master",
-    "max",
-    "message",
-    "method",
-    "min",
-    "missing",
-    "mock",
-    "mode",
-    "module",
-    "more",
-    "msg",
-    "must",
-    "my",
-    "name",
-    "need",
-    "needed",
-    "new",
-    "next",
-    "nil",
-    "no",
-    "nonce",
-    "none",
-    "not",
-    "nothing",
-    "null",
-    "num",
-    "number",
-    "oauth",
-    "obj",
-    "object",
-    "of",
-    "off",
-    "ok",
-    "old",
-    "on",
-    "one",
-    "only",
-    "op",
-    "option",
-    "optional",
-    "options",
-    "or",
-    "org",
-    "other",
-    "out",
-    "output",
-    "own",
-    "owner",
-    "page",
-    "param",
-    "parameter",
-    "params",
-    "parse",
-    "pass",
-    "passcode",
-    "passphrase",
-    "passwd",
-    "password",
-    "passwords",
-    "path",
-    "permission",
-    "pin",
-    "place",
-    "placeholder",
-    "plain",
-    "plaintext",
-    "please",
-    "policy",
-    "port",
-    "prefix",
-    "prev",
-    "private",
-    "process",
-    "prod",
-    "production",
-    "profile",
-    "project",
-    "prompt",
-    "protected",
-    "provider",
-    "ptr",
-    "public",
-    "pw",
-    "pwd",
-    "query",
-    "qux",
-    "raw",
-    "read",
-    "redacted",
-    "ref",
-    "refresh",
-    "remote",
-    "repeat",
-    "replace",
-    "repo",
-    "req",
-    "request",
-    "required",
-    "res",
-    "reset",
-    "resource",
-    "response",
-    "result",
-    "return",
-    "role",
-    "rsa",
-    "sample",
-    "save",
-    "scheme",
-    "scope",
-    "secret",
-    "secrets",
-    "secure",
-    "see",
-    "self",
-    "send",
-    "server",
-    "service",
-    "session",
-    "set",
-    "setting",
-    "settings",
-    "sha",
-    "short",
-    "should",
-    "show",
-    "sign",
-    "signature",
-    "signed",
-    "signing",
-    "site",
-    "size",
-    "smtp",
-    "some",
-    "something",
-    "source",
-    "spec",
-    "ssh",
-    "start",
-    "state",
-    "static",
-    "status",
-    "store",
-    "str",
-    "string",
-    "strong",
-    "super",
-    "system",
-    "tag",
-    "temp",
-    "template",
-    "test",
-    "tester",
-    "testing",
-    "tests",
-    "text",
-    "that",
-    "the",
-    "then",
-    "there",
-    "this",
-    "time",
-    "title",
-    "tls",
-    "tmp",
-    "to",
-    "token",
-    "tokens",
-    "too",
-    "true",
-    "two",
-    "type",
-    "undefined",
-    "unknown",
-    "unset",
-    "update",
-    "uri",
-    "url",
-    "use",
-    "used",
-    "user",
-    "username",
-    "users",
-    "utf",
-    "valid",
-    "validate",
-    "validation",
-    "value",
-    "values",
-    "var",
-    "variable",
-    "vault",
-    "verification",
-    "verify",
-    "version",
-    "view",
-    "visible",
-    "void",
-    "web",
-    "when",
-    "with",
-    "word",
-    "world",
-    "write",
-    "wrong",
-    "xxx",
-    "yes",
-    "you",
-    "your",
-    "yours",
-    "zero",
-];
+/// Words of one section of the list.
+pub(crate) struct Words(HashSet<&'static str>);
+
+const LIST: &str = include_str!("words.txt");
+
+impl Words {
+    fn of(section: &str) -> Self {
+        let lines = LIST.lines().filter(|line| !line.starts_with('#'));
+        let lines = lines.skip_while(|line| line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) != Some(section));
+        Self(lines.skip(1).take_while(|line| !line.starts_with('[')).flat_map(str::split_whitespace).collect())
+    }
+
+    /// Whether `word`, in any case, is one of them.
+    pub(crate) fn has(&self, word: &[u8]) -> bool {
+        let mut lower = [0_u8; 20];
+        let Some(lower) = lower.get_mut(..word.len()) else { return false };
+        lower.copy_from_slice(word);
+        lower.make_ascii_lowercase();
+        std::str::from_utf8(lower).is_ok_and(|word| self.0.contains(word))
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &'static str> {
+        self.0.iter().copied()
+    }
+}
+
+macro_rules! sections {
+    ($($name:ident = $section:literal),* $(,)?) => {
+        $(pub(crate) static $name: LazyLock<Words> = LazyLock::new(|| Words::of($section));)*
+        #[cfg(test)]
+        const SECTIONS: &[&str] = &[$($section),*];
+    };
+}
+
+sections! {
+    SPOKEN = "spoken",
+    COMMON = "common",
+    NAMES = "names-of-secrets",
+    CREDENTIAL_KEYS = "credential-keys",
+    NO_CREDENTIALS = "no-credentials",
+    ARTICLES = "articles",
+    NO_PASSWORDS = "no-passwords",
+    ASKS = "asks",
+    STEMS = "stems",
+    SAME = "same",
+    OTHERS = "others",
+    AUTH_VALUES = "auth-values",
+}
 
 /// Parts that only an example or a form to fill in has. Lower case.
 const EXAMPLES: &[&str] = &[
@@ -441,94 +76,7 @@ const EXAMPLES: &[&str] = &[
     "fixme",
     "not_a_",
     "not-a-",
-    "<",
-    ">",
 ];
-
-/// What people choose most. Lower case, without digits, sorted; those of [`SPOKEN`] are missing, because they say nothing.
-const CHOSEN: &[&str] = &[
-    "abc",
-    "abcd",
-    "adminadmin",
-    "alpine",
-    "asdf",
-    "asdfgh",
-    "baseball",
-    "batman",
-    "charlie",
-    "cisco",
-    "computer",
-    "dragon",
-    "elastic",
-    "flower",
-    "football",
-    "freedom",
-    "grafana",
-    "guest",
-    "hunter",
-    "iloveyou",
-    "letmein",
-    "london",
-    "michael",
-    "minioadmin",
-    "monkey",
-    "mysql",
-    "ninja",
-    "opensesame",
-    "oracle",
-    "postgres",
-    "princess",
-    "qazwsx",
-    "qwerty",
-    "qwertyuiop",
-    "rabbitmq",
-    "raspberry",
-    "redis",
-    "root",
-    "rootroot",
-    "shadow",
-    "solo",
-    "starwars",
-    "summer",
-    "sunshine",
-    "superman",
-    "swordfish",
-    "tomcat",
-    "toor",
-    "trustno",
-    "vagrant",
-    "welcome",
-    "whatever",
-    "winter",
-    "zxcvbn",
-    "zxcvbnm",
-];
-
-/// Words that name a secret.
-const NAMES: &[&str] = &[
-    "auth",
-    "credential",
-    "credentials",
-    "creds",
-    "key",
-    "pass",
-    "passphrase",
-    "passwd",
-    "password",
-    "pwd",
-    "secret",
-    "secrets",
-    "token",
-    "tokens",
-];
-
-fn is_in(table: &[&str], word: &[u8]) -> bool {
-    let mut lower = [0_u8; 16];
-    let Some(lower) = lower.get_mut(..word.len()) else { return false };
-    lower.copy_from_slice(word);
-    lower.make_ascii_lowercase();
-    table.binary_search_by(|entry| entry.as_bytes().cmp(lower)).is_ok()
-}
 
 /// Whether a run of letters is a spoken word, or some written together: `mypassword`.
 fn is_spoken(run: &[u8]) -> bool {
@@ -543,18 +91,24 @@ fn is_spoken(run: &[u8]) -> bool {
     for from in 0..run.len() {
         if reached[from] {
             for to in from + 1..=run.len() {
-                reached[to] = reached[to] || is_in(SPOKEN, &run[from..to]);
+                reached[to] = reached[to] || SPOKEN.has(&run[from..to]);
             }
         }
     }
     reached[run.len()]
 }
 
-/// A value of spoken words alone, with two digits at most: `new_password`, `test1`, `invalid-token`.
-pub(crate) fn says_nothing(text: &[u8]) -> bool {
-    let digits = text.iter().filter(|b| b.is_ascii_digit()).count();
-    let plain = text.iter().all(|b| b.is_ascii_alphanumeric() || b"_-. /:".contains(b));
-    plain && digits <= 2 && text.iter().any(u8::is_ascii_alphabetic) && language::runs(text).all(is_spoken)
+/// A value of spoken words alone, with two digits at most: `new_password`, `test1`, `invalid-token`, `scram-sha-256`.
+pub(super) fn says_nothing(text: &[u8]) -> bool {
+    const NUMBERS: [&[u8]; 12] =
+        [b"128", b"192", b"224", b"256", b"384", b"512", b"1024", b"2048", b"4096", b"1305", b"25519", b"64"];
+    let text = text.strip_suffix(b"\\n").unwrap_or(text);
+    let numbers = text.split(|b| !b.is_ascii_digit()).filter(|number| !NUMBERS.contains(number));
+    let plain = text.iter().all(|b| b.is_ascii_alphanumeric() || b"_-. /:@".contains(b));
+    plain
+        && numbers.map(<[u8]>::len).sum::<usize>() <= 2
+        && text.iter().any(u8::is_ascii_alphabetic)
+        && language::runs(text).all(is_spoken)
 }
 
 /// A part of it says that it is an example.
@@ -562,20 +116,25 @@ pub(crate) fn is_example(text: &[u8]) -> bool {
     contains_any(text, EXAMPLES)
 }
 
-/// `COVERALLS_REPO_TOKEN`, `adminPassword`: the name of a secret, not a secret.
+/// `COVERALLS_REPO_TOKEN`, `adminPassword`, `ed25519.PrivateKey`: the name of a secret, not a secret.
 pub(crate) fn names_a_secret(text: &[u8]) -> bool {
-    text.iter().all(|b| b.is_ascii_alphanumeric() || b"_-.:/".contains(b))
-        && text.iter().filter(|b| b.is_ascii_digit()).count() <= 2
+    let digits = text.iter().filter(|b| b.is_ascii_digit()).count();
+    let named = if digits <= 2 {
+        language::runs(text).any(|run| NAMES.has(run))
+    } else {
+        text.last().is_some_and(u8::is_ascii_alphabetic)
+            && language::runs(text).last().is_some_and(|run| NAMES.has(run))
+    };
+    named
+        && text.iter().all(|b| b.is_ascii_alphanumeric() || b"_-.:/".contains(b))
         && language::runs(text).count() > 1
-        && language::runs(text).any(|run| is_in(NAMES, run))
         && language::runs(text).all(|run| run.len() < 5 || language::is_word(run))
 }
 
 /// Among what people choose most, digits aside.
-pub(crate) fn is_chosen(text: &[u8]) -> bool {
+pub(crate) fn is_common(text: &[u8]) -> bool {
     let letters = text.iter().take_while(|b| b.is_ascii_alphabetic()).count();
-    text[letters..].iter().all(u8::is_ascii_digit)
-        && (is_in(CHOSEN, &text[..letters]) || text.eq_ignore_ascii_case(b"admin"))
+    text[letters..].iter().all(u8::is_ascii_digit) && COMMON.has(&text[..letters])
 }
 
 /// Whether `text`, in any case, contains one of `parts`, which are in lower case.
@@ -588,10 +147,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tables_are_sorted_for_the_search() {
-        for table in [SPOKEN, CHOSEN, NAMES] {
-            for pair in table.windows(2) {
-                assert!(pair[0] < pair[1], "{pair:?}");
+    fn every_section_is_read_and_every_word_can_be_found() {
+        let sections: Vec<&str> =
+            LIST.lines().filter_map(|line| line.strip_prefix('[').and_then(|l| l.strip_suffix(']'))).collect();
+        assert_eq!(sections, SECTIONS);
+        for section in sections {
+            let words = Words::of(section);
+            assert!(words.iter().count() > 5, "{section}");
+            for word in words.iter() {
+                assert!(words.has(word.to_ascii_uppercase().as_bytes()), "{section}: {word}");
+                assert!(word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()), "{section}: {word}");
             }
         }
     }
