@@ -158,6 +158,9 @@ pub enum Fault {
     Drop(usize),
     /// The event with this number (from 0) is cut in half and its JSON broken.
     Malformed(usize),
+    /// An answer with this status that shows the caller all that it sent, its key included, in head and body; a redirect
+    /// leads on with the key in its query.
+    Echo(u16),
 }
 
 /// The running provider; ends when dropped.
@@ -178,6 +181,7 @@ struct Memory {
     requests: Vec<Recorded>,
     billed: Vec<Usage>,
     faults: VecDeque<Fault>,
+    answers: VecDeque<Answer>,
     pace: Duration,
 }
 
@@ -236,6 +240,11 @@ impl LlmSimulator {
         self.shared.memory().faults.push_back(fault);
     }
 
+    /// Says this to the next request that is answered, whatever the script has.
+    pub fn say_next(&self, answer: Answer) {
+        self.shared.memory().answers.push_back(answer);
+    }
+
     /// Waits this long before each event of a stream, from the next request on.
     pub fn pace(&self, pace: Duration) {
         self.shared.memory().pace = pace;
@@ -287,6 +296,11 @@ async fn nothing_there(
 fn answer<S: Speech>(shared: &Shared, request: Recorded, headers: &HeaderMap, body: &[u8]) -> Response {
     let mut memory = shared.memory();
     let fault = memory.faults.pop_front();
+    if let Some(Fault::Echo(status)) = fault {
+        let answer = echo(status, &request, &shared.key);
+        memory.requests.push(Recorded { status, ..request });
+        return answer;
+    }
     let parsed = serde_json::from_slice(body).ok().and_then(S::parse);
     let refused = match (fault, &parsed) {
         _ if S::key(headers) != Some(&shared.key) => Some((401, "invalid x-api-key")),
@@ -304,7 +318,7 @@ fn answer<S: Speech>(shared: &Shared, request: Recorded, headers: &HeaderMap, bo
             return (status, axum::Json(S::error(status.as_u16(), text))).into_response();
         }
     };
-    let answer = shared.script.next(&conversation);
+    let answer = memory.answers.pop_front().unwrap_or_else(|| shared.script.next(&conversation));
     let usage = conversation.usage(&answer);
     memory.billed.push(usage);
     if conversation.raw["stream"] == Value::Bool(true) {
@@ -320,6 +334,22 @@ fn answer<S: Speech>(shared: &Shared, request: Recorded, headers: &HeaderMap, bo
         }
         _ => ([(header::CONTENT_TYPE, "application/json")], document).into_response(),
     }
+}
+
+/// As careless debug endpoints and proxies do.
+fn echo(status: u16, request: &Recorded, key: &str) -> Response {
+    let all = request.headers.iter().map(|(name, value)| format!("{name}: {}", String::from_utf8_lossy(value)));
+    let sent = format!("{}\n{}", all.collect::<Vec<_>>().join("\n"), String::from_utf8_lossy(&request.body));
+    let basic = data_encoding::BASE64.encode(format!("api:{key}").as_bytes());
+    let error =
+        serde_json::json!({"error": {"type": "invalid_request_error", "message": sent, "key": key, "basic": basic}});
+    let headers = [
+        ("x-echo-key", key.to_owned()),
+        ("www-authenticate", format!("Basic {basic}")),
+        ("location", format!("https://login.example/?key={key}")),
+    ];
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, headers, axum::Json(error)).into_response()
 }
 
 /// One step of a stream.

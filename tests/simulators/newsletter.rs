@@ -12,7 +12,8 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
+use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -67,6 +68,9 @@ impl NewsletterSimulator {
             .route("/v1/account", get(account))
             .route("/v1/campaigns", post(create).get(list))
             .route("/v1/campaigns/{id}/send", post(send))
+            .route("/v1/echo", any(echo))
+            .route("/v1/moved", get(moved))
+            .route("/v1/export", get(export))
             .fallback(nothing_there)
             .with_state(Arc::clone(&shared));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
@@ -205,6 +209,48 @@ async fn send(
             None => (StatusCode::NOT_FOUND, json!({"error": "no such campaign"})),
         }
     })
+}
+
+/// As debug endpoints do: shows everything that was sent, the key included.
+async fn echo(
+    State(shared): State<Arc<Shared>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let request = Recorded::new(&method, &uri, &headers, &body);
+    let sent = request.headers.iter().map(|(name, value)| format!("{name}: {}", String::from_utf8_lossy(value)));
+    let sent: Vec<String> = sent.collect();
+    let basic = data_encoding::BASE64.encode(format!("api:{}", shared.key).as_bytes());
+    let text = String::from_utf8_lossy(&body).into_owned();
+    shared.answer(request, |_| (StatusCode::OK, json!({"sent": sent, "basic": basic, "body": text})))
+}
+
+/// Leads on to the address in the query, with the key behind it.
+async fn moved(State(shared): State<Arc<Shared>>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    let to = uri.query().and_then(|query| query.strip_prefix("to=")).unwrap_or("/");
+    let location = format!("{to}?key={}", shared.key);
+    let answer =
+        shared.answer(Recorded::new(&method, &uri, &headers, &[]), |_| (StatusCode::OK, json!({"moved": location})));
+    (StatusCode::TEMPORARY_REDIRECT, [("location", location)], answer.into_body()).into_response()
+}
+
+/// The key in pieces that arrive one after the other, behind as many bytes as the query says.
+async fn export(State(shared): State<Arc<Shared>>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    let before = uri.query().and_then(|query| query.strip_prefix("before=")?.parse().ok()).unwrap_or(0);
+    let key = shared.key.clone();
+    let recorded = shared.answer(Recorded::new(&method, &uri, &headers, &[]), |_| (StatusCode::OK, Value::Null));
+    if recorded.status() != StatusCode::OK {
+        return recorded;
+    }
+    let (one, two) = key.split_at(key.len() / 2);
+    let pieces = ["x".repeat(before), one.to_owned(), two.to_owned(), "y".repeat(before)];
+    let pieces = futures_util::stream::iter(pieces).then(|piece| async move {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        Ok::<_, std::convert::Infallible>(piece)
+    });
+    axum::body::Body::from_stream(pieces).into_response()
 }
 
 async fn nothing_there(

@@ -5,15 +5,21 @@
 //! * [`stage`]: hub, daemon, simulators and agent as real processes, started, killed and started again.
 //! * [`plot`]: what happens, and what must be true afterwards.
 //! * [`hooks`]: the hook API without patience, for attackers.
+//! * [`capture`]: what left the daemon, by the way it took.
+//! * [`disguise`]: ways to write a value so that it does not look like itself.
 //! * [`people`]: the customer who decides, through the hub's API.
+//! * [`valuables`]: what else a business keeps in its vault.
 //! * [`wiretap`]: relays that keep what leaves the daemon's sockets.
 //! * [`search`]: every form of a planted secret, looked for in everything that left the vault.
 
 pub mod agent;
 pub mod business;
+pub mod capture;
+pub mod disguise;
 pub mod hooks;
 pub mod people;
 pub mod plot;
 pub mod search;
 pub mod stage;
+pub mod valuables;
 pub mod wiretap;

@@ -1,12 +1,19 @@
 //! The hook API as an attacker would speak it: one request, one answer, no patience.
 
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
 use reqwest::StatusCode;
+use reqwest::header::HeaderValue;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::stage::{SESSION, Tenant, http_client};
 
 /// A client with an agent's token.
 pub struct Hooks {
+    heard: Mutex<Vec<u8>>,
     url: String,
     llm: String,
     token: String,
@@ -28,6 +35,7 @@ impl Hooks {
     /// When no HTTP client can be made.
     pub fn with_token(tenant: &Tenant, token: &str) -> anyhow::Result<Self> {
         Ok(Self {
+            heard: Mutex::default(),
             url: tenant.hook_url.clone(),
             llm: tenant.llm_url.clone(),
             token: token.to_owned(),
@@ -58,7 +66,7 @@ impl Hooks {
     /// When the daemon does not answer.
     pub async fn status(&self, call: &str, wait_ms: u64) -> anyhow::Result<(StatusCode, Value)> {
         let url = format!("{}/v1/calls/{SESSION}/{call}?wait_ms={wait_ms}", self.url);
-        answer(self.http.get(url).bearer_auth(&self.token).send().await?).await
+        self.answer(self.http.get(url).bearer_auth(&self.token).send().await?).await
     }
 
     /// Runs a permit.
@@ -92,7 +100,7 @@ impl Hooks {
         let body =
             json!({"model": super::stage::MODEL, "max_tokens": 64, "messages": [{"role": "user", "content": text}]});
         let request = self.http.post(format!("{}/v1/messages", self.llm)).header("x-api-key", &self.token);
-        answer(request.header("anthropic-version", "2023-06-01").json(&body).send().await?).await
+        self.answer(request.header("anthropic-version", "2023-06-01").json(&body).send().await?).await
     }
 
     /// Any request to the hook API.
@@ -100,12 +108,78 @@ impl Hooks {
     /// # Errors
     /// When the daemon does not answer.
     pub async fn post(&self, path: &str, body: &Value) -> anyhow::Result<(StatusCode, Value)> {
-        answer(self.http.post(format!("{}{path}", self.url)).bearer_auth(&self.token).json(body).send().await?).await
+        self.answer(self.http.post(format!("{}{path}", self.url)).bearer_auth(&self.token).json(body).send().await?)
+            .await
     }
-}
 
-async fn answer(response: reqwest::Response) -> anyhow::Result<(StatusCode, Value)> {
-    let status = response.status();
-    let text = response.text().await?;
-    Ok((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
+    /// One request to the LLM gateway: path and query, headers beside the token, body as it is.
+    ///
+    /// # Errors
+    /// When the daemon does not answer.
+    pub async fn ask_llm(
+        &self,
+        target: &str,
+        headers: &[(String, Vec<u8>)],
+        body: Vec<u8>,
+    ) -> anyhow::Result<(StatusCode, Value)> {
+        let mut request = self.http.post(format!("{}{target}", self.llm)).bearer_auth(&self.token);
+        request = request.header("content-type", "application/json");
+        for (name, value) in headers {
+            request = request.header(name.as_str(), HeaderValue::from_bytes(value)?);
+        }
+        self.answer(request.body(body).send().await?).await
+    }
+
+    /// Any GET of the hook API.
+    ///
+    /// # Errors
+    /// When the daemon does not answer.
+    pub async fn get(&self, path: &str) -> anyhow::Result<(StatusCode, Value)> {
+        self.answer(self.http.get(format!("{}{path}", self.url)).bearer_auth(&self.token).send().await?).await
+    }
+
+    /// Any bytes to the port of the LLM gateway; answers what came back until the connection closed or fell silent.
+    /// `{token}` in `head` becomes the token.
+    ///
+    /// # Errors
+    /// When there is no connection.
+    pub async fn raw_llm(&self, head: &str, body: &[u8]) -> anyhow::Result<Vec<u8>> {
+        let address = self.llm.trim_start_matches("http://");
+        let mut stream = tokio::net::TcpStream::connect(address).await?;
+        stream.write_all(head.replace("{token}", &self.token).as_bytes()).await?;
+        // A gateway that refuses the head may be gone before the body.
+        let _ = stream.write_all(body).await;
+        let mut said = Vec::new();
+        let _ = tokio::time::timeout(Duration::from_secs(3), stream.read_to_end(&mut said)).await;
+        self.hear(&said);
+        Ok(said)
+    }
+
+    /// Every byte that the daemon ever answered here: heads and bodies.
+    #[must_use]
+    pub fn heard(&self) -> Vec<u8> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn hear(&self, said: &[u8]) {
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.extend_from_slice(said);
+        heard.push(b'\n');
+    }
+
+    async fn answer(&self, response: reqwest::Response) -> anyhow::Result<(StatusCode, Value)> {
+        let status = response.status();
+        for (name, value) in response.headers() {
+            self.hear(&[name.as_str().as_bytes(), b": ", value.as_bytes()].concat());
+        }
+        // A body that breaks off was heard as far as it came.
+        let mut body = Vec::new();
+        let mut pieces = response.bytes_stream();
+        while let Some(Ok(piece)) = pieces.next().await {
+            body.extend_from_slice(&piece);
+        }
+        self.hear(&body);
+        let text = String::from_utf8_lossy(&body).into_owned();
+        Ok((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
+    }
 }

@@ -6,6 +6,7 @@ use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
 use super::business::{CALLS, SUBJECT};
+use super::capture;
 use super::people::{rows, wait};
 use super::search::{self, Leak};
 use super::stage::{AGENT, MODEL, Stage};
@@ -165,11 +166,11 @@ fn nothing_leaked(stage: &Stage) -> anyhow::Result<String> {
 /// When a file cannot be read.
 pub fn leaks(stage: &Stage) -> anyhow::Result<(usize, Vec<Leak>)> {
     let plants = stage.secrets.plants();
-    let note = stage.may_hold_secrets();
-    let (mut searched, mut leaks) = search::files(&plants, &stage.setting.folder, &|path: &Path| path == note)?;
+    let may = |path: &Path| stage.may_hold_secrets(path);
+    let (mut searched, mut leaks) = search::files(&plants, &stage.setting.folder, &may)?;
     let mut look = |place: String, bytes: &[u8]| {
         searched += 1;
-        leaks.extend(plants.iter().flat_map(|plant| plant.find(&place, bytes)));
+        leaks.extend(search::find(&plants, &place, bytes));
     };
     for (number, request) in stage.llm.requests().iter().enumerate() {
         look(format!("request {number} to the provider"), &request.searchable());
@@ -177,32 +178,8 @@ pub fn leaks(stage: &Stage) -> anyhow::Result<(usize, Vec<Leak>)> {
     for (number, request) in stage.newsletter.requests().iter().enumerate() {
         look(format!("request {number} to the newsletter service"), &request.searchable());
     }
-    for (name, tap) in &stage.taps {
-        look(format!("bytes sent on the {name}"), &without_injected_keys(stage, &tap.tape()));
+    for capture in capture::taps(stage) {
+        look(capture.place, &capture.bytes);
     }
     Ok((searched, leaks))
-}
-
-/// The key that was injected for a service may stand in its one credential header; it is cut out there and nowhere else.
-fn without_injected_keys(stage: &Stage, tape: &[u8]) -> Vec<u8> {
-    let mut clean = tape.to_vec();
-    for header in [
-        format!("authorization: Bearer {}", stage.secrets.newsletter),
-        format!("authorization: Bearer {}", stage.secrets.llm),
-        format!("x-api-key: {}", stage.secrets.llm),
-    ] {
-        let mut at = 0;
-        while let Some(found) =
-            memchr::memmem::find(&clean[at..].to_ascii_lowercase(), header.to_ascii_lowercase().as_bytes())
-        {
-            let start = at + found;
-            if clean[start..start + header.len()].ends_with(header.rsplit(' ').next().unwrap_or_default().as_bytes()) {
-                clean.drain(start..start + header.len());
-                at = start;
-            } else {
-                at = start + 1;
-            }
-        }
-    }
-    clean
 }

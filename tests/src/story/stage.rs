@@ -26,12 +26,17 @@ pub use tenant::Tenant;
 
 /// Names on the stage.
 pub const TENANT: &str = "bakery";
-/// The one agent.
+/// The agent at work.
 pub const AGENT: &str = "newsletter";
+/// Another agent of the same tenant, on the same workspace; it has nothing to do unless somebody speaks for it.
+pub const OTHER_AGENT: &str = "bookkeeping";
 /// The one session.
 pub const SESSION: &str = "morning";
 /// The model as the agent asks for it.
 pub const MODEL: &str = "assistant";
+
+/// The relay to which no secret is bound.
+pub const ELSEWHERE: &str = "elsewhere";
 
 /// The product's binaries.
 #[derive(Clone, Debug)]
@@ -112,13 +117,22 @@ pub struct Setting {
     pub provider: Option<RealProvider>,
     /// Keep what leaves the daemon's sockets.
     pub tapped: bool,
+    /// Keep one value of every kind in the vault beside the three.
+    pub treasure: bool,
 }
 
 impl Setting {
     /// The simulated model, nothing killed, nothing kept.
     #[must_use]
     pub fn plain(folder: &Path) -> Self {
-        Self { folder: folder.to_path_buf(), dialect: Dialect::Anthropic, kill: None, provider: None, tapped: false }
+        Self {
+            folder: folder.to_path_buf(),
+            dialect: Dialect::Anthropic,
+            kill: None,
+            provider: None,
+            tapped: false,
+            treasure: false,
+        }
     }
 }
 
@@ -169,10 +183,16 @@ impl Opening {
     /// When any step fails; the text names the step.
     pub async fn complete(self, tell: &(dyn Fn(&str) + Sync)) -> anyhow::Result<Stage> {
         let Self { hub, setting, binaries } = self;
-        let secrets = Secrets::draw(&SystemChance::new(), setting.provider.as_ref().map(|p| p.key.clone()));
+        let chance = SystemChance::new();
+        let secrets = Secrets::draw(&chance, setting.provider.as_ref().map(|p| p.key.clone()));
+        let secrets = if setting.treasure { secrets.and_more(&chance) } else { secrets };
         let newsletter = NewsletterSimulator::start(&secrets.newsletter).await?;
         let mut taps = Vec::new();
         let newsletter_address = tapped(&setting, "newsletter service", newsletter.address(), &mut taps).await?;
+        if setting.tapped {
+            // Another port of the same machine is another host to every binding.
+            taps.push((ELSEWHERE, Wiretap::plain(newsletter.address()).await?));
+        }
         let llm = simulated_model(&secrets, newsletter_address).await?;
         let llm_address = tapped(&setting, "provider", llm.address(), &mut taps).await?;
         let person = Person::new(hub.url.clone(), hub.api_token().await?)?;
@@ -206,7 +226,7 @@ impl Stage {
         match ready.await {
             Ok(()) => Ok(()),
             Err(error) => {
-                let log = fs::read_to_string(self.setting.folder.join("tenant.log")).unwrap_or_default();
+                let log = fs::read_to_string(self.log()).unwrap_or_default();
                 Err(error.context(format!("it is {}; its log says:\n{log}", self.tenant_view().await?)))
             }
         }
@@ -257,11 +277,18 @@ impl Stage {
         self.setting.folder.join("transcript.jsonl")
     }
 
-    /// Every file on the stage that may hold a secret: the note in which somebody left the password, nothing else. The
-    /// vault is encrypted, so it is searched too.
+    /// Whether a file on the stage may hold a secret: the note in which somebody left the password, and, where there is
+    /// treasure, what else is planted in the workspace. The vault is encrypted, so it is searched too.
     #[must_use]
-    pub fn may_hold_secrets(&self) -> PathBuf {
-        self.tenant.workspace().join("notes/november.md")
+    pub fn may_hold_secrets(&self, file: &Path) -> bool {
+        let workspace = self.tenant.workspace();
+        if self.setting.treasure { file.starts_with(workspace) } else { file == workspace.join("notes/november.md") }
+    }
+
+    /// What the daemon and its commands wrote to standard output and standard error.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.setting.folder.join("tenant.log")
     }
 
     /// Ends everything.

@@ -18,11 +18,30 @@ pub type ClientConfig = dyn Fn() -> anyhow::Result<Arc<rustls::ClientConfig>> + 
 /// One relay and what passed through it.
 pub struct Wiretap {
     address: SocketAddr,
-    upward: Tape,
+    upward: Tapes,
     task: JoinHandle<()>,
 }
 
-type Tape = Arc<Mutex<Vec<u8>>>;
+/// What was said on each connection, in the order of their beginnings.
+type Tapes = Arc<Mutex<Vec<Vec<u8>>>>;
+
+/// The place of one connection's words.
+struct Tape {
+    all: Tapes,
+    number: usize,
+}
+
+impl Tape {
+    fn begin(all: &Tapes) -> Self {
+        let mut tapes = all.lock().unwrap_or_else(PoisonError::into_inner);
+        tapes.push(Vec::new());
+        Self { all: Arc::clone(all), number: tapes.len() - 1 }
+    }
+
+    fn keep(&self, bytes: &[u8]) {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)[self.number].extend_from_slice(bytes);
+    }
+}
 
 impl Wiretap {
     /// Relays plain TCP to `upstream`.
@@ -66,12 +85,12 @@ impl Wiretap {
     {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
-        let upward = Tape::default();
-        let tape = Arc::clone(&upward);
+        let upward = Tapes::default();
+        let tapes = Arc::clone(&upward);
         let task = tokio::spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                connections.spawn(serve(stream, Arc::clone(&tape)));
+                connections.spawn(serve(stream, Tape::begin(&tapes)));
             }
         });
         Ok(Self { address, upward, task })
@@ -83,9 +102,9 @@ impl Wiretap {
         self.address
     }
 
-    /// Everything that left the daemon here, so far.
+    /// Everything that left the daemon here, so far, connection by connection. One that is known keeps its place.
     #[must_use]
-    pub fn tape(&self) -> Vec<u8> {
+    pub fn tapes(&self) -> Vec<Vec<u8>> {
         self.upward.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -110,7 +129,7 @@ async fn relay(
             if n == 0 {
                 return to_write.shutdown().await;
             }
-            tape.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&buffer[..n]);
+            tape.keep(&buffer[..n]);
             to_write.write_all(&buffer[..n]).await?;
         }
     };

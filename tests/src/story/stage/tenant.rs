@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use super::{AGENT, Hub, MODEL, Service, Services, Setting, Start, command, free_port};
+use super::{AGENT, Hub, MODEL, OTHER_AGENT, Service, Services, Setting, Start, command, free_port};
 use crate::story::business::{self, Secrets};
 use crate::story::wiretap::Wiretap;
 
@@ -22,6 +22,8 @@ pub struct Tenant {
     pub llm_url: String,
     /// The agent's local token.
     pub agent_token: String,
+    /// That of the other agent.
+    pub other_token: String,
     folder: PathBuf,
     program: PathBuf,
 }
@@ -56,7 +58,8 @@ impl Tenant {
         };
         run(&["enrol"], &hub.enrolment_token().await?).await.context("enrol")?;
         run(&["vault", "init"], "").await.context("vault init")?;
-        for (name, value, bindings) in secrets.entries(&services.llm_host, &services.newsletter.to_string()) {
+        let bindings = secrets.bindings(&services.llm_host, &services.newsletter.to_string());
+        for ((name, value), bindings) in secrets.all().zip(bindings) {
             let mut arguments = vec!["vault", "set", name];
             for binding in &bindings {
                 arguments.extend(["--to", binding]);
@@ -64,6 +67,7 @@ impl Tenant {
             run(&arguments, value).await.with_context(|| format!("vault set {name}"))?;
         }
         let agent_token = run(&["hook", "token", AGENT], "").await?.trim().to_owned();
+        let other_token = run(&["hook", "token", OTHER_AGENT], "").await?.trim().to_owned();
         let mut environment = Vec::new();
         if let Some(kill) = setting.kill.filter(|k| !k.at_hub()) {
             environment.push(kill.environment(&setting.folder));
@@ -81,6 +85,7 @@ impl Tenant {
             hook_url: format!("http://127.0.0.1:{hooks}"),
             llm_url: format!("http://127.0.0.1:{llm}"),
             agent_token,
+            other_token,
             folder,
             program: program.to_path_buf(),
         })
@@ -91,10 +96,18 @@ impl Tenant {
     /// # Errors
     /// When it ends with an error.
     pub async fn cli(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        self.cli_told(arguments, "").await
+    }
+
+    /// The same with `input` on its standard input.
+    ///
+    /// # Errors
+    /// When it ends with an error.
+    pub async fn cli_told(&self, arguments: &[&str], input: &str) -> anyhow::Result<String> {
         let config = self.folder.join("agent.toml").display().to_string();
         let mut all = vec!["--config", config.as_str()];
         all.extend_from_slice(arguments);
-        command(&self.program, &all, "").await
+        command(&self.program, &all, input).await
     }
 
     /// The agent's folder.
@@ -120,6 +133,13 @@ impl Tenant {
 name = "{AGENT}"
 level = "trusted"
 tools = ["list_files", "read_file", "write_file", "http_request", "shell"]
+models = ["{MODEL}"]
+workspace = "{workspace}"
+
+[[agents]]
+name = "{OTHER_AGENT}"
+level = "trusted"
+tools = ["list_files", "read_file", "shell"]
 models = ["{MODEL}"]
 workspace = "{workspace}"
 
