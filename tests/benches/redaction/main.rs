@@ -196,25 +196,33 @@ fn row(input: &Input, pair: &Pair, options: &Options) -> Value {
     })
 }
 
-/// What the vault costs alone and what the rules cost alone.
+/// What the vault costs alone, beside an automaton of its values alone, and what the rules cost alone.
 fn parts(inputs: &[Input], options: &Options) -> Value {
     let (values, none) = (vault::secrets(USUAL), RuleSet::none());
     let (vault, rules, neither) = (engine(&values, &none), engine(&[], &RuleSet::builtin()), engine(&[], &none));
+    let floor = Floor::new(&values, &[]);
     if !options.json {
-        println!("\nMB/s of the parts     {USUAL} secrets, no rules   rules only    neither");
+        println!("\nMB/s of the parts   {USUAL} secrets, no rules   floor, values only   rules only    neither");
     }
     let rows = inputs.iter().map(|input| {
         let times = side_by_side(
             options.rounds,
-            [&mut || _ = black_box(redact(&vault, input)), &mut || _ = black_box(redact(&rules, input)), &mut || {
-                _ = black_box(redact(&neither, input))
-            }],
+            [
+                &mut || _ = black_box(redact(&vault, input)),
+                &mut || input.texts.iter().for_each(|text| _ = black_box(floor.count(text))),
+                &mut || _ = black_box(redact(&rules, input)),
+                &mut || _ = black_box(redact(&neither, input)),
+            ],
         );
-        let [vault, rules, neither] = times.map(|times| times.speed(input.bytes()));
+        let [vault, floor, rules, neither] = times.map(|times| times.speed(input.bytes()));
         if !options.json {
-            println!("{:<28} {vault} {rules} {neither}", input.name);
+            println!("{:<29} {vault} {floor:>20} {rules} {neither}", input.name);
         }
-        (input.name.to_owned(), json!({"vault": vault.json(), "rules": rules.json(), "neither": neither.json()}))
+        let row = json!({
+            "vault": vault.json(), "floor": floor.json(), "ratio": vault.median / floor.median,
+            "rules": rules.json(), "neither": neither.json(),
+        });
+        (input.name.to_owned(), row)
     });
     Value::Object(rows.collect())
 }
