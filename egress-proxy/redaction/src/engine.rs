@@ -7,18 +7,20 @@ use std::sync::Arc;
 use ring::hmac;
 
 use crate::anchors::Anchors;
-use crate::forms::Needles;
 use crate::hits::{self, Hit, What};
+use crate::index::{Beside, Index, Keys, Needles, keywords};
 use crate::json::{self, Unscannable};
 use crate::patterns::PatternScan;
 use crate::rules::RuleSet;
+use crate::search::{Progress, VaultScan};
 use crate::searchable::{MAX_BYTES, MIN_BESIDE, Unsearchable, searchable};
 use crate::sse::Events;
 use crate::stream::Stream;
-use crate::views::{Index, VaultScan};
 
-/// All values together, in bytes: some 40 MiB of index.
-const MAX_TOTAL: usize = 1024 * 1024;
+/// All values together, in bytes.
+const MAX_TOTAL: usize = 4 * 1024 * 1024;
+/// Parts of all values in all their readings; a value of up to 512 bytes has three to six. Bounds the index to some 100 MiB.
+const MAX_PARTS: usize = 1 << 17;
 
 /// One value to look for.
 #[derive(Clone, Copy)]
@@ -53,10 +55,6 @@ impl Secret<'_> {
         };
         checked.map_err(|why| BuildError::Unsearchable { name: self.name.to_owned(), why })
     }
-}
-
-fn keywords(beside: &str) -> impl Iterator<Item = &str> {
-    beside.split(',').map(str::trim).filter(|word| word.len() >= MIN_BESIDE)
 }
 
 impl fmt::Debug for Secret<'_> {
@@ -140,20 +138,25 @@ impl Engine {
         rules: &RuleSet,
         tag_key: [u8; 32],
     ) -> Result<Self, BuildError> {
+        let tag = hmac::Key::new(hmac::HMAC_SHA256, &tag_key);
         let mut names = Vec::new();
-        let mut needles = Needles::default();
+        let (mut needles, mut beside) = (Needles::default(), Vec::new());
         let mut total = 0;
         for (owner, secret) in (0..).zip(secrets) {
             secret.check()?;
             total += secret.value.len();
-            if total > MAX_TOTAL {
+            names.push(secret.name.to_owned());
+            match secret.beside {
+                Some(words) => beside.push((secret.value, owner, words)),
+                None => needles.add(secret.value, owner),
+            }
+            if total > MAX_TOTAL || needles.parts > MAX_PARTS || names.len() > MAX_PARTS {
                 return Err(BuildError::TooMany);
             }
-            names.push(secret.name.to_owned());
-            needles.add(secret.value, owner);
         }
-        let tag = hmac::Key::new(hmac::HMAC_SHA256, &tag_key);
-        Ok(Self { parts: Arc::new(Parts { names, index: Index::new(needles), anchors: Anchors::new(rules), tag }) })
+        let keys = Keys::new(hmac::sign(&tag, b"windows").as_ref());
+        let index = Index::new(needles, Beside::new(keys, &beside), keys);
+        Ok(Self { parts: Arc::new(Parts { names, index, anchors: Anchors::new(rules), tag }) })
     }
 
     /// Redacts one whole text.
@@ -247,20 +250,20 @@ impl fmt::Debug for Engine {
 /// Both searches over one text.
 pub(crate) struct Scan {
     vault: VaultScan,
+    progress: Progress,
     patterns: PatternScan,
 }
 
 impl Scan {
-    pub(crate) fn new(engine: &Engine) -> Self {
-        Self { vault: VaultScan::new(&engine.parts.index), patterns: PatternScan::new() }
+    pub(crate) fn new(_: &Engine) -> Self {
+        Self { vault: VaultScan::default(), progress: Progress::default(), patterns: PatternScan::new() }
     }
 
     /// Everything in one whole text, in order and disjoint.
     pub(crate) fn whole(&mut self, engine: &Engine, text: &[u8]) -> Vec<Hit> {
-        let mut found = Vec::new();
+        let mut found = self.vault_values(engine, text);
         self.patterns.reset();
         self.patterns.push(&engine.parts.anchors, text, 0, true, &mut found);
-        found.extend(self.vault_values(engine, text));
         Events::whole(engine, text, &mut found);
         hits::merge(&mut found);
         found
@@ -269,27 +272,24 @@ impl Scan {
     /// Vault values in one whole text, neither in order nor disjoint.
     pub(crate) fn vault_values(&mut self, engine: &Engine, text: &[u8]) -> Vec<Hit> {
         let mut found = Vec::new();
-        self.vault.reset();
-        self.vault.push(&engine.parts.index, text, &mut found);
-        self.vault.finish(&engine.parts.index, &mut found);
+        self.vault.whole(&engine.parts.index, text, &mut found);
         found
     }
 
-    /// Takes the newest `fresh` bytes of `text`, which begins at offset `base`.
-    pub(crate) fn push(&mut self, engine: &Engine, text: &[u8], base: usize, fresh: usize, found: &mut Vec<Hit>) {
-        self.vault.push(&engine.parts.index, &text[text.len() - fresh..], found);
-        self.patterns.push(&engine.parts.anchors, text, base, false, found);
-    }
-
-    /// The text has ended.
-    pub(crate) fn finish(&mut self, engine: &Engine, text: &[u8], base: usize, found: &mut Vec<Hit>) {
-        self.vault.finish(&engine.parts.index, found);
-        self.patterns.push(&engine.parts.anchors, text, base, true, found);
+    /// Searches on: `text` is all that is known from offset `base` on, with what earlier calls have seen.
+    pub(crate) fn push(&mut self, engine: &Engine, text: &[u8], base: usize, ended: bool, found: &mut Vec<Hit>) {
+        self.progress.push(&mut self.vault, &engine.parts.index, text, base, ended, found);
+        self.patterns.push(&engine.parts.anchors, text, base, ended, found);
     }
 
     /// The first byte that can still be part of a match to come.
     pub(crate) fn live(&self, engine: &Engine) -> usize {
-        self.vault.live(&engine.parts.index).min(self.patterns.live(&engine.parts.anchors))
+        self.progress.live().min(self.patterns.live(&engine.parts.anchors))
+    }
+
+    /// The first byte that the next call of [`Scan::push`] must still know.
+    pub(crate) fn keep(&self) -> usize {
+        self.progress.keep()
     }
 }
 

@@ -1,135 +1,220 @@
-//! The needles of one value: every form that no view of the text undoes.
+//! The forms a value takes that no view of the text undoes, computed character by character: no form is ever stored.
 //!
-//! Escapes, hex and separators are undone by [`crate::views`], so that they need no needles. Left are encodings that mix
-//! neighbouring bytes (base64) or widen them (UTF-16), and what a view would make of the value itself.
+//! A form is a code over the value, or a code over a code: base64 of hex. Each code knows its length and any of its
+//! characters, and leaves out those that neighbours of the value would change: the first and last of base64.
 
-use data_encoding::BASE64_NOPAD;
-use zeroize::Zeroize as _;
+use std::ops::Range;
 
-use crate::unescape;
-
-/// Longer needles are cut into pieces; the pieces of one value merge again in the output. Bounds what a stream holds back.
-const LONGEST: usize = 512;
-/// A base64 core of fewer letters and digits could be a word.
-const CORE_MIN: usize = 9;
-/// A value reduced to fewer letters and digits could be ordinary text.
-const BARE_MIN: usize = 10;
-/// A value of digits alone is a number until it is this long.
-const NUMBER_MIN: usize = 16;
-/// A line of a value with several lines is looked for by itself from this length.
-const LINE_MIN: usize = 16;
-
-/// Needles of all values, by the view they are searched in.
-#[derive(Default)]
-pub(crate) struct Needles {
-    /// For bytes as they are, unescaped, or decoded from hex.
-    pub(crate) exact: Vec<(Vec<u8>, u32)>,
-    /// For text without anything but letters and digits.
-    pub(crate) bare: Vec<(Vec<u8>, u32)>,
+/// One way of writing bytes as characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Code {
+    Plain,
+    Reversed,
+    Rot13,
+    LowerHex,
+    UpperHex,
+    /// `0x61`; what stands between the bytes is left out.
+    PrefixedHex,
+    /// Three digits.
+    Octal,
+    /// One to three digits; blanks in place of the others.
+    Decimal,
+    /// RFC 2045 quoted-printable without its line ends.
+    Quoted,
+    /// RFC 4648, after so many bytes of something else.
+    Base32(u8),
+    /// RFC 4648, after so many bytes of something else.
+    Base64(u8),
+    /// The alphabet for URLs and file names.
+    Base64Url(u8),
 }
 
-impl Needles {
-    /// Adds all forms of one value.
-    pub(crate) fn add(&mut self, value: &str, owner: u32) {
-        let mut text = value.as_bytes().to_vec();
-        for _ in 0..3 {
-            self.exact(&text, owner);
-            self.bare_value(&text, owner);
-            let next = unescape::once(&text);
-            if next == text || next.len() < crate::searchable::MIN_BYTES {
-                break;
-            }
-            text.zeroize();
-            text = next;
-        }
-        text.zeroize();
-        if value.trim_end().contains('\n') {
-            for line in value.lines().map(str::trim).filter(|l| l.len() >= LINE_MIN && !l.starts_with("-----")) {
-                self.exact(line.as_bytes(), owner);
-            }
-        }
-        let little: Vec<u8> = value.encode_utf16().flat_map(u16::to_le_bytes).collect();
-        let big: Vec<u8> = value.encode_utf16().flat_map(u16::to_be_bytes).collect();
-        self.exact(&little, owner);
-        self.exact(&big, owner);
-        self.base64(value.as_bytes(), owner);
-        // PowerShell's encoded commands.
-        self.base64(&little, owner);
-        for mut bytes in [little, big] {
-            bytes.zeroize();
-        }
+/// A code over a code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Form {
+    pub(crate) outer: Code,
+    pub(crate) inner: Code,
+}
+
+impl Form {
+    pub(crate) const PLAIN: Self = Self { outer: Code::Plain, inner: Code::Plain };
+
+    pub(crate) const fn of(outer: Code) -> Self {
+        Self { outer, inner: Code::Plain }
     }
 
-    fn exact(&mut self, needle: &[u8], owner: u32) {
-        self.exact.extend(pieces(needle).map(|piece| (piece.to_vec(), owner)));
+    /// Characters of a value of `bytes` bytes.
+    pub(crate) fn len(self, bytes: usize) -> usize {
+        self.outer.len(self.inner.len(bytes))
     }
 
-    fn bare_value(&mut self, value: &[u8], owner: u32) {
-        let mut bare = bare(value);
-        let number = bare.iter().all(u8::is_ascii_digit);
-        if bare.len() >= if number { NUMBER_MIN } else { BARE_MIN } {
-            self.bare.extend(pieces(&bare).map(|piece| (piece.to_vec(), owner)));
+    /// The character `at`.
+    #[inline]
+    pub(crate) fn at(self, value: &[u8], at: usize) -> u8 {
+        if self.inner == Code::Plain {
+            return self.outer.at(value.len(), |n| value[n], at);
         }
-        bare.zeroize();
+        let inner = self.inner;
+        self.outer.at(inner.len(value.len()), |n| inner.at(value.len(), |n| value[n], n), at)
     }
 
-    /// The characters of base64 that depend on the value alone, for each place it can have in a group of three bytes.
-    /// Without `+`, `/`, `-` and `_` both alphabets are one.
-    fn base64(&mut self, value: &[u8], owner: u32) {
-        for before in 0..3 {
-            let mut shifted = vec![0; before];
-            shifted.extend_from_slice(value);
-            let mut text = BASE64_NOPAD.encode(&shifted);
-            let stable = (before * 8).div_ceil(6)..(shifted.len() * 8) / 6;
-            let core = bare(&text.as_bytes()[stable]);
-            if core.len() >= CORE_MIN {
-                self.bare.extend(pieces(&core).map(|piece| (piece.to_vec(), owner)));
-            }
-            shifted.zeroize();
-            text.zeroize();
-        }
+    /// The characters of a part of the value of `bytes` bytes. Parts that meet give ranges that meet.
+    pub(crate) fn range(self, bytes: usize, part: Range<usize>) -> Range<usize> {
+        self.outer.range(self.inner.len(bytes), self.inner.range(bytes, part))
     }
 }
 
-/// Whether the bare view keeps a byte.
-pub(crate) const fn is_bare(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte >= 0x80
+impl Code {
+    fn len(self, bytes: usize) -> usize {
+        match self {
+            Self::Plain | Self::Reversed | Self::Rot13 => bytes,
+            Self::LowerHex | Self::UpperHex | Self::Quoted => bytes * 2,
+            Self::Octal | Self::Decimal => bytes * 3,
+            Self::PrefixedHex => bytes * 4,
+            Self::Base32(before) => stable(bytes, before, 5).len(),
+            Self::Base64(before) | Self::Base64Url(before) => stable(bytes, before, 6).len(),
+        }
+    }
+
+    #[inline(always)]
+    fn at(self, bytes: usize, value: impl Fn(usize) -> u8, at: usize) -> u8 {
+        const LOWER: &[u8; 16] = b"0123456789abcdef";
+        const UPPER: &[u8; 16] = b"0123456789ABCDEF";
+        let digit = |table: &[u8; 16], byte: u8, low: bool| table[usize::from(if low { byte & 15 } else { byte >> 4 })];
+        match self {
+            Self::Plain => value(at),
+            Self::Reversed => value(bytes - 1 - at),
+            Self::Rot13 => match value(at) {
+                b @ (b'a'..=b'm' | b'A'..=b'M') => b + 13,
+                b @ (b'n'..=b'z' | b'N'..=b'Z') => b - 13,
+                b => b,
+            },
+            Self::LowerHex => digit(LOWER, value(at / 2), at % 2 == 1),
+            Self::UpperHex => digit(UPPER, value(at / 2), at % 2 == 1),
+            Self::PrefixedHex => match at % 4 {
+                0 => b'0',
+                1 => b'x',
+                n => digit(LOWER, value(at / 4), n == 3),
+            },
+            Self::Octal => b'0' + ((value(at / 3) >> (6 - 3 * (at % 3))) & 7),
+            Self::Decimal => match (value(at / 3), at % 3) {
+                (..100, 0) | (..10, 1) => b' ',
+                (byte, 0) => b'0' + byte / 100,
+                (byte, 1) => b'0' + byte / 10 % 10,
+                (byte, _) => b'0' + byte % 10,
+            },
+            Self::Quoted => match value(at / 2) {
+                byte if !is_quoted(byte) => [byte, b' '][at % 2],
+                byte => digit(UPPER, byte, at % 2 == 1),
+            },
+            Self::Base32(before) => b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[bits(bytes, value, before, 5, at)],
+            Self::Base64(before) | Self::Base64Url(before) => match bits(bytes, value, before, 6, at) {
+                62 if self == Self::Base64(before) => b'+',
+                63 if self == Self::Base64(before) => b'/',
+                n => b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"[n],
+            },
+        }
+    }
+
+    fn range(self, bytes: usize, part: Range<usize>) -> Range<usize> {
+        let by = |n: usize| part.start * n..part.end * n;
+        match self {
+            Self::Plain | Self::Rot13 => part,
+            Self::Reversed => bytes - part.end..bytes - part.start,
+            Self::LowerHex | Self::UpperHex | Self::Quoted => by(2),
+            Self::Octal | Self::Decimal => by(3),
+            Self::PrefixedHex => by(4),
+            Self::Base32(before) => stable_part(bytes, before, 5, part),
+            Self::Base64(before) | Self::Base64Url(before) => stable_part(bytes, before, 6, part),
+        }
+    }
 }
 
-fn bare(text: &[u8]) -> Vec<u8> {
-    text.iter().copied().filter(|&b| is_bare(b)).collect()
+/// Whether quoted-printable writes a byte as two digits.
+pub(crate) fn is_quoted(byte: u8) -> bool {
+    byte == b'=' || byte >= 0x7f || (byte < b' ' && !matches!(byte, b'\n' | b'\r' | b'\t'))
 }
 
-fn pieces(needle: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let count = if needle.len() <= LONGEST { 1 } else { needle.len().div_ceil(LONGEST / 2) };
-    // Nearly equal pieces: a short last one would match ordinary text.
-    (0..count).map(move |n| &needle[needle.len() * n / count..needle.len() * (n + 1) / count])
+/// Characters of `width` bits that depend on the value alone.
+fn stable(bytes: usize, before: u8, width: usize) -> Range<usize> {
+    let before = usize::from(before);
+    let first = (before * 8).div_ceil(width);
+    first..((before + bytes) * 8 / width).max(first)
+}
+
+fn stable_part(bytes: usize, before: u8, width: usize, part: Range<usize>) -> Range<usize> {
+    let all = stable(bytes, before, width);
+    let place = |at: usize| match at {
+        0 => 0,
+        at if at == bytes => all.len(),
+        at => ((usize::from(before) + at) * 8 / width).clamp(all.start, all.end) - all.start,
+    };
+    place(part.start)..place(part.end)
+}
+
+/// The bits of the stable character `at`.
+#[inline(always)]
+fn bits(bytes: usize, value: impl Fn(usize) -> u8, before: u8, width: usize, at: usize) -> usize {
+    let before = usize::from(before);
+    let bit = ((before * 8).div_ceil(width) + at) * width;
+    let first = bit / 8 - before;
+    let two = u16::from(value(first)) << 8 | if first + 1 < bytes { u16::from(value(first + 1)) } else { 0 };
+    usize::from(two >> (16 - width - bit % 8)) & ((1 << width) - 1)
 }
 
 #[cfg(test)]
 mod tests {
+    use data_encoding::{BASE32_NOPAD, BASE64_NOPAD, BASE64URL_NOPAD, HEXLOWER, HEXUPPER};
+
     use super::*;
 
+    const VALUE: &[u8] = b"h\xc3\xbcnter2=\xff>-?\x00";
+
+    fn text(form: Form, value: &[u8]) -> String {
+        let chars = (0..form.len(value.len())).map(|at| char::from(form.at(value, at)));
+        chars.collect()
+    }
+
     #[test]
-    fn pieces_are_whole_and_never_short() {
-        for len in [1, 512, 513, 700, 5000] {
-            let needle: Vec<u8> = (0..len).map(|n| (n % 251) as u8).collect();
-            let all: Vec<&[u8]> = pieces(&needle).collect();
-            assert_eq!(all.concat(), needle);
-            assert!(all.iter().all(|p| p.len() <= LONGEST && (len < 512 || p.len() > 128)), "{len}");
+    fn whole_forms_are_what_encoders_write() {
+        let of = |code| text(Form::of(code), VALUE);
+        let each = |f: &dyn Fn(u8) -> String| VALUE.iter().map(|b| f(*b)).collect::<String>();
+        assert_eq!(of(Code::LowerHex), HEXLOWER.encode(VALUE));
+        assert_eq!(of(Code::UpperHex), HEXUPPER.encode(VALUE));
+        assert_eq!(of(Code::PrefixedHex), each(&|b| format!("0x{b:02x}")));
+        assert_eq!(of(Code::Octal), each(&|b| format!("{b:03o}")));
+        assert_eq!(of(Code::Decimal), each(&|b| format!("{b:3}")));
+        assert_eq!(text(Form::of(Code::Rot13), b"Hello-9"), "Uryyb-9");
+        assert_eq!(text(Form::of(Code::Reversed), b"Hello-9"), "9-olleH");
+        assert_eq!(of(Code::Quoted).replace(' ', ""), "hC3BCnter23DFF>-?00");
+        let twice = Form { outer: Code::Base64(0), inner: Code::LowerHex };
+        let hex = BASE64_NOPAD.encode(HEXLOWER.encode(VALUE).as_bytes());
+        assert!(hex.starts_with(&text(twice, VALUE)));
+    }
+
+    #[test]
+    fn stable_characters_are_in_every_encoding() {
+        for (before, after) in [("", ""), ("a", "b"), ("ab", ""), ("abc", "xyz"), ("abcd", "\0"), ("abcdefgh", "q")] {
+            let framed = [before.as_bytes(), VALUE, after.as_bytes()].concat();
+            let holds = |text: &str, code: fn(u8) -> Code, group: usize, len: usize| {
+                let form = Form::of(code((before.len() % group) as u8));
+                let core = self::text(form, VALUE);
+                assert!(core.len() >= len && text.contains(&core), "{form:?} {core} {text}");
+            };
+            holds(&BASE64_NOPAD.encode(&framed), Code::Base64, 3, 17);
+            holds(&BASE64URL_NOPAD.encode(&framed), Code::Base64Url, 3, 17);
+            holds(&BASE32_NOPAD.encode(&framed), Code::Base32, 5, 20);
         }
     }
 
     #[test]
-    fn base64_cores_are_in_every_encoding() {
-        let mut needles = Needles::default();
-        needles.base64(b"hunter2-hunter", 0);
-        for (before, after) in [("", ""), ("a", "b"), ("ab", ""), ("abc", "xyz"), ("abcd", "")] {
-            let text = BASE64_NOPAD.encode(format!("{before}hunter2-hunter{after}").as_bytes());
-            assert!(
-                needles.bare.iter().any(|(core, _)| text.contains(std::str::from_utf8(core).unwrap())),
-                "{before} {after}"
-            );
+    fn parts_that_meet_have_characters_that_meet() {
+        let codes = [Code::Plain, Code::Quoted, Code::Decimal, Code::PrefixedHex, Code::Base32(3), Code::Base64(2)];
+        for (outer, inner) in codes.iter().flat_map(|outer| codes.iter().map(move |inner| (*outer, *inner))) {
+            let form = Form { outer, inner };
+            let (first, second) = (form.range(40, 0..17), form.range(40, 17..40));
+            assert_eq!((first.start, first.end, second.end), (0, second.start, form.len(40)), "{form:?}");
         }
+        assert_eq!(Form::of(Code::Reversed).range(40, 0..17), 23..40);
     }
 }

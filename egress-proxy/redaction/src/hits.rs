@@ -21,6 +21,13 @@ pub(crate) struct Hit {
     pub(crate) what: What,
 }
 
+impl Hit {
+    /// The same hit in a text that begins `by` bytes earlier.
+    pub(crate) fn shifted(self, by: usize) -> Self {
+        Self { start: self.start + by, end: self.end + by, what: self.what }
+    }
+}
+
 /// Joins hits that overlap; replacing them one after the other would leave rests. The result is in order and disjoint and
 /// depends on the set of hits only.
 ///

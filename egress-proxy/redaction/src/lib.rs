@@ -7,17 +7,16 @@
 //! * **Never hears of**: HTTP, vault files, clocks, providers.
 
 mod anchors;
-mod automaton;
 mod cursor;
 mod engine;
 mod forms;
-mod hex;
 mod hits;
+mod index;
 mod json;
 mod patterns;
 mod rarity;
-mod ring;
 mod rules;
+mod search;
 mod searchable;
 mod shared;
 mod sse;

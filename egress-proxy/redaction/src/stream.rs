@@ -51,11 +51,11 @@ impl Stream {
     /// As [`Stream::push`], into a buffer of the caller.
     pub fn push_into(&mut self, piece: &[u8], out: &mut Vec<u8>) {
         self.text.extend_from_slice(piece);
-        self.scan.push(&self.engine, &self.text, self.base, piece.len(), &mut self.hits);
+        self.scan.push(&self.engine, &self.text, self.base, false, &mut self.hits);
         self.events.push(&self.engine, &self.text, self.base, false, &mut self.hits);
         let live = self.scan.live(&self.engine).min(self.events.live(self.base + self.text.len()));
         self.give_out(live, out);
-        let keep = self.splice.done().saturating_sub(BEHIND).saturating_sub(self.base);
+        let keep = self.splice.done().saturating_sub(BEHIND).min(self.scan.keep()).saturating_sub(self.base);
         if keep > SLACK {
             self.text.drain(..keep);
             self.base += keep;
@@ -73,7 +73,7 @@ impl Stream {
     /// As [`Stream::finish`], into a buffer of the caller, who can still take the last findings. Nothing may be pushed
     /// after it.
     pub fn finish_into(&mut self, out: &mut Vec<u8>) {
-        self.scan.finish(&self.engine, &self.text, self.base, &mut self.hits);
+        self.scan.push(&self.engine, &self.text, self.base, true, &mut self.hits);
         self.events.push(&self.engine, &self.text, self.base, true, &mut self.hits);
         let end = self.base + self.text.len();
         self.give_out(end, out);

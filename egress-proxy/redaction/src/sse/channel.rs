@@ -80,7 +80,7 @@ impl Channel {
         copy.pieces = pieces.collect();
         copy.text = self.text.clone();
         copy.fed = self.fed;
-        copy.scan.push(engine, &copy.text, 0, copy.text.len(), &mut copy.hits);
+        copy.scan.push(engine, &copy.text, 0, false, &mut copy.hits);
         copy
     }
 
@@ -111,14 +111,14 @@ impl Channel {
         let line = source.line.start;
         self.pieces.push_back(Piece { start, end: start + fresh, raw: line + token.start..line + token.end, line });
         self.fed = fed;
-        self.scan.push(engine, &self.text, self.base, fresh, &mut self.hits);
+        self.scan.push(engine, &self.text, self.base, false, &mut self.hits);
         let live = self.scan.live(engine);
         self.settle(engine, source, live, floor, found);
     }
 
     /// The text has ended.
     pub(super) fn finish(&mut self, engine: &Engine, source: &Source<'_>, floor: usize, found: &mut Vec<Hit>) {
-        self.scan.finish(engine, &self.text, self.base, &mut self.hits);
+        self.scan.push(engine, &self.text, self.base, true, &mut self.hits);
         self.settle(engine, source, self.base + self.text.len(), floor, found);
     }
 
@@ -136,8 +136,8 @@ impl Channel {
             self.pieces.pop_front();
         }
         // Pieces are kept whole: the way back to the input begins at their first byte.
-        let needed =
-            self.pieces.front().map_or(self.settled, |piece| piece.start).min(self.settled.saturating_sub(BEHIND));
+        let needed = self.pieces.front().map_or(self.settled, |piece| piece.start);
+        let needed = needed.min(self.settled.saturating_sub(BEHIND)).min(self.scan.keep());
         let keep = needed.saturating_sub(self.base);
         if keep > BEHIND {
             self.text.drain(..keep);

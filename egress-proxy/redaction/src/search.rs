@@ -1,0 +1,300 @@
+//! Searching for vault values: a pure function of a stretch of text, whole texts and streams being such stretches in a row.
+
+mod ends;
+mod verify;
+
+use std::ops::Range;
+
+use crate::hits::{Hit, What};
+use crate::index::{BARE_STEP, BARE_WINDOW, Beginning, EXACT_STEP, EXACT_WINDOW, Index, window};
+use crate::views::Layers;
+use crate::views::dump::{Dump, LINE};
+use crate::views::letters::Letters;
+use verify::Outcome;
+
+/// Bytes of the text that are looked at at once, so that all views stay in the cache.
+const BLOCK: usize = 32 * 1024;
+/// Bytes before the place where a search goes on that it looks at again: the line of a hex dump, a keyword.
+const CONTEXT: usize = LINE + 16;
+/// Longest range of the text that one part of a value takes in any form. Bounds what a stream holds back.
+const SPAN: usize = 64 * 1024;
+
+/// One search in progress. Knows nothing of earlier texts; only its buffers stay.
+#[derive(Default)]
+pub(crate) struct VaultScan {
+    layers: Layers,
+    letters: Letters,
+    dump: Dump,
+    /// Places where a filter let a window through.
+    places: Vec<u32>,
+    found: Vec<Origin>,
+}
+
+/// A hit, and where the needle begins that it is a part of.
+struct Origin {
+    at: usize,
+    hit: Hit,
+}
+
+/// A stretch of text to search.
+#[derive(Clone, Copy)]
+pub(crate) struct Stretch<'a> {
+    pub(crate) text: &'a [u8],
+    /// What begins before was searched for already.
+    pub(crate) from: usize,
+    /// Nothing stands before.
+    pub(crate) first: bool,
+    /// Nothing follows.
+    pub(crate) ended: bool,
+}
+
+/// Where the next stretch goes on, in bytes of this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Resume {
+    /// What begins here or later is not decided.
+    pub(crate) live: usize,
+    /// The next stretch must begin here: between two escapes, and with enough context.
+    pub(crate) keep: usize,
+}
+
+impl VaultScan {
+    /// Everything in one whole text, neither in order nor disjoint.
+    pub(crate) fn whole(&mut self, index: &Index, text: &[u8], hits: &mut Vec<Hit>) {
+        if index.is_empty() {
+            return;
+        }
+        let (mut keep, mut live, mut size) = (0, 0, BLOCK);
+        loop {
+            let end = text.len().min(live + size);
+            let stretch =
+                Stretch { text: &text[keep..end], from: live - keep, first: keep == 0, ended: end == text.len() };
+            let before = hits.len();
+            let resume = self.search(index, stretch, hits);
+            hits[before..].iter_mut().for_each(|hit| *hit = hit.shifted(keep));
+            if stretch.ended {
+                return;
+            }
+            // A needle that fills the whole block needs a larger one.
+            size = if keep + resume.live > live { BLOCK } else { size * 2 };
+            (keep, live) = (keep + resume.keep, keep + resume.live);
+        }
+    }
+
+    /// Everything that begins in the stretch and is decided by it.
+    pub(crate) fn search(&mut self, index: &Index, stretch: Stretch<'_>, hits: &mut Vec<Hit>) -> Resume {
+        let Stretch { text, from, ended, .. } = stretch;
+        if index.is_empty() {
+            return Resume { live: text.len(), keep: text.len() };
+        }
+        self.found.clear();
+        let special = self.letters.read(text);
+        self.layers.undo(text, special, ended);
+        if self.layers.count() > 0 || self.layers.top(text).len() < text.len() {
+            self.letters.read(self.layers.top(text));
+        }
+        let mut live = text.len();
+        self.exact(index, stretch, &mut live);
+        self.bare(index, stretch, &mut live);
+        self.beside(index, stretch, &mut live);
+        if !ended {
+            live = live.min(self.open_end(index, text));
+        }
+        let live = if ended { text.len() } else { live.max(from) };
+        let decided = |origin: &&Origin| (from..live).contains(&origin.at);
+        hits.extend(self.found.iter().filter(decided).map(|origin| origin.hit));
+        Resume { live, keep: self.layers.boundary(live.saturating_sub(CONTEXT)) }
+    }
+
+    /// Needles in text as it is and with escapes undone.
+    fn exact(&mut self, index: &Index, stretch: Stretch<'_>, live: &mut usize) {
+        let text = stretch.text;
+        let mut places = std::mem::take(&mut self.places);
+        places.clear();
+        // What begins before was met before.
+        index.exact.grams.probe::<EXACT_WINDOW, EXACT_STEP>(&text[stretch.from..], &mut places);
+        for &place in &places {
+            self.exact_at(index, stretch, 0, stretch.from + place as usize, live);
+        }
+        // A layer differs only where something was undone; everything else was met below.
+        for level in 1..=self.layers.count() {
+            places.clear();
+            let view = self.layers.view(text, level);
+            let (layer, mut done) = (self.layers.layer(level), 0);
+            for (n, mark) in layer.marks().iter().enumerate() {
+                let undone =
+                    if mark.is_copy() { mark.at } else { layer.marks().get(n + 1).map_or(view.len(), |m| m.at) };
+                let first =
+                    mark.at.saturating_sub(EXACT_WINDOW + EXACT_STEP - 2).max(done).next_multiple_of(EXACT_STEP);
+                done = undone + 1;
+                for place in (first..done).step_by(EXACT_STEP) {
+                    let Some(four) = view.get(place..place + EXACT_WINDOW) else { break };
+                    if index.exact.grams.test(window::<EXACT_WINDOW>(four)) == 1 {
+                        places.push(place as u32);
+                    }
+                }
+            }
+            for &place in &places {
+                self.exact_at(index, stretch, level, place as usize, live);
+            }
+        }
+        self.places = places;
+    }
+
+    /// Needles with the window at `place` of a view, and with its copy in the views above.
+    fn exact_at(&mut self, index: &Index, stretch: Stretch<'_>, level: usize, mut place: usize, live: &mut usize) {
+        let window = window::<EXACT_WINDOW>(&self.layers.view(stretch.text, level)[place..]);
+        for above in level..=self.layers.count() {
+            if above > level {
+                match self.layers.layer(above).copy_of(place) {
+                    Some(copy) => place = copy,
+                    None => break,
+                }
+            }
+            let view = self.layers.view(stretch.text, above);
+            for (needle, offset) in index.exact.grams.needles(window) {
+                let Some(at) = place.checked_sub(offset) else { continue };
+                let (needle, source) = index.exact(needle);
+                match verify::exact(source, needle, view, at, stretch.ended) {
+                    Outcome::Not => {}
+                    Outcome::Open => open(stretch, self.layers.start(above, at), live),
+                    Outcome::Found(found) => {
+                        let start = self.layers.start(above, at);
+                        let mut range = self.layers.range(above, found.range.clone());
+                        if found.joins {
+                            // The next part begins with the next byte: nothing stays between the two.
+                            range.end = self.layers.start(above, found.range.end);
+                        }
+                        put(&mut self.found, start, range, What::Vault(source.owner));
+                        if let Some(rest) = found.rest {
+                            put(&mut self.found, start, self.layers.range(above, rest), What::Rest);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Needles among letters and digits alone, and in hex dumps.
+    fn bare(&mut self, index: &Index, stretch: Stretch<'_>, live: &mut usize) {
+        let level = self.layers.count();
+        let new_line = stretch.first;
+        let top = self.layers.top(stretch.text);
+        self.dump.read(top, new_line, stretch.ended, |at| self.layers.start(level, at));
+        let mut places = std::mem::take(&mut self.places);
+        places.clear();
+        index.bare.grams.probe::<BARE_WINDOW, BARE_STEP>(self.letters.bytes(), &mut places);
+        let dumped = places.len();
+        index.bare.grams.probe::<BARE_WINDOW, BARE_STEP>(self.dump.digits(), &mut places);
+        for (n, &place) in places.iter().enumerate() {
+            self.bare_at(index, stretch, n >= dumped, place as usize, live);
+        }
+        self.places = places;
+    }
+
+    /// Needles with the window at `place` of the letters, or of the digits of a dump.
+    fn bare_at(&mut self, index: &Index, stretch: Stretch<'_>, dumped: bool, place: usize, live: &mut usize) {
+        let level = self.layers.count();
+        let top = self.layers.top(stretch.text);
+        let letters = if dumped { self.dump.digits() } else { self.letters.bytes() };
+        let place_of = |at: usize| if dumped { self.dump.place(at) } else { self.letters.place(top, at) };
+        let window = window::<BARE_WINDOW>(&letters[place..]);
+        for (needle, offset) in index.bare.grams.needles(window) {
+            let Some(at) = place.checked_sub(offset) else { continue };
+            let (needle, source) = index.bare(needle);
+            match verify::bare(source, needle, letters, at, stretch.ended) {
+                Outcome::Not => {}
+                Outcome::Open => open(stretch, self.layers.start(level, place_of(at)), live),
+                Outcome::Found(found) => {
+                    let (first, last) = (place_of(found.range.start), place_of(found.range.end - 1));
+                    let mut range = self.layers.range(level, first..last + 1);
+                    if found.joins {
+                        range.end = self.layers.start(level, place_of(found.range.end));
+                    }
+                    put(&mut self.found, range.start, range, What::Vault(source.owner));
+                }
+            }
+        }
+    }
+
+    /// Values that are secrets only beside a keyword.
+    fn beside(&mut self, index: &Index, stretch: Stretch<'_>, live: &mut usize) {
+        if index.beside.is_empty() {
+            return;
+        }
+        for level in 0..=self.layers.count().min(1) {
+            let view = self.layers.view(stretch.text, level);
+            for at in 0..view.len() {
+                if !index.beside.may_begin(&view[at..]) {
+                    continue;
+                }
+                let start = self.layers.start(level, at);
+                match index.beside.begins(view, at, &stretch.text[..start], stretch.ended) {
+                    Beginning::Nothing => {}
+                    Beginning::Open => *live = (*live).min(start),
+                    Beginning::Value(len, owner) => {
+                        let range = self.layers.range(level, at..at + len);
+                        put(&mut self.found, start, range, What::Vault(owner));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A needle that begins at `start` is not decided, unless it is longer than any can be.
+fn open(stretch: Stretch<'_>, start: usize, live: &mut usize) {
+    if stretch.text.len() - start <= SPAN {
+        *live = (*live).min(start);
+    }
+}
+
+/// A hit, unless it is longer than any can be.
+fn put(found: &mut Vec<Origin>, at: usize, range: Range<usize>, what: What) {
+    if range.end - at <= SPAN {
+        found.push(Origin { at, hit: Hit { start: range.start, end: range.end, what } });
+    }
+}
+
+/// How far the search of a text that comes in pieces has come. Offsets count from the start of the text.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Progress {
+    live: usize,
+    keep: usize,
+    /// Not again before so many bytes are known: looking at a long undecided needle for each byte would take quadratic time.
+    retry: usize,
+}
+
+impl Progress {
+    /// Searches on: `text` is all that is known from offset `base` on, [`Progress::keep`] at the latest.
+    pub(crate) fn push(
+        &mut self,
+        scan: &mut VaultScan,
+        index: &Index,
+        text: &[u8],
+        base: usize,
+        ended: bool,
+        hits: &mut Vec<Hit>,
+    ) {
+        let known = base + text.len();
+        if known < self.retry && !ended {
+            return;
+        }
+        let keep = self.keep.max(base);
+        let stretch = Stretch { text: &text[keep - base..], from: self.live.max(keep) - keep, first: keep == 0, ended };
+        let before = hits.len();
+        let resume = scan.search(index, stretch, hits);
+        hits[before..].iter_mut().for_each(|hit| *hit = hit.shifted(keep));
+        (self.live, self.keep) = (keep + resume.live, keep + resume.keep);
+        self.retry = known + 1 + (known - self.live) / 16;
+    }
+
+    /// What begins here or later is not decided.
+    pub(crate) fn live(&self) -> usize {
+        self.live
+    }
+
+    /// The first byte that the next call must still know.
+    pub(crate) fn keep(&self) -> usize {
+        self.keep
+    }
+}

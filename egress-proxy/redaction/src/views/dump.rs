@@ -1,0 +1,195 @@
+//! What hex dumps in a text show: the digits of `hexdump -C`, `xxd` and `od` without addresses and text columns.
+
+/// A dump's bytes stand within so many bytes of the text from the beginning of their line.
+pub(crate) const LINE: usize = 112;
+/// Stands where a line is no dump; equals no digit.
+const BREAK: u8 = 0;
+/// Blanks before an address.
+const INDENT: usize = 16;
+const ADDRESS: std::ops::RangeInclusive<usize> = 4..=16;
+/// `hexdump -C` leaves a wider gap in the middle.
+const MIDDLE: usize = 8;
+
+/// The digits of the dumps in a text, in one case. The buffers are kept from one text to the next.
+#[derive(Default)]
+pub(crate) struct Dump {
+    digits: Vec<u8>,
+    places: Vec<u32>,
+    /// The last dump may go on.
+    open: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Line {
+    Other,
+    Dump,
+    /// It takes more text to say.
+    Open,
+}
+
+impl Dump {
+    /// Reads a view of a text. `new_line`: it begins with a line. `start`: where one of its bytes begins in the text.
+    pub(crate) fn read(&mut self, view: &[u8], new_line: bool, ended: bool, start: impl Fn(usize) -> usize) {
+        self.digits.clear();
+        self.places.clear();
+        self.open = false;
+        let mut at = if new_line { Some(0) } else { after_line(view, 0) };
+        while let Some(line) = at {
+            let next;
+            if may_be_address(&view[line..]) {
+                next = after_line(view, line);
+                let whole = ended || next.is_some();
+                let end = next.map_or(view.len(), |next| next - 1);
+                let kind = self.line(view, line, end, whole, &start);
+                self.open = kind != Line::Other;
+            } else {
+                next = after_line(view, line);
+                self.open = false;
+            }
+            if !self.open && self.digits.last().is_some_and(|&digit| digit != BREAK) {
+                self.digits.push(BREAK);
+                self.places.push(line as u32);
+            }
+            at = next;
+        }
+        self.open &= !ended;
+    }
+
+    pub(crate) fn digits(&self) -> &[u8] {
+        &self.digits
+    }
+
+    /// Where in the view a digit stands.
+    pub(crate) fn place(&self, at: usize) -> usize {
+        self.places[at] as usize
+    }
+
+    /// Whether more text may add digits to the last dump.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open
+    }
+
+    fn line(&mut self, view: &[u8], from: usize, end: usize, whole: bool, start: &impl Fn(usize) -> usize) -> Line {
+        let line = view[from..end].strip_suffix(b"\r").unwrap_or(&view[from..end]);
+        let run = |at: usize, wanted: fn(u8) -> bool| line[at..].iter().take_while(|&&b| wanted(b)).count();
+        let open = |at: usize| at == line.len() && !whole;
+        let blank = |b: u8| b == b' ' || b == b'\t';
+        let mut at = run(0, blank);
+        if at > INDENT || open(at) {
+            return if at > INDENT { Line::Other } else { Line::Open };
+        }
+        let address = run(at, |b| b.is_ascii_hexdigit());
+        at += address;
+        if address <= *ADDRESS.end() && open(at) {
+            return Line::Open;
+        }
+        if !ADDRESS.contains(&address) {
+            return Line::Other;
+        }
+        at += usize::from(line.get(at) == Some(&b':'));
+        let gap = run(at, blank);
+        at += gap;
+        if open(at) {
+            return Line::Open;
+        }
+        if gap == 0 {
+            return Line::Other;
+        }
+        let line_start = start(from);
+        let mut bytes = 0;
+        loop {
+            let digits = run(at, |b| b.is_ascii_hexdigit());
+            if open(at + digits) {
+                return Line::Open;
+            }
+            let alone = line.get(at + digits).is_none_or(|&b| blank(b));
+            let near = digits > 0 && start(from + at + digits - 1) - line_start < LINE;
+            if digits == 0 || digits % 2 == 1 || digits > 16 || !alone || !near {
+                break;
+            }
+            self.digits.extend(line[at..at + digits].iter().map(u8::to_ascii_lowercase));
+            self.places.extend((from + at..from + at + digits).map(|place| place as u32));
+            bytes += digits / 2;
+            at += digits;
+            let gap = run(at, blank);
+            at += gap;
+            if open(at) {
+                return Line::Open;
+            }
+            let middle = bytes == MIDDLE && digits == 2;
+            if at == line.len() || gap > 2 || (gap == 2 && !middle) {
+                break;
+            }
+        }
+        if bytes == 0 { Line::Other } else { Line::Dump }
+    }
+}
+
+fn after_line(view: &[u8], from: usize) -> Option<usize> {
+    memchr::memchr(b'\n', &view[from..]).map(|at| from + at + 1)
+}
+
+/// Whether a line can begin with an address; most lines cannot.
+#[inline]
+fn may_be_address(line: &[u8]) -> bool {
+    match line.first_chunk::<4>() {
+        Some(first) if first[0] == b' ' || first[0] == b'\t' => {
+            let text = line.iter().find(|&&b| b != b' ' && b != b'\t');
+            text.is_none_or(u8::is_ascii_hexdigit)
+        }
+        Some(first) => first.iter().all(u8::is_ascii_hexdigit),
+        None => line.iter().all(|&b| b.is_ascii_hexdigit() || b == b' ' || b == b'\t'),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digits(text: &str, ended: bool) -> (String, bool) {
+        let mut dump = Dump::default();
+        dump.read(text.as_bytes(), true, ended, |at| at);
+        for (n, digit) in dump.digits().iter().enumerate().filter(|(_, b)| **b != BREAK) {
+            assert_eq!(text.as_bytes()[dump.place(n)].to_ascii_lowercase(), *digit);
+        }
+        (String::from_utf8(dump.digits().to_vec()).unwrap().replace('\0', "."), dump.is_open())
+    }
+
+    #[test]
+    fn addresses_and_text_columns_go() {
+        for (text, shown) in [
+            (
+                "00000000  61 62 63 64 65 66 67 68  69 6a 6b 6c 6d 6e 6f 70  |abcdefghijklmnop|\n00000010  71 72  |qr|\n",
+                "6162636465666768696a6b6c6d6e6f707172.",
+            ),
+            ("00000000: 6162 6364 6566  abcdef\r\n00000006: 6768                 gh\r\n", "6162636465666768."),
+            ("    0000: 61 62 63 64\n    0004: 65 66\nlog: 1\n0000: 67 68", "616263646566.6768"),
+            ("0000000 61 62 63\n0000003\n", "616263."),
+            ("0000000 6261 6463\n", "62616463."),
+            ("xx\n00000000: DEAD BEEF  ....\n", "deadbeef."),
+            ("00000000: 61 62 6\nx", "6162."),
+            ("deadbeef add the feature\n2024 ok\ncafe: \n", ""),
+            ("12345678901234567 61 62\n", ""),
+        ] {
+            assert_eq!(digits(text, true).0, shown, "{text}");
+        }
+        let far = format!("00000000: {}\n", "61 ".repeat(60));
+        assert_eq!(digits(&far, true).0, "61".repeat(34) + ".");
+    }
+
+    #[test]
+    fn what_may_go_on_is_open() {
+        for (text, shown, open) in [
+            ("00000000: 61 62", "61", true),
+            ("00000000: 61 62\n", "6162", true),
+            ("00000000: 61 62\n0000", "6162", true),
+            ("00000000: 61 62\n   ", "6162", true),
+            ("00000000: 61 62  ab", "6162", true),
+            ("00000000: 61 62\nlog", "6162.", false),
+            ("log 00000000: 61", "", false),
+            ("0000", "", true),
+        ] {
+            assert_eq!(digits(text, false), (shown.to_owned(), open), "{text}");
+        }
+    }
+}
