@@ -5,6 +5,7 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use crate::ids::SecretName;
+use crate::time::Timestamp;
 
 /// One value of the vault in memory; wiped when dropped, never printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -28,6 +29,17 @@ impl fmt::Debug for SecretValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SecretValue(..)")
     }
+}
+
+/// One value that must be masked wherever it appears.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownValue {
+    /// Its name, as in `SECRET_REF(name)`.
+    pub name: SecretName,
+    /// The value.
+    pub value: SecretValue,
+    /// Comma-separated keywords: a short or common value is looked for beside one of these only. `None`: everywhere.
+    pub beside: Option<String>,
 }
 
 /// Where a value is about to go; compared with the secret's bindings.
@@ -75,6 +87,20 @@ pub enum NotGiven {
         /// Where it should have gone.
         to: String,
     },
+    /// Its time is over. It is still masked.
+    #[error("secret {name} expired at {at}; store a new value with `wardkeep-agent vault rotate {name}`")]
+    Expired {
+        /// Which secret.
+        name: SecretName,
+        /// When.
+        at: Timestamp,
+    },
+    /// Redaction cannot look for it, so it would leave unseen.
+    #[error(
+        "the value of secret {0} is too short or too common to be masked, so it is not given; choose a longer one, or name \
+         words that stand before it: `wardkeep-agent vault rotate {0} --context KEYWORD`"
+    )]
+    Unmaskable(SecretName),
     /// The file could not be read.
     #[error("the vault cannot be read")]
     Unreadable,
@@ -92,7 +118,7 @@ pub trait SecretSource: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`NotGiven::Locked`] and [`NotGiven::Unreadable`].
-    fn every_value(&self) -> Result<Vec<(SecretName, SecretValue)>, NotGiven>;
+    fn every_value(&self) -> Result<Vec<KnownValue>, NotGiven>;
 }
 
 /// Who knows the local tokens by which agents name themselves to the hook API and the LLM gateway.

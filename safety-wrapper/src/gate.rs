@@ -7,9 +7,11 @@ mod pins;
 mod resume;
 mod rule;
 mod session;
+mod vault;
 mod work;
 
 pub(crate) use pins::Pin;
+pub use vault::VaultChange;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, DirBuilder, File, OpenOptions};

@@ -70,8 +70,17 @@ pub(crate) struct RunSpec {
     pub(crate) sandbox: Sandbox,
     /// How far a program reaches.
     pub(crate) reach: Reach,
-    /// Name and value of every secret, to be redacted.
-    pub(crate) redact: Vec<(String, String)>,
+    /// Every secret, to be redacted.
+    pub(crate) redact: Vec<Masked>,
+}
+
+/// One value that the output of a run must not show.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Masked {
+    pub(crate) name: String,
+    pub(crate) value: String,
+    /// As in [`wardkeep_proto::secret::KnownValue`].
+    pub(crate) beside: Option<String>,
 }
 
 /// What one run does.
@@ -86,11 +95,15 @@ pub(crate) enum Work {
     FileDelete { path: String },
 }
 
+impl Masked {
+    fn secret(&self) -> Secret<'_> {
+        Secret { name: &self.name, value: &self.value, beside: self.beside.as_deref() }
+    }
+}
+
 impl Drop for RunSpec {
     fn drop(&mut self) {
-        for (_, value) in &mut self.redact {
-            value.zeroize();
-        }
+        self.redact.iter_mut().for_each(|masked| masked.value.zeroize());
         match &mut self.work {
             Work::Program { env, stdin, .. } => {
                 env.values_mut().for_each(Zeroize::zeroize);
@@ -161,12 +174,12 @@ fn run(spec: RunSpec) -> CallResult {
     let start = Instant::now();
     let limit = Duration::from_millis(spec.limit_ms);
     let cap = spec.output_bytes;
-    let secrets = spec.redact.iter().filter(|(_, value)| searchable(value).is_ok());
-    let secrets = secrets.map(|(name, value)| Secret::new(name, value));
+    // What redaction cannot look for was given to nobody, so it cannot come back.
+    let secrets = spec.redact.iter().map(Masked::secret).filter(|s| s.beside.is_some() || searchable(s.value).is_ok());
     let Ok(engine) = Engine::build(secrets, &RuleSet::none(), [0; 32]) else {
         return CallResult::failed("the vault's values cannot be redacted; run `wardkeep-agent doctor`");
     };
-    let longest = spec.redact.iter().map(|(_, value)| value.len()).max().unwrap_or(0);
+    let longest = spec.redact.iter().map(|masked| masked.value.len()).max().unwrap_or(0);
     let margin = output::margin(longest);
     let (done, wait) = std::sync::mpsc::channel();
     let worker = std::thread::Builder::new().name("work".to_owned()).spawn(move || {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use wardkeep_proto::ids::{AgentName, PermitId, SecretName};
+use wardkeep_proto::ids::{AgentName, PermitId};
 
 use crate::config::DEFAULT_PATH;
 
@@ -16,6 +16,8 @@ pub mod policy;
 pub mod server;
 pub mod status;
 pub mod vault;
+
+pub use vault::args::{VaultArgs, VaultCommand};
 
 /// The daemon of one tenant, and everything that can be asked of it.
 ///
@@ -46,8 +48,7 @@ pub enum Command {
     /// Show whether the daemon runs, is connected, and what is closed.
     Status(StatusArgs),
     /// Keep the secrets that agents use but never see.
-    #[command(subcommand)]
-    Vault(VaultCommand),
+    Vault(VaultArgs),
     /// Look at waiting calls and decide them on this server, also without the hub.
     #[command(subcommand)]
     Approvals(ApprovalsCommand),
@@ -117,53 +118,6 @@ pub struct PauseArgs {
     /// Why, for the record.
     #[arg(long, default_value = "paused on this server")]
     pub reason: String,
-}
-
-/// `vault …`
-#[derive(Debug, Subcommand)]
-pub enum VaultCommand {
-    /// Make the vault and, where none is, its key file.
-    Init,
-    /// Store a secret; its value comes from standard input or a prompt, never from the command line.
-    Set {
-        /// Its name, as in `SECRET_REF(name)`.
-        name: SecretName,
-        /// Where it may go: host:api.example.com, host:*.example.com:443, tool:shell/psql. Repeatable.
-        #[arg(long = "to", value_name = "BINDING")]
-        to: Vec<String>,
-    },
-    /// List names and bindings; never values.
-    List {
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Remove a secret. Its value is still redacted for a week.
-    Rm {
-        /// Which.
-        name: SecretName,
-    },
-    /// Allow a secret to go somewhere.
-    Bind {
-        /// Which.
-        name: SecretName,
-        /// Where: host:api.example.com, host:*.example.com:443, tool:shell/psql.
-        #[arg(required = true, value_name = "BINDING")]
-        to: Vec<String>,
-    },
-    /// Take such a permission back.
-    Unbind {
-        /// Which.
-        name: SecretName,
-        /// Where.
-        #[arg(required = true, value_name = "BINDING")]
-        to: Vec<String>,
-    },
-    /// Store every assignment of a .env file; names become lower case. Bind them afterwards.
-    Import {
-        /// The file, or - for standard input.
-        file: PathBuf,
-    },
 }
 
 /// `approvals …`

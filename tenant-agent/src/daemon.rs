@@ -298,6 +298,8 @@ impl Daemon {
         let admin = admin::router(AdminState {
             gate: self.gate.clone(),
             observer: self.observer.clone(),
+            vault: self.observer.vault.clone(),
+            attempts: admin::Attempts::default(),
             clock: env.clock.clone(),
             nudge: self.nudge.clone(),
             checkpoint: Arc::new(move || link.checkpoint_now.notify_one()),

@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::identity::{Identity, IdentityDir, first_open_file};
 use crate::observed::StatusReport;
 use crate::renew::prove;
+use crate::secrets::{Ending, VaultFacts};
 use crate::state::StateDir;
 use crate::unix_http::UnixClient;
 
@@ -162,6 +163,12 @@ impl Doctor {
             Err(error @ OpenError::NotFound(_)) => {
                 Finding::bad("vault", Level::Error, chain(&error), "wardkeep-agent vault init")
             }
+            // Whether the daemon has the key is the daemon's to say; it is no fault of the vault.
+            Err(OpenError::NeedsPassphrase(_)) => Finding::ok("vault", "it opens with its owner's passphrase"),
+            Err(error @ OpenError::Tampered(_)) => {
+                let todo = format!("restore {} from its backup", state.vault().display());
+                Finding::bad("vault", Level::Error, chain(&error), todo)
+            }
             Err(error) => Finding::bad(
                 "vault",
                 Level::Error,
@@ -233,18 +240,52 @@ fn running(report: &StatusReport, config: &Config, now: Timestamp) -> Vec<Findin
         let todo = format!("when it may go on: `wardkeep-agent resume {}`", paused.agent);
         findings.push(Finding::bad("paused", Level::Warning, found, todo));
     }
+    findings.extend(secrets(&report.vault, now));
+    findings.push(memory(report.memory_locked, crate::memory::has_swap()));
     for closed in &report.closed {
         let level = if closed.name == "hub-away" { Level::Warning } else { Level::Error };
         let found = format!("{}: {}", closed.name, closed.why);
         // The advice for everybody is to ask the doctor; the doctor says what stands above.
         let todo = match closed.name.as_str() {
             "bundle-refused" => "see the finding on the bundle".to_owned(),
+            "vault-locked" | "vault-unread" if report.vault.by_passphrase => "wardkeep-agent vault unlock".to_owned(),
             "vault-locked" | "vault-unread" => "see the finding on the vault".to_owned(),
             _ => closed.what_to_do.clone(),
         };
         findings.push(Finding::bad("posture", level, found, todo));
     }
     findings
+}
+
+fn secrets(vault: &VaultFacts, now: Timestamp) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for Ending { name, at } in &vault.ending {
+        let todo = format!("store a new value: `wardkeep-agent vault rotate {name}`");
+        findings.push(if *at <= now {
+            Finding::bad("secrets", Level::Error, format!("{name} expired at {at} and is given no more"), todo)
+        } else {
+            Finding::bad("secrets", Level::Warning, format!("{name} expires at {at}"), todo)
+        });
+    }
+    for name in &vault.unmaskable {
+        let found = format!("{name} is too short or too common to be masked and so is given to nobody");
+        let todo = format!(
+            "choose a longer value, or name words before it: `wardkeep-agent vault rotate {name} --context KEYWORD`"
+        );
+        findings.push(Finding::bad("secrets", Level::Error, found, todo));
+    }
+    findings
+}
+
+fn memory(locked: bool, has_swap: bool) -> Finding {
+    match (locked, has_swap) {
+        (true, _) => Finding::ok("memory", "the daemon's memory is locked"),
+        (false, false) => Finding::ok("memory", "the daemon's memory is not locked, and there is no swap"),
+        (false, true) => {
+            let todo = "set LimitMEMLOCK=infinity in the unit, or turn swap off: `swapoff -a`";
+            Finding::bad("memory", Level::Warning, "the daemon's memory is not locked and can reach a swap file", todo)
+        }
+    }
 }
 
 fn clock(skew_ms: i64) -> Finding {

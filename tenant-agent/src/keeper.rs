@@ -17,6 +17,7 @@ use crate::notify;
 use crate::secrets::VaultBook;
 use crate::spool::Spool;
 use crate::tokens::TokenBook;
+use crate::vault_audit::Told;
 
 const EVERY: Duration = Duration::from_secs(1);
 /// Between two writes of the moment at which the hub was last heard.
@@ -57,6 +58,8 @@ struct Memory {
     heard_written: Option<Timestamp>,
     disk_closed_by_us: bool,
     tokens_failed: bool,
+    told: Told,
+    telling_failed: bool,
 }
 
 impl Keeper {
@@ -83,6 +86,8 @@ impl Keeper {
             }
         }
         self.write_heard(&mut memory).await;
+        let keeper = self.clone();
+        let _ = tokio::task::spawn_blocking(move || keeper.vault.write_used()).await;
     }
 
     /// One round; the first is made before anything is served. False when the gate's database does not answer.
@@ -107,6 +112,7 @@ impl Keeper {
         };
         memory.tokens_failed = tokens_failed;
         self.keep_disk(room, memory);
+        self.keep_audit(memory).await;
         self.keep_hub(memory).await;
         head.is_ok()
     }
@@ -127,6 +133,17 @@ impl Keeper {
             self.posture.reopen(Closed::DiskFull);
             tracing::info!("the disk has room again");
         }
+    }
+
+    /// The vault's changes belong into the audit log, whoever made them.
+    async fn keep_audit(&self, memory: &mut Memory) {
+        let told = memory.told.catch_up(&self.vault, &self.gate).await;
+        if let Err(error) = &told
+            && !memory.telling_failed
+        {
+            tracing::error!(error = crate::channel::chain(error), "changes of the vault are not in the audit log yet");
+        }
+        memory.telling_failed = told.is_err();
     }
 
     async fn keep_hub(self: &Arc<Self>, memory: &mut Memory) {

@@ -22,6 +22,7 @@ pub mod hub_address;
 pub mod identity;
 pub mod keeper;
 pub mod link;
+pub mod memory;
 pub mod notify;
 pub mod observed;
 pub mod renew;
@@ -34,5 +35,6 @@ mod testing;
 pub mod tls;
 pub mod tokens;
 pub mod unix_http;
+pub mod vault_audit;
 #[cfg(debug_assertions)]
 pub mod waypoints;

@@ -13,7 +13,8 @@ use wardkeep_safety::{Gate, GateError, PostureBook};
 use crate::bundle_book::{BundleBook, BundleFacts};
 use crate::hub_address::HubAddress;
 use crate::link::LinkState;
-use crate::secrets::VaultBook;
+use crate::memory;
+use crate::secrets::{VaultBook, VaultFacts};
 use crate::servers::Listening;
 use crate::spool::{Spool, Waiting};
 
@@ -76,6 +77,12 @@ pub struct StatusReport {
     pub waiting: Waiting,
     /// Where the daemon listens.
     pub listening: Listening,
+    /// The vault.
+    #[serde(default)]
+    pub vault: VaultFacts,
+    /// No page of the daemon can reach a swap file.
+    #[serde(default)]
+    pub memory_locked: bool,
     /// What the hub is told too.
     pub status: Status,
 }
@@ -165,6 +172,8 @@ impl Observer {
             closed,
             waiting: self.spool.waiting().await?,
             listening: self.listening.clone(),
+            vault: self.vault.facts(),
+            memory_locked: memory::is_locked(),
             status: self.status().await?,
         })
     }

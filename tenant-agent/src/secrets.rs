@@ -1,31 +1,44 @@
 //! The vault as the gates see it: opened when its key is there, closed with a name when not, and never ahead of redaction.
 
+mod tag;
+
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
+use serde::{Deserialize, Serialize};
 use wardkeep_policy::Closed;
-use wardkeep_proto::chance::{Chance, bytes};
 use wardkeep_proto::ids::SecretName;
-use wardkeep_proto::secret::{Destination, NotGiven, SecretSource, SecretValue};
-use wardkeep_proto::time::Clock;
-use wardkeep_redaction::{BuildError, Engine, RuleSet, Secret, Shared};
+use wardkeep_proto::secret::{Destination, KnownValue, NotGiven, SecretSource, SecretValue};
+use wardkeep_proto::time::{Clock, Timestamp};
+use wardkeep_redaction::{BuildError, Engine, RuleSet, Secret, Shared, searchable};
 use wardkeep_safety::PostureBook;
-use wardkeep_vault::{KeySource, OpenError, Vault, VaultError};
+use wardkeep_vault::{Change, Key, KeySource, OpenError, REMIND_DAYS, Vault, VaultError};
 use zeroize::Zeroizing;
 
 use crate::channel::chain;
-use crate::state::{read, write_private};
+
+pub use tag::{TagKeyError, tag_key};
+
+/// Between two looks at what ends soon.
+const REMIND_EVERY: Duration = Duration::from_secs(60);
 
 /// Where the vault is and what it feeds.
 pub struct VaultBook {
     path: PathBuf,
+    /// As configured.
     key: KeySource,
+    /// Given by hand; wins while it is there.
+    held: Mutex<Option<Arc<Key>>>,
     clock: Arc<dyn Clock>,
     vault: ArcSwapOption<Vault>,
     redaction: Shared,
     tag_key: Zeroizing<[u8; 32]>,
     posture: PostureBook,
+    /// What redaction cannot look for and so nobody gets.
+    unmaskable: ArcSwap<BTreeSet<SecretName>>,
     /// The vault generation that `redaction` covers; held while the index is rebuilt.
     covered: Mutex<Covered>,
 }
@@ -34,38 +47,7 @@ pub struct VaultBook {
 struct Covered {
     generation: Option<u64>,
     locked_because: Option<String>,
-}
-
-/// The key of the redaction tags cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum TagKeyError {
-    /// The disk.
-    #[error("cannot access {path}")]
-    File {
-        /// Which file.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: std::io::Error,
-    },
-    /// Not 32 bytes.
-    #[error("{0} is damaged; remove it, and placeholders of unnamed secrets will change once")]
-    Damaged(PathBuf),
-}
-
-/// The key by which redaction tags are made; made on first use.
-///
-/// # Errors
-/// Both of [`TagKeyError`].
-pub fn tag_key(path: PathBuf, chance: &dyn Chance) -> Result<Zeroizing<[u8; 32]>, TagKeyError> {
-    let file = |source| TagKeyError::File { path: path.clone(), source };
-    if let Some(stored) = read(&path).map_err(file)? {
-        let stored = Zeroizing::new(stored);
-        return <[u8; 32]>::try_from(stored.as_slice()).map(Zeroizing::new).map_err(|_| TagKeyError::Damaged(path));
-    }
-    let key = Zeroizing::new(bytes::<32>(chance));
-    write_private(&path, key.as_slice()).map_err(file)?;
-    Ok(key)
+    reminded: Option<Timestamp>,
 }
 
 /// An engine that knows the shipped patterns and no value.
@@ -92,13 +74,42 @@ pub struct VaultParts {
     pub posture: PostureBook,
 }
 
+/// What a person should know of the vault; names only.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VaultFacts {
+    /// It opens with its owner's passphrase, which is in no file.
+    pub by_passphrase: bool,
+    /// What ends within 14 days, or has ended.
+    pub ending: Vec<Ending>,
+    /// What redaction cannot look for and so nobody gets.
+    pub unmaskable: Vec<SecretName>,
+}
+
+/// One secret that ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ending {
+    /// Which.
+    pub name: SecretName,
+    /// When it is given no more.
+    pub at: Timestamp,
+}
+
+/// The vault cannot be locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "this vault opens with a key on this server, so locking it would not hold; `wardkeep-agent vault rekey --to-passphrase` \
+     gives the key to its owner, `systemctl stop wardkeep-agent` stops everything"
+)]
+pub struct NotLockable;
+
 impl VaultBook {
     /// A book whose vault is not opened yet; call [`Self::refresh`].
     #[must_use]
     pub fn new(parts: VaultParts) -> Self {
         let VaultParts { path, key, clock, redaction, tag_key, posture } = parts;
-        let (vault, covered) = (ArcSwapOption::empty(), Mutex::default());
-        Self { path, key, clock, vault, redaction, tag_key, posture, covered }
+        let (held, vault, unmaskable, covered) =
+            (Mutex::default(), ArcSwapOption::empty(), ArcSwap::default(), Mutex::default());
+        Self { path, key, held, clock, vault, redaction, tag_key, posture, unmaskable, covered }
     }
 
     /// Opens the vault if it is closed, and brings the redaction index up to its generation. Blocks; cheap when nothing
@@ -112,6 +123,7 @@ impl VaultBook {
                 }
                 self.posture.reopen(Closed::VaultLocked);
                 self.posture.reopen(Closed::VaultUnread);
+                self.look_after(&mut covered);
             }
             Err(error) => {
                 let why = chain(&*error);
@@ -135,34 +147,158 @@ impl VaultBook {
         self.covered.lock().unwrap_or_else(PoisonError::into_inner).locked_because.clone()
     }
 
+    /// Takes the owner's key and opens the vault with it. It stays in memory until [`Self::lock`] or the end of the process.
+    ///
+    /// # Errors
+    /// The key does not fit; nothing changes then.
+    pub fn unlock(&self, key: Key) -> Result<(), OpenError> {
+        let key = Arc::new(key);
+        drop(Vault::open(&self.path, &KeySource::Held(key.clone()), self.clock.clone())?);
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(key);
+        self.refresh();
+        Ok(())
+    }
+
+    /// Forgets the owner's key and closes the vault. The redaction index stays, so that what agents read goes on being
+    /// redacted; `forget` gives that up, too, and with it every read.
+    ///
+    /// # Errors
+    /// [`NotLockable`]: it would open again by itself.
+    pub fn lock(&self, forget: Forget) -> Result<(), NotLockable> {
+        if !Vault::has_passphrase(&self.path) {
+            return Err(NotLockable);
+        }
+        // Under the lock of the index, so that no refresh under way brings either back.
+        let mut covered = self.covered.lock().unwrap_or_else(PoisonError::into_inner);
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.write_used();
+        self.vault.store(None);
+        self.posture.close(Closed::VaultLocked);
+        if forget == Forget::Index {
+            self.posture.close(Closed::VaultUnread);
+            covered.generation = None;
+            if let Ok(engine) = patterns_only(&self.tag_key) {
+                self.redaction.replace(engine);
+            }
+        }
+        drop(covered);
+        self.refresh();
+        Ok(())
+    }
+
+    /// What a person should know.
+    #[must_use]
+    pub fn facts(&self) -> VaultFacts {
+        let entries = self.vault.load().as_ref().and_then(|vault| vault.list().ok()).unwrap_or_default();
+        let soon = self.clock.now().plus(Duration::from_secs(u64::from(REMIND_DAYS[0]) * 24 * 60 * 60));
+        let ending = |name, at: Option<Timestamp>| at.filter(|at| *at <= soon).map(|at| Ending { name, at });
+        VaultFacts {
+            by_passphrase: Vault::has_passphrase(&self.path),
+            ending: entries.into_iter().filter_map(|entry| ending(entry.name, entry.expires)).collect(),
+            unmaskable: self.unmaskable.load().iter().cloned().collect(),
+        }
+    }
+
+    /// The open vault's name and its changes after `told` of a vault of that name; `None` while it is closed.
+    #[must_use]
+    pub fn changes_after(&self, told: Option<&(String, u64)>, most: u32) -> Option<(String, Vec<Change>)> {
+        let vault = self.vault.load_full()?;
+        let id = vault.id().ok()?;
+        let rows = match told {
+            Some((of, number)) if *of == id => vault.changes_after(*number, most).ok()?,
+            _ => Vec::new(),
+        };
+        Some((id, rows))
+    }
+
+    /// Writes when secrets were last used, before the end.
+    pub fn write_used(&self) {
+        if let Some(vault) = self.vault.load_full()
+            && let Err(error) = vault.write_used(true)
+        {
+            tracing::warn!(error = chain(&error), "when secrets were last used is not written");
+        }
+    }
+
     fn try_refresh(&self, covered: &mut Covered) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let vault = match self.vault.load_full() {
-            // A file that was moved away must not be served from memory for ever.
-            Some(_) if !self.path.exists() => {
+            // A file that was moved away or exchanged must not be served from memory for ever.
+            Some(vault) if vault.is_current() => vault,
+            _ => {
                 self.vault.store(None);
-                return Err(Box::new(OpenError::NotFound(self.path.clone())));
+                Arc::new(self.open()?)
             }
-            Some(vault) => vault,
-            None => Arc::new(Vault::open(&self.path, &self.key, self.clock.clone())?),
         };
         let generation = vault.generation()?;
         if covered.generation != Some(generation) {
-            let values = vault.every_value()?;
-            let secrets = values.iter().map(|(name, value)| Secret::new(name.as_str(), value.expose()));
-            self.redaction.replace(Engine::build(secrets, &RuleSet::builtin(), *self.tag_key)?);
+            self.index(&vault.every_value()?)?;
             covered.generation = Some(generation);
-            tracing::info!(secrets = values.len(), "the redaction index covers the vault");
         }
         // Only now may a value be given: redaction knows it.
         self.vault.store(Some(vault));
         Ok(())
     }
 
+    fn open(&self) -> Result<Vault, OpenError> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(key) = held {
+            match Vault::open(&self.path, &KeySource::Held(key), self.clock.clone()) {
+                // It was given another key meanwhile, perhaps one on this server.
+                Err(OpenError::WrongKey(_) | OpenError::WrongPassphrase(_)) => {}
+                opened => return opened,
+            }
+        }
+        Vault::open(&self.path, &self.key, self.clock.clone())
+    }
+
+    fn index(&self, values: &[KnownValue]) -> Result<(), BuildError> {
+        let (mut seen, mut unmaskable) = (BTreeSet::new(), BTreeSet::new());
+        let mut secrets = Vec::with_capacity(values.len());
+        for KnownValue { name, value, beside } in values {
+            let present = seen.insert(name);
+            match searchable(value.expose()) {
+                // One value that no index can hold must not keep all the others from being redacted.
+                Err(why) if beside.is_none() => {
+                    if present {
+                        tracing::warn!(%name, %why, "a secret cannot be masked and so is given to nobody");
+                        unmaskable.insert(name.clone());
+                    }
+                }
+                _ => secrets.push(Secret { name: name.as_str(), value: value.expose(), beside: beside.as_deref() }),
+            }
+        }
+        tracing::info!(secrets = secrets.len(), "the redaction index covers the vault");
+        self.redaction.replace(Engine::build(secrets, &RuleSet::builtin(), *self.tag_key)?);
+        self.unmaskable.store(Arc::new(unmaskable));
+        Ok(())
+    }
+
+    /// What is written beside: when secrets were used, and what ends soon. Neither keeps the vault from being used.
+    fn look_after(&self, covered: &mut Covered) {
+        let Some(vault) = self.vault.load_full() else { return };
+        if let Err(error) = vault.write_used(false) {
+            tracing::warn!(error = chain(&error), "when secrets were last used is not written");
+        }
+        let now = self.clock.now();
+        if covered.reminded.is_some_and(|at| now >= at && now.since(at) < REMIND_EVERY) {
+            return;
+        }
+        covered.reminded = Some(now);
+        if let Err(error) = vault.remind() {
+            tracing::warn!(error = chain(&error), "reminders of ending secrets are not written");
+        }
+    }
+
     fn current(&self) -> Result<Arc<Vault>, NotGiven> {
         let vault = self.vault.load_full().ok_or(NotGiven::Locked)?;
-        let generation = vault.generation().map_err(|_: VaultError| NotGiven::Unreadable)?;
+        let generation = match vault.generation() {
+            Ok(generation) => Some(generation),
+            Err(VaultError::Replaced) => None,
+            Err(_) => return Err(NotGiven::Unreadable),
+        };
         // A secret set a moment ago by the CLI must be in the index before its value is given to anybody.
-        if self.covered.lock().unwrap_or_else(PoisonError::into_inner).generation != Some(generation) {
+        if generation.is_none() || self.covered.lock().unwrap_or_else(PoisonError::into_inner).generation != generation
+        {
             self.refresh();
             return self.vault.load_full().ok_or(NotGiven::Locked);
         }
@@ -170,12 +306,25 @@ impl VaultBook {
     }
 }
 
+/// How much a locked daemon forgets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forget {
+    /// The key: nothing is given any more, reads go on and are redacted.
+    Key,
+    /// The index, too: nothing at all is allowed.
+    Index,
+}
+
 impl SecretSource for VaultBook {
     fn resolve(&self, name: &SecretName, to: Destination<'_>) -> Result<SecretValue, NotGiven> {
-        self.current()?.resolve(name, to)
+        let vault = self.current()?;
+        if self.unmaskable.load().contains(name) {
+            return Err(NotGiven::Unmaskable(name.clone()));
+        }
+        vault.resolve(name, to)
     }
 
-    fn every_value(&self) -> Result<Vec<(SecretName, SecretValue)>, NotGiven> {
+    fn every_value(&self) -> Result<Vec<KnownValue>, NotGiven> {
         self.current()?.every_value()
     }
 }

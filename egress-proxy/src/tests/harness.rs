@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use wardkeep_policy::{AgentPolicy, Bundle, Closed, Dialect, Level, LlmConfig, Model, Posture, Price, Provider};
 use wardkeep_proto::ids::{AgentName, SecretName};
-use wardkeep_proto::secret::{AgentTokens, Destination, NotGiven, SecretSource, SecretValue};
+use wardkeep_proto::secret::{AgentTokens, Destination, KnownValue, NotGiven, SecretSource, SecretValue};
 use wardkeep_proto::time::{Clock, Timestamp};
 use wardkeep_proto::waypoint::{Waypoint, Waypoints};
 use wardkeep_redaction::{Engine, RuleSet, Secret, Shared};
@@ -51,7 +51,7 @@ impl SecretSource for Switches {
         }
     }
 
-    fn every_value(&self) -> Result<Vec<(SecretName, SecretValue)>, NotGiven> {
+    fn every_value(&self) -> Result<Vec<KnownValue>, NotGiven> {
         Err(NotGiven::Unreadable)
     }
 }

@@ -4,6 +4,7 @@ mod crash;
 mod flow;
 mod refuse;
 mod secret;
+mod vault;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU64};
@@ -13,7 +14,7 @@ use wardkeep_policy::agents::AgentPolicy;
 use wardkeep_policy::bundle::{HostKind, HttpHost, LlmConfig};
 use wardkeep_policy::{Class, Level};
 use wardkeep_proto::ids::SecretName;
-use wardkeep_proto::secret::{Destination, NotGiven, SecretValue};
+use wardkeep_proto::secret::{Destination, KnownValue, NotGiven, SecretValue};
 use wardkeep_proto::waypoint::{NoWaypoints, Waypoint};
 use wardkeep_redaction::{Engine, RuleSet, Secret};
 
@@ -65,11 +66,15 @@ impl SecretSource for Vault {
         }
     }
 
-    fn every_value(&self) -> Result<Vec<(SecretName, SecretValue)>, NotGiven> {
+    fn every_value(&self) -> Result<Vec<KnownValue>, NotGiven> {
         if self.locked.load(Ordering::SeqCst) {
             return Err(NotGiven::Locked);
         }
-        Ok(vec![("token".parse().unwrap(), SecretValue::new(SECRET.to_owned()))])
+        Ok(vec![KnownValue {
+            name: "token".parse().unwrap(),
+            value: SecretValue::new(SECRET.to_owned()),
+            beside: None,
+        }])
     }
 }
 

@@ -10,14 +10,14 @@ use wardkeep_policy::action::{Call, refs_in};
 use wardkeep_policy::facts::{self, Context};
 use wardkeep_policy::{Action, Class};
 use wardkeep_proto::ids::PermitId;
-use wardkeep_proto::secret::{Destination, NotGiven};
+use wardkeep_proto::secret::{Destination, KnownValue, NotGiven};
 use wardkeep_proto::waypoint::Waypoint;
 use zeroize::Zeroizing;
 
 use super::Gate;
 use crate::call::CallResult;
 use crate::runner::folder::{has_begun, read_result};
-use crate::runner::{Folder, GRACE, Reach, RunSpec, Work, http_target};
+use crate::runner::{Folder, GRACE, Masked, Reach, RunSpec, Work, http_target};
 
 /// How long a run may take.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -38,7 +38,14 @@ impl Gate {
     ) -> Result<RunSpec, String> {
         let workspace = self.workspace(action)?;
         let redact = match self.parts.secrets.every_value() {
-            Ok(values) => values.into_iter().map(|(name, value)| (name.into(), value.expose().to_owned())).collect(),
+            Ok(values) => values
+                .into_iter()
+                .map(|KnownValue { name, value, beside }| Masked {
+                    name: name.into(),
+                    value: value.expose().to_owned(),
+                    beside,
+                })
+                .collect(),
             // Without a vault there is nothing to put in, and what is decided here reads at most.
             Err(NotGiven::Locked) if class == Some(Class::Green) => Vec::new(),
             Err(why) => return Err(why.to_string()),

@@ -56,7 +56,7 @@ impl Ground {
             output_bytes: 64 * 1024,
             sandbox: Sandbox::Landlock,
             reach: Reach::Changes,
-            redact: vec![("token".to_owned(), SECRET.to_owned())],
+            redact: vec![Masked { name: "token".to_owned(), value: SECRET.to_owned(), beside: None }],
         }
     }
 

@@ -28,7 +28,8 @@ pub struct ActivityRow {
     pub tool: String,
     /// `green`, `yellow`, `yellow_external`, `red`, `critical_red`; empty when it was not found out.
     pub class: String,
-    /// `allowed`, `pending`, `approved`, `denied`, `done`, `failed`, `expired`, `interrupted`, `refused`.
+    /// `allowed`, `pending`, `approved`, `denied`, `done`, `failed`, `expired`, `interrupted`, `refused`;
+    /// `notice` for what is about no call.
     pub outcome: String,
     /// One line, at most 512 bytes.
     pub summary: String,
@@ -53,6 +54,17 @@ pub(crate) fn append(tx: &Transaction<'_>, at: Timestamp, call: &CallRow, outcom
         call.title,
         call.approval.map(|d| d.0),
     ])?;
+    Ok(())
+}
+
+/// Adds one line that is about no call.
+pub(crate) fn notice(tx: &Transaction<'_>, at: Timestamp, about: &str, summary: &str) -> Result<(), StoreError> {
+    let summary = &summary[..summary.floor_char_boundary(SUMMARY_BYTES)];
+    tx.prepare_cached(
+        "INSERT INTO activity (at, agent, session, call, tool, class, outcome, summary, digest)
+         VALUES (?1, '', '', '', ?2, '', 'notice', ?3, NULL)",
+    )?
+    .execute(params![at.0, about, summary])?;
     Ok(())
 }
 

@@ -90,6 +90,32 @@ pub enum CliError {
     /// A secret.
     #[error(transparent)]
     Secret(#[from] wardkeep_vault::VaultError),
+    /// A value that redaction could not find.
+    #[error("{name} is not stored: {why}")]
+    Unsearchable {
+        /// Which secret.
+        name: wardkeep_proto::ids::SecretName,
+        /// What is wrong with its value.
+        why: wardkeep_redaction::Unsearchable,
+    },
+    /// Another key for the vault.
+    #[error(transparent)]
+    Rekey(#[from] wardkeep_vault::RekeyError),
+    /// A file of another password store.
+    #[error(transparent)]
+    Import(#[from] wardkeep_vault::ImportError),
+    /// An encrypted file.
+    #[error(transparent)]
+    Export(#[from] wardkeep_vault::ExportError),
+    /// A file that the user named cannot be made.
+    #[error("cannot make {path}; it must not exist yet")]
+    Output {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
     /// A binding.
     #[error(transparent)]
     Binding(#[from] wardkeep_vault::InvalidBinding),

@@ -7,6 +7,7 @@ use super::StatusArgs;
 use super::context::{CliError, Context};
 use crate::doctor::{Doctor, Examiner as _, Finding, Level};
 use crate::observed::StatusReport;
+use crate::secrets::Ending;
 use crate::unix_http::{ClientError, UnixClient};
 
 /// Between two looks while waiting.
@@ -46,7 +47,8 @@ async fn look(client: &UnixClient) -> Result<StatusReport, ClientError> {
 }
 
 fn show(report: &StatusReport, context: &mut Context<'_>) -> Result<(), CliError> {
-    let StatusReport { tenant, name, hub, link, bundle, closed, waiting, listening, status } = report;
+    let StatusReport { tenant, name, hub, link, bundle, closed, waiting, listening, vault, memory_locked: _, status } =
+        report;
     context.say(format_args!("tenant     {name} ({tenant})"))?;
     context
         .say(format_args!("daemon     {} on {}, since {}", status.agent_version, status.hostname, status.started_at))?;
@@ -67,6 +69,15 @@ fn show(report: &StatusReport, context: &mut Context<'_>) -> Result<(), CliError
     }
     for closed in closed {
         context.say(format_args!("CLOSED     {}: {}; {}", closed.name, closed.why, closed.what_to_do))?;
+    }
+    for Ending { name, at } in &vault.ending {
+        let what = if *at <= context.env.clock.now() { "EXPIRED" } else { "expires" };
+        context.say(format_args!("secret     {name} {what} {at}: `wardkeep-agent vault rotate {name}`"))?;
+    }
+    for name in &vault.unmaskable {
+        context.say(format_args!(
+            "secret     {name} cannot be masked and is given to nobody; see `wardkeep-agent doctor`"
+        ))?;
     }
     for agent in &status.agents {
         let lease = agent.lease_until.map_or_else(|| "no live hook".to_owned(), |at| format!("hook alive until {at}"));

@@ -337,6 +337,8 @@ async fn the_daemons_own_user_cannot_decide_without_the_admin_token() {
     let state = AdminState {
         gate: tenant.gate.clone(),
         observer: tenant.parts.observer.clone(),
+        vault: tenant.parts.observer.vault.clone(),
+        attempts: admin::Attempts::default(),
         clock: tenant.parts.clock.clone(),
         nudge: Arc::new(Notify::new()),
         checkpoint: Arc::new(|| ()),

@@ -1,5 +1,5 @@
 use wardkeep_policy::Posture;
-use wardkeep_vault::Bindings;
+use wardkeep_vault::{Bindings, NewKey, Terms, rekey};
 
 use super::*;
 use crate::testing::{Counted, TestClock};
@@ -47,7 +47,8 @@ impl Fixture {
 
 fn set(vault: &Vault, name: &str, value: &str) {
     let bindings = Bindings::parse(["host:api.example.com"]).expect("valid");
-    let _ = vault.set(&name.parse().expect("valid"), &SecretValue::new(value.to_owned()), &bindings).expect("set");
+    let terms = Terms::bound(bindings);
+    let _ = vault.set(&name.parse().expect("valid"), &SecretValue::new(value.to_owned()), &terms).expect("set");
 }
 
 #[test]
@@ -111,4 +112,133 @@ fn the_tag_key_stays_over_a_restart() {
     assert_eq!(tag_key(path.clone(), &chance).expect("read"), first);
     std::fs::write(&path, b"short").expect("written");
     assert!(matches!(tag_key(path, &chance), Err(TagKeyError::Damaged(_))));
+}
+
+const PHRASE: &str = "six words that nobody else knows";
+
+fn phrase() -> SecretValue {
+    SecretValue::new(PHRASE.to_owned())
+}
+
+impl Fixture {
+    fn path(&self) -> PathBuf {
+        self.dir.path().join("vault.db")
+    }
+
+    /// Takes the key off the disk.
+    fn give_to_owner(&self) {
+        let (key, chance) = (KeySource::File(self.dir.path().join("vault.key")), Counted::default());
+        rekey(&self.path(), &key, NewKey::Passphrase(&phrase()), self.clock.clone(), &chance).expect("rekeyed");
+    }
+
+    fn owners_key(&self) -> Key {
+        (*Vault::unlock(&self.path(), &phrase(), self.clock.clone()).expect("opens").key()).clone()
+    }
+
+    fn clean(&self, text: &str) -> String {
+        self.redaction.load().redact(text).text.into_owned()
+    }
+}
+
+#[test]
+fn the_owners_key_opens_the_vault_until_it_is_taken_back() {
+    let fixture = Fixture::new();
+    set(&fixture.cli(true), "api_key", "correct-horse-5");
+    fixture.give_to_owner();
+    // As after a start: never read, so nothing at all.
+    fixture.book.refresh();
+    assert!(fixture.posture.read().has(Closed::VaultUnread));
+    assert!(fixture.book.locked_because().expect("a reason").contains("vault unlock"));
+    assert!(fixture.book.facts().by_passphrase);
+    assert!(fixture.book.unlock(Key::random(&Counted::default())).is_err());
+    assert!(fixture.posture.read().has(Closed::VaultUnread));
+
+    fixture.book.unlock(fixture.owners_key()).expect("opens");
+    assert!(fixture.posture.read().is_open());
+    assert_eq!(fixture.ask("api_key").expect("given").expose(), "correct-horse-5");
+
+    fixture.book.lock(Forget::Key).expect("locks");
+    assert_eq!(fixture.ask("api_key").unwrap_err(), NotGiven::Locked);
+    fixture.book.refresh();
+    assert!(fixture.posture.read().has(Closed::VaultLocked) && !fixture.posture.read().has(Closed::VaultUnread));
+    assert_eq!(fixture.clean("correct-horse-5"), "SECRET_REF(api_key)", "reads go on and are redacted");
+
+    fixture.book.unlock(fixture.owners_key()).expect("opens");
+    assert!(fixture.posture.read().is_open());
+    fixture.book.lock(Forget::Index).expect("locks");
+    assert!(fixture.posture.read().has(Closed::VaultUnread), "without an index nothing at all is allowed");
+    assert_eq!(fixture.clean("correct-horse-5"), "correct-horse-5", "not even memory holds it");
+    fixture.book.unlock(fixture.owners_key()).expect("opens");
+    assert_eq!(fixture.clean("correct-horse-5"), "SECRET_REF(api_key)");
+}
+
+#[test]
+fn a_vault_whose_key_is_on_the_server_cannot_be_locked() {
+    let fixture = Fixture::new();
+    set(&fixture.cli(true), "api_key", "correct-horse-6");
+    fixture.book.refresh();
+    assert_eq!(fixture.book.lock(Forget::Index), Err(NotLockable));
+    assert!(fixture.ask("api_key").is_ok());
+}
+
+#[test]
+fn another_key_is_taken_up_by_itself_or_locks() {
+    let fixture = Fixture::new();
+    set(&fixture.cli(true), "api_key", "correct-horse-7");
+    fixture.book.refresh();
+    let file = fixture.dir.path().join("vault.key");
+    let chance = crate::testing::Fixed(77);
+    let key = KeySource::File(file.clone());
+    rekey(&fixture.path(), &key, NewKey::File(&file), fixture.clock.clone(), &chance).expect("rekeyed");
+    // No poll in between: the file that was open is not the vault any more.
+    assert_eq!(fixture.ask("api_key").expect("given").expose(), "correct-horse-7");
+    set(&fixture.cli(false), "other", "correct-horse-8");
+    assert!(fixture.ask("other").is_ok());
+    fixture.give_to_owner();
+    assert_eq!(fixture.ask("api_key").unwrap_err(), NotGiven::Locked);
+    assert_eq!(fixture.clean("correct-horse-8"), "SECRET_REF(other)");
+}
+
+#[test]
+fn one_value_that_cannot_be_masked_is_given_to_nobody_and_hides_no_other() {
+    let fixture = Fixture::new();
+    let vault = fixture.cli(true);
+    set(&vault, "common", "password123");
+    set(&vault, "api_key", "correct-horse-9");
+    fixture.book.refresh();
+    assert!(fixture.posture.read().is_open());
+    assert_eq!(fixture.ask("common"), Err(NotGiven::Unmaskable("common".parse().expect("valid"))));
+    assert!(fixture.ask("api_key").is_ok());
+    assert_eq!(fixture.clean("correct-horse-9"), "SECRET_REF(api_key)");
+    assert_eq!(fixture.book.facts().unmaskable.len(), 1);
+    vault
+        .rotate(&"common".parse().expect("valid"), &SecretValue::new("rarer-than-that".to_owned()), None, None)
+        .expect("set");
+    assert!(fixture.ask("common").is_ok());
+    assert!(fixture.book.facts().unmaskable.is_empty());
+}
+
+#[test]
+fn a_short_value_is_masked_beside_its_keyword() {
+    let fixture = Fixture::new();
+    let terms = Terms { context: Some("pin".parse().expect("valid")), ..Terms::default() };
+    fixture.cli(true).set(&"door".parse().expect("valid"), &SecretValue::new("4711".into()), &terms).expect("set");
+    fixture.book.refresh();
+    assert_eq!(fixture.clean("the pin is 4711"), "the pin is SECRET_REF(door)");
+}
+
+#[test]
+fn what_ends_is_told_and_noted() {
+    let fixture = Fixture::new();
+    let vault = fixture.cli(true);
+    let soon = fixture.clock.now().plus(Duration::from_secs(3 * 24 * 60 * 60));
+    let terms = Terms { expires: Some(soon), ..Terms::default() };
+    vault.set(&"token".parse().expect("valid"), &SecretValue::new("correct-horse-10".into()), &terms).expect("set");
+    fixture.book.refresh();
+    assert_eq!(fixture.book.facts().ending, [Ending { name: "token".parse().expect("valid"), at: soon }]);
+    let (id, rows) = fixture.book.changes_after(None, 10).expect("open");
+    assert!(rows.is_empty(), "first it must be known how far the log has come");
+    let (_, rows) = fixture.book.changes_after(Some(&(id, 1)), 10).expect("open");
+    assert_eq!(rows.len(), 1);
+    assert!(rows[0].note.contains("expires") && rows[0].by == "daemon", "{rows:?}");
 }

@@ -1,6 +1,8 @@
 //! The admin socket: what the CLI asks of the running daemon. Only the daemon's user and root are heard (see `peer`), and
 //! only with the token (see `token`): a run is the daemon's user, too.
 
+mod vault;
+
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, Query, State};
@@ -20,6 +22,9 @@ use wardkeep_safety::{Approval, ApprovalFilter, Gate, GateError, Origin, Ruling,
 use super::peer::Peer;
 use super::token::{AdminToken, demand};
 use crate::observed::Observer;
+use crate::secrets::VaultBook;
+
+pub use vault::Attempts;
 
 /// Longest request, bytes.
 const BODY_BYTES: usize = 64 * 1024;
@@ -35,6 +40,10 @@ pub struct AdminState {
     pub gate: Arc<Gate>,
     /// The status.
     pub observer: Arc<Observer>,
+    /// The vault.
+    pub vault: Arc<VaultBook>,
+    /// Wrong keys for it.
+    pub attempts: Attempts,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Wakes the keeper: look at vault and tokens now.
@@ -56,6 +65,8 @@ pub fn router(state: AdminState) -> Router {
         .route("/v1/agents/{agent}/pause", post(pause))
         .route("/v1/agents/{agent}/resume", post(resume))
         .route("/v1/audit", get(audit))
+        .route("/v1/vault/unlock", post(vault::unlock))
+        .route("/v1/vault/lock", post(vault::lock))
         .route("/v1/reload", post(reload))
         .route("/v1/checkpoint", post(checkpoint))
         .layer(DefaultBodyLimit::max(BODY_BYTES))

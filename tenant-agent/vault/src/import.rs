@@ -1,17 +1,189 @@
-//! Reading a `.env` file.
+//! What other password stores hand over: bytes in, names and values out. Pure: nothing here reads a file, and no error
+//! repeats what it read.
 
-use std::io::Read;
+mod archive;
+mod bitwarden;
+mod csv;
+mod env;
+mod json;
+mod names;
+mod onepassword;
 
 use wardkeep_proto::ids::SecretName;
 use wardkeep_proto::secret::SecretValue;
-use zeroize::Zeroizing;
 
-use crate::vault::VaultError;
+use crate::binding::Bindings;
+use crate::error::VaultError;
+use crate::journal::{self, ChangeKind, Note};
+use crate::terms::{Context, Terms};
+use crate::vault::{Put, Vault, check_value, is_present, put_value, set_bindings, set_expiry};
+pub(crate) use names::Namer;
 
-/// Largest `.env` file that is read, in bytes.
-const MAX_BYTES: u64 = 1024 * 1024;
+/// Largest file that is read, bytes.
+pub const IMPORT_BYTES: usize = 64 * 1024 * 1024;
+/// Most values of one import; the redaction index is made for so many.
+const ITEMS: usize = 10_000;
 
-/// What an import did. Holds no value.
+/// What a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// `NAME=value` lines.
+    Env,
+    /// `{"NAME":"value"}`, or a list of `{"name","value"}`.
+    Json,
+    /// 1Password's own export, a zip with `export.data`; or that file alone.
+    OnePassword,
+    /// 1Password's CSV export.
+    OnePasswordCsv,
+    /// What `op item get --format json` prints, one item or many.
+    OnePasswordItems,
+    /// Bitwarden's unencrypted JSON export.
+    Bitwarden,
+    /// Bitwarden's CSV export.
+    BitwardenCsv,
+    /// What `vault export` wrote, decrypted.
+    Wardkeep,
+}
+
+impl Format {
+    /// For people.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Env => ".env",
+            Self::Json => "JSON",
+            Self::OnePassword => "1Password export (1PUX)",
+            Self::OnePasswordCsv => "1Password export (CSV)",
+            Self::OnePasswordItems => "1Password items (op, JSON)",
+            Self::Bitwarden => "Bitwarden export (JSON)",
+            Self::BitwardenCsv => "Bitwarden export (CSV)",
+            Self::Wardkeep => "Wardkeep export",
+        }
+    }
+}
+
+/// Why nothing was taken from a file. Never repeats what is in it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ImportError {
+    /// Not UTF-8.
+    #[error("the file is not UTF-8 text, and no 1Password export; export it anew as JSON, CSV or .env")]
+    NotText,
+    /// More than [`IMPORT_BYTES`], packed or unpacked.
+    #[error("the file is larger than {} MiB; export without attachments, or in parts", IMPORT_BYTES >> 20)]
+    TooLarge,
+    /// More values than a vault is made for.
+    #[error("the file holds more than {ITEMS} values; import it in parts")]
+    TooMany,
+    /// It looks like one format and is not.
+    #[error("the file begins like {} but cannot be read as that (near line {line}); export it anew", format.as_str())]
+    Broken {
+        /// Which format.
+        format: Format,
+        /// From 1; 0 when there are no lines.
+        line: usize,
+    },
+    /// Bitwarden's encrypted exports need its own cryptography.
+    #[error(
+        "this Bitwarden export is encrypted; export it again with the file format .json (not \"encrypted\"), import it, then \
+         remove it with `shred -u`"
+    )]
+    EncryptedBitwarden,
+    /// JSON of another kind.
+    #[error(
+        "this JSON is of no known kind; write {{\"NAME\":\"value\"}} or [{{\"name\":\"NAME\",\"value\":\"…\"}}], or use an export of \
+         1Password or Bitwarden"
+    )]
+    UnknownJson,
+    /// An age file.
+    #[error("the file is encrypted with age; give its key with --identity FILE, or its passphrase")]
+    Encrypted,
+}
+
+/// One value of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// The name made from its title.
+    pub name: SecretName,
+    /// As the file calls it; safe to print.
+    pub from: String,
+    /// The value.
+    pub value: SecretValue,
+    /// Where it may go, by the addresses beside it. A suggestion, unless the file is a Wardkeep export.
+    pub suggested: Bindings,
+    /// Of a Wardkeep export.
+    pub terms: Option<Terms>,
+}
+
+/// One entry that was left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// The entry, or where it would have stood; safe to print.
+    pub key: String,
+    /// Why, and what to do.
+    pub why: String,
+}
+
+/// What a file holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Values to store.
+    pub items: Vec<Item>,
+    /// What is none.
+    pub skipped: Vec<Skipped>,
+}
+
+impl Found {
+    fn skip(&mut self, key: impl AsRef<str>, why: impl Into<String>) {
+        self.skipped.push(Skipped { key: names::printable(key.as_ref()), why: why.into() });
+    }
+}
+
+/// Reads a file of any known format.
+///
+/// # Errors
+/// All of [`ImportError`].
+pub fn read_import(bytes: &[u8]) -> Result<(Format, Found), ImportError> {
+    if bytes.len() > IMPORT_BYTES {
+        return Err(ImportError::TooLarge);
+    }
+    if bytes.starts_with(b"age-encryption.org/") || bytes.starts_with(b"-----BEGIN AGE ENCRYPTED FILE-----") {
+        return Err(ImportError::Encrypted);
+    }
+    let unpacked;
+    let mut archived = None;
+    let text = if bytes.starts_with(b"PK\x03\x04") {
+        unpacked = archive::export_data(bytes)?;
+        archived = Some(Format::OnePassword);
+        &unpacked[..]
+    } else {
+        bytes
+    };
+    let text = std::str::from_utf8(text).map_err(|_| ImportError::NotText)?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let (format, found) = if archived.is_some() || text.trim_start().starts_with(['{', '[']) {
+        json::read(text, archived)?
+    } else if let Some(format) = csv::format_of(text) {
+        (format, csv::read(text, format)?)
+    } else {
+        (Format::Env, env::read(text))
+    };
+    if found.items.len() > ITEMS {
+        return Err(ImportError::TooMany);
+    }
+    Ok((format, found))
+}
+
+/// How an import is carried out.
+pub struct ImportOptions<'a> {
+    /// Also apply the suggested bindings.
+    pub bind: bool,
+    /// Only say what would happen.
+    pub dry_run: bool,
+    /// Whether redaction can look for a value; the reason when not.
+    pub fits: &'a dyn Fn(&str) -> Result<(), String>,
+}
+
+/// What an import did, or would do. Holds no value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImportReport {
     /// New secrets.
@@ -20,118 +192,81 @@ pub struct ImportReport {
     pub updated: Vec<SecretName>,
     /// Secrets that already had this value.
     pub unchanged: Vec<SecretName>,
-    /// Lines that were left out.
+    /// What was left out.
     pub skipped: Vec<Skipped>,
 }
 
-/// One assignment that was left out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Skipped {
-    /// The variable, or where it would have stood.
-    pub key: String,
-    /// Why, and what to do.
-    pub why: String,
-}
-
-/// What a `.env` file says.
-pub(crate) struct Assignments {
-    pub(crate) found: Vec<(SecretName, SecretValue)>,
-    pub(crate) skipped: Vec<Skipped>,
-}
-
-/// The assignments of `reader`, the last one of a name winning, and what could not be read.
-pub(crate) fn read(reader: impl Read) -> Result<Assignments, VaultError> {
-    let mut text = Zeroizing::new(String::new());
-    let read = reader.take(MAX_BYTES + 1).read_to_string(&mut text).map_err(VaultError::ImportRead)?;
-    if read as u64 > MAX_BYTES {
-        return Err(VaultError::ImportTooLarge);
-    }
-    let mut found: Vec<(SecretName, SecretValue)> = Vec::new();
-    let mut skipped = Vec::new();
-    let literal = without_substitution(text.strip_prefix('\u{feff}').unwrap_or(&text));
-    for (number, entry) in dotenvy::from_read_iter(literal.as_bytes()).enumerate() {
-        // The parser's own error repeats the line, so it must not travel.
-        let Ok((key, value)) = entry else {
-            skipped.push(Skipped {
-                key: format!("entry {}", number + 1),
-                why: "it is not NAME=value; quote the value".into(),
-            });
-            continue;
-        };
-        let value = SecretValue::new(value);
-        let Ok(name) = key.to_ascii_lowercase().parse::<SecretName>() else {
-            skipped
-                .push(Skipped { key, why: "a name is 1 to 64 letters, digits and underscores, a letter first".into() });
-            continue;
-        };
-        found.retain(|(earlier, _)| *earlier != name);
-        found.push((name, value));
-    }
-    Ok(Assignments { found, skipped })
-}
-
-/// Escapes every `$` outside single quotes: a password with a dollar sign is that password, not a look into the environment
-/// of the process that imports it.
-fn without_substitution(text: &str) -> Zeroizing<String> {
-    let mut out = Zeroizing::new(String::with_capacity(text.len() * 2));
-    for line in text.split_inclusive('\n') {
-        let (mut single, mut double, mut escaped) = (false, false, false);
-        for c in line.chars() {
-            if escaped {
-                escaped = false;
-            } else if single {
-                single = c != '\'';
-            } else if c == '\\' {
-                escaped = true;
-            } else if c == '$' {
-                out.push('\\');
-            } else if c == '"' {
-                double = !double;
-            } else if c == '\'' {
-                single = !double;
+impl Vault {
+    /// Takes over what a file holds, all or nothing. What is not fit for the vault is left out and reported.
+    ///
+    /// # Errors
+    /// SQLite refused; then nothing was taken over.
+    pub fn import(&self, found: &Found, options: &ImportOptions<'_>) -> Result<ImportReport, VaultError> {
+        let mut report = ImportReport { skipped: found.skipped.clone(), ..ImportReport::default() };
+        let mut fit = Vec::new();
+        for item in &found.items {
+            match fits(item, options) {
+                Ok(()) => fit.push(item),
+                Err(why) => report.skipped.push(Skipped { key: item.from.clone(), why }),
             }
-            out.push(c);
         }
+        if options.dry_run {
+            let db = self.lock();
+            for item in fit {
+                report.note(
+                    &item.name,
+                    match is_present(&db, &item.name, &item.value)? {
+                        None => Put::New,
+                        Some(false) => Put::Rotated,
+                        Some(true) => Put::Same,
+                    },
+                );
+            }
+            return Ok(report);
+        }
+        let now = self.now();
+        self.change(|db| {
+            for item in fit {
+                let context = item.terms.as_ref().and_then(|terms| terms.context.as_ref());
+                let (version, what) = put_value(db, &item.name, &item.value, context, now)?;
+                report.note(&item.name, what);
+                let bindings = item.terms.as_ref().map_or(&item.suggested, |terms| &terms.bindings);
+                let bind = options.bind || item.terms.is_some();
+                if bind {
+                    set_bindings(db, &item.name, bindings)?;
+                }
+                if let Some(terms) = &item.terms {
+                    set_expiry(db, &item.name, terms.expires)?;
+                } else if what == Put::Rotated {
+                    set_expiry(db, &item.name, None)?;
+                }
+                if what != Put::Same || bind {
+                    let note =
+                        Note { kind: ChangeKind::Set, name: Some(&item.name), version: Some(version), note: "import" };
+                    journal::append(db, now, self.by(), &note)?;
+                }
+            }
+            Ok(report)
+        })
     }
-    out
+}
+
+fn fits(item: &Item, options: &ImportOptions<'_>) -> Result<(), String> {
+    let context: Option<&Context> = item.terms.as_ref().and_then(|terms| terms.context.as_ref());
+    check_value(&item.name, &item.value, context).map_err(|why| why.to_string())?;
+    if context.is_none() { (options.fits)(item.value.expose()) } else { Ok(()) }
+}
+
+impl ImportReport {
+    fn note(&mut self, name: &SecretName, what: Put) {
+        match what {
+            Put::New => &mut self.added,
+            Put::Rotated => &mut self.updated,
+            Put::Same => &mut self.unchanged,
+        }
+        .push(name.clone());
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn values(text: &str) -> Vec<(String, String)> {
-        let Assignments { found, .. } = read(text.as_bytes()).unwrap();
-        found.iter().map(|(n, v)| (n.to_string(), v.expose().to_owned())).collect()
-    }
-
-    #[test]
-    fn an_error_does_not_repeat_the_line() {
-        let Assignments { found, skipped } = read(&b"GOOD=12345678\nBAD='unclosed-hunter2\n"[..]).unwrap();
-        assert_eq!(found.len(), 1);
-        assert_eq!(skipped.len(), 1);
-        assert!(!format!("{skipped:?}").contains("hunter2"));
-        assert!(matches!(read(&[0xff][..]), Err(VaultError::ImportRead(_))));
-        assert!(matches!(read(std::io::repeat(b'#')), Err(VaultError::ImportTooLarge)));
-    }
-
-    #[test]
-    fn a_dollar_sign_is_kept() {
-        for (line, value) in [
-            ("K=pa$$word$HOME", "pa$$word$HOME"),
-            ("K=\"pa$word${HOME}\"", "pa$word${HOME}"),
-            ("K='pa$word'", "pa$word"),
-            ("K=pa\\$word", "pa$word"),
-            ("K=\"it's $5\"", "it's $5"),
-        ] {
-            assert_eq!(values(line), [("k".to_owned(), value.to_owned())], "{line}");
-        }
-    }
-
-    #[test]
-    fn the_last_assignment_wins_and_bad_names_are_named() {
-        assert_eq!(values("A=1\nexport A=2 # two\n"), [("a".to_owned(), "2".to_owned())]);
-        let Assignments { skipped, .. } = read(&b"_X=12345678\nA.B=12345678"[..]).unwrap();
-        assert_eq!(skipped.iter().map(|s| s.key.as_str()).collect::<Vec<_>>(), ["_X", "A.B"]);
-    }
-}
+mod tests;

@@ -1,111 +1,44 @@
 //! The vault as its users see it.
 
+mod rows;
+
+use std::collections::BTreeMap;
 use std::fmt;
-use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, params};
+use wardkeep_proto::chance::Chance;
 use wardkeep_proto::ids::SecretName;
-use wardkeep_proto::secret::{Destination, NotGiven, SecretSource, SecretValue};
+use wardkeep_proto::secret::{Destination, KnownValue, NotGiven, SecretSource, SecretValue};
 use wardkeep_proto::time::{Clock, Timestamp};
 
 use crate::binding::{Binding, Bindings};
-use crate::import::{self, Assignments, ImportReport, Skipped};
-use crate::key::{KeyError, KeySource};
-use crate::store;
+use crate::error::{OpenError, VaultError};
+use crate::journal::{self, Change, ChangeKind, Note};
+use crate::key::passphrase::{self, Recipe};
+use crate::key::{self, Key, KeyError, KeySource, Staged};
+use crate::store::{self, FileId, Opened};
+use crate::terms::{Context, Terms};
+
+pub(crate) use rows::{Put, check_value, is_present, parsed, put_value, set_bindings, set_expiry};
+use rows::{horizon, known, retire};
 
 /// How long a rotated or removed value is still redacted.
 pub const GRACE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-/// Shortest value, in bytes: masking anything shorter would destroy ordinary text.
-const MIN_BYTES: usize = 8;
+/// Shortest value that is looked for everywhere, in bytes: masking anything shorter would destroy ordinary text.
+pub const MIN_BYTES: usize = 8;
+/// Shortest value with a context, in bytes.
+pub const MIN_BYTES_BESIDE: usize = 4;
 /// Longest value, in bytes; a certificate chain with its key is about 20 KiB.
-const MAX_BYTES: usize = 64 * 1024;
+pub const MAX_BYTES: usize = 64 * 1024;
 /// A value of fewer different characters is a ruler, not a secret; masking it would hit drawings and rows of zeros.
-const MIN_DIFFERENT: usize = 4;
-
-/// Why there is no open vault. There is never an empty one instead.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// No file there.
-    #[error("there is no vault at {0}; make one with `wardkeep-agent vault init`")]
-    NotFound(PathBuf),
-    /// A vault is never overwritten.
-    #[error("a vault already exists at {0}")]
-    Exists(PathBuf),
-    /// The main file is gone but its log is there.
-    #[error("{0} is left from a vault whose main file is gone; restore that file, or move this one away")]
-    Leftover(PathBuf),
-    /// Another process is at it.
-    #[error("another process is using {0}; try again when it has finished")]
-    Busy(PathBuf),
-    /// The file was made with another key.
-    #[error("the key does not belong to the vault {0}; check [vault] in the configuration, or restore the right key")]
-    WrongKey(PathBuf),
-    /// The key is right, but the file is damaged or was changed.
-    #[error("the vault {0} is damaged or was tampered with; restore it from its backup")]
-    Tampered(PathBuf),
-    /// Written by a later build.
-    #[error("the vault has schema {found}, this build knows {known}; install the newer version again")]
-    NewerSchema {
-        /// In the file.
-        found: i64,
-        /// Of this build.
-        known: i64,
-    },
-    /// Built against an SQLite that can damage files.
-    #[error("this build carries an SQLite older than 3.51.3, which can damage files; rebuild it")]
-    OldSqlite,
-    /// No key.
-    #[error(transparent)]
-    Key(#[from] KeyError),
-    /// The system refused.
-    #[error("the vault {path} cannot be read or written", path = .path.display())]
-    Io {
-        /// The vault.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: std::io::Error,
-    },
-    /// SQLite refused.
-    #[error("the vault's database refused")]
-    Sql(#[source] rusqlite::Error),
-}
-
-/// Why an open vault did not do what was asked. Never contains a value.
-#[derive(Debug, thiserror::Error)]
-pub enum VaultError {
-    /// Shorter than 8 bytes.
-    #[error(
-        "the value of {0} is shorter than {MIN_BYTES} bytes; masking it would destroy ordinary text, choose a longer one"
-    )]
-    TooShort(SecretName),
-    /// Longer than 64 KiB.
-    #[error("the value of {0} is longer than {MAX_BYTES} bytes; store the key, not the file it opens")]
-    TooLong(SecretName),
-    /// Too few different characters.
-    #[error(
-        "the value of {0} has fewer than {MIN_DIFFERENT} different characters; masking it would destroy ordinary text"
-    )]
-    TooSimple(SecretName),
-    /// A zero byte cannot be put into an environment or a header.
-    #[error("the value of {0} contains a zero byte")]
-    ZeroByte(SecretName),
-    /// No secret of that name.
-    #[error("no secret is named {0}; `wardkeep-agent vault list` shows the names")]
-    Unknown(SecretName),
-    /// The `.env` file could not be read.
-    #[error("the file to import cannot be read as UTF-8 text")]
-    ImportRead(#[source] std::io::Error),
-    /// The `.env` file is too large.
-    #[error("the file to import is larger than 1 MiB")]
-    ImportTooLarge,
-    /// SQLite refused.
-    #[error("the vault's database refused")]
-    Sql(#[from] rusqlite::Error),
-}
+pub(crate) const MIN_DIFFERENT: usize = 4;
+/// Days before its end at which a person is told of a secret; each once.
+pub const REMIND_DAYS: [u32; 3] = [14, 3, 0];
+/// Between two writes of when secrets were used: a crash loses so much at most.
+const USED_EVERY: Duration = Duration::from_secs(60);
 
 /// One secret without its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,12 +53,30 @@ pub struct Entry {
     pub updated: Timestamp,
     /// Counts from 1 with each new value, also over a removal within the grace period.
     pub version: u64,
+    /// Not given from then on.
+    pub expires: Option<Timestamp>,
+    /// Last given; written once a minute.
+    pub used: Option<Timestamp>,
+    /// Keywords beside which alone its value is looked for.
+    pub context: Option<Context>,
+}
+
+/// When secrets were given, not yet written.
+#[derive(Default)]
+struct Used {
+    pending: BTreeMap<SecretName, Timestamp>,
+    written: Option<Timestamp>,
 }
 
 /// The open vault. Every call does file work; from async code use `spawn_blocking`.
 pub struct Vault {
     connection: Mutex<Connection>,
+    path: PathBuf,
+    file: FileId,
+    key: Arc<Key>,
     clock: Arc<dyn Clock>,
+    by: String,
+    used: Mutex<Used>,
 }
 
 impl Vault {
@@ -134,8 +85,31 @@ impl Vault {
     /// # Errors
     /// [`OpenError::Exists`], [`OpenError::Leftover`], [`OpenError::Busy`], key and file errors.
     pub fn create(path: &Path, key: &KeySource, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
-        store::create(path, &key.read()?)?;
+        let keys = key.read()?;
+        if let Some(key) = keys.first() {
+            store::create(path, key, || Ok(()))?;
+        }
         Self::open(path, key, clock)
+    }
+
+    /// Makes an empty vault that opens with `passphrase`, and opens it.
+    ///
+    /// # Errors
+    /// As [`Self::create`], and [`KeyError::Weak`].
+    pub fn create_with_passphrase(
+        path: &Path,
+        passphrase: &SecretValue,
+        clock: Arc<dyn Clock>,
+        chance: &dyn Chance,
+    ) -> Result<Self, OpenError> {
+        passphrase::check(passphrase)?;
+        let recipe = passphrase::recipe_path(path);
+        let (made, text) = (Recipe::new(chance), || KeyError::Recipe(recipe.clone()));
+        let key = made.key(passphrase).ok_or_else(text)?;
+        let words = made.text().ok_or_else(text)?;
+        store::create(path, &key, || Ok(Staged::write(&recipe, words.as_bytes()).map(drop)?))?;
+        key::settle(&recipe).map_err(KeyError::io(&recipe))?;
+        Self::open(path, &KeySource::Held(Arc::new(key)), clock)
     }
 
     /// Opens the vault at `path` and checks all of it.
@@ -143,38 +117,116 @@ impl Vault {
     /// # Errors
     /// Every reason of [`OpenError`]; on none of them is anything written.
     pub fn open(path: &Path, key: &KeySource, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
-        let connection = store::open(path, &key.read()?)?;
-        Ok(Self { connection: Mutex::new(connection), clock })
+        let opened = key.read().map_err(OpenError::from).and_then(|keys| store::open(path, &keys));
+        let Opened { connection, file, key: fitted } = opened.map_err(|error| match (error, key) {
+            (OpenError::WrongKey(path), KeySource::Held(_)) if passphrase::is_used(&path) => {
+                OpenError::WrongPassphrase(path)
+            }
+            (OpenError::WrongKey(_) | OpenError::Key(KeyError::NotFound(_)), _)
+                if passphrase::is_used(path) && path.exists() =>
+            {
+                OpenError::NeedsPassphrase(path.to_owned())
+            }
+            (error, _) => error,
+        })?;
+        crate::rekey::tidy(path, file, key, &fitted);
+        let by = format!("uid-{}", rustix::process::geteuid().as_raw());
+        let (connection, path, used) = (Mutex::new(connection), path.to_owned(), Mutex::default());
+        Ok(Self { connection, path, file, key: fitted, clock, by, used })
     }
 
-    /// Sets the value of `name`. A new secret gets `bindings`; for an existing one they replace the old, and its old value
+    /// The key that `passphrase` makes for the vault at `path`, which it opens to be sure.
+    ///
+    /// # Errors
+    /// [`OpenError::WrongPassphrase`], and what [`Self::open`] says.
+    pub fn unlock(path: &Path, passphrase: &SecretValue, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        let keys = passphrase::keys(path, passphrase)?;
+        let mut why = OpenError::WrongPassphrase(path.to_owned());
+        for (recipe, key) in &keys {
+            match Self::open(path, &KeySource::Held(key.clone()), clock.clone()) {
+                Ok(vault) => {
+                    crate::rekey::tidy_recipes(path, vault.file, recipe);
+                    return Ok(vault);
+                }
+                Err(OpenError::WrongPassphrase(_) | OpenError::WrongKey(_)) => {}
+                Err(error) => why = error,
+            }
+        }
+        Err(why)
+    }
+
+    /// Whether the vault at `path` opens with a passphrase, or did before an interrupted rekeying.
+    #[must_use]
+    pub fn has_passphrase(path: &Path) -> bool {
+        passphrase::is_used(path)
+    }
+
+    /// The key that it was opened with.
+    #[must_use]
+    pub fn key(&self) -> Arc<Key> {
+        self.key.clone()
+    }
+
+    /// Whether its path still names the file that was opened; rekeying gives the vault a new one.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        FileId::of(&self.path).ok() == Some(self.file)
+    }
+
+    /// Sets the value of `name`. A new secret gets `terms`; for an existing one they replace the old, and its old value
     /// stays redacted for [`GRACE`]. Setting the present value again makes no new version.
     ///
     /// # Errors
     /// The value is refused, or SQLite does.
-    pub fn set(&self, name: &SecretName, value: &SecretValue, bindings: &Bindings) -> Result<u64, VaultError> {
-        check_value(name, value)?;
+    pub fn set(&self, name: &SecretName, value: &SecretValue, terms: &Terms) -> Result<u64, VaultError> {
+        check_value(name, value, terms.context.as_ref())?;
         let now = self.clock.now();
-        store::change(&mut self.lock(), |db| {
-            let (version, _) = put(db, name, value, now)?;
-            db.execute("DELETE FROM bindings WHERE name = ?1", [name.as_str()])?;
-            for binding in bindings.iter() {
-                db.execute("INSERT INTO bindings VALUES (?1, ?2)", params![name.as_str(), binding.to_string()])?;
-            }
+        self.change(|db| {
+            let (version, _) = put_value(db, name, value, terms.context.as_ref(), now)?;
+            set_expiry(db, name, terms.expires)?;
+            set_bindings(db, name, &terms.bindings)?;
+            let to: Vec<String> = terms.bindings.iter().map(ToString::to_string).collect();
+            let note = Note { kind: ChangeKind::Set, name: Some(name), version: Some(version), note: &to.join(" ") };
+            journal::append(db, now, &self.by, &note)?;
             Ok(version)
         })
     }
 
-    /// Sets a new value of an existing secret and leaves its bindings alone.
+    /// Sets a new value of an existing secret and leaves its bindings alone. The end of the old value is not the new one's.
     ///
     /// # Errors
     /// [`VaultError::Unknown`], or the value is refused.
-    pub fn rotate(&self, name: &SecretName, value: &SecretValue) -> Result<u64, VaultError> {
-        check_value(name, value)?;
+    pub fn rotate(
+        &self,
+        name: &SecretName,
+        value: &SecretValue,
+        context: Option<&Context>,
+        expires: Option<Timestamp>,
+    ) -> Result<u64, VaultError> {
+        check_value(name, value, context)?;
         let now = self.clock.now();
-        store::change(&mut self.lock(), |db| {
+        self.change(|db| {
             known(db, name)?;
-            Ok(put(db, name, value, now)?.0)
+            let (version, _) = put_value(db, name, value, context, now)?;
+            set_expiry(db, name, expires)?;
+            let note = Note { kind: ChangeKind::Rotated, name: Some(name), version: Some(version), note: "" };
+            journal::append(db, now, &self.by, &note)?;
+            Ok(version)
+        })
+    }
+
+    /// Changes the end of a secret.
+    ///
+    /// # Errors
+    /// [`VaultError::Unknown`].
+    pub fn expire(&self, name: &SecretName, at: Option<Timestamp>) -> Result<(), VaultError> {
+        let now = self.clock.now();
+        self.change(|db| {
+            known(db, name)?;
+            set_expiry(db, name, at)?;
+            let text = at.map_or_else(|| "never".to_owned(), |at| at.to_string());
+            let note = Note { kind: ChangeKind::Expiry, name: Some(name), version: None, note: &text };
+            journal::append(db, now, &self.by, &note)
         })
     }
 
@@ -183,19 +235,41 @@ impl Vault {
     /// # Errors
     /// SQLite refused.
     pub fn list(&self) -> Result<Vec<Entry>, VaultError> {
+        rows::entries(&self.lock(), None)
+    }
+
+    /// One secret without its value.
+    ///
+    /// # Errors
+    /// [`VaultError::Unknown`], or SQLite refused.
+    pub fn show(&self, name: &SecretName) -> Result<Entry, VaultError> {
+        rows::entries(&self.lock(), Some(name))?.pop().ok_or_else(|| VaultError::Unknown(name.clone()))
+    }
+
+    /// Every present value with what is known of it, by name.
+    pub(crate) fn present(&self) -> Result<Vec<(Entry, SecretValue)>, VaultError> {
         let db = self.lock();
-        let mut rows = db.prepare("SELECT name, created_ms, updated_ms, version FROM secrets ORDER BY name")?;
-        let rows =
-            rows.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?, row.get::<_, i64>(3)?)))?;
         let mut all = Vec::new();
-        for row in rows {
-            let (name, created, updated, version) = row?;
-            let name: SecretName = parsed(&name)?;
-            let bindings = bindings_of(&db, &name)?;
-            let version = u64::try_from(version).unwrap_or(0);
-            all.push(Entry { name, bindings, created: Timestamp(created), updated: Timestamp(updated), version });
+        for entry in rows::entries(&db, None)? {
+            if let Some((value, ..)) = rows::present(&db, &entry.name)? {
+                all.push((entry, value));
+            }
         }
         Ok(all)
+    }
+
+    /// What happened to one secret, oldest first; also to one that is gone.
+    ///
+    /// # Errors
+    /// [`VaultError::Unknown`] when nothing ever did.
+    pub fn history(&self, name: &SecretName) -> Result<Vec<Change>, VaultError> {
+        let db = self.lock();
+        let changes = journal::after(&db, 0, u32::MAX, Some(name))?;
+        // A secret of a vault of schema 1 has no history yet.
+        if changes.is_empty() {
+            known(&db, name)?;
+        }
+        Ok(changes)
     }
 
     /// Removes a secret. Its value stays redacted for [`GRACE`].
@@ -204,111 +278,184 @@ impl Vault {
     /// [`VaultError::Unknown`].
     pub fn rm(&self, name: &SecretName) -> Result<(), VaultError> {
         let now = self.clock.now();
-        store::change(&mut self.lock(), |db| {
+        self.change(|db| {
             known(db, name)?;
             retire(db, name, now)?;
             db.execute("DELETE FROM secrets WHERE name = ?1", [name.as_str()])?;
-            Ok(())
+            let note = Note { kind: ChangeKind::Removed, name: Some(name), version: None, note: "" };
+            journal::append(db, now, &self.by, &note)
         })
     }
 
-    /// Allows one more place.
+    /// Allows more places.
     ///
     /// # Errors
     /// [`VaultError::Unknown`].
-    pub fn bind(&self, name: &SecretName, binding: &Binding) -> Result<(), VaultError> {
-        self.rebind(name, "INSERT OR IGNORE INTO bindings VALUES (?1, ?2)", binding)
+    pub fn bind(&self, name: &SecretName, to: &Bindings) -> Result<(), VaultError> {
+        self.rebind(name, ChangeKind::Bound, to, rows::bind)
     }
 
-    /// Takes one place away; nothing happens if it was not allowed.
+    /// Takes places away; nothing happens for one that was not allowed.
     ///
     /// # Errors
     /// [`VaultError::Unknown`].
-    pub fn unbind(&self, name: &SecretName, binding: &Binding) -> Result<(), VaultError> {
-        self.rebind(name, "DELETE FROM bindings WHERE name = ?1 AND binding = ?2", binding)
+    pub fn unbind(&self, name: &SecretName, from: &Bindings) -> Result<(), VaultError> {
+        self.rebind(name, ChangeKind::Unbound, from, rows::unbind)
     }
 
-    fn rebind(&self, name: &SecretName, sql: &str, binding: &Binding) -> Result<(), VaultError> {
+    fn rebind(
+        &self,
+        name: &SecretName,
+        kind: ChangeKind,
+        places: &Bindings,
+        each: impl Fn(&Connection, &SecretName, &Binding) -> Result<(), VaultError>,
+    ) -> Result<(), VaultError> {
         let now = self.clock.now();
-        store::change(&mut self.lock(), |db| {
+        self.change(|db| {
             known(db, name)?;
-            db.execute(sql, params![name.as_str(), binding.to_string()])?;
-            db.execute("UPDATE secrets SET updated_ms = ?2 WHERE name = ?1", params![name.as_str(), now.millis()])?;
-            Ok(())
-        })
-    }
-
-    /// Takes over every assignment of a `.env` file: `API_KEY=…` becomes secret `api_key`, without bindings if it is new.
-    /// What is not fit for the vault is left out and reported.
-    ///
-    /// # Errors
-    /// The file cannot be read, or SQLite refused; then nothing was taken over.
-    pub fn import_env(&self, reader: impl Read) -> Result<ImportReport, VaultError> {
-        let Assignments { found, skipped } = import::read(reader)?;
-        let mut report = ImportReport { skipped, ..ImportReport::default() };
-        let now = self.clock.now();
-        store::change(&mut self.lock(), |db| {
-            for (name, value) in &found {
-                if let Err(why) = check_value(name, value) {
-                    report.skipped.push(Skipped { key: name.to_string(), why: why.to_string() });
-                    continue;
-                }
-                match put(db, name, value, now)? {
-                    (_, Put::New) => report.added.push(name.clone()),
-                    (_, Put::Rotated) => report.updated.push(name.clone()),
-                    (_, Put::Same) => report.unchanged.push(name.clone()),
-                }
+            for place in places.iter() {
+                each(db, name, place)?;
             }
-            Ok(report)
+            db.execute("UPDATE secrets SET updated_ms = ?2 WHERE name = ?1", params![name.as_str(), now.millis()])?;
+            let text = places.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+            journal::append(db, now, &self.by, &Note { kind, name: Some(name), version: None, note: &text })
         })
     }
 
-    /// Counts every change, also those of other processes: poll it to know when to read [`SecretSource::every_value`] again.
+    /// Counts every change of values and bindings, also those of other processes: poll it to know when to read
+    /// [`SecretSource::every_value`] again.
     ///
     /// # Errors
-    /// SQLite refused.
+    /// [`VaultError::Replaced`] when the vault has another file now, or SQLite refused.
     pub fn generation(&self) -> Result<u64, VaultError> {
-        let count: i64 = self.lock().query_row("SELECT generation FROM meta", [], |row| row.get(0))?;
+        if !self.is_current() {
+            return Err(VaultError::Replaced);
+        }
+        let db = self.lock();
+        let count: i64 = db.prepare_cached("SELECT generation FROM meta")?.query_row([], |row| row.get(0))?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Connection> {
+    /// The random name of this vault: numbers of its journal count within it.
+    ///
+    /// # Errors
+    /// SQLite refused.
+    pub fn id(&self) -> Result<String, VaultError> {
+        Ok(self.lock().query_row("SELECT vault FROM meta", [], |row| row.get(0))?)
+    }
+
+    /// Rows of the journal after `number`, oldest first.
+    ///
+    /// # Errors
+    /// SQLite refused.
+    pub fn changes_after(&self, number: u64, limit: u32) -> Result<Vec<Change>, VaultError> {
+        journal::after(&self.lock(), number, limit, None)
+    }
+
+    /// Notes in the journal which secrets end soon or have ended, each at 14, 3 and 0 days, once.
+    ///
+    /// # Errors
+    /// SQLite refused.
+    pub fn remind(&self) -> Result<(), VaultError> {
+        let now = self.clock.now();
+        let due = rows::due(&self.lock(), now)?;
+        if due.is_empty() {
+            return Ok(());
+        }
+        self.write(|db| {
+            for (name, days, at) in due {
+                db.execute("UPDATE secrets SET reminded_days = ?2 WHERE name = ?1", params![name.as_str(), days])?;
+                let text = if at <= now { format!("it expired at {at}") } else { format!("it expires at {at}") };
+                let note = Note { kind: ChangeKind::Reminded, name: Some(&name), version: None, note: &text };
+                journal::append(db, now, "daemon", &note)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Writes when secrets were last given, once a minute at most; `at_once` for the last time.
+    ///
+    /// # Errors
+    /// SQLite refused; it is tried again then.
+    pub fn write_used(&self, at_once: bool) -> Result<(), VaultError> {
+        let now = self.clock.now();
+        let pending = {
+            let used = self.used();
+            // A clock that was set back must not silence this for ever.
+            let fresh = used.written.is_some_and(|at| now >= at && now.since(at) < USED_EVERY);
+            if used.pending.is_empty() || (fresh && !at_once) {
+                return Ok(());
+            }
+            used.pending.clone()
+        };
+        self.write(|db| {
+            let mut update = db.prepare_cached("UPDATE secrets SET used_ms = ?2 WHERE name = ?1")?;
+            for (name, at) in &pending {
+                update.execute(params![name.as_str(), at.millis()])?;
+            }
+            Ok(())
+        })?;
+        let mut used = self.used();
+        used.pending.retain(|name, at| pending.get(name) != Some(at));
+        used.written = Some(now);
+        Ok(())
+    }
+
+    /// Notes that all values left in an encrypted file.
+    ///
+    /// # Errors
+    /// SQLite refused.
+    pub(crate) fn note_export(&self, note: &str) -> Result<(), VaultError> {
+        let now = self.clock.now();
+        let note = Note { kind: ChangeKind::Exported, name: None, version: None, note };
+        self.write(|db| journal::append(db, now, &self.by, &note))
+    }
+
+    /// Puts several values in one change.
+    pub(crate) fn change<T>(&self, work: impl FnOnce(&Connection) -> Result<T, VaultError>) -> Result<T, VaultError> {
+        store::change(&mut self.lock(), &self.path, self.file, work)
+    }
+
+    fn write<T>(&self, work: impl FnOnce(&Connection) -> Result<T, VaultError>) -> Result<T, VaultError> {
+        store::write(&mut self.lock(), &self.path, self.file, work)
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) fn by(&self) -> &str {
+        &self.by
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Connection> {
         // A panic under the lock rolls its transaction back when the guard's connection is next used.
-        self.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn used(&self) -> MutexGuard<'_, Used> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl SecretSource for Vault {
     fn resolve(&self, name: &SecretName, to: Destination<'_>) -> Result<SecretValue, NotGiven> {
-        let db = self.lock();
-        let found = db
-            .query_row(
-                "SELECT v.value FROM secrets s JOIN versions v USING (name, version) WHERE s.name = ?1",
-                [name.as_str()],
-                |row| row.get(0).map(SecretValue::new),
-            )
-            .optional()
-            .map_err(|_| NotGiven::Unreadable)?;
-        let value = found.ok_or_else(|| NotGiven::Unknown(name.clone()))?;
-        if !bindings_of(&db, name).map_err(|_| NotGiven::Unreadable)?.allow(to) {
+        let now = self.clock.now();
+        let (value, expires, bindings) = rows::present(&self.lock(), name)
+            .map_err(|_| NotGiven::Unreadable)?
+            .ok_or_else(|| NotGiven::Unknown(name.clone()))?;
+        if !bindings.allow(to) {
             return Err(NotGiven::NotBound { name: name.clone(), to: to.to_string() });
         }
+        if let Some(at) = expires.filter(|at| *at <= now) {
+            return Err(NotGiven::Expired { name: name.clone(), at });
+        }
+        self.used().pending.insert(name.clone(), now);
         Ok(value)
     }
 
-    fn every_value(&self) -> Result<Vec<(SecretName, SecretValue)>, NotGiven> {
-        let horizon = horizon(self.clock.now());
-        let read = || -> Result<_, VaultError> {
-            let db = self.lock();
-            let mut rows = db.prepare(
-                "SELECT name, value FROM versions WHERE retired_ms IS NULL OR retired_ms > ?1 ORDER BY name, version DESC",
-            )?;
-            let rows =
-                rows.query_map([horizon], |row| Ok((row.get::<_, String>(0)?, row.get(1).map(SecretValue::new)?)))?;
-            rows.map(|row| row.map_err(VaultError::from).and_then(|(name, value)| Ok((parsed(&name)?, value))))
-                .collect()
-        };
-        read().map_err(|_| NotGiven::Unreadable)
+    fn every_value(&self) -> Result<Vec<KnownValue>, NotGiven> {
+        rows::values(&self.lock(), horizon(self.clock.now())).map_err(|_| NotGiven::Unreadable)
     }
 }
 
@@ -318,93 +465,5 @@ impl fmt::Debug for Vault {
     }
 }
 
-enum Put {
-    New,
-    Rotated,
-    Same,
-}
-
-/// Writes a value as the present version and lets go of versions whose grace is over.
-fn put(db: &Connection, name: &SecretName, value: &SecretValue, now: Timestamp) -> Result<(u64, Put), VaultError> {
-    db.execute("DELETE FROM versions WHERE retired_ms <= ?1", [horizon(now)])?;
-    let present: Option<(i64, SecretValue)> = db
-        .query_row(
-            "SELECT version, value FROM versions WHERE name = ?1 AND retired_ms IS NULL",
-            [name.as_str()],
-            |row| Ok((row.get(0)?, SecretValue::new(row.get(1)?))),
-        )
-        .optional()?;
-    if let Some((version, old)) = &present
-        && old == value
-    {
-        return Ok((u64::try_from(*version).unwrap_or(0), Put::Same));
-    }
-    retire(db, name, now)?;
-    let version: i64 =
-        db.query_row("SELECT coalesce(max(version), 0) + 1 FROM versions WHERE name = ?1", [name.as_str()], |row| {
-            row.get(0)
-        })?;
-    db.execute("INSERT INTO versions VALUES (?1, ?2, ?3, NULL)", params![name.as_str(), version, value.expose()])?;
-    db.execute(
-        "INSERT INTO secrets VALUES (?1, ?2, ?2, ?3) ON CONFLICT (name) DO UPDATE SET updated_ms = ?2, version = ?3",
-        params![name.as_str(), now.millis(), version],
-    )?;
-    Ok((u64::try_from(version).unwrap_or(0), if present.is_some() { Put::Rotated } else { Put::New }))
-}
-
-fn retire(db: &Connection, name: &SecretName, now: Timestamp) -> Result<(), VaultError> {
-    db.execute(
-        "UPDATE versions SET retired_ms = ?2 WHERE name = ?1 AND retired_ms IS NULL",
-        params![name.as_str(), now.millis()],
-    )?;
-    Ok(())
-}
-
-fn horizon(now: Timestamp) -> i64 {
-    now.millis().saturating_sub(i64::try_from(GRACE.as_millis()).unwrap_or(i64::MAX))
-}
-
-fn known(db: &Connection, name: &SecretName) -> Result<(), VaultError> {
-    let found: bool =
-        db.query_row("SELECT EXISTS (SELECT 1 FROM secrets WHERE name = ?1)", [name.as_str()], |row| row.get(0))?;
-    if found { Ok(()) } else { Err(VaultError::Unknown(name.clone())) }
-}
-
-fn bindings_of(db: &Connection, name: &SecretName) -> Result<Bindings, VaultError> {
-    let mut rows = db.prepare_cached("SELECT binding FROM bindings WHERE name = ?1")?;
-    let rows = rows.query_map([name.as_str()], |row| row.get::<_, String>(0))?;
-    rows.map(|text| parsed(&text?)).collect()
-}
-
-/// Text that this crate wrote itself; the MAC says that nobody else did.
-fn parsed<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(text: &str) -> Result<T, VaultError> {
-    text.parse().map_err(|e| {
-        VaultError::Sql(rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(e)))
-    })
-}
-
-fn check_value(name: &SecretName, value: &SecretValue) -> Result<(), VaultError> {
-    let text = value.expose();
-    if text.len() < MIN_BYTES {
-        return Err(VaultError::TooShort(name.clone()));
-    }
-    if text.len() > MAX_BYTES {
-        return Err(VaultError::TooLong(name.clone()));
-    }
-    if text.contains('\0') {
-        return Err(VaultError::ZeroByte(name.clone()));
-    }
-    let mut different = Vec::with_capacity(MIN_DIFFERENT);
-    for c in text.chars() {
-        if !different.contains(&c) {
-            different.push(c);
-        }
-        if different.len() == MIN_DIFFERENT {
-            return Ok(());
-        }
-    }
-    Err(VaultError::TooSimple(name.clone()))
-}
-
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -2,8 +2,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::*;
+use crate::journal::ChangeKind;
 
-struct Hands(AtomicI64);
+pub(crate) struct Hands(pub(crate) AtomicI64);
 
 impl Clock for Hands {
     fn now(&self) -> Timestamp {
@@ -11,64 +12,64 @@ impl Clock for Hands {
     }
 }
 
-struct Place {
-    dir: tempfile::TempDir,
-    clock: Arc<Hands>,
+pub(crate) struct Place {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) clock: Arc<Hands>,
 }
 
-const VALUE: &str = "hunter2-correct-horse-battery";
+pub(crate) const VALUE: &str = "hunter2-correct-horse-battery";
 
 impl Place {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let place = Self { dir: tempfile::tempdir().unwrap(), clock: Arc::new(Hands(AtomicI64::new(1_000))) };
         place.key_file("key", 'a');
         place
     }
 
-    fn key_file(&self, name: &str, digit: char) -> KeySource {
+    pub(crate) fn key_file(&self, name: &str, digit: char) -> KeySource {
         let path = self.dir.path().join(name);
         std::fs::write(&path, digit.to_string().repeat(64)).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         KeySource::File(path)
     }
 
-    fn key(&self) -> KeySource {
+    pub(crate) fn key(&self) -> KeySource {
         KeySource::File(self.dir.path().join("key"))
     }
 
-    fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.dir.path().join("vault.db")
     }
 
-    fn create(&self) -> Vault {
+    pub(crate) fn create(&self) -> Vault {
         Vault::create(&self.path(), &self.key(), self.clock.clone()).unwrap_or_else(|e| panic!("{e:?}"))
     }
 
-    fn open(&self) -> Result<Vault, OpenError> {
+    pub(crate) fn open(&self) -> Result<Vault, OpenError> {
         Vault::open(&self.path(), &self.key(), self.clock.clone())
     }
 
-    fn later(&self, by: Duration) {
+    pub(crate) fn later(&self, by: Duration) {
         self.clock.0.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
     }
 }
 
-fn name(text: &str) -> SecretName {
+pub(crate) fn name(text: &str) -> SecretName {
     text.parse().unwrap()
 }
 
-fn value(text: &str) -> SecretValue {
+pub(crate) fn value(text: &str) -> SecretValue {
     SecretValue::new(text.to_owned())
 }
 
-fn bound(texts: &[&str]) -> Bindings {
+pub(crate) fn bound(texts: &[&str]) -> Bindings {
     Bindings::parse(texts.iter().copied()).unwrap()
 }
 
-const API: Destination<'_> = Destination::Host { host: "api.example.com", port: 443 };
+pub(crate) const API: Destination<'_> = Destination::Host { host: "api.example.com", port: 443 };
 
-fn every(vault: &Vault) -> Vec<String> {
-    vault.every_value().unwrap().iter().map(|(_, v)| v.expose().to_owned()).collect()
+pub(crate) fn every(vault: &Vault) -> Vec<String> {
+    vault.every_value().unwrap().iter().map(|known| known.value.expose().to_owned()).collect()
 }
 
 #[test]
@@ -81,7 +82,7 @@ fn a_missing_vault_is_not_an_empty_one() {
 #[test]
 fn the_wrong_key_is_named() {
     let place = Place::new();
-    place.create().set(&name("k"), &value(VALUE), &Bindings::none()).unwrap();
+    place.create().set(&name("k"), &value(VALUE), &Terms::default()).unwrap();
     let before = std::fs::read(place.path()).unwrap();
     let other = place.key_file("other", 'b');
     assert!(matches!(Vault::open(&place.path(), &other, place.clock.clone()), Err(OpenError::WrongKey(_))));
@@ -94,7 +95,7 @@ fn damage_is_named_wherever_it_is() {
     let place = Place::new();
     let vault = place.create();
     for n in 0..40 {
-        vault.set(&name(&format!("k{n}")), &value(&format!("{VALUE}-{n}").repeat(20)), &Bindings::none()).unwrap();
+        vault.set(&name(&format!("k{n}")), &value(&format!("{VALUE}-{n}").repeat(20)), &Terms::default()).unwrap();
     }
     drop(vault);
     let whole = std::fs::read(place.path()).unwrap();
@@ -116,7 +117,7 @@ fn damage_is_named_wherever_it_is() {
 #[test]
 fn a_vault_is_never_overwritten() {
     let place = Place::new();
-    place.create().set(&name("k"), &value(VALUE), &Bindings::none()).unwrap();
+    place.create().set(&name("k"), &value(VALUE), &Terms::default()).unwrap();
     assert!(matches!(Vault::create(&place.path(), &place.key(), place.clock.clone()), Err(OpenError::Exists(_))));
     assert_eq!(every(&place.open().unwrap()), [VALUE]);
 }
@@ -146,23 +147,23 @@ fn a_crashed_creation_leaves_no_vault_and_the_next_one_works() {
 fn a_newer_schema_is_refused() {
     let place = Place::new();
     let vault = place.create();
-    vault.lock().execute_batch("PRAGMA user_version = 2").unwrap();
+    vault.lock().execute_batch("PRAGMA user_version = 3").unwrap();
     drop(vault);
-    assert!(matches!(place.open(), Err(OpenError::NewerSchema { found: 2, known: 1 })));
+    assert!(matches!(place.open(), Err(OpenError::NewerSchema { found: 3, known: 2 })));
 }
 
 #[test]
 fn unfit_values_are_refused() {
     let place = Place::new();
     let vault = place.create();
-    let (k, none) = (name("k"), Bindings::none());
+    let (k, none) = (name("k"), Terms::default());
     assert!(matches!(vault.set(&k, &value("seven77"), &none), Err(VaultError::TooShort(_))));
     assert!(matches!(vault.set(&k, &value(&"xy1z".repeat(20_000)), &none), Err(VaultError::TooLong(_))));
     assert!(matches!(vault.set(&k, &value("abababcababc"), &none), Err(VaultError::TooSimple(_))));
     assert!(matches!(vault.set(&k, &value("12345678\0"), &none), Err(VaultError::ZeroByte(_))));
-    assert!(matches!(vault.rotate(&k, &value(VALUE)), Err(VaultError::Unknown(_))));
+    assert!(matches!(vault.rotate(&k, &value(VALUE), None, None), Err(VaultError::Unknown(_))));
     assert!(matches!(vault.rm(&k), Err(VaultError::Unknown(_))));
-    assert!(matches!(vault.bind(&k, &"host:a.b".parse().unwrap()), Err(VaultError::Unknown(_))));
+    assert!(matches!(vault.bind(&k, &bound(&["host:a.b"])), Err(VaultError::Unknown(_))));
     assert!(vault.list().unwrap().is_empty());
     assert_eq!(vault.generation().unwrap(), 1, "a refusal is no change");
 }
@@ -171,13 +172,13 @@ fn unfit_values_are_refused() {
 fn an_unbound_secret_goes_nowhere() {
     let place = Place::new();
     let vault = place.create();
-    vault.set(&name("k"), &value(VALUE), &Bindings::none()).unwrap();
+    vault.set(&name("k"), &value(VALUE), &Terms::default()).unwrap();
     assert!(matches!(vault.resolve(&name("k"), API), Err(NotGiven::NotBound { .. })));
     assert!(matches!(vault.resolve(&name("other"), API), Err(NotGiven::Unknown(_))));
-    vault.bind(&name("k"), &"host:*.example.com".parse().unwrap()).unwrap();
+    vault.bind(&name("k"), &bound(&["host:*.example.com"])).unwrap();
     assert_eq!(vault.resolve(&name("k"), API).unwrap().expose(), VALUE);
     assert!(vault.resolve(&name("k"), Destination::Host { host: "api.example.com", port: 80 }).is_err());
-    vault.unbind(&name("k"), &"host:*.example.com".parse().unwrap()).unwrap();
+    vault.unbind(&name("k"), &bound(&["host:*.example.com"])).unwrap();
     assert!(matches!(vault.resolve(&name("k"), API), Err(NotGiven::NotBound { .. })));
 }
 
@@ -185,10 +186,10 @@ fn an_unbound_secret_goes_nowhere() {
 fn setting_again_replaces_the_bindings_and_rotating_keeps_them() {
     let place = Place::new();
     let vault = place.create();
-    assert_eq!(vault.set(&name("k"), &value(VALUE), &bound(&["host:api.example.com"])).unwrap(), 1);
-    assert_eq!(vault.rotate(&name("k"), &value("second-value")).unwrap(), 2);
+    assert_eq!(vault.set(&name("k"), &value(VALUE), &Terms::bound(bound(&["host:api.example.com"]))).unwrap(), 1);
+    assert_eq!(vault.rotate(&name("k"), &value("second-value"), None, None).unwrap(), 2);
     assert_eq!(vault.resolve(&name("k"), API).unwrap().expose(), "second-value");
-    assert_eq!(vault.set(&name("k"), &value("second-value"), &bound(&["tool:shell/psql"])).unwrap(), 2);
+    assert_eq!(vault.set(&name("k"), &value("second-value"), &Terms::bound(bound(&["tool:shell/psql"]))).unwrap(), 2);
     assert!(vault.resolve(&name("k"), API).is_err());
     let entries = vault.list().unwrap();
     assert_eq!(entries.len(), 1);
@@ -200,9 +201,9 @@ fn setting_again_replaces_the_bindings_and_rotating_keeps_them() {
 fn old_values_are_redacted_for_the_grace_period() {
     let place = Place::new();
     let vault = place.create();
-    let (k, none) = (name("k"), Bindings::none());
+    let (k, none) = (name("k"), Terms::default());
     vault.set(&k, &value("first-value"), &none).unwrap();
-    vault.rotate(&k, &value("second-value")).unwrap();
+    vault.rotate(&k, &value("second-value"), None, None).unwrap();
     assert_eq!(every(&vault), ["second-value", "first-value"]);
     place.later(GRACE - Duration::from_millis(1));
     assert_eq!(every(&vault), ["second-value", "first-value"]);
@@ -227,42 +228,25 @@ fn every_change_counts_also_from_another_process() {
         assert!(now > last, "{what}");
         last = now;
     };
-    cli.set(&k, &value(VALUE), &Bindings::none()).unwrap();
+    cli.set(&k, &value(VALUE), &Terms::default()).unwrap();
     grew("set");
-    cli.bind(&k, &"host:a.b".parse().unwrap()).unwrap();
+    cli.bind(&k, &bound(&["host:a.b"])).unwrap();
     grew("bind");
-    cli.unbind(&k, &"host:a.b".parse().unwrap()).unwrap();
+    cli.unbind(&k, &bound(&["host:a.b"])).unwrap();
     grew("unbind");
-    cli.import_env(&b"NEW_ONE=12345678"[..]).unwrap();
-    grew("import");
+    cli.expire(&k, Some(Timestamp(1))).unwrap();
+    grew("expire");
     cli.rm(&k).unwrap();
     grew("rm");
-    assert_eq!(every(&daemon), [VALUE, "12345678"]);
-}
-
-#[test]
-fn an_env_file_is_taken_over() {
-    let place = Place::new();
-    let vault = place.create();
-    vault.set(&name("db_password"), &value("old-password"), &bound(&["host:db.example.com:5432"])).unwrap();
-    vault.set(&name("same"), &value("same-value"), &Bindings::none()).unwrap();
-    let report = vault
-        .import_env(&b"API_KEY=sk-12345678\nDB_PASSWORD='new-password'\nSAME=same-value\nSHORT=abc\n"[..])
-        .unwrap();
-    assert_eq!(report.added, [name("api_key")]);
-    assert_eq!(report.updated, [name("db_password")]);
-    assert_eq!(report.unchanged, [name("same")]);
-    assert_eq!(report.skipped.len(), 1);
-    assert!(!format!("{report:?}").contains("abc"), "{report:?}");
-    assert_eq!(vault.list().unwrap()[1].bindings, bound(&["host:db.example.com:5432"]), "bindings stay");
+    assert_eq!(every(&daemon), [VALUE]);
 }
 
 #[test]
 fn no_file_holds_a_value_in_the_clear() {
     let place = Place::new();
     let vault = place.create();
-    vault.set(&name("k"), &value(VALUE), &bound(&["host:plain-binding.example.com"])).unwrap();
-    vault.rotate(&name("k"), &value("second-value-in-the-log")).unwrap();
+    vault.set(&name("k"), &value(VALUE), &Terms::bound(bound(&["host:plain-binding.example.com"]))).unwrap();
+    vault.rotate(&name("k"), &value("second-value-in-the-log"), None, None).unwrap();
     let searched = || {
         let mut names = Vec::new();
         for entry in std::fs::read_dir(place.dir.path()).unwrap() {
@@ -275,9 +259,19 @@ fn no_file_holds_a_value_in_the_clear() {
         }
         names
     };
-    assert!(searched().contains(&"vault.db-wal".to_owned()), "the log must be among the files searched");
+    vault
+        .change(|db| {
+            db.execute("UPDATE versions SET value = value || '-in-the-making'", [])?;
+            db.execute("UPDATE secrets SET updated_ms = 7", [])?;
+            assert!(
+                searched().contains(&"vault.db-journal".to_owned()),
+                "the journal must be among the files searched"
+            );
+            Ok(())
+        })
+        .unwrap();
     drop(vault);
-    searched();
+    assert_eq!(searched().len(), 2, "key and vault only");
     assert!(!format!("{:?} {:?}", value(VALUE), place.open().unwrap()).contains("hunter2"));
 }
 
@@ -296,7 +290,7 @@ fn child_that_writes() {
     };
     let from = vault.generation().unwrap();
     for n in from.. {
-        vault.set(&name("counter"), &value(&format!("value-number-{n:06}")), &Bindings::none()).unwrap();
+        vault.set(&name("counter"), &value(&format!("value-number-{n:06}")), &Terms::default()).unwrap();
         // Said only after the commit: the parent holds us to it.
         println!("done {n}");
     }
@@ -327,9 +321,185 @@ fn a_kill_at_any_moment_loses_nothing_that_was_confirmed() {
             confirmed = n;
         }
         let vault = place.open().unwrap_or_else(|e| panic!("after round {round}: {e:?}"));
-        let present = vault.every_value().unwrap().remove(0).1;
+        let present = vault.every_value().unwrap().remove(0).value;
         let number: u64 = present.expose().rsplit('-').next().unwrap().parse().unwrap();
         assert!(number >= confirmed, "{number} < {confirmed}");
     }
     assert!(confirmed > 6);
+}
+
+#[test]
+fn an_expired_secret_is_kept_from_everybody_and_still_redacted() {
+    let place = Place::new();
+    let vault = place.create();
+    let k = name("k");
+    let ends = Timestamp(place.clock.now().millis() + 10_000);
+    let terms = Terms { expires: Some(ends), ..Terms::bound(bound(&["host:api.example.com"])) };
+    vault.set(&k, &value(VALUE), &terms).unwrap();
+    place.later(Duration::from_millis(9_999));
+    assert!(vault.resolve(&k, API).is_ok());
+    place.later(Duration::from_millis(1));
+    assert_eq!(vault.resolve(&k, API), Err(NotGiven::Expired { name: k.clone(), at: ends }));
+    assert_eq!(every(&vault), [VALUE], "an agent may have seen where it was used");
+    vault.rotate(&k, &value("second-value"), None, None).unwrap();
+    assert!(vault.resolve(&k, API).is_ok(), "the old value's end is not the new one's");
+    vault.expire(&k, Some(Timestamp(0))).unwrap();
+    assert!(vault.resolve(&k, API).is_err());
+    vault.expire(&k, None).unwrap();
+    assert!(vault.resolve(&k, API).is_ok());
+}
+
+#[test]
+fn each_reminder_is_noted_once_and_missed_ones_are_not_made_up_for() {
+    let place = Place::new();
+    let vault = place.create();
+    let day = Duration::from_secs(24 * 60 * 60);
+    let start = place.clock.now();
+    let terms = |days: u32| Terms { expires: Some(start.plus(day * days)), ..Terms::default() };
+    vault.set(&name("far"), &value("value-of-far"), &terms(20)).unwrap();
+    vault.set(&name("near"), &value("value-of-near"), &terms(2)).unwrap();
+    vault.set(&name("never"), &value("value-of-never"), &Terms::default()).unwrap();
+    let generation = vault.generation().unwrap();
+    let mut from = 3;
+    let mut told = || {
+        vault.remind().unwrap();
+        let rows = vault.changes_after(from, 100).unwrap();
+        from += rows.len() as u64;
+        assert!(rows.iter().all(|row| row.kind == ChangeKind::Reminded));
+        rows.into_iter().map(|row| row.name.unwrap().to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(told(), ["near"]);
+    assert!(told().is_empty(), "once");
+    place.later(day * 3);
+    assert_eq!(told(), ["near"], "it has ended");
+    place.later(day * 4);
+    assert_eq!(told(), ["far"]);
+    place.later(day * 30);
+    assert_eq!(told(), ["far"], "of three and zero days only the last");
+    assert!(told().is_empty());
+    assert_eq!(vault.generation().unwrap(), generation, "a reminder is no reason to build an index");
+}
+
+#[test]
+fn use_is_written_once_a_minute() {
+    let place = Place::new();
+    let vault = place.create();
+    let k = name("k");
+    vault.set(&k, &value(VALUE), &Terms::bound(bound(&["host:api.example.com"]))).unwrap();
+    let generation = vault.generation().unwrap();
+    let used = || place.open().unwrap().show(&k).unwrap().used;
+    let _ = vault.resolve(&k, Destination::Host { host: "evil.test", port: 443 });
+    vault.write_used(true).unwrap();
+    assert_eq!(used(), None, "a refusal is no use");
+    let _ = vault.resolve(&k, API).unwrap();
+    vault.write_used(false).unwrap();
+    let first = place.clock.now();
+    assert_eq!(used(), Some(first));
+    place.later(Duration::from_secs(59));
+    let _ = vault.resolve(&k, API).unwrap();
+    vault.write_used(false).unwrap();
+    assert_eq!(used(), Some(first));
+    place.later(Duration::from_secs(1));
+    vault.write_used(false).unwrap();
+    assert_eq!(used(), Some(Timestamp(first.millis() + 59_000)));
+    let _ = vault.resolve(&k, API).unwrap();
+    vault.write_used(true).unwrap();
+    assert_eq!(used(), Some(place.clock.now()));
+    assert_eq!(vault.generation().unwrap(), generation, "use is no reason to build an index");
+}
+
+#[test]
+fn every_change_is_in_the_journal_with_who_and_without_values() {
+    let place = Place::new();
+    let vault = place.create();
+    let k = name("k");
+    vault.set(&k, &value(VALUE), &Terms::bound(bound(&["host:api.example.com"]))).unwrap();
+    vault.rotate(&k, &value("second-value"), None, None).unwrap();
+    vault.bind(&k, &bound(&["tool:shell/psql", "host:a.b"])).unwrap();
+    vault.unbind(&k, &bound(&["host:a.b"])).unwrap();
+    vault.expire(&k, Some(Timestamp(5))).unwrap();
+    vault.rm(&k).unwrap();
+    assert!(vault.rm(&k).is_err());
+    let rows = vault.changes_after(0, 100).unwrap();
+    let kinds: Vec<_> = rows.iter().map(|row| row.kind.as_str()).collect();
+    assert_eq!(
+        kinds,
+        ["vault-set", "vault-rotated", "vault-bound", "vault-unbound", "vault-expiry", "vault-removed"],
+        "a refusal is no change"
+    );
+    assert_eq!(rows.iter().map(|row| row.number).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6]);
+    assert_eq!((rows[0].version, rows[1].version), (Some(1), Some(2)));
+    assert!(rows.iter().all(|row| row.by.starts_with("uid-") && row.at == place.clock.now()));
+    assert_eq!(rows[2].note, "host:a.b tool:shell/psql");
+    assert!(!format!("{rows:?}").contains("hunter2"));
+    assert_eq!(vault.history(&k).unwrap(), rows, "also of what is gone");
+    assert!(matches!(vault.history(&name("other")), Err(VaultError::Unknown(_))));
+}
+
+#[test]
+fn a_short_value_is_kept_beside_its_context_only() {
+    let place = Place::new();
+    let vault = place.create();
+    let beside = |text: &str| Terms { context: Some(text.parse().unwrap()), ..Terms::default() };
+    let k = name("pin");
+    assert!(matches!(vault.set(&k, &value("4711"), &Terms::default()), Err(VaultError::TooShort(_))));
+    assert!(matches!(vault.set(&k, &value("471"), &beside("pin")), Err(VaultError::TooShortBeside(_))));
+    vault.set(&k, &value("4711"), &beside("pin,door code")).unwrap();
+    vault.rotate(&k, &value("a-longer-value"), None, None).unwrap();
+    let known: Vec<_> = vault.every_value().unwrap().into_iter().map(|known| known.beside).collect();
+    assert_eq!(known, [None, Some("pin,door code".to_owned())], "each version with its own");
+}
+
+#[test]
+fn a_vault_of_schema_1_opens_as_it_was() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/schema1");
+    for (database, log) in [("closed.db", None), ("crashed.db", Some("crashed.db-wal"))] {
+        let place = Place::new();
+        std::fs::copy(data.join(database), place.path()).unwrap();
+        if let Some(log) = log {
+            std::fs::copy(data.join(log), place.dir.path().join("vault.db-wal")).unwrap();
+        }
+        place.clock.0.store(1_790_000_000_000 + 60_000, Ordering::SeqCst);
+        let vault = place.open().unwrap_or_else(|e| panic!("{database}: {e:?}"));
+        assert_eq!(vault.resolve(&name("api_key"), API).unwrap().expose(), "second-value-of-api", "{database}");
+        assert_eq!(
+            every(&vault),
+            ["second-value-of-api", "first-value-of-api", "pässword-of-database", "value-that-was-removed"]
+        );
+        let entries = vault.list().unwrap();
+        assert_eq!(entries.len(), 2);
+        assert_eq!((entries[0].version, entries[0].expires, entries[0].used), (2, None, None));
+        assert_eq!(entries[0].bindings, bound(&["host:api.example.com", "tool:shell/curl"]));
+        assert_eq!(vault.id().unwrap().len(), 32);
+        assert!(vault.history(&name("api_key")).unwrap().is_empty());
+        vault.rotate(&name("api_key"), &value("third-value-of-api"), None, None).unwrap();
+        drop(vault);
+        let left: Vec<_> = std::fs::read_dir(place.dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(left.len(), 2, "key and vault only: {left:?}");
+        assert_eq!(every(&place.open().unwrap())[0], "third-value-of-api");
+    }
+}
+
+#[test]
+fn what_lies_beside_the_vault_changes_nothing_and_opens_nothing() {
+    let place = Place::new();
+    place.create().set(&name("k"), &value(VALUE), &Terms::default()).unwrap();
+    let other = Place::new();
+    other.key_file("key", 'b');
+    other.create().set(&name("k"), &value("another-vaults-value"), &Terms::default()).unwrap();
+    // A swapped file is another vault, and its key is not ours.
+    std::fs::rename(place.path(), place.dir.path().join("own.db")).unwrap();
+    std::fs::copy(other.path(), place.path()).unwrap();
+    assert!(matches!(place.open(), Err(OpenError::WrongKey(_))));
+    std::fs::rename(place.dir.path().join("own.db"), place.path()).unwrap();
+    // Foreign logs are none of ours.
+    for suffix in ["-wal", "-journal"] {
+        std::fs::write(place.dir.path().join(format!("vault.db{suffix}")), vec![7; 9000]).unwrap();
+        assert_eq!(every(&place.open().unwrap()), [VALUE], "{suffix}");
+    }
+    // The salt names the key.
+    let mut bent = std::fs::read(place.path()).unwrap();
+    bent[3] ^= 1;
+    std::fs::write(place.path(), bent).unwrap();
+    assert!(matches!(place.open(), Err(OpenError::WrongKey(_))), "{:?}", place.open());
 }
