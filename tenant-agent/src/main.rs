@@ -12,6 +12,7 @@ use wardkeep_agent::channel::chain;
 use wardkeep_agent::cli::context::{CliError, Context, Environment};
 use wardkeep_agent::cli::{Cli, Command, approvals, audit, hook, pipes, policy, server, status, vault};
 use wardkeep_agent::config::DEFAULT_FILE;
+use wardkeep_agent::memory;
 use wardkeep_proto::chance::SystemChance;
 use wardkeep_proto::secret::SecretValue;
 use wardkeep_proto::time::SystemClock;
@@ -19,9 +20,10 @@ use wardkeep_proto::waypoint::Waypoints;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    // A core file would hold the vault. A system that refuses this limit is told by `doctor`, not by a crash.
-    let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
-    let _ = rustix::process::setrlimit(rustix::process::Resource::Core, none);
+    memory::guard();
+    if matches!(cli.command, Command::Run | Command::Vault(_)) {
+        memory::lock();
+    }
     if matches!(cli.command, Command::Runner) {
         return wardkeep_safety::runner::run_from_stdin();
     }
@@ -75,7 +77,7 @@ async fn command(command: Command, context: &mut Context<'_>) -> Result<ExitCode
             server::run(context, stop).await.map(done)
         }
         Command::Status(args) => status::status(&args, context).await,
-        Command::Vault(args) => vault::run(args, context).map(done),
+        Command::Vault(args) => vault::run(args, context).await.map(done),
         Command::Approvals(args) => approvals::run(args, context).await.map(done),
         Command::Audit(args) => audit::run(&args, context).await,
         Command::Policy(args) => policy::run(&args, context),
