@@ -1,40 +1,32 @@
 //! Finding the keywords of all rules in one pass.
 //!
-//! Every keyword is looked for by the rarest four bytes in it. At each place of the text four bytes are hashed and one bit
-//! looked up; in ordinary text almost no bit is set, and the pass costs a few instructions a byte whatever the number of
-//! keywords. Where the bit is set the keywords of that window are compared.
+//! Every keyword is looked for by the rarest five bytes in it, in any case; a short one by three bytes as they are spelled.
+//! At each place of the text both windows are hashed and one bit looked up for each; in ordinary text almost no bit is set,
+//! and the pass costs a few instructions a byte whatever the number of keywords. Where a bit is set the keywords of that
+//! window are compared.
 
-use crate::rarity::commonness;
+mod filter;
+
+use crate::rarity::rarity;
 use crate::rules::RuleSet;
+use filter::{Filter, Folded, Spelled, Window};
 
-/// Bytes of a window.
-const WINDOW: usize = 4;
-/// Words of the filter: one bit for each value of the hash.
-const WORDS: usize = (1 << 16) / 64;
-/// Folds letters to lower case. What it does to other bytes it does to both sides.
-const FOLD: u32 = 0x2020_2020;
+/// Bytes of a window in any case; a keyword of one byte less does for one.
+const WIDE: usize = 5;
+/// Bytes of a window as it is spelled.
+const NARROW: usize = 3;
+/// Bits of a text's place for the filter of wide windows: 32 KiB of filter.
+type Wide = Filter<Folded, 4096>;
+/// As above, for narrow windows: 8 KiB.
+type Narrow = Filter<Spelled, 1024>;
 
 /// The keywords of a set of rules, ready to search. Immutable.
 pub(crate) struct Anchors {
-    filter: Box<[u64; WORDS]>,
-    /// Bits set in the filter before each of its words.
-    rank: Box<[u16; WORDS]>,
-    /// Where the windows of the n-th set bit begin, and where the last end.
-    first: Vec<u32>,
-    windows: Vec<Window>,
+    wide: Wide,
+    narrow: Narrow,
     keywords: Vec<Keyword>,
     beginnings: Beginnings,
     set: RuleSet,
-}
-
-/// Four folded bytes of a keyword.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Window {
-    hash: u16,
-    bytes: u32,
-    /// Before the window in the keyword.
-    offset: u16,
-    keyword: u32,
 }
 
 struct Keyword {
@@ -60,45 +52,20 @@ impl Anchors {
                 None => keywords.push(Keyword { text, rules: vec![rule] }),
             }
         }
-        let mut windows: Vec<Window> = Vec::new();
-        for (n, keyword) in (0..).zip(&keywords) {
-            let window = |bytes: u32, offset| Window { hash: hash(bytes), bytes, offset, keyword: n };
-            if let Some((offset, bytes)) = rarest(&keyword.text) {
-                windows.push(window(bytes, offset));
+        let (mut wide, mut narrow) = (Vec::new(), Vec::new());
+        for (keyword, Keyword { text, rules }) in (0..).zip(&keywords) {
+            if let Some((offset, window)) = rarest(text) {
+                let eight = filter::read(window);
+                // Any byte may follow a keyword that is too short.
+                let fifths = if window.len() < WIDE { 0..8 } else { 0..1 };
+                wide.extend(fifths.map(|fifth| Window { eight: eight | fifth << 32, offset, keyword }));
             } else {
-                windows.extend(continued(&keyword.text, &keyword.rules, set).into_iter().map(|bytes| window(bytes, 0)));
+                let windows = spelled(text, rules, set).into_iter();
+                narrow.extend(windows.map(|text| Window { eight: filter::read(&text), offset: 0, keyword }));
             }
         }
-        windows.sort_unstable();
-        windows.dedup();
         let beginnings = Beginnings::new(&keywords);
-        let mut anchors = Self {
-            filter: Box::new([0; WORDS]),
-            rank: Box::new([0; WORDS]),
-            first: Vec::new(),
-            windows,
-            keywords,
-            beginnings,
-            set: set.clone(),
-        };
-        anchors.tabulate();
-        anchors
-    }
-
-    fn tabulate(&mut self) {
-        let mut last = None;
-        for (n, window) in (0..).zip(&self.windows) {
-            if last.replace(window.hash) != Some(window.hash) {
-                self.filter[usize::from(window.hash >> 6)] |= 1 << (window.hash & 63);
-                self.first.push(n);
-            }
-        }
-        self.first.push(u32::try_from(self.windows.len()).unwrap_or(u32::MAX));
-        let mut before = 0_u16;
-        for (rank, word) in self.rank.iter_mut().zip(self.filter.iter()) {
-            *rank = before;
-            before = before.saturating_add(u16::try_from(word.count_ones()).unwrap_or(0));
-        }
+        Self { wide: Filter::new(&wide), narrow: Filter::new(&narrow), keywords, beginnings, set: set.clone() }
     }
 
     pub(crate) fn rules(&self) -> &RuleSet {
@@ -123,26 +90,29 @@ impl Anchors {
     }
 
     /// Tells of every keyword whose window begins at `from` or later, with the place where it begins. Its end may lie behind
-    /// the end of `text`.
+    /// the end of `text`. The last four bytes begin no window: more must follow, or nothing can.
     pub(crate) fn search(&self, text: &[u8], from: usize, mut found: impl FnMut(usize, u32)) {
-        let Some(rest) = text.get(from..) else { return };
-        for (n, four) in rest.windows(WINDOW).enumerate() {
-            let bytes = u32::from_le_bytes([four[0], four[1], four[2], four[3]]) | FOLD;
-            let hash = hash(bytes);
-            if self.filter[usize::from(hash >> 6)] >> (hash & 63) & 1 != 0 {
-                self.look(text, from + n, bytes, hash, &mut found);
-            }
+        let whole = text.len().saturating_sub(7).max(from);
+        for (n, eight) in text.get(from..).unwrap_or_default().windows(8).enumerate() {
+            self.test(text, from + n, filter::read(eight), &mut found);
+        }
+        for at in whole..text.len().saturating_sub(WIDE - 1) {
+            self.test(text, at, filter::read(&text[at..]), &mut found);
+        }
+    }
+
+    #[inline(always)]
+    fn test(&self, text: &[u8], at: usize, eight: u64, found: &mut impl FnMut(usize, u32)) {
+        if self.wide.has(eight) | self.narrow.has(eight) {
+            self.look(text, at, eight, found);
         }
     }
 
     #[cold]
-    fn look(&self, text: &[u8], at: usize, bytes: u32, hash: u16, found: &mut impl FnMut(usize, u32)) {
-        let word = usize::from(hash >> 6);
-        let before = self.filter[word] & ((1 << (hash & 63)) - 1);
-        let bit = usize::from(self.rank[word]) + before.count_ones() as usize;
-        for window in &self.windows[self.first[bit] as usize..self.first[bit + 1] as usize] {
-            if window.bytes == bytes
-                && let Some(start) = at.checked_sub(usize::from(window.offset))
+    #[inline(never)]
+    fn look(&self, text: &[u8], at: usize, eight: u64, found: &mut impl FnMut(usize, u32)) {
+        for window in self.wide.windows(eight).chain(self.narrow.windows(eight)) {
+            if let Some(start) = at.checked_sub(usize::from(window.offset))
                 && self.stands(window.keyword, &text[start..])
             {
                 found(start, window.keyword);
@@ -156,35 +126,25 @@ impl Anchors {
     }
 }
 
-/// The top bits of a product by a constant with well-spread bits.
-#[inline(always)]
-fn hash(bytes: u32) -> u16 {
-    (bytes.wrapping_mul(0x9e37_79b1) >> 16) as u16
+/// The rarest wide window of a keyword with its place; `None` when it is too short for one.
+fn rarest(text: &[u8]) -> Option<(u16, &[u8])> {
+    let windows = (0_u16..).zip(text.windows(WIDE.min(text.len().max(WIDE - 1))));
+    windows.max_by_key(|(offset, window)| (rarity(window), std::cmp::Reverse(*offset)))
 }
 
-fn folded(bytes: &[u8]) -> Option<u32> {
-    bytes.first_chunk().map(|four| u32::from_le_bytes(*four) | FOLD)
-}
-
-/// The rarest window of a keyword with its place; `None` when it is too short for one.
-fn rarest(text: &[u8]) -> Option<(u16, u32)> {
-    let windows = (0_u16..).zip(text.windows(WINDOW));
-    let (offset, window) = windows.min_by_key(|(_, window)| commonness(window))?;
-    Some((offset, folded(window)?))
-}
-
-/// The windows that a short keyword can begin. So few bytes stand everywhere, so the rules must say how they go on.
-fn continued(text: &[u8], rules: &[u16], set: &RuleSet) -> Vec<u32> {
-    let longer = |text: &Vec<u8>| (0..=u8::MAX).map(|byte| [text.as_slice(), &[byte]].concat()).collect::<Vec<_>>();
-    let mut windows: Vec<u32> = Vec::new();
+/// The narrow windows that a short keyword can begin, in the spellings that one of its rules reads. Two bytes stand
+/// everywhere, so there the rule must also say how they go on.
+fn spelled(text: &[u8], rules: &[u16], set: &RuleSet) -> Vec<Vec<u8>> {
+    let longer = |text: Vec<u8>| (0..=u8::MAX).map(move |byte| [text.as_slice(), &[byte]].concat());
+    let mut windows = Vec::new();
     for rule in rules {
         let matcher = &set.rules()[usize::from(*rule)].matcher;
         let mut beginnings = spellings(text);
-        while beginnings.first().is_some_and(|beginning| beginning.len() < WINDOW) {
-            beginnings = beginnings.iter().flat_map(longer).collect();
-            beginnings.retain(|beginning| matcher.may_begin(beginning));
+        beginnings.retain(|beginning| matcher.may_be_spelled(beginning));
+        while beginnings.first().is_some_and(|beginning| beginning.len() < NARROW) {
+            beginnings = beginnings.into_iter().flat_map(longer).filter(|text| matcher.may_begin(text)).collect();
         }
-        windows.extend(beginnings.iter().filter_map(|beginning| folded(beginning)));
+        windows.append(&mut beginnings);
     }
     windows.sort_unstable();
     windows.dedup();
@@ -202,12 +162,15 @@ fn spellings(text: &[u8]) -> Vec<Vec<u8>> {
     })
 }
 
+/// One bit for each pair of bytes.
+const PAIRS: usize = (1 << 16) / 64;
+
 /// How keywords begin: which last bytes of a piece of text must wait for the next.
 struct Beginnings {
     /// By the folded first byte.
     one: [bool; 256],
     /// One bit for the hash of the folded first two bytes.
-    two: Box<[u64; WORDS]>,
+    two: Box<[u64; PAIRS]>,
     /// Bytes up to the end of a window, at most.
     longest: usize,
 }
@@ -215,7 +178,7 @@ struct Beginnings {
 impl Beginnings {
     fn new(keywords: &[Keyword]) -> Self {
         let mut one = [false; 256];
-        let mut two = Box::new([0; WORDS]);
+        let mut two = Box::new([0; PAIRS]);
         for keyword in keywords {
             if let [first, second, ..] = *keyword.text {
                 one[usize::from(first)] = true;
@@ -228,7 +191,7 @@ impl Beginnings {
     }
 
     fn first(&self, text: &[u8], keywords: &[Keyword]) -> usize {
-        let earliest = text.len().saturating_sub(self.longest.max(WINDOW) - 1);
+        let earliest = text.len().saturating_sub(self.longest.max(WIDE) - 1);
         (earliest..text.len()).find(|&at| self.can_begin(&text[at..], keywords)).unwrap_or(text.len())
     }
 
@@ -242,7 +205,7 @@ impl Beginnings {
                     let next = keywords.partition_point(|keyword| *keyword.text < *tail);
                     let longer = keywords.get(next).is_some_and(|keyword| keyword.text.starts_with(&tail));
                     // A short keyword is found by a window that reaches behind its end.
-                    longer || (tail.len() < WINDOW && keywords[..next].iter().rev().any(|k| tail.starts_with(&k.text)))
+                    longer || (tail.len() < WIDE && keywords[..next].iter().rev().any(|k| tail.starts_with(&k.text)))
                 }
             }
             [] => false,

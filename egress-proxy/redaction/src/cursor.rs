@@ -68,6 +68,11 @@ impl<'a> Cursor<'a> {
         &self.text[self.at.saturating_sub(BEHIND)..self.at]
     }
 
+    /// What is known from here on. Only for saving work: a decision must not depend on its end.
+    pub(crate) fn ahead(&self) -> &'a [u8] {
+        &self.text[self.at..]
+    }
+
     /// From `from` to `to`, which must be known.
     pub(crate) fn text_between(&self, from: usize, to: usize) -> &'a [u8] {
         &self.text[from..to]

@@ -14,6 +14,7 @@ mod hits;
 mod index;
 mod json;
 mod patterns;
+mod placeholder;
 mod rarity;
 mod rules;
 mod search;

@@ -1,8 +1,9 @@
 //! Searching for secrets of known formats: one pass for all keywords, then a decision by the rules of each.
 
 use crate::anchors::Anchors;
-use crate::cursor::Cursor;
+use crate::cursor::{Cursor, More};
 use crate::hits::{Hit, What};
+use crate::placeholder;
 
 /// A keyword that waits for its end or for its rule's decision.
 struct Candidate {
@@ -57,8 +58,8 @@ impl PatternScan {
                 }
             }
         });
-        // The last three bytes begin no whole window.
-        self.at = self.at.max(known.saturating_sub(3));
+        // The last four bytes begin no whole window.
+        self.at = self.at.max(known.saturating_sub(4));
         self.begun = if ended { known } else { base + anchors.begun(text) };
     }
 
@@ -84,6 +85,16 @@ fn decide(anchors: &Anchors, candidate: &mut Candidate, text: &[u8], base: usize
         return None;
     };
     let found = found.filter(|range| !anchors.rules().allows(rule, &text[range.clone()]));
+    if let Some(range) = &found {
+        match placeholder::holds(text, range, ended, |kind| anchors.rules().knows(kind)) {
+            Ok(false) => {}
+            Ok(true) => return Some(None),
+            Err(More) => {
+                candidate.retry = known + 1;
+                return None;
+            }
+        }
+    }
     Some(found.map(|range| Hit { start: base + range.start, end: base + range.end, what: What::Rule(candidate.rule) }))
 }
 

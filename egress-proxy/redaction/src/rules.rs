@@ -67,6 +67,14 @@ pub(crate) enum Matcher {
 }
 
 impl Matcher {
+    /// Whether a keyword that is spelled so can lead to a find. May say yes where it cannot.
+    pub(crate) fn may_be_spelled(&self, keyword: &[u8]) -> bool {
+        match self {
+            Self::Pack(matcher) => matcher.may_be_spelled(keyword),
+            _ => true,
+        }
+    }
+
     /// Whether a keyword that goes on as `text` does can lead to a find.
     pub(crate) fn may_begin(&self, text: &[u8]) -> bool {
         match self {
@@ -146,6 +154,11 @@ impl RuleSet {
 
     pub(crate) fn rules(&self) -> &[Arc<Active>] {
         &self.0.rules
+    }
+
+    /// Whether a rule's placeholders name this kind.
+    pub(crate) fn knows(&self, kind: &[u8]) -> bool {
+        self.0.rules.iter().any(|rule| rule.kind.as_bytes() == kind)
     }
 
     /// Whether what `rule` found is to stay.

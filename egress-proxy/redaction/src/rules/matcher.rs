@@ -63,6 +63,16 @@ impl PackMatcher {
         }
     }
 
+    /// Whether a keyword that is spelled so can lead to a find. May say yes where it cannot.
+    pub(super) fn may_be_spelled(&self, keyword: &[u8]) -> bool {
+        match &self.way {
+            Way::Token { lead: Some(first), .. } | Way::Token { lead: None, token: first } => {
+                first.may_begin_with(keyword)
+            }
+            Way::Near { .. } => true,
+        }
+    }
+
     /// Whether a keyword that goes on as `text` does can lead to a find.
     pub(super) fn may_begin(&self, text: &[u8]) -> bool {
         match &self.way {
@@ -110,11 +120,13 @@ impl PackMatcher {
         let last = cursor.at + within;
         let (mut lines, mut effort) = (0, 0);
         while cursor.at <= last && lines < 2 && effort < EFFORT {
-            let Some(byte) = cursor.peek()? else { return Ok(None) };
-            if value.can_begin_with(&[byte]) && cursor.at_word_start() && !cursor.behind().ends_with(b"\\") {
-                let from = cursor.at;
+            // No match begins before a byte that stands in none.
+            let far = value.no_match_for(cursor.ahead());
+            let from = cursor.at;
+            if far == 0 && cursor.at_word_start() && !cursor.behind().ends_with(b"\\") {
                 let (end, read) = self.end(cursor, value)?;
-                effort += read - from;
+                // Shorter tries may have been skipped, depending on how much was known.
+                effort += if read - from < value.least() { 0 } else { read - from };
                 if let Some(end) = end
                     && self.accepts(cursor.text_between(from, end), 0)
                     && contains(cursor.text_between(name, from), also)
@@ -122,8 +134,11 @@ impl PackMatcher {
                     return Ok(Some(from..end));
                 }
             }
-            lines += usize::from(byte == b'\n');
-            cursor.at += 1;
+            for _ in 0..far.max(1) {
+                let Some(byte) = cursor.peek()? else { return Ok(None) };
+                lines += usize::from(byte == b'\n');
+                cursor.at += 1;
+            }
         }
         Ok(None)
     }

@@ -5,9 +5,11 @@ use std::sync::OnceLock;
 
 use regex_automata::dfa::{Automaton as _, StartKind, dense};
 use regex_automata::nfa::thompson::{self, WhichCaptures};
+use regex_automata::util::primitives::StateID;
 use regex_automata::util::syntax;
 use regex_automata::{Anchored, MatchKind};
-use regex_syntax::hir::{Hir, HirKind};
+use regex_syntax::hir::literal::{Extractor, Literal};
+use regex_syntax::hir::{Class, Hir, HirKind};
 
 use crate::cursor::{Cursor, More};
 
@@ -21,7 +23,17 @@ const STATES: usize = 256 * 1024;
 /// An expression, made into an automaton when it is first needed.
 pub(super) struct Pattern {
     text: Box<str>,
-    dfa: OnceLock<Option<Box<dense::DFA<Vec<u32>>>>>,
+    made: OnceLock<Option<Box<Made>>>,
+}
+
+/// What is made of an expression.
+struct Made {
+    dfa: dense::DFA<Vec<u32>>,
+    start: StateID,
+    /// Bytes that stand in a match.
+    alphabet: [bool; 256],
+    /// Length of the shortest match.
+    least: usize,
 }
 
 impl fmt::Debug for Pattern {
@@ -32,12 +44,12 @@ impl fmt::Debug for Pattern {
 
 impl Pattern {
     pub(super) fn new(text: &str) -> Self {
-        Self { text: text.into(), dfa: OnceLock::new() }
+        Self { text: text.into(), made: OnceLock::new() }
     }
 
     /// Why the expression must not be used: rules of bundles are judged before, ours by a test.
     pub(super) fn verify(&self) -> Result<(), String> {
-        let hir = syntax::parse_with(&self.text, &syntax()).map_err(|e| match e {
+        let hir = parse(&self.text).map_err(|e| match e {
             regex_syntax::Error::Parse(e) => e.kind().to_string(),
             regex_syntax::Error::Translate(e) => e.kind().to_string(),
             _ => "not an expression".to_owned(),
@@ -50,29 +62,53 @@ impl Pattern {
         if properties.maximum_len().is_none_or(|most| most > LONGEST) {
             return Err(format!("it may match more than {LONGEST} bytes; lower its counts"));
         }
-        if self.start().is_some() { Ok(()) } else { Err("its automaton is too large; lower its counts".to_owned()) }
+        if self.made().is_some() { Ok(()) } else { Err("its automaton is too large; lower its counts".to_owned()) }
     }
 
     /// Whether a match can begin with `text`.
     pub(super) fn can_begin_with(&self, text: &[u8]) -> bool {
-        let Some((dfa, mut state)) = self.start() else { return false };
+        let Some(Made { dfa, start, .. }) = self.made() else { return false };
+        let mut state = *start;
         text.iter().all(|&byte| {
             state = dfa.next_state(state, byte);
             !dfa.is_dead_state(state)
         })
     }
 
+    /// As [`Self::can_begin_with`], but without the automaton, and sometimes yes where it is no.
+    pub(super) fn may_begin_with(&self, text: &[u8]) -> bool {
+        let Ok(hir) = parse(&self.text) else { return false };
+        let beginnings = Extractor::new().extract(&hir);
+        beginnings.literals().is_none_or(|literals| {
+            literals.iter().map(Literal::as_bytes).any(|known| known.starts_with(text) || text.starts_with(known))
+        })
+    }
+
+    /// How many places from here on no match can begin at, because a byte follows that stands in none.
+    #[inline]
+    pub(super) fn no_match_for(&self, ahead: &[u8]) -> usize {
+        let Some(Made { alphabet, least, .. }) = self.made() else { return 0 };
+        let window = &ahead[..ahead.len().min(*least)];
+        window.iter().rposition(|&byte| !alphabet[usize::from(byte)]).map_or(0, |at| at + 1)
+    }
+
+    /// Length of the shortest match.
+    pub(super) fn least(&self) -> usize {
+        self.made().map_or(usize::MAX, |made| made.least)
+    }
+
     /// Whether all of `text` matches.
     pub(super) fn is_whole(&self, text: &[u8]) -> bool {
-        let Some((dfa, start)) = self.start() else { return false };
-        let state = text.iter().fold(start, |state, &byte| dfa.next_state(state, byte));
+        let Some(Made { dfa, start, .. }) = self.made() else { return false };
+        let state = text.iter().fold(*start, |state, &byte| dfa.next_state(state, byte));
         dfa.is_match_state(dfa.next_eoi_state(state))
     }
 
     /// Shows `seen` the end of every match that begins at `cursor`, shortest first, with the byte that follows it. Answers
     /// how far it had to read.
     pub(super) fn ends(&self, mut cursor: Cursor<'_>, mut seen: impl FnMut(usize, Option<u8>)) -> Result<usize, More> {
-        let Some((dfa, mut state)) = self.start() else { return Ok(cursor.at) };
+        let Some(Made { dfa, start, .. }) = self.made() else { return Ok(cursor.at) };
+        let mut state = *start;
         loop {
             let next = match cursor.peek() {
                 Ok(next) => next,
@@ -100,9 +136,8 @@ impl Pattern {
         }
     }
 
-    fn start(&self) -> Option<(&dense::DFA<Vec<u32>>, regex_automata::util::primitives::StateID)> {
-        let dfa = self.dfa.get_or_init(|| compile(&self.text)).as_deref()?;
-        Some((dfa, dfa.universal_start_state(Anchored::Yes)?))
+    fn made(&self) -> Option<&Made> {
+        self.made.get_or_init(|| make(&self.text).map(Box::new)).as_deref()
     }
 }
 
@@ -110,8 +145,14 @@ fn syntax() -> syntax::Config {
     syntax::Config::new().unicode(false).utf8(false)
 }
 
-fn compile(text: &str) -> Option<Box<dense::DFA<Vec<u32>>>> {
-    dense::Builder::new()
+#[expect(clippy::result_large_err, reason = "the error is the parser's and rare")]
+fn parse(text: &str) -> Result<Hir, regex_syntax::Error> {
+    syntax::parse_with(text, &syntax())
+}
+
+fn make(text: &str) -> Option<Made> {
+    let hir = parse(text).ok()?;
+    let dfa = dense::Builder::new()
         .configure(
             dense::Config::new()
                 .start_kind(StartKind::Anchored)
@@ -123,8 +164,26 @@ fn compile(text: &str) -> Option<Box<dense::DFA<Vec<u32>>>> {
         .syntax(syntax())
         .thompson(thompson::Config::new().utf8(false).which_captures(WhichCaptures::None))
         .build(text)
-        .ok()
-        .map(Box::new)
+        .ok()?;
+    let mut alphabet = [false; 256];
+    letters(&hir, &mut alphabet);
+    let start = dfa.universal_start_state(Anchored::Yes)?;
+    Some(Made { dfa, start, alphabet, least: hir.properties().minimum_len()? })
+}
+
+/// The bytes that `hir` reads.
+fn letters(hir: &Hir, alphabet: &mut [bool; 256]) {
+    match hir.kind() {
+        HirKind::Literal(text) => text.0.iter().for_each(|&byte| alphabet[usize::from(byte)] = true),
+        HirKind::Class(Class::Bytes(class)) => {
+            class.iter().for_each(|range| alphabet[usize::from(range.start())..=usize::from(range.end())].fill(true));
+        }
+        HirKind::Class(Class::Unicode(_)) => alphabet.fill(true),
+        HirKind::Repetition(repetition) => letters(&repetition.sub, alphabet),
+        HirKind::Capture(group) => letters(&group.sub, alphabet),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().for_each(|part| letters(part, alphabet)),
+        HirKind::Empty | HirKind::Look(_) => {}
+    }
 }
 
 /// Every repetition has an end, and nothing looks around: the decision about a stream needs no byte beyond the match and one.
@@ -185,10 +244,22 @@ mod tests {
     }
 
     #[test]
+    fn places_where_nothing_begins_are_known_from_what_follows() {
+        let pattern = Pattern::new("[a-f]{2}[0-9]{2,4}");
+        for (ahead, far) in
+            [("ab12", 0), ("ab-1", 3), ("-b12", 1), ("ab1-2", 4), ("ab12-", 0), ("abcg", 4), ("ab", 0), ("", 0)]
+        {
+            assert_eq!(pattern.no_match_for(ahead.as_bytes()), far, "{ahead}");
+        }
+    }
+
+    #[test]
     fn beginnings_and_whole_texts() {
         let pattern = Pattern::new("sk-[a-z]{4}");
         assert!(pattern.can_begin_with(b"sk-") && pattern.can_begin_with(b"sk-ab"));
         assert!(!pattern.can_begin_with(b"SK-") && !pattern.can_begin_with(b"sk_"));
+        assert!(pattern.may_begin_with(b"sk-") && pattern.may_begin_with(b"sk-ab") && !pattern.may_begin_with(b"Sk-"));
+        assert!(Pattern::new("(?i)sk-[a-z]{4}").may_begin_with(b"Sk-"));
         assert!(pattern.is_whole(b"sk-abcd"));
         assert!(!pattern.is_whole(b"sk-abc") && !pattern.is_whole(b"sk-abcde"));
     }
