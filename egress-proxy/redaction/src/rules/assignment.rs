@@ -125,7 +125,9 @@ pub(super) fn may_begin(text: &[u8]) -> bool {
     match text {
         [b'-' | b' ', ..] => text.iter().all(|b| b.is_ascii_graphic() || *b == b' '),
         [b'p' | b'P', b'w' | b'W', b'd' | b'D', rest @ ..] => follows(rest.first(), b"s"),
-        [b'p' | b'P', b'w' | b'W', rest @ ..] => rest.first().is_none_or(|b| b"dD=:\"' ".contains(b)),
+        [b'p' | b'P', b'w' | b'W', b'=' | b':', rest @ ..] => rest.iter().all(|b| b.is_ascii_graphic() || *b == b' '),
+        [b'p' | b'P', b'w' | b'W', b'"' | b'\'' | b' ', rest @ ..] => rest.iter().all(|b| b" =:,])i".contains(b)),
+        [b'p' | b'P', b'w' | b'W', rest @ ..] => rest.first().is_none_or(|b| b"dD".contains(b)),
         [b'k' | b'K', b'e' | b'E', b'y' | b'Y', rest @ ..] => follows(rest.first(), b"s"),
         _ => true,
     }

@@ -6,7 +6,7 @@ pub(super) mod words;
 
 pub(super) use language::is_word;
 pub(super) use shapes::{is_place, is_public_shape, is_reference};
-pub(super) use words::{is_common, is_example, names_a_secret};
+pub(super) use words::{calls_itself_fake, is_common, is_example, names_a_secret};
 
 /// Shannon entropy in bits per byte.
 pub(super) fn entropy(text: &[u8]) -> f64 {
@@ -30,6 +30,7 @@ pub(super) struct Traits {
     pub(super) digits: usize,
     pub(super) upper: usize,
     pub(super) lower: usize,
+    /// Blanks and other signs of sentences.
     pub(super) space: usize,
     /// Neither letter, digit, space nor one of `_-.`, in ASCII.
     pub(super) marks: usize,
@@ -42,12 +43,14 @@ pub(super) struct Traits {
 impl Traits {
     pub(super) fn of(text: &[u8]) -> Self {
         let count = |wanted: fn(&u8) -> bool| text.iter().filter(|b| wanted(b)).count();
+        // Dashes and curly quotes are those of sentences.
+        let dashes = text.windows(2).filter(|pair| *pair == b"\xe2\x80").count();
         Self {
             len: text.len(),
             digits: count(u8::is_ascii_digit),
             upper: count(u8::is_ascii_uppercase),
             lower: count(u8::is_ascii_lowercase),
-            space: count(u8::is_ascii_whitespace),
+            space: count(u8::is_ascii_whitespace) + dashes,
             marks: count(|b| b.is_ascii_punctuation() && !b"_-.".contains(b)),
             worded: language::runs(text).filter(|run| reads_as_word(run)).map(<[u8]>::len).sum(),
             sequence: sequence(text),

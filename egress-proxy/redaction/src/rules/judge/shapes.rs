@@ -4,7 +4,12 @@ use super::{is_filler, language, words};
 
 /// A place where a value will be put, or words that say there is none.
 pub(crate) fn is_reference(text: &[u8]) -> bool {
-    is_template(text) || is_filler(text) || words::says_nothing(text) || names_a_place(text)
+    // `"'$NAME'"`
+    let inner = match text {
+        [open @ (b'\'' | b'"' | b'`'), inner @ .., close] if open == close => inner,
+        all => all,
+    };
+    is_template(inner) || is_filler(text) || words::says_nothing(text) || names_a_place(text)
 }
 
 /// `${…}`, `{{…}}`, `$NAME`, `%NAME%`, `<…>`, `[…]`, `((…))`, `$(…)`, `%s`, `#{…}`, `@{…}`: filled in by a program.

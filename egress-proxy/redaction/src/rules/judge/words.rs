@@ -52,6 +52,7 @@ sections! {
     SAME = "same",
     OTHERS = "others",
     AUTH_VALUES = "auth-values",
+    FAKES = "fakes",
 }
 
 /// Parts that only an example or a form to fill in has. Lower case.
@@ -113,7 +114,12 @@ pub(super) fn says_nothing(text: &[u8]) -> bool {
 
 /// A part of it says that it is an example.
 pub(crate) fn is_example(text: &[u8]) -> bool {
-    contains_any(text, EXAMPLES)
+    contains_any(text, EXAMPLES) || calls_itself_fake(text)
+}
+
+/// A word of its own says so: no drawn value has that.
+pub(crate) fn calls_itself_fake(text: &[u8]) -> bool {
+    text.split(|b| !b.is_ascii_alphanumeric()).any(|part| FAKES.has(part))
 }
 
 /// `COVERALLS_REPO_TOKEN`, `adminPassword`, `ed25519.PrivateKey`: the name of a secret, not a secret.
