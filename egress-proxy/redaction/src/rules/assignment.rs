@@ -2,6 +2,7 @@
 
 mod command;
 mod name;
+mod quoted;
 mod sign;
 mod value;
 mod verdict;

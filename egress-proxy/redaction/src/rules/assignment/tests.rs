@@ -1,10 +1,17 @@
 //! One list per syntax and per judgment: what must go stands between `«` and `»`, texts without must stay.
 
+use crate::rules::{Matcher, builtin};
 use crate::{Engine, RuleSet};
+
+/// The rules of assignments alone.
+fn engine() -> Engine {
+    let own = builtin::rules().iter().filter(|rule| matches!(rule.matcher, Matcher::Assignment(_)));
+    Engine::build([], &RuleSet::of(own.cloned().collect(), Vec::new()), [7; 32]).unwrap()
+}
 
 /// Whether exactly the marked parts go, checked for every text before any failure is told.
 fn check(cases: &[&str]) {
-    let engine = Engine::build([], &RuleSet::builtin(), [7; 32]).unwrap();
+    let engine = engine();
     let mut wrong = Vec::new();
     for case in cases {
         let text = case.replace(['«', '»'], "");
@@ -379,8 +386,25 @@ fn weak_passwords_count_where_nothing_else_can_stand() {
 }
 
 #[test]
+fn long_values_go_whole() {
+    // Drawn from a fixed sequence, three characters in four of base64.
+    let mut state = 7_u32;
+    let mut letter = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"[(state >> 26) as usize])
+    };
+    let long: String = (0..4_400).map(|_| letter()).collect();
+    check(&[
+        &format!("PRIVATE_KEY_B64=«{long}»\n"),
+        &format!("client_secret: \"«{long}==»\","),
+        &format!("<secret>«{long}»</secret>"),
+        &format!("comment = \"{long}\""),
+    ]);
+}
+
+#[test]
 fn a_decision_reads_so_far_and_no_further() {
-    let engine = Engine::build([], &RuleSet::builtin(), [7; 32]).unwrap();
+    let engine = engine();
     for piece in ["password=", "key: \"", "token(\"", "secret = [\"", "-u a:", " -p", "<password>", "auth", "pw=\"\"\""]
     {
         let text = format!("{}{}", piece.repeat(500), "x".repeat(20_000));

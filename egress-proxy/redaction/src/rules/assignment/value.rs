@@ -2,11 +2,15 @@
 
 use std::ops::Range;
 
-use super::sign::{Sign, entity};
+use super::judge;
+use super::quoted::quoted;
+use super::sign::Sign;
 use crate::cursor::{Cursor, More};
 
 /// Longest value, in bytes.
-const VALUE: usize = 1024;
+pub(super) const VALUE: usize = 512;
+/// Longest value in an encoding: a private key of 16,384 bits.
+const ENCODED: usize = 18 * 1024;
 /// Longest type or function around a value, in bytes.
 const WRAPPER: usize = 56;
 
@@ -37,6 +41,22 @@ impl Value<'_> {
     pub(super) fn range(&self) -> Range<usize> {
         self.from..self.from + self.text.len()
     }
+}
+
+/// Takes what is `inside` a value that began at `from`: so much of anything, and all of it if it is one drawn text in an
+/// encoding. False if it is longer.
+pub(super) fn body(cursor: &mut Cursor<'_>, from: usize, inside: impl Fn(u8) -> bool) -> Result<bool, More> {
+    let encoded = |b: u8| b.is_ascii_alphanumeric() || b"+/=_-.".contains(&b);
+    cursor.run(VALUE, inside)?;
+    let text = cursor.since(from);
+    if text.len() < VALUE {
+        return Ok(true);
+    }
+    if !text.iter().all(|b| encoded(*b)) || !judge::is_random(text) {
+        return Ok(false);
+    }
+    cursor.run(ENCODED, encoded)?;
+    Ok(cursor.since(from).len() < ENCODED)
 }
 
 /// Reads the value; several when it is a list.
@@ -103,87 +123,14 @@ fn content<'a>(cursor: &mut Cursor<'a>) -> Result<Option<Value<'a>>, More> {
     }
     let literal = cursor.word(b"<![CDATA[")?;
     let from = cursor.at;
-    let text = cursor.run(VALUE, |b| b != b'\n' && b != if literal { b']' } else { b'<' })?.trim_ascii_end();
+    if !body(cursor, from, |b| b != b'\n' && b != if literal { b']' } else { b'<' })? {
+        return Ok(None);
+    }
+    let text = cursor.since(from).trim_ascii_end();
     cursor.run(64, |b| b.is_ascii_whitespace())?;
     // Not `<T>(x)` of a program.
     let closed = cursor.word(b"</")? || cursor.word(b"]]>")?;
     Ok((closed && !text.is_empty()).then_some(Value { text, from, form: Form::Content, next: None }))
-}
-
-/// `"value"`, `\"value\"`, `'''value'''`, `b"value"`, `&quot;value&quot;`, `“value”`.
-fn quoted<'a>(cursor: &mut Cursor<'a>, form: Form) -> Result<Option<Value<'a>>, More> {
-    let here = *cursor;
-    // `b"…"`, `r'…'`, `@"…"`
-    cursor.run(2, |b| b"bBrRuUfFL@".contains(&b))?;
-    if !matches!(cursor.peek()?, Some(b'"' | b'\'' | b'`' | b'\\')) {
-        *cursor = here;
-    }
-    if cursor.peek()? == Some(b'&') {
-        if !entity(cursor)? {
-            return Ok(None);
-        }
-        let from = cursor.at;
-        loop {
-            cursor.run(VALUE, |b| b != b'&' && b != b'\n' && b != b'<')?;
-            let text = cursor.since(from);
-            if text.len() >= VALUE || cursor.peek()? != Some(b'&') {
-                return Ok(None);
-            }
-            if entity(cursor)? {
-                return Ok(Some(Value { text, from, form, next: None }));
-            }
-            cursor.at += 1;
-        }
-    }
-    for (open, close) in [("\u{201c}", "\u{201d}"), ("\u{2018}", "\u{2019}"), ("\u{201e}", "\u{201c}")] {
-        if cursor.word(open.as_bytes())? {
-            let from = cursor.at;
-            let text = cursor.run(VALUE, |b| b != close.as_bytes()[0] && b != b'\n')?;
-            return Ok(cursor.word(close.as_bytes())?.then_some(Value { text, from, form, next: None }));
-        }
-    }
-    let escapes = cursor.run(4, |b| b == b'\\')?.len();
-    let Some(quote) = cursor.take(|b| b"\"'`".contains(&b))? else { return Ok(None) };
-    let mut many = false;
-    if escapes == 0 {
-        // Two more of the same: the value of three quotes, or of two backticks.
-        let more = cursor.run(2, |b| b == quote)?.len();
-        if more == 1 && quote != b'`' {
-            return Ok(None);
-        }
-        many = more == 2;
-    }
-    let from = cursor.at;
-    loop {
-        cursor.run(VALUE, |b| b != quote && b != b'\\' && b != b'\n')?;
-        let text = cursor.since(from);
-        if text.len() >= VALUE {
-            return Ok(None);
-        }
-        match cursor.peek()? {
-            Some(b'\\') => {
-                let slashes = cursor.run(4, |b| b == b'\\')?.len();
-                if slashes == escapes && escapes > 0 && cursor.peek()? == Some(quote) {
-                    cursor.at += 1;
-                    return Ok(Some(Value { text, from, form, next: None }));
-                }
-                if slashes % 2 == 1 && cursor.take(|b| b != b'\n')?.is_none() {
-                    return Ok(None);
-                }
-            }
-            Some(b) if b == quote => {
-                cursor.at += 1;
-                return Ok(Some(Value { text, from, form, next: None }));
-            }
-            // Cut off, or a string of several lines: the first counts if it is one word.
-            next => {
-                let open = text.len() >= 12
-                    && !text.iter().any(u8::is_ascii_whitespace)
-                    && (many || next.is_none() || quote == b'\'');
-                return Ok(open.then_some(Value { text, from, form, next: None }));
-            }
-        }
-    }
 }
 
 /// `"a", "b"]`
@@ -265,11 +212,14 @@ fn bare<'a>(cursor: &mut Cursor<'a>, sign: Sign) -> Result<Option<Value<'a>>, Mo
     // `a=1&b=2` is a query, `a = 1&2` is not.
     let query = matches!(sign, Sign::Tight | Sign::Said | Sign::Beside);
     let inside = |b: u8| !b"\"'`,;<>(){}[]|\\".contains(&b) && (b != b'&' || !query);
-    let text = cursor.run(VALUE, |b| (b.is_ascii_graphic() || b >= 0x80) && inside(b))?;
+    if !body(cursor, from, |b| (b.is_ascii_graphic() || b >= 0x80) && inside(b))? {
+        return Ok(None);
+    }
+    let text = cursor.since(from);
     // The end of a sentence.
     let sentence = query && !text.ends_with(b"..");
     let text = if sentence { text.strip_suffix(b".").unwrap_or(text) } else { text };
     let next = cursor.peek()?;
     let code = next.is_some_and(|b| b"([{".contains(&b));
-    Ok((!code && !text.is_empty() && text.len() < VALUE).then_some(Value { text, from, form: Form::Bare, next }))
+    Ok((!code && !text.is_empty()).then_some(Value { text, from, form: Form::Bare, next }))
 }
