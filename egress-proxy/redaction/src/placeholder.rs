@@ -7,6 +7,13 @@ use crate::cursor::{BEHIND, Cursor, More};
 /// Longest kind, in bytes.
 const KIND: usize = 64;
 
+/// Longest name of a secret, in bytes.
+const NAME: usize = 64;
+
+const fn in_name(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.')
+}
+
 /// Whether `found` touches a placeholder: all of `[REDACTED:kind:xxxx]` with a known kind, so that nothing else hides behind
 /// its look, or the name in `SECRET_REF(name)`.
 pub(crate) fn holds(
@@ -16,8 +23,12 @@ pub(crate) fn holds(
     known: impl Fn(&[u8]) -> bool,
 ) -> Result<bool, More> {
     let from = found.start.saturating_sub(BEHIND);
-    if text[from..found.start].ends_with(b"SECRET_REF(") {
-        return Ok(Cursor::new(text, found.end, ended).peek()? == Some(b')'));
+    let before = &text[from..found.start];
+    let named = before.iter().rev().take_while(|b| in_name(**b)).count();
+    if before[..before.len() - named].ends_with(b"SECRET_REF(") && text[found.clone()].iter().all(|b| in_name(*b)) {
+        let mut cursor = Cursor::new(text, found.end, ended);
+        cursor.run(NAME, in_name)?;
+        return Ok(cursor.peek()? == Some(b')'));
     }
     for at in (from..found.end).filter(|&at| text[at] == b'[') {
         let mut cursor = Cursor::new(text, at, ended);
@@ -51,6 +62,8 @@ mod tests {
         assert_eq!(check("a [REDACTED:q9x2mn7pk4:0a1b]", "q9x2mn7pk4", true), Ok(false));
         assert_eq!(check("a [REDACTED:jwt:q9x2mn7pk4]", "q9x2mn7pk4", true), Ok(false));
         assert_eq!(check("SECRET_REF(github_token)", "github_token", true), Ok(true));
+        assert_eq!(check("SECRET_REF(github_token)", "token", true), Ok(true));
         assert_eq!(check("SECRET_REF(github_token", "github_token", true), Ok(false));
+        assert_eq!(check("SECRET_REF(x) github_token)", "token", true), Ok(false));
     }
 }

@@ -20,6 +20,19 @@ fn anchors() -> Anchors {
     Anchors::new(&RuleSet::builtin_with(&additions).unwrap())
 }
 
+#[test]
+fn words_of_a_placeholder_make_no_rule_look() {
+    let anchors = anchors();
+    for text in
+        ["[REDACTED:acme-key:8340], ab-0123456", "SECRET_REF(acme-token) ab-0123456", "acme [REDACTED:jwt:8340]"]
+    {
+        assert_eq!(whole(&anchors, text.as_bytes()), [], "{text}");
+    }
+    for text in ["[REDACTED:jwt:8340] acme ab-0123456", "SECRET_REF(x) acme ab-0123456", "acme ab-0123456"] {
+        assert_eq!(whole(&anchors, text.as_bytes()).len(), 1, "{text}");
+    }
+}
+
 fn whole(anchors: &Anchors, text: &[u8]) -> Vec<Hit> {
     let mut found = Vec::new();
     PatternScan::new().push(anchors, text, 0, true, &mut found);
