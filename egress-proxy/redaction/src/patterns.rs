@@ -1,7 +1,5 @@
 //! Searching for secrets of known formats: one pass for all keywords, then a decision by the rules of each.
 
-use std::ops::Range;
-
 use crate::anchors::Anchors;
 use crate::cursor::{Cursor, More};
 use crate::hits::{Hit, What};
@@ -81,16 +79,6 @@ fn decide(anchors: &Anchors, candidate: &mut Candidate, text: &[u8], base: usize
     if known < candidate.end {
         return if ended { Some(None) } else { None };
     }
-    let placeholder = |range: &Range<usize>| placeholder::holds(text, range, ended, |kind| anchors.rules().knows(kind));
-    // The words of a placeholder make no rule look: a text that comes back leaves as it left before.
-    match placeholder(&(at..at + candidate.end - candidate.start)) {
-        Ok(false) => {}
-        Ok(true) => return Some(None),
-        Err(More) => {
-            candidate.retry = known + 1;
-            return None;
-        }
-    }
     let rule = &anchors.rules().rules()[usize::from(candidate.rule)];
     let Ok(found) = rule.matcher.decide(Cursor::new(text, at, ended), candidate.end - candidate.start) else {
         candidate.retry = known + 1 + (known - candidate.end) / 16;
@@ -98,12 +86,16 @@ fn decide(anchors: &Anchors, candidate: &mut Candidate, text: &[u8], base: usize
     };
     let found = found.filter(|range| !anchors.rules().allows(rule, &text[range.clone()]));
     if let Some(range) = &found {
-        match placeholder(range) {
-            Ok(false) => {}
-            Ok(true) => return Some(None),
-            Err(More) => {
-                candidate.retry = known + 1;
-                return None;
+        // The words of a placeholder make no rule look either: a text that comes back leaves as it left before.
+        let keyword = at..at + candidate.end - candidate.start;
+        for part in [range, &keyword] {
+            match placeholder::holds(text, part, ended, |kind| anchors.rules().knows(kind)) {
+                Ok(false) => {}
+                Ok(true) => return Some(None),
+                Err(More) => {
+                    candidate.retry = known + 1;
+                    return None;
+                }
             }
         }
     }

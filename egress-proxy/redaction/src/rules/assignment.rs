@@ -1,6 +1,7 @@
 //! `DB_PASSWORD=…`, `"api_key": "…"`, `<password>…</password>`, `--token …`: a name, a sign, a value that looks like one.
 
 mod command;
+mod meaning;
 mod name;
 mod quoted;
 mod sign;
@@ -107,13 +108,17 @@ pub(super) fn decide(mut cursor: Cursor<'_>, anchor: usize, keyword: Keyword) ->
     let Some(name) = Name::read(&mut cursor, anchor, word)? else { return Ok(None) };
     if name.joined > 0 {
         let from = cursor.at - name.joined;
-        return Ok(judge::is_random(cursor.since(from)).then_some(from..cursor.at));
+        let good = judge::is_random(cursor.since(from)) && meaning::demand(&name).is_some();
+        return Ok(good.then_some(from..cursor.at));
     }
     let Some(sign) = Sign::read(&mut cursor, &name)? else { return Ok(None) };
-    let values = value::read(&mut cursor, sign)?;
-    let (Some(first), Some(last)) = (values.first(), values.last()) else { return Ok(None) };
-    let good = values.iter().all(|value| verdict::accepts(&name, sign, value));
-    Ok(good.then_some(first.range().start..last.range().end))
+    let Some(values) = value::read(&mut cursor, sign)? else { return Ok(None) };
+    if !verdict::may_be(sign, &values.first) {
+        return Ok(None);
+    }
+    let Some(demand) = meaning::demand(&name) else { return Ok(None) };
+    let accepts = |value| verdict::accepts(&name, demand, sign, value);
+    Ok((accepts(&values.first) && values.more.iter().all(accepts)).then(|| values.range()))
 }
 
 /// Whether a keyword that goes on as `text` does can lead to a find: most words that only begin as one of ours end here.

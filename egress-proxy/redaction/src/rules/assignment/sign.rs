@@ -56,7 +56,7 @@ impl Sign {
             b',' if closed.quote || name.is_shouted() => after_comma(cursor, name)?,
             b'(' if !closed.any && spaces == 0 => {
                 cursor.at += 1;
-                Some(if name.pairs { Self::Pairing } else { Self::Call })
+                Some(if name.is_pair() { Self::Pairing } else { Self::Call })
             }
             b'>' if closed.quote || opens_tag(name.before) => {
                 cursor.at += 1;

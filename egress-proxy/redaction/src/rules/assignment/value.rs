@@ -59,41 +59,62 @@ pub(super) fn body(cursor: &mut Cursor<'_>, from: usize, inside: impl Fn(u8) -> 
     Ok(cursor.since(from).len() < ENCODED)
 }
 
-/// Reads the value; several when it is a list.
-pub(super) fn read<'a>(cursor: &mut Cursor<'a>, sign: Sign) -> Result<Vec<Value<'a>>, More> {
-    if sign == Sign::Pairing {
-        return Ok(list(cursor)?.pop().into_iter().collect());
+/// One value, or several of a list.
+pub(super) struct Values<'a> {
+    pub(super) first: Value<'a>,
+    pub(super) more: Vec<Value<'a>>,
+}
+
+impl<'a> Values<'a> {
+    fn list(mut values: Vec<Value<'a>>) -> Option<Self> {
+        let more = values.split_off(values.len().min(1));
+        values.pop().map(|first| Self { first, more })
     }
-    if sign == Sign::Tag {
-        return Ok(content(cursor)?.into_iter().collect());
+
+    /// From the first to the last.
+    pub(super) fn range(&self) -> Range<usize> {
+        self.first.range().start..self.more.last().unwrap_or(&self.first).range().end
     }
-    if matches!(sign, Sign::Spaced | Sign::Colon | Sign::Comma | Sign::Call | Sign::Otherwise) {
-        next_line(cursor)?;
+}
+
+impl<'a> From<Value<'a>> for Values<'a> {
+    fn from(first: Value<'a>) -> Self {
+        Self { first, more: Vec::new() }
+    }
+}
+
+/// Reads what follows the sign.
+pub(super) fn read<'a>(cursor: &mut Cursor<'a>, sign: Sign) -> Result<Option<Values<'a>>, More> {
+    match sign {
+        Sign::Pairing => return Ok(list(cursor)?.pop().map(Values::from)),
+        Sign::Tag => return Ok(content(cursor)?.map(Values::from)),
+        Sign::Spaced | Sign::Colon | Sign::Comma | Sign::Call | Sign::Otherwise => next_line(cursor)?,
+        _ => {}
     }
     let here = *cursor;
     if let Some(value) = quoted(cursor, Form::Quoted)? {
         // `"name", "other": …`: the next key.
         cursor.run(4, |b| b == b' ')?;
         let key = sign == Sign::Comma && cursor.peek()? == Some(b':');
-        return Ok(if key { Vec::new() } else { vec![value] });
+        return Ok((!key).then(|| value.into()));
     }
     *cursor = here;
     if cursor.peek()? == Some(b'[') && !matches!(sign, Sign::Said | Sign::Beside) {
         cursor.at += 1;
         let list = list(cursor)?;
         if !list.is_empty() {
-            return Ok(list);
+            return Ok(Values::list(list));
         }
         *cursor = here;
     }
     if let Some(value) = wrapped(cursor, sign)? {
-        return Ok(vec![value]);
+        return Ok(Some(value.into()));
     }
     *cursor = here;
     if matches!(sign, Sign::Comma | Sign::Call | Sign::Compared | Sign::Otherwise) {
-        return Ok(Vec::new());
+        return Ok(None);
     }
-    Ok(bare(cursor, sign)?.into_iter().collect())
+    Ok(bare(cursor, sign)?.map(Values::from))
 }
 
 /// A value may stand on the line after its sign, if it is in quotes, in a bracket or a block of YAML.
@@ -159,7 +180,7 @@ fn wrapped<'a>(cursor: &mut Cursor<'a>, sign: Sign) -> Result<Option<Value<'a>>,
         let mut form = Form::Wrapped;
         match cursor.peek()? {
             // `settings.get("…")`
-            Some(b'(') if super::name::asks(run) => return Ok(None),
+            Some(b'(') if super::meaning::asks(run) => return Ok(None),
             Some(b'(') => {}
             Some(b'=')
                 if declared

@@ -1,27 +1,37 @@
 //! Whether a value that was read is what its name promises.
 
 use super::judge::{self, Traits};
-use super::name::{Demand, Name};
+use super::meaning::{self, Demand};
+use super::name::Name;
 use super::sign::Sign;
 use super::value::{Form, Value};
 
-pub(super) fn accepts(name: &Name<'_>, sign: Sign, value: &Value<'_>) -> bool {
+/// Whether it is worth asking: most words of sentences end here.
+pub(super) fn may_be(sign: Sign, value: &Value<'_>) -> bool {
+    let bare = sign == Sign::Beside && value.form == Form::Bare;
+    value.text.len() >= if bare { 6 } else { 4 }
+        && (!bare || value.text.len() >= 20 || value.text.iter().any(u8::is_ascii_digit))
+}
+
+/// Whether `value`, given to `name` by `sign`, is what is demanded.
+pub(super) fn accepts(name: &Name<'_>, demand: Demand, sign: Sign, value: &Value<'_>) -> bool {
     let text = value.text;
     let spoken = matches!(sign, Sign::Beside | Sign::Said);
-    if text.len() < 4 || judge::is_reference(text) || spoken && !name.whole || sign == Sign::Call && name.asks {
+    let asked = sign == Sign::Call && meaning::asks(name.stem);
+    if text.len() < 4 || spoken && !name.is_whole() || asked || judge::is_reference(text) {
         return false;
     }
     match value.form {
-        Form::Bytes => return name.demand <= Demand::Strict && is_drawn_bytes(text),
+        Form::Bytes => return demand <= Demand::Strict && is_drawn_bytes(text),
         Form::Bare if is_code(text, sign, value.next) => return false,
         // `#define NAME OTHER_NAME`
         Form::Bare if sign == Sign::Defined => return false,
         _ => {}
     }
-    let demand = match (name.demand, sign) {
+    let demand = match (demand, sign) {
         // A blank tells less than a sign does.
         (Demand::Random, Sign::Beside) if value.form == Form::Bare => Demand::Strict,
-        (Demand::Bare, Sign::Beside) if name.qualified => Demand::Strict,
+        (Demand::Bare, Sign::Beside) if meaning::is_owned(name) => Demand::Strict,
         (_, Sign::Pairing) => Demand::Chosen,
         (demand, _) => demand,
     };

@@ -16,6 +16,10 @@ pub(crate) fn is_reference(text: &[u8]) -> bool {
 fn is_template(text: &[u8]) -> bool {
     const INSIDE: &[&str] =
         &["${", "{{", "}}", "$(", "#{", "@{", "%{", "%(", "<%", "%>", "((", "{}", "%s", "[redacted:", "$$cap_"];
+    // Most values have none of the signs of a template.
+    if !text.iter().any(|b| b"$%{}<[(#@&.".contains(b) || *b >= 0x80) {
+        return false;
+    }
     let name = |t: &[u8]| !t.is_empty() && t.iter().all(|b| b.is_ascii_alphanumeric() || b"_.-:>".contains(b));
     let whole = match text {
         [b'$', b'{' | b'(', ..] => true,
