@@ -111,7 +111,8 @@ impl VaultScan {
         let mut places = std::mem::take(&mut self.places);
         places.clear();
         // What begins before was met before.
-        index.exact.grams.probe::<EXACT_WINDOW, EXACT_STEP>(&text[stretch.from..], &mut places);
+        let view = self.layers.view(text, 0);
+        index.exact.grams.probe::<EXACT_WINDOW, EXACT_STEP>(view.get(stretch.from..).unwrap_or(&[]), &mut places);
         for &place in &places {
             self.exact_at(index, stretch, 0, stretch.from + place as usize, live);
         }
