@@ -46,9 +46,9 @@ closed! {
     /// A bundle was refused and there is no earlier one to keep, or the stored one no longer verifies.
     BundleRefused = "bundle-refused", "the policy bundle was refused", "run `wardkeep-agent doctor` and publish the policy again";
     /// The vault cannot be opened.
-    VaultLocked = "vault-locked", "the vault is locked", "give the daemon its vault key, then run `wardkeep-agent doctor`";
+    VaultLocked = "vault-locked", "the vault is locked", "give the daemon its vault key (`wardkeep-agent vault unlock` where its owner keeps it), then run `wardkeep-agent doctor`";
     /// The vault was never read since the start: its values cannot be redacted, so not even reads are safe.
-    VaultUnread = "vault-unread", "the vault has not been read since the daemon started, so its values cannot be redacted", "give the daemon its vault key, then run `wardkeep-agent doctor`";
+    VaultUnread = "vault-unread", "the vault has not been read since the daemon started, so its values cannot be redacted", "give the daemon its vault key (`wardkeep-agent vault unlock` where its owner keeps it), then run `wardkeep-agent doctor`";
     /// What is decided cannot be recorded.
     DiskFull = "disk-full", "the disk is full", "free space in the state folder";
     /// The hub has not been heard for longer than the configured time.

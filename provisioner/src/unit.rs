@@ -31,6 +31,7 @@ mod tests {
             "LoadCredential=vault-key:/etc/wardkeep/vault.key",
             "MemoryMax=1024M",
             "TasksMax=512",
+            "LimitMEMLOCK=infinity",
             "LimitCORE=0",
             "NoNewPrivileges=yes",
             "CapabilityBoundingSet=",

@@ -238,6 +238,7 @@ fn compose(
         spool: spool.clone(),
         link,
         clock: env.clock.clone(),
+        chance: env.chance.clone(),
         away_after: config.link.away_after(),
         disk: (config.state_dir.clone(), config.disk.floor_bytes()),
         nudge: nudge.clone(),

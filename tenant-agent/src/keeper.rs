@@ -8,6 +8,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use wardkeep_policy::Closed;
+use wardkeep_proto::chance::Chance;
 use wardkeep_proto::time::{Clock, Timestamp};
 use wardkeep_safety::{Gate, PostureBook};
 
@@ -43,6 +44,8 @@ pub struct Keeper {
     pub link: watch::Receiver<LinkState>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub chance: Arc<dyn Chance>,
     /// Without the hub for longer than this is away.
     pub away_after: Duration,
     /// Where room must stay, and how much.
@@ -137,7 +140,7 @@ impl Keeper {
 
     /// The vault's changes belong into the audit log, whoever made them.
     async fn keep_audit(&self, memory: &mut Memory) {
-        let told = memory.told.catch_up(&self.vault, &self.gate).await;
+        let told = memory.told.catch_up(&self.vault, &self.gate, &*self.chance).await;
         if let Err(error) = &told
             && !memory.telling_failed
         {

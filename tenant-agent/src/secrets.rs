@@ -85,6 +85,17 @@ pub struct VaultFacts {
     pub unmaskable: Vec<SecretName>,
 }
 
+/// A piece of the vault's journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Journal {
+    /// The vault's name.
+    pub id: String,
+    /// The number of its last change.
+    pub last: u64,
+    /// Changes, oldest first.
+    pub rows: Vec<Change>,
+}
+
 /// One secret that ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ending {
@@ -199,16 +210,27 @@ impl VaultBook {
         }
     }
 
-    /// The open vault's name and its changes after `told` of a vault of that name; `None` while it is closed.
+    /// The open vault's journal after `told`; `None` while it is closed or cannot be read.
     #[must_use]
-    pub fn changes_after(&self, told: Option<&(String, u64)>, most: u32) -> Option<(String, Vec<Change>)> {
+    pub fn journal_after(&self, told: u64, most: u32) -> Option<Journal> {
         let vault = self.vault.load_full()?;
-        let id = vault.id().ok()?;
-        let rows = match told {
-            Some((of, number)) if *of == id => vault.changes_after(*number, most).ok()?,
-            _ => Vec::new(),
-        };
-        Some((id, rows))
+        let (id, last) = (vault.id().ok()?, vault.last_change().ok()?);
+        let rows = if told < last { vault.changes_after(told, most).ok()? } else { Vec::new() };
+        Some(Journal { id, last, rows })
+    }
+
+    /// The moment, by the vault's clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Gives the open vault another name in the audit log.
+    ///
+    /// # Errors
+    /// It is closed, or SQLite refused.
+    pub fn rename(&self, id: &str) -> Result<(), VaultError> {
+        self.vault.load_full().ok_or(VaultError::Replaced)?.rename(id)
     }
 
     /// Writes when secrets were last used, before the end.

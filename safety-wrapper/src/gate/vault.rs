@@ -62,7 +62,8 @@ impl Gate {
                 last = change.number;
                 audit::append(tx, change.at, change.kind, None, &fields(&vault, &change))?;
                 if change.is_notice {
-                    let summary = format!("secret {}: {}", change.name.unwrap_or_default(), change.note);
+                    let what = change.name.map_or_else(|| "the vault".to_owned(), |name| format!("secret {name}"));
+                    let summary = format!("{what}: {}", change.note);
                     activity::notice(tx, change.at, "vault", &summary)?;
                 }
             }

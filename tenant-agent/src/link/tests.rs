@@ -375,3 +375,61 @@ async fn the_daemons_own_user_cannot_decide_without_the_admin_token() {
     serving.abort();
     tenant.end().await;
 }
+
+#[tokio::test]
+async fn the_owners_key_goes_in_over_the_admin_socket_and_a_wrong_one_costs_time() {
+    use wardkeep_vault::{Key, Terms, Vault};
+
+    use crate::servers::admin::{self, AdminState};
+    use crate::servers::peer::{Peer, PeerChecked};
+    use crate::servers::token::AdminToken;
+    use crate::testing::Fixed;
+    use crate::unix_http::{ClientError, UnixClient};
+
+    let tenant = Tenant::start().await;
+    let phrase = wardkeep_proto::secret::SecretValue::new("six words that nobody else knows".into());
+    let (path, clock) = (tenant.dir.path().join("state/vault.db"), tenant.parts.clock.clone());
+    let vault = Vault::create_with_passphrase(&path, &phrase, clock, &Fixed(7)).expect("made");
+    let value = wardkeep_proto::secret::SecretValue::new("correct-horse-battery".into());
+    vault.set(&"k".parse().expect("valid"), &value, &Terms::default()).expect("set");
+    let book = tenant.parts.observer.vault.clone();
+    book.refresh();
+    assert!(tenant.posture.read().has(Closed::VaultUnread));
+
+    let (socket, file) = (tenant.dir.path().join("admin.sock"), tenant.dir.path().join("admin.token"));
+    let state = AdminState {
+        gate: tenant.gate.clone(),
+        observer: tenant.parts.observer.clone(),
+        vault: book.clone(),
+        attempts: admin::Attempts::default(),
+        clock: tenant.parts.clock.clone(),
+        nudge: Arc::new(Notify::new()),
+        checkpoint: Arc::new(|| ()),
+        token: AdminToken::take_up(&file, &Fixed(0xab)).expect("made"),
+    };
+    let listener = tokio::net::UnixListener::bind(&socket).expect("binds");
+    let listener = PeerChecked::new(listener, rustix::process::geteuid().as_raw());
+    let routes = admin::router(state).into_make_service_with_connect_info::<Peer>();
+    let serving = tokio::spawn(axum::serve(listener, routes).into_future());
+    let client = UnixClient::admin(&socket, &file);
+    let unlock = async |key: String| client.post("/v1/vault/unlock", &json!({ "key": key })).await;
+
+    let begun = std::time::Instant::now();
+    let wrong = Key::random(&Fixed(1)).expose_hex().to_string();
+    let refused = unlock(wrong).await.expect_err("another key");
+    assert!(matches!(refused, ClientError::Refused { .. }) && refused.to_string().contains("passphrase"), "{refused}");
+    assert!(begun.elapsed() >= Duration::from_secs(1), "the next try waits");
+    assert!(tenant.posture.read().has(Closed::VaultUnread));
+    let anybody = UnixClient::new(&socket).post("/v1/vault/unlock", &json!({ "key": "00" })).await;
+    assert!(anybody.is_err(), "without the token nobody is heard");
+
+    unlock(vault.key().expose_hex().to_string()).await.expect("opens");
+    assert!(!tenant.posture.read().has(Closed::VaultLocked));
+    client.post("/v1/vault/lock", &json!({ "forget": false })).await.expect("locks");
+    assert!(tenant.posture.read().has(Closed::VaultLocked) && !tenant.posture.read().has(Closed::VaultUnread));
+    let kinds: Vec<String> =
+        tenant.gate.audit_after(0, 100).await.expect("reads").into_iter().map(|row| row.kind).collect();
+    let wanted = ["vault-unlock-refused", "vault-unlocked", "vault-locked"];
+    assert_eq!(kinds.iter().filter(|kind| kind.starts_with("vault-")).collect::<Vec<_>>(), wanted);
+    serving.abort();
+}

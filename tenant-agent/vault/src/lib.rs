@@ -14,6 +14,7 @@ mod journal;
 mod key;
 mod rekey;
 mod schema;
+mod seal;
 mod store;
 mod terms;
 mod vault;

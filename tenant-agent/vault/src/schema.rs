@@ -2,6 +2,8 @@
 
 use rusqlite::Connection;
 
+use crate::seal;
+
 /// Layout of the tables; a file with a higher number was written by a newer build.
 pub(crate) const SCHEMA: i64 = 2;
 
@@ -35,12 +37,13 @@ const STEPS: [&str; 2] = [
     "
     ALTER TABLE meta ADD COLUMN vault TEXT NOT NULL DEFAULT '';  -- random name of this vault, in its journal's audit rows
     UPDATE meta SET vault = lower(hex(randomblob(16)));
+    ALTER TABLE meta ADD COLUMN seal BLOB;                       -- digest of all rows; see seal.rs
     ALTER TABLE secrets ADD COLUMN expires_ms INTEGER;           -- not given from then on; NULL: never ends
     ALTER TABLE secrets ADD COLUMN used_ms INTEGER;              -- last given, to the minute; NULL: never
     ALTER TABLE secrets ADD COLUMN reminded_days INTEGER;        -- the nearest end that was told; NULL: none yet
     ALTER TABLE versions ADD COLUMN beside TEXT;                 -- keywords; NULL: looked for everywhere
     CREATE TABLE journal (                                       -- what changed; the daemon takes it into the audit log
-        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        number INTEGER PRIMARY KEY,                              -- one more than the last: rows are never removed
         at_ms INTEGER NOT NULL,
         kind TEXT NOT NULL,                                      -- text form of ChangeKind
         name TEXT,                                               -- NULL: about the vault as a whole
@@ -61,5 +64,6 @@ pub(crate) fn advance(db: &Connection, from: i64) -> rusqlite::Result<()> {
     for step in STEPS.iter().skip(done) {
         db.execute_batch(step)?;
     }
-    db.pragma_update(None, "user_version", SCHEMA)
+    db.pragma_update(None, "user_version", SCHEMA)?;
+    seal::put(db)
 }

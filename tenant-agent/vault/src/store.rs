@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 use crate::error::{OpenError, VaultError};
 use crate::key::{Key, sync_folder};
 use crate::schema::{self, SCHEMA};
+use crate::seal;
 
 /// "WKV1": a file that decrypts but is not a vault is refused.
 const APPLICATION: i64 = 0x574b_5631;
@@ -144,6 +145,9 @@ pub(crate) fn open(path: &Path, keys: &[Arc<Key>]) -> Result<Opened, OpenError> 
         return Err(OpenError::Tampered(path.to_owned()));
     }
     advance(&mut connection).map_err(damaged)?;
+    if !seal::holds(&connection).map_err(damaged)? {
+        return Err(OpenError::Tampered(path.to_owned()));
+    }
     Ok(Opened { connection, file, key })
 }
 
@@ -228,7 +232,7 @@ fn give_key(connection: &Connection, key: &Key, salt: &str) -> rusqlite::Result<
     connection.execute_batch(&sql)
 }
 
-/// Runs `work` in one write transaction.
+/// Runs `work` in one write transaction. For what the seal does not cover; all else goes through the two below.
 pub(crate) fn write<T>(
     connection: &mut Connection,
     path: &Path,
@@ -245,14 +249,28 @@ pub(crate) fn write<T>(
     Ok(done)
 }
 
-/// As [`write`], and counts one change of values or bindings.
-pub(crate) fn change<T>(
+/// As [`write`], and seals what `work` left.
+pub(crate) fn note<T>(
     connection: &mut Connection,
     path: &Path,
     file: FileId,
     work: impl FnOnce(&Connection) -> Result<T, VaultError>,
 ) -> Result<T, VaultError> {
     write(connection, path, file, |db| {
+        let done = work(db)?;
+        seal::put(db)?;
+        Ok(done)
+    })
+}
+
+/// As [`note`], and counts one change of values or bindings.
+pub(crate) fn change<T>(
+    connection: &mut Connection,
+    path: &Path,
+    file: FileId,
+    work: impl FnOnce(&Connection) -> Result<T, VaultError>,
+) -> Result<T, VaultError> {
+    note(connection, path, file, |db| {
         let done = work(db)?;
         db.execute("UPDATE meta SET generation = generation + 1", [])?;
         Ok(done)

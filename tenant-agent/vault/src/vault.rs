@@ -344,6 +344,23 @@ impl Vault {
         Ok(self.lock().query_row("SELECT vault FROM meta", [], |row| row.get(0))?)
     }
 
+    /// The number of the last row of the journal; 0 for none.
+    ///
+    /// # Errors
+    /// SQLite refused.
+    pub fn last_change(&self) -> Result<u64, VaultError> {
+        let last: i64 = self.lock().query_row("SELECT coalesce(max(number), 0) FROM journal", [], |row| row.get(0))?;
+        Ok(last.unsigned_abs())
+    }
+
+    /// Gives this vault another name: an older copy was put back, and its journal goes on beside the one that was told.
+    ///
+    /// # Errors
+    /// SQLite refused.
+    pub fn rename(&self, id: &str) -> Result<(), VaultError> {
+        self.note(|db| Ok(db.execute("UPDATE meta SET vault = ?1", [id]).map(drop)?))
+    }
+
     /// Rows of the journal after `number`, oldest first.
     ///
     /// # Errors
@@ -362,7 +379,7 @@ impl Vault {
         if due.is_empty() {
             return Ok(());
         }
-        self.write(|db| {
+        self.note(|db| {
             for (name, days, at) in due {
                 db.execute("UPDATE secrets SET reminded_days = ?2 WHERE name = ?1", params![name.as_str(), days])?;
                 let text = if at <= now { format!("it expired at {at}") } else { format!("it expires at {at}") };
@@ -408,12 +425,16 @@ impl Vault {
     pub(crate) fn note_export(&self, note: &str) -> Result<(), VaultError> {
         let now = self.clock.now();
         let note = Note { kind: ChangeKind::Exported, name: None, version: None, note };
-        self.write(|db| journal::append(db, now, &self.by, &note))
+        self.note(|db| journal::append(db, now, &self.by, &note))
     }
 
     /// Puts several values in one change.
     pub(crate) fn change<T>(&self, work: impl FnOnce(&Connection) -> Result<T, VaultError>) -> Result<T, VaultError> {
         store::change(&mut self.lock(), &self.path, self.file, work)
+    }
+
+    fn note<T>(&self, work: impl FnOnce(&Connection) -> Result<T, VaultError>) -> Result<T, VaultError> {
+        store::note(&mut self.lock(), &self.path, self.file, work)
     }
 
     fn write<T>(&self, work: impl FnOnce(&Connection) -> Result<T, VaultError>) -> Result<T, VaultError> {

@@ -2,6 +2,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::*;
+use crate::import::{ImportOptions, read_import};
 use crate::journal::ChangeKind;
 
 pub(crate) struct Hands(pub(crate) AtomicI64);
@@ -261,7 +262,7 @@ fn no_file_holds_a_value_in_the_clear() {
     };
     vault
         .change(|db| {
-            db.execute("UPDATE versions SET value = value || '-in-the-making'", [])?;
+            db.execute("UPDATE versions SET retired_ms = NULL", [])?;
             db.execute("UPDATE secrets SET updated_ms = 7", [])?;
             assert!(
                 searched().contains(&"vault.db-journal".to_owned()),
@@ -275,7 +276,7 @@ fn no_file_holds_a_value_in_the_clear() {
     assert!(!format!("{:?} {:?}", value(VALUE), place.open().unwrap()).contains("hunter2"));
 }
 
-/// Writes until it is killed; does nothing in an ordinary run. Started by the test below.
+/// Changes everything there is to change until it is killed; does nothing in an ordinary run. Started by the test below.
 #[test]
 fn child_that_writes() {
     let mut arguments = std::env::args();
@@ -285,14 +286,28 @@ fn child_that_writes() {
     let (path, key) = (Path::new(&folder).join("vault.db"), KeySource::File(Path::new(&folder).join("key")));
     let clock = Arc::new(Hands(AtomicI64::new(0)));
     let vault = match Vault::open(&path, &key, clock.clone()) {
-        Err(OpenError::NotFound(_)) => Vault::create(&path, &key, clock).unwrap(),
+        Err(OpenError::NotFound(_)) => Vault::create(&path, &key, clock.clone()).unwrap(),
         other => other.unwrap(),
     };
-    let from = vault.generation().unwrap();
+    let options = ImportOptions { bind: true, dry_run: false, fits: &|_| Ok(()) };
+    let from = vault.last_change().unwrap();
     for n in from.. {
-        vault.set(&name("counter"), &value(&format!("value-number-{n:06}")), &Terms::default()).unwrap();
+        clock.0.fetch_add(61_000, Ordering::SeqCst);
+        let text = format!("value-number-{n:06}");
+        vault.set(&name("counter"), &value(&text), &Terms::bound(bound(&["host:api.example.com"]))).unwrap();
         // Said only after the commit: the parent holds us to it.
         println!("done {n}");
+        vault.set(&name("other"), &value(&format!("{text}-other")), &Terms::default()).unwrap();
+        vault.rotate(&name("other"), &value(&format!("{text}-again")), None, Some(Timestamp(i64::MAX))).unwrap();
+        vault.bind(&name("other"), &bound(&["host:a.b"])).unwrap();
+        vault.unbind(&name("other"), &bound(&["host:a.b"])).unwrap();
+        let found =
+            read_import(format!("title,url,password\nA,https://a.example.com,{text}-a\nB,,{text}-b\n").as_bytes());
+        vault.import(&found.unwrap().1, &options).unwrap();
+        vault.rm(&name("other")).unwrap();
+        let _ = vault.resolve(&name("counter"), API).unwrap();
+        vault.write_used(false).unwrap();
+        vault.remind().unwrap();
     }
 }
 
@@ -301,7 +316,7 @@ fn a_kill_at_any_moment_loses_nothing_that_was_confirmed() {
     use std::io::{BufRead as _, BufReader};
     let place = Place::new();
     let mut confirmed = 0;
-    for round in 0..6 {
+    for round in 0..14_usize {
         let mut child = std::process::Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "vault::tests::child_that_writes", "--nocapture", "--test-threads=1"])
             .arg(format!("--skip=vault-child:{}", place.dir.path().display()))
@@ -311,9 +326,12 @@ fn a_kill_at_any_moment_loses_nothing_that_was_confirmed() {
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut rest =
             lines.map_while(Result::ok).filter_map(|l| l.rsplit("done ").next().and_then(|n| n.parse::<u64>().ok()));
-        // Round 0 dies somewhere in its creation or early writes, later ones deeper in the log.
-        for n in rest.by_ref().take(1 + round * 7) {
+        // Round 0 dies somewhere in its creation or early writes, later ones among all the others.
+        for n in rest.by_ref().take(1 + round % 3) {
             confirmed = n;
+        }
+        for _ in 0..round * 40_000 {
+            std::hint::spin_loop();
         }
         child.kill().unwrap();
         child.wait().unwrap();
@@ -321,11 +339,76 @@ fn a_kill_at_any_moment_loses_nothing_that_was_confirmed() {
             confirmed = n;
         }
         let vault = place.open().unwrap_or_else(|e| panic!("after round {round}: {e:?}"));
-        let present = vault.every_value().unwrap().remove(0).value;
-        let number: u64 = present.expose().rsplit('-').next().unwrap().parse().unwrap();
+        let present = vault.every_value().unwrap().into_iter().find(|known| known.name == name("counter")).unwrap();
+        let number: u64 = present.value.expose().rsplit('-').next().unwrap().parse().unwrap();
         assert!(number >= confirmed, "{number} < {confirmed}");
+        let (entries, last) = (vault.list().unwrap(), vault.last_change().unwrap());
+        assert_eq!(vault.changes_after(0, u32::MAX).unwrap().len() as u64, last, "the journal has no gaps");
+        assert_eq!(
+            entries.iter().any(|entry| entry.name == name("a")),
+            entries.iter().any(|entry| entry.name == name("b")),
+            "an import is whole or not at all"
+        );
     }
-    assert!(confirmed > 6);
+    assert!(confirmed > 14);
+}
+
+/// Each page in turn is the one of an older copy, which SQLCipher takes for good: it was written with the key.
+#[test]
+fn a_page_of_an_older_copy_is_noticed() {
+    const PAGE: usize = 4096;
+    let place = Place::new();
+    let vault = place.create();
+    for n in 0..60 {
+        vault.set(&name(&format!("k{n}")), &value(&format!("{VALUE}-{n}").repeat(20)), &Terms::default()).unwrap();
+    }
+    let old = std::fs::read(place.path()).unwrap();
+    vault.rotate(&name("k7"), &value("the-value-after-a-leak"), None, None).unwrap();
+    vault.bind(&name("k9"), &bound(&["host:api.example.com"])).unwrap();
+    vault.unbind(&name("k9"), &bound(&["host:api.example.com"])).unwrap();
+    let seen = |vault: &Vault| (every(vault), vault.list().unwrap(), vault.changes_after(0, 1000).unwrap());
+    let wanted = seen(&vault);
+    drop(vault);
+    let new = std::fs::read(place.path()).unwrap();
+    let mut tried = 0;
+    for at in (0..old.len().min(new.len())).step_by(PAGE) {
+        let mut mixed = new.clone();
+        mixed[at..at + PAGE].copy_from_slice(&old[at..at + PAGE]);
+        if mixed == new {
+            continue;
+        }
+        std::fs::write(place.path(), mixed).unwrap();
+        match place.open() {
+            Err(OpenError::Tampered(_)) => tried += 1,
+            // Pages that hold the same as before but are written anew: an older one changes nothing.
+            Ok(vault) => assert_eq!(seen(&vault), wanted, "page {}", at / PAGE),
+            Err(error) => panic!("page {}: {error:?}", at / PAGE),
+        }
+    }
+    assert!(tried >= 3, "{tried}");
+    std::fs::write(place.path(), new).unwrap();
+    assert_eq!(seen(&place.open().unwrap()), wanted);
+}
+
+/// What a write that was cut short leaves, and somebody takes its journal away.
+#[test]
+fn a_write_without_its_journal_is_noticed() {
+    let place = Place::new();
+    let vault = place.create();
+    vault.set(&name("k"), &value(VALUE), &Terms::default()).unwrap();
+    drop(vault);
+    for cut in 2..7_usize {
+        let before = std::fs::read(place.path()).unwrap();
+        let vault = place.open().unwrap();
+        vault.set(&name(&format!("more{cut}")), &value(&VALUE.repeat(cut * 50)), &Terms::default()).unwrap();
+        drop(vault);
+        let mut half = std::fs::read(place.path()).unwrap();
+        let kept = (cut * 4096).min(before.len());
+        half[..kept].copy_from_slice(&before[..kept]);
+        std::fs::write(place.path(), half).unwrap();
+        assert!(matches!(place.open(), Err(OpenError::Tampered(_))), "cut {cut}: {:?}", place.open());
+        std::fs::write(place.path(), before).unwrap();
+    }
 }
 
 #[test]
