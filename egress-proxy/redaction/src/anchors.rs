@@ -7,6 +7,7 @@
 
 mod filter;
 
+use crate::cursor::Cursor;
 use crate::rarity::rarity;
 use crate::rules::RuleSet;
 use filter::{Filter, Folded, Spelled, Window};
@@ -26,6 +27,8 @@ pub(crate) struct Anchors {
     narrow: Narrow,
     keywords: Vec<Keyword>,
     beginnings: Beginnings,
+    /// Whether a rule finds what begins before its keyword.
+    reaches_back: bool,
     set: RuleSet,
 }
 
@@ -65,7 +68,9 @@ impl Anchors {
             }
         }
         let beginnings = Beginnings::new(&keywords);
-        Self { wide: Filter::new(&wide), narrow: Filter::new(&narrow), keywords, beginnings, set: set.clone() }
+        let reaches_back = set.rules().iter().any(|rule| rule.matcher.reaches_back());
+        let set = set.clone();
+        Self { wide: Filter::new(&wide), narrow: Filter::new(&narrow), keywords, beginnings, reaches_back, set }
     }
 
     pub(crate) fn rules(&self) -> &RuleSet {
@@ -120,9 +125,10 @@ impl Anchors {
         }
     }
 
-    /// Where in `text` the first keyword begins that may go on behind its end and was not told of yet.
+    /// Where in `text` the first secret may begin whose keyword goes on behind its end, or follows, and was not told of yet.
     pub(crate) fn begun(&self, text: &[u8]) -> usize {
-        self.beginnings.first(text, &self.keywords)
+        let keyword = self.beginnings.first(text, &self.keywords);
+        if self.reaches_back { Cursor::new(text, keyword, false).word_before() } else { keyword }
     }
 }
 

@@ -10,7 +10,15 @@ pub(crate) struct More;
 pub(crate) type Decision = Result<Option<Range<usize>>, More>;
 
 /// Bytes before an anchor that a rule may look at. Streams keep this many.
-pub(crate) const BEHIND: usize = 64;
+pub(crate) const BEHIND: usize = 96;
+
+/// The bytes of a secret that may stand before its keyword. A stream holds them back: the keyword may follow.
+pub(crate) const fn in_before(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'~' | b'+' | b'/')
+}
+
+/// As many of them stand before a keyword at most.
+pub(crate) const BEFORE: usize = 80;
 
 /// A place in the text so far. A decision made through it is the same for every longer text that begins so, because reading
 /// past the end answers [`More`] unless the text has ended.
@@ -66,6 +74,11 @@ impl<'a> Cursor<'a> {
     /// What stands before `at`, [`BEHIND`] bytes at most.
     pub(crate) fn behind(&self) -> &'a [u8] {
         &self.text[self.at.saturating_sub(BEHIND)..self.at]
+    }
+
+    /// Where the word goes on backwards that may belong to a secret with its keyword here.
+    pub(crate) fn word_before(&self) -> usize {
+        self.at - self.behind().iter().rev().take(BEFORE).take_while(|b| in_before(**b)).count()
     }
 
     /// What is known from here on. Only for saving work: a decision must not depend on its end.

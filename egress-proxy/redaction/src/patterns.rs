@@ -10,6 +10,8 @@ struct Candidate {
     keyword: u32,
     rule: u16,
     start: usize,
+    /// Where what it finds may begin.
+    first: usize,
     end: usize,
     /// Not before so many bytes are known: looking again after each byte would take quadratic time.
     retry: usize,
@@ -52,7 +54,9 @@ impl PatternScan {
             let (len, rules) = anchors.keyword(keyword);
             let start = base + start;
             for &rule in rules {
-                let mut candidate = Candidate { keyword, rule, start, end: start + len, retry: start + len };
+                let back = anchors.rules().rules()[usize::from(rule)].matcher.reaches_back();
+                let first = if back { base + Cursor::new(text, start - base, false).word_before() } else { start };
+                let mut candidate = Candidate { keyword, rule, start, first, end: start + len, retry: start + len };
                 if !judge(&mut candidate) {
                     waiting.push(candidate);
                 }
@@ -65,7 +69,7 @@ impl PatternScan {
 
     /// The first byte that can still be part of a match to come.
     pub(crate) fn live(&self, _: &Anchors) -> usize {
-        self.waiting.iter().map(|candidate| candidate.start).fold(self.begun, usize::min)
+        self.waiting.iter().map(|candidate| candidate.first).fold(self.begun, usize::min)
     }
 }
 

@@ -84,6 +84,11 @@ impl Matcher {
         }
     }
 
+    /// Whether a find may begin before its anchor.
+    pub(crate) fn reaches_back(&self) -> bool {
+        matches!(self, Self::Pack(matcher) if matcher.reaches_back())
+    }
+
     /// Decides about the anchor at `cursor`, `anchor` bytes long.
     pub(crate) fn decide(&self, cursor: Cursor<'_>, anchor: usize) -> Decision {
         match self {

@@ -53,12 +53,19 @@ pub(super) fn entropy(text: &[u8]) -> f64 {
     counts.iter().filter(|&&n| n > 0).map(|&n| f64::from(n) / len).map(|p| -p * p.log2()).sum()
 }
 
-/// `xxxx`, `****`, `0000`: the place of a secret in documentation.
+/// `xxxx`, `****`, `0000`: the place of a secret in documentation, where a vendor's prefix leaves no other doubt.
+pub(super) fn is_blank(text: &[u8]) -> bool {
+    const BLANKS: &[u8] = b"xX0*._-";
+    text.iter().all(|b| BLANKS.contains(b))
+        || text.windows(4).any(|w| w[1..].iter().all(|b| b.eq_ignore_ascii_case(&w[0])) && b"xX*._-".contains(&w[0]))
+}
+
+/// As [`is_blank`], and everything made of two characters at most.
 pub(super) fn is_filler(text: &[u8]) -> bool {
     let mut different = [false; 256];
     text.iter().for_each(|b| different[usize::from(b.to_ascii_lowercase())] = true);
     different.iter().filter(|&&d| d).count() <= 2
-        || text.windows(4).any(|w| w[1..].iter().all(|b| b.eq_ignore_ascii_case(&w[0])) && b"xX*._-".contains(&w[0]))
+        || is_blank(text)
 }
 
 fn luhn(text: &[u8]) -> bool {
@@ -264,6 +271,6 @@ mod tests {
         assert!(entropy(b"aaaaaaaa").abs() < 1e-9);
         assert!((entropy(b"abcdabcd") - 2.0).abs() < 1e-9);
         assert!(is_filler(b"abababab") && is_filler(b"AbcXXXXdef") && is_filler(b"k____q7z"));
-        assert!(!is_filler(b"q9x2mn7pk4"));
+        assert!(!is_filler(b"q9x2mn7pk4") && !is_blank(b"aaaaaaaaaa") && is_blank(b"00000000"));
     }
 }

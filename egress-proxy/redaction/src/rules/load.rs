@@ -6,6 +6,7 @@ use super::pack::{Additions, Allow, PackError, PackRule, Problem, Profile};
 use super::pattern::Pattern;
 use super::{Active, Allowed, Matcher, RuleSet, matcher::PackMatcher};
 use crate::anchors::Anchors;
+use crate::cursor::{BEFORE, in_before};
 use crate::hits::Hit;
 use crate::patterns::PatternScan;
 
@@ -63,6 +64,12 @@ pub(super) fn verify(rule: &PackRule) -> Result<(), Problem> {
     if let Matcher::Pack(matcher) = &active.matcher {
         for (which, pattern, begins) in matcher.patterns() {
             pattern.verify().map_err(|reason| Problem::Pattern { which, reason })?;
+            if which == "before" && !pattern.stays_within(BEFORE, in_before) {
+                return Err(Problem::Pattern {
+                    which,
+                    reason: format!("at most {BEFORE} letters, digits and `_-.~+/`"),
+                });
+            }
             let stray = rule.keywords.iter().find(|keyword| begins && !pattern.can_begin_with(keyword.as_bytes()));
             if let Some(keyword) = stray {
                 return Err(Problem::Beginning(keyword.clone(), which));
@@ -82,8 +89,11 @@ fn form(rule: &PackRule) -> Result<(), Problem> {
     if rule.token.is_some() == rule.near.is_some() {
         return Err(Problem::OneOf("`token` and `near`"));
     }
-    if rule.near.is_some() && rule.lead.is_some() {
-        return Err(Problem::Belongs("lead", "token"));
+    if rule.near.is_some() && (rule.lead.is_some() || rule.before.is_some()) {
+        return Err(Problem::Belongs("lead` and `before", "token"));
+    }
+    if rule.lead.is_some() && rule.before.is_some() {
+        return Err(Problem::OneOf("`lead` and `before`, or neither"));
     }
     if rule.near.is_none() && (!rule.also.is_empty() || rule.within.is_some()) {
         return Err(Problem::Belongs("also` and `within", "near"));

@@ -25,8 +25,8 @@ pub(crate) struct PackMatcher {
 
 #[derive(Debug)]
 enum Way {
-    /// The secret begins at the keyword, or after the lead that does.
-    Token { lead: Option<Pattern>, token: Pattern },
+    /// The secret begins at the keyword, after the lead that does, or before it.
+    Token { lead: Option<Pattern>, before: Option<Pattern>, token: Pattern },
     /// The secret is a word after the keyword.
     Near { value: Pattern, also: Box<[Box<[u8]>]>, within: usize },
 }
@@ -42,7 +42,11 @@ impl PackMatcher {
                 within: rule.within.unwrap_or(WITHIN).into(),
             }
         } else {
-            Way::Token { lead: rule.lead.as_deref().map(Pattern::new), token: pattern(&rule.token) }
+            Way::Token {
+                lead: rule.lead.as_deref().map(Pattern::new),
+                before: rule.before.as_deref().map(Pattern::new),
+                token: pattern(&rule.token),
+            }
         };
         Self {
             way,
@@ -57,16 +61,22 @@ impl PackMatcher {
     /// Its expressions with their names, and whether they begin at the keyword.
     pub(super) fn patterns(&self) -> Vec<(&'static str, &Pattern, bool)> {
         match &self.way {
-            Way::Token { lead: Some(lead), token } => vec![("lead", lead, true), ("token", token, false)],
-            Way::Token { lead: None, token } => vec![("token", token, true)],
+            Way::Token { lead: Some(lead), token, .. } => vec![("lead", lead, true), ("token", token, false)],
+            Way::Token { before: Some(before), token, .. } => vec![("before", before, false), ("token", token, true)],
+            Way::Token { token, .. } => vec![("token", token, true)],
             Way::Near { value, .. } => vec![("near", value, false)],
         }
+    }
+
+    /// Whether a find may begin before its keyword.
+    pub(super) fn reaches_back(&self) -> bool {
+        matches!(self.way, Way::Token { before: Some(_), .. })
     }
 
     /// Whether a keyword that is spelled so can lead to a find. May say yes where it cannot.
     pub(super) fn may_be_spelled(&self, keyword: &[u8]) -> bool {
         match &self.way {
-            Way::Token { lead: Some(first), .. } | Way::Token { lead: None, token: first } => {
+            Way::Token { lead: Some(first), .. } | Way::Token { lead: None, token: first, .. } => {
                 first.may_begin_with(keyword)
             }
             Way::Near { .. } => true,
@@ -76,7 +86,7 @@ impl PackMatcher {
     /// Whether a keyword that goes on as `text` does can lead to a find.
     pub(super) fn may_begin(&self, text: &[u8]) -> bool {
         match &self.way {
-            Way::Token { lead: Some(first), .. } | Way::Token { lead: None, token: first } => {
+            Way::Token { lead: Some(first), .. } | Way::Token { lead: None, token: first, .. } => {
                 first.can_begin_with(text)
             }
             Way::Near { .. } => true,
@@ -84,11 +94,14 @@ impl PackMatcher {
     }
 
     pub(super) fn decide(&self, cursor: Cursor<'_>, anchor: usize) -> Decision {
+        if let Way::Token { before: Some(before), token, .. } = &self.way {
+            return self.around(cursor, before, token);
+        }
         if self.left == Side::Word && !cursor.at_word_start() {
             return Ok(None);
         }
         match &self.way {
-            Way::Token { lead, token } => self.token(cursor, anchor, lead.as_ref(), token),
+            Way::Token { lead, token, .. } => self.token(cursor, anchor, lead.as_ref(), token),
             Way::Near { value, also, within } => self.near(cursor, anchor, value, also, *within),
         }
     }
@@ -105,6 +118,18 @@ impl PackMatcher {
         let from = cursor.at;
         let (end, _) = self.end(cursor, token)?;
         Ok(end.filter(|&end| self.accepts(cursor.text_between(from, end), keyword)).map(|end| from..end))
+    }
+
+    /// The longest secret around the keyword at `cursor`.
+    fn around(&self, cursor: Cursor<'_>, before: &Pattern, token: &Pattern) -> Decision {
+        let begins = |start: &usize| {
+            let mut there = cursor;
+            there.at = *start;
+            (self.left == Side::Any || there.at_word_start()) && before.is_whole(cursor.text_between(*start, cursor.at))
+        };
+        let Some(start) = (cursor.word_before()..cursor.at).find(begins) else { return Ok(None) };
+        let (end, _) = self.end(cursor, token)?;
+        Ok(end.filter(|&end| self.accepts(cursor.text_between(start, end), 0)).map(|end| start..end))
     }
 
     fn near(
@@ -163,7 +188,11 @@ impl PackMatcher {
     /// Whether the conditions hold for `secret`, which begins with a keyword so long.
     fn accepts(&self, secret: &[u8], keyword: usize) -> bool {
         let body = secret.get(keyword..).filter(|body| !body.is_empty()).unwrap_or(secret);
-        !check::is_filler(body)
+        let filler = match self.way {
+            Way::Token { .. } => check::is_blank(body),
+            Way::Near { .. } => check::is_filler(body),
+        };
+        !filler
             && (!self.mixed || body.iter().any(u8::is_ascii_digit) && body.iter().any(u8::is_ascii_alphabetic))
             && (self.entropy <= 0.0 || check::entropy(body) >= self.entropy)
             && self.check.is_none_or(|check| check.holds(secret))

@@ -80,6 +80,10 @@ pub struct PackRule {
     /// What begins at the keyword and stays, before `token`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lead: Option<String>,
+    /// What belongs to the secret and stands before the keyword, where its word begins: letters, digits and
+    /// `_-.~+/`, 80 at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
     /// The secret, a whole word after the keyword.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub near: Option<String>,

@@ -97,6 +97,13 @@ impl Pattern {
         self.made().map_or(usize::MAX, |made| made.least)
     }
 
+    /// Whether every match has at most `most` bytes, all of them `allowed`.
+    pub(super) fn stays_within(&self, most: usize, allowed: impl Fn(u8) -> bool) -> bool {
+        let longest = parse(&self.text).ok().and_then(|hir| hir.properties().maximum_len());
+        longest.is_some_and(|longest| longest <= most)
+            && self.made().is_some_and(|made| (0..=u8::MAX).all(|b| !made.alphabet[usize::from(b)] || allowed(b)))
+    }
+
     /// Whether all of `text` matches.
     pub(super) fn is_whole(&self, text: &[u8]) -> bool {
         let Some(Made { dfa, start, .. }) = self.made() else { return false };

@@ -89,6 +89,10 @@ fn a_rule_that_does_not_do_what_it_says_is_refused_by_name() {
         (PackRule { token: None, ..rule() }, "exactly one"),
         (PackRule { also: vec!["key".to_owned()], ..rule() }, "belongs to `near`"),
         (PackRule { lead: Some("acme".to_owned()), ..near() }, "belongs to `token`"),
+        (PackRule { before: Some("[a-z]{4}".to_owned()), ..near() }, "belongs to `token`"),
+        (PackRule { before: Some("[a-z]{4}".to_owned()), lead: Some("acme_".to_owned()), ..rule() }, "exactly one"),
+        (PackRule { before: Some("[a-z]{81}".to_owned()), ..rule() }, "`before`"),
+        (PackRule { before: Some("[a-z=]{4}".to_owned()), ..rule() }, "`before`"),
         (PackRule { within: Some(0), ..near() }, "`within`"),
         (PackRule { within: Some(201), ..near() }, "`within`"),
         (PackRule { entropy: Some(9.0), ..rule() }, "`entropy`"),
@@ -216,6 +220,28 @@ fn a_value_near_its_keyword() {
         let text = text.replace("«»", "q9x2mn7pk4rt8wy1cv5b");
         let out = redacted(&additions, &text);
         assert_eq!(out.contains("[REDACTED:acme-token:"), goes, "{text}: {out}");
+    }
+}
+
+#[test]
+fn what_stands_before_the_keyword_goes_with_it() {
+    let rule = PackRule {
+        keywords: vec!["-acme".to_owned()],
+        before: Some("[a-z0-9]{20}".to_owned()),
+        token: Some("-acme[0-9]{1,2}".to_owned()),
+        mixed: Some(true),
+        matches: vec!["q9x2mn7pk4rt8wy1cv5b-acme1".to_owned()],
+        ignores: Vec::new(),
+        ..rule()
+    };
+    let additions = Additions { rules: vec![rule], ..Additions::default() };
+    for text in ["xq9x2mn7pk4rt8wy1cv5b-acme1", "x-q9x2mn7pk4rt8wy1cv5b-acme1", "9x2mn7pk4rt8wy1cv5b-acme1", "-acme1", "q9x2mn7pk4rt8wy1cv5b-acme1x"] {
+        assert_eq!(redacted(&additions, text), text);
+    }
+    for (before, after) in [("", ""), ("a ", " b"), ("k=", "."), ("\\n", "\n")] {
+        let out = redacted(&additions, &format!("{before}q9x2mn7pk4rt8wy1cv5b-acme12{after}"));
+        assert!(out.starts_with(&format!("{before}[REDACTED:acme-token:")), "{out}");
+        assert!(out.ends_with(&format!("]{after}")), "{out}");
     }
 }
 
