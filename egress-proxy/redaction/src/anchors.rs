@@ -95,13 +95,14 @@ impl Anchors {
     }
 
     /// Tells of every keyword whose window begins at `from` or later, with the place where it begins. Its end may lie behind
-    /// the end of `text`. The last four bytes begin no window: more must follow, or nothing can.
-    pub(crate) fn search(&self, text: &[u8], from: usize, mut found: impl FnMut(usize, u32)) {
+    /// the end of `text`. The last four bytes begin no window as long as more may follow.
+    pub(crate) fn search(&self, text: &[u8], from: usize, ended: bool, mut found: impl FnMut(usize, u32)) {
         let whole = text.len().saturating_sub(7).max(from);
         for (n, eight) in text.get(from..).unwrap_or_default().windows(8).enumerate() {
             self.test(text, from + n, filter::read(eight), &mut found);
         }
-        for at in whole..text.len().saturating_sub(WIDE - 1) {
+        let least = if ended { NARROW } else { WIDE };
+        for at in whole..text.len().saturating_sub(least - 1) {
             self.test(text, at, filter::read(&text[at..]), &mut found);
         }
     }

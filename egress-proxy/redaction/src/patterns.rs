@@ -50,7 +50,7 @@ impl PatternScan {
         };
         self.waiting.retain_mut(|candidate| (known < candidate.retry && !ended) || !judge(candidate));
         let waiting = &mut self.waiting;
-        anchors.search(text, self.at.saturating_sub(base), |start, keyword| {
+        anchors.search(text, self.at.saturating_sub(base), ended, |start, keyword| {
             let (len, rules) = anchors.keyword(keyword);
             let start = base + start;
             for &rule in rules {
