@@ -31,14 +31,11 @@ pub(super) fn jwt(mut cursor: Cursor<'_>) -> Decision {
         return Ok(None);
     }
     // Validation: what looks like a header must be one.
-    let whole = &head[..head.len() / 4 * 4];
-    if !BASE64URL_NOPAD
-        .decode(whole)
-        .is_ok_and(|json| json.starts_with(b"{") && json.contains(&b'"') && json.contains(&b':'))
-    {
-        return Ok(None);
-    }
-    if cursor.run(TOKEN, is_base64url)?.len() < 8 {
+    let Some(header) = object(head) else { return Ok(None) };
+    let claims = cursor.run(TOKEN, is_base64url)?;
+    // Claims are an object too, unless they are encrypted; signed text of another kind is no token.
+    let encrypted = header.windows(5).any(|w| w == b"\"enc\"");
+    if claims.len() < 8 || !encrypted && object(claims).is_none() {
         return Ok(None);
     }
     for _ in 0..3 {
@@ -49,6 +46,12 @@ pub(super) fn jwt(mut cursor: Cursor<'_>) -> Decision {
         }
     }
     Ok(Some(from..cursor.at))
+}
+
+/// A JSON object in base64url, as far as it is whole.
+fn object(part: &[u8]) -> Option<Vec<u8>> {
+    let json = BASE64URL_NOPAD.decode(&part[..part.len() / 4 * 4]).ok()?;
+    (json.starts_with(b"{") && json.contains(&b'"') && json.contains(&b':')).then_some(json)
 }
 
 /// From the first to the last line, both included; a key that is cut off is taken as far as it goes.
