@@ -10,6 +10,7 @@ use std::borrow::Cow;
 
 use crate::engine::{Engine, RedactedBytes, Scan};
 use crate::hits::{self, Hit, What};
+use crate::rules;
 
 pub use read::JSON_DEPTH;
 pub(crate) use read::{Fault, Token, Visit, read};
@@ -73,6 +74,9 @@ struct Level {
     typed: bool,
     /// The number of its `"type"` among the sealed.
     sealed: Option<usize>,
+    /// The name of the member that comes next, or of the list; what its `"name"` says, for its `"value"`.
+    name: Option<Token>,
+    called: Option<Token>,
 }
 
 struct Walk<'a, 'e> {
@@ -98,7 +102,8 @@ const FLOWS: [&[u8]; 8] = [b"text", b"content", b"parts", b"input", b"output", b
 impl Visit for Walk<'_, '_> {
     fn begin(&mut self, object: bool, start: usize) {
         let run = self.run.len();
-        self.levels.push(Level { start, run, flows: !object, typed: false, sealed: None });
+        let name = self.levels.last().and_then(|around| around.name).filter(|_| !object);
+        self.levels.push(Level { start, run, flows: !object, typed: false, sealed: None, name, called: None });
     }
 
     fn end(&mut self, at: usize) {
@@ -118,12 +123,25 @@ impl Visit for Walk<'_, '_> {
         if let Some(level) = self.levels.last_mut() {
             level.flows = FLOWS.contains(&name.as_ref());
             level.typed = name.as_ref() == b"type";
+            let value = name.eq_ignore_ascii_case(b"value");
+            level.name = level.called.filter(|_| value).or(Some(token));
         }
     }
 
     fn string(&mut self, token: Token) {
         self.search(token);
+        let Some(name) = self.levels.last().map(|level| level.name) else { return };
+        if let Some(name) = name {
+            self.search_named(name, token);
+        }
         let Some(level) = self.levels.last_mut() else { return };
+        let called = level.name.is_some_and(|name| {
+            let name = text::decode(name.raw(self.body));
+            name.eq_ignore_ascii_case(b"name") || name.eq_ignore_ascii_case(b"key")
+        });
+        if called {
+            level.called = Some(token);
+        }
         if level.flows {
             self.run.push(token);
         } else if level.typed && !self.sealed.is_empty() {
@@ -177,6 +195,27 @@ impl<'a, 'e> Walk<'a, 'e> {
             Hit { start: token.start + start, end: token.start + end, what: hit.what }
         }));
         !found.is_empty()
+    }
+
+    /// What is a secret only because its member has a name that says so.
+    fn search_named(&mut self, name: Token, token: Token) {
+        let name = text::decode(name.raw(self.body));
+        if !rules::may_name_a_secret(&name) {
+            return;
+        }
+        let raw = token.raw(self.body);
+        let value = text::decode(raw);
+        // In quotes that the value has none of.
+        let quote = [b'"', b'\'', b'`'].into_iter().find(|quote| !value.contains(quote)).unwrap_or(b'"');
+        let parts: [&[u8]; 7] = [&[quote], &name, &[quote], b": ", &[quote], &value, &[quote]];
+        let from = name.len() + 5;
+        let found = self.scan.whole(self.engine, &parts.concat());
+        let mut places = text::Places::new(raw);
+        let inside = found.iter().filter(|hit| hit.start >= from && hit.end <= from + value.len());
+        self.hits.extend(inside.map(|hit| {
+            let (start, end) = (places.of(hit.start - from), places.of(hit.end - from));
+            Hit { start: token.start + start, end: token.start + end, what: hit.what }
+        }));
     }
 
     /// Vault values that begin in one text and end in a later one. The first keeps the placeholder.

@@ -192,5 +192,10 @@ impl RuleSet {
     }
 }
 
+/// Whether a value with this name can be a secret because of it.
+pub(crate) fn may_name_a_secret(name: &[u8]) -> bool {
+    assignment::may_name_a_secret(name)
+}
+
 #[cfg(test)]
 mod tests;

@@ -118,6 +118,28 @@ fn strings_and_keys_are_decoded_first() {
 }
 
 #[test]
+fn a_name_says_that_its_value_is_a_secret() {
+    for (body, out) in [
+        (r#"{"input":{"user":"app","password":"kestrel9"}}"#, r#"{"input":{"user":"app","password":"#),
+        (r#"{"db":{"passw\u006frd": "kestrel9\"!"}}"#, r#"{"db":{"passw\u006frd": "#),
+        (r#"{"tokens":["h4sk2n9d8f7w6q5z"]}"#, r#"{"tokens":["#),
+        (r#"{"env":[{"name":"DB_PASSWORD","value":"kestrel9"}]}"#, r#"{"env":[{"name":"DB_PASSWORD","value":"#),
+    ] {
+        let redacted = redacted(body).unwrap();
+        assert!(redacted.starts_with(&format!("{out}\"[REDACTED:")), "{redacted}");
+        assert!(serde_json::from_str::<serde_json::Value>(&redacted).is_ok(), "{redacted}");
+    }
+    for body in [
+        r#"{"password":{"type":"string","description":"The password of the user"}}"#,
+        r#"{"prompt_cache_key":"h4sk2n9d8f7w6q5z3x1c","max_tokens":"1024","name":"password","id":"kestrel9"}"#,
+        r#"{"password":"${DB_PASSWORD}","token":"SECRET_REF(token)","api_key":"[REDACTED:key:0a1b]"}"#,
+        r#"{"keys":[{"id":"h4sk2n9d8f7w6q5z3x1c"}],"signature":"h4sk2n9d8f7w6q5z3x1c"}"#,
+    ] {
+        assert_eq!(redacted(body).unwrap(), body);
+    }
+}
+
+#[test]
 fn a_value_split_over_content_parts_is_found() {
     let (a, b) = TOKEN.split_at(9);
     let (b, c) = b.split_at(5);

@@ -139,6 +139,13 @@ pub(super) fn may_begin(text: &[u8]) -> bool {
     }
 }
 
+/// Whether a name holds one of the words that make us look.
+pub(super) fn may_name_a_secret(name: &[u8]) -> bool {
+    let all = PASSWORDS.iter().chain(&TOKENS).chain(&KEYS);
+    all.filter(|(text, _)| text.as_bytes()[0].is_ascii_lowercase())
+        .any(|(text, _)| name.windows(text.len()).any(|window| window.eq_ignore_ascii_case(text.as_bytes())))
+}
+
 /// Which of the rule's words stands here.
 fn word(anchor: &[u8], keyword: Keyword) -> Option<Word> {
     let words: &[(&str, Word)] = match keyword {

@@ -64,8 +64,7 @@ pub(super) fn is_blank(text: &[u8]) -> bool {
 pub(super) fn is_filler(text: &[u8]) -> bool {
     let mut different = [false; 256];
     text.iter().for_each(|b| different[usize::from(b.to_ascii_lowercase())] = true);
-    different.iter().filter(|&&d| d).count() <= 2
-        || is_blank(text)
+    different.iter().filter(|&&d| d).count() <= 2 || is_blank(text)
 }
 
 fn luhn(text: &[u8]) -> bool {

@@ -235,7 +235,13 @@ fn what_stands_before_the_keyword_goes_with_it() {
         ..rule()
     };
     let additions = Additions { rules: vec![rule], ..Additions::default() };
-    for text in ["xq9x2mn7pk4rt8wy1cv5b-acme1", "x-q9x2mn7pk4rt8wy1cv5b-acme1", "9x2mn7pk4rt8wy1cv5b-acme1", "-acme1", "q9x2mn7pk4rt8wy1cv5b-acme1x"] {
+    for text in [
+        "xq9x2mn7pk4rt8wy1cv5b-acme1",
+        "x-q9x2mn7pk4rt8wy1cv5b-acme1",
+        "9x2mn7pk4rt8wy1cv5b-acme1",
+        "-acme1",
+        "q9x2mn7pk4rt8wy1cv5b-acme1x",
+    ] {
         assert_eq!(redacted(&additions, text), text);
     }
     for (before, after) in [("", ""), ("a ", " b"), ("k=", "."), ("\\n", "\n")] {
