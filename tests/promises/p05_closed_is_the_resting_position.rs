@@ -115,6 +115,61 @@ async fn a_vault_that_was_never_read_leaves_nothing() {
     stage.strike().await.expect("everything stops");
 }
 
+/// A vault that opens with its owner's passphrase: the key is in memory or nowhere, and each way to be without it has its
+/// state.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_its_owners_key_the_vault_gives_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (stage, hooks) = super::stage(folder.path()).await;
+    let phrase = folder.path().join("phrase");
+    fs::write(&phrase, "six words that nobody else knows\n").expect("written");
+    let phrase = phrase.display().to_string();
+    let vault = async |arguments: &[&str]| {
+        let mut all = vec!["vault"];
+        all.extend_from_slice(arguments);
+        stage.tenant.cli(&all).await
+    };
+    vault(&["rekey", "--to-passphrase", "--new-passphrase-from", &phrase]).await.expect("rekeyed");
+    assert!(!folder.path().join("tenant/vault.key").exists(), "the key is in no file");
+    let (status, answer) = hooks.ask_model("with the new key").await.expect("an answer");
+    assert!(status.is_success(), "the daemon got the key in the same moment: {answer}");
+
+    vault(&["lock"]).await.expect("locked");
+    closed(&stage, "vault-locked").await;
+    only_reads(&hooks).await;
+    let note = hooks.run("locked", "read_file", json!({"path": NOTE})).await.expect("reading goes on").to_string();
+    assert!(!note.contains(&stage.secrets.database), "a locked vault still redacts");
+    no_model(&stage, &hooks).await;
+
+    let unlock = ["unlock", "--passphrase-from", &phrase];
+    vault(&unlock).await.expect("unlocked");
+    let (status, answer) = hooks.ask_model("after the lock").await.expect("an answer");
+    assert!(status.is_success(), "{answer}");
+
+    vault(&["lock", "--forget"]).await.expect("locked");
+    closed(&stage, "vault-unread").await;
+    let (_, read) = hooks.propose("forgotten", "read_file", json!({"path": NOTE})).await.expect("an answer");
+    assert_eq!(read["decision"], "deny", "{read}");
+
+    vault(&unlock).await.expect("unlocked");
+    let hooks = restart(&stage, "vault-unread").await;
+    let (_, read) = hooks.propose("restarted", "read_file", json!({"path": NOTE})).await.expect("an answer");
+    assert_eq!(read["decision"], "deny", "a restart forgets the key: {read}");
+    fs::write(folder.path().join("wrong"), "six words that nobody ever knew").expect("written");
+    let wrong = folder.path().join("wrong").display().to_string();
+    assert!(vault(&["unlock", "--passphrase-from", &wrong]).await.is_err());
+    vault(&unlock).await.expect("unlocked");
+    let read = hooks.run("open", "read_file", json!({"path": NOTE})).await.expect("reading goes on");
+    assert_eq!(read["status"], "ok", "{read}");
+    let log = stage.tenant.cli(&["audit", "show", "--json"]).await.expect("printed");
+    for kind in ["vault-set", "vault-rekeyed", "vault-locked", "vault-unlocked"] {
+        assert!(log.contains(kind), "{kind} is not in the audit log");
+    }
+    let (_, leaks) = wardkeep_tests::story::plot::leaks(&stage).expect("searched");
+    assert_eq!(leaks, []);
+    stage.strike().await.expect("everything stops");
+}
+
 /// Under the strict built-in bundle no agent has a workspace, so not even reads find anything.
 async fn nothing_at_all(stage: &Stage, hooks: &Hooks) {
     for (call, tool, args) in [
