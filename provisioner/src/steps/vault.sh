@@ -6,7 +6,7 @@ operator_command_text() {
 # wardkeep-agent ..., as the daemon's user and with the vault's key, which systemd opens for it: wardkeep vault set NAME,
 # wardkeep doctor. A file to import comes on standard input: wardkeep vault import - < .env
 exec systemd-run --quiet --collect --wait --pipe --pty --service-type=exec --unit="wardkeep-command-\$\$" \\
-    --property=User=wardkeep --property=$(key_line) --property=LimitCORE=0 --property=MemorySwapMax=0 \\
+    --property=User=wardkeep --property=$(key_line) --property=LimitCORE=0 --property=MemorySwapMax=0 --property=LimitMEMLOCK=infinity \\
     /usr/local/bin/wardkeep-agent "\$@"
 END
 }

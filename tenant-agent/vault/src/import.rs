@@ -16,7 +16,7 @@ use crate::binding::Bindings;
 use crate::error::VaultError;
 use crate::journal::{self, ChangeKind, Note};
 use crate::terms::{Context, Terms};
-use crate::vault::{Put, Vault, check_value, is_present, put_value, set_bindings, set_expiry};
+use crate::vault::{Put, Vault, check_value, forget, is_present, put_value, set_bindings, set_expiry};
 pub(crate) use names::Namer;
 
 /// Largest file that is read, bytes.
@@ -226,6 +226,7 @@ impl Vault {
         }
         let now = self.now();
         self.change(|db| {
+            forget(db, now)?;
             for item in fit {
                 let context = item.terms.as_ref().and_then(|terms| terms.context.as_ref());
                 let (version, what) = put_value(db, &item.name, &item.value, context, now)?;

@@ -21,7 +21,13 @@ pub(crate) enum Put {
     Same,
 }
 
-/// Writes a value as the present version and lets go of versions whose grace is over.
+/// Lets go of versions whose grace is over.
+pub(crate) fn forget(db: &Connection, now: Timestamp) -> Result<(), VaultError> {
+    db.execute("DELETE FROM versions WHERE retired_ms <= ?1", [horizon(now)])?;
+    Ok(())
+}
+
+/// Writes a value as the present version.
 pub(crate) fn put_value(
     db: &Connection,
     name: &SecretName,
@@ -29,7 +35,6 @@ pub(crate) fn put_value(
     context: Option<&Context>,
     now: Timestamp,
 ) -> Result<(u64, Put), VaultError> {
-    db.execute("DELETE FROM versions WHERE retired_ms <= ?1", [horizon(now)])?;
     let beside = context.map(Context::as_str);
     if let Some((version, old)) = present_version(db, name)? {
         if old == *value {
