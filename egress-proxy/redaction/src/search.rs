@@ -89,12 +89,15 @@ impl VaultScan {
         self.found.clear();
         let special = self.letters.read(text);
         self.layers.undo(text, special, ended);
-        if self.layers.count() > 0 || self.layers.top(text).len() < text.len() {
-            self.letters.read(self.layers.top(text));
-        }
         let mut live = text.len();
         self.exact(index, stretch, &mut live);
-        self.bare(index, stretch, &mut live);
+        // In each view: what looks like an escape may be the beginning of hex or base64, as in `\x70617373` of a database.
+        for level in 0..=self.layers.count() {
+            if level > 0 || self.layers.view(text, 0).len() < text.len() {
+                self.letters.read(self.layers.view(text, level));
+            }
+            self.bare(index, stretch, level, &mut live);
+        }
         self.beside(index, stretch, &mut live);
         if !ended {
             live = live.min(self.open_end(index, text));
@@ -175,29 +178,39 @@ impl VaultScan {
         }
     }
 
-    /// Needles among letters and digits alone, and in hex dumps.
-    fn bare(&mut self, index: &Index, stretch: Stretch<'_>, live: &mut usize) {
-        let level = self.layers.count();
-        let new_line = stretch.first;
-        let top = self.layers.top(stretch.text);
-        self.dump.read(top, new_line, stretch.ended, |at| self.layers.start(level, at));
+    /// Needles among the letters and digits of a view, which were read, and in the hex dumps of the topmost.
+    fn bare(&mut self, index: &Index, stretch: Stretch<'_>, level: usize, live: &mut usize) {
         let mut places = std::mem::take(&mut self.places);
         places.clear();
         index.bare.grams.probe::<BARE_WINDOW, BARE_STEP>(self.letters.bytes(), &mut places);
         let dumped = places.len();
-        index.bare.grams.probe::<BARE_WINDOW, BARE_STEP>(self.dump.digits(), &mut places);
+        if level == self.layers.count() {
+            let top = self.layers.top(stretch.text);
+            self.dump.read(top, stretch.first, stretch.ended, |at| self.layers.start(level, at));
+            index.bare.grams.probe::<BARE_WINDOW, BARE_STEP>(self.dump.digits(), &mut places);
+        }
         for (n, &place) in places.iter().enumerate() {
-            self.bare_at(index, stretch, n >= dumped, place as usize, live);
+            self.bare_at(index, stretch, level, n >= dumped, place as usize, live);
         }
         self.places = places;
+        if !stretch.ended {
+            *live = (*live).min(self.open_letters(index, stretch.text, level));
+        }
     }
 
     /// Needles with the window at `place` of the letters, or of the digits of a dump.
-    fn bare_at(&mut self, index: &Index, stretch: Stretch<'_>, dumped: bool, place: usize, live: &mut usize) {
-        let level = self.layers.count();
-        let top = self.layers.top(stretch.text);
+    fn bare_at(
+        &mut self,
+        index: &Index,
+        stretch: Stretch<'_>,
+        level: usize,
+        dumped: bool,
+        place: usize,
+        live: &mut usize,
+    ) {
+        let view = self.layers.view(stretch.text, level);
         let letters = if dumped { self.dump.digits() } else { self.letters.bytes() };
-        let place_of = |at: usize| if dumped { self.dump.place(at) } else { self.letters.place(top, at) };
+        let place_of = |at: usize| if dumped { self.dump.place(at) } else { self.letters.place(view, at) };
         let window = window::<BARE_WINDOW>(&letters[place..]);
         for (needle, offset) in index.bare.grams.needles(window) {
             let Some(at) = place.checked_sub(offset) else { continue };

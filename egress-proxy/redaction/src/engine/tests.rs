@@ -90,6 +90,8 @@ fn a_value_is_found_in_every_form() {
             value.chars().flat_map(|c| [c, '\u{200b}']).collect(),
             HEXLOWER.encode(value.as_bytes()),
             HEXUPPER.encode(value.as_bytes()),
+            // PostgreSQL's bytea: the first byte alone is an escape.
+            format!("\\x{}", HEXLOWER.encode(value.as_bytes())),
             format!("a{}", HEXLOWER.encode(value.as_bytes())),
             every(&|b| format!("{b:02x}:")),
             every(&|b| format!("0x{b:02x}, ")),

@@ -6,9 +6,8 @@ use crate::index::{BARE_HEAD, BARE_STEP, BARE_WINDOW, EXACT_HEAD, EXACT_STEP, EX
 impl VaultScan {
     /// The first byte of `text` that may begin a needle too short to be seen yet, or an escape that is cut off.
     pub(super) fn open_end(&self, index: &Index, text: &[u8]) -> usize {
-        let top = self.layers.top(text);
         let level = self.layers.count();
-        let mut open = self.layers.start(level, top.len());
+        let mut open = self.layers.start(level, self.layers.top(text).len());
         let mut at = |start: usize| {
             if text.len() - start <= SPAN {
                 open = open.min(start);
@@ -20,18 +19,23 @@ impl VaultScan {
                 at(self.layers.start(level, place));
             }
         }
-        let letters = self.letters.bytes();
-        let tail = &letters[letters.len() - self.letters.tail(BARE_WINDOW + BARE_STEP - 2)..];
-        if let Some(place) = open_tail::<BARE_HEAD, BARE_WINDOW, BARE_STEP>(&index.bare, tail) {
-            let place = self.letters.place(top, letters.len() - tail.len() + place);
-            at(self.layers.start(level, place));
-        }
         if self.dump.is_open()
             && let Some(place) = open_tail::<BARE_HEAD, BARE_WINDOW, BARE_STEP>(&index.bare, self.dump.digits())
         {
             at(self.layers.start(level, self.dump.place(place)));
         }
         open
+    }
+
+    /// As [`VaultScan::open_end`], among the letters of a view, which were read.
+    pub(super) fn open_letters(&self, index: &Index, text: &[u8], level: usize) -> usize {
+        let view = self.layers.view(text, level);
+        let letters = self.letters.bytes();
+        let tail = &letters[letters.len() - self.letters.tail(BARE_WINDOW + BARE_STEP - 2)..];
+        let place = open_tail::<BARE_HEAD, BARE_WINDOW, BARE_STEP>(&index.bare, tail);
+        let start = place.map(|place| self.letters.place(view, letters.len() - tail.len() + place));
+        let start = start.map_or(text.len(), |place| self.layers.start(level, place));
+        if text.len() - start <= SPAN { start } else { text.len() }
     }
 }
 
