@@ -182,7 +182,8 @@ fn colour(seen: &[u8]) -> Step {
         None => Step::More,
         Some(b'[') => match seen[2..].iter().position(|b| !matches!(b, b'0'..=b'?')) {
             None => Step::More,
-            Some(at) if matches!(seen[2 + at], b'@'..=b'~') => Step::Dropped(3 + at),
+            // No other punctuation ends a sequence that programs write, and a backslash begins an escape of its own.
+            Some(at) if matches!(seen[2 + at], b'@' | b'~' | b'A'..=b'Z' | b'a'..=b'z') => Step::Dropped(3 + at),
             Some(_) => Step::Literal,
         },
         Some(_) => Step::Literal,
