@@ -85,7 +85,7 @@ pub enum BuildError {
 /// One redacted range. Offsets are bytes of the input; the value is never in here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// Which rule spoke; `vault` for a vault value.
+    /// Which rule spoke; `vault` for a vault value, `rest` for what follows a finding in another place.
     pub rule: String,
     /// The secret's name, for a vault value.
     pub name: Option<String>,
@@ -235,7 +235,7 @@ impl Engine {
         let (rule, name) = match hit.what {
             What::Vault(owner) => ("vault", Some(self.parts.names[owner as usize].clone())),
             What::Rule(rule) | What::Tagged(rule, _) => (self.parts.anchors.kind(rule), None),
-            What::Rest => ("vault", None),
+            What::Rest => ("rest", None),
         };
         Finding { rule: rule.to_owned(), name, start: hit.start, len: hit.end - hit.start }
     }
@@ -332,9 +332,7 @@ impl Splice {
                 continue;
             }
             out.extend_from_slice(engine.placeholder(hit.what, &text[hit.start - base..hit.end - base]).as_bytes());
-            if hit.what != What::Rest {
-                self.findings.push(engine.finding(hit));
-            }
+            self.findings.push(engine.finding(hit));
         }
         out.extend_from_slice(&text[self.done - base..to - base]);
         self.done = to;

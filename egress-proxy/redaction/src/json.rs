@@ -270,9 +270,7 @@ impl<'a, 'e> Walk<'a, 'e> {
             out.extend_from_slice(self.engine.placeholder(hit.what, &plain).as_bytes());
             out.extend_from_slice(quote);
             done = hit.end;
-            if hit.what != What::Rest {
-                findings.push(self.engine.finding(hit));
-            }
+            findings.push(self.engine.finding(hit));
         }
         out.extend_from_slice(&self.body[done..]);
         RedactedBytes { bytes: Cow::Owned(out), findings }

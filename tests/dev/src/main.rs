@@ -12,6 +12,7 @@ use anyhow::Context as _;
 mod cargo;
 mod check;
 mod e2e;
+mod fuzz;
 mod links;
 mod packages;
 mod tools;
@@ -21,6 +22,8 @@ const MENU: &str = "\
 ./dev test [WORDS]     every test; WORDS go to the test runner
 ./dev check            formatting, lints, licences, documentation, links, unused dependencies
 ./dev e2e              install on a real systemd in a container (needs root, asks sudo for it)
+./dev fuzz [TARGET] [SECONDS]
+                       let chance look for texts that break the redaction; all targets, 60 seconds each, without words
 ./dev bench [NAME]     measure, side by side with a named peer or floor
 ./dev fmt              format the code";
 
@@ -43,6 +46,7 @@ fn run(words: &[&str]) -> anyhow::Result<ExitCode> {
         "test" => test(rest),
         "check" => check::all(),
         "e2e" => e2e::play(rest),
+        "fuzz" => fuzz::play(rest),
         "bench" => bench(rest),
         "fmt" => cargo::run(&["fmt", "--all"]),
         "help" | "-h" | "--help" => {

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use anyhow::Context as _;
+
 use crate::{cargo, packages};
 
 /// A tool that `cargo install` makes.
@@ -17,24 +19,29 @@ pub(crate) struct Tool {
 pub(crate) const DENY: Tool = Tool { name: "cargo-deny", version: "0.20.2" };
 /// Dependencies that no file names.
 pub(crate) const MACHETE: Tool = Tool { name: "cargo-machete", version: "0.9.2" };
+/// Coverage-guided chance.
+pub(crate) const FUZZ: Tool = Tool { name: "cargo-fuzz", version: "0.13.2" };
 /// First version whose output and settings we know; later ones of the same series do as well.
 const NEXTEST: (u32, u32, u32) = (0, 9, 143);
 
 impl Tool {
     /// The program; built now when it is missing.
     pub(crate) fn program(&self) -> anyhow::Result<PathBuf> {
-        let root = packages::cache("tools")?;
-        let program = root.join("bin").join(self.name);
-        if says(&program, self.version) {
+        if let Some(program) = self.built()? {
             return Ok(program);
         }
-        if says(self.name.as_ref(), self.version) {
-            return Ok(self.name.into());
-        }
+        let root = packages::cache("tools")?;
         println!("Building {} {} once, into {}; this takes minutes", self.name, self.version, root.display());
         let root = root.display().to_string();
         cargo::must(&["install", "--locked", "--quiet", "--version", self.version, self.name, "--root", &root])?;
-        Ok(program)
+        self.built()?.with_context(|| format!("{} was built and does not start", self.name))
+    }
+
+    /// The program, if it is here.
+    pub(crate) fn built(&self) -> anyhow::Result<Option<PathBuf>> {
+        let program = packages::cache("tools")?.join("bin").join(self.name);
+        let places = [program, self.name.into()];
+        Ok(places.into_iter().find(|program| says(program, self.version)))
     }
 }
 
