@@ -1,30 +1,28 @@
 //! Finding the keywords of all rules in one pass.
 //!
-//! Every keyword is looked for by the rarest five bytes in it, in any case; a short one by three bytes as they are spelled.
-//! At each place of the text both windows are hashed and one bit looked up for each; in ordinary text almost no bit is set,
-//! and the pass costs a few instructions a byte whatever the number of keywords. Where a bit is set the keywords of that
-//! window are compared.
+//! Every keyword is looked for by the rarest four bytes in it, in any case. At each place of the text they are hashed and one
+//! bit is looked up; in ordinary text few bits are set, and the pass costs a few instructions a byte whatever the number of
+//! keywords. The places with a bit are gathered without a branch, since none could be predicted; then the keywords of their
+//! windows are compared.
 
 mod filter;
+
+use std::cmp::Reverse;
+use std::collections::HashSet;
 
 use crate::cursor::Cursor;
 use crate::rarity::rarity;
 use crate::rules::RuleSet;
-use filter::{Filter, Folded, Spelled, Window};
+use filter::{BLOCK, FOLD, Filter, Look, Place, Window};
 
-/// Bytes of a window in any case; a keyword of one byte less does for one.
-const WIDE: usize = 5;
-/// Bytes of a window as it is spelled.
-const NARROW: usize = 3;
-/// Bits of a text's place for the filter of wide windows: 32 KiB of filter.
-type Wide = Filter<Folded, 4096>;
-/// As above, for narrow windows: 8 KiB.
-type Narrow = Filter<Spelled, 1024>;
+/// Bytes of a window.
+const WINDOW: usize = 4;
+/// What ordinary text is like: its runs are no window if the keyword has another, and share no bit with one.
+const SAMPLE: &[u8] = include_bytes!("anchors/sample.txt");
 
 /// The keywords of a set of rules, ready to search. Immutable.
 pub(crate) struct Anchors {
-    wide: Wide,
-    narrow: Narrow,
+    filter: Filter,
     keywords: Vec<Keyword>,
     beginnings: Beginnings,
     /// Whether a rule finds what begins before its keyword.
@@ -36,41 +34,78 @@ struct Keyword {
     /// In lower case.
     text: Box<[u8]>,
     rules: Vec<u16>,
+    head: Head,
+}
+
+impl Keyword {
+    /// From its lower-case text, its spellings and the rules that it belongs to.
+    fn new(same: &[(Vec<u8>, &str, u16)], set: &RuleSet) -> Self {
+        let (text, spelling, _) = &same[0];
+        // Short ones stand everywhere, but rarely as they are spelled.
+        let one = text.len() <= WINDOW
+            && same.iter().all(|(_, other, rule)| {
+                other == spelling && set.rules()[usize::from(*rule)].matcher.reads_only(spelling.as_bytes())
+            });
+        let head = if one { Head::new(spelling.as_bytes(), 0) } else { Head::new(text, FOLD) };
+        let mut rules: Vec<u16> = same.iter().map(|(_, _, rule)| *rule).collect();
+        rules.dedup();
+        Self { text: text.as_slice().into(), rules, head }
+    }
+}
+
+/// The first eight bytes of a keyword, to compare at once.
+struct Head {
+    /// Zero for a keyword that is read in one spelling only.
+    fold: u64,
+    mask: u64,
+    bytes: u64,
+}
+
+impl Head {
+    /// As spelled, or folded.
+    fn new(text: &[u8], fold: u64) -> Self {
+        let mask = u64::MAX >> (64 - 8 * text.len().clamp(1, 8));
+        Self { fold, mask, bytes: (eight(text) | fold) & mask }
+    }
+
+    /// Whether `text` begins with these bytes, as far as it goes.
+    #[inline]
+    fn stands(&self, text: &[u8]) -> bool {
+        let known = if text.len() < 8 { self.mask & ((1 << (8 * text.len())) - 1) } else { self.mask };
+        ((eight(text) | self.fold) ^ self.bytes) & known == 0
+    }
+}
+
+/// The first eight bytes, with zeros behind the end.
+#[inline]
+fn eight(text: &[u8]) -> u64 {
+    let rest = || text.iter().take(8).rev().fold(0, |eight, &byte| eight << 8 | u64::from(byte));
+    text.first_chunk().map_or_else(rest, |eight| u64::from_le_bytes(*eight))
 }
 
 impl Anchors {
     pub(crate) fn new(set: &RuleSet) -> Self {
-        let mut pairs: Vec<(Box<[u8]>, u16)> = (0..)
+        let mut pairs: Vec<(Vec<u8>, &str, u16)> = (0..)
             .zip(set.rules())
             .flat_map(|(n, rule)| {
-                rule.anchors.iter().map(move |text| (text.to_ascii_lowercase().into_bytes().into(), n))
+                rule.anchors.iter().map(move |text| (text.to_ascii_lowercase().into_bytes(), &**text, n))
             })
             .collect();
         pairs.sort();
         pairs.dedup();
-        let mut keywords: Vec<Keyword> = Vec::new();
-        for (text, rule) in pairs {
-            match keywords.last_mut().filter(|last| last.text == text) {
-                Some(last) => last.rules.push(rule),
-                None => keywords.push(Keyword { text, rules: vec![rule] }),
-            }
-        }
-        let (mut wide, mut narrow) = (Vec::new(), Vec::new());
-        for (keyword, Keyword { text, rules }) in (0..).zip(&keywords) {
-            if let Some((offset, window)) = rarest(text) {
-                let eight = filter::read(window);
-                // Any byte may follow a keyword that is too short.
-                let fifths = if window.len() < WIDE { 0..8 } else { 0..1 };
-                wide.extend(fifths.map(|fifth| Window { eight: eight | fifth << 32, offset, keyword }));
-            } else {
-                let windows = spelled(text, rules, set).into_iter();
-                narrow.extend(windows.map(|text| Window { eight: filter::read(&text), offset: 0, keyword }));
+        let same = pairs.chunk_by(|(one, ..), (other, ..)| one == other);
+        let keywords: Vec<Keyword> = same.map(|same| Keyword::new(same, set)).collect();
+        let common = Common::new();
+        let mut windows = Vec::new();
+        for (n, keyword) in (0..).zip(&keywords) {
+            match common.rarest(&keyword.text) {
+                Some((offset, window)) => windows.push(Window::new(window, offset, n)),
+                None => windows.extend(short(keyword, set).iter().map(|window| Window::new(window, 0, n))),
             }
         }
         let beginnings = Beginnings::new(&keywords);
         let reaches_back = set.rules().iter().any(|rule| rule.matcher.reaches_back());
-        let set = set.clone();
-        Self { wide: Filter::new(&wide), narrow: Filter::new(&narrow), keywords, beginnings, reaches_back, set }
+        Self { filter: Filter::new(windows), keywords, beginnings, reaches_back, set: set.clone() }
     }
 
     pub(crate) fn rules(&self) -> &RuleSet {
@@ -83,41 +118,40 @@ impl Anchors {
 
     /// Length of a keyword and the rules that it makes look.
     pub(crate) fn keyword(&self, keyword: u32) -> (usize, &[u16]) {
-        let Keyword { text, rules } = &self.keywords[keyword as usize];
+        let Keyword { text, rules, .. } = &self.keywords[keyword as usize];
         (text.len(), rules)
     }
 
     /// Whether the keyword stands at the beginning of `text`, as far as that goes.
     pub(crate) fn stands(&self, keyword: u32, text: &[u8]) -> bool {
-        let wanted = &self.keywords[keyword as usize].text;
+        let Keyword { text: wanted, head, .. } = &self.keywords[keyword as usize];
+        if !head.stands(text) {
+            return false;
+        }
         let len = wanted.len().min(text.len());
         text[..len].eq_ignore_ascii_case(&wanted[..len])
     }
 
     /// Tells of every keyword whose window begins at `from` or later, with the place where it begins. Its end may lie behind
-    /// the end of `text`. The last four bytes begin no window as long as more may follow.
+    /// the end of `text`. The last three bytes begin no window as long as more may follow.
     pub(crate) fn search(&self, text: &[u8], from: usize, ended: bool, mut found: impl FnMut(usize, u32)) {
-        let whole = text.len().saturating_sub(7).max(from);
-        for (n, eight) in text.get(from..).unwrap_or_default().windows(8).enumerate() {
-            self.test(text, from + n, filter::read(eight), &mut found);
+        let mut places = [0; BLOCK];
+        for block in (from..text.len()).step_by(BLOCK) {
+            let end = text.len().min(block + BLOCK + WINDOW - 1);
+            let count = self.filter.gather(&text[block..end], &mut places);
+            for &n in &places[..count] {
+                self.look(text, block + usize::from(n), &mut found);
+            }
         }
-        let least = if ended { NARROW } else { WIDE };
-        for at in whole..text.len().saturating_sub(least - 1) {
-            self.test(text, at, filter::read(&text[at..]), &mut found);
-        }
-    }
-
-    #[inline(always)]
-    fn test(&self, text: &[u8], at: usize, eight: u64, found: &mut impl FnMut(usize, u32)) {
-        if self.wide.has(eight) | self.narrow.has(eight) {
-            self.look(text, at, eight, found);
+        // Three bytes are a keyword, behind which a text may end.
+        if let Some(at) = text.len().checked_sub(WINDOW - 1).filter(|at| ended && *at >= from) {
+            self.look(text, at, &mut found);
         }
     }
 
-    #[cold]
-    #[inline(never)]
-    fn look(&self, text: &[u8], at: usize, eight: u64, found: &mut impl FnMut(usize, u32)) {
-        for window in self.wide.windows(eight).chain(self.narrow.windows(eight)) {
+    #[inline]
+    fn look(&self, text: &[u8], at: usize, found: &mut impl FnMut(usize, u32)) {
+        for window in self.filter.windows(place(&text[at..])) {
             if let Some(start) = at.checked_sub(usize::from(window.offset))
                 && self.stands(window.keyword, &text[start..])
             {
@@ -133,28 +167,45 @@ impl Anchors {
     }
 }
 
-/// The rarest wide window of a keyword with its place; `None` when it is too short for one.
-fn rarest(text: &[u8]) -> Option<(u16, &[u8])> {
-    let windows = (0_u16..).zip(text.windows(WIDE.min(text.len().max(WIDE - 1))));
-    windows.max_by_key(|(offset, window)| (rarity(window), std::cmp::Reverse(*offset)))
+#[inline(always)]
+fn place(text: &[u8]) -> Place {
+    Place::new(
+        text.first_chunk().copied().unwrap_or_else(|| [0, 1, 2, 3].map(|n| text.get(n).copied().unwrap_or_default())),
+    )
 }
 
-/// The narrow windows that a short keyword can begin, in the spellings that one of its rules reads. Two bytes stand
-/// everywhere, so there the rule must also say how they go on.
-fn spelled(text: &[u8], rules: &[u16], set: &RuleSet) -> Vec<Vec<u8>> {
+/// What is common in ordinary text.
+struct Common(HashSet<Look>);
+
+impl Common {
+    fn new() -> Self {
+        Self(SAMPLE.windows(WINDOW).map(|window| place(window).look()).collect())
+    }
+
+    /// The rarest window of a keyword with its place; `None` when it is too short for one.
+    fn rarest<'a>(&self, text: &'a [u8]) -> Option<(u8, &'a [u8])> {
+        let windows = (0_u8..=u8::MAX).zip(text.windows(WINDOW));
+        windows
+            .max_by_key(|(offset, window)| (!self.0.contains(&place(window).look()), rarity(window), Reverse(*offset)))
+    }
+}
+
+/// The windows that a short keyword can begin. Two bytes stand everywhere, so there the rule must say how they go on, in any
+/// spelling that it reads.
+fn short(keyword: &Keyword, set: &RuleSet) -> Vec<Vec<u8>> {
+    if keyword.text.len() == WINDOW - 1 {
+        return vec![keyword.text.to_vec()];
+    }
     let longer = |text: Vec<u8>| (0..=u8::MAX).map(move |byte| [text.as_slice(), &[byte]].concat());
     let mut windows = Vec::new();
-    for rule in rules {
+    for rule in &keyword.rules {
         let matcher = &set.rules()[usize::from(*rule)].matcher;
-        let mut beginnings = spellings(text);
-        beginnings.retain(|beginning| matcher.may_be_spelled(beginning));
-        while beginnings.first().is_some_and(|beginning| beginning.len() < NARROW) {
+        let mut beginnings = spellings(&keyword.text);
+        while beginnings.first().is_some_and(|beginning| beginning.len() < WINDOW) {
             beginnings = beginnings.into_iter().flat_map(longer).filter(|text| matcher.may_begin(text)).collect();
         }
         windows.append(&mut beginnings);
     }
-    windows.sort_unstable();
-    windows.dedup();
     windows
 }
 
@@ -198,7 +249,7 @@ impl Beginnings {
     }
 
     fn first(&self, text: &[u8], keywords: &[Keyword]) -> usize {
-        let earliest = text.len().saturating_sub(self.longest.max(WIDE) - 1);
+        let earliest = text.len().saturating_sub(self.longest.max(WINDOW) - 1);
         (earliest..text.len()).find(|&at| self.can_begin(&text[at..], keywords)).unwrap_or(text.len())
     }
 
@@ -212,7 +263,7 @@ impl Beginnings {
                     let next = keywords.partition_point(|keyword| *keyword.text < *tail);
                     let longer = keywords.get(next).is_some_and(|keyword| keyword.text.starts_with(&tail));
                     // A short keyword is found by a window that reaches behind its end.
-                    longer || (tail.len() < WIDE && keywords[..next].iter().rev().any(|k| tail.starts_with(&k.text)))
+                    longer || (tail.len() < WINDOW && keywords[..next].iter().rev().any(|k| tail.starts_with(&k.text)))
                 }
             }
             [] => false,

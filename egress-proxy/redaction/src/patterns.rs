@@ -62,8 +62,8 @@ impl PatternScan {
                 }
             }
         });
-        // The last four bytes begin no whole window.
-        self.at = self.at.max(known.saturating_sub(4));
+        // The last three bytes begin no whole window.
+        self.at = self.at.max(known.saturating_sub(3));
         self.begun = if ended { known } else { base + anchors.begun(text) };
     }
 

@@ -67,11 +67,11 @@ pub(crate) enum Matcher {
 }
 
 impl Matcher {
-    /// Whether a keyword that is spelled so can lead to a find. May say yes where it cannot.
-    pub(crate) fn may_be_spelled(&self, keyword: &[u8]) -> bool {
+    /// Whether only this spelling of a keyword can lead to a find. May say no where it is so.
+    pub(crate) fn reads_only(&self, keyword: &[u8]) -> bool {
         match self {
-            Self::Pack(matcher) => matcher.may_be_spelled(keyword),
-            _ => true,
+            Self::Pack(matcher) => matcher.reads_only(keyword),
+            _ => false,
         }
     }
 

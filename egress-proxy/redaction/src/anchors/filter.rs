@@ -1,147 +1,155 @@
 //! A set of hashed windows: one bit answers "surely not" for almost every place of a text.
 
-use std::marker::PhantomData;
+use super::SAMPLE;
 
-/// Lists by the last bits of the hash.
-const LISTS: u16 = 4096;
+/// Entries of the table, each with one bit for each signature: 32 KiB.
+const ENTRIES: usize = 1 << 14;
+/// Places that are gathered before they are looked at.
+pub(super) const BLOCK: usize = 256;
+/// Folds letters to lower case. What it does to other bytes it does to both sides.
+pub(super) const FOLD: u64 = 0x2020_2020_2020_2020;
 /// Factors to choose from; odd, with well-spread bits.
 const FACTORS: [u32; 8] =
     [0x9e37_79b1, 0x85eb_ca6b, 0xc2b2_ae35, 0xcc9e_2d51, 0x1b87_3593, 0x27d4_eb2f, 0x1656_67b1, 0xd35a_2d97];
-/// What ordinary text is like: some runs are so common that none may meet a keyword's bit by chance.
-const SAMPLE: &[u8] = include_bytes!("sample.txt");
 
-/// What a filter looks at in the eight bytes of a place.
-pub(super) trait View {
-    /// The bytes that must be equal.
-    fn bytes(eight: u64) -> u32;
-    /// Its hash, of as many bits as the filter has.
-    fn hash(eight: u64, factor: u32) -> u32;
-}
+/// Four bytes of a text in lower case.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Place(u32);
 
-/// Four bytes in lower case, and of the fifth three bits, which have no case.
-pub(super) struct Folded;
-
-impl View for Folded {
+impl Place {
     #[inline(always)]
-    fn bytes(eight: u64) -> u32 {
-        // What it does to other bytes it does to both sides.
-        eight as u32 | 0x2020_2020
+    pub(super) fn new(four: [u8; 4]) -> Self {
+        Self(u32::from_le_bytes(four) | FOLD as u32)
     }
 
+    /// Of the first three bytes: the factor shifts the fourth out.
     #[inline(always)]
-    fn hash(eight: u64, factor: u32) -> u32 {
-        Self::bytes(eight).wrapping_mul(factor) >> 17 << 3 | (eight >> 32) as u32 & 7
-    }
-}
-
-/// Three bytes as they are.
-pub(super) struct Spelled;
-
-impl View for Spelled {
-    #[inline(always)]
-    fn bytes(eight: u64) -> u32 {
-        eight as u32 & 0x00ff_ffff
+    fn hash(self, factor: u32) -> usize {
+        (self.0.wrapping_mul(factor << 8) >> 18) as usize
     }
 
+    /// What the table tells apart, but for chance.
+    pub(super) fn look(self) -> Look {
+        Look(self.0 & 0x00ff_ffff, self.signature())
+    }
+
+    /// Of the fourth byte: letters next to each other in the alphabet differ.
     #[inline(always)]
-    fn hash(eight: u64, factor: u32) -> u32 {
-        Self::bytes(eight).wrapping_mul(factor) >> 16
+    fn signature(self) -> u32 {
+        self.0 >> 24 & 15
     }
 }
 
-/// Bytes of a keyword.
+/// Three bytes in lower case and the signature of a fourth.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Look(u32, u32);
+
+/// Where a keyword is looked for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Window {
-    /// The window and zeros.
-    pub(super) eight: u64,
-    /// Bytes before the window in the keyword.
-    pub(super) offset: u16,
-    pub(super) keyword: u32,
-}
-
-/// A window in its list.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Entry {
-    list: u16,
-    pub(super) keyword: u32,
+    /// The first three bytes.
     bytes: u32,
+    /// Signatures that the fourth byte may have.
+    signatures: u16,
     /// Bytes before the window in the keyword.
-    pub(super) offset: u16,
+    pub(super) offset: u8,
+    pub(super) keyword: u32,
 }
 
-/// The set, with `WORDS` times 64 bits.
-pub(super) struct Filter<V, const WORDS: usize> {
+impl Window {
+    pub(super) fn new(window: &[u8], offset: u8, keyword: u32) -> Self {
+        let at = |n| window.get(n).copied().unwrap_or_default();
+        let Look(bytes, signature) = Place::new([at(0), at(1), at(2), at(3)]).look();
+        // Any byte may follow a keyword that ends within the window.
+        Self { bytes, signatures: if window.len() > 3 { 1 << signature } else { u16::MAX }, offset, keyword }
+    }
+
+    fn list(&self, factor: u32) -> usize {
+        Place(self.bytes).hash(factor) % ENTRIES
+    }
+}
+
+/// The set.
+pub(super) struct Filter {
     factor: u32,
-    bits: Box<[u64; WORDS]>,
+    table: Box<[u16; ENTRIES]>,
     /// Where each list begins, and where the last ends.
     first: Box<[u32]>,
     /// By list.
-    windows: Vec<Entry>,
-    view: PhantomData<V>,
+    windows: Vec<Window>,
 }
 
-impl<V: View, const WORDS: usize> Filter<V, WORDS> {
-    pub(super) fn new(windows: &[Window]) -> Self {
-        let sets = FACTORS.iter().map(|&factor| Self::with(factor, windows));
-        let best = sets.min_by_key(|set| SAMPLE.windows(8).filter(|eight| set.has(read(eight))).count());
-        let mut set = best.unwrap_or_else(|| Self::with(1, &[]));
-        // The bits tell apart what shares a list, and so know the fifth byte; in the lists each window stands once.
-        set.windows = windows
-            .iter()
-            .map(|&Window { eight, offset, keyword }| Entry {
-                list: list(V::hash(eight, set.factor)),
-                keyword,
-                bytes: V::bytes(eight),
-                offset,
-            })
-            .collect();
-        set.windows.sort_unstable();
-        set.windows.dedup();
-        let end = |n| u32::try_from(set.windows.partition_point(|entry| entry.list < n)).unwrap_or(u32::MAX);
-        set.first = (0..=LISTS).map(end).collect();
+impl Filter {
+    pub(super) fn new(mut windows: Vec<Window>) -> Self {
+        windows.sort_unstable_by_key(|window| (window.keyword, window.offset, window.bytes));
+        windows.dedup_by(|later, earlier| {
+            let same = (later.keyword, later.offset, later.bytes) == (earlier.keyword, earlier.offset, earlier.bytes);
+            earlier.signatures |= if same { later.signatures } else { 0 };
+            same
+        });
+        // Some runs of text are so common that none may meet a keyword's bit by chance.
+        let hits = |set: &Self| {
+            SAMPLE.windows(4).filter_map(<[u8]>::first_chunk).filter(|four| set.has(Place::new(**four))).count()
+        };
+        let sets = FACTORS.iter().map(|&factor| Self::with(factor, &windows));
+        let mut set = sets.min_by_key(hits).unwrap_or_else(|| Self::with(1, &[]));
+        windows.sort_by_key(|window| window.list(set.factor));
+        let end = |n| u32::try_from(windows.partition_point(|window| window.list(set.factor) < n)).unwrap_or(u32::MAX);
+        set.first = (0..=ENTRIES).map(end).collect();
+        set.windows = windows;
         set
     }
 
     fn with(factor: u32, windows: &[Window]) -> Self {
-        let mut bits = Box::new([0; WORDS]);
+        let mut table = Box::new([0; ENTRIES]);
         for window in windows {
-            let hash = V::hash(window.eight, factor);
-            bits[word::<WORDS>(hash)] |= 1 << (hash & 63);
+            table[window.list(factor)] |= window.signatures;
         }
-        Self { factor, bits, first: Box::default(), windows: Vec::new(), view: PhantomData }
+        Self { factor, table, first: Box::default(), windows: Vec::new() }
     }
 
-    /// Whether a window may begin at a place with these bytes.
+    /// Whether a window may begin here.
     #[inline(always)]
-    pub(super) fn has(&self, eight: u64) -> bool {
-        let hash = V::hash(eight, self.factor);
-        self.bits[word::<WORDS>(hash)] >> (hash & 63) & 1 != 0
+    pub(super) fn has(&self, place: Place) -> bool {
+        self.table[place.hash(self.factor) % ENTRIES] >> place.signature() & 1 != 0
     }
 
-    /// The windows that may.
-    pub(super) fn windows(&self, eight: u64) -> impl Iterator<Item = &Entry> {
-        let (list, wanted) = (usize::from(list(V::hash(eight, self.factor))), V::bytes(eight));
-        let same = self.first[list] as usize..self.first[list + 1] as usize;
-        self.windows[same].iter().filter(move |entry| entry.bytes == wanted)
+    /// Puts the places of `text` at which a window may begin in `places`; says how many. Without a branch, because none could
+    /// be predicted.
+    #[inline(never)]
+    pub(super) fn gather(&self, text: &[u8], places: &mut [u8; BLOCK]) -> usize {
+        let mut count = 0_usize;
+        let mut n = 0_usize;
+        let mut gather = |place: Place, n: usize| {
+            places[count % BLOCK] = n as u8;
+            count += usize::from(self.has(place));
+        };
+        // Eight bytes are read at once for four places.
+        while n < BLOCK
+            && let Some(eight) = text.get(n..).and_then(<[u8]>::first_chunk)
+        {
+            let eight = u64::from_le_bytes(*eight) | FOLD;
+            gather(Place(eight as u32), n);
+            gather(Place((eight >> 8) as u32), n + 1);
+            gather(Place((eight >> 16) as u32), n + 2);
+            gather(Place((eight >> 24) as u32), n + 3);
+            n += 4;
+        }
+        while n < BLOCK
+            && let Some(four) = text.get(n..).and_then(<[u8]>::first_chunk)
+        {
+            gather(Place::new(*four), n);
+            n += 1;
+        }
+        count
     }
-}
 
-const fn word<const WORDS: usize>(hash: u32) -> usize {
-    (hash >> 6) as usize % WORDS
-}
-
-/// Without the bits of the fifth byte.
-const fn list(hash: u32) -> u16 {
-    (hash >> 3) as u16 % LISTS
-}
-
-/// The first eight bytes, with zeros behind the end.
-#[inline(always)]
-pub(super) fn read(text: &[u8]) -> u64 {
-    text.first_chunk().map_or_else(|| read_end(text), |eight| u64::from_le_bytes(*eight))
-}
-
-#[cold]
-fn read_end(text: &[u8]) -> u64 {
-    text.iter().take(8).rev().fold(0, |eight, &byte| eight << 8 | u64::from(byte))
+    /// The windows that do, and some that only may.
+    #[inline]
+    pub(super) fn windows(&self, place: Place) -> impl Iterator<Item = &Window> {
+        let list = place.hash(self.factor) % ENTRIES;
+        let Look(bytes, signature) = place.look();
+        let windows = &self.windows[self.first[list] as usize..self.first[list + 1] as usize];
+        windows.iter().filter(move |window| window.bytes == bytes && window.signatures >> signature & 1 != 0)
+    }
 }

@@ -1,3 +1,5 @@
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -6,7 +8,12 @@ use crate::hits;
 use crate::rules::RuleSet;
 use crate::rules::pack::{Additions, PackRule, Profile};
 
-fn anchors() -> Anchors {
+fn anchors() -> &'static Anchors {
+    static ANCHORS: LazyLock<Anchors> = LazyLock::new(make);
+    &ANCHORS
+}
+
+fn make() -> Anchors {
     let near = PackRule {
         id: "acme-key".to_owned(),
         source: "https://acme.test".to_owned(),
@@ -26,10 +33,10 @@ fn words_of_a_placeholder_make_no_rule_look() {
     for text in
         ["[REDACTED:acme-key:8340], ab-0123456", "SECRET_REF(acme-token) ab-0123456", "acme [REDACTED:jwt:8340]"]
     {
-        assert_eq!(whole(&anchors, text.as_bytes()), [], "{text}");
+        assert_eq!(whole(anchors, text.as_bytes()), [], "{text}");
     }
     for text in ["[REDACTED:jwt:8340] acme ab-0123456", "SECRET_REF(x) acme ab-0123456", "acme ab-0123456"] {
-        assert_eq!(whole(&anchors, text.as_bytes()).len(), 1, "{text}");
+        assert_eq!(whole(anchors, text.as_bytes()).len(), 1, "{text}");
     }
 }
 
@@ -120,11 +127,11 @@ proptest! {
         let text = parts.concat().into_bytes();
         let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (text.len() + 1)).collect();
         cuts.sort_unstable();
-        let mut all = whole(&anchors, &text);
+        let mut all = whole(anchors, &text);
         hits::merge(&mut all);
-        prop_assert_eq!(&pieced(&anchors, &text, &cuts), &all);
+        prop_assert_eq!(&pieced(anchors, &text, &cuts), &all);
         let every: Vec<usize> = (0..text.len()).collect();
-        prop_assert_eq!(&pieced(&anchors, &text, &every), &all);
+        prop_assert_eq!(&pieced(anchors, &text, &every), &all);
     }
 }
 
@@ -134,7 +141,7 @@ fn text_that_is_made_of_keywords_costs_no_more_than_its_length() {
     for part in PARTS {
         let text = part.repeat((1 << 15) / part.len());
         let before = reads();
-        whole(&anchors, text.as_bytes());
+        whole(anchors, text.as_bytes());
         let each = (reads() - before) / text.len() as u64;
         assert!(each < 300, "{part}: {each} reads a byte");
     }
@@ -147,10 +154,10 @@ fn ordinary_text_is_not_held_back() {
         ["a sentence (about nothing in particular)", "fn main() { println!(\"hi\"); }", "{\"a\": 1, \"b\": [true]}"]
     {
         let mut scan = PatternScan::new();
-        scan.push(&anchors, text.as_bytes(), 0, false, &mut Vec::new());
-        assert_eq!(scan.live(&anchors), text.len(), "{text}");
+        scan.push(anchors, text.as_bytes(), 0, false, &mut Vec::new());
+        assert_eq!(scan.live(anchors), text.len(), "{text}");
     }
     let mut scan = PatternScan::new();
-    scan.push(&anchors, b"this is an acm", 0, false, &mut Vec::new());
-    assert_eq!(scan.live(&anchors), 11, "a keyword may go on");
+    scan.push(anchors, b"this is an acm", 0, false, &mut Vec::new());
+    assert_eq!(scan.live(anchors), 11, "a keyword may go on");
 }

@@ -73,13 +73,13 @@ impl PackMatcher {
         matches!(self.way, Way::Token { before: Some(_), .. })
     }
 
-    /// Whether a keyword that is spelled so can lead to a find. May say yes where it cannot.
-    pub(super) fn may_be_spelled(&self, keyword: &[u8]) -> bool {
+    /// Whether only this spelling of a keyword can lead to a find. May say no where it is so.
+    pub(super) fn reads_only(&self, keyword: &[u8]) -> bool {
         match &self.way {
             Way::Token { lead: Some(first), .. } | Way::Token { lead: None, token: first, .. } => {
-                first.may_begin_with(keyword)
+                first.begins_only_with(keyword)
             }
-            Way::Near { .. } => true,
+            Way::Near { .. } => false,
         }
     }
 

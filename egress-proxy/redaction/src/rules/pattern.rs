@@ -75,12 +75,15 @@ impl Pattern {
         })
     }
 
-    /// As [`Self::can_begin_with`], but without the automaton, and sometimes yes where it is no.
-    pub(super) fn may_begin_with(&self, text: &[u8]) -> bool {
+    /// Whether of all spellings of `text` only this one begins a match. May say no where it is so; needs no automaton.
+    pub(super) fn begins_only_with(&self, text: &[u8]) -> bool {
         let Ok(hir) = parse(&self.text) else { return false };
-        let beginnings = Extractor::new().extract(&hir);
-        beginnings.literals().is_none_or(|literals| {
-            literals.iter().map(Literal::as_bytes).any(|known| known.starts_with(text) || text.starts_with(known))
+        let beginnings = Extractor::new().limit_class(16).extract(&hir);
+        beginnings.literals().is_some_and(|literals| {
+            literals.iter().map(Literal::as_bytes).all(|known| {
+                let len = known.len().min(text.len());
+                known.starts_with(text) || !known[..len].eq_ignore_ascii_case(&text[..len])
+            })
         })
     }
 
@@ -265,8 +268,10 @@ mod tests {
         let pattern = Pattern::new("sk-[a-z]{4}");
         assert!(pattern.can_begin_with(b"sk-") && pattern.can_begin_with(b"sk-ab"));
         assert!(!pattern.can_begin_with(b"SK-") && !pattern.can_begin_with(b"sk_"));
-        assert!(pattern.may_begin_with(b"sk-") && pattern.may_begin_with(b"sk-ab") && !pattern.may_begin_with(b"Sk-"));
-        assert!(Pattern::new("(?i)sk-[a-z]{4}").may_begin_with(b"Sk-"));
+        assert!(pattern.begins_only_with(b"sk-"));
+        assert!(!pattern.begins_only_with(b"Sk-") && !Pattern::new("(?i)sk-[a-z]{4}").begins_only_with(b"sk-"));
+        assert!(Pattern::new("(?:SK|AC)[0-9a-f]{4}").begins_only_with(b"AC0"));
+        assert!(!Pattern::new("[Ss]k-[0-9a-f]{4}").begins_only_with(b"sk-"));
         assert!(pattern.is_whole(b"sk-abcd"));
         assert!(!pattern.is_whole(b"sk-abc") && !pattern.is_whole(b"sk-abcde"));
     }
