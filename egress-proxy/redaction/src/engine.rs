@@ -8,7 +8,7 @@ use ring::hmac;
 
 use crate::anchors::Anchors;
 use crate::hits::{self, Hit, What};
-use crate::index::{Beside, Index, Keys, Needles, keywords};
+use crate::index::{Beside, Index, Keys, LONGEST, Needles, keywords};
 use crate::json::{self, Unscannable};
 use crate::patterns::PatternScan;
 use crate::rules::RuleSet;
@@ -124,6 +124,7 @@ struct Parts {
     index: Index,
     anchors: Anchors,
     tag: hmac::Key,
+    reach: usize,
 }
 
 impl Engine {
@@ -141,10 +142,11 @@ impl Engine {
         let tag = hmac::Key::new(hmac::HMAC_SHA256, &tag_key);
         let mut names = Vec::new();
         let (mut needles, mut beside) = (Needles::default(), Vec::new());
-        let mut total = 0;
+        let (mut total, mut longest) = (0, 0);
         for (owner, secret) in (0..).zip(secrets) {
             secret.check()?;
             total += secret.value.len();
+            longest = longest.max(secret.value.len().min(LONGEST));
             names.push(secret.name.to_owned());
             match secret.beside {
                 Some(words) => beside.push((secret.value, owner, words)),
@@ -156,7 +158,9 @@ impl Engine {
         }
         let keys = Keys::new(hmac::sign(&tag, b"windows").as_ref());
         let index = Index::new(needles, Beside::new(keys, &beside), keys);
-        Ok(Self { parts: Arc::new(Parts { names, index, anchors: Anchors::new(rules), tag }) })
+        // No escape takes more than six bytes; and two halves may stand apart.
+        let reach = longest * 6 + 128;
+        Ok(Self { parts: Arc::new(Parts { names, index, anchors: Anchors::new(rules), tag, reach }) })
     }
 
     /// Redacts one whole text.
@@ -222,6 +226,11 @@ impl Engine {
             }
             What::Rest => String::new(),
         }
+    }
+
+    /// Bytes of the end of a text in which a value may begin that ends in another text.
+    pub(crate) fn reach(&self) -> usize {
+        self.parts.reach
     }
 
     /// Tells equal secrets from others. Keyed, because a plain hash of a weak password tells the password.

@@ -11,7 +11,7 @@ pub(crate) use beside::{Beginning, Beside, keywords};
 pub(crate) use grams::Keys;
 use grams::{Filter, Grams};
 use needles::{BARE_MIN, EXACT_MIN};
-pub(crate) use needles::{Needle, Needles, Source};
+pub(crate) use needles::{LONGEST, Needle, Needles, Source};
 
 /// Bytes of a window of text as it is.
 pub(crate) const EXACT_WINDOW: usize = 4;

@@ -3,15 +3,17 @@
 //! Everything else (numbers as they are written, order and repetition of keys, white space, escapes in the unchanged part of
 //! a changed string) passes byte by byte.
 
+mod across;
 mod read;
 pub(crate) mod text;
 
 use std::borrow::Cow;
 
 use crate::engine::{Engine, RedactedBytes, Scan};
-use crate::hits::{self, Hit, What};
+use crate::hits::{self, Hit};
 use crate::rules;
 
+use across::Row;
 pub use read::JSON_DEPTH;
 pub(crate) use read::{Fault, Token, Visit, read};
 
@@ -70,6 +72,10 @@ struct Level {
     run: usize,
     /// The name of the member that comes next goes on with the text around it.
     flows: bool,
+    /// So do all members: these are arguments of a call, or what it gave.
+    deep: bool,
+    /// So do all members of the object that comes next.
+    deepens: bool,
     /// The name of the member that comes next is `"type"`.
     typed: bool,
     /// The number of its `"type"` among the sealed.
@@ -87,6 +93,7 @@ struct Walk<'a, 'e> {
     levels: Vec<Level>,
     /// Texts that a reader would read one after the other.
     run: Vec<Token>,
+    row: Row,
     /// In bytes of the body.
     hits: Vec<Hit>,
     /// First bytes of the numbers with hits.
@@ -96,6 +103,8 @@ struct Walk<'a, 'e> {
     scratch: Vec<u8>,
 }
 
+/// Members whose objects are text in all their members: arguments and results of calls.
+const DEEP: [&[u8]; 6] = [b"input", b"arguments", b"args", b"output", b"result", b"response"];
 /// Members whose text goes on with the text around them: content parts, messages, results.
 const FLOWS: [&[u8]; 8] = [b"text", b"content", b"parts", b"input", b"output", b"message", b"arguments", b"thinking"];
 
@@ -103,7 +112,9 @@ impl Visit for Walk<'_, '_> {
     fn begin(&mut self, object: bool, start: usize) {
         let run = self.run.len();
         let name = self.levels.last().and_then(|around| around.name).filter(|_| !object);
-        self.levels.push(Level { start, run, flows: !object, typed: false, sealed: None, name, called: None });
+        let deep = self.levels.last().is_some_and(|around| around.deep || (around.deepens && object));
+        let (flows, deepens, typed) = (!object, false, false);
+        self.levels.push(Level { start, run, flows, deep, deepens, typed, sealed: None, name, called: None });
     }
 
     fn end(&mut self, at: usize) {
@@ -112,8 +123,8 @@ impl Visit for Walk<'_, '_> {
             self.blocks.push((level.start, at, kind));
         }
         if !self.levels.last().is_some_and(|around| around.flows) {
-            let run = self.run.split_off(level.run);
-            self.search_across(&run);
+            self.row.search(self.engine, &mut self.scan, self.body, &self.run[level.run..], &mut self.hits);
+            self.run.truncate(level.run);
         }
     }
 
@@ -121,7 +132,8 @@ impl Visit for Walk<'_, '_> {
         self.search(token);
         let name = text::decode(token.raw(self.body));
         if let Some(level) = self.levels.last_mut() {
-            level.flows = FLOWS.contains(&name.as_ref());
+            level.flows = level.deep || FLOWS.contains(&name.as_ref());
+            level.deepens = DEEP.contains(&name.as_ref());
             level.typed = name.as_ref() == b"type";
             let value = name.eq_ignore_ascii_case(b"value");
             level.name = level.called.filter(|_| value).or(Some(token));
@@ -172,6 +184,7 @@ impl<'a, 'e> Walk<'a, 'e> {
             sealed,
             levels: Vec::new(),
             run: Vec::new(),
+            row: Row::default(),
             hits: Vec::new(),
             numbers: Vec::new(),
             blocks: Vec::new(),
@@ -216,30 +229,6 @@ impl<'a, 'e> Walk<'a, 'e> {
             let (start, end) = (places.of(hit.start - from), places.of(hit.end - from));
             Hit { start: token.start + start, end: token.start + end, what: hit.what }
         }));
-    }
-
-    /// Vault values that begin in one text and end in a later one. The first keeps the placeholder.
-    fn search_across(&mut self, run: &[Token]) {
-        if run.len() < 2 {
-            return;
-        }
-        let texts: Vec<Cow<'_, [u8]>> = run.iter().map(|part| text::decode(part.raw(self.body))).collect();
-        let mut found = self.scan.vault_values(self.engine, &texts.concat());
-        hits::merge(&mut found);
-        let mut from = 0;
-        for (token, text) in run.iter().zip(&texts) {
-            let (start, end) = (from, from + text.len());
-            from = end;
-            let mut places = text::Places::new(token.raw(self.body));
-            for hit in &found {
-                if hit.start >= end || hit.end <= start || (hit.start >= start && hit.end <= end) {
-                    continue;
-                }
-                let what = if hit.start < start { What::Rest } else { hit.what };
-                let (first, last) = (places.of(hit.start.max(start) - start), places.of(hit.end.min(end) - start));
-                self.hits.push(Hit { start: token.start + first, end: token.start + last, what });
-            }
-        }
     }
 
     fn finish(mut self) -> Result<RedactedBytes<'a>, Unscannable> {

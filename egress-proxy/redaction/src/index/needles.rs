@@ -10,7 +10,7 @@ use crate::unescape;
 
 /// Longer values are looked for in parts, which become one again in the output: a part of a key is a secret, too, and a
 /// stream holds back no more than one part.
-const LONGEST: usize = 512;
+pub(crate) const LONGEST: usize = 512;
 /// A form of fewer letters and digits could be ordinary text.
 pub(crate) const BARE_MIN: usize = 10;
 /// A value of digits alone is a number until it is this long.

@@ -194,6 +194,34 @@ fn a_value_split_over_messages_is_found() {
     }
 }
 
+#[test]
+fn only_the_ends_of_long_texts_are_joined() {
+    let (a, b) = TOKEN.split_at(9);
+    let long = r"long \u0074ext \\n".repeat(2000);
+    let between = " and then it goes on with";
+    for (body, out) in [
+        (
+            format!(r#"["{long}{a}","{b}{long}{a}","{b}"]"#),
+            format!(r#"["{long}SECRET_REF(token)","{long}SECRET_REF(token)",""]"#),
+        ),
+        (format!(r#"["{a}{long}","{b}"]"#), format!(r#"["{a}{long}","{b}"]"#)),
+        // Something may stand between the two halves.
+        (format!(r#"["{long}{a}{between}","what: {b}"]"#), format!(r#"["{long}SECRET_REF(token){between}","what: "]"#)),
+    ] {
+        assert!(redacted(&body).unwrap() == out, "{}", redacted(&body).unwrap().replace(&long, "…"));
+    }
+}
+
+#[test]
+fn arguments_of_a_call_are_one_text() {
+    let (a, b) = TOKEN.split_at(9);
+    let call = format!(r#"{{"type":"tool_use","id":"x","input":{{"first":"{a}","more":["{b}"]}}}}"#);
+    let out = r#"{"type":"tool_use","id":"x","input":{"first":"SECRET_REF(token)","more":[""]}}"#;
+    assert_eq!(redacted(&format!(r#"{{"content":[{call}]}}"#)).unwrap(), format!(r#"{{"content":[{out}]}}"#));
+    let schema = format!(r#"{{"parameters":{{"first":"{a}","more":"{b}"}}}}"#);
+    assert_eq!(redacted(&schema).unwrap(), schema, "members of other objects are texts of their own");
+}
+
 fn value() -> impl Strategy<Value = serde_json::Value> {
     let leaf = prop_oneof![
         Just(serde_json::Value::Null),

@@ -4,6 +4,9 @@ use std::borrow::Cow;
 
 use memchr::memchr;
 
+/// The longest escape: two halves of a character, in bytes.
+const PAIR: usize = 12;
+
 /// Bytes before the first one that a string cannot hold as it is: a quote, a backslash, a control character.
 pub(super) fn ordinary(raw: &[u8]) -> usize {
     const EACH: u64 = 0x0101_0101_0101_0101;
@@ -51,6 +54,20 @@ pub(crate) fn decode_into(mut raw: &[u8], out: &mut Vec<u8>) {
         raw = &raw[plain + used..];
     }
     out.extend_from_slice(raw);
+}
+
+/// The first place at `at` or after it that is no inner part of an escape.
+pub(super) fn boundary(raw: &[u8], at: usize) -> usize {
+    // An escape that holds `at` begins with a backslash in the bytes before it, which is the second half of another escape
+    // when an odd number of them stands before.
+    let from = at.saturating_sub(PAIR);
+    let Some(first) = memchr(b'\\', &raw[from..at]) else { return at };
+    let before = raw[..from + first].iter().rev().take_while(|b| **b == b'\\').count();
+    let mut place = from + first + before % 2;
+    while place < at {
+        place += unit(&raw[place..]).0;
+    }
+    place
 }
 
 /// The way from places in the text back to its bytes. Asked for places in rising order.
@@ -128,4 +145,40 @@ fn unicode(raw: &[u8]) -> (usize, Unit) {
     let mut bytes = [0; 4];
     let len = c.unwrap_or(char::REPLACEMENT_CHARACTER).encode_utf8(&mut bytes).len();
     (used, Unit::Char(bytes, len))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_boundary_is_between_two_escapes() {
+        for raw in [
+            r"\\\\\\\\\\\\\\\\\\\\",
+            r"\ud83d\ude00\ud83d\ude00ab\ud83d\ud83d\ude00",
+            r"abc\nd\\\nef\\\\\u0041\\u0041",
+            "plain text",
+        ] {
+            let raw = raw.as_bytes();
+            for at in 0..=raw.len() {
+                let place = boundary(raw, at);
+                assert!(place >= at && place - at < PAIR);
+                assert_eq!([decode(&raw[..place]), decode(&raw[place..])].concat(), decode(raw).into_owned(), "{at}");
+            }
+        }
+    }
+
+    #[test]
+    fn ordinary_bytes_end_where_a_string_cannot_go_on() {
+        for special in (0..0x20).chain([b'"', b'\\']) {
+            for before in 0..40 {
+                let mut raw: Vec<u8> = (0..before).map(|n| [b'!', b' ', 0x7f, 0xe2, b'[', b']', b'#'][n % 7]).collect();
+                assert_eq!(ordinary(&raw), before);
+                raw.push(special);
+                assert_eq!(ordinary(&raw), before);
+                raw.extend([special, b'a', 0xff, 0, b'"', b'a', b'b', b'c', b'd']);
+                assert_eq!(ordinary(&raw), before, "{special}");
+            }
+        }
+    }
 }
