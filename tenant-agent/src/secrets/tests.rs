@@ -225,6 +225,7 @@ fn a_short_value_is_masked_beside_its_keyword() {
     fixture.cli(true).set(&"door".parse().expect("valid"), &SecretValue::new("4711".into()), &terms).expect("set");
     fixture.book.refresh();
     assert_eq!(fixture.clean("the pin is 4711"), "the pin is SECRET_REF(door)");
+    assert_eq!(fixture.clean("4711 rooms"), "4711 rooms");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What people type or pipe: values, passphrases, a yes. Without echo, and never from the command line.
 
-use std::io::{IsTerminal as _, Read as _};
+use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::path::Path;
 
 use wardkeep_proto::ids::SecretName;
@@ -83,6 +83,8 @@ pub(super) fn confirm(name: &SecretName) -> Result<(), CliError> {
     if !stdin.is_terminal() {
         return Err(CliError::Usage(format!("to remove {name} without being asked, say --yes")));
     }
-    let typed = rpassword::prompt_password(format!("type {name} to remove it: "))?;
+    write!(std::io::stderr(), "type {name} to remove it: ")?;
+    let mut typed = String::new();
+    stdin.read_line(&mut typed)?;
     if typed.trim() == name.as_str() { Ok(()) } else { Err(CliError::Usage(format!("{name} was not removed"))) }
 }
