@@ -8,8 +8,8 @@ use serde_json::Value;
 /// Crate, its folder, what it may use of ours. A name depends only on names above it.
 const MAP: &[(&str, &str, &[&str])] = &[
     ("wardkeep-proto", "proto", &[]),
-    ("wardkeep-policy", "policy", &["wardkeep-proto"]),
     ("wardkeep-redaction", "egress-proxy/redaction", &["wardkeep-proto"]),
+    ("wardkeep-policy", "policy", &["wardkeep-proto", "wardkeep-redaction"]),
     ("wardkeep-vault", "tenant-agent/vault", &["wardkeep-proto"]),
     ("wardkeep-provisioner", "provisioner", &["wardkeep-proto"]),
     ("wardkeep-safety", "safety-wrapper", &["wardkeep-proto", "wardkeep-policy", "wardkeep-redaction"]),
@@ -26,7 +26,7 @@ const MAP: &[(&str, &str, &[&str])] = &[
             "wardkeep-egress",
         ],
     ),
-    ("wardkeep-hub", "hub", &["wardkeep-proto", "wardkeep-policy", "wardkeep-provisioner"]),
+    ("wardkeep-hub", "hub", &["wardkeep-proto", "wardkeep-redaction", "wardkeep-policy", "wardkeep-provisioner"]),
     (
         "wardkeep-tests",
         "tests",

@@ -10,6 +10,7 @@ use wardkeep_policy::signed::bundle_digest;
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::TenantId;
 use wardkeep_proto::time::Timestamp;
+use wardkeep_redaction::{Additions, RuleSet};
 
 use crate::app::SharedClock;
 use crate::events::{Change, Events};
@@ -40,6 +41,7 @@ struct Source {
     providers: Vec<Provider>,
     models: Vec<Model>,
     http: Vec<HttpHost>,
+    redaction: Additions,
 }
 
 /// What `policy publish` writes for a tenant that has nothing yet: one supervised agent, no models.
@@ -200,6 +202,7 @@ fn draft(tenant: TenantId, text: &str, newest: Option<(u64, Digest)>, now: Times
     bundle.previous = newest.map(|(_, digest)| digest);
     bundle.expires = now.plus(BUNDLE_LIFE);
     bundle.http = source.http;
+    bundle.redaction = source.redaction;
     if let Some(minimum) = source.minimum_agent {
         bundle.minimum_agent = minimum;
     }
@@ -210,6 +213,7 @@ fn draft(tenant: TenantId, text: &str, newest: Option<(u64, Digest)>, now: Times
 
 /// What serde cannot see: names that lead nowhere, names used twice.
 fn check(source: &Source) -> Result<(), String> {
+    RuleSet::builtin_with(&source.redaction).map_err(|refused| refused.to_string())?;
     let twice = |kind: &str, names: Vec<&str>| {
         let mut seen = std::collections::BTreeSet::new();
         match names.into_iter().find(|name| !seen.insert(*name)) {

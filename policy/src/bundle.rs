@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::{AgentName, SecretName, TenantId};
 use wardkeep_proto::time::Timestamp;
+use wardkeep_redaction::Additions;
 
 use crate::agents::{AgentPolicy, covers_host};
 use crate::class::Level;
@@ -45,6 +46,9 @@ pub struct Bundle {
     /// Hosts that are known here.
     #[serde(default)]
     pub http: Vec<HttpHost>,
+    /// What is redacted beside the vault's values and the shipped formats, and what is not.
+    #[serde(default, skip_serializing_if = "Additions::is_empty")]
+    pub redaction: Additions,
     /// Set in the built-in strict bundle only: the level of every agent, listed or not. Never on the wire.
     #[serde(skip)]
     pub any_agent: Option<Level>,
@@ -172,6 +176,7 @@ impl Bundle {
             agents: Vec::new(),
             llm: LlmConfig::default(),
             http: Vec::new(),
+            redaction: Additions::default(),
             any_agent: Some(Level::Supervised),
         }
     }

@@ -72,6 +72,9 @@ pub enum Refused {
     /// It needs a newer daemon.
     #[error("the bundle needs wardkeep-agent {0} or newer; update the daemon")]
     AgentTooOld(String),
+    /// What it adds to redaction does not do what it says.
+    #[error(transparent)]
+    Redaction(#[from] wardkeep_redaction::PackError),
 }
 
 /// The online keys that may sign bundles, itself signed by the offline root key.
@@ -172,6 +175,8 @@ pub fn verify(envelope: &[u8], keys: &KeyList, expect: &Expect<'_>) -> Result<Ac
         return Err(Refused::AgentTooOld(head.minimum_agent));
     }
     let bundle: Bundle = serde_json::from_slice(&payload).map_err(unreadable)?;
+    // A rule that misses its own examples would be trusted and find nothing.
+    wardkeep_redaction::RuleSet::builtin_with(&bundle.redaction)?;
     Ok(Accepted { bundle, digest })
 }
 

@@ -187,6 +187,12 @@ pub enum PolicyCommand {
     },
     /// Check signature, tenant, version and time of the stored bundle; exit code 1 when it does not count.
     Verify,
+    /// The redaction rules in force beside the vault's values, each with who states its format.
+    Rules {
+        /// Print them as JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// Where an agent's token comes from.

@@ -145,6 +145,11 @@ impl Books {
         let posture = PostureBook::new([Closed::NoBundle, Closed::VaultLocked].into_iter().collect());
         let tag_key = tag_key(state.tag_key(), &*env.chance)?;
         let redaction = Shared::new(patterns_only(&tag_key)?);
+        let ledger = BundleLedger::open(state.bundle(), identity_dir.clone(), identity);
+        if let Err(error) = &ledger {
+            tracing::error!(error = crate::channel::chain(error), "the ledger of bundles cannot be used");
+        }
+        let bundles = Arc::new(BundleBook::new(ledger, posture.clone(), env.clock.clone(), env.waypoints.clone()));
         let vault = Arc::new(VaultBook::new(VaultParts {
             path: state.vault(),
             key: env.vault_key(config),
@@ -152,13 +157,9 @@ impl Books {
             redaction: redaction.clone(),
             tag_key,
             posture: posture.clone(),
+            bundle: bundles.watch(),
         }));
         vault.refresh();
-        let ledger = BundleLedger::open(state.bundle(), identity_dir.clone(), identity);
-        if let Err(error) = &ledger {
-            tracing::error!(error = crate::channel::chain(error), "the ledger of bundles cannot be used");
-        }
-        let bundles = Arc::new(BundleBook::new(ledger, posture.clone(), env.clock.clone(), env.waypoints.clone()));
         let tokens = Arc::new(TokenBook::open(state.tokens())?);
         Ok(Self { posture, redaction, vault, bundles, tokens })
     }

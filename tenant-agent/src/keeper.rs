@@ -74,6 +74,7 @@ impl Keeper {
         let mut last_alive = tokio::time::Instant::now();
         let mut memory = Memory { heard_at: self.spool.heard_at(), ..Memory::default() };
         let mut link = self.link.clone();
+        let mut bundle = self.bundles.watch();
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -81,6 +82,8 @@ impl Keeper {
                 () = self.nudge.notified() => {}
                 // A hub that is back counts at once. The sender lives as long as the daemon.
                 Ok(()) = link.changed() => {}
+                // New redaction rules count for the next request.
+                Ok(()) = bundle.changed() => {}
             }
             let healthy = self.round(&mut memory).await;
             if healthy && watchdog.is_some_and(|every| last_alive.elapsed() + EVERY >= every) {
@@ -98,8 +101,9 @@ impl Keeper {
         let keeper = self.clone();
         let failed_before = memory.tokens_failed;
         let blocking = tokio::task::spawn_blocking(move || {
-            keeper.vault.refresh();
+            // The policy first: the index is built by its rules.
             keeper.bundles.tick();
+            keeper.vault.refresh();
             let reloaded = keeper.tokens.reload();
             if let Err(error) = &reloaded
                 && !failed_before

@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use serde::{Deserialize, Serialize};
-use wardkeep_policy::Closed;
+use tokio::sync::watch;
+use wardkeep_policy::{Bundle, Closed};
 use wardkeep_proto::ids::SecretName;
 use wardkeep_proto::secret::{Destination, KnownValue, NotGiven, SecretSource, SecretValue};
 use wardkeep_proto::time::{Clock, Timestamp};
-use wardkeep_redaction::{BuildError, Engine, RuleSet, Secret, Shared, searchable};
+use wardkeep_redaction::{Additions, BuildError, Engine, RuleSet, Secret, Shared, searchable};
 use wardkeep_safety::PostureBook;
 use wardkeep_vault::{Change, Key, KeySource, OpenError, REMIND_DAYS, Vault, VaultError};
 use zeroize::Zeroizing;
@@ -37,6 +38,7 @@ pub struct VaultBook {
     redaction: Shared,
     tag_key: Zeroizing<[u8; 32]>,
     posture: PostureBook,
+    bundle: watch::Receiver<Arc<Bundle>>,
     /// What redaction cannot look for and so nobody gets.
     unmaskable: ArcSwap<BTreeSet<SecretName>>,
     /// The vault generation that `redaction` covers; held while the index is rebuilt.
@@ -46,6 +48,8 @@ pub struct VaultBook {
 #[derive(Default)]
 struct Covered {
     generation: Option<u64>,
+    /// What the bundle adds to the shipped rules, as the index has it.
+    additions: Additions,
     locked_because: Option<String>,
     reminded: Option<Timestamp>,
 }
@@ -56,6 +60,14 @@ struct Covered {
 /// What the redaction crate says.
 pub fn patterns_only(tag_key: &[u8; 32]) -> Result<Engine, BuildError> {
     Engine::build(std::iter::empty::<Secret<'_>>(), &RuleSet::builtin(), *tag_key)
+}
+
+/// The shipped rules and what the bundle adds. Its rules were tried when it was accepted.
+fn rules(additions: &Additions) -> RuleSet {
+    RuleSet::builtin_with(additions).unwrap_or_else(|error| {
+        tracing::error!(error = chain(&error), "the bundle's redaction rules cannot be used; the shipped ones apply");
+        RuleSet::builtin()
+    })
 }
 
 /// What the book is made of.
@@ -72,6 +84,8 @@ pub struct VaultParts {
     pub tag_key: Zeroizing<[u8; 32]>,
     /// Where "vault-locked" is set and taken back.
     pub posture: PostureBook,
+    /// The policy, for what it adds to the shipped rules.
+    pub bundle: watch::Receiver<Arc<Bundle>>,
 }
 
 /// What a person should know of the vault; names only.
@@ -117,10 +131,10 @@ impl VaultBook {
     /// A book whose vault is not opened yet; call [`Self::refresh`].
     #[must_use]
     pub fn new(parts: VaultParts) -> Self {
-        let VaultParts { path, key, clock, redaction, tag_key, posture } = parts;
+        let VaultParts { path, key, clock, redaction, tag_key, posture, bundle } = parts;
         let (held, vault, unmaskable, covered) =
             (Mutex::default(), ArcSwapOption::empty(), ArcSwap::default(), Mutex::default());
-        Self { path, key, held, clock, vault, redaction, tag_key, posture, unmaskable, covered }
+        Self { path, key, held, clock, vault, redaction, tag_key, posture, bundle, unmaskable, covered }
     }
 
     /// Opens the vault if it is closed, and brings the redaction index up to its generation. Blocks; cheap when nothing
@@ -252,9 +266,11 @@ impl VaultBook {
             }
         };
         let generation = vault.generation()?;
-        if covered.generation != Some(generation) {
-            self.index(&vault.every_value()?)?;
+        let additions = self.bundle.borrow().redaction.clone();
+        if covered.generation != Some(generation) || covered.additions != additions {
+            self.index(&vault.every_value()?, &rules(&additions))?;
             covered.generation = Some(generation);
+            covered.additions = additions;
         }
         // Only now may a value be given: redaction knows it.
         self.vault.store(Some(vault));
@@ -273,7 +289,7 @@ impl VaultBook {
         Vault::open(&self.path, &self.key, self.clock.clone())
     }
 
-    fn index(&self, values: &[KnownValue]) -> Result<(), BuildError> {
+    fn index(&self, values: &[KnownValue], rules: &RuleSet) -> Result<(), BuildError> {
         let (mut seen, mut unmaskable) = (BTreeSet::new(), BTreeSet::new());
         let mut secrets = Vec::with_capacity(values.len());
         for KnownValue { name, value, beside } in values {
@@ -290,7 +306,7 @@ impl VaultBook {
             }
         }
         tracing::info!(secrets = secrets.len(), "the redaction index covers the vault");
-        self.redaction.replace(Engine::build(secrets, &RuleSet::builtin(), *self.tag_key)?);
+        self.redaction.replace(Engine::build(secrets, rules, *self.tag_key)?);
         self.unmaskable.store(Arc::new(unmaskable));
         Ok(())
     }

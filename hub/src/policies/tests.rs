@@ -91,3 +91,35 @@ async fn a_policy_is_signed_again_well_before_it_expires() {
     assert!(newest.expires > first.expires);
     assert_eq!(publisher.renew().await.expect("asked"), 0, "once is enough");
 }
+
+#[test]
+fn redaction_rules_are_tried_before_anything_is_signed() {
+    let tenant = "0198f000-0000-7000-8000-000000000001".parse().expect("a UUID");
+    let rule = r#"
+[[redaction.rules]]
+id = "acme-badge"
+source = "https://example.com/badges"
+keywords = ["acme_"]
+token = 'acme_[0-9a-f]{16}'
+matches = ["badge acme_0123456789abcdef"]
+"#;
+    let with = |rule: &str| draft(tenant, &format!("{GOOD}{rule}"), None, Timestamp(0));
+    for (from, to, says) in [
+        ("{16}", "{17}", "finds nothing in example 1"),
+        ("{16}", "{1,}", "token"),
+        ("source = \"https://example.com/badges\"", "", "source"),
+        ("matches = [\"badge acme_0123456789abcdef\"]", "", "example"),
+        ("token =", "tokne =", "tokne"),
+    ] {
+        let text = rule.replace(from, to);
+        assert_ne!(text, rule, "{from} is not there");
+        let refused = with(&text).expect_err(&text).to_string();
+        assert!(refused.contains(says), "{refused}");
+    }
+    let draft = with(rule).expect("its own example is found");
+    assert_eq!(draft.bundle.redaction.rules[0].id, "acme-badge");
+    assert!(std::str::from_utf8(&draft.json).expect("JSON").contains("acme_[0-9a-f]{16}"));
+    // A policy without any reads as before, for daemons that do not know the word.
+    let plain = with("").expect("good");
+    assert!(!std::str::from_utf8(&plain.json).expect("JSON").contains("redaction"));
+}

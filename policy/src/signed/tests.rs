@@ -142,6 +142,23 @@ fn signed_bundles_with_unknown_fields_or_broken_rules_are_refused() {
 }
 
 #[test]
+fn redaction_rules_that_miss_their_own_examples_are_refused() {
+    let rule = |token: &str| {
+        let rule = json!({
+            "id": "acme-badge", "source": "https://example.com/badges", "keywords": ["acme_"], "token": token,
+            "matches": ["acme_0123456789abcdef"],
+        });
+        let json = edit(&bundle(1).to_json().unwrap(), |v| v["redaction"] = json!({"rules": [rule]}));
+        verify(&sign(&json, &pair(1).0), &keys(), &expect(None))
+    };
+    for token in ["acme_[0-9a-f]{17}", "acme_[0-9a-f]+", "acme_(", "other_[0-9]{4}"] {
+        assert!(matches!(rule(token), Err(Refused::Redaction(_))), "{token}");
+    }
+    let accepted = rule("acme_[0-9a-f]{16}").unwrap();
+    assert_eq!(accepted.bundle.redaction.rules[0].id, "acme-badge");
+}
+
+#[test]
 fn a_good_bundle_is_accepted_again_and_again() {
     let first = bundle(1);
     let accepted = verify(&signed(&first), &keys(), &expect(None)).unwrap();

@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 
+use serde_json::json;
 use wardkeep_policy::Bundle;
+use wardkeep_redaction::{Additions, RuleSet};
 
 use super::PolicyCommand;
 use super::context::{CliError, Context};
@@ -44,6 +46,14 @@ pub fn run(command: &PolicyCommand, context: &mut Context<'_>) -> Result<ExitCod
             }
             Ok(ExitCode::SUCCESS)
         }
+        PolicyCommand::Rules { json } => {
+            let additions = match in_force {
+                InForce::Stored { bundle, .. } => bundle.redaction,
+                InForce::Strict { .. } => Additions::default(),
+            };
+            rules(&additions, *json, context)?;
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
 
@@ -61,6 +71,26 @@ pub(super) fn in_force_or_built_in(context: &Context<'_>) -> Bundle {
         Ok(InForce::Stored { bundle, .. }) => *bundle,
         Ok(InForce::Strict { .. }) | Err(_) => Bundle::strict(),
     }
+}
+
+fn rules(additions: &Additions, as_json: bool, context: &mut Context<'_>) -> Result<(), CliError> {
+    let set = RuleSet::builtin_with(additions).map_err(|error| CliError::Usage(error.to_string()))?;
+    if as_json {
+        let list = set.list().into_iter();
+        let list: Vec<_> = list
+            .map(|rule| json!({"id": rule.id, "kind": rule.kind, "profile": rule.profile, "source": rule.source}))
+            .collect();
+        return context.json(&list);
+    }
+    for rule in set.list() {
+        context.say(format_args!("{:<40} {}", rule.id, rule.source))?;
+    }
+    let allow = additions.allow.iter();
+    for entry in allow {
+        let what = entry.value.as_deref().or(entry.regex.as_deref()).unwrap_or("everything");
+        context.say(format_args!("allowed: {what} ({})", entry.reason))?;
+    }
+    Ok(())
 }
 
 fn show(bundle: &Bundle, note: Option<&str>, context: &mut Context<'_>) -> Result<(), CliError> {
@@ -85,6 +115,15 @@ fn show(bundle: &Bundle, note: Option<&str>, context: &mut Context<'_>) -> Resul
     }
     for model in &bundle.llm.models {
         context.say(format_args!("model {} at {} ({})", model.name, model.provider, model.upstream_model))?;
+    }
+    let more = &bundle.redaction;
+    if !more.is_empty() {
+        context.say(format_args!(
+            "redaction: {} more rules, {} left out, {} finds allowed; see `wardkeep-agent policy rules`",
+            more.rules.len(),
+            more.disable.len(),
+            more.allow.len()
+        ))?;
     }
     Ok(())
 }

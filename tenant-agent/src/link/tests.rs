@@ -60,6 +60,8 @@ impl Tenant {
         let (clock, chance): (Arc<dyn Clock>, Arc<dyn Chance>) =
             (Arc::new(TestClock::new()), Arc::new(Counted::default()));
         let redaction = Shared::new(patterns_only(&[1; 32]).expect("builds"));
+        let ledger = BundleLedger::open(state.bundle(), identity_dir.clone(), &identity);
+        let bundles = Arc::new(BundleBook::new(ledger, posture.clone(), clock.clone(), Arc::new(NoWaypoints)));
         let vault = Arc::new(VaultBook::new(VaultParts {
             path: state.vault(),
             key: KeySource::File(dir.path().join("vault.key")),
@@ -67,9 +69,8 @@ impl Tenant {
             redaction: redaction.clone(),
             tag_key: Zeroizing::new([1; 32]),
             posture: posture.clone(),
+            bundle: bundles.watch(),
         }));
-        let ledger = BundleLedger::open(state.bundle(), identity_dir.clone(), &identity);
-        let bundles = Arc::new(BundleBook::new(ledger, posture.clone(), clock.clone(), Arc::new(NoWaypoints)));
         // The strict bundle is enough for these tests; only its own closed state is in the way of an approval.
         posture.reopen(Closed::NoBundle);
         let gate = Gate::open(

@@ -10,6 +10,7 @@ struct Fixture {
     redaction: Shared,
     posture: PostureBook,
     clock: Arc<TestClock>,
+    bundle: watch::Sender<Arc<Bundle>>,
 }
 
 impl Fixture {
@@ -18,6 +19,7 @@ impl Fixture {
         let redaction = Shared::new(patterns_only(&[3; 32]).expect("builds"));
         let posture = PostureBook::new(Posture::open());
         let clock = Arc::new(TestClock::new());
+        let (bundle, watched) = watch::channel(Arc::new(Bundle::strict()));
         let book = VaultBook::new(VaultParts {
             path: dir.path().join("vault.db"),
             key: KeySource::File(dir.path().join("vault.key")),
@@ -25,8 +27,9 @@ impl Fixture {
             redaction: redaction.clone(),
             tag_key: Zeroizing::new([3; 32]),
             posture: posture.clone(),
+            bundle: watched,
         });
-        Self { dir, book, redaction, posture, clock }
+        Self { dir, book, redaction, posture, clock, bundle }
     }
 
     /// The vault as another process (the CLI) has it.
@@ -240,4 +243,45 @@ fn what_ends_is_told_and_noted() {
     let Journal { last, rows, .. } = fixture.book.journal_after(1, 10).expect("open");
     assert_eq!((last, rows.len()), (2, 1));
     assert!(rows[0].note.contains("expires") && rows[0].by == "daemon", "{rows:?}");
+}
+
+#[test]
+fn the_bundle_adds_rules_and_the_vault_still_comes_first() {
+    let fixture = Fixture::new();
+    let vault = fixture.cli(true);
+    set(&vault, "api_key", "acme_0123456789abcdef");
+    fixture.book.refresh();
+    let text = "badge acme_fedcba9876543210, key acme_0123456789abcdef, ghp_16C7e42F292c6912E7710c838347Ae178B4a";
+    let before = fixture.redaction.load().redact(text).text.into_owned();
+    assert!(before.contains("acme_fedcba9876543210") && before.contains("SECRET_REF(api_key)"), "{before}");
+    assert!(before.contains("[REDACTED:github-token:"), "{before}");
+
+    let additions = Additions::from_toml(
+        r#"
+        [[rules]]
+        id = "acme-badge"
+        source = "https://example.com/badges"
+        keywords = ["acme_"]
+        token = 'acme_[0-9a-f]{16}'
+        matches = ["acme_fedcba9876543210"]
+        ignores = ["acme_fedcba"]
+        [[allow]]
+        value = "acme_0123456789abcdef"
+        reason = "an attempt to let a vault value pass"
+        [[allow]]
+        value = "ghp_16C7e42F292c6912E7710c838347Ae178B4a"
+        reason = "an example of the vendor's documentation"
+        "#,
+    )
+    .expect("reads");
+    fixture.bundle.send_replace(Arc::new(Bundle { redaction: additions, ..Bundle::strict() }));
+    fixture.book.refresh();
+    let after = fixture.redaction.load().redact(text).text.into_owned();
+    assert!(after.contains("[REDACTED:acme-badge:") && after.contains("SECRET_REF(api_key)"), "{after}");
+    assert!(after.contains("ghp_16C7"), "{after}");
+
+    // Without the bundle the shipped rules count again.
+    fixture.bundle.send_replace(Arc::new(Bundle::strict()));
+    fixture.book.refresh();
+    assert_eq!(fixture.redaction.load().redact(text).text, before);
 }

@@ -44,6 +44,7 @@ impl Server {
             redaction: redaction.clone(),
             tag_key: Zeroizing::new([3; 32]),
             posture: posture.clone(),
+            bundle: tokio::sync::watch::channel(Arc::new(Bundle::strict())).1,
         }));
         book.refresh();
         let parts = GateParts {

@@ -85,7 +85,7 @@ impl Beside {
 }
 
 fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
+    byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
 fn holds(text: &[u8], word: &[u8]) -> bool {
