@@ -79,14 +79,11 @@ pub(super) fn password(mut cursor: Cursor<'_>, anchor: usize) -> Decision {
     let line = behind.rsplit(|b| b"\n;|&".contains(b)).next().unwrap_or_default();
     cursor.at += anchor.min(3);
     let letter = cursor.behind().last().copied().unwrap_or_default().to_ascii_lowercase();
-    let stands = |program: &[u8]| {
-        line.windows(program.len()).enumerate().any(|(n, w)| {
-            let border = |b: Option<&u8>| !b.is_some_and(u8::is_ascii_alphanumeric);
-            w == program && border(n.checked_sub(1).map(|n| &line[n])) && border(line.get(n + program.len()))
-        })
-    };
+    let words = || line.split(|b| !(b.is_ascii_alphanumeric() || *b == b'-'));
     let runs = |attached: bool| {
-        PROGRAMS.iter().any(|(program, own, joined)| *own == letter && *joined == attached && stands(program))
+        words().any(|word| {
+            PROGRAMS.iter().any(|(program, own, joined)| *own == letter && *joined == attached && word == *program)
+        })
     };
     if letter == b'p' {
         cursor.take(|b| b == b'w')?;

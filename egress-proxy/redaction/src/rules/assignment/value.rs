@@ -8,7 +8,7 @@ use super::sign::Sign;
 use crate::cursor::{Cursor, More};
 
 /// Longest value, in bytes.
-pub(super) const VALUE: usize = 512;
+pub(super) const VALUE: usize = 160;
 /// Longest value in an encoding: a private key of 16,384 bits.
 const ENCODED: usize = 18 * 1024;
 /// Longest type or function around a value, in bytes.
@@ -46,7 +46,8 @@ impl Value<'_> {
 /// Takes what is `inside` a value that began at `from`: so much of anything, and all of it if it is one drawn text in an
 /// encoding. False if it is longer.
 pub(super) fn body(cursor: &mut Cursor<'_>, from: usize, inside: impl Fn(u8) -> bool) -> Result<bool, More> {
-    let encoded = |b: u8| b.is_ascii_alphanumeric() || b"+/=_-.".contains(&b);
+    // Without `=`, so that no value goes on into the next assignment.
+    let encoded = |b: u8| b.is_ascii_alphanumeric() || b"+/_-.".contains(&b);
     cursor.run(VALUE, inside)?;
     let text = cursor.since(from);
     if text.len() < VALUE {
@@ -56,6 +57,7 @@ pub(super) fn body(cursor: &mut Cursor<'_>, from: usize, inside: impl Fn(u8) -> 
         return Ok(false);
     }
     cursor.run(ENCODED, encoded)?;
+    cursor.run(2, |b| b == b'=')?;
     Ok(cursor.since(from).len() < ENCODED)
 }
 
@@ -237,6 +239,13 @@ fn bare<'a>(cursor: &mut Cursor<'a>, sign: Sign) -> Result<Option<Value<'a>>, Mo
         return Ok(None);
     }
     let text = cursor.since(from);
+    // `a=b=c` names on; `=` at the end is that of an encoding.
+    let named = text.iter().position(|b| *b == b'=').is_some_and(|at| {
+        text[at..].iter().any(|b| *b != b'=') && text[..at].iter().all(|b| b.is_ascii_alphabetic() || *b == b'_')
+    });
+    if named {
+        return Ok(None);
+    }
     // The end of a sentence.
     let sentence = query && !text.ends_with(b"..");
     let text = if sentence { text.strip_suffix(b".").unwrap_or(text) } else { text };

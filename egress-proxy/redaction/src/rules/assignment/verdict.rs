@@ -57,14 +57,13 @@ fn is_random(text: &[u8]) -> bool {
 
 /// Random beyond what everyday words come with.
 fn is_strict(text: &[u8]) -> bool {
+    if text.len() < 14 || !text.iter().all(|b| b.is_ascii_alphanumeric() || b"+/=_-.~:%".contains(b)) {
+        return false;
+    }
     let traits = Traits::of(text);
     let mixed = text.len() >= 14 && traits.digits >= 2 && traits.letters() >= 2;
     let cased = text.len() >= 20 && traits.upper >= 3 && traits.lower >= 3;
-    is_random(text)
-        && !judge::is_alphabet(text)
-        && (mixed || cased)
-        && !traits.is_worded(if mixed { 40 } else { 25 })
-        && text.iter().all(|b| b.is_ascii_alphanumeric() || b"+/=_-.~:%".contains(b))
+    is_random(text) && !judge::is_alphabet(text) && (mixed || cased) && !traits.is_worded(if mixed { 40 } else { 25 })
 }
 
 /// As long as a digest in hex.
@@ -149,6 +148,12 @@ fn is_chosen(name: &Name<'_>, sign: Sign, value: &Value<'_>) -> bool {
     // `pass` and `pw` are also what one does and what one has.
     let short = name.text.len() <= 4;
     if sign == Sign::Beside && (short || !is_mixed(text, &traits)) {
+        return false;
+    }
+    // `password= other=`: the next name.
+    if value.form == Form::Wrapped && text.len() < 6
+        || text.ends_with(b"=") && traits.marks == 1 && traits.digits == 0 && judge::is_word(&text[..text.len() - 1])
+    {
         return false;
     }
     let loose = is_loose(name, sign, value);

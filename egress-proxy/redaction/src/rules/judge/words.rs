@@ -144,8 +144,17 @@ pub(crate) fn is_common(text: &[u8]) -> bool {
 }
 
 /// Whether `text`, in any case, contains one of `parts`, which are in lower case.
-pub(super) fn contains_any(text: &[u8], parts: &[&str]) -> bool {
-    parts.iter().any(|part| text.windows(part.len()).any(|window| window.eq_ignore_ascii_case(part.as_bytes())))
+pub(crate) fn contains_any(text: &[u8], parts: &[&str]) -> bool {
+    let mut firsts = [false; 256];
+    for part in parts {
+        firsts[usize::from(part.as_bytes()[0])] = true;
+    }
+    (0..text.len()).any(|at| {
+        firsts[usize::from(text[at].to_ascii_lowercase())]
+            && parts.iter().any(|part| {
+                text.get(at..at + part.len()).is_some_and(|here| here.eq_ignore_ascii_case(part.as_bytes()))
+            })
+    })
 }
 
 #[cfg(test)]
