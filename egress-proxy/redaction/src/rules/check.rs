@@ -60,11 +60,16 @@ pub(super) fn is_blank(text: &[u8]) -> bool {
         || text.windows(4).any(|w| w[1..].iter().all(|b| b.eq_ignore_ascii_case(&w[0])) && b"xX*._-".contains(&w[0]))
 }
 
-/// As [`is_blank`], and everything made of two characters at most.
+/// As [`is_blank`], everything made of two characters at most, and what says itself that it stands for something else.
 pub(super) fn is_filler(text: &[u8]) -> bool {
     let mut different = [false; 256];
     text.iter().for_each(|b| different[usize::from(b.to_ascii_lowercase())] = true);
-    different.iter().filter(|&&d| d).count() <= 2 || is_blank(text)
+    let stands_for = |word: &[u8]| text.windows(word.len()).any(|w| w.eq_ignore_ascii_case(word));
+    different.iter().filter(|&&d| d).count() <= 2
+        || is_blank(text)
+        || stands_for(b"placeholder")
+        || stands_for(b"your_")
+        || stands_for(b"your-")
 }
 
 fn luhn(text: &[u8]) -> bool {
@@ -270,6 +275,7 @@ mod tests {
         assert!(entropy(b"aaaaaaaa").abs() < 1e-9);
         assert!((entropy(b"abcdabcd") - 2.0).abs() < 1e-9);
         assert!(is_filler(b"abababab") && is_filler(b"AbcXXXXdef") && is_filler(b"k____q7z"));
+        assert!(is_filler(b"your_api_key_here_12345") && is_filler(b"9aPlaceholder77"));
         assert!(!is_filler(b"q9x2mn7pk4") && !is_blank(b"aaaaaaaaaa") && is_blank(b"00000000"));
     }
 }
