@@ -33,7 +33,7 @@ pub(super) fn jwt(mut cursor: Cursor<'_>) -> Decision {
     // Validation: what looks like a header must be one.
     let Some(header) = object(head) else { return Ok(None) };
     // Unsecured (RFC 7519, section 6): anybody can make one, so it opens nothing.
-    if header.windows(6).any(|w| w == b"\"none\"") {
+    if header.windows(6).any(|w| w == b":\"none") {
         return Ok(None);
     }
     let claims = cursor.run(TOKEN, is_base64url)?;
