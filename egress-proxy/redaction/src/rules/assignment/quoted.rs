@@ -27,9 +27,10 @@ pub(super) fn quoted<'a>(cursor: &mut Cursor<'a>, form: Form) -> Result<Option<V
         if more == 1 && quote != b'`' {
             return Ok(None);
         }
-        many = more == 2;
+        many = more > 0;
     }
     let from = cursor.at;
+    let mut doubled = false;
     loop {
         if !body(cursor, from, |b| b != quote && b != b'\\' && b != b'\n')? {
             return Ok(None);
@@ -48,11 +49,16 @@ pub(super) fn quoted<'a>(cursor: &mut Cursor<'a>, form: Form) -> Result<Option<V
             }
             Some(b) if b == quote => {
                 cursor.at += 1;
-                return Ok(Some(Value { text, from, form, next: None }));
+                // `'it''s'`: twice is once, and the value goes on.
+                if many || cursor.take(|b| b == quote)?.is_none() {
+                    return Ok(Some(Value { text, from, form, next: None }));
+                }
+                doubled = true;
             }
             // Cut off, or a string of several lines: the first counts if it is one word.
             next => {
                 let open = text.len() >= 12
+                    && !doubled
                     && !text.iter().any(u8::is_ascii_whitespace)
                     && (many || next.is_none() || quote == b'\'');
                 return Ok(open.then_some(Value { text, from, form, next: None }));

@@ -118,6 +118,8 @@ fn source_code() {
         "let secret = b\"«h4sk2n9d8f7w6q5z»\";",
         "tokens: [\"«h4sk2n9d8f7w6q5z\", \"z5q6w7f8d9n2ks4h»\"]",
         "authData := []byte{«197, 36, 59, 29, 19, 97, 60, 242, 98, 167, 64, 75, 70, 11»}",
+        "password := '«kestrel''s9»';",
+        "api_token = \"api_token = \"h4sk2n9d8f7w6q5z3x1c\"\"",
         "password = user.password",
         "password = password.encode(\"latin1\")",
         "key = config.get(\"h4sk2n9d8f7w6q5z3x1c\")",

@@ -9,6 +9,10 @@ use crate::cursor::{Cursor, More};
 
 /// Longest value, in bytes.
 pub(super) const VALUE: usize = 160;
+/// Most `=` in it.
+const SIGNS: usize = 4;
+/// Longest value that looks drawn so far.
+const DRAWN: usize = 512;
 /// Longest value in an encoding: a private key of 16,384 bits.
 const ENCODED: usize = 18 * 1024;
 /// Longest type or function around a value, in bytes.
@@ -46,19 +50,35 @@ impl Value<'_> {
 /// Takes what is `inside` a value that began at `from`: so much of anything, and all of it if it is one drawn text in an
 /// encoding. False if it is longer.
 pub(super) fn body(cursor: &mut Cursor<'_>, from: usize, inside: impl Fn(u8) -> bool) -> Result<bool, More> {
-    // Without `=`, so that no value goes on into the next assignment.
+    // Few `=`, so that no value goes on into many other assignments.
     let encoded = |b: u8| b.is_ascii_alphanumeric() || b"+/_-.".contains(&b);
-    cursor.run(VALUE, inside)?;
+    cursor.run(VALUE, &inside)?;
     let text = cursor.since(from);
     if text.len() < VALUE {
         return Ok(true);
     }
-    if !text.iter().all(|b| encoded(*b)) || !judge::is_random(text) {
+    if names_on(text, b"=:") || !judge::is_random(text) {
         return Ok(false);
     }
-    cursor.run(ENCODED, encoded)?;
-    cursor.run(2, |b| b == b'=')?;
+    if !text.iter().all(|b| encoded(*b)) {
+        cursor.run(DRAWN, inside)?;
+        return Ok(cursor.since(from).len() < DRAWN);
+    }
+    for _ in 0..SIGNS {
+        cursor.run(ENCODED, encoded)?;
+        if cursor.take(|b| b == b'=')?.is_none() {
+            break;
+        }
+    }
     Ok(cursor.since(from).len() < ENCODED)
+}
+
+/// `a=b=c`: the value is the name of another. A sign at the end is that of an encoding.
+fn names_on(text: &[u8], signs: &[u8]) -> bool {
+    text.iter().position(|b| signs.contains(b)).is_some_and(|at| {
+        text[at..].iter().any(|b| !signs.contains(b))
+            && text[..at].iter().all(|b| b.is_ascii_alphabetic() || *b == b'_')
+    })
 }
 
 /// One value, or several of a list.
@@ -239,11 +259,7 @@ fn bare<'a>(cursor: &mut Cursor<'a>, sign: Sign) -> Result<Option<Value<'a>>, Mo
         return Ok(None);
     }
     let text = cursor.since(from);
-    // `a=b=c` names on; `=` at the end is that of an encoding.
-    let named = text.iter().position(|b| *b == b'=').is_some_and(|at| {
-        text[at..].iter().any(|b| *b != b'=') && text[..at].iter().all(|b| b.is_ascii_alphabetic() || *b == b'_')
-    });
-    if named {
+    if names_on(text, b"=") {
         return Ok(None);
     }
     // The end of a sentence.

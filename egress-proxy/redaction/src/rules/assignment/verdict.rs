@@ -52,7 +52,7 @@ fn is_random(text: &[u8]) -> bool {
     if judge::calls_itself_fake(text) || judge::is_example(text) && traits.is_worded(34) {
         return false;
     }
-    text.len() >= 10 && (text.len() >= 20 || traits.sequence * 20 < text.len() * 9)
+    text.len() >= 10 && (text.len() >= 16 || traits.sequence * 20 < text.len() * 9)
 }
 
 /// Random beyond what everyday words come with.
