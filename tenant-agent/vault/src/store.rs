@@ -249,7 +249,7 @@ pub(crate) fn write<T>(
     Ok(done)
 }
 
-/// As [`write`], and seals what `work` left.
+/// As [`write()`], and seals what `work` left.
 pub(crate) fn note<T>(
     connection: &mut Connection,
     path: &Path,
