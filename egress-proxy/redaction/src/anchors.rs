@@ -227,48 +227,76 @@ const PAIRS: usize = (1 << 16) / 64;
 struct Beginnings {
     /// By the folded first byte.
     one: [bool; 256],
-    /// One bit for the hash of the folded first two bytes.
-    two: Box<[u64; PAIRS]>,
+    /// One bit for the folded first two bytes; for the hash of three, or of two that are a whole keyword; of four.
+    two: Bits,
+    three: Bits,
+    four: Bits,
     /// Bytes up to the end of a window, at most.
     longest: usize,
 }
 
+/// A set of hashes.
+struct Bits(Box<[u64; PAIRS]>);
+
+impl Bits {
+    fn insert(&mut self, bit: u16) {
+        self.0[usize::from(bit >> 6)] |= 1 << (bit & 63);
+    }
+
+    fn has(&self, bit: u16) -> bool {
+        self.0[usize::from(bit >> 6)] >> (bit & 63) & 1 != 0
+    }
+}
+
 impl Beginnings {
     fn new(keywords: &[Keyword]) -> Self {
-        let mut one = [false; 256];
-        let mut two = Box::new([0; PAIRS]);
+        let bits = || Bits(Box::new([0; PAIRS]));
+        let (mut one, mut two, mut three, mut four) = ([false; 256], bits(), bits(), bits());
         for keyword in keywords {
             if let [first, second, ..] = *keyword.text {
                 one[usize::from(first)] = true;
-                let pair = u16::from_le_bytes([first, second]);
-                two[usize::from(pair >> 6)] |= 1 << (pair & 63);
+                two.insert(u16::from_le_bytes([first, second]));
+            }
+            match *keyword.text {
+                [first, second] => three.insert(hash([first, second, 0, 0])),
+                [first, second, third, ..] => three.insert(hash([first, second, third, 0])),
+                _ => {}
+            }
+            if let Some(first) = keyword.text.first_chunk() {
+                four.insert(hash(*first));
             }
         }
         let longest = keywords.iter().map(|keyword| keyword.text.len()).max().unwrap_or(0);
-        Self { one, two, longest }
+        Self { one, two, three, four, longest }
     }
 
     fn first(&self, text: &[u8], keywords: &[Keyword]) -> usize {
         let earliest = text.len().saturating_sub(self.longest.max(WINDOW) - 1);
-        (earliest..text.len()).find(|&at| self.can_begin(&text[at..], keywords)).unwrap_or(text.len())
+        let end = text[earliest..].to_ascii_lowercase();
+        let begun = (0..end.len()).find(|&at| self.can_begin(&end[at..], keywords));
+        begun.map_or(text.len(), |at| earliest + at)
     }
 
+    /// Whether a keyword begins with `tail`, which is in small letters; or is shorter, but found by a window that reaches
+    /// behind its end. Sometimes says so without reason of three bytes, never of more.
     fn can_begin(&self, tail: &[u8], keywords: &[Keyword]) -> bool {
         match *tail {
-            [first] => self.one[usize::from(first.to_ascii_lowercase())],
-            [first, second, ..] => {
-                let pair = u16::from_le_bytes([first.to_ascii_lowercase(), second.to_ascii_lowercase()]);
-                self.two[usize::from(pair >> 6)] >> (pair & 63) & 1 != 0 && {
-                    let tail = tail.to_ascii_lowercase();
+            [] => false,
+            [a] => self.one[usize::from(a)],
+            [a, b] => self.two.has(u16::from_le_bytes([a, b])),
+            [a, b, c] => self.three.has(hash([a, b, c, 0])) || self.three.has(hash([a, b, 0, 0])),
+            [a, b, c, d, ..] => {
+                self.four.has(hash([a, b, c, d])) && {
                     let next = keywords.partition_point(|keyword| *keyword.text < *tail);
-                    let longer = keywords.get(next).is_some_and(|keyword| keyword.text.starts_with(&tail));
-                    // A short keyword is found by a window that reaches behind its end.
-                    longer || (tail.len() < WINDOW && keywords[..next].iter().rev().any(|k| tail.starts_with(&k.text)))
+                    keywords.get(next).is_some_and(|keyword| keyword.text.starts_with(tail))
                 }
             }
-            [] => false,
         }
     }
+}
+
+fn hash(first: [u8; 4]) -> u16 {
+    (u32::from_le_bytes(first).wrapping_mul(0x9e37_79b1) >> 16) as u16
 }
 
 #[cfg(test)]
