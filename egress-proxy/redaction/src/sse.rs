@@ -144,8 +144,7 @@ impl Events {
         self.held = self
             .channels
             .values()
-            .filter(|channel| self.count - channel.fed() <= HORIZON)
-            .filter_map(|channel| channel.open(self.floor))
+            .filter_map(|channel| channel.open(self.count, HORIZON, self.floor))
             .filter(|line| end - line <= HELD)
             .min();
         self.floor = self.floor.max(self.held.unwrap_or(end));

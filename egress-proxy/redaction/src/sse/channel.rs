@@ -10,6 +10,11 @@ use crate::engine::{Engine, Scan};
 use crate::hits::{self, Hit, What};
 use crate::json::{Token, text};
 
+/// Events for which a new text is waited for.
+const PATIENCE: usize = 8;
+/// At least two pieces that are the same as the one before, together of so many bytes, are no text.
+const SAME: usize = 8;
+
 /// Where a piece comes from: all that is known of the input from offset `base` on, and the document in it.
 pub(super) struct Source<'a> {
     pub(super) text: &'a [u8],
@@ -54,6 +59,10 @@ pub(super) struct Channel {
     settled: usize,
     last: Option<Hit>,
     fed: usize,
+    /// Events between the last two pieces.
+    gap: usize,
+    /// Pieces in a row that are the same as the one before, and their length: what stands in each event is no text.
+    same: (usize, usize),
 }
 
 impl Channel {
@@ -68,6 +77,8 @@ impl Channel {
             settled: 0,
             last: None,
             fed: 0,
+            gap: 0,
+            same: (0, 0),
         }
     }
 
@@ -79,7 +90,7 @@ impl Channel {
         let mut copy = Self::new(engine, [0; 2]);
         copy.pieces = pieces.collect();
         copy.text = self.text.clone();
-        copy.fed = self.fed;
+        (copy.fed, copy.gap, copy.same) = (self.fed, self.gap, self.same);
         copy.scan.push(engine, &copy.text, 0, false, &mut copy.hits);
         copy
     }
@@ -89,8 +100,14 @@ impl Channel {
         self.fed
     }
 
-    /// The first event from `floor` on that waits for the text to go on.
-    pub(super) fn open(&self, floor: usize) -> Option<usize> {
+    /// The first event from `floor` on that waits for the text to go on. After event number `now` it waits a little longer
+    /// than it did before, and `most` events at most.
+    pub(super) fn open(&self, now: usize, most: usize, floor: usize) -> Option<usize> {
+        let patience = (self.gap * 2).clamp(PATIENCE, most);
+        let repeats = self.same.0 >= 2 && self.same.0 * self.same.1 >= SAME;
+        if repeats || now - self.fed > patience {
+            return None;
+        }
         self.pieces.iter().find(|piece| piece.end > self.settled && piece.line >= floor).map(|piece| piece.line)
     }
 
@@ -108,8 +125,11 @@ impl Channel {
         let before = self.text.len();
         text::decode_into(token.raw(source.document()), &mut self.text);
         let fresh = self.text.len() - before;
+        let again = self.same.1 == fresh && self.text[..before].ends_with(&self.text[before..]);
+        self.same = (if again { self.same.0 + 1 } else { 0 }, fresh);
         let line = source.line.start;
         self.pieces.push_back(Piece { start, end: start + fresh, raw: line + token.start..line + token.end, line });
+        self.gap = if self.fed > 0 { fed - self.fed } else { 0 };
         self.fed = fed;
         self.scan.push(engine, &self.text, self.base, false, &mut self.hits);
         let live = self.scan.live(engine);

@@ -99,6 +99,28 @@ fn texts_that_come_by_turns_are_told_apart() {
 }
 
 #[test]
+fn many_texts_by_turns_are_waited_for() {
+    let parts = pieces(&format!("one of many: {TOKEN}"), &[3]);
+    let turns = parts.iter().flat_map(|part| (0..20).map(move |n| json!({"index": n, "text": part})));
+    let out = joined(&redacted(&stream(turns)), "/text");
+    assert_eq!((out.matches("SECRET_REF(token)").count(), out.contains("mn7")), (20, false), "{out}");
+}
+
+#[test]
+fn a_stream_is_some_events_behind_and_no_more() {
+    let mut stream = engine().stream();
+    let start =
+        json!({"type": "message_start", "message": {"id": "msg_01x", "role": "assistant", "model": "some-model"}});
+    stream.push(line(&start).as_bytes());
+    for (n, piece) in pieces(&"The quick brown fox jumps over it. ".repeat(9), &[4]).iter().enumerate() {
+        let event = line(&chat(piece));
+        stream.push(event.as_bytes());
+        let most = if n < 8 { 12 } else { 4 };
+        assert!(stream.held_back() <= most * event.len(), "{n}: {}", stream.held_back());
+    }
+}
+
+#[test]
 fn rules_see_the_joined_text_and_tags_stay_equal() {
     let plain = redacted("my password=hunter22xyz\n");
     let text = stream(pieces("my password=hunter22xyz\n", &[4]).iter().map(|piece| chat(piece)));

@@ -76,10 +76,10 @@ const NOISE: [&str; 48] = [
     "\" + \"",
 ];
 
-/// A text with secrets of one vault in it; 2 KiB at most.
+/// A text with secrets of one vault in it; some 600 bytes at most.
 pub(crate) fn text(bytes: &mut Bytes<'_>, vault: usize) -> Vec<u8> {
     let mut out = Vec::new();
-    while !bytes.is_empty() && out.len() < 2048 {
+    while !bytes.is_empty() && out.len() < 600 {
         piece(bytes, vault, &mut out);
     }
     out
