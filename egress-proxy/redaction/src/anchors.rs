@@ -284,7 +284,11 @@ impl Beginnings {
             [] => false,
             [a] => self.one[usize::from(a)],
             [a, b] => self.two.has(u16::from_le_bytes([a, b])),
-            [a, b, c] => self.three.has(hash([a, b, c, 0])) || self.three.has(hash([a, b, 0, 0])),
+            // What can begin no keyword does not begin one with a byte more.
+            [a, b, c] => {
+                self.two.has(u16::from_le_bytes([a, b]))
+                    && (self.three.has(hash([a, b, c, 0])) || self.three.has(hash([a, b, 0, 0])))
+            }
             [a, b, c, d, ..] => {
                 self.four.has(hash([a, b, c, d])) && {
                     let next = keywords.partition_point(|keyword| *keyword.text < *tail);
