@@ -60,6 +60,8 @@ pub(crate) enum Matcher {
     Pem,
     /// The password in `scheme://user:password@host`.
     UserInfo,
+    /// The values of a Cookie or Set-Cookie header.
+    Cookie,
     /// The credential of an Authorization header.
     Authorization,
     /// `password = value` in its many spellings.
@@ -96,6 +98,7 @@ impl Matcher {
             Self::Jwt => structures::jwt(cursor),
             Self::Pem => structures::pem(cursor),
             Self::UserInfo => structures::user_info(cursor, anchor),
+            Self::Cookie => structures::cookie(cursor, anchor),
             Self::Authorization => structures::authorization(cursor, anchor),
             Self::Assignment(keyword) => assignment::decide(cursor, anchor, *keyword),
         }

@@ -41,6 +41,7 @@ fn code() -> impl Iterator<Item = Active> {
         Rule { kind: "jwt", anchors: &["eyJ"], matcher: Matcher::Jwt },
         Rule { kind: "private-key", anchors: &["-----BEGIN "], matcher: Matcher::Pem },
         Rule { kind: "url-password", anchors: &["://"], matcher: Matcher::UserInfo },
+        Rule { kind: "cookie", anchors: &["cookie"], matcher: Matcher::Cookie },
         Rule { kind: "authorization", anchors: &["authorization", "bearer "], matcher: Matcher::Authorization },
     ];
     structures.into_iter().chain(assignment::rules()).map(|rule| Active {
@@ -58,6 +59,7 @@ fn source(matcher: &Matcher) -> &'static str {
         Matcher::Jwt => "https://www.rfc-editor.org/rfc/rfc7519",
         Matcher::Pem => "https://www.rfc-editor.org/rfc/rfc7468",
         Matcher::UserInfo => "https://www.rfc-editor.org/rfc/rfc3986#section-3.2.1",
+        Matcher::Cookie => "https://www.rfc-editor.org/rfc/rfc6265#section-4",
         Matcher::Authorization => "https://www.rfc-editor.org/rfc/rfc9110#section-11.6.2",
         Matcher::Assignment(_) | Matcher::Pack(_) => "docs/security.md",
     }

@@ -1,4 +1,6 @@
-//! Secrets known by their structure: JSON web tokens, private keys, passwords in URLs, Authorization headers.
+//! Secrets known by their structure: JSON web tokens, private keys, passwords in URLs, Authorization and Cookie headers.
+
+use std::ops::Range;
 
 use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL_NOPAD};
 
@@ -9,6 +11,8 @@ use crate::cursor::{Cursor, Decision, More};
 const TOKEN: usize = 8 * 1024;
 /// Longest private key, in bytes: RSA with 16,384 bits is 12.8 kB.
 const PEM: usize = 16 * 1024;
+/// Bytes of a Cookie header that are read.
+const COOKIES: usize = 1024;
 /// Longest user and password of a URL, in bytes.
 const USER_INFO: usize = 512;
 
@@ -89,26 +93,27 @@ pub(super) fn pem(mut cursor: Cursor<'_>) -> Decision {
         cursor.run(1, |b| b == b'-')?;
     }
     // Without an end only base64 counts as the key, so that text after a mere mention stays.
-    let mut key = Cursor::new(cursor.since(0), body, true);
-    let end = truncated(&mut key)?;
+    cursor.at = body;
+    let end = truncated(cursor)?;
     Ok(end.map(|end| from..end))
 }
 
-fn truncated(cursor: &mut Cursor<'_>) -> Result<Option<usize>, More> {
-    let mut end = None;
-    loop {
-        let mut ahead = *cursor;
-        ahead.run(64, |b| b.is_ascii_whitespace() || b"\\\"',".contains(&b))?;
-        if matches!(ahead.behind(), [.., b'\\']) {
-            ahead.take(|b| b == b'n' || b == b'r')?;
-        }
-        let line = ahead.run(PEM, |b| b.is_ascii_alphanumeric() || b"+/=".contains(&b))?;
+fn truncated(mut cursor: Cursor<'_>) -> Result<Option<usize>, More> {
+    let (mut end, most) = (None, cursor.at + PEM);
+    while cursor.at < most {
+        let gap = cursor.run(64, |b| b.is_ascii_whitespace() || b"\\\"',".contains(&b))?;
+        let breaks = gap.iter().filter(|b| **b == b'\n').count();
+        let escaped = gap.ends_with(b"\\") && cursor.take(|b| b == b'n' || b == b'r')?.is_some();
+        let line = cursor.run(PEM, |b| b.is_ascii_alphanumeric() || b"+/=".contains(&b))?;
         if line.len() < 16 {
-            return Ok(end);
+            // The last line of a key, or as much of a line as there was room for: alone on its line, right under another.
+            let under = !line.is_empty() && breaks + usize::from(escaped) == 1;
+            let alone = cursor.peek()?.is_none_or(|b| b"\n\r\\\"'".contains(&b));
+            return Ok(end.map(|end| if under && alone { cursor.at } else { end }));
         }
-        end = Some(ahead.at);
-        *cursor = ahead;
+        end = Some(cursor.at);
     }
+    Ok(end)
 }
 
 /// `scheme://user:password@host`, the password; or a token in place of the user.
@@ -134,6 +139,62 @@ pub(super) fn user_info(mut cursor: Cursor<'_>, anchor: usize) -> Decision {
     Ok(token.then_some(from..from + at_sign))
 }
 
+/// The sign between the name of a header and its value, in HTTP, JSON or code; whether there is one.
+fn header_sign(cursor: &mut Cursor<'_>) -> Result<bool, More> {
+    cursor.run(4, |b| b"\\\"'`])".contains(&b))?;
+    cursor.run(8, |b| b == b' ' || b == b'\t')?;
+    if cursor.run(2, |b| b":=,>".contains(&b))?.is_empty() {
+        return Ok(false);
+    }
+    cursor.run(8, |b| b == b' ' || b == b'\t')?;
+    cursor.run(4, |b| b"\\\"'`".contains(&b))?;
+    Ok(true)
+}
+
+/// `Cookie: a=…; b=…`, `Set-Cookie: a=…; Path=/`: from the first value that a machine made to the last. What a person can
+/// read, such as a theme or a language, stays where it stands before or after them.
+pub(super) fn cookie(mut cursor: Cursor<'_>, anchor: usize) -> Decision {
+    if !cursor.at_word_start() && !cursor.behind().ends_with(b"-") {
+        return Ok(None);
+    }
+    cursor.at += anchor;
+    if !header_sign(&mut cursor)? {
+        return Ok(None);
+    }
+    let (mut found, last): (Option<Range<usize>>, _) = (None, cursor.at + COOKIES);
+    while cursor.at < last {
+        let name = cursor.run(64, |b| b.is_ascii_alphanumeric() || b"!#$%&*+-.^_|~".contains(&b))?;
+        if name.is_empty() {
+            break;
+        }
+        if cursor.take(|b| b == b'=')?.is_some() {
+            let from = cursor.at;
+            let value = cursor.run(COOKIES, |b| b.is_ascii_graphic() && !b"\"',;\\`".contains(&b))?;
+            let least = if names_session(name) { 12 } else { 20 };
+            let secret = value.len() >= least
+                && judge::is_random(value)
+                && !judge::is_public_shape(value)
+                && !judge::is_reference(value);
+            if secret {
+                found = Some(found.map_or(from, |found| found.start)..cursor.at);
+            }
+            // `Expires=Wed, 21 Oct 2026 07:28:00 GMT`
+            cursor.run(32, |b| b == b' ' || b == b',' || b == b':' || b == b'-' || b.is_ascii_alphanumeric())?;
+        }
+        if cursor.take(|b| b == b';')?.is_none() {
+            break;
+        }
+        cursor.run(2, |b| b == b' ')?;
+    }
+    Ok(found)
+}
+
+/// Whether a cookie of this name holds who somebody is.
+fn names_session(name: &[u8]) -> bool {
+    const WORDS: [&[u8]; 7] = [b"sess", b"sid", b"token", b"auth", b"jwt", b"csrf", b"login"];
+    WORDS.iter().any(|word| name.windows(word.len()).any(|w| w.eq_ignore_ascii_case(word)))
+}
+
 /// `Authorization: Basic …`, `"authorization": "Bearer …"`, `Bearer …`.
 pub(super) fn authorization(mut cursor: Cursor<'_>, anchor: usize) -> Decision {
     if !cursor.at_word_start() && !cursor.behind().ends_with(b"-") {
@@ -141,14 +202,8 @@ pub(super) fn authorization(mut cursor: Cursor<'_>, anchor: usize) -> Decision {
     }
     let named = cursor.peek()?.is_some_and(|b| b.eq_ignore_ascii_case(&b'a'));
     cursor.at += anchor;
-    if named {
-        cursor.run(4, |b| b"\\\"'`])".contains(&b))?;
-        cursor.run(8, |b| b == b' ' || b == b'\t')?;
-        if cursor.run(2, |b| b":=,>".contains(&b))?.is_empty() {
-            return Ok(None);
-        }
-        cursor.run(8, |b| b == b' ' || b == b'\t')?;
-        cursor.run(4, |b| b"\\\"'`".contains(&b))?;
+    if named && !header_sign(&mut cursor)? {
+        return Ok(None);
     }
     let mut scheme: &[u8] = if named { b"" } else { b"bearer" };
     if named {

@@ -48,6 +48,10 @@ fn ordinary_text_stays() {
         "\"id\": \"toolu_01A09q90qw90lq917835lq9\", \"key\": \"chatcmpl-123\"",
         "AKIA1234",
         "Authorization: Bearer $TOKEN",
+        "Cookie: theme=dark; lang=en-US; consent=yes",
+        "Set-Cookie: lang=en; Expires=Wed, 21 Oct 2026 07:28:00 GMT; Max-Age=31536000",
+        "const cookie = parseCookieHeader(request.headers.cookie);",
+        "the cookie: it is set by the server, see session=<id>",
         "\"authorization\": \"required\"",
         "passwordResetUrl = \"https://example.com/reset\"",
         "token_file=/run/secrets/token",
@@ -98,6 +102,9 @@ fn structures_go_whole() {
         &[
             "a\n«-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA0123456789abcdef\nMIIEpAIBAAKCAQEA\n-----END RSA PRIVATE KEY-----»\nb",
             "{\"k\":\"«-----BEGIN PRIVATE KEY-----\\nMIIEpAIBAAKCAQEA0123456789abcdef\\n-----END PRIVATE KEY-----»\\n\"}",
+            "«-----BEGIN PRIVATE KEY-----\nMIIEpAIBAAKCAQEA0123456789abcdef\nMIIEpAIBA»",
+            "k='«-----BEGIN PRIVATE KEY-----\\nMIIEpAIBAAKCAQEA0123456789abcdef\\nMIIEpA==»'",
+            "«-----BEGIN PRIVATE KEY-----\nMIIEpAIBAAKCAQEA0123456789abcdef»\nand prose",
             "«-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAE»\n\n\nand then it was cut off - sadly",
         ],
     );
@@ -108,6 +115,17 @@ fn structures_go_whole() {
             "\"redis://:«hunter22»@cache:6379\"",
             "https://me:«p@ss:w0rd»@example.com/x",
             "mongodb+srv://u:«a%40b9xyz»@c.mongodb.net",
+        ],
+    );
+    check(
+        "cookie",
+        &[
+            "Cookie: session=«q9x2mn7pk4rt8wy1cv5b»; theme=dark\r\nHost: x",
+            "Cookie: theme=dark; sid=«q9x2mn7pk4rt8»",
+            "cookie: a=«q9x2mn7pk4rt8wy1cv5b; theme=dark; t=b5vc1yw8tr4kp7nm2x9q»; lang=en",
+            "Set-Cookie: __Host-s=«s%3Aq9x2mn7pk4rt8wy1cv5bzz.Hn3kf92jf»; Path=/; Expires=Wed, 21 Oct 2026 07:28:00 GMT; HttpOnly",
+            "{\"cookie\": \"id=«q9x2mn7pk4rt8wy1cv5b»; lang=en\"}",
+            "curl -H 'Cookie: id=«q9x2mn7pk4rt8wy1cv5b»' https://a.test",
         ],
     );
     check(
