@@ -48,7 +48,7 @@ pub struct VaultBook {
 #[derive(Default)]
 struct Covered {
     generation: Option<u64>,
-    /// What the bundle adds to the shipped rules, as the index has it.
+    /// What the bundle adds to the shipped rules, as `redaction` has it.
     additions: Additions,
     locked_because: Option<String>,
     reminded: Option<Timestamp>,
@@ -141,6 +141,7 @@ impl VaultBook {
     /// changed. Called each second and by a nudge.
     pub fn refresh(&self) {
         let mut covered = self.covered.lock().unwrap_or_else(PoisonError::into_inner);
+        self.take_rules(&mut covered);
         match self.try_refresh(&mut covered) {
             Ok(()) => {
                 if covered.locked_because.take().is_some() {
@@ -203,7 +204,7 @@ impl VaultBook {
             self.posture.close(Closed::VaultUnread);
             covered.generation = None;
             if let Ok(engine) = patterns_only(&self.tag_key) {
-                self.redaction.replace(engine);
+                self.redaction.replace(engine.with_rules(&rules(&covered.additions)));
             }
         }
         drop(covered);
@@ -256,6 +257,19 @@ impl VaultBook {
         }
     }
 
+    /// Redacts by the bundle's rules, also while the vault is locked: its values stay as covered as they were.
+    fn take_rules(&self, covered: &mut Covered) {
+        let bundle = self.bundle.borrow().clone();
+        // The strict bundle steps in for a policy that ended or cannot be read, and says nothing about redaction. What
+        // was redacted yesterday must not leave because of it.
+        if bundle.version == 0 || bundle.redaction == covered.additions {
+            return;
+        }
+        self.redaction.replace(self.redaction.load().with_rules(&rules(&bundle.redaction)));
+        covered.additions = bundle.redaction.clone();
+        tracing::info!(version = bundle.version, "redaction follows the rules of the bundle");
+    }
+
     fn try_refresh(&self, covered: &mut Covered) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let vault = match self.vault.load_full() {
             // A file that was moved away or exchanged must not be served from memory for ever.
@@ -266,11 +280,9 @@ impl VaultBook {
             }
         };
         let generation = vault.generation()?;
-        let additions = self.bundle.borrow().redaction.clone();
-        if covered.generation != Some(generation) || covered.additions != additions {
-            self.index(&vault.every_value()?, &rules(&additions))?;
+        if covered.generation != Some(generation) {
+            self.index(&vault.every_value()?, &rules(&covered.additions))?;
             covered.generation = Some(generation);
-            covered.additions = additions;
         }
         // Only now may a value be given: redaction knows it.
         self.vault.store(Some(vault));

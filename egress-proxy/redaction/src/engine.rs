@@ -120,8 +120,8 @@ pub struct Engine {
 }
 
 struct Parts {
-    names: Vec<String>,
-    index: Index,
+    names: Arc<[String]>,
+    index: Arc<Index>,
     anchors: Anchors,
     tag: hmac::Key,
     reach: usize,
@@ -160,7 +160,16 @@ impl Engine {
         let index = Index::new(needles, Beside::new(keys, &beside), keys);
         // No escape takes more than six bytes; and two halves may stand apart.
         let reach = longest * 6 + 128;
+        let (names, index) = (names.into(), Arc::new(index));
         Ok(Self { parts: Arc::new(Parts { names, index, anchors: Anchors::new(rules), tag, reach }) })
+    }
+
+    /// The same values with other rules. Nothing about the values is built again, so none need be at hand.
+    #[must_use]
+    pub fn with_rules(&self, rules: &RuleSet) -> Self {
+        let Parts { names, index, tag, reach, .. } = &*self.parts;
+        let (names, index, tag, reach) = (names.clone(), index.clone(), tag.clone(), *reach);
+        Self { parts: Arc::new(Parts { names, index, anchors: Anchors::new(rules), tag, reach }) }
     }
 
     /// Redacts one whole text.

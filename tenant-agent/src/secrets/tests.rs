@@ -43,6 +43,11 @@ impl Fixture {
         Vault::open(&path, &KeySource::File(key), self.clock.clone()).expect("opens")
     }
 
+    /// A policy that says this about redaction.
+    fn publish(&self, version: u64, redaction: Additions) {
+        self.bundle.send_replace(Arc::new(Bundle { version, redaction, ..Bundle::strict() }));
+    }
+
     fn ask(&self, name: &str) -> Result<SecretValue, NotGiven> {
         self.book.resolve(&name.parse().expect("valid"), Destination::Host { host: "api.example.com", port: 443 })
     }
@@ -274,14 +279,55 @@ fn the_bundle_adds_rules_and_the_vault_still_comes_first() {
         "#,
     )
     .expect("reads");
-    fixture.bundle.send_replace(Arc::new(Bundle { redaction: additions, ..Bundle::strict() }));
+    fixture.publish(1, additions);
     fixture.book.refresh();
     let after = fixture.redaction.load().redact(text).text.into_owned();
     assert!(after.contains("[REDACTED:acme-badge:") && after.contains("SECRET_REF(api_key)"), "{after}");
     assert!(after.contains("ghp_16C7"), "{after}");
 
-    // Without the bundle the shipped rules count again.
+    // A policy that ended takes no rule away; the next one that says nothing does.
     fixture.bundle.send_replace(Arc::new(Bundle::strict()));
     fixture.book.refresh();
+    assert_eq!(fixture.redaction.load().redact(text).text, after);
+    fixture.publish(2, Additions::default());
+    fixture.book.refresh();
     assert_eq!(fixture.redaction.load().redact(text).text, before);
+}
+
+#[test]
+fn rules_come_into_force_while_the_vault_is_closed_and_its_values_stay_covered() {
+    let additions = Additions::from_toml(
+        r#"
+        [[rules]]
+        id = "acme-badge"
+        source = "https://example.com/badges"
+        keywords = ["acme_"]
+        token = 'acme_[0-9a-f]{16}'
+        matches = ["acme_fedcba9876543210"]
+        "#,
+    )
+    .expect("reads");
+    let text = "badge acme_fedcba9876543210, key correct-horse-7";
+    let redacted = |fixture: &Fixture| fixture.redaction.load().redact(text).text.into_owned();
+
+    // Never read.
+    let fixture = Fixture::new();
+    fixture.book.refresh();
+    assert_eq!(redacted(&fixture), text);
+    fixture.publish(1, additions.clone());
+    fixture.book.refresh();
+    assert!(fixture.posture.read().has(Closed::VaultUnread));
+    let out = redacted(&fixture);
+    assert!(out.contains("[REDACTED:acme-badge:") && out.contains("correct-horse-7"), "{out}");
+
+    // Read, then lost: the index is the last one, the rules are new.
+    let fixture = Fixture::new();
+    set(&fixture.cli(true), "api_key", "correct-horse-7");
+    fixture.book.refresh();
+    std::fs::rename(fixture.dir.path().join("vault.db"), fixture.dir.path().join("away.db")).expect("moved");
+    fixture.publish(1, additions);
+    fixture.book.refresh();
+    assert!(fixture.posture.read().has(Closed::VaultLocked));
+    let out = redacted(&fixture);
+    assert!(out.contains("[REDACTED:acme-badge:") && out.contains("SECRET_REF(api_key)"), "{out}");
 }
