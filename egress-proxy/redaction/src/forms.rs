@@ -13,8 +13,6 @@ pub(crate) enum Code {
     Rot13,
     LowerHex,
     UpperHex,
-    /// `0x61`; what stands between the bytes is left out.
-    PrefixedHex,
     /// Three digits.
     Octal,
     /// One to three digits; blanks in place of the others.
@@ -70,7 +68,6 @@ impl Code {
             Self::Plain | Self::Reversed | Self::Rot13 => bytes,
             Self::LowerHex | Self::UpperHex | Self::Quoted => bytes * 2,
             Self::Octal | Self::Decimal => bytes * 3,
-            Self::PrefixedHex => bytes * 4,
             Self::Base32(before) => stable(bytes, before, 5).len(),
             Self::Base64(before) | Self::Base64Url(before) => stable(bytes, before, 6).len(),
         }
@@ -91,11 +88,6 @@ impl Code {
             },
             Self::LowerHex => digit(LOWER, value(at / 2), at % 2 == 1),
             Self::UpperHex => digit(UPPER, value(at / 2), at % 2 == 1),
-            Self::PrefixedHex => match at % 4 {
-                0 => b'0',
-                1 => b'x',
-                n => digit(LOWER, value(at / 4), n == 3),
-            },
             Self::Octal => b'0' + ((value(at / 3) >> (6 - 3 * (at % 3))) & 7),
             Self::Decimal => match (value(at / 3), at % 3) {
                 (..100, 0) | (..10, 1) => b' ',
@@ -123,7 +115,6 @@ impl Code {
             Self::Reversed => bytes - part.end..bytes - part.start,
             Self::LowerHex | Self::UpperHex | Self::Quoted => by(2),
             Self::Octal | Self::Decimal => by(3),
-            Self::PrefixedHex => by(4),
             Self::Base32(before) => stable_part(bytes, before, 5, part),
             Self::Base64(before) | Self::Base64Url(before) => stable_part(bytes, before, 6, part),
         }
@@ -181,7 +172,6 @@ mod tests {
         let each = |f: &dyn Fn(u8) -> String| VALUE.iter().map(|b| f(*b)).collect::<String>();
         assert_eq!(of(Code::LowerHex), HEXLOWER.encode(VALUE));
         assert_eq!(of(Code::UpperHex), HEXUPPER.encode(VALUE));
-        assert_eq!(of(Code::PrefixedHex), each(&|b| format!("0x{b:02x}")));
         assert_eq!(of(Code::Octal), each(&|b| format!("{b:03o}")));
         assert_eq!(of(Code::Decimal), each(&|b| format!("{b:3}")));
         assert_eq!(text(Form::of(Code::Rot13), b"Hello-9"), "Uryyb-9");
@@ -209,7 +199,7 @@ mod tests {
 
     #[test]
     fn parts_that_meet_have_characters_that_meet() {
-        let codes = [Code::Plain, Code::Quoted, Code::Decimal, Code::PrefixedHex, Code::Base32(3), Code::Base64(2)];
+        let codes = [Code::Plain, Code::Quoted, Code::Decimal, Code::Base32(3), Code::Base64(2)];
         for (outer, inner) in codes.iter().flat_map(|outer| codes.iter().map(move |inner| (*outer, *inner))) {
             let form = Form { outer, inner };
             let (first, second) = (form.range(40, 0..17), form.range(40, 17..40));

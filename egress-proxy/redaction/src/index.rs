@@ -4,69 +4,54 @@
 //! character by character while they are compared with the text.
 
 mod beside;
+mod filter;
 mod grams;
 mod needles;
 
 pub(crate) use beside::{Beginning, Beside, keywords};
-pub(crate) use grams::Keys;
-use grams::{Filter, Grams};
+pub(crate) use filter::Keys;
+use grams::{BEGIN, Begin, Grams};
 use needles::{BARE_MIN, EXACT_MIN};
-pub(crate) use needles::{LONGEST, Needle, Needles, Source};
+pub(crate) use needles::{HALF, LONGEST, Needle, Needles, Source, first_half};
 
 /// Bytes of a window of text as it is.
 pub(crate) const EXACT_WINDOW: usize = 4;
-/// Letters and digits of a window of bare text.
-pub(crate) const BARE_WINDOW: usize = 8;
 /// A text is asked at every so-manieth byte.
 pub(crate) const EXACT_STEP: usize = EXACT_MIN - EXACT_WINDOW + 1;
+/// Letters and digits of a window of bare text.
+const BARE_WINDOW: usize = 6;
 /// A bare text is asked at every so-manieth letter.
-pub(crate) const BARE_STEP: usize = BARE_MIN - BARE_WINDOW + 1;
-/// A shorter end of the text may always be the beginning of a needle.
-pub(crate) const EXACT_HEAD: usize = 3;
-/// A shorter end of the bare text may always be the beginning of a needle.
-pub(crate) const BARE_HEAD: usize = 4;
-
-/// Bits of the filter of beginnings for each needle.
-const HEAD_SPARE: usize = 32;
+const BARE_STEP: usize = BARE_MIN - BARE_WINDOW + 1;
 
 /// All values in all their forms.
 pub(crate) struct Index {
     needles: Needles,
-    pub(crate) exact: Table,
-    pub(crate) bare: Table,
+    /// A shorter end than three bytes may always be the beginning of a needle, and of four letters.
+    pub(crate) exact: Grams<EXACT_WINDOW, EXACT_STEP, 3, false, 1>,
+    pub(crate) bare: Grams<BARE_WINDOW, BARE_STEP, 4, true, 2>,
     pub(crate) beside: Beside,
-}
-
-/// Where needles of one view can begin.
-pub(crate) struct Table {
-    pub(crate) grams: Grams,
-    /// Their first few bytes, for the end of a text that may go on.
-    pub(crate) heads: Filter,
 }
 
 impl Index {
     pub(crate) fn new(needles: Needles, beside: Beside, keys: Keys) -> Self {
-        let begin = |needle: &Needle| {
-            let mut begin = [0; BARE_MIN];
+        let exact = Grams::new(keys, needles.exact.len(), |n, most| {
+            let needle = &needles.exact[n];
+            let source = &needles.sources[needle.source as usize];
+            // A value in two halves must be met in the first.
+            let within = if needle.halves(source) { first_half(source.bytes.len()) } else { usize::MAX };
+            beginning(chars(source, needle), most, within)
+        });
+        let bare = Grams::new(keys, needles.bare.len(), |n, most| {
+            let needle = &needles.bare[n];
             let all = chars(&needles.sources[needle.source as usize], needle);
-            begin.iter_mut().zip(all).for_each(|(to, from)| *to = from);
-            begin
-        };
-        let letters = |needle: &Needle| {
-            let mut begin = [0; BARE_MIN];
-            let all = chars(&needles.sources[needle.source as usize], needle);
-            let letters = all.filter(u8::is_ascii_alphanumeric).map(|b| b.to_ascii_lowercase());
-            begin.iter_mut().zip(letters).for_each(|(to, from)| *to = from);
-            begin
-        };
-        let exact = Table::new::<EXACT_WINDOW, EXACT_HEAD, EXACT_STEP>(keys, &needles.exact, begin);
-        let bare = Table::new::<BARE_WINDOW, BARE_HEAD, BARE_STEP>(keys, &needles.bare, letters);
+            beginning(all.filter(u8::is_ascii_alphanumeric).map(|b| b.to_ascii_lowercase()), most, usize::MAX)
+        });
         Self { needles, exact, bare, beside }
     }
 
     /// Whether there is nothing to look for.
     pub(crate) fn is_empty(&self) -> bool {
-        self.exact.grams.is_empty() && self.beside.is_empty()
+        self.exact.is_empty() && self.beside.is_empty()
     }
 
     pub(crate) fn exact(&self, needle: u32) -> (&Needle, &Source) {
@@ -85,23 +70,13 @@ fn chars(source: &Source, needle: &Needle) -> impl Iterator<Item = u8> {
     (needle.from as usize..needle.to as usize).map(move |at| form.at(&source.bytes, at))
 }
 
-impl Table {
-    fn new<const WINDOW: usize, const HEAD: usize, const STEP: usize>(
-        keys: Keys,
-        needles: &[Needle],
-        begin: impl Fn(&Needle) -> [u8; BARE_MIN],
-    ) -> Self {
-        let numbered = || (0..).zip(needles);
-        let grams = Grams::new(keys, |put| {
-            for (number, needle) in numbered() {
-                let begin = begin(needle);
-                (0..STEP).for_each(|place| put(number, place, window::<WINDOW>(&begin[place..])));
-            }
-        });
-        let mut heads = Filter::new(keys, needles.len(), HEAD_SPARE);
-        needles.iter().for_each(|needle| heads.insert(window::<HEAD>(&begin(needle))));
-        Self { grams, heads }
+fn beginning(letters: impl Iterator<Item = u8>, most: usize, within: usize) -> Begin {
+    let mut begin = Begin { letters: [0; BEGIN], len: 0, within };
+    for (to, from) in begin.letters[..most.min(BEGIN)].iter_mut().zip(letters) {
+        *to = from;
+        begin.len += 1;
     }
+    begin
 }
 
 /// The first `N` bytes as a number; 0 where there are fewer.

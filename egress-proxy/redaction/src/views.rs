@@ -1,10 +1,12 @@
 //! The views of a text that are searched: as it is, with one, two and three layers of escapes undone, its letters and
-//! digits alone, and what hex dumps in it show.
+//! digits alone, and what hex dumps and lists of bytes in it show.
 //!
 //! A view exists only where it differs: text without escapes is its own top layer.
 
 pub(crate) mod dump;
 pub(crate) mod letters;
+pub(crate) mod prefixed;
+pub(crate) mod signs;
 
 use std::ops::Range;
 

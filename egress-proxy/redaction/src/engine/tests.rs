@@ -1,4 +1,4 @@
-use data_encoding::{BASE64, BASE64_MIME, BASE64URL_NOPAD, HEXLOWER, HEXUPPER};
+use data_encoding::{BASE32, BASE64, BASE64_MIME, BASE64URL_NOPAD, HEXLOWER, HEXUPPER};
 use proptest::prelude::*;
 
 use super::*;
@@ -19,10 +19,21 @@ fn engine(rules: &RuleSet) -> Engine {
     Engine::build(vault(), rules, [7; 32]).unwrap()
 }
 
+/// Values that begin alike.
+fn crowd() -> Vec<String> {
+    let secret = |n: u64| 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(n + 1);
+    (0..40).map(|n| format!("postgres://app:{:016x}@db.internal/shop", secret(n))).collect()
+}
+
 /// Built once: property tests use it some thousand times.
 fn with_rules() -> &'static Engine {
     static ENGINE: std::sync::OnceLock<Engine> = std::sync::OnceLock::new();
-    ENGINE.get_or_init(|| engine(&RuleSet::builtin()))
+    ENGINE.get_or_init(|| {
+        let crowd = crowd();
+        let crowd = crowd.iter().map(|value| Secret::new("crowd", value));
+        let pin = Secret { beside: Some("pin"), ..Secret::new("pin", "4711") };
+        Engine::build(vault().into_iter().chain(crowd).chain([pin]), &RuleSet::builtin(), [7; 32]).unwrap()
+    })
 }
 
 fn redacted(text: &str) -> String {
@@ -203,7 +214,9 @@ fn a_short_value_goes_only_alone_and_beside_its_keyword() {
 
 /// Parts that meet in texts: whole values, halves, disguises, anchors of rules, noise.
 fn fragment() -> impl Strategy<Value = Vec<u8>> {
-    let value = prop::sample::select(vec![SYMBOLS, TOKEN, WORDS, UNICODE, KEY]);
+    static CROWD: std::sync::OnceLock<Vec<String>> = std::sync::OnceLock::new();
+    let crowd = CROWD.get_or_init(crowd);
+    let value = prop::sample::select(vec![SYMBOLS, TOKEN, WORDS, UNICODE, KEY, &crowd[3], &crowd[17]]);
     let noise = prop::sample::select(vec![
         "\\",
         "\\\\",
@@ -240,6 +253,13 @@ fn fragment() -> impl Strategy<Value = Vec<u8>> {
         ",",
         "q9",
         "correct",
+        "0x",
+        "0x6",
+        "0000010 ",
+        "\n  0000: ",
+        "pin 47",
+        "11",
+        "раѕѕ",
         "é",
         "中",
     ]);
@@ -256,6 +276,17 @@ fn fragment() -> impl Strategy<Value = Vec<u8>> {
         1 => value.clone().prop_map(|v| BASE64_MIME.encode(v.as_bytes()).into_bytes()),
         1 => value.clone().prop_map(|v| HEXLOWER.encode(v.as_bytes()).into_bytes()),
         1 => value.clone().prop_map(|v| hexdump(v.as_bytes()).into_bytes()),
+        1 => value.clone().prop_map(|v| v.bytes().rev().collect()),
+        1 => value.clone().prop_map(|v| v.to_uppercase().into_bytes()),
+        1 => value.clone().prop_map(|v| BASE32.encode(v.as_bytes()).into_bytes()),
+        1 => value.clone().prop_map(|v| BASE64.encode(HEXLOWER.encode(v.as_bytes()).as_bytes()).into_bytes()),
+        1 => value.clone().prop_map(|v| v.bytes().map(|b| format!("0x{b:02x}, ")).collect::<String>().into_bytes()),
+        1 => value.clone().prop_map(|v| v.bytes().map(|b| format!("{b} ")).collect::<String>().into_bytes()),
+        2 => (value.clone(), 0_usize..80).prop_map(|(v, gap)| {
+            let half = (0..=v.len() / 2).rev().find(|&at| v.is_char_boundary(at)).unwrap_or(0);
+            [&v.as_bytes()[..half], &b" and ".repeat(gap / 5), &v.as_bytes()[half..]].concat()
+        }),
+        1 => value.clone().prop_map(|v| v.replace('a', "а").replace('e', "е").replace('p', "р").into_bytes()),
         1 => value.prop_map(|v| v.chars().flat_map(|c| [c, '\u{200b}']).collect::<String>().into_bytes()),
         1 => prop::collection::vec(any::<u8>(), 0..12),
     ]

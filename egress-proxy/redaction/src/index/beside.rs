@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use super::grams::{Filter, Keys};
+use super::filter::{Filter, Keys};
 use super::window;
 use crate::searchable::MIN_BESIDE;
 
@@ -11,8 +11,9 @@ pub(crate) const BEFORE: usize = 40;
 
 /// All such values.
 pub(crate) struct Beside {
+    keys: Keys,
     values: Vec<Value>,
-    filter: Filter,
+    filter: Filter<1>,
 }
 
 struct Value {
@@ -38,16 +39,16 @@ pub(crate) fn keywords(list: &str) -> impl Iterator<Item = &str> {
 impl Beside {
     /// Of `(value, owner, keywords)`.
     pub(crate) fn new<'a>(keys: Keys, values: &[(&'a str, u32, &'a str)]) -> Self {
-        let mut filter = Filter::new(keys, values.len(), 64);
+        let mut filter = Filter::new(values.len(), 0);
         for (value, ..) in values {
-            filter.insert(window::<MIN_BESIDE>(value.as_bytes()));
+            filter.insert(keys.hash::<MIN_BESIDE>(window::<8>(value.as_bytes())));
         }
         let of = |(value, owner, list): &(&str, u32, &str)| Value {
             bytes: Zeroizing::new(value.as_bytes().into()),
             owner: *owner,
             keywords: keywords(list).map(|word| word.to_ascii_lowercase().into_bytes().into()).collect(),
         };
-        Self { values: values.iter().map(of).collect(), filter }
+        Self { keys, values: values.iter().map(of).collect(), filter }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -57,7 +58,7 @@ impl Beside {
     /// Whether one of the values may begin at the beginning of `text`.
     #[inline(always)]
     pub(crate) fn may_begin(&self, text: &[u8]) -> bool {
-        text.len() < MIN_BESIDE || self.filter.test(window::<MIN_BESIDE>(text)) == 1
+        text.len() < MIN_BESIDE || self.filter.test(self.keys.hash::<MIN_BESIDE>(window::<8>(text)))
     }
 
     /// What begins at byte `at` of `view`, after the text `before` it. `ended`: nothing follows `view`.

@@ -1,177 +1,304 @@
-//! Windows of the needles in a filter and a table: where in a text could a needle begin?
+//! Windows of the needles in a filter and a table: where in a text could a needle stand?
 //!
-//! A needle puts the windows at its first few places in; a text is asked at every so-manieth place, so one of them meets.
-//! The hash is keyed, so that nobody can write a text that always seems to hold a needle.
+//! A needle puts the windows at a few neighbouring places of it in; a text is asked at every so-manieth place, so one of
+//! them meets. The places are near its beginning, but behind what many needles have in common: `https://`, the header of
+//! a key.
 
+use super::filter::{Filter, Heads, Keys, is_letters};
 use super::window;
 
-/// Places of a window in its needle fit in these bits.
-const PLACE_BITS: u32 = 2;
+/// Letters that tell needles with equal windows apart before they are compared.
+const CHECKED: usize = 6;
+/// More needles than this at one window are a crowd.
+const CROWD: u8 = 12;
+/// Furthest place of a window in its needle.
+const FURTHEST: usize = 96;
+/// Bytes of a needle that are looked at to place its windows.
+pub(super) const BEGIN: usize = FURTHEST + 16;
+/// The places fit in these bits.
+const PLACE_BITS: u32 = 7;
 
-/// Keys of the hash.
-#[derive(Clone, Copy)]
-pub(crate) struct Keys {
-    mask: u64,
-    factor: u64,
-    second: u64,
-}
+/// Places up to which windows with digits are sought, which are rarer in a text.
+const DIGITS: usize = 20;
 
-impl Keys {
-    /// From 24 random bytes.
-    pub(crate) fn new(bytes: &[u8]) -> Self {
-        let [mask, factor, second] = std::array::from_fn(|n| window::<8>(bytes.get(n * 8..).unwrap_or(&[])));
-        Self { mask, factor: factor | 1, second: second | 1 }
-    }
-
-    #[inline(always)]
-    fn hash(self, window: u64) -> u64 {
-        (window ^ self.mask).wrapping_mul(self.factor)
-    }
-
-    /// For the table: independent of the bits that the filter has used.
-    fn spread(self, hash: u64) -> u64 {
-        (hash ^ (hash >> 32)).wrapping_mul(self.second)
-    }
-}
-
-/// A set of hashes with few false members.
-pub(crate) struct Filter {
+/// Windows of `WINDOW` bytes, asked for at every `STEP`-th byte; less than `LEAST` bytes may always be the beginning of a
+/// needle. `BARE`: all bytes are digits and small letters, and needles are whole.
+pub(crate) struct Grams<const WINDOW: usize, const STEP: usize, const LEAST: usize, const BARE: bool, const BITS: usize>
+{
     keys: Keys,
-    words: Vec<u64>,
-    shift: u32,
-}
-
-impl Filter {
-    /// Room for `count` members, of which `spare` bits each are for keeping others out.
-    pub(crate) fn new(keys: Keys, count: usize, spare: usize) -> Self {
-        let bits = (count * spare).next_power_of_two().max(64);
-        Self { keys, words: vec![0; bits / 64], shift: 64 - bits.trailing_zeros() }
-    }
-
-    pub(crate) fn insert(&mut self, window: u64) {
-        let bit = self.keys.hash(window) >> self.shift;
-        self.words[(bit >> 6) as usize] |= 1 << (bit & 63);
-    }
-
-    /// 1 for every member and few others.
-    #[inline(always)]
-    pub(crate) fn test(&self, window: u64) -> u64 {
-        let bit = self.keys.hash(window) >> self.shift;
-        (self.words[(bit >> 6) as usize] >> (bit & 63)) & 1
-    }
-}
-
-/// The windows of many needles.
-pub(crate) struct Grams {
-    filter: Filter,
+    filter: Filter<BITS>,
     /// By bucket: where its entries begin.
     starts: Vec<u32>,
     shift: u32,
     entries: Vec<Entry>,
+    near: Heads<LEAST>,
+    far: Heads<LEAST>,
 }
 
 #[derive(Clone, Copy, Default)]
 struct Entry {
-    tag: u32,
+    tag: u16,
+    /// A hash of the letters behind the window; 0 for none.
+    check: u16,
     /// Needle, and the window's place in it.
     needle: u32,
 }
 
-impl Grams {
-    /// `each` names all windows again and again in the same order: needle, place of the window in it, window.
-    pub(crate) fn new(keys: Keys, mut each: impl FnMut(&mut dyn FnMut(u32, usize, u64))) -> Self {
-        let mut count = 0;
-        each(&mut |_, _, _| count += 1);
-        let mut filter = Filter::new(keys, count, SPARE);
-        let buckets = count.next_power_of_two().max(2);
-        let shift = 64 - buckets.trailing_zeros();
-        let mut starts = vec![0_u32; buckets + 1];
-        each(&mut |_, _, window| {
-            filter.insert(window);
-            starts[(keys.spread(keys.hash(window)) >> shift) as usize] += 1;
-        });
+/// The first letters of a needle.
+pub(super) struct Begin {
+    pub(super) letters: [u8; BEGIN],
+    pub(super) len: usize,
+    /// Windows must lie in so many of them.
+    pub(super) within: usize,
+}
+
+impl Begin {
+    fn letters(&self) -> &[u8] {
+        &self.letters[..self.len]
+    }
+}
+
+impl<const WINDOW: usize, const STEP: usize, const LEAST: usize, const BARE: bool, const BITS: usize>
+    Grams<WINDOW, STEP, LEAST, BARE, BITS>
+{
+    /// Bytes of a needle that hold all its windows.
+    const SPAN: usize = WINDOW + STEP - 1;
+
+    /// Over `count` needles, whose beginnings `begin` knows: so many letters of the needle with that number.
+    pub(super) fn new(keys: Keys, count: usize, begin: impl Fn(usize, usize) -> Begin) -> Self {
+        let windows = count * STEP;
+        let buckets = (windows.next_power_of_two() / 2).max(2);
+        let mut grams = Self {
+            keys,
+            filter: Filter::new(0, 0),
+            starts: vec![0; buckets + 1],
+            shift: 64 - buckets.trailing_zeros(),
+            entries: vec![Entry::default(); windows],
+            near: Heads::new(keys, 0, 0),
+            far: Heads::new(keys, 0, 0),
+        };
+        let anchors = grams.anchors(count, &begin);
+        let anchor = |number: usize| usize::from(anchors[number]);
+        let begins = |number| begin(number, anchor(number) + Self::SPAN + CHECKED);
+        let mut letters = 0;
+        for number in 0..count {
+            let begin = begins(number);
+            for place in anchor(number)..anchor(number) + STEP {
+                let window = window::<8>(&begin.letters[place..]);
+                letters += usize::from(BARE && is_letters::<WINDOW>(window));
+                let bucket = grams.bucket(keys.spread(keys.hash::<WINDOW>(window)));
+                grams.starts[bucket] += 1;
+            }
+        }
+        grams.filter = Filter::new(windows, letters);
         let mut sum = 0;
-        for start in &mut starts {
+        for start in &mut grams.starts {
             sum += *start;
             *start = sum;
         }
-        let mut entries = vec![Entry::default(); count];
         // Filled from behind, after which each start is where its bucket begins.
-        each(&mut |needle, place, window| {
-            let hash = keys.spread(keys.hash(window));
-            let start = &mut starts[(hash >> shift) as usize];
-            *start -= 1;
-            entries[*start as usize] = Entry { tag: hash as u32, needle: needle << PLACE_BITS | place as u32 };
-        });
-        Self { filter, starts, shift, entries }
+        for number in 0..count {
+            let begin = begins(number);
+            for place in anchor(number)..anchor(number) + STEP {
+                grams.insert(number, place, begin.letters());
+            }
+        }
+        grams.heads(&anchors, &begin);
+        grams
+    }
+
+    fn insert(&mut self, number: usize, place: usize, letters: &[u8]) {
+        let window = window::<8>(&letters[place..]);
+        let hash = self.keys.hash::<WINDOW>(window);
+        if BARE {
+            self.filter.insert_window::<WINDOW>(self.keys, window);
+        } else {
+            self.filter.insert(hash);
+        }
+        let hash = self.keys.spread(hash);
+        let entry = Entry {
+            tag: hash as u16,
+            check: check::<BARE>(self.keys, &letters[place + WINDOW..]),
+            needle: (number as u32) << PLACE_BITS | place as u32,
+        };
+        let bucket = self.bucket(hash);
+        self.starts[bucket] -= 1;
+        self.entries[self.starts[bucket] as usize] = entry;
+    }
+
+    /// Where the windows of each needle begin: at its beginning, unless too many others have the same there, or they would
+    /// be without digits.
+    fn anchors(&self, count: usize, begin: &impl Fn(usize, usize) -> Begin) -> Vec<u8> {
+        let bits = (count * STEP).next_power_of_two().max(2).trailing_zeros();
+        let mut counts = vec![0_u8; 1 << bits];
+        let cell = |letters: &[u8]| (self.keys.spread(self.hash(letters)) >> (64 - bits)) as usize;
+        let mut anchors = vec![0_u8; count];
+        for (number, anchor) in anchors.iter_mut().enumerate() {
+            let most = if BARE { DIGITS + Self::SPAN } else { Self::SPAN };
+            let begin = begin(number, most);
+            *anchor = Self::with_digits(&begin);
+            for place in usize::from(*anchor)..usize::from(*anchor) + STEP {
+                let n = cell(&begin.letters[place..]);
+                counts[n] = counts[n].saturating_add(1);
+            }
+        }
+        let most = |counts: &[u8], begin: &Begin, at: usize| {
+            (at..at + STEP).map(|place| counts[cell(&begin.letters[place..])]).max().unwrap_or(0)
+        };
+        let crowd = |n: &usize| {
+            let at = usize::from(anchors[*n]);
+            most(&counts, &begin(*n, at + Self::SPAN), at) > CROWD
+        };
+        let crowded: Vec<usize> = (0..count).filter(crowd).collect();
+        let places = |begin: &Begin, from: u8| {
+            let last = begin.len.min(begin.within).saturating_sub(Self::SPAN).min(FURTHEST);
+            (usize::from(from) + STEP..=last).step_by(STEP)
+        };
+        for &number in &crowded {
+            let begin = begin(number, BEGIN);
+            for place in places(&begin, anchors[number]).flat_map(|at| at..at + STEP) {
+                let n = cell(&begin.letters[place..]);
+                counts[n] = counts[n].saturating_add(1);
+            }
+        }
+        for &number in &crowded {
+            let begin = begin(number, BEGIN);
+            let mut best = most(&counts, &begin, usize::from(anchors[number]));
+            for at in places(&begin, anchors[number]) {
+                let here = most(&counts, &begin, at);
+                if here < best {
+                    (best, anchors[number]) = (here, at as u8);
+                }
+                if best <= CROWD / 4 {
+                    break;
+                }
+            }
+        }
+        anchors
+    }
+
+    /// The first place from which on all windows have a digit, or the beginning.
+    fn with_digits(begin: &Begin) -> u8 {
+        let last = begin.len.saturating_sub(Self::SPAN).min(DIGITS);
+        let digit = |at: &usize| begin.letters[at + STEP - 1..at + WINDOW].iter().any(u8::is_ascii_digit);
+        if BARE { (0..=last).find(digit).unwrap_or(0) as u8 } else { 0 }
+    }
+
+    fn heads(&mut self, anchors: &[u8], begin: &impl Fn(usize, usize) -> Begin) {
+        let far = anchors.iter().filter(|&&anchor| anchor > 0).count();
+        (self.near, self.far) =
+            (Heads::new(self.keys, anchors.len() - far, Self::SPAN), Heads::new(self.keys, far, Self::SPAN));
+        for (number, &anchor) in anchors.iter().enumerate() {
+            let heads = if anchor > 0 { &mut self.far } else { &mut self.near };
+            heads.insert(begin(number, Self::SPAN).letters(), usize::from(anchor) + Self::SPAN);
+        }
+    }
+
+    fn hash(&self, letters: &[u8]) -> u64 {
+        self.keys.hash::<WINDOW>(window::<8>(letters))
+    }
+
+    fn bucket(&self, hash: u64) -> usize {
+        (hash >> self.shift) as usize
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// Whether a needle may have this window.
-    #[inline(always)]
-    pub(crate) fn test(&self, window: u64) -> u64 {
-        self.filter.test(window)
+    /// Whether a needle may have the window that `letters` begin with.
+    pub(crate) fn test(&self, letters: &[u8]) -> bool {
+        self.filter.test(self.hash(letters))
     }
 
-    /// Adds the places of `bytes` where a needle may have its window, of every `STEP`-th place.
-    pub(crate) fn probe<const WINDOW: usize, const STEP: usize>(&self, bytes: &[u8], places: &mut Vec<u32>) {
-        let mut at = 0;
-        // Four at once: the processor looks them up beside each other, and the loop branches once.
-        while let Some(four) = bytes.get(at..at + 3 * STEP + WINDOW) {
-            let seen: [u64; 4] =
-                std::array::from_fn(|n| self.test(window::<WINDOW>(&four[n * STEP..n * STEP + WINDOW])));
-            if seen[0] | seen[1] | seen[2] | seen[3] != 0 {
-                let hits = (0..4).filter(|&n| seen[n] == 1);
-                places.extend(hits.map(|n| (at + n * STEP) as u32));
-            }
-            at += 4 * STEP;
-        }
-        while let Some(one) = bytes.get(at..at + WINDOW) {
-            if self.test(window::<WINDOW>(one)) == 1 {
-                places.push(at as u32);
-            }
-            at += STEP;
-        }
+    /// Adds the places of `letters` where a needle may have a window, of every `STEP`-th place.
+    pub(crate) fn probe(&self, letters: &[u8], places: &mut Vec<u32>) {
+        self.filter.probe::<WINDOW, STEP, BARE>(self.keys, letters, places);
     }
 
-    /// Needles that have this window, and its place in each.
-    pub(crate) fn needles(&self, window: u64) -> impl Iterator<Item = (u32, usize)> {
-        let hash = self.filter.keys.spread(self.filter.keys.hash(window));
-        let bucket = (hash >> self.shift) as usize;
+    /// Needles that may have the window that `letters` begin with, and its place in each.
+    pub(crate) fn needles(&self, letters: &[u8]) -> impl Iterator<Item = (u32, usize)> {
+        let hash = self.keys.spread(self.hash(letters));
+        let bucket = self.bucket(hash);
+        let check = check::<BARE>(self.keys, &letters[WINDOW..]);
         let entries = &self.entries[self.starts[bucket] as usize..self.starts[bucket + 1] as usize];
         entries
             .iter()
-            .filter(move |entry| entry.tag == hash as u32)
+            .filter(move |entry| entry.tag == hash as u16)
+            .filter(move |entry| entry.check == check || entry.check == 0 || check == 0)
             .map(|entry| (entry.needle >> PLACE_BITS, (entry.needle & ((1 << PLACE_BITS) - 1)) as usize))
+    }
+
+    /// The first place of a text that may go on from which on its end may be the beginning of a needle that was not met.
+    pub(crate) fn open(&self, letters: &[u8]) -> Option<usize> {
+        if self.is_empty() {
+            return None;
+        }
+        self.near.open(letters).into_iter().chain(self.far.open(letters)).min()
     }
 }
 
-/// Bits of the filter for each window: 1 in 32 to 1 in 64 other windows gets through.
-const SPARE: usize = 32;
+/// 0 where there are too few letters, and where a value in halves may break off.
+fn check<const BARE: bool>(keys: Keys, letters: &[u8]) -> u16 {
+    match letters.first_chunk::<CHECKED>() {
+        Some(letters) if BARE => (keys.hash::<CHECKED>(window::<8>(letters)) >> 48) as u16 | 1,
+        _ => 0,
+    }
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn begin(text: &[u8], most: usize) -> Begin {
+        let mut begin = Begin { letters: [0; BEGIN], len: text.len().min(most).min(BEGIN), within: usize::MAX };
+        begin.letters[..begin.len].copy_from_slice(&text[..begin.len]);
+        begin
+    }
+
+    fn grams<const BARE: bool>(needles: &[Vec<u8>]) -> Grams<6, 5, 4, BARE, 2> {
+        let keys = Keys::new(b"\x8d\x12\xf3\x5b\xc4\x09\xa1\x7e\x33\xd6\x4f\x90\x2b\xe8\x75\xca");
+        Grams::new(keys, needles.len(), |n, most| begin(&needles[n], most))
+    }
+
+    /// Whether the needle is met in `text` at `at`.
+    fn meets<const BARE: bool>(grams: &Grams<6, 5, 4, BARE, 2>, text: &[u8], needle: u32, at: usize) -> bool {
+        let mut places = Vec::new();
+        grams.probe(text, &mut places);
+        places.iter().any(|&place| {
+            grams.needles(&text[place as usize..]).any(|(n, offset)| n == needle && place as usize == at + offset)
+        })
+    }
+
     #[test]
-    fn every_window_is_found_and_few_others() {
-        let keys = Keys::new(&[7; 24]);
-        let window = |n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let grams = Grams::new(keys, |put| {
-            (0..5000).for_each(|n: u32| put(n % 2500, (n % 3) as usize, window(u64::from(n % 4000))))
-        });
-        for n in 0..5000_u32 {
-            let window = window(u64::from(n % 4000));
-            assert_eq!(grams.test(window), 1);
-            assert!(grams.needles(window).any(|(needle, place)| (needle, place) == (n % 2500, (n % 3) as usize)));
+    fn every_needle_is_met_wherever_it_stands() {
+        let needles: Vec<Vec<u8>> =
+            (0..400).map(|n| format!("{:x}", 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(n + 1)).into()).collect();
+        let (bare, exact) = (grams::<true>(&needles), grams::<false>(&needles));
+        for (n, needle) in (0..).zip(&needles) {
+            for before in 0..12 {
+                for after in ["", "xyz"] {
+                    let text = [&b"q".repeat(before)[..], needle, after.as_bytes()].concat();
+                    assert!(meets(&bare, &text, n, before), "{n} {before}");
+                    assert!(meets(&exact, &text, n, before), "{n} {before}");
+                }
+            }
         }
-        let others = (5000..25_000).map(window).filter(|&w| grams.test(w) == 1 && grams.needles(w).next().is_some());
-        assert_eq!(others.count(), 0);
-        assert!((5000..25_000).map(window).map(|w| grams.test(w)).sum::<u64>() < 1200);
-        let none = Grams::new(keys, |_| ());
-        assert!(none.is_empty() && none.test(1) == 0 && none.needles(1).next().is_none());
+        assert!(grams::<true>(&[]).is_empty() && grams::<true>(&[]).open(b"ab").is_none());
+    }
+
+    #[test]
+    fn a_crowd_is_told_apart_behind_what_it_has_in_common() {
+        let needles: Vec<Vec<u8>> =
+            (1..501).map(|n| format!("postgresapp{:016x}", 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(n)).into()).collect();
+        let grams = grams::<false>(&needles);
+        for (n, needle) in (0..).zip(&needles) {
+            assert!((0..6).all(|before| meets(&grams, &[&b"-".repeat(before)[..], needle].concat(), n, before)));
+        }
+        let mut places = Vec::new();
+        grams.probe(&b"postgres and postgresql ".repeat(20), &mut places);
+        assert!(places.len() < 20);
+        assert_eq!(grams.open(b"about postgresapp9e37"), Some(6));
+        assert_eq!(grams.open(b"about postings ab"), Some(14));
     }
 }

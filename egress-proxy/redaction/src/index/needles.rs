@@ -31,12 +31,29 @@ pub(crate) struct Source {
 }
 
 /// Some characters of a form of a source.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) struct Needle {
     pub(crate) source: u32,
     pub(crate) from: u32,
     pub(crate) to: u32,
     pub(crate) form: Form,
+}
+
+impl Needle {
+    /// Whether its value can be found in two halves.
+    pub(crate) fn halves(&self, source: &Source) -> bool {
+        let len = source.bytes.len();
+        source.whole && self.form == Form::PLAIN && (self.to - self.from) as usize == len && len >= 2 * HALF
+    }
+}
+
+/// Least bytes of a half of a value.
+pub(crate) const HALF: usize = 5;
+
+/// Least bytes of the first half of a value of `len` bytes: enough that a common beginning such as `https://` keeps no
+/// stream waiting.
+pub(crate) fn first_half(len: usize) -> usize {
+    HALF.max(len * 2 / 5)
 }
 
 /// All needles of all values.
@@ -107,7 +124,7 @@ impl Needles {
     }
 
     fn codes(&mut self, parts: &Parts) {
-        for code in [Code::LowerHex, Code::PrefixedHex, Code::Octal, Code::Decimal] {
+        for code in [Code::LowerHex, Code::Octal, Code::Decimal] {
             self.bare(parts, Form::of(code));
         }
         for before in 0..5 {

@@ -3,13 +3,10 @@
 use std::ops::Range;
 
 use crate::forms::Form;
-use crate::index::{Needle, Source};
+use crate::index::{HALF, Needle, Source, first_half};
 
 /// Bytes that may stand between the two halves of a value.
 const BETWEEN: usize = 64;
-/// Least bytes of each half. The first is also at least a third of the value, so that a common beginning such as `https://`
-/// keeps no stream waiting.
-const HALF: usize = 5;
 
 /// Whether a needle stands at a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +41,7 @@ pub(super) fn exact(source: &Source, needle: &Needle, view: &[u8], at: usize, en
         return open_unless(ended);
     }
     if same < to - from {
-        let divisible = source.whole && needle.form == Form::PLAIN && same >= HALF && to - from == value.len();
+        let divisible = needle.halves(source) && same >= HALF;
         return if divisible { halves(value, view, at, same, ended) } else { Outcome::Not };
     }
     let mut joins = false;
@@ -85,9 +82,8 @@ pub(super) fn bare(source: &Source, needle: &Needle, letters: &[u8], at: usize, 
 /// The first `same` bytes of the value stand at `at`; the rest may stand a little further on. Any of the last bytes before
 /// the gap may belong to the gap by chance.
 fn halves(value: &[u8], view: &[u8], at: usize, same: usize, ended: bool) -> Outcome {
-    let least = HALF.max(value.len() / 3);
-    let most = same.min(value.len() - HALF.min(value.len()));
-    for first in (least.max(same.saturating_sub(2))..=most).rev() {
+    let most = same.min(value.len() - HALF);
+    for first in (first_half(value.len()).max(same.saturating_sub(2))..=most).rev() {
         let rest = &value[first..];
         for gap in 1..=BETWEEN {
             let there = view.get(at + first + gap..).unwrap_or(&[]);

@@ -82,7 +82,7 @@ pub(super) fn decode(seen: &[u8]) -> Step {
             ascii => Step::Byte(2, ascii),
         };
     }
-    let Some(c) = std::str::from_utf8(whole).ok().and_then(|text| text.chars().next()) else { return Step::Literal };
+    let Some(c) = character(whole) else { return Step::Literal };
     if is_invisible(c) {
         return Step::Dropped(len);
     }
@@ -101,6 +101,15 @@ pub(super) fn decode(seen: &[u8]) -> Step {
         '\u{1d7ce}'..='\u{1d7ff}' => Step::Byte(len, b'0' + ((u32::from(c) - 0x1d7ce) % 10) as u8),
         _ => Step::Literal,
     }
+}
+
+/// The character of a whole sequence, if it is one.
+fn character(whole: &[u8]) -> Option<char> {
+    // A lead byte has one bit less for each byte of the sequence.
+    let lead = u32::from(whole[0]) & (0xff >> (whole.len() + 1));
+    let code =
+        whole[1..].iter().try_fold(lead, |code, b| (b & 0xc0 == 0x80).then(|| code << 6 | u32::from(b & 0x3f)))?;
+    char::from_u32(code).filter(|c| c.len_utf8() == whole.len())
 }
 
 /// Format characters, fillers, variation selectors, marks that are drawn over the letter before.

@@ -28,31 +28,50 @@ enum Line {
 }
 
 impl Dump {
-    /// Reads a view of a text. `new_line`: it begins with a line. `start`: where one of its bytes begins in the text.
-    pub(crate) fn read(&mut self, view: &[u8], new_line: bool, ended: bool, start: impl Fn(usize) -> usize) {
+    /// Reads a view of a text. `first`: it begins with a line. `addresses`: the lines that may be dumps, beside the first
+    /// and the last. `start`: where one of its bytes begins in the text.
+    pub(crate) fn read(
+        &mut self,
+        view: &[u8],
+        first: bool,
+        addresses: &[u32],
+        ended: bool,
+        start: impl Fn(usize) -> usize,
+    ) {
         self.digits.clear();
         self.places.clear();
         self.open = false;
-        let mut at = if new_line { Some(0) } else { after_line(view, 0) };
-        while let Some(line) = at {
-            let next;
-            if may_be_address(&view[line..]) {
-                next = after_line(view, line);
-                let whole = ended || next.is_some();
-                let end = next.map_or(view.len(), |next| next - 1);
-                let kind = self.line(view, line, end, whole, &start);
-                self.open = kind != Line::Other;
-            } else {
-                next = after_line(view, line);
-                self.open = false;
-            }
-            if !self.open && self.digits.last().is_some_and(|&digit| digit != BREAK) {
-                self.digits.push(BREAK);
-                self.places.push(line as u32);
-            }
-            at = next;
+        let last = memchr::memrchr(b'\n', view).map_or(first.then_some(0), |at| Some(at + 1));
+        let ends = [first.then_some(0), last];
+        if addresses.is_empty() && ends.iter().flatten().all(|&line| !may_be_address(&view[line..])) {
+            return;
         }
-        self.open &= !ended;
+        let between = addresses.iter().map(|&line| Some(line as usize)).filter(|&line| line > ends[0] && line < last);
+        let mut follows = 0;
+        for line in ends[0].into_iter().chain(between.flatten()).chain(last.filter(|_| last != ends[0])) {
+            if line != follows {
+                self.end(follows);
+            }
+            let next = memchr::memchr(b'\n', &view[line..]).map(|at| line + at + 1);
+            let end = next.map_or(view.len(), |next| next - 1);
+            let kind = self.line(view, line, end, ended || next.is_some(), &start);
+            self.open = kind != Line::Other;
+            follows = next.unwrap_or(view.len());
+            if !self.open {
+                self.end(follows);
+            }
+        }
+        if follows < view.len() || !self.open || ended {
+            self.end(follows);
+            self.open = false;
+        }
+    }
+
+    fn end(&mut self, at: usize) {
+        if self.digits.last().is_some_and(|&digit| digit != BREAK) {
+            self.digits.push(BREAK);
+            self.places.push(at as u32);
+        }
     }
 
     pub(crate) fn digits(&self) -> &[u8] {
@@ -125,20 +144,17 @@ impl Dump {
     }
 }
 
-fn after_line(view: &[u8], from: usize) -> Option<usize> {
-    memchr::memchr(b'\n', &view[from..]).map(|at| from + at + 1)
-}
-
 /// Whether a line can begin with an address; most lines cannot.
 #[inline]
 fn may_be_address(line: &[u8]) -> bool {
-    match line.first_chunk::<4>() {
-        Some(first) if first[0] == b' ' || first[0] == b'\t' => {
-            let text = line.iter().find(|&&b| b != b' ' && b != b'\t');
-            text.is_none_or(u8::is_ascii_hexdigit)
-        }
+    let blank = |&b: &u8| b == b' ' || b == b'\t';
+    let text = match line.first() {
+        Some(first) if blank(first) => &line[line.iter().take(INDENT + 1).take_while(|b| blank(b)).count()..],
+        _ => line,
+    };
+    match text.first_chunk::<4>() {
         Some(first) => first.iter().all(u8::is_ascii_hexdigit),
-        None => line.iter().all(|&b| b.is_ascii_hexdigit() || b == b' ' || b == b'\t'),
+        None => text.iter().take_while(|&&b| b != b'\n').all(u8::is_ascii_hexdigit),
     }
 }
 
@@ -148,7 +164,9 @@ mod tests {
 
     fn digits(text: &str, ended: bool) -> (String, bool) {
         let mut dump = Dump::default();
-        dump.read(text.as_bytes(), true, ended, |at| at);
+        let mut signs = super::super::signs::Signs::default();
+        signs.read(text.as_bytes());
+        dump.read(text.as_bytes(), true, &signs.addresses, ended, |at| at);
         for (n, digit) in dump.digits().iter().enumerate().filter(|(_, b)| **b != BREAK) {
             assert_eq!(text.as_bytes()[dump.place(n)].to_ascii_lowercase(), *digit);
         }
@@ -163,7 +181,7 @@ mod tests {
                 "6162636465666768696a6b6c6d6e6f707172.",
             ),
             ("00000000: 6162 6364 6566  abcdef\r\n00000006: 6768                 gh\r\n", "6162636465666768."),
-            ("    0000: 61 62 63 64\n    0004: 65 66\nlog: 1\n0000: 67 68", "616263646566.6768"),
+            ("    0000: 61 62 63 64\n    0004: 65 66\nlog: 1\n0000: 67 68", "616263646566.6768."),
             ("0000000 61 62 63\n0000003\n", "616263."),
             ("0000000 6261 6463\n", "62616463."),
             ("xx\n00000000: DEAD BEEF  ....\n", "deadbeef."),

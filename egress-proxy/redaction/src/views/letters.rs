@@ -7,21 +7,18 @@ const BREAK: u8 = 0;
 /// Bytes of the text between two marks. Below half of [`GAP`], so that each longer gap holds a whole stretch.
 const STRETCH: usize = 32;
 
-/// What the view makes of each byte: a small letter or a digit as it is, nothing, or the beginning of an escape.
+/// What the view makes of each byte: a small letter or a digit as it is, or nothing.
 const KEPT: [u8; 256] = {
     let mut table = [0; 256];
     let mut byte = 0;
     while byte < 256 {
         if (byte as u8).is_ascii_alphanumeric() {
             table[byte] = (byte as u8).to_ascii_lowercase();
-        } else if crate::unescape::SPECIAL[byte] {
-            table[byte] = ESCAPE;
         }
         byte += 1;
     }
     table
 };
-const ESCAPE: u8 = 0x80;
 
 /// The letters of a text. The buffers are kept from one text to the next.
 #[derive(Default)]
@@ -33,8 +30,8 @@ pub(crate) struct Letters {
 }
 
 impl Letters {
-    /// Reads a text; says whether an escape may begin in it. Unless it has `ended`, letters may follow.
-    pub(crate) fn read(&mut self, text: &[u8]) -> bool {
+    /// Reads a text.
+    pub(crate) fn read(&mut self, text: &[u8]) {
         // Room for a break in each stretch.
         let most = text.len() + text.len() / STRETCH + STRETCH;
         if self.bytes.len() < most {
@@ -42,16 +39,14 @@ impl Letters {
         }
         self.marks.clear();
         self.len = 0;
-        let mut seen = 0;
         for (number, stretch) in text.chunks(STRETCH).enumerate() {
             self.marks.push(self.len as u32);
             let Some(out) = self.bytes[self.len..].first_chunk_mut::<STRETCH>() else { break };
             let mut count = 0;
             for &byte in stretch {
                 let kept = KEPT[usize::from(byte)];
-                seen |= kept;
                 out[count & (STRETCH - 1)] = kept;
-                count += usize::from(kept.wrapping_sub(1) < ESCAPE - 1);
+                count += usize::from(kept != 0);
             }
             if count == 0 && self.len > 0 && is_broken(text, number * STRETCH) {
                 out[0] = BREAK;
@@ -59,7 +54,6 @@ impl Letters {
             }
             self.len += count;
         }
-        seen & ESCAPE != 0
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
@@ -76,9 +70,10 @@ impl Letters {
         from + place.map_or(0, |(place, _)| place)
     }
 
-    /// The last letters of the text, after the last break, as far as they are no `long` run: their number.
-    pub(crate) fn tail(&self, long: usize) -> usize {
-        self.bytes().iter().rev().take(long).take_while(|&&b| b != BREAK).count()
+    /// The letters after the last break.
+    pub(crate) fn run(&self) -> &[u8] {
+        let bytes = self.bytes();
+        &bytes[memchr::memrchr(BREAK, bytes).map_or(0, |at| at + 1)..]
     }
 }
 
@@ -122,17 +117,10 @@ mod tests {
                 let breaks = letters.bytes().iter().filter(|&&b| b == BREAK).count();
                 assert_eq!(breaks > 0, gap > 64, "{from} {gap}");
                 assert_eq!(letters.place(&text, letters.bytes().len() - 1), text.len() - 1);
-                assert_eq!(letters.tail(9), 1 + if gap > 64 { 0 } else { from.min(8) });
+                assert_eq!(letters.run().len(), 1 + if gap > 64 { 0 } else { from });
             }
         }
-        assert_eq!(read(&[&b"ab"[..], &b" ".repeat(64)].concat()).tail(9), 2);
-        assert_eq!(read(&[&b"ab"[..], &b" ".repeat(65)].concat()).tail(9), 0);
-    }
-
-    #[test]
-    fn escapes_are_seen_on_the_way() {
-        for (text, escape) in [("plain text, 9 + 1", false), ("100 %", true), ("\u{200b}", true), ("a\\n", true)] {
-            assert_eq!(Letters::default().read(text.as_bytes()), escape, "{text}");
-        }
+        assert_eq!(read(&[&b"ab"[..], &b" ".repeat(64)].concat()).run(), b"ab");
+        assert_eq!(read(&[&b"ab"[..], &b" ".repeat(65)].concat()).run(), b"");
     }
 }
