@@ -6,8 +6,9 @@
 mod decode;
 mod unicode;
 
-pub(crate) use decode::SPECIAL;
-use decode::{MAX_PENDING, Step, decode};
+use std::ops::Range;
+
+use decode::{MAX_PENDING, Step, decode, special};
 
 /// The text below with one layer of escapes undone, and the way back to it.
 ///
@@ -47,11 +48,20 @@ pub(crate) struct Undone {
 impl Layer {
     /// Undoes the escapes of `below`. Unless it has `ended`, an escape that is cut off is left unread.
     pub(crate) fn undo(&mut self, below: &[u8], ended: bool) -> Undone {
+        self.undo_at(Suspects::of_text(below), below, ended)
+    }
+
+    /// Undoes the escapes of a layer: those that undoing the ones below has made.
+    pub(crate) fn undo_again(&mut self, below: &Self, ended: bool) -> Undone {
+        self.undo_at(Suspects::of_layer(below), &below.bytes, ended)
+    }
+
+    fn undo_at(&mut self, mut suspects: Suspects<'_>, below: &[u8], ended: bool) -> Undone {
         self.bytes.clear();
         self.marks.clear();
         let (mut at, mut copied) = (0, 0);
-        while let Some(skip) = below[at..].iter().position(|&b| SPECIAL[usize::from(b)]) {
-            at += skip;
+        while let Some(suspect) = suspects.next(below, at) {
+            at = suspect;
             let seen = &below[at..below.len().min(at + MAX_PENDING)];
             let mut text = [0; 4];
             let (used, stands_for): (usize, &[u8]) = match decode(seen) {
@@ -143,6 +153,41 @@ impl Layer {
         }
         let end = before.below + (next - before.at);
         if below < end { (before.at + (below - before.below), below) } else { (next, end) }
+    }
+}
+
+/// Places where an escape may begin, in order.
+struct Suspects<'a> {
+    /// They lie in this range,
+    range: Range<usize>,
+    /// or around the marks behind it.
+    marks: &'a [Mark],
+}
+
+impl<'a> Suspects<'a> {
+    fn of_text(text: &[u8]) -> Self {
+        Self { range: 0..text.len(), marks: &[] }
+    }
+
+    /// What was copied with all bytes that it can depend on was no escape below and is none here.
+    fn of_layer(layer: &'a Layer) -> Self {
+        Self { range: 0..0, marks: &layer.marks }
+    }
+
+    /// The next one at `at` or later.
+    fn next(&mut self, text: &[u8], at: usize) -> Option<usize> {
+        loop {
+            let from = at.max(self.range.start);
+            if let Some(skip) = text.get(from..self.range.end).and_then(special) {
+                return Some(from + skip);
+            }
+            let (mark, behind) = self.marks.split_first()?;
+            // At its end the text may go on, as it may have below.
+            let end = behind.first().map_or(text.len(), |next| next.at);
+            let reach = end.saturating_sub(MAX_PENDING - 1);
+            let first = if mark.is_copy() { reach.max(mark.at) } else { mark.at };
+            (self.range, self.marks) = (first..end, behind);
+        }
     }
 }
 

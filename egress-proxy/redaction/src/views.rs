@@ -32,8 +32,10 @@ impl Layers {
         self.certain = text.len();
         while special && self.count < LAYERS {
             let (done, rest) = self.layers.split_at_mut(self.count);
-            let below = done.last().map_or(text, Layer::bytes);
-            let undone = rest[0].undo(below, ended);
+            let undone = match done.last() {
+                Some(below) => rest[0].undo_again(below, ended),
+                None => rest[0].undo(text, ended),
+            };
             self.certain = undone.read;
             if !undone.changed {
                 break;

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 #[test]
@@ -78,4 +80,25 @@ fn a_cut_escape_waits() {
     }
     let undone = layer.undo(b"%41b\\", false);
     assert_eq!((undone.changed, undone.read, layer.bytes()), (true, 4, &b"Ab"[..]));
+}
+
+proptest! {
+    #[test]
+    fn a_layer_is_undone_as_a_text_would_be(
+        parts in prop::collection::vec(prop::sample::select(&[
+            "\\", "\\u", "\\u00", "\\U0000", "\\x", "%", "%4", "&", "&#", "&am", "\u{1b}[", "a", "p;", "00", "41", "1m", "й", "\u{200b}",
+            "%41", "%34", "%31", "%70", "%3b", "%5c", "\\\\", "&amp;", "plain text that is longer than a sequence",
+        ][..]), 0..12),
+        ended in any::<bool>(),
+    ) {
+        let text = parts.concat();
+        let (mut first, mut whole, mut near) = (Layer::default(), Layer::default(), Layer::default());
+        if first.undo(text.as_bytes(), ended).changed {
+            let (whole_undone, near_undone) = (whole.undo(first.bytes(), ended), near.undo_again(&first, ended));
+            prop_assert_eq!(
+                (near_undone.changed, near_undone.read, near.bytes(), near.marks()),
+                (whole_undone.changed, whole_undone.read, whole.bytes(), whole.marks())
+            );
+        }
+    }
 }
