@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use super::pack::{Additions, PackError, Profile};
-use super::{Active, Matcher, Rule, assignment};
+use super::{Active, Matcher, Rule, assignment, structures};
 
 /// Every file of the folder; a test compares.
 pub(super) const PACKS: &[(&str, &str)] = &[
@@ -39,7 +39,7 @@ pub(super) fn packs() -> impl Iterator<Item = Result<Additions, PackError>> {
 fn code() -> impl Iterator<Item = Active> {
     let structures = [
         Rule { kind: "jwt", anchors: &["eyJ"], matcher: Matcher::Jwt },
-        Rule { kind: "private-key", anchors: &["-----BEGIN "], matcher: Matcher::Pem },
+        Rule { kind: "private-key", anchors: structures::BEGINS, matcher: Matcher::Pem },
         Rule { kind: "url-password", anchors: &["://"], matcher: Matcher::UserInfo },
         Rule { kind: "cookie", anchors: &["cookie"], matcher: Matcher::Cookie },
         Rule { kind: "authorization", anchors: &["authorization", "bearer "], matcher: Matcher::Authorization },

@@ -1,16 +1,18 @@
 //! Secrets known by their structure: JSON web tokens, private keys, passwords in URLs, Authorization and Cookie headers.
 
+mod key;
+
 use std::ops::Range;
 
 use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL_NOPAD};
+
+pub(super) use key::{BEGINS, pem};
 
 use super::judge;
 use crate::cursor::{Cursor, Decision, More};
 
 /// Longest token, in bytes.
 const TOKEN: usize = 8 * 1024;
-/// Longest private key, in bytes: RSA with 16,384 bits is 12.8 kB.
-const PEM: usize = 16 * 1024;
 /// Bytes of a Cookie header that are read.
 const COOKIES: usize = 1024;
 /// Longest user and password of a URL, in bytes.
@@ -60,60 +62,6 @@ pub(super) fn jwt(mut cursor: Cursor<'_>) -> Decision {
 fn object(part: &[u8]) -> Option<Vec<u8>> {
     let json = BASE64URL_NOPAD.decode(&part[..part.len() / 4 * 4]).ok()?;
     (json.starts_with(b"{") && json.contains(&b'"') && json.contains(&b':')).then_some(json)
-}
-
-/// From the first to the last line, both included; a key that is cut off is taken as far as it goes.
-pub(super) fn pem(mut cursor: Cursor<'_>) -> Decision {
-    let from = cursor.at;
-    cursor.word(b"-----")?;
-    let label = cursor.run(48, |b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b' ')?;
-    let private = label.windows(11).any(|w| w == b"PRIVATE KEY") || label.ends_with(b"OPENSSH KEY");
-    if !private || !cursor.word(b"-----")? {
-        return Ok(None);
-    }
-    let body = cursor.at;
-    let mut key = 0;
-    loop {
-        // Headers, escaped line ends, indentation and quotes may stand between the lines.
-        let run = cursor.run(PEM, |b| {
-            b.is_ascii_alphanumeric() || b.is_ascii_whitespace() || b"+/=\\\"',:;()._>|*#$%&@".contains(&b)
-        })?;
-        key += run.len();
-        if key > PEM || cursor.peek()? != Some(b'-') {
-            break;
-        }
-        if cursor.word(b"-----END ")? {
-            cursor.run(48, |b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b' ')?;
-            cursor.run(5, |b| b == b'-')?;
-            return Ok((key > 20).then_some(from..cursor.at));
-        }
-        if cursor.word(b"-----")? {
-            break;
-        }
-        cursor.run(1, |b| b == b'-')?;
-    }
-    // Without an end only base64 counts as the key, so that text after a mere mention stays.
-    cursor.at = body;
-    let end = truncated(cursor)?;
-    Ok(end.map(|end| from..end))
-}
-
-fn truncated(mut cursor: Cursor<'_>) -> Result<Option<usize>, More> {
-    let (mut end, most) = (None, cursor.at + PEM);
-    while cursor.at < most {
-        let gap = cursor.run(64, |b| b.is_ascii_whitespace() || b"\\\"',".contains(&b))?;
-        let breaks = gap.iter().filter(|b| **b == b'\n').count();
-        let escaped = gap.ends_with(b"\\") && cursor.take(|b| b == b'n' || b == b'r')?.is_some();
-        let line = cursor.run(PEM, |b| b.is_ascii_alphanumeric() || b"+/=".contains(&b))?;
-        if line.len() < 16 {
-            // The last line of a key, or as much of a line as there was room for: alone on its line, right under another.
-            let under = !line.is_empty() && breaks + usize::from(escaped) == 1;
-            let alone = cursor.peek()?.is_none_or(|b| b"\n\r\\\"'".contains(&b));
-            return Ok(end.map(|end| if under && alone { cursor.at } else { end }));
-        }
-        end = Some(cursor.at);
-    }
-    Ok(end)
 }
 
 /// `scheme://user:password@host`, the password; or a token in place of the user.
