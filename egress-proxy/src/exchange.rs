@@ -285,7 +285,7 @@ impl Asked<'_> {
         }
         if !head.status.is_success() {
             // A redirect would lead the agent, or its key, elsewhere.
-            nothing_used(admitted);
+            nothing_used(admitted).await;
             return Err(Refusal::Unrelayable(head.status.as_u16()));
         }
         let is_stream = is_event_stream(&head.headers);
@@ -322,7 +322,7 @@ impl Asked<'_> {
         admitted: Admitted,
         engine: &Engine,
     ) -> Result<Response<Outgoing>, Refusal> {
-        nothing_used(admitted);
+        nothing_used(admitted).await;
         let status = head.status;
         let unrelayable = || Refusal::Unrelayable(status.as_u16());
         if headers::is_encoded(&head.headers) {
@@ -373,8 +373,8 @@ fn prepare(bytes: &Bytes, head: Head, model: &str, engine: &Engine, dialect: Dia
 }
 
 /// A request that the provider refused: it counts, its tokens do not.
-fn nothing_used(admitted: Admitted) {
-    admitted.settle(Settlement { usage: Usage::default(), estimated: false });
+async fn nothing_used(admitted: Admitted) {
+    admitted.file(Settlement { usage: Usage::default(), estimated: false }).await;
 }
 
 fn is_event_stream(headers: &HeaderMap) -> bool {

@@ -287,6 +287,15 @@ impl Admitted {
         self.close(settlement);
     }
 
+    /// As [`settle`](Self::settle), and returns once it is on disk. A disk that refuses is tried again later, and not waited for.
+    pub async fn file(self, settlement: Settlement) {
+        let meter = self.meter.clone();
+        self.settle(settlement);
+        if let Err(error) = meter.flush().await {
+            tracing::warn!(%error, "usage is not on disk yet");
+        }
+    }
+
     /// The request never reached the provider: it counts as nothing. Never blocks.
     pub fn void(mut self) {
         self.open = false;

@@ -1,6 +1,7 @@
 //! The provider's answer on its way to the agent: byte for byte, as it comes, watched for its usage.
 
 use std::fmt;
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -48,11 +49,25 @@ pub(crate) struct Relay {
     withhold: Option<Withhold>,
     /// Taken when the account is settled.
     account: Option<(Observer, Admitted)>,
+    /// Until the account is on disk the agent has not seen the end: what it was told the end of is counted exactly.
+    filing: Option<(Filed, Last)>,
     waypoints: Arc<dyn Waypoints>,
     idle: Duration,
     last: Instant,
     alarm: Pin<Box<Sleep>>,
     state: State,
+}
+
+type Filed = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What the agent gets once the account is on disk.
+enum Last {
+    /// All that was announced; nothing follows.
+    Data(Bytes),
+    End,
+    /// An event of ours after a stream that broke, and then the cut.
+    Words(Bytes),
+    Cut,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -73,6 +88,7 @@ impl Relay {
             dialect,
             withhold,
             account: Some((observer, admitted)),
+            filing: None,
             waypoints,
             idle,
             last,
@@ -81,11 +97,30 @@ impl Relay {
         }
     }
 
-    /// Hands the account in, once.
-    fn settle(&mut self) {
-        if let Some((mut observer, admitted)) = self.account.take() {
-            let settlement = observer.settle(admitted.estimated_input());
-            admitted.settle(settlement);
+    /// Hands the account in, once, and then tells the agent the last of it.
+    fn file(&mut self, cx: &mut Context<'_>, last: Last) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        let Some((mut observer, admitted)) = self.account.take() else { return Poll::Ready(self.tell(last)) };
+        let settlement = observer.settle(admitted.estimated_input());
+        self.filing = Some((Box::pin(admitted.file(settlement)), last));
+        self.wait_for_disk(cx)
+    }
+
+    fn wait_for_disk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        if let Some((filed, _)) = &mut self.filing {
+            ready!(filed.as_mut().poll(cx));
+        }
+        Poll::Ready(self.filing.take().and_then(|(_, last)| self.tell(last)))
+    }
+
+    fn tell(&mut self, last: Last) -> Option<Result<Frame<Bytes>, Cut>> {
+        self.state = match last {
+            Last::Words(_) => State::Flushing,
+            _ => State::Ended,
+        };
+        match last {
+            Last::Data(data) | Last::Words(data) => Some(Ok(Frame::data(data))),
+            Last::End => None,
+            Last::Cut => Some(Err(Cut)),
         }
     }
 
@@ -93,15 +128,15 @@ impl Relay {
         loop {
             let frame = match Pin::new(&mut self.upstream).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => frame,
-                Poll::Ready(Some(Err(_))) => return Poll::Ready(self.broke()),
-                Poll::Ready(None) => return Poll::Ready(self.ended()),
+                Poll::Ready(Some(Err(_))) => return self.broke(cx),
+                Poll::Ready(None) => return self.ended(cx),
                 Poll::Pending => {
                     ready!(self.alarm.as_mut().poll(cx));
                     // The alarm is set once per `idle`, not once per frame.
                     let until = self.last + self.idle;
                     if until <= Instant::now() {
                         tracing::warn!("a provider's stream was silent for too long and is cut");
-                        return Poll::Ready(self.broke());
+                        return self.broke(cx);
                     }
                     self.alarm.as_mut().reset(until);
                     continue;
@@ -117,32 +152,30 @@ impl Relay {
                 Some(withhold) => withhold.push(&data),
                 None => data,
             };
+            if self.withhold.is_none() && self.upstream.is_end_stream() {
+                self.waypoints.pass(Waypoint::LlmRelayed);
+                return self.file(cx, Last::Data(data));
+            }
             if !data.is_empty() {
                 return Poll::Ready(Some(Ok(Frame::data(data))));
             }
         }
     }
 
-    fn ended(&mut self) -> Option<Result<Frame<Bytes>, Cut>> {
+    fn ended(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         let rest = self.withhold.as_mut().map(Withhold::finish).unwrap_or_default();
         if !rest.is_empty() {
-            return Some(Ok(Frame::data(rest)));
+            return Poll::Ready(Some(Ok(Frame::data(rest))));
         }
-        self.state = State::Ended;
         self.waypoints.pass(Waypoint::LlmRelayed);
-        self.settle();
-        None
+        self.file(cx, Last::End)
     }
 
-    fn broke(&mut self) -> Option<Result<Frame<Bytes>, Cut>> {
+    fn broke(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         let may_add = self.account.as_ref().is_some_and(|(observer, _)| observer.may_add_event());
-        self.settle();
-        if may_add {
-            self.state = State::Flushing;
-            return Some(Ok(Frame::data(Bytes::from(refusal::broken_stream(self.dialect)))));
-        }
-        self.state = State::Ended;
-        Some(Err(Cut))
+        let words = || Last::Words(Bytes::from(refusal::broken_stream(self.dialect)));
+        let last = if may_add { words() } else { Last::Cut };
+        self.file(cx, last)
     }
 }
 
@@ -153,6 +186,7 @@ impl Body for Relay {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         let this = self.get_mut();
         match this.state {
+            State::Flowing if this.filing.is_some() => this.wait_for_disk(cx),
             State::Flowing => this.flow(cx),
             State::Flushing => {
                 // One turn for the connection to write the last event, then the cut.
@@ -176,13 +210,15 @@ impl Body for Relay {
     }
 }
 
-/// The agent left, or the connection had all announced bytes and did not ask for the end. Either way what was seen counts;
-/// it is one message to the meter's thread.
+/// The agent left: what was seen counts. It is one message to the meter's thread.
 impl Drop for Relay {
     fn drop(&mut self) {
-        if self.account.is_some() && self.upstream.is_end_stream() {
-            self.waypoints.pass(Waypoint::LlmRelayed);
+        if let Some((mut observer, admitted)) = self.account.take() {
+            if self.upstream.is_end_stream() {
+                self.waypoints.pass(Waypoint::LlmRelayed);
+            }
+            let settlement = observer.settle(admitted.estimated_input());
+            admitted.settle(settlement);
         }
-        self.settle();
     }
 }
