@@ -183,7 +183,10 @@ impl Args<'_> {
 
     fn http(&self) -> Result<Call, InvalidAction> {
         let method = self.optional("method", &[])?.unwrap_or_else(|| "GET".to_owned());
-        if !(1..=20).contains(&method.len()) || !method.bytes().all(|b| b.is_ascii_alphabetic()) {
+        // The usual ones in any case. Of others the case stays: what is judged and scanned is what goes out.
+        let usual = USUAL_METHODS.iter().find(|usual| method.eq_ignore_ascii_case(usual));
+        let method = usual.map_or(method.as_str(), |usual| *usual);
+        if !(1..=20).contains(&method.len()) || !method.bytes().all(|b| b.is_ascii_uppercase()) {
             return Err(InvalidAction::Form { name: "method", form: "an HTTP method such as GET" });
         }
         let body = match self.get("body", &["data", "json"]) {
@@ -195,7 +198,14 @@ impl Args<'_> {
             }
         };
         let url = self.required("url", &["uri"])?;
-        Ok(Call::Http { method: method.to_ascii_uppercase(), url, headers: self.headers()?, body })
+        // Whoever reads a URL drops these and joins what stood beside them: it would not be what was scanned.
+        if url.chars().any(char::is_control) || url.trim() != url {
+            return Err(InvalidAction::Form {
+                name: "url",
+                form: "a URL without line ends, tabs and spaces around it",
+            });
+        }
+        Ok(Call::Http { method: method.to_owned(), url, headers: self.headers()?, body })
     }
 
     fn headers(&self) -> Result<Vec<(String, String)>, InvalidAction> {
@@ -302,6 +312,8 @@ impl Args<'_> {
     }
 }
 
+/// Source: RFC 9110, section 9.3; RFC 5789.
+const USUAL_METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
 /// Other names of `path`.
 const PATHS: &[&str] = &["file_path", "filename", "file"];
 
