@@ -202,7 +202,9 @@ impl Gate {
     /// A row that says no; the ground on which the others are filled in.
     fn refused(&self, key: CallKey, tool: &str, action_digest: Digest, reasons: Vec<String>) -> CallRow {
         let now = self.now();
-        let tool = self.clean(&tool[..tool.floor_char_boundary(128)]);
+        // Redacted before it is cut, since half a value is not recognised; on one line, since the hub takes no other name.
+        let mut tool = self.clean(tool).replace(char::is_control, "\u{FFFD}");
+        tool.truncate(tool.floor_char_boundary(128));
         CallRow {
             id: 0,
             key,

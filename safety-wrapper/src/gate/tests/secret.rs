@@ -52,6 +52,22 @@ async fn while_the_vault_is_unread_no_word_of_a_call_is_kept() {
 }
 
 #[tokio::test]
+async fn a_tools_name_is_told_on_one_line_and_never_half_redacted() {
+    let world = World::new(Level::Autonomous);
+    let gate = world.gate();
+    // The name is cut at 128 bytes; at every place the cut goes through the value or beside it.
+    for before in 128 - SECRET.len()..=130 {
+        let name = format!("{}{SECRET}", "x".repeat(before));
+        let _ = gate.before_tool_call(&office(), call(&format!("c{before}"), &name, json!({}))).await.unwrap();
+    }
+    let _ = gate.before_tool_call(&office(), call("lines", "a\nb\r\tc", json!({}))).await.unwrap();
+    let rows = gate.activity_after(0, 1000).await.unwrap();
+    let half = &SECRET[..SECRET.len() / 2];
+    assert!(rows.iter().all(|row| row.tool.len() <= 128 && !row.tool.contains(half) && !row.summary.contains(half)));
+    assert!(rows.iter().all(|row| !row.tool.contains(char::is_control)), "the hub takes one line");
+}
+
+#[tokio::test]
 async fn the_name_behind_a_link_is_not_told() {
     let world = World::new(Level::Supervised);
     let gate = world.gate();
