@@ -151,12 +151,15 @@ impl Asked<'_> {
         let parsed = Head::parse(&bytes)?;
         // One bundle and one engine judge the whole turn.
         let bundle = Arc::clone(&parts.bundle.borrow());
-        let engine = parts.redaction.load();
         let (model, provider) = self.model(&bundle, &agent, &parsed.model)?;
-        let ready = self.redact(bytes, parsed, model.upstream_model.clone(), &engine).await?;
-        let (upstream, mut sent) = self.towards(provider, &engine)?;
+        let upstream = self.upstream(provider)?;
         let key =
             parts.secrets.resolve(&provider.key, Destination::Host { host: &upstream.host, port: upstream.port })?;
+        // After the key, so that this one is masked, too, in what comes back.
+        parts.secrets.catch_up();
+        let engine = parts.redaction.load();
+        let ready = self.redact(bytes, parsed, model.upstream_model.clone(), &engine).await?;
+        let mut sent = self.head_towards_provider(&engine)?;
         headers::inject_key(&mut sent, self.dialect, &key)?;
         drop(key);
         let admission = Admission {
@@ -228,18 +231,20 @@ impl Asked<'_> {
             .unwrap_or(Err(Refusal::Busy))
     }
 
-    /// Where the request goes and the caller's headers that go with it.
-    fn towards(&self, provider: &Provider, engine: &Engine) -> Result<(Upstream, HeaderMap), Refusal> {
-        let query = self.head.uri.query();
-        if query.is_some_and(|query| !engine.redact(query).findings.is_empty()) {
-            return Err(Refusal::SecretInHead);
-        }
+    fn upstream(&self, provider: &Provider) -> Result<Upstream, Refusal> {
         let endpoint = match self.dialect {
             Dialect::Anthropic => "/v1/messages",
             Dialect::OpenAi => "/v1/chat/completions",
         };
-        let upstream = Upstream::parse(&provider.base_url, endpoint, query).map_err(|_| Refusal::BadProvider)?;
-        Ok((upstream, headers::towards_provider(&self.head.headers, engine)?))
+        Upstream::parse(&provider.base_url, endpoint, self.head.uri.query()).map_err(|_| Refusal::BadProvider)
+    }
+
+    /// The caller's headers that go with the request; its query goes as it is, or the request does not.
+    fn head_towards_provider(&self, engine: &Engine) -> Result<HeaderMap, Refusal> {
+        if self.head.uri.query().is_some_and(|query| !engine.redact(query).findings.is_empty()) {
+            return Err(Refusal::SecretInHead);
+        }
+        headers::towards_provider(&self.head.headers, engine)
     }
 
     /// Sends the request and waits for the head of the answer. A request that never left counts as nothing.

@@ -119,6 +119,11 @@ pub trait SecretSource: Send + Sync + 'static {
     /// # Errors
     /// [`NotGiven::Locked`] and [`NotGiven::Unreadable`].
     fn every_value(&self) -> Result<Vec<KnownValue>, NotGiven>;
+
+    /// Brings redaction up to what is held and what the policy says at this moment: a value that was stored a moment ago is
+    /// masked in whatever is judged or told from now on. Cheap when nothing changed; nothing to do for a source that never
+    /// changes.
+    fn catch_up(&self) {}
 }
 
 /// Who knows the local tokens by which agents name themselves to the hook API and the LLM gateway.

@@ -274,6 +274,7 @@ impl Gate {
     /// # Errors
     /// When it cannot be recorded.
     pub async fn audit_note(&self, kind: &'static str, fields: Value) -> Result<(), GateError> {
+        self.parts.secrets.catch_up();
         let at = self.now();
         let text = self.clean(&fields.to_string());
         let fields = serde_json::from_str(&text).unwrap_or(Value::String(text));

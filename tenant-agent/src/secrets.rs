@@ -377,6 +377,12 @@ impl SecretSource for VaultBook {
     fn every_value(&self) -> Result<Vec<KnownValue>, NotGiven> {
         self.current()?.every_value()
     }
+
+    fn catch_up(&self) {
+        self.take_rules(&mut self.covered.lock().unwrap_or_else(PoisonError::into_inner));
+        // A vault that is locked or unreadable is a state of its own, which others see.
+        let _ = self.current();
+    }
 }
 
 #[cfg(test)]

@@ -34,6 +34,9 @@ pub(super) struct Switches {
     pub(super) bound: AtomicBool,
     pub(super) posture: Mutex<Posture>,
     pub(super) passed: Mutex<Vec<Waypoint>>,
+    /// What redaction learns when somebody asks for it.
+    pub(super) news: Mutex<Option<Engine>>,
+    redaction: Shared,
 }
 
 impl SecretSource for Switches {
@@ -53,6 +56,12 @@ impl SecretSource for Switches {
 
     fn every_value(&self) -> Result<Vec<KnownValue>, NotGiven> {
         Err(NotGiven::Unreadable)
+    }
+
+    fn catch_up(&self) {
+        if let Some(engine) = self.news.lock().unwrap().take() {
+            self.redaction.replace(engine);
+        }
     }
 }
 
@@ -113,6 +122,8 @@ impl World {
 
     pub(super) async fn trusting(timeouts: Timeouts, roots: Roots) -> Self {
         let provider = Upstream::start().await;
+        let secrets = [Secret::new("llm_key", KEY), Secret::new("db_password", PASSWORD)];
+        let redaction = Shared::new(Engine::build(secrets, &RuleSet::builtin(), [7; 32]).unwrap());
         let dir = tempfile::tempdir().unwrap();
         let switches = Arc::new(Switches {
             lease: AtomicBool::new(true),
@@ -120,18 +131,18 @@ impl World {
             bound: AtomicBool::new(true),
             posture: Mutex::new(Posture::open().with(Closed::HubAway)),
             passed: Mutex::default(),
+            news: Mutex::default(),
+            redaction: redaction.clone(),
         });
         let clock: Arc<dyn Clock> = Arc::new(Noon);
         let meter = Meter::open(&dir.path().join("usage.db"), Arc::clone(&clock), Arc::clone(&switches) as _).unwrap();
         let (bundle, watched) = watch::channel(Arc::new(bundle(&format!("http://{}", provider.address))));
-        let secrets = [Secret::new("llm_key", KEY), Secret::new("db_password", PASSWORD)];
-        let engine = Engine::build(secrets, &RuleSet::builtin(), [7; 32]).unwrap();
         let book = Arc::clone(&switches);
         let gateway = Gateway::new(Parts {
             secrets: Arc::clone(&switches) as _,
             tokens: Arc::clone(&switches) as _,
             leases: Arc::clone(&switches) as _,
-            redaction: Shared::new(engine),
+            redaction,
             bundle: watched,
             meter: meter.clone(),
             clock,

@@ -1,5 +1,7 @@
 //! What must not reach the provider, the agent or an error.
 
+use wardkeep_redaction::{Engine, RuleSet, Secret};
+
 use super::harness::{KEY, PASSWORD, Request, Step, TOKEN, World, document};
 
 const DONE: &str = r#"{"id":"msg_1","content":[],"usage":{"input_tokens":1,"output_tokens":1}}"#;
@@ -40,6 +42,28 @@ async fn no_form_of_a_secret_reaches_the_provider() {
         }
         serde_json::from_str::<serde_json::Value>(&text).expect(name);
     }
+}
+
+#[tokio::test]
+async fn a_value_is_masked_from_the_moment_it_is_stored() {
+    const NEW: &str = "stored-a-moment-ago-7Qx2";
+    let world = World::new().await;
+    let learn = |world: &World| {
+        let secrets = [Secret::new("llm_key", KEY), Secret::new("new", NEW)];
+        *world.switches.news.lock().unwrap() = Some(Engine::build(secrets, &RuleSet::builtin(), [7; 32]).unwrap());
+    };
+    learn(&world);
+    world.provider.document("200 OK", DONE);
+    let request = Request::messages(turn(&format!("it is {NEW}"))).with("x-title", NEW);
+    assert_eq!(world.ask(request).await.status, 200);
+    let raw = String::from_utf8_lossy(&world.provider.seen().pop().unwrap().raw).into_owned();
+    assert!(!raw.contains(NEW) && raw.matches("SECRET_REF(new)").count() == 2, "{raw}");
+
+    let world = World::new().await;
+    learn(&world);
+    let target = format!("/v1/messages?note={NEW}");
+    let reply = world.ask(Request { target: &target, ..Request::messages(turn("Hi")) }).await;
+    assert_eq!(reply.refusal(), (400, "secret-in-head"));
 }
 
 #[tokio::test]

@@ -52,6 +52,7 @@ impl Gate {
         proposal: Proposal,
     ) -> Result<Answer, GateError> {
         self.renew(agent);
+        self.parts.secrets.catch_up();
         let Proposal { session, call, tool, args, cwd, wait_ms } = proposal;
         if self.posture_for(agent).has(Closed::VaultUnread) {
             // Not a word of a call is stored, and so none is sent, while its text, names included, cannot be redacted.
@@ -88,6 +89,7 @@ impl Gate {
         agent: &AgentName,
         message: Outgoing,
     ) -> Result<OutgoingAnswer, GateError> {
+        self.parts.secrets.catch_up();
         let text = self.clean(&message.text);
         let proposal = Proposal {
             session: message.session,

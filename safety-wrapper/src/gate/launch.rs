@@ -203,6 +203,8 @@ impl Gate {
 
     /// Records a result, for as long as that takes: it exists nowhere else.
     pub(super) async fn finish(&self, permit: PermitId, result: CallResult) -> Result<(), GateError> {
+        // The run may have met a value that was stored after it began.
+        self.parts.secrets.catch_up();
         let result = CallResult { output: self.clean(&result.output), ..result };
         loop {
             match self.move_on(permit, CallState::ended(permit, result.clone()), self.now()).await {

@@ -36,6 +36,7 @@ impl Gate {
     /// See [`RulingError`]; lateness is judged by this server's clock.
     pub async fn decide_approval(self: &Arc<Self>, digest: Digest, ruling: Ruling) -> Result<(), RulingError> {
         self.parts.waypoints.pass(Waypoint::DecisionReceived);
+        self.parts.secrets.catch_up();
         let ruling = Ruling {
             by: cut(&self.clean(&ruling.by), 256),
             note: cut(&self.clean(&ruling.note), NOTE_BYTES),

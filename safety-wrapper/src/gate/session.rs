@@ -33,6 +33,7 @@ impl Gate {
         {
             return Err(GateError::Invalid("runtime must be 1 to 128 bytes without control characters".to_owned()));
         }
+        self.parts.secrets.catch_up();
         let parent = start.parent_session.as_ref().map_or("", |parent| parent.as_str());
         self.without_secrets(&[
             ("session", start.session.as_str()),
@@ -119,6 +120,7 @@ impl Gate {
     /// # Errors
     /// When it cannot be recorded.
     pub async fn pause(&self, agent: &AgentName, reason: &str) -> Result<(), GateError> {
+        self.parts.secrets.catch_up();
         let now = self.now();
         let pause = Paused { agent: agent.clone(), reason: self.clean(reason), since: now };
         let kept = pause.clone();
@@ -176,6 +178,7 @@ impl Gate {
     /// [`GateError::UnknownCall`] and [`GateError::NotRunnable`] where no decision allowed the call: a bypass, audited.
     pub async fn after_tool_call(&self, agent: &AgentName, after: AfterToolCall) -> Result<String, GateError> {
         self.renew(agent);
+        self.parts.secrets.catch_up();
         self.without_secrets(&[("session", after.session.as_str()), ("call", after.call.as_str())])?;
         let key = key_of(agent, &after.session, &after.call);
         let now = self.now();
@@ -232,6 +235,7 @@ impl Gate {
     /// When it cannot be recorded.
     pub async fn llm_output(&self, agent: &AgentName, output: LlmOutput) -> Result<String, GateError> {
         self.renew(agent);
+        self.parts.secrets.catch_up();
         self.without_secrets(&[("session", output.session.as_str())])?;
         let clean = self.clean(&output.text);
         if !output.tool_calls.is_empty() {

@@ -49,6 +49,9 @@ impl Chance for Counted {
 /// Gives `token` to the host 127.0.0.1 and to the program printenv of the tool `shell`.
 struct Vault {
     locked: AtomicBool,
+    /// What redaction learns when somebody asks for it.
+    news: Mutex<Option<Engine>>,
+    redaction: Shared,
 }
 
 impl SecretSource for Vault {
@@ -70,11 +73,20 @@ impl SecretSource for Vault {
         if self.locked.load(Ordering::SeqCst) {
             return Err(NotGiven::Locked);
         }
+        if self.news.lock().unwrap().is_some() {
+            return Ok(Vec::new());
+        }
         Ok(vec![KnownValue {
             name: "token".parse().unwrap(),
             value: SecretValue::new(SECRET.to_owned()),
             beside: None,
         }])
+    }
+
+    fn catch_up(&self) {
+        if let Some(engine) = self.news.lock().unwrap().take() {
+            self.redaction.replace(engine);
+        }
     }
 }
 
@@ -111,14 +123,18 @@ impl World {
     pub(crate) fn new(level: Level) -> Self {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir(root.path().join("ws")).unwrap();
-        let engine = Engine::build([Secret::new("token", SECRET)], &RuleSet::builtin(), [7; 32]).unwrap();
+        let engine = Shared::new(Engine::build([Secret::new("token", SECRET)], &RuleSet::builtin(), [7; 32]).unwrap());
         let world = Self {
             clock: Arc::new(ManualClock(AtomicI64::new(START))),
             chance: Arc::new(Counted(AtomicU64::new(1))),
-            vault: Arc::new(Vault { locked: AtomicBool::new(false) }),
+            vault: Arc::new(Vault {
+                locked: AtomicBool::new(false),
+                news: Mutex::default(),
+                redaction: engine.clone(),
+            }),
             posture: PostureBook::new(Posture::open()),
             bundle: watch::Sender::new(Arc::new(Bundle::strict())),
-            engine: Shared::new(engine),
+            engine,
             root,
         };
         world.publish(1, level);
@@ -151,6 +167,14 @@ impl World {
 
     pub(crate) fn later(&self, by: Duration) {
         self.clock.0.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+
+    /// The secret was stored this moment: redaction has not looked yet.
+    pub(crate) fn unlearn(&self) {
+        let engine = Engine::build(std::iter::empty::<Secret<'_>>(), &RuleSet::builtin(), [7; 32]).unwrap();
+        let known = self.engine.load();
+        self.engine.replace(engine);
+        *self.vault.news.lock().unwrap() = Some(known.with_rules(&RuleSet::builtin()));
     }
 
     pub(crate) fn lock_vault(&self) {

@@ -60,6 +60,18 @@ fn set(vault: &Vault, name: &str, value: &str) {
 }
 
 #[test]
+fn a_value_is_masked_from_the_moment_it_is_stored() {
+    let fixture = Fixture::new();
+    let vault = fixture.cli(true);
+    fixture.book.refresh();
+    set(&vault, "api_key", "correct-horse-1");
+    let masked = || fixture.redaction.load().redact("say correct-horse-1").text.into_owned();
+    assert_eq!(masked(), "say correct-horse-1", "nobody has looked yet");
+    fixture.book.catch_up();
+    assert_eq!(masked(), "say SECRET_REF(api_key)");
+}
+
+#[test]
 fn without_a_vault_nothing_is_given_and_the_posture_says_so() {
     let fixture = Fixture::new();
     fixture.book.refresh();
@@ -315,7 +327,7 @@ fn rules_come_into_force_while_the_vault_is_closed_and_its_values_stay_covered()
     fixture.book.refresh();
     assert_eq!(redacted(&fixture), text);
     fixture.publish(1, additions.clone());
-    fixture.book.refresh();
+    fixture.book.catch_up();
     assert!(fixture.posture.read().has(Closed::VaultUnread));
     let out = redacted(&fixture);
     assert!(out.contains("[REDACTED:acme-badge:") && out.contains("correct-horse-7"), "{out}");

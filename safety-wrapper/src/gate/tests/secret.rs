@@ -51,6 +51,60 @@ async fn while_the_vault_is_unread_no_word_of_a_call_is_kept() {
     assert!(!world.state_holds_the_secret());
 }
 
+/// A value that was stored this moment, told in each way there is; whether the state holds it afterwards.
+async fn tells_what_was_just_stored(way: &str) -> bool {
+    let world = World::new(if way == "note" { Level::Supervised } else { Level::Autonomous });
+    let gate = world.gate();
+    let asked = gate.before_tool_call(&office(), call("asks", "some_tool", json!({}))).await.unwrap();
+    let session = || "s1".parse().unwrap();
+    world.unlearn();
+    match way {
+        "nothing" => {}
+        "call" => drop(gate.before_tool_call(&office(), call("c", "shell", json!({"command": SECRET}))).await.unwrap()),
+        "message" => {
+            let (channel, to) = ("chat".to_owned(), vec!["ada".to_owned()]);
+            let call = "m".parse().unwrap();
+            let message = Outgoing { session: session(), call, channel, to, text: SECRET.to_owned(), wait_ms: 0 };
+            drop(gate.message_sending(&office(), message).await.unwrap());
+        }
+        "session" => {
+            let start = SessionStart { session: session(), runtime: format!("x{SECRET}"), parent_session: None };
+            gate.session_start(&office(), start).await.unwrap_err();
+        }
+        "report" => {
+            let (output, call) = (SECRET.to_owned(), "asks".parse().unwrap());
+            let after = AfterToolCall { session: session(), call, output, is_error: false };
+            assert!(!gate.after_tool_call(&office(), after).await.unwrap().contains(SECRET));
+        }
+        "words" => {
+            let wanted = WantedCall { id: SECRET.to_owned(), name: "x".to_owned() };
+            let output = LlmOutput { session: session(), text: SECRET.to_owned(), tool_calls: vec![wanted] };
+            assert!(!gate.llm_output(&office(), output).await.unwrap().contains(SECRET));
+        }
+        "note" => {
+            let denied = Ruling { note: SECRET.to_owned(), ..ruling(Verdict::Denied) };
+            gate.decide_approval(digest_of(&asked), denied).await.unwrap();
+        }
+        "pause" => gate.pause(&office(), SECRET).await.unwrap(),
+        "result" => {
+            fs::write(world.ws().join("late"), SECRET).unwrap();
+            let read = gate.before_tool_call(&office(), call("r", "read_file", json!({"path": "late"}))).await.unwrap();
+            world.unlearn();
+            gate.execute(&office(), permit_of(&read)).await.unwrap();
+        }
+        "audit" => gate.audit_note("note", json!({ "text": SECRET })).await.unwrap(),
+        other => panic!("{other} is no way"),
+    }
+    world.state_holds_the_secret()
+}
+
+#[tokio::test]
+async fn a_value_is_masked_from_the_moment_it_is_stored() {
+    for way in ["nothing", "call", "message", "session", "report", "words", "note", "pause", "result", "audit"] {
+        assert!(!tells_what_was_just_stored(way).await, "{way}");
+    }
+}
+
 #[tokio::test]
 async fn a_tools_name_is_told_on_one_line_and_never_half_redacted() {
     let world = World::new(Level::Autonomous);
