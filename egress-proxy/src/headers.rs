@@ -1,7 +1,7 @@
 //! Which headers pass, in either direction.
 //!
-//! Unknown headers pass untouched (beta flags and client names matter to providers); what is ours or of one connection only
-//! does not: credentials, host, length, hop-by-hop, encodings.
+//! Towards a provider go those that clients are known to send; a name is text as well, which an agent could choose, and
+//! which has lost its case before it can be scanned. Towards the agent all pass but those of one connection only.
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use wardkeep_policy::Dialect;
@@ -23,18 +23,41 @@ const HOP_BY_HOP: [&str; 9] = [
     "upgrade",
 ];
 
-/// The caller's credentials, and what the gateway says itself.
-const NOT_FORWARDED: [&str; 10] = [
-    "authorization",
-    "x-api-key",
-    "api-key",
-    "x-goog-api-key",
-    "cookie",
-    "host",
-    "content-length",
-    "content-type",
-    "accept-encoding",
-    "expect",
+/// What a provider is told of the caller's head.
+///
+/// Sources: API references of Anthropic and `OpenAI`, "Versions", "Beta headers", "Debugging requests"; their client
+/// libraries (`x-stainless-*`); `OpenRouter`, "App attribution"; W3C "Trace Context"; RFC 9110.
+const FORWARDED: [&str; 30] = [
+    "accept",
+    "accept-language",
+    "anthropic-beta",
+    "anthropic-dangerous-direct-browser-access",
+    "anthropic-version",
+    "http-referer",
+    "idempotency-key",
+    "openai-beta",
+    "openai-organization",
+    "openai-project",
+    "traceparent",
+    "tracestate",
+    "user-agent",
+    "x-app",
+    "x-client-request-id",
+    "x-request-id",
+    "x-stainless-arch",
+    "x-stainless-async",
+    "x-stainless-helper",
+    "x-stainless-helper-method",
+    "x-stainless-lang",
+    "x-stainless-os",
+    "x-stainless-package-version",
+    "x-stainless-poll-helper",
+    "x-stainless-read-timeout",
+    "x-stainless-retry-count",
+    "x-stainless-runtime",
+    "x-stainless-runtime-version",
+    "x-stainless-timeout",
+    "x-title",
 ];
 
 /// The local token in a request, in either dialect's header.
@@ -47,18 +70,15 @@ pub(crate) fn tokens(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     [key, bearer].into_iter().flatten()
 }
 
-/// What the provider gets of the caller's headers. A value that holds a secret passes redacted; a name that holds one, or a
-/// value that cannot be a header any more, refuses the request.
+/// What the provider gets of the caller's headers. A value that holds a secret passes redacted; one that cannot be a header
+/// any more refuses the request.
 pub(crate) fn towards_provider(from: &HeaderMap, engine: &Engine) -> Result<HeaderMap, Refusal> {
     let named = connection_named(from);
     let mut to = HeaderMap::with_capacity(from.len() + 3);
     for (name, value) in from {
         let text = name.as_str();
-        if HOP_BY_HOP.contains(&text) || NOT_FORWARDED.contains(&text) || named.iter().any(|other| other == text) {
+        if !FORWARDED.contains(&text) || named.iter().any(|other| other == text) {
             continue;
-        }
-        if !engine.redact(text).findings.is_empty() {
-            return Err(Refusal::SecretInHead);
         }
         let scanned = engine.redact_bytes(value.as_bytes());
         let value = if scanned.findings.is_empty() {
