@@ -11,6 +11,7 @@ use crate::hits::{self, Hit, What};
 use crate::index::{Beside, Index, Keys, LONGEST, Needles, keywords};
 use crate::json::{self, Unscannable};
 use crate::patterns::PatternScan;
+use crate::placeholder::{NAME, in_name};
 use crate::rules::RuleSet;
 use crate::search::{Progress, VaultScan};
 use crate::searchable::{MAX_BYTES, MIN_BESIDE, Unsearchable, searchable};
@@ -25,7 +26,8 @@ const MAX_PARTS: usize = 1 << 17;
 /// One value to look for.
 #[derive(Clone, Copy)]
 pub struct Secret<'a> {
-    /// Name as in `SECRET_REF(name)`.
+    /// Name as in `SECRET_REF(name)`: 1 to 64 letters, digits and `_ - . / :`, more than the vault takes, and nothing that
+    /// would change the text around it.
     pub name: &'a str,
     /// The value: 64 KiB at most, and [`searchable`] unless `beside` is set.
     pub value: &'a str,
@@ -43,7 +45,14 @@ impl<'a> Secret<'a> {
 }
 
 impl Secret<'_> {
-    fn check(&self) -> Result<(), BuildError> {
+    /// Whether an engine can be built with it.
+    ///
+    /// # Errors
+    /// [`BuildError`] says what is wrong with its name, value or context.
+    pub fn check(&self) -> Result<(), BuildError> {
+        if !(1..=NAME).contains(&self.name.len()) || !self.name.bytes().all(in_name) {
+            return Err(BuildError::Name);
+        }
         let checked = match self.beside {
             None => searchable(self.value),
             Some(_) if self.value.len() > MAX_BYTES => Err(Unsearchable::TooLong),
@@ -66,6 +75,9 @@ impl fmt::Debug for Secret<'_> {
 /// Why no engine could be built. Never contains a value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BuildError {
+    /// The name would not stand in JSON, a shell or a path as it is. Not repeated: it may be the value.
+    #[error("a name of a secret is 1 to {NAME} letters, digits and _ - . / : without accents")]
+    Name,
     /// Looking for this value would destroy ordinary text, or fill the index.
     #[error("secret {name}: {why}")]
     Unsearchable {

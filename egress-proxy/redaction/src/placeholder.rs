@@ -8,10 +8,11 @@ use crate::cursor::{BEHIND, Cursor, More};
 const KIND: usize = 64;
 
 /// Longest name of a secret, in bytes.
-const NAME: usize = 64;
+pub(crate) const NAME: usize = 64;
 
-const fn in_name(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.')
+/// What a name is made of.
+pub(crate) const fn in_name(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'/' | b':')
 }
 
 /// Whether `found` touches a placeholder: all of `[REDACTED:kind:xxxx]` with a known kind, so that nothing else hides behind
@@ -63,6 +64,7 @@ mod tests {
         assert_eq!(check("a [REDACTED:jwt:q9x2mn7pk4]", "q9x2mn7pk4", true), Ok(false));
         assert_eq!(check("SECRET_REF(github_token)", "github_token", true), Ok(true));
         assert_eq!(check("SECRET_REF(github_token)", "token", true), Ok(true));
+        assert_eq!(check("SECRET_REF(prod/github:token)", "token", true), Ok(true));
         assert_eq!(check("SECRET_REF(github_token", "github_token", true), Ok(false));
         assert_eq!(check("SECRET_REF(x) github_token)", "token", true), Ok(false));
     }

@@ -61,6 +61,22 @@ fn unfit_values_are_refused() {
 }
 
 #[test]
+fn names_that_would_change_the_text_around_them_are_refused() {
+    let build = |name: &str| Engine::build([Secret::new(name, "q9x2mn7pk4rt8wy1")], &RuleSet::none(), [0; 32]);
+    for bad in ["", "a b", "a\"b", "a'b", "a\\b", "a\nb", "a\0b", "a)b", "schlüssel", "a\u{200b}b", &"a".repeat(65)] {
+        assert_eq!(build(bad).map(|_| ()), Err(BuildError::Name), "{bad:?}");
+    }
+    for good in ["k", "db_password", "DB_PASSWORD", "prod/db.main:password-2", &"a".repeat(64)] {
+        let body = "{\"a\":\"q9x2mn7pk4rt8wy1\"}";
+        let engine = build(good).unwrap();
+        let out = engine.redact_json(body.as_bytes()).unwrap();
+        let wanted = format!("{{\"a\":\"SECRET_REF({good})\"}}");
+        assert_eq!(String::from_utf8_lossy(&out.bytes), wanted);
+        assert_eq!(engine.redact(&wanted).text, wanted);
+    }
+}
+
+#[test]
 fn text_without_secrets_is_not_even_copied() {
     let engine = engine(&RuleSet::builtin());
     for text in [

@@ -223,6 +223,12 @@ struct VaultLine {
     context: Option<String>,
 }
 
+impl VaultLine {
+    fn secret(&self) -> Secret<'_> {
+        Secret { name: &self.name, value: &self.value, beside: self.context.as_deref() }
+    }
+}
+
 impl Drop for VaultLine {
     fn drop(&mut self) {
         self.value.zeroize();
@@ -239,9 +245,7 @@ fn engine(args: &RedactArgs) -> Result<Engine, CliError> {
         }
     };
     let secrets = args.vault.as_deref().map(vault).transpose()?.unwrap_or_default();
-    let secrets =
-        secrets.iter().map(|line| Secret { name: &line.name, value: &line.value, beside: line.context.as_deref() });
-    Ok(Engine::build(secrets, &rules, NO_TENANT)?)
+    Ok(Engine::build(secrets.iter().map(VaultLine::secret), &rules, NO_TENANT)?)
 }
 
 fn vault(path: &Path) -> Result<Vec<VaultLine>, CliError> {
@@ -253,12 +257,7 @@ fn vault(path: &Path) -> Result<Vec<VaultLine>, CliError> {
             // serde's own words could repeat a value.
             let line: VaultLine = serde_json::from_str(line)
                 .map_err(|error| bad(format!(r#"not {{"name","value"}} in JSON (column {})"#, error.column())))?;
-            if line.name.is_empty() || !line.name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-./:".contains(&b)) {
-                return Err(bad("a name has letters, digits and _ - . / : only".to_owned()));
-            }
-            if line.context.is_none() {
-                wardkeep_redaction::searchable(&line.value).map_err(|why| bad(format!("{}: {why}", line.name)))?;
-            }
+            line.secret().check().map_err(|error| bad(error.to_string()))?;
             Ok(line)
         })
         .collect()

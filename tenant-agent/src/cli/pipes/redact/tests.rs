@@ -36,10 +36,11 @@ fn a_bad_vault_line_is_named_and_never_shown() {
         (format!("{{\"name\":\"x\",\"value\":\"{TOKEN}"), "not {\"name\",\"value\"} in JSON"),
         (format!("\"{TOKEN}\""), "not {\"name\",\"value\"} in JSON"),
         (format!("{{\"value\":\"{TOKEN}\"}}"), "not {\"name\",\"value\"} in JSON"),
-        (format!("{{\"name\":\"a \\\"b\",\"value\":\"{TOKEN}\"}}"), "a name has letters"),
-        (format!("{{\"name\":\"\",\"value\":\"{TOKEN}\"}}"), "a name has letters"),
+        (format!("{{\"name\":\"a \\\"b\",\"value\":\"{TOKEN}\"}}"), "a name of a secret is 1 to 64 letters"),
+        (format!("{{\"name\":\"\",\"value\":\"{TOKEN}\"}}"), "a name of a secret is 1 to 64 letters"),
         ("{\"name\":\"pin\",\"value\":\"4711\"}".to_owned(), "pin: "),
         ("{\"name\":\"pin\",\"value\":\"password\"}".to_owned(), "pin: "),
+        ("{\"name\":\"pin\",\"value\":\"4711\",\"context\":\",\"}".to_owned(), "the context holds no keyword"),
     ] {
         let vault = file(&folder, "vault.jsonl", &format!("{good}{line}\n"));
         let said = run(RedactArgs { vault, ..args(false) }, b"").result.unwrap_err();
