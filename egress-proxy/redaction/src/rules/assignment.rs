@@ -113,7 +113,7 @@ pub(super) fn decide(mut cursor: Cursor<'_>, anchor: usize, keyword: Keyword) ->
     }
     let Some(sign) = Sign::read(&mut cursor, &name)? else { return Ok(None) };
     let Some(values) = value::read(&mut cursor, sign)? else { return Ok(None) };
-    if !verdict::may_be(sign, &values.first) {
+    if !verdict::may_be(sign, &values.first) || verdict::is_of_a_test(&name, sign, &values.first) {
         return Ok(None);
     }
     let Some(demand) = meaning::demand(&name) else { return Ok(None) };

@@ -101,6 +101,12 @@ pub(super) fn is_alphabet(text: &[u8]) -> bool {
             .all(|all| text.windows(all.len()).any(|w| w == all.as_bytes()))
 }
 
+/// Every character once: an alphabet in another order. Of as many that are drawn some are the same.
+pub(super) fn is_permutation(text: &[u8]) -> bool {
+    let mut seen = [false; 256];
+    (52..=256).contains(&text.len()) && !text.iter().any(|b| std::mem::replace(&mut seen[usize::from(*b)], true))
+}
+
 /// How many words it has, as its case and its signs divide it.
 pub(super) fn runs(text: &[u8]) -> usize {
     language::runs(text).count()

@@ -153,6 +153,7 @@ impl PackMatcher {
                 // Shorter tries may have been skipped, depending on how much was known.
                 effort += if read - from < value.least() { 0 } else { read - from };
                 if let Some(end) = end
+                    && !is_part_of_code(cursor.text_between(from, end), cursor, end)?
                     && self.accepts(cursor.text_between(from, end), 0)
                     && contains(cursor.text_between(name, from), also)
                 {
@@ -197,6 +198,19 @@ impl PackMatcher {
             && (self.entropy <= 0.0 || check::entropy(body) >= self.entropy)
             && self.check.is_none_or(|check| check.holds(secret))
     }
+}
+
+/// `LoginTest4.java`, `0x9E3779B97F4A7C15`: a name that goes on or a number, near the keyword by chance.
+fn is_part_of_code(value: &[u8], mut cursor: Cursor<'_>, end: usize) -> Result<bool, More> {
+    if value.len() <= 18 && value.starts_with(b"0x") && value[2..].iter().all(u8::is_ascii_hexdigit) {
+        return Ok(true);
+    }
+    cursor.at = end;
+    if cursor.take(|b| b == b'.')?.is_none() {
+        return Ok(false);
+    }
+    let ending = cursor.run(6, |b| b.is_ascii_lowercase())?.len();
+    Ok((1..6).contains(&ending) && !cursor.peek()?.is_some_and(|b| b.is_ascii_alphanumeric()))
 }
 
 const fn in_name(b: u8) -> bool {

@@ -55,6 +55,19 @@ fn ordinary_text_stays() {
         "\"authorization\": \"required\"",
         "passwordResetUrl = \"https://example.com/reset\"",
         "token_file=/run/secrets/token",
+        // Logs of tests, words of programs and of documents.
+        "PASS: bfd\nPASS: i386 arch 7\nPASS: ld-elf/pr22836-1a\nFAIL: x86-64-7\n",
+        "Running tests\nPASS: pr22836-1a\n",
+        "private_key_ops: &p256::PRIVATE_KEY_OPS,",
+        "secret_key: \"libtomcrypt/pk/pkcs1/pkcs_1_i2osp.c\",",
+        "token = 'acme_[A-Za-z0-9]{32}'",
+        "token_alphabet = \"hijklmnopuvwDEFqrABCxyzsHIJGPQRSTUVWXYZKLMNOgabctdfe\"",
+        "sig_key: 51:C4:0C:6D:7E:A5:6C:D8:8F:B4:3A:DF:91:78:4F:18:BC:D5:E4:C5",
+        "a problem identified by \"jamesh\" last week",
+        "the --ftp-password command switches",
+        "expected '-----BEGIN PRIVATE KEY-----'\\\n  and '-----END PRIVATE KEY-----' PEM guards",
+        "Passed: okta/login/key/Dtlsv10NotEnabledRc4Test2.java",
+        "yubikey.wrapping_mul(0x9E3779B97F4A7C15)",
     ] {
         assert_eq!(redacted(text), text);
     }
@@ -152,6 +165,8 @@ fn assigned_values_go() {
             "mysql --password «hunter22» -u root",
             "spring.datasource.password=«S3cr3t!»",
             "'passwd' => '«hunter22»',",
+            "USER: app\nPASS: «hunter22»\n",
+            "create user app identified by \"«hunter22»\"",
         ],
     );
     check(

@@ -98,6 +98,7 @@ pub(super) fn password(mut cursor: Cursor<'_>, anchor: usize) -> Decision {
 
 /// `IDENTIFIED BY 'password'`, `IDENTIFIED WITH plugin BY 'password'`.
 pub(super) fn identified_by(mut cursor: Cursor<'_>, anchor: usize) -> Decision {
+    let behind = cursor.behind();
     let shouted = cursor.text_between(cursor.at, cursor.at + anchor).iter().all(u8::is_ascii_uppercase);
     cursor.at += anchor;
     let blank = |cursor: &mut Cursor<'_>| cursor.run(8, |b| b.is_ascii_whitespace()).map(<[u8]>::len);
@@ -116,7 +117,14 @@ pub(super) fn identified_by(mut cursor: Cursor<'_>, anchor: usize) -> Decision {
         blank(&mut cursor)?;
     }
     // "is identified by its name" is prose: without quotes the words are those of the statement.
-    let quoted = matches!(cursor.peek()?, Some(b'\'' | b'"' | b'\\'));
+    // So do some people quote: "identified by "name"".
+    let quoted = match cursor.peek()? {
+        Some(b'\'' | b'\\') => true,
+        Some(b'"') => {
+            ["user ", "role ", "grant ", "login "].iter().any(|word| judge::words::contains_any(behind, &[word]))
+        }
+        _ => false,
+    };
     let (from, text) = word(&mut cursor)?;
     Ok(((quoted || shouted) && is_password(text)).then_some(from..from + text.len()))
 }

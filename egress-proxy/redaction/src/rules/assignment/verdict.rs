@@ -13,6 +13,19 @@ pub(super) fn may_be(sign: Sign, value: &Value<'_>) -> bool {
         && (!bare || value.text.len() >= 20 || value.text.iter().any(u8::is_ascii_digit))
 }
 
+/// `PASS: name of a test`, as logs of tests have it line by line.
+pub(super) fn is_of_a_test(name: &Name<'_>, sign: Sign, value: &Value<'_>) -> bool {
+    const OUTCOMES: [&[u8]; 9] =
+        [b"PASS:", b"FAIL:", b"XFAIL:", b"XPASS:", b"SKIP:", b"ERROR:", b"UNTESTED:", b"UNSUPPORTED:", b"Running "];
+    let [before @ .., b'\n'] = name.before else { return false };
+    let line = before.rsplit(|b| *b == b'\n').next().unwrap_or_default();
+    let more_follows = value.next == Some(b' ');
+    name.text == b"PASS"
+        && sign == Sign::Colon
+        && value.form == Form::Bare
+        && (more_follows || OUTCOMES.iter().any(|outcome| line.starts_with(outcome)))
+}
+
 /// Whether `value`, given to `name` by `sign`, is what is demanded.
 pub(super) fn accepts(name: &Name<'_>, demand: Demand, sign: Sign, value: &Value<'_>) -> bool {
     let text = value.text;
@@ -49,6 +62,9 @@ fn is_random(text: &[u8]) -> bool {
         return judge::is_drawn_number(text);
     }
     let traits = Traits::of(text);
+    if judge::is_permutation(text) {
+        return false;
+    }
     if judge::calls_itself_fake(text) || judge::is_example(text) && traits.is_worded(34) {
         return false;
     }
@@ -104,6 +120,12 @@ fn is_code(text: &[u8], sign: Sign, next: Option<u8>) -> bool {
         [b'@' | b'$', rest @ ..] => rest,
         all => all,
     };
+    // `&p256::PRIVATE_KEY_OPS`, `std::env`
+    let path = text.strip_prefix(b"&").unwrap_or(text);
+    let scoped = path.windows(2).any(|w| w == b"::") && path[0].is_ascii_alphabetic();
+    if scoped && path.iter().all(|b| in_identifier(*b) || *b == b':') {
+        return true;
+    }
     let member = |b: &u8| in_identifier(*b) || b".:->?!*@$".contains(b);
     if text.iter().all(member) && (text.contains(&b'.') && digits <= 1 || digits == 0 && argument) {
         return true;

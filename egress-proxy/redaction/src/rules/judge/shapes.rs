@@ -14,10 +14,31 @@ pub(crate) fn is_reference(text: &[u8]) -> bool {
 
 /// `${…}`, `{{…}}`, `$NAME`, `%NAME%`, `<…>`, `[…]`, `((…))`, `$(…)`, `%s`, `#{…}`, `@{…}`: filled in by a program.
 fn is_template(text: &[u8]) -> bool {
-    const INSIDE: &[&str] =
-        &["${", "{{", "}}", "$(", "#{", "@{", "%{", "%(", "<%", "%>", "((", "{}", "%s", "[redacted:", "$$cap_"];
+    const INSIDE: &[&str] = &[
+        "${",
+        "{{",
+        "}}",
+        "$(",
+        "#{",
+        "@{",
+        "%{",
+        "%(",
+        "<%",
+        "%>",
+        "((",
+        "{}",
+        "%s",
+        "[redacted:",
+        "$$cap_",
+        // Expressions that describe a value.
+        "[a-z",
+        "[0-9",
+        "0-9]",
+        "a-z]",
+        "a-f]",
+    ];
     // Most values have none of the signs of a template.
-    if !text.iter().any(|b| b"$%{}<[(#@&.".contains(b) || *b >= 0x80) {
+    if !text.iter().any(|b| b"$%{}<[](#@&.`".contains(b) || *b >= 0x80) {
         return false;
     }
     let name = |t: &[u8]| !t.is_empty() && t.iter().all(|b| b.is_ascii_alphanumeric() || b"_.-:>".contains(b));
@@ -36,6 +57,8 @@ fn is_template(text: &[u8]) -> bool {
         {
             true
         }
+        // `` `pwd` ``, `&[u8]`
+        [b'`', .., b'`'] | [b'&', b'[', .., b']'] => true,
         [b'<', .., b'>'] | [b'{', .., b'}'] | [b'[', .., b']'] | [b'(', .., b')'] => true,
         [b'<' | b'{' | b'[', rest @ ..] => name(rest),
         _ => false,
@@ -118,12 +141,19 @@ pub(crate) fn is_public_shape(text: &[u8]) -> bool {
         || is_date(text)
         || is_file(text)
         || is_mail(text)
+        || is_colon_hex(text)
         || are_words(text)
 }
 
 /// As [`is_public_shape`], but words joined by hyphens and underscores may be a password that a person chose.
 pub(crate) fn is_place(text: &[u8]) -> bool {
     is_public_shape(text) && (!are_words(text) || text.iter().any(|b| b"./:".contains(b)) || is_file(text))
+}
+
+/// `51:C4:0C:…`: a fingerprint of MD5 or SHA-1, as tools show certificates and keys.
+fn is_colon_hex(text: &[u8]) -> bool {
+    let mut bytes = text.split(|b| *b == b':');
+    matches!(text.len(), 47 | 59) && bytes.all(|byte| byte.len() == 2 && byte.iter().all(u8::is_ascii_hexdigit))
 }
 
 /// `name@host.domain`
@@ -167,6 +197,6 @@ fn is_file(text: &[u8]) -> bool {
     ];
     let Some(dot) = text.iter().rposition(|b| *b == b'.') else { return false };
     let end = &text[dot + 1..];
-    let worded = super::Traits::of(&text[..dot]).is_worded(40) && text[..dot].contains(&b'/');
+    let worded = super::Traits::of(&text[..dot]).is_worded(25) && text[..dot].contains(&b'/');
     dot > 0 && (ENDS.iter().any(|known| end.eq_ignore_ascii_case(known.as_bytes())) || worded && end.len() <= 4)
 }

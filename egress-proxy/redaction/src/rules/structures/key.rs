@@ -51,7 +51,11 @@ fn plain(mut cursor: Cursor<'_>) -> Decision {
         if cursor.word(b"-----END ")? {
             cursor.run(48, in_label)?;
             cursor.run(5, |b| b == b'-')?;
-            return Ok((key > 20).then_some(from..cursor.at));
+            // Between the mere names of both lines there are words.
+            let base64 = |b: &u8| b.is_ascii_alphanumeric() || b"+/=".contains(b);
+            let lines = cursor.text_between(body, cursor.at).split(|b| !base64(b));
+            let written = key > 20 && lines.clone().any(|line| line.len() >= 16);
+            return Ok(written.then_some(from..cursor.at));
         }
         if cursor.word(b"-----")? {
             break;
