@@ -291,7 +291,20 @@ impl Scan {
 
     /// Everything in one whole text, in order and disjoint.
     pub(crate) fn whole(&mut self, engine: &Engine, text: &[u8]) -> Vec<Hit> {
-        let mut found = self.vault_values(engine, text);
+        let mut found = Vec::new();
+        self.vault.whole(&engine.parts.index, text, &mut found);
+        self.rules(engine, text, found)
+    }
+
+    /// As [`Scan::whole`], and where the end of the text begins that must be known to find vault values which go on in
+    /// another text.
+    pub(crate) fn whole_and_tail(&mut self, engine: &Engine, text: &[u8]) -> (Vec<Hit>, usize) {
+        let mut found = Vec::new();
+        let tail = self.vault.whole_and_tail(&engine.parts.index, text, &mut found);
+        (self.rules(engine, text, found), tail)
+    }
+
+    fn rules(&mut self, engine: &Engine, text: &[u8], mut found: Vec<Hit>) -> Vec<Hit> {
         self.patterns.reset();
         self.patterns.push(&engine.parts.anchors, text, 0, true, &mut found);
         Events::whole(engine, text, &mut found);
@@ -299,11 +312,12 @@ impl Scan {
         found
     }
 
-    /// Vault values in one whole text, neither in order nor disjoint.
-    pub(crate) fn vault_values(&mut self, engine: &Engine, text: &[u8]) -> Vec<Hit> {
+    /// Vault values in a text, neither in order nor disjoint. Unless it has `ended`, those that begin before the place
+    /// which is returned: what begins there or later is not decided.
+    pub(crate) fn vault_values(&mut self, engine: &Engine, text: &[u8], ended: bool) -> (Vec<Hit>, usize) {
         let mut found = Vec::new();
-        self.vault.whole(&engine.parts.index, text, &mut found);
-        found
+        let live = self.vault.begun(&engine.parts.index, text, ended, &mut found).live;
+        (found, live)
     }
 
     /// Searches on: `text` is all that is known from offset `base` on, with what earlier calls have seen.

@@ -13,7 +13,7 @@ use crate::engine::{Engine, RedactedBytes, Scan};
 use crate::hits::{self, Hit};
 use crate::rules;
 
-use across::Row;
+use across::{Row, Text};
 pub use read::JSON_DEPTH;
 pub(crate) use read::{Fault, Token, Visit, read};
 
@@ -92,7 +92,7 @@ struct Walk<'a, 'e> {
     sealed: &'e [&'e str],
     levels: Vec<Level>,
     /// Texts that a reader would read one after the other.
-    run: Vec<Token>,
+    run: Vec<Text>,
     row: Row,
     /// In bytes of the body.
     hits: Vec<Hit>,
@@ -141,7 +141,13 @@ impl Visit for Walk<'_, '_> {
     }
 
     fn string(&mut self, token: Token) {
-        self.search(token);
+        let flows = self.levels.last().is_some_and(|level| level.flows);
+        let tail = if flows {
+            Some(self.search_to_its_tail(token))
+        } else {
+            self.search(token);
+            None
+        };
         let Some(name) = self.levels.last().map(|level| level.name) else { return };
         if let Some(name) = name {
             self.search_named(name, token);
@@ -154,8 +160,8 @@ impl Visit for Walk<'_, '_> {
         if called {
             level.called = Some(token);
         }
-        if level.flows {
-            self.run.push(token);
+        if let Some(tail) = tail {
+            self.run.push(Text { token, tail });
         } else if level.typed && !self.sealed.is_empty() {
             let kind = text::decode(token.raw(self.body));
             level.sealed = self.sealed.iter().position(|sealed| sealed.as_bytes() == kind.as_ref());
@@ -194,20 +200,28 @@ impl<'a, 'e> Walk<'a, 'e> {
 
     /// Whether there is something in the token.
     fn search(&mut self, token: Token) -> bool {
+        let text = text::undone(token.raw(self.body), token.escaped, &mut self.scratch);
+        let found = self.scan.whole(self.engine, text);
+        self.put(token, &found);
+        !found.is_empty()
+    }
+
+    /// Searches a text that another may go on from. Where in the document the end of it begins that must be known for that.
+    fn search_to_its_tail(&mut self, token: Token) -> usize {
         let raw = token.raw(self.body);
-        let found = if token.escaped {
-            self.scratch.clear();
-            text::decode_into(raw, &mut self.scratch);
-            self.scan.whole(self.engine, &self.scratch)
-        } else {
-            self.scan.whole(self.engine, raw)
-        };
-        let mut places = text::Places::new(raw);
+        let text = text::undone(raw, token.escaped, &mut self.scratch);
+        let (found, tail) = self.scan.whole_and_tail(self.engine, text);
+        self.put(token, &found);
+        // Inside of a character that is escaped, its end would come too late.
+        token.start + if token.escaped { text::Places::new(raw).of(tail.saturating_sub(3)) } else { tail }
+    }
+
+    fn put(&mut self, token: Token, found: &[Hit]) {
+        let mut places = text::Places::new(token.raw(self.body));
         self.hits.extend(found.iter().map(|hit| {
             let (start, end) = (places.of(hit.start), places.of(hit.end));
             Hit { start: token.start + start, end: token.start + end, what: hit.what }
         }));
-        !found.is_empty()
     }
 
     /// What is a secret only because its member has a name that says so.

@@ -17,7 +17,7 @@ use verify::Outcome;
 /// Bytes of the text that are looked at at once, so that all views stay in the cache.
 const BLOCK: usize = 32 * 1024;
 /// Bytes before the place where a search goes on that it looks at again: the line of a hex dump, a keyword.
-const CONTEXT: usize = LINE + 16;
+pub(crate) const CONTEXT: usize = LINE + 16;
 /// Longest range of the text that one part of a value takes in any form. Bounds what a stream holds back.
 const SPAN: usize = 64 * 1024;
 
@@ -107,24 +107,47 @@ pub(crate) struct Resume {
 impl VaultScan {
     /// Everything in one whole text, neither in order nor disjoint.
     pub(crate) fn whole(&mut self, index: &Index, text: &[u8], hits: &mut Vec<Hit>) {
-        if index.is_empty() {
-            return;
+        self.begun(index, text, true, hits);
+    }
+
+    /// As [`VaultScan::whole`], and where the end of the text begins that must be known to search on behind it.
+    pub(crate) fn whole_and_tail(&mut self, index: &Index, text: &[u8], hits: &mut Vec<Hit>) -> usize {
+        if text.len() < 3 * CONTEXT {
+            self.whole(index, text, hits);
+            return 0;
         }
+        let Resume { live, keep } = self.begun(index, text, false, hits);
+        let stretch = Stretch { text: &text[keep..], from: live - keep, first: keep == 0, ended: true };
+        self.search_at(index, keep, stretch, hits);
+        keep
+    }
+
+    /// Everything in a text that is decided: all of it, once it has `ended`.
+    pub(crate) fn begun(&mut self, index: &Index, text: &[u8], ended: bool, hits: &mut Vec<Hit>) -> Resume {
         let (mut keep, mut live, mut size) = (0, 0, BLOCK);
+        if index.is_empty() {
+            return Resume { live: text.len(), keep: text.len() };
+        }
         loop {
             let end = text.len().min(live + size);
-            let stretch =
-                Stretch { text: &text[keep..end], from: live - keep, first: keep == 0, ended: end == text.len() };
-            let before = hits.len();
-            let resume = self.search(index, stretch, hits);
-            hits[before..].iter_mut().for_each(|hit| *hit = hit.shifted(keep));
-            if stretch.ended {
-                return;
+            let last = end == text.len();
+            let stretch = Stretch { text: &text[keep..end], from: live - keep, first: keep == 0, ended: ended && last };
+            let resume = self.search_at(index, keep, stretch, hits);
+            if last {
+                return resume;
             }
             // A needle that fills the whole block needs a larger one.
-            size = if keep + resume.live > live { BLOCK } else { size * 2 };
-            (keep, live) = (keep + resume.keep, keep + resume.live);
+            size = if resume.live > live { BLOCK } else { size * 2 };
+            (keep, live) = (resume.keep, resume.live);
         }
+    }
+
+    /// As [`VaultScan::search`], of a stretch that begins at byte `base` of a text, in bytes of that.
+    fn search_at(&mut self, index: &Index, base: usize, stretch: Stretch<'_>, hits: &mut Vec<Hit>) -> Resume {
+        let before = hits.len();
+        let Resume { live, keep } = self.search(index, stretch, hits);
+        hits[before..].iter_mut().for_each(|hit| *hit = hit.shifted(base));
+        Resume { live: base + live, keep: base + keep }
     }
 
     /// Everything that begins in the stretch and is decided by it.
@@ -339,10 +362,7 @@ impl Progress {
         }
         let keep = self.keep.max(base);
         let stretch = Stretch { text: &text[keep - base..], from: self.live.max(keep) - keep, first: keep == 0, ended };
-        let before = hits.len();
-        let resume = scan.search(index, stretch, hits);
-        hits[before..].iter_mut().for_each(|hit| *hit = hit.shifted(keep));
-        (self.live, self.keep) = (keep + resume.live, keep + resume.keep);
+        Resume { live: self.live, keep: self.keep } = scan.search_at(index, keep, stretch, hits);
         self.retry = known + 1 + (known - self.live) / 16;
     }
 

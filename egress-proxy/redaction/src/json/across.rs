@@ -3,8 +3,20 @@
 use super::{Token, text};
 use crate::engine::{Engine, Scan};
 use crate::hits::{self, Hit, What};
+use crate::search::CONTEXT;
 
-/// Texts in a row. Only the ends of long ones are looked at: each text has been searched by itself.
+/// Bytes of a text in which most of what began before it is decided. A shorter text may lie in the middle of a value.
+const LEAD: usize = 2 * CONTEXT + 64;
+
+/// One of the texts, which has been searched by itself.
+#[derive(Clone, Copy)]
+pub(super) struct Text {
+    pub(super) token: Token,
+    /// Where in the document its end begins that must be known to search on behind it.
+    pub(super) tail: usize,
+}
+
+/// Texts in a row. Only the ends of long ones are looked at again, as far as something is undecided there.
 #[derive(Default)]
 pub(super) struct Row {
     joined: Vec<u8>,
@@ -20,27 +32,22 @@ impl Row {
         engine: &Engine,
         scan: &mut Scan,
         document: &[u8],
-        tokens: &[Token],
+        texts: &[Text],
         found: &mut Vec<Hit>,
     ) {
-        let Some((last, _)) = tokens.split_last().filter(|(_, before)| !before.is_empty()) else { return };
-        let reach = engine.reach();
-        for token in tokens {
+        let Some((last, before)) = texts.split_last().filter(|(_, before)| !before.is_empty()) else { return };
+        for &Text { token, tail } in before {
             let raw = token.raw(document);
-            if raw.len() <= 2 * reach {
+            if raw.len() <= LEAD {
                 self.push(token.start, raw);
-                continue;
-            }
-            if !self.pieces.is_empty() {
-                self.push(token.start, &raw[..text::boundary(raw, reach)]);
-                self.flush(engine, scan, document, found);
-            }
-            if token != last {
-                let from = text::boundary(raw, raw.len() - reach);
-                self.push(token.start + from, &raw[from..]);
+            } else if !self.lead(engine, scan, document, token, found) {
+                self.push(tail, &document[tail..token.end]);
             }
         }
-        self.flush(engine, scan, document, found);
+        if self.lead(engine, scan, document, last.token, found) {
+            let (hits, _) = scan.vault_values(engine, &self.joined, true);
+            self.flush(document, hits, found);
+        }
     }
 
     fn push(&mut self, start: usize, raw: &[u8]) {
@@ -48,8 +55,39 @@ impl Row {
         self.pieces.push((start, self.joined.len()));
     }
 
-    fn flush(&mut self, engine: &Engine, scan: &mut Scan, document: &[u8], found: &mut Vec<Hit>) {
-        let mut hits = if self.pieces.len() > 1 { scan.vault_values(engine, &self.joined) } else { Vec::new() };
+    /// Adds the beginning of a text, up to where everything is decided that began before it. Whether nothing was, and the
+    /// whole text now waits for the next.
+    fn lead(
+        &mut self,
+        engine: &Engine,
+        scan: &mut Scan,
+        document: &[u8],
+        token: Token,
+        found: &mut Vec<Hit>,
+    ) -> bool {
+        let (raw, before) = (token.raw(document), self.joined.len());
+        if before == 0 {
+            return false;
+        }
+        let most = 2 * engine.reach();
+        for len in [LEAD, most] {
+            let end = if raw.len() <= len { raw.len() } else { text::boundary(raw, len) };
+            self.push(token.start, &raw[..end]);
+            let (hits, live) = scan.vault_values(engine, &self.joined, false);
+            if live >= before + CONTEXT || (len == most && end < raw.len()) {
+                self.flush(document, hits, found);
+                return false;
+            }
+            if end == raw.len() {
+                return true;
+            }
+            self.joined.truncate(before);
+            self.pieces.pop();
+        }
+        false
+    }
+
+    fn flush(&mut self, document: &[u8], mut hits: Vec<Hit>, found: &mut Vec<Hit>) {
         hits::merge(&mut hits);
         let mut start = 0;
         for &(raw, end) in &self.pieces {

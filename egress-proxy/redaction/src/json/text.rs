@@ -45,6 +45,16 @@ pub(crate) fn decode(raw: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(out)
 }
 
+/// The text; in `scratch` when something is `escaped`.
+pub(super) fn undone<'a>(raw: &'a [u8], escaped: bool, scratch: &'a mut Vec<u8>) -> &'a [u8] {
+    if !escaped {
+        return raw;
+    }
+    scratch.clear();
+    decode_into(raw, scratch);
+    scratch
+}
+
 /// Appends the text of `raw`, whose escapes are valid.
 pub(crate) fn decode_into(mut raw: &[u8], out: &mut Vec<u8>) {
     while let Some(plain) = memchr(b'\\', raw) {
