@@ -51,9 +51,16 @@ impl Keyword {
         rules.dedup();
         Self { text: text.as_slice().into(), rules, head }
     }
+
+    /// Whether it stands at the beginning of `text`, which seems to begin with its head, as far as that goes.
+    fn stands(&self, text: &[u8]) -> bool {
+        let len = self.text.len().min(text.len());
+        text[..len].eq_ignore_ascii_case(&self.text[..len])
+    }
 }
 
 /// The first eight bytes of a keyword, to compare at once.
+#[derive(Clone, Copy)]
 struct Head {
     /// Zero for a keyword that is read in one spelling only.
     fold: u64,
@@ -105,7 +112,8 @@ impl Anchors {
         }
         let beginnings = Beginnings::new(&keywords);
         let reaches_back = set.rules().iter().any(|rule| rule.matcher.reaches_back());
-        Self { filter: Filter::new(windows), keywords, beginnings, reaches_back, set: set.clone() }
+        let filter = Filter::new(windows, |keyword| keywords[keyword as usize].head);
+        Self { filter, keywords, beginnings, reaches_back, set: set.clone() }
     }
 
     pub(crate) fn rules(&self) -> &RuleSet {
@@ -124,12 +132,8 @@ impl Anchors {
 
     /// Whether the keyword stands at the beginning of `text`, as far as that goes.
     pub(crate) fn stands(&self, keyword: u32, text: &[u8]) -> bool {
-        let Keyword { text: wanted, head, .. } = &self.keywords[keyword as usize];
-        if !head.stands(text) {
-            return false;
-        }
-        let len = wanted.len().min(text.len());
-        text[..len].eq_ignore_ascii_case(&wanted[..len])
+        let keyword = &self.keywords[keyword as usize];
+        keyword.head.stands(text) && keyword.stands(text)
     }
 
     /// Tells of every keyword whose window begins at `from` or later, with the place where it begins. Its end may lie behind
@@ -151,10 +155,8 @@ impl Anchors {
 
     #[inline]
     fn look(&self, text: &[u8], at: usize, found: &mut impl FnMut(usize, u32)) {
-        for window in self.filter.windows(place(&text[at..])) {
-            if let Some(start) = at.checked_sub(usize::from(window.offset))
-                && self.stands(window.keyword, &text[start..])
-            {
+        for (start, window) in self.filter.windows(text, at, place(&text[at..])) {
+            if self.keywords[window.keyword as usize].stands(&text[start..]) {
                 found(start, window.keyword);
             }
         }

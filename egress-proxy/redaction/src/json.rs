@@ -211,9 +211,9 @@ impl<'a, 'e> Walk<'a, 'e> {
         let raw = token.raw(self.body);
         let text = text::undone(raw, token.escaped, &mut self.scratch);
         let (found, tail) = self.scan.whole_and_tail(self.engine, text);
+        let len = text.len() - tail;
         self.put(token, &found);
-        // Inside of a character that is escaped, its end would come too late.
-        token.start + if token.escaped { text::Places::new(raw).of(tail.saturating_sub(3)) } else { tail }
+        if token.escaped { token.start + text::last(raw, len) } else { token.end - len }
     }
 
     fn put(&mut self, token: Token, found: &[Hit]) {

@@ -13,6 +13,8 @@ struct Candidate {
     /// Where what it finds may begin.
     first: usize,
     end: usize,
+    /// All of the keyword was seen.
+    seen: bool,
     /// Not before so many bytes are known: looking again after each byte would take quadratic time.
     retry: usize,
 }
@@ -56,7 +58,8 @@ impl PatternScan {
             for &rule in rules {
                 let back = anchors.rules().rules()[usize::from(rule)].matcher.reaches_back();
                 let first = if back { base + Cursor::new(text, start - base, false).word_before() } else { start };
-                let mut candidate = Candidate { keyword, rule, start, first, end: start + len, retry: start + len };
+                let end = start + len;
+                let mut candidate = Candidate { keyword, rule, start, first, end, seen: known >= end, retry: end };
                 if !judge(&mut candidate) {
                     waiting.push(candidate);
                 }
@@ -76,12 +79,15 @@ impl PatternScan {
 /// What the candidate's rule finds; `None` while more must be known.
 fn decide(anchors: &Anchors, candidate: &mut Candidate, text: &[u8], base: usize, ended: bool) -> Option<Option<Hit>> {
     let at = candidate.start - base;
-    if !anchors.stands(candidate.keyword, &text[at..]) {
-        return Some(None);
-    }
     let known = base + text.len();
-    if known < candidate.end {
-        return if ended { Some(None) } else { None };
+    if !candidate.seen {
+        if !anchors.stands(candidate.keyword, &text[at..]) {
+            return Some(None);
+        }
+        if known < candidate.end {
+            return if ended { Some(None) } else { None };
+        }
+        candidate.seen = true;
     }
     let rule = &anchors.rules().rules()[usize::from(candidate.rule)];
     let Ok(found) = rule.matcher.decide(Cursor::new(text, at, ended), candidate.end - candidate.start) else {

@@ -11,7 +11,6 @@ use crate::views::Layers;
 use crate::views::dump::{Dump, LINE};
 use crate::views::letters::Letters;
 use crate::views::prefixed::Prefixed;
-use crate::views::signs::Signs;
 use verify::Outcome;
 
 /// Bytes of the text that are looked at at once, so that all views stay in the cache.
@@ -40,7 +39,6 @@ enum Bare {
 
 #[derive(Default)]
 struct Views {
-    signs: Signs,
     layers: Layers,
     letters: Letters,
     dump: Dump,
@@ -50,13 +48,9 @@ struct Views {
 impl Views {
     fn read(&mut self, stretch: Stretch<'_>) {
         let Stretch { text, ended, first, .. } = stretch;
-        self.signs.read(text);
-        self.layers.undo(text, self.signs.escapes, ended);
+        self.layers.undo(text, ended);
         let (top, level) = (self.layers.top(text), self.layers.count());
-        if level > 0 {
-            self.signs.read(top);
-        }
-        self.dump.read(top, first, &self.signs.addresses, ended, |at| self.layers.start(level, at));
+        self.dump.read(top, first, ended, |at| self.layers.start(level, at));
     }
 
     fn bare(&self, bare: Bare) -> &[u8] {

@@ -6,7 +6,6 @@
 pub(crate) mod dump;
 pub(crate) mod letters;
 pub(crate) mod prefixed;
-pub(crate) mod signs;
 
 use std::ops::Range;
 
@@ -26,11 +25,11 @@ pub(crate) struct Layers {
 }
 
 impl Layers {
-    /// Undoes the escapes of `text`. `special`: whether there may be any.
-    pub(crate) fn undo(&mut self, text: &[u8], special: bool, ended: bool) {
+    /// Undoes the escapes of `text`.
+    pub(crate) fn undo(&mut self, text: &[u8], ended: bool) {
         self.count = 0;
         self.certain = text.len();
-        while special && self.count < LAYERS {
+        while self.count < LAYERS {
             let (done, rest) = self.layers.split_at_mut(self.count);
             let undone = match done.last() {
                 Some(below) => rest[0].undo_again(below, ended),

@@ -1,6 +1,6 @@
 //! A set of hashed windows: one bit answers "surely not" for almost every place of a text.
 
-use super::SAMPLE;
+use super::{Head, SAMPLE};
 
 /// Entries of the table, each with one bit for each signature: 32 KiB.
 const ENTRIES: usize = 1 << 14;
@@ -75,12 +75,13 @@ pub(super) struct Filter {
     table: Box<[u16; ENTRIES]>,
     /// Where each list begins, and where the last ends.
     first: Box<[u32]>,
-    /// By list.
-    windows: Vec<Window>,
+    /// By list, each with the beginning of its keyword.
+    windows: Vec<(Window, Head)>,
 }
 
 impl Filter {
-    pub(super) fn new(mut windows: Vec<Window>) -> Self {
+    /// `head`: the beginning of a keyword.
+    pub(super) fn new(mut windows: Vec<Window>, head: impl Fn(u32) -> Head) -> Self {
         windows.sort_unstable_by_key(|window| (window.keyword, window.offset, window.bytes));
         windows.dedup_by(|later, earlier| {
             let same = (later.keyword, later.offset, later.bytes) == (earlier.keyword, earlier.offset, earlier.bytes);
@@ -96,7 +97,7 @@ impl Filter {
         windows.sort_by_key(|window| window.list(set.factor));
         let end = |n| u32::try_from(windows.partition_point(|window| window.list(set.factor) < n)).unwrap_or(u32::MAX);
         set.first = (0..=ENTRIES).map(end).collect();
-        set.windows = windows;
+        set.windows = windows.into_iter().map(|window| (window, head(window.keyword))).collect();
         set
     }
 
@@ -144,12 +145,18 @@ impl Filter {
         count
     }
 
-    /// The windows that do, and some that only may.
+    /// The windows that begin at `at`, as far as `text` goes, and where their keywords do.
     #[inline]
-    pub(super) fn windows(&self, place: Place) -> impl Iterator<Item = &Window> {
+    pub(super) fn windows(&self, text: &[u8], at: usize, place: Place) -> impl Iterator<Item = (usize, &Window)> {
         let list = place.hash(self.factor) % ENTRIES;
         let Look(bytes, signature) = place.look();
         let windows = &self.windows[self.first[list] as usize..self.first[list + 1] as usize];
-        windows.iter().filter(move |window| window.bytes == bytes && window.signatures >> signature & 1 != 0)
+        windows.iter().filter_map(move |(window, head)| {
+            let start = at.wrapping_sub(usize::from(window.offset));
+            // One branch for all that may be otherwise: none could be predicted.
+            let same = (window.bytes == bytes) & (window.signatures >> signature & 1 != 0);
+            let stands = text.get(start..).is_some_and(|keyword| head.stands(keyword));
+            (same & stands).then_some((start, window))
+        })
     }
 }

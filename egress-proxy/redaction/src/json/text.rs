@@ -80,6 +80,16 @@ pub(super) fn boundary(raw: &[u8], at: usize) -> usize {
     place
 }
 
+/// Where in `raw` the last `len` bytes of its text begin, or an escape with the first of them.
+pub(super) fn last(raw: &[u8], len: usize) -> usize {
+    // A byte of the text takes no more than six in an escape.
+    let from = boundary(raw, raw.len().saturating_sub(6 * len + PAIR));
+    let mut text = Vec::new();
+    decode_into(&raw[from..], &mut text);
+    // Inside of a character that one escape stands for, its end would come too late.
+    from + Places::new(&raw[from..]).of(text.len().saturating_sub(len + 3))
+}
+
 /// The way from places in the text back to its bytes. Asked for places in rising order.
 pub(crate) struct Places<'a> {
     raw: &'a [u8],
@@ -174,6 +184,17 @@ mod tests {
                 let place = boundary(raw, at);
                 assert!(place >= at && place - at < PAIR);
                 assert_eq!([decode(&raw[..place]), decode(&raw[place..])].concat(), decode(raw).into_owned(), "{at}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_last_bytes_of_a_text_begin_with_an_escape() {
+        for raw in [r"\\\\\\\\\\", r"\ud83d\ude00\ud83d\ude00ab\ud83d\ud83d\ude00", r"abc\nd\\\nef\\\\\u0041\\u0041", "plain"] {
+            let (raw, text) = (raw.as_bytes(), decode(raw.as_bytes()));
+            for len in 0..=text.len() {
+                let tail = decode(&raw[last(raw, len)..]);
+                assert!(text.ends_with(&tail) && (len..len + 7).contains(&tail.len()), "{len}");
             }
         }
     }

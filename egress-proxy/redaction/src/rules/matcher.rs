@@ -160,11 +160,12 @@ impl PackMatcher {
                     return Ok(Some(from..end));
                 }
             }
-            for _ in 0..far.max(1) {
-                let Some(byte) = cursor.peek()? else { return Ok(None) };
-                lines += usize::from(byte == b'\n');
-                cursor.at += 1;
+            if cursor.peek()?.is_none() {
+                return Ok(None);
             }
+            let skipped = &cursor.ahead()[..far.max(1)];
+            lines += skipped.iter().filter(|&&byte| byte == b'\n').count();
+            cursor.at += skipped.len();
         }
         Ok(None)
     }

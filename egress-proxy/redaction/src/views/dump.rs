@@ -15,6 +15,8 @@ const MIDDLE: usize = 8;
 pub(crate) struct Dump {
     digits: Vec<u8>,
     places: Vec<u32>,
+    /// First bytes of lines that may begin with an address, in order.
+    lines: Vec<u32>,
     /// The last dump may go on.
     open: bool,
 }
@@ -28,27 +30,21 @@ enum Line {
 }
 
 impl Dump {
-    /// Reads a view of a text. `first`: it begins with a line. `addresses`: the lines that may be dumps, beside the first
-    /// and the last. `start`: where one of its bytes begins in the text.
-    pub(crate) fn read(
-        &mut self,
-        view: &[u8],
-        first: bool,
-        addresses: &[u32],
-        ended: bool,
-        start: impl Fn(usize) -> usize,
-    ) {
+    /// Reads a view of a text. `first`: it begins with a line. `start`: where one of its bytes begins in the text.
+    pub(crate) fn read(&mut self, view: &[u8], first: bool, ended: bool, start: impl Fn(usize) -> usize) {
         self.digits.clear();
         self.places.clear();
+        self.lines.clear();
         self.open = false;
-        let last = memchr::memrchr(b'\n', view).map_or(first.then_some(0), |at| Some(at + 1));
-        let ends = [first.then_some(0), last];
-        if addresses.is_empty() && ends.iter().flatten().all(|&line| !may_be_address(&view[line..])) {
+        let after = memchr::memchr_iter(b'\n', view).map(|at| at + 1);
+        let lines = first.then_some(0).into_iter().chain(after).filter(|&line| may_be_address(&view[line..]));
+        self.lines.extend(lines.map(|line| line as u32));
+        if self.lines.is_empty() {
             return;
         }
-        let between = addresses.iter().map(|&line| Some(line as usize)).filter(|&line| line > ends[0] && line < last);
+        let lines = std::mem::take(&mut self.lines);
         let mut follows = 0;
-        for line in ends[0].into_iter().chain(between.flatten()).chain(last.filter(|_| last != ends[0])) {
+        for line in lines.iter().map(|&line| line as usize) {
             if line != follows {
                 self.end(follows);
             }
@@ -65,6 +61,7 @@ impl Dump {
             self.end(follows);
             self.open = false;
         }
+        self.lines = lines;
     }
 
     fn end(&mut self, at: usize) {
@@ -144,14 +141,32 @@ impl Dump {
     }
 }
 
-/// Whether a line can begin with an address; most lines cannot.
+/// Whether a line can begin with an address; most lines cannot, which eight bytes say without a branch.
 #[inline]
 fn may_be_address(line: &[u8]) -> bool {
-    let blank = |&b: &u8| b == b' ' || b == b'\t';
-    let text = match line.first() {
-        Some(first) if blank(first) => &line[line.iter().take(INDENT + 1).take_while(|b| blank(b)).count()..],
-        _ => line,
-    };
+    const BLANKS: u64 = u64::from_le_bytes([b' '; 8]);
+    let Some(begin) = line.first_chunk::<{ INDENT + 8 }>() else { return short_may_be_address(line) };
+    let eight = |at: usize| begin[at..].first_chunk().map_or(0, |eight| u64::from_le_bytes(*eight));
+    let blanks = |at: usize| ((eight(at) ^ BLANKS).trailing_zeros() / 8) as usize;
+    let (one, two) = (blanks(0), blanks(8));
+    let indent = if one < 8 { one } else { 8 + two };
+    let hex = |at: usize| HEX[usize::from(begin[at])];
+    (hex(indent) & hex(indent + 1) & hex(indent + 2) & hex(indent + 3)) || begin[indent] == b'\t'
+}
+
+const HEX: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = (byte as u8).is_ascii_hexdigit();
+        byte += 1;
+    }
+    table
+};
+
+#[cold]
+fn short_may_be_address(line: &[u8]) -> bool {
+    let text = &line[line.iter().take(INDENT + 1).take_while(|b| matches!(b, b' ' | b'\t')).count()..];
     match text.first_chunk::<4>() {
         Some(first) => first.iter().all(u8::is_ascii_hexdigit),
         None => text.iter().take_while(|&&b| b != b'\n').all(u8::is_ascii_hexdigit),
@@ -164,9 +179,7 @@ mod tests {
 
     fn digits(text: &str, ended: bool) -> (String, bool) {
         let mut dump = Dump::default();
-        let mut signs = super::super::signs::Signs::default();
-        signs.read(text.as_bytes());
-        dump.read(text.as_bytes(), true, &signs.addresses, ended, |at| at);
+        dump.read(text.as_bytes(), true, ended, |at| at);
         for (n, digit) in dump.digits().iter().enumerate().filter(|(_, b)| **b != BREAK) {
             assert_eq!(text.as_bytes()[dump.place(n)].to_ascii_lowercase(), *digit);
         }
@@ -193,6 +206,19 @@ mod tests {
         }
         let far = format!("00000000: {}\n", "61 ".repeat(60));
         assert_eq!(digits(&far, true).0, "61".repeat(34) + ".");
+    }
+
+    #[test]
+    fn lines_are_asked_alike_however_much_follows() {
+        for indent in ["", " ", "   ", "       ", "        ", "         ", "               ", "                "] {
+            for (line, may) in [("0000: 61", true), ("ABcd", true), ("000 ", false), ("0x00", false)] {
+                let text = format!("{indent}{line}\n");
+                assert_eq!(may_be_address(text.as_bytes()), may, "{text}");
+                assert_eq!(may_be_address(format!("{text}{}", "-".repeat(30)).as_bytes()), may, "{text}");
+            }
+        }
+        assert!(may_be_address(format!(" \t0000 61 {}", "-".repeat(30)).as_bytes()));
+        assert!(!may_be_address(" ".repeat(40).as_bytes()));
     }
 
     #[test]
