@@ -1,4 +1,4 @@
-//! Redacts standard input: `redact [--vault FILE.jsonl] [--jsonl] [--stream] [--no-rules]`.
+//! Redacts standard input: `redact [--vault FILE.jsonl] [--jsonl] [--stream] [--no-rules] [--personal]`.
 //!
 //! The vault file has one `{"name", "value"}` per line. With `--jsonl` each line of input is `{"id", "text"}` and is
 //! answered by one such line. For measurements and fuzzing; the daemon has its own commands.
@@ -6,7 +6,7 @@
 use std::io::{BufRead as _, Read as _, Write as _};
 
 use anyhow::Context as _;
-use wardkeep_redaction::{Engine, RuleSet, Secret};
+use wardkeep_redaction::{Additions, Engine, Profile, RuleSet, Secret};
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -20,7 +20,11 @@ fn main() -> anyhow::Result<()> {
             secrets.push((text("name")?, text("value")?));
         }
     }
-    let rules = if flag("--no-rules") { RuleSet::none() } else { RuleSet::builtin() };
+    let profiles = if flag("--personal") { vec![Profile::Personal] } else { Vec::new() };
+    let rules = match flag("--no-rules") {
+        true => RuleSet::none(),
+        false => RuleSet::builtin_with(&Additions { profiles, ..Additions::default() })?,
+    };
     let engine = Engine::build(secrets.iter().map(|(name, value)| Secret::new(name, value)), &rules, [7; 32])?;
     let (mut input, mut output) = (std::io::stdin().lock(), std::io::stdout().lock());
     if flag("--jsonl") {
