@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 
 /// The text does not name what it should; says what the form is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{kind} must be {form}, got {got:?}")]
+#[error("the {} must be {form}, got {got:?}", spoken(kind))]
 pub struct InvalidId {
     kind: &'static str,
     form: &'static str,
@@ -22,6 +22,12 @@ impl InvalidId {
     fn new(kind: &'static str, form: &'static str, got: &str) -> Self {
         Self { kind, form, got: got.chars().take(80).collect() }
     }
+}
+
+/// `SecretName` as people say it.
+fn spoken(kind: &str) -> String {
+    let capital = |c: char| if c.is_ascii_uppercase() { " " } else { "" };
+    kind.chars().map(|c| format!("{}{}", capital(c), c.to_ascii_lowercase())).collect::<String>().trim().to_owned()
 }
 
 macro_rules! uuid_ids {
@@ -161,6 +167,15 @@ slug_ids! {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refusal_is_said_in_words() {
+        let said = "DB-pass".parse::<SecretName>().expect_err("refused").to_string();
+        assert!(
+            said.starts_with("the secret name must be 1 to 64 of a-z") && said.ends_with("got \"DB-pass\""),
+            "{said}"
+        );
+    }
 
     #[test]
     fn bad_names_are_refused() {

@@ -243,6 +243,13 @@ pub struct ClassifyArgs {
 
 /// Arguments of `redact`.
 #[derive(Debug, Args)]
+#[command(after_long_help = "Examples:\n  journalctl -u app | wardkeep-agent redact > app.log\n  \
+    wardkeep-agent redact --vault secrets.jsonl --report < dump.txt > clean.txt 2> report.jsonl\n\n\
+    What is in the vault file becomes SECRET_REF(name), anything else that looks like a secret [REDACTED:kind:xxxx]. No \
+    daemon and no vault are needed.\n\nThe report has a line for each replacement, {\"line\",\"rule\",\"offset\",\"length\"}, and \
+    {\"replaced\":COUNT} at the end. `line` counts the input's lines from 1; `offset` and `length` are bytes of the input, \
+    with --jsonl bytes of its \"text\", which is named by \"id\". `rule` is a kind, or `vault` with the secret's \"name\". \
+    Exit code: 0 done, 1 not done (what left before is redacted), 2 wrong usage.")]
 pub struct RedactArgs {
     /// Secrets to replace, one JSON object {"name","value"} a line, with "context" (keywords, separated by commas) for a
     /// value that is replaced beside one of them only; without it, the shipped patterns only.

@@ -1,5 +1,6 @@
 //! `wardkeep-agent vault …`: works with and without a running daemon, which notices changes by itself.
 
+mod ago;
 pub mod args;
 mod input;
 mod keys;

@@ -14,7 +14,7 @@ pub enum OpenError {
     #[error("there is no vault at {0}; make one with `wardkeep-agent vault init`")]
     NotFound(PathBuf),
     /// A vault is never overwritten.
-    #[error("a vault already exists at {0}")]
+    #[error("a vault already exists at {0}; nothing was changed, see `wardkeep-agent vault list`")]
     Exists(PathBuf),
     /// The main file is gone but something of it is there.
     #[error("{0} is left from a vault whose main file is gone; restore that file, or move this one away")]

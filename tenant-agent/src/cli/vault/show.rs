@@ -6,6 +6,7 @@ use wardkeep_proto::time::Timestamp;
 use wardkeep_vault::{Change, Entry, Vault};
 
 use super::super::context::{CliError, Context};
+use super::ago;
 
 pub(super) fn list(vault: &Vault, as_json: bool, context: &mut Context<'_>) -> Result<(), CliError> {
     let entries = vault.list()?;
@@ -16,16 +17,31 @@ pub(super) fn list(vault: &Vault, as_json: bool, context: &mut Context<'_>) -> R
         return context.say("no secrets yet; store one with `wardkeep-agent vault set NAME`");
     }
     let now = context.env.clock.now();
-    for entry in entries {
-        let mut line =
-            format!("{:<32} v{:<4} {}  {}", entry.name.as_str(), entry.version, entry.updated, places(&entry));
-        if let Some(at) = entry.expires {
-            line += &format!("  {} {at}", if at <= now { "EXPIRED" } else { "expires" });
-        }
-        line += &entry.used.map_or_else(|| "  never used".to_owned(), |at| format!("  used {at}"));
+    let mut rows = vec![["NAME", "VERSION", "CHANGED", "LAST USED", "ENDS", "MAY GO TO"].map(str::to_owned)];
+    rows.extend(entries.iter().map(|entry| {
+        let ends = match entry.expires {
+            Some(at) if at <= now => format!("ENDED {}", ago::from(now, at)),
+            Some(at) => ago::from(now, at),
+            None => "never".to_owned(),
+        };
+        let used = entry.used.map_or_else(|| "never".to_owned(), |at| ago::from(now, at));
+        let (name, version) = (entry.name.to_string(), format!("v{}", entry.version));
+        [name, version, ago::from(now, entry.updated), used, ends, places(entry)]
+    }));
+    for line in columns(&rows) {
         context.say(line)?;
     }
     Ok(())
+}
+
+/// Rows with each column as wide as its widest cell.
+fn columns<const N: usize>(rows: &[[String; N]]) -> impl Iterator<Item = String> {
+    let widths: [usize; N] =
+        std::array::from_fn(|n| rows.iter().map(|row| row[n].chars().count()).max().unwrap_or_default());
+    rows.iter().map(move |row| {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    })
 }
 
 fn places(entry: &Entry) -> String {
@@ -46,13 +62,15 @@ pub(super) fn one(vault: &Vault, name: &SecretName, as_json: bool, context: &mut
     if as_json {
         return context.json(&entry_json(&entry));
     }
-    let or = |at: Option<Timestamp>, none: &str| at.map_or_else(|| none.to_owned(), |at| at.to_string());
+    let now = context.env.clock.now();
+    let said = |at: Timestamp| format!("{at} ({})", ago::from(now, at));
+    let or = |at: Option<Timestamp>, none: &str| at.map_or_else(|| none.to_owned(), said);
     context.say(format_args!("name      {name}"))?;
     context.say(format_args!("version   {}", entry.version))?;
     context.say(format_args!("goes to   {}", places(&entry)))?;
-    context.say(format_args!("created   {}", entry.created))?;
-    context.say(format_args!("updated   {}", entry.updated))?;
-    context.say(format_args!("expires   {}", or(entry.expires, "never")))?;
+    context.say(format_args!("created   {}", said(entry.created)))?;
+    context.say(format_args!("changed   {}", said(entry.updated)))?;
+    context.say(format_args!("ends      {}", or(entry.expires, "never")))?;
     context.say(format_args!("used      {}", or(entry.used, "never")))?;
     match &entry.context {
         Some(words) => context.say(format_args!("redacted  after {words} only")),

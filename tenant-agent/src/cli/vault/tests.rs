@@ -160,7 +160,12 @@ fn a_value_is_made_kept_and_never_shown() {
         place.said(VaultCommand::History { name: name("webhook"), json: true }),
     ];
     assert!(!all.concat().contains(value.expose()));
-    assert!(all[1].contains("expires") && all[1].contains("never used"), "{}", all[1]);
+    assert_eq!(
+        all[1],
+        "NAME     VERSION  CHANGED   LAST USED  ENDS        MAY GO TO\n\
+         webhook  v1       just now  never      in 90 days  host:api.example.com\n"
+    );
+    assert!(all[3].contains("Z (in 90 days)") && all[4].contains("Z\""), "{}{}", all[3], all[4]);
     assert!(all[5].contains("set") && all[5].contains("uid-"), "{}", all[5]);
 }
 
