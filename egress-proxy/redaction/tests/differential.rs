@@ -57,3 +57,4 @@ target!(sse, 200);
 target!(unescape, 1000);
 target!(patterns, 500);
 target!(pack, 100);
+target!(checks, 500);

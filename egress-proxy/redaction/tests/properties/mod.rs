@@ -3,12 +3,14 @@
 //! [`plan`] makes texts with secrets in them out of the bytes, [`forms`] knows how programs write a value, [`naive`] reads
 //! a text in every way that undoes such a form, slowly and without an index.
 
+pub(crate) mod checks;
 pub(crate) mod forms;
 pub(crate) mod naive;
 pub(crate) mod plan;
 
 use std::sync::OnceLock;
 
+pub(crate) use checks::checks;
 use plan::Bytes;
 use serde_json::Value;
 use wardkeep_redaction::{Additions, Engine, Finding, RedactedBytes, RuleSet, Secret};
