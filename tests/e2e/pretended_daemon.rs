@@ -59,6 +59,7 @@ fn is_hardened(server: &Container) {
         ("User", "wardkeep"),
         ("NoNewPrivileges", "yes"),
         ("LimitCORE", "0"),
+        ("LimitMEMLOCK", "infinity"),
         ("MemoryMax", "1073741824"),
         ("TasksMax", "512"),
         ("NRestarts", "0"),
