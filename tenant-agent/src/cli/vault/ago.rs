@@ -10,13 +10,18 @@ const DAY: u64 = 24 * HOUR;
 
 /// `2 h ago`, `in 12 days`.
 pub(super) fn from(now: Timestamp, at: Timestamp) -> String {
-    // To the nearest minute, so that `--expires 90d` is in 90 days a moment later, too.
-    if at > now { format!("in {}", long(at.since(now) + Duration::from_secs(30))) } else { before(now, at) }
+    if at > now { format!("in {}", long(rounded(at.since(now)))) } else { before(now, at) }
 }
 
 fn before(now: Timestamp, at: Timestamp) -> String {
     let since = now.since(at);
     if since.as_secs() < MINUTE { "just now".to_owned() } else { format!("{} ago", long(since)) }
+}
+
+/// To the nearest of its unit, so that `--expires 90d` is in 90 days an hour later, too.
+fn rounded(time: Duration) -> Duration {
+    let unit = [DAY, HOUR, MINUTE].into_iter().find(|unit| time.as_secs() >= *unit).unwrap_or(MINUTE);
+    time + Duration::from_secs(unit / 2)
 }
 
 /// One unit, rounded down.
@@ -48,7 +53,7 @@ mod tests {
             (-40 * 86_400, "40 days ago"),
             (20, "in less than a minute"),
             (3_540, "in 59 min"),
-            (90 * 86_400 - 5, "in 90 days"),
+            (90 * 86_400 - 7_200, "in 90 days"),
             (90 * 86_400, "in 90 days"),
         ] {
             assert_eq!(from(now, Timestamp(now.0 + seconds * 1000)), said);
