@@ -8,6 +8,7 @@ mod env;
 mod json;
 mod names;
 mod onepassword;
+mod sealed;
 
 use wardkeep_proto::ids::SecretName;
 use wardkeep_proto::secret::SecretValue;
@@ -18,6 +19,7 @@ use crate::journal::{self, ChangeKind, Note};
 use crate::terms::{Context, Terms};
 use crate::vault::{Put, Vault, check_value, forget, is_present, put_value, set_bindings, set_expiry};
 pub(crate) use names::Namer;
+pub use sealed::open_bitwarden;
 
 /// Largest file that is read, bytes.
 pub const IMPORT_BYTES: usize = 64 * 1024 * 1024;
@@ -82,12 +84,21 @@ pub enum ImportError {
         /// From 1; 0 when there are no lines.
         line: usize,
     },
-    /// Bitwarden's encrypted exports need its own cryptography.
+    /// Bitwarden's export that only the account's own key opens.
     #[error(
-        "this Bitwarden export is encrypted; export it again with the file format .json (not \"encrypted\"), import it, then \
-         remove it with `shred -u`"
+        "this Bitwarden export opens in its own account only; export it again as encrypted .json of the type \"password \
+         protected\", and import that"
     )]
     EncryptedBitwarden,
+    /// Bitwarden's export with a password of its own: see [`open_bitwarden`].
+    #[error("this Bitwarden export is encrypted; give its password")]
+    PasswordProtected,
+    /// The password of such an export is another one.
+    #[error("this password does not open the export; it is the one that was chosen for the file, not the account's")]
+    WrongPassword,
+    /// Such an export cannot be opened by any.
+    #[error("the encrypted Bitwarden export is damaged or of an unknown kind; export it anew")]
+    SealedBroken,
     /// JSON of another kind.
     #[error(
         "this JSON is of no known kind; write {{\"NAME\":\"value\"}} or [{{\"name\":\"NAME\",\"value\":\"…\"}}], or use an export of \

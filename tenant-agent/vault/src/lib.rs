@@ -22,7 +22,9 @@ mod vault;
 pub use binding::{Binding, Bindings, HostPattern, InvalidBinding};
 pub use error::{OpenError, VaultError};
 pub use export::{ExportError, Opener, Reader, decrypt};
-pub use import::{Format, Found, IMPORT_BYTES, ImportError, ImportOptions, ImportReport, Item, Skipped, read_import};
+pub use import::{
+    Format, Found, IMPORT_BYTES, ImportError, ImportOptions, ImportReport, Item, Skipped, open_bitwarden, read_import,
+};
 pub use journal::{Change, ChangeKind};
 pub use key::{Key, KeyError, KeySource};
 pub use rekey::{NewKey, RekeyError, Rekeyed, rekey};

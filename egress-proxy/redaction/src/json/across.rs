@@ -57,14 +57,7 @@ impl Row {
 
     /// Adds the beginning of a text, up to where everything is decided that began before it. Whether nothing was, and the
     /// whole text now waits for the next.
-    fn lead(
-        &mut self,
-        engine: &Engine,
-        scan: &mut Scan,
-        document: &[u8],
-        token: Token,
-        found: &mut Vec<Hit>,
-    ) -> bool {
+    fn lead(&mut self, engine: &Engine, scan: &mut Scan, document: &[u8], token: Token, found: &mut Vec<Hit>) -> bool {
         let (raw, before) = (token.raw(document), self.joined.len());
         if before == 0 {
             return false;

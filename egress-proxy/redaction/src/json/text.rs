@@ -190,7 +190,9 @@ mod tests {
 
     #[test]
     fn the_last_bytes_of_a_text_begin_with_an_escape() {
-        for raw in [r"\\\\\\\\\\", r"\ud83d\ude00\ud83d\ude00ab\ud83d\ud83d\ude00", r"abc\nd\\\nef\\\\\u0041\\u0041", "plain"] {
+        for raw in
+            [r"\\\\\\\\\\", r"\ud83d\ude00\ud83d\ude00ab\ud83d\ud83d\ude00", r"abc\nd\\\nef\\\\\u0041\\u0041", "plain"]
+        {
             let (raw, text) = (raw.as_bytes(), decode(raw.as_bytes()));
             for len in 0..=text.len() {
                 let tail = decode(&raw[last(raw, len)..]);

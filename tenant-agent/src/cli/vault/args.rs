@@ -123,7 +123,7 @@ pub enum VaultCommand {
         /// As for `vault set --expires`, or `never`.
         when: String,
     },
-    /// Store what another password store exported: .env, JSON, 1Password (1PUX, CSV, op), Bitwarden (JSON, CSV), age.
+    /// Store what another password store exported: .env, JSON, 1Password (1PUX, CSV, op), Bitwarden (JSON, also with a password, CSV), age.
     ///
     /// Names become lower case and differ. Existing secrets of the same name get a new version. Nothing is bound unless
     /// --bind; the file is left alone. The exit code is 1 when anything was left out, after the rest is stored.

@@ -5,10 +5,11 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use wardkeep_proto::secret::SecretValue;
 use wardkeep_redaction::searchable;
 use wardkeep_vault::{
     Bindings, Found, IMPORT_BYTES, ImportError, ImportOptions, ImportReport, Opener, Reader, Vault, decrypt,
-    read_import,
+    open_bitwarden, read_import,
 };
 use zeroize::Zeroizing;
 
@@ -25,8 +26,11 @@ pub(super) struct Import {
 
 pub(super) fn import(vault: &Vault, desk: &Desk, how: &Import, context: &mut Context<'_>) -> Result<(), CliError> {
     let bytes = read(&how.file)?;
-    let (format, found) = match read_import(&bytes) {
+    let read = read_import(&bytes);
+    let sealed = matches!(read, Err(ImportError::Encrypted | ImportError::PasswordProtected));
+    let (format, found) = match read {
         Err(ImportError::Encrypted) => read_import(&open(&bytes, desk, how)?)?,
+        Err(ImportError::PasswordProtected) => read_import(&open_bitwarden(&bytes, &password(desk)?)?)?,
         read => read?,
     };
     let fits = |value: &str| searchable(value).map_err(|why| why.to_string());
@@ -37,7 +41,7 @@ pub(super) fn import(vault: &Vault, desk: &Desk, how: &Import, context: &mut Con
     if how.dry_run {
         return context.say("nothing was stored");
     }
-    if how.file != Path::new("-") && !bytes.starts_with(b"age-encryption.org/") {
+    if how.file != Path::new("-") && !sealed {
         context
             .say(format_args!("the values still stand in {}: `shred -u` it when all is well", how.file.display()))?;
     }
@@ -62,10 +66,14 @@ fn open(bytes: &[u8], desk: &Desk, how: &Import) -> Result<Zeroizing<Vec<u8>>, C
     if let Some(identity) = &how.identity {
         return Ok(decrypt(bytes, Opener::Identities(&input::file(identity)?))?);
     }
+    Ok(decrypt(bytes, Opener::Passphrase(&password(desk)?))?)
+}
+
+/// What opens the file.
+fn password(desk: &Desk) -> Result<SecretValue, CliError> {
     // The option names the vault's own passphrase; where the vault has none, it can only be the file's.
     let from = desk.passphrase_from.as_deref().filter(|_| !Vault::has_passphrase(&desk.state.vault()));
-    let phrase = from.map_or_else(|| input::ask("passphrase of the file"), input::file)?;
-    Ok(decrypt(bytes, Opener::Passphrase(&phrase))?)
+    from.map_or_else(|| input::ask("passphrase of the file"), input::file)
 }
 
 fn tell(found: &Found, report: &ImportReport, how: &Import, context: &mut Context<'_>) -> Result<(), CliError> {

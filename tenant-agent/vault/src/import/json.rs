@@ -43,6 +43,7 @@ pub(super) fn read(text: &str, within: Option<Format>) -> Result<(Format, Found)
         [] => Err(ImportError::UnknownJson),
         [Value::Array(items)] => list(items),
         [one @ Value::Object(fields)] => match () {
+            () if one["passwordProtected"] == true => Err(ImportError::PasswordProtected),
             () if one["encrypted"] == true => Err(ImportError::EncryptedBitwarden),
             () if one["format"] == export::FORMAT => Ok((Format::Wardkeep, export::read(one)?)),
             () if one["accounts"].is_array() => Ok((Format::OnePassword, onepassword::export(one))),

@@ -108,7 +108,7 @@ fn a_bitwarden_export_gives_passwords_and_hidden_fields() {
     let keys: Vec<_> = skipped.iter().map(|s| s.split(':').next().unwrap()).collect();
     assert_eq!(keys, ["Note", "Visa", "Me", "Empty", "Gone"]);
     assert!(!skipped.concat().contains("4111") && !skipped.concat().contains("hidden-"));
-    let sealed = br#"{"encrypted":true,"passwordProtected":true,"salt":"x","data":"2.a|b|c"}"#;
+    let sealed = br#"{"encrypted":true,"encKeyValidation_DO_NOT_EDIT":"2.a|b|c","folders":[],"items":[]}"#;
     assert_eq!(read_import(sealed), Err(ImportError::EncryptedBitwarden));
 }
 
