@@ -104,11 +104,11 @@ impl Channel {
     /// than it did before, and `most` events at most.
     pub(super) fn open(&self, now: usize, most: usize, floor: usize) -> Option<usize> {
         let patience = (self.gap * 2).clamp(PATIENCE, most);
-        let repeats = self.same.0 >= 2 && self.same.0 * self.same.1 >= SAME;
-        if repeats || now - self.fed > patience {
-            return None;
-        }
-        self.pieces.iter().find(|piece| piece.end > self.settled && piece.line >= floor).map(|piece| piece.line)
+        let mut waiting = self.pieces.iter().filter(|piece| piece.end > self.settled && piece.line >= floor);
+        let first = waiting.next()?.line;
+        // What stands before the pieces that are the same is text, and may be a value.
+        let repeats = self.same.0 >= 2 && self.same.0 * self.same.1 >= SAME && waiting.nth(self.same.0).is_none();
+        (!repeats && now - self.fed <= patience).then_some(first)
     }
 
     /// Takes the next piece, in event number `fed`. Events before `floor` have gone out.
