@@ -151,7 +151,8 @@ fn insert<const BITS: usize, const N: usize>(words: &mut [u64; N], mask: usize, 
 #[inline(always)]
 fn look_up<const BITS: usize, const N: usize>(words: &[u64; N], mask: usize, hash: u64) -> u64 {
     let word = words[place::<N>(hash) & mask];
-    (word >> first(hash)) & if BITS == 1 { 1 } else { word >> second(hash) }
+    let has = |bit: u64| word & (1 << bit) != 0;
+    u64::from(has(first(hash)) & (BITS == 1 || has(second(hash))))
 }
 
 #[inline(always)]
@@ -215,12 +216,18 @@ impl<const LEAST: usize> Heads<LEAST> {
 
     /// The first place near the end of `text` from which on it may be the beginning of a needle.
     pub(crate) fn open(&self, text: &[u8]) -> Option<usize> {
-        let near = text.len().saturating_sub(self.reach.saturating_sub(1));
-        (near..text.len()).find(|&at| {
-            let rest = &text[at..];
-            let len = if rest.len() < self.longer { LEAST } else { self.longer };
-            rest.len() < LEAST || self.filter.test(self.keys.prefix(rest, len))
-        })
+        let near = &text[text.len().saturating_sub(self.reach.saturating_sub(1))..];
+        let from = text.len() - near.len();
+        // Most places have eight bytes behind them, which are asked for without a look at what is left.
+        let long = near.windows(LONGER).position(|rest| self.filter.test(self.keys.prefix(rest, self.longer)));
+        let short = || {
+            (near.len().saturating_sub(LONGER - 1)..near.len()).find(|&at| {
+                let rest = &near[at..];
+                let len = if rest.len() < self.longer { LEAST } else { self.longer };
+                rest.len() < LEAST || self.filter.test(self.keys.prefix(rest, len))
+            })
+        };
+        long.or_else(short).map(|at| from + at)
     }
 }
 

@@ -20,6 +20,8 @@ const PLACE_BITS: u32 = 7;
 
 /// Places up to which windows with digits are sought, which are rarer in a text.
 const DIGITS: usize = 20;
+/// Letters of each needle that are computed once for all steps of the build, where that is enough.
+const NEAR: usize = DIGITS + 16;
 
 /// Windows of `WINDOW` bytes, asked for at every `STEP`-th byte; less than `LEAST` bytes may always be the beginning of a
 /// needle. `BARE`: all bytes are digits and small letters, and needles are whole.
@@ -42,6 +44,35 @@ struct Entry {
     check: u16,
     /// Needle, and the window's place in it.
     needle: u32,
+}
+
+/// All needles while their index is built.
+struct Begins<F> {
+    near: Vec<([u8; NEAR], u8)>,
+    most: usize,
+    begin: F,
+}
+
+impl<F: Fn(usize, usize) -> Begin> Begins<F> {
+    /// Of `count` needles, `most` letters of each at once.
+    fn new(count: usize, most: usize, begin: F) -> Self {
+        let near = |number| {
+            let Begin { letters, len, .. } = begin(number, most);
+            (std::array::from_fn(|at| letters[at]), len as u8)
+        };
+        Self { near: (0..count).map(near).collect(), most, begin }
+    }
+
+    /// At least `most` letters of a needle that has so many.
+    fn of(&self, number: usize, most: usize) -> Begin {
+        let (near, len) = &self.near[number];
+        if most > self.most && usize::from(*len) == self.most {
+            return (self.begin)(number, most);
+        }
+        let mut begin = Begin { letters: [0; BEGIN], len: usize::from(*len), within: usize::MAX };
+        begin.letters[..NEAR].copy_from_slice(near);
+        begin
+    }
 }
 
 /// The first letters of a needle.
@@ -77,12 +108,15 @@ impl<const WINDOW: usize, const STEP: usize, const LEAST: usize, const BARE: boo
             near: Heads::new(keys, 0, 0),
             far: Heads::new(keys, 0, 0),
         };
-        let anchors = grams.anchors(count, &begin);
+        let most = if BARE { DIGITS + Self::SPAN + CHECKED } else { Self::SPAN };
+        let begins = Begins::new(count, most.min(NEAR), begin);
+        let anchors = grams.anchors(count, &begins);
         let anchor = |number: usize| usize::from(anchors[number]);
-        let begins = |number| begin(number, anchor(number) + Self::SPAN + CHECKED);
+        let checked = if BARE { CHECKED } else { 0 };
+        let begin = |number| begins.of(number, anchor(number) + Self::SPAN + checked);
         let mut letters = 0;
         for number in 0..count {
-            let begin = begins(number);
+            let begin = begin(number);
             for place in anchor(number)..anchor(number) + STEP {
                 let window = window::<8>(&begin.letters[place..]);
                 letters += usize::from(BARE && is_letters::<WINDOW>(window));
@@ -98,12 +132,12 @@ impl<const WINDOW: usize, const STEP: usize, const LEAST: usize, const BARE: boo
         }
         // Filled from behind, after which each start is where its bucket begins.
         for number in 0..count {
-            let begin = begins(number);
+            let begin = begin(number);
             for place in anchor(number)..anchor(number) + STEP {
                 grams.insert(number, place, begin.letters());
             }
         }
-        grams.heads(&anchors, &begin);
+        grams.heads(&anchors, &begins);
         grams
     }
 
@@ -128,14 +162,13 @@ impl<const WINDOW: usize, const STEP: usize, const LEAST: usize, const BARE: boo
 
     /// Where the windows of each needle begin: at its beginning, unless too many others have the same there, or they would
     /// be without digits.
-    fn anchors(&self, count: usize, begin: &impl Fn(usize, usize) -> Begin) -> Vec<u8> {
+    fn anchors<F: Fn(usize, usize) -> Begin>(&self, count: usize, begins: &Begins<F>) -> Vec<u8> {
         let bits = (count * STEP).next_power_of_two().max(2).trailing_zeros();
         let mut counts = vec![0_u8; 1 << bits];
         let cell = |letters: &[u8]| (self.keys.spread(self.hash(letters)) >> (64 - bits)) as usize;
         let mut anchors = vec![0_u8; count];
         for (number, anchor) in anchors.iter_mut().enumerate() {
-            let most = if BARE { DIGITS + Self::SPAN } else { Self::SPAN };
-            let begin = begin(number, most);
+            let begin = begins.of(number, Self::SPAN);
             *anchor = Self::with_digits(&begin);
             for place in usize::from(*anchor)..usize::from(*anchor) + STEP {
                 let n = cell(&begin.letters[place..]);
@@ -147,7 +180,7 @@ impl<const WINDOW: usize, const STEP: usize, const LEAST: usize, const BARE: boo
         };
         let crowd = |n: &usize| {
             let at = usize::from(anchors[*n]);
-            most(&counts, &begin(*n, at + Self::SPAN), at) > CROWD
+            most(&counts, &begins.of(*n, at + Self::SPAN), at) > CROWD
         };
         let crowded: Vec<usize> = (0..count).filter(crowd).collect();
         let places = |begin: &Begin, from: u8| {
@@ -155,14 +188,14 @@ impl<const WINDOW: usize, const STEP: usize, const LEAST: usize, const BARE: boo
             (usize::from(from) + STEP..=last).step_by(STEP)
         };
         for &number in &crowded {
-            let begin = begin(number, BEGIN);
+            let begin = (begins.begin)(number, BEGIN);
             for place in places(&begin, anchors[number]).flat_map(|at| at..at + STEP) {
                 let n = cell(&begin.letters[place..]);
                 counts[n] = counts[n].saturating_add(1);
             }
         }
         for &number in &crowded {
-            let begin = begin(number, BEGIN);
+            let begin = (begins.begin)(number, BEGIN);
             let mut best = most(&counts, &begin, usize::from(anchors[number]));
             for at in places(&begin, anchors[number]) {
                 let here = most(&counts, &begin, at);
@@ -184,13 +217,13 @@ impl<const WINDOW: usize, const STEP: usize, const LEAST: usize, const BARE: boo
         if BARE { (0..=last).find(digit).unwrap_or(0) as u8 } else { 0 }
     }
 
-    fn heads(&mut self, anchors: &[u8], begin: &impl Fn(usize, usize) -> Begin) {
+    fn heads<F: Fn(usize, usize) -> Begin>(&mut self, anchors: &[u8], begins: &Begins<F>) {
         let far = anchors.iter().filter(|&&anchor| anchor > 0).count();
         (self.near, self.far) =
             (Heads::new(self.keys, anchors.len() - far, Self::SPAN), Heads::new(self.keys, far, Self::SPAN));
         for (number, &anchor) in anchors.iter().enumerate() {
             let heads = if anchor > 0 { &mut self.far } else { &mut self.near };
-            heads.insert(begin(number, Self::SPAN).letters(), usize::from(anchor) + Self::SPAN);
+            heads.insert(begins.of(number, Self::SPAN).letters(), usize::from(anchor) + Self::SPAN);
         }
     }
 
