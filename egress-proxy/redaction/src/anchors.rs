@@ -34,6 +34,8 @@ struct Keyword {
     /// In lower case.
     text: Box<[u8]>,
     rules: Vec<u16>,
+    /// One of the rules finds what begins before its keyword.
+    back: bool,
     head: Head,
 }
 
@@ -49,7 +51,8 @@ impl Keyword {
         let head = if one { Head::new(spelling.as_bytes(), 0) } else { Head::new(text, FOLD) };
         let mut rules: Vec<u16> = same.iter().map(|(_, _, rule)| *rule).collect();
         rules.dedup();
-        Self { text: text.as_slice().into(), rules, head }
+        let back = rules.iter().any(|&rule| set.rules()[usize::from(rule)].matcher.reaches_back());
+        Self { text: text.as_slice().into(), rules, back, head }
     }
 
     /// Whether it stands at the beginning of `text`, which seems to begin with its head, as far as that goes.
@@ -124,10 +127,10 @@ impl Anchors {
         &self.set.rules()[usize::from(rule)].kind
     }
 
-    /// Length of a keyword and the rules that it makes look.
-    pub(crate) fn keyword(&self, keyword: u32) -> (usize, &[u16]) {
-        let Keyword { text, rules, .. } = &self.keywords[keyword as usize];
-        (text.len(), rules)
+    /// Length of a keyword, the rules that it makes look, and whether one of them finds what begins before it.
+    pub(crate) fn keyword(&self, keyword: u32) -> (usize, &[u16], bool) {
+        let Keyword { text, rules, back, .. } = &self.keywords[keyword as usize];
+        (text.len(), rules, *back)
     }
 
     /// Whether the keyword stands at the beginning of `text`, as far as that goes.

@@ -53,10 +53,10 @@ impl PatternScan {
         self.waiting.retain_mut(|candidate| (known < candidate.retry && !ended) || !judge(candidate));
         let waiting = &mut self.waiting;
         anchors.search(text, self.at.saturating_sub(base), ended, |start, keyword| {
-            let (len, rules) = anchors.keyword(keyword);
+            let (len, rules, any_back) = anchors.keyword(keyword);
             let start = base + start;
             for &rule in rules {
-                let back = anchors.rules().rules()[usize::from(rule)].matcher.reaches_back();
+                let back = any_back && anchors.rules().rules()[usize::from(rule)].matcher.reaches_back();
                 let first = if back { base + Cursor::new(text, start - base, false).word_before() } else { start };
                 let end = start + len;
                 let mut candidate = Candidate { keyword, rule, start, first, end, seen: known >= end, retry: end };

@@ -140,7 +140,8 @@ impl PackMatcher {
         also: &[Box<[u8]>],
         within: usize,
     ) -> Decision {
-        let name = cursor.at - cursor.behind().iter().rev().take_while(|b| in_name(**b)).count();
+        let keyword = cursor;
+        let name = || keyword.at - keyword.behind().iter().rev().take_while(|b| in_name(**b)).count();
         cursor.at += anchor;
         let last = cursor.at + within;
         let (mut lines, mut effort) = (0, 0);
@@ -155,7 +156,7 @@ impl PackMatcher {
                 if let Some(end) = end
                     && !is_part_of_code(cursor.text_between(from, end), cursor, end)?
                     && self.accepts(cursor.text_between(from, end), 0)
-                    && contains(cursor.text_between(name, from), also)
+                    && contains(cursor.text_between(name(), from), also)
                 {
                     return Ok(Some(from..end));
                 }
