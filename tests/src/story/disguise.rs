@@ -81,6 +81,34 @@ pub const BEYOND: &[Disguise] = &[
     },
     Disguise { name: "base64 of percent", apply: |v| BASE64.encode(percent(v, |_| true, true).as_bytes()) },
     Disguise { name: "base64 of JSON", apply: |v| BASE64.encode(serde_json::json!({"k": v}).to_string().as_bytes()) },
+    Disguise { name: "base64 of \\x", apply: |v| BASE64.encode(pairs(v, "\\x", "").as_bytes()) },
+    Disguise { name: "base64 of a dump", apply: |v| BASE64.encode(hexdump(v.as_bytes()).as_bytes()) },
+    Disguise {
+        name: "a dump whose text reads as an escape",
+        apply: |v| format!("\n{}", hexdump(format!("\\n{v}").as_bytes())),
+    },
+    Disguise { name: "a dump in the middle of a line", apply: |v| format!("here: {}", hexdump(v.as_bytes())) },
+    Disguise {
+        name: "server-sent events",
+        apply: |v| {
+            let letters: Vec<char> = v.chars().collect();
+            let delta = |piece: &[char]| {
+                format!(
+                    "data: {}\n\n",
+                    serde_json::json!({"choices": [{"delta": {"content": piece.iter().collect::<String>()}}]})
+                )
+            };
+            std::iter::once("\n".to_owned()).chain(letters.chunks(letters.len().div_ceil(3)).map(delta)).collect()
+        },
+    },
+    Disguise { name: "three quarters", apply: |v| v.chars().take(v.chars().count() * 3 / 4 + 1).collect() },
+    Disguise { name: "the last three quarters", apply: |v| v.chars().skip(v.chars().count() / 4).collect() },
+    Disguise { name: "capitals", apply: |v| v.to_ascii_uppercase() },
+    Disguise { name: "backwards", apply: |v| v.chars().rev().collect() },
+    Disguise { name: "a space between", apply: |v| between(v, " ") },
+    Disguise { name: "a line each", apply: |v| between(v, "\n") },
+    Disguise { name: "lines of ten", apply: |v| wrap(v, 10, "\n") },
+    Disguise { name: "'quo''ted'", apply: |v| format!("'{}'", inside(v, "''")) },
     Disguise { name: "base32", apply: |v| BASE32.encode(v.as_bytes()) },
     Disguise { name: "quoted-printable", apply: quoted_printable },
     Disguise { name: "octal escapes", apply: |v| v.bytes().map(|b| format!("\\{b:03o}")).collect() },

@@ -1,6 +1,6 @@
 //! Every form of a planted secret, looked for in everything that left the vault.
 //!
-//! Knows nothing of the product's own engine. What is searched is decoded in every way that it can be read, twice over
+//! Knows nothing of the product's own engine. What is searched is decoded in every way that it can be read, several times over
 //! ([`views`]); what is compared has no white space, no invisible characters and no case. A run of more than half of a value
 //! is a leak: a value that was cut, masked in the middle, or cut by a limit still gives itself away.
 
@@ -12,6 +12,10 @@ use memchr::memmem::Finder;
 pub mod http2;
 mod views;
 
+/// How many encodings around each other are taken off what was sent.
+const DEPTH: usize = 4;
+/// The same for files: databases are large, and what is in them was seen on its way there.
+const DEPTH_OF_FILES: usize = 3;
 /// Shorter runs than this are chance, not a value.
 const CHANCE: usize = 8;
 
@@ -58,6 +62,19 @@ impl Plant {
         Self { name: name.to_owned(), faces: [Face::new("", text), Face::new("reversed, ", fold(reversed.as_bytes()))] }
     }
 
+    /// As [`Plant::new`] for a text of which only the whole counts.
+    ///
+    /// # Panics
+    /// As [`Plant::new`].
+    #[must_use]
+    pub fn whole(name: &str, value: &str) -> Self {
+        let mut plant = Self::new(name, value);
+        for face in &mut plant.faces {
+            face.least = face.text.len();
+        }
+        plant
+    }
+
     fn in_folded(&self, folded: &[u8]) -> Option<String> {
         self.faces.iter().find_map(|face| {
             let run = face.longest_run(folded)?;
@@ -99,8 +116,12 @@ fn common<'a>(a: impl Iterator<Item = &'a u8>, b: impl Iterator<Item = &'a u8>) 
 /// The plants that stand in `bytes`, in whatever form. One leak for each plant is enough.
 #[must_use]
 pub fn find(plants: &[Plant], place: &str, bytes: &[u8]) -> Vec<Leak> {
+    find_within(plants, place, bytes, DEPTH)
+}
+
+fn find_within(plants: &[Plant], place: &str, bytes: &[u8], depth: usize) -> Vec<Leak> {
     let mut leaks: Vec<Leak> = Vec::new();
-    views::each(bytes, &mut |how, view| {
+    views::each(bytes, depth, &mut |how, view| {
         let folded = fold(view);
         for plant in plants {
             if leaks.iter().any(|leak| leak.secret == plant.name) {
@@ -122,7 +143,9 @@ fn fold(bytes: &[u8]) -> Vec<u8> {
     let mut at = 0;
     while at < bytes.len() {
         let rest = &bytes[at..];
-        if let Some(long) = INVISIBLE.iter().find(|hidden| rest.starts_with(hidden)) {
+        if !rest[0].is_ascii()
+            && let Some(long) = INVISIBLE.iter().find(|hidden| rest.starts_with(hidden))
+        {
             at += long.len();
             continue;
         }
@@ -162,11 +185,9 @@ const INVISIBLE: &[&[u8]] = &[
 /// When a folder cannot be listed or a file not read: what was not searched is not clean.
 pub fn files(plants: &[Plant], root: &Path, skip: &dyn Fn(&Path) -> bool) -> anyhow::Result<(usize, Vec<Leak>)> {
     let mut searched = 0;
-    let mut leaks = Vec::new();
-    for path in walk(root)? {
-        if skip(&path) {
-            continue;
-        }
+    let (paths, names) = walk(root, skip)?;
+    let mut leaks = find_within(plants, "names of files", &names, DEPTH_OF_FILES);
+    for path in paths {
         let Ok(bytes) = fs::read(&path) else {
             // A write-ahead log goes when its last reader does; anything else must be readable.
             if path.exists() {
@@ -175,18 +196,30 @@ pub fn files(plants: &[Plant], root: &Path, skip: &dyn Fn(&Path) -> bool) -> any
             continue;
         };
         searched += 1;
-        leaks.extend(find(plants, &path.display().to_string(), &bytes));
+        leaks.extend(find_within(plants, &path.display().to_string(), &bytes, DEPTH_OF_FILES));
     }
     Ok((searched, leaks))
 }
 
-fn walk(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
+/// The files below `root`, and what they and all else are called, a line each.
+fn walk(root: &Path, skip: &dyn Fn(&Path) -> bool) -> anyhow::Result<(Vec<PathBuf>, Vec<u8>)> {
+    let (mut found, mut names) = (Vec::new(), Vec::new());
     let mut folders = vec![root.to_path_buf()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder)? {
             let entry = entry?;
             let kind = entry.file_type()?;
+            if skip(&entry.path()) {
+                continue;
+            }
+            names.extend_from_slice(entry.file_name().as_encoded_bytes());
+            names.push(b'\n');
+            if kind.is_symlink()
+                && let Ok(target) = fs::read_link(entry.path())
+            {
+                names.extend_from_slice(target.as_os_str().as_encoded_bytes());
+                names.push(b'\n');
+            }
             if kind.is_dir() {
                 folders.push(entry.path());
             } else if kind.is_file() {
@@ -194,7 +227,7 @@ fn walk(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
             }
         }
     }
-    Ok(found)
+    Ok((found, names))
 }
 
 #[cfg(test)]

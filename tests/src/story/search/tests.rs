@@ -11,6 +11,8 @@ const VALUES: &[&str] = &[
     "-----BEGIN KEY-----\nMIIEvQIBADANBgkq\nhkiG9w0BAQEFAASC\n-----END KEY-----",
     "q7Rz2Lm9Xw",
     "Ключ-пнжзавгдеб-日本-é-x81kQzVb",
+    // The bar of one dump's text column is a letter in that of another.
+    "dD*ZSkU|\\V(gTN7Dp\"EjnX=rR*'Em9*&W",
 ];
 
 #[test]
@@ -84,4 +86,17 @@ fn a_database_file_is_searched_as_bytes() {
     assert_eq!((searched, leaks.len()), (1, 1));
     let (searched, leaks) = files(&plants, folder.path(), &|p| p.ends_with("x.db")).expect("searched");
     assert_eq!((searched, leaks.len()), (0, 0));
+}
+
+#[test]
+fn names_of_files_and_targets_of_links_are_searched() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let plants = ["secret-value-1", "secret-value-2", "secret-value-3"].map(|value| Plant::new(value, value));
+    let found = || files(&plants, folder.path(), &|p| p.ends_with("skipped")).expect("searched").1;
+    fs::create_dir_all(folder.path().join("skipped/secret-value-1")).expect("made");
+    assert_eq!(found(), []);
+    fs::create_dir(folder.path().join("secret-value-1")).expect("made");
+    fs::write(folder.path().join("secret-value-2"), "x").expect("written");
+    std::os::unix::fs::symlink("secret-value-3", folder.path().join("link")).expect("linked");
+    assert_eq!(found().len(), 3);
 }

@@ -6,19 +6,19 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use data_encoding::{BASE32_NOPAD, BASE64_NOPAD};
 use serde_json::Value;
 
-/// How often what was decoded is decoded again.
-const DEPTH: usize = 3;
 /// Shorter runs of an encoding's letters hold nothing that could be told from chance.
 const RUN: usize = 11;
 
-/// Shows the bytes as they are, then every reading of them, outermost decoding first in the label.
-pub(super) fn each(bytes: &[u8], show: &mut dyn FnMut(&[&'static str], &[u8])) {
-    let mut readings = Readings { how: Vec::new(), seen: HashSet::new(), show };
+/// Shows the bytes as they are, then every reading of them, outermost decoding first in the label. What was decoded is decoded
+/// again, `depth` times in all.
+pub(super) fn each(bytes: &[u8], depth: usize, show: &mut dyn FnMut(&[&'static str], &[u8])) {
+    let mut readings = Readings { how: Vec::new(), depth, seen: HashSet::new(), show };
     readings.descend(bytes);
 }
 
 struct Readings<'a> {
     how: Vec<&'static str>,
+    depth: usize,
     /// Decodings that do not touch each other lead to the same text in either order.
     seen: HashSet<u64>,
     show: &'a mut dyn FnMut(&[&'static str], &[u8]),
@@ -32,7 +32,7 @@ impl Readings<'_> {
             return;
         }
         (self.show)(&self.how, bytes);
-        if self.how.len() == DEPTH {
+        if self.how.len() == self.depth {
             return;
         }
         self.read("UTF-16", utf16(bytes));
@@ -344,17 +344,17 @@ const CHARS: usize = 8;
 /// A line of `hexdump -C`, `xxd` or `od` without its address, what stands before it, and its text.
 fn without_dump_columns(line: &[u8]) -> &[u8] {
     let mut at = 0;
-    let bytes = loop {
+    let (sign, bytes) = loop {
         let Some(skip) = line[at..].iter().position(u8::is_ascii_hexdigit) else { return line };
         at += skip;
         let digits = line[at..].iter().take_while(|b| b.is_ascii_hexdigit()).count();
         at += digits;
-        if (7..=16).contains(&digits) && matches!(line.get(at), Some(b':' | b' ')) {
-            break &line[at + 1..];
+        if (6..=16).contains(&digits) && matches!(line.get(at), Some(b':' | b' ')) {
+            break (line[at], &line[at + 1..]);
         }
     };
     // `hexdump -C` has a double gap in the middle of its bytes and a bar before the text, `xxd` only a gap before the text.
-    let text = bytes.iter().position(|b| *b == b'|');
+    let text = if sign == b' ' { bytes.iter().position(|b| *b == b'|') } else { None };
     let text = text.or_else(|| bytes.windows(2).position(|two| two == b"  "));
     &bytes[..text.unwrap_or(bytes.len())]
 }
