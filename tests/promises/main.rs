@@ -11,6 +11,7 @@ mod p10_tenants_never_meet;
 
 use std::path::Path;
 
+use serde_json::Value;
 use wardkeep_tests::story::hooks::Hooks;
 use wardkeep_tests::story::stage::{Setting, Stage};
 
@@ -25,4 +26,17 @@ async fn set(setting: Setting) -> (Stage, Hooks) {
     let (status, answer) = hooks.start_session().await.expect("the daemon answers");
     assert!(status.is_success(), "{answer}");
     (stage, hooks)
+}
+
+/// Proposes a call and sees it run if anybody can: what waits for a person is approved on the server. `None` where it is
+/// refused.
+async fn force(stage: &Stage, hooks: &Hooks, call: &str, tool: &str, args: Value) -> Option<Value> {
+    let (_, answer) = hooks.propose(call, tool, args).await.expect("the daemon answers");
+    if let Some(permit) = answer["permit"].as_str() {
+        let (_, run) = hooks.exec(permit).await.expect("the daemon answers");
+        return Some(run["result"].clone());
+    }
+    stage.tenant.cli(&["approvals", "approve", answer["digest"].as_str()?]).await.ok()?;
+    let (_, ended) = hooks.status(call, 20_000).await.expect("the daemon answers");
+    ended.get("result").cloned()
 }

@@ -1,18 +1,30 @@
 //! P1: no byte that crosses the tenant server's boundary contains a vault value.
 
+mod chance;
+mod changes;
+mod gate;
 mod model;
+pub(crate) mod siege;
+mod tools;
+mod wire;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use wardkeep_tests::simulators::llm::Answer;
 use wardkeep_tests::story::agent::Dialect;
+use wardkeep_tests::story::capture::Channel;
 use wardkeep_tests::story::plot;
 use wardkeep_tests::story::stage::{ELSEWHERE, Setting, Stage};
+
+use self::siege::{Siege, heard};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_byte_of_the_story_is_searched_with_anthropic() {
@@ -73,6 +85,36 @@ async fn a_planted_leak_is_found() {
     let (_, leaks) = plot::leaks(&stage).expect("searched");
     assert!(leaks.iter().any(|leak| leak.secret == "newsletter_api_key"), "{leaks:?}");
     stage.strike().await.expect("everything stops");
+}
+
+/// A control for every way that is listened to: what is said there is heard, whichever form it has.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leak_is_heard_on_every_way() {
+    let mut siege = Siege::lay(Dialect::Anthropic).await;
+    let value = siege.secrets().into_iter().find(|(name, _)| *name == "shown_token").expect("kept").1;
+    let hidden = data_encoding::BASE64.encode(format!("x{value}").as_bytes());
+    for (name, channel) in
+        [("provider", Channel::Provider), ("newsletter service", Channel::Service), (ELSEWHERE, Channel::Elsewhere)]
+    {
+        let tap = siege.stage.taps.iter().find(|(other, _)| *other == name).expect("a relay").1.address();
+        let mut stream = tokio::net::TcpStream::connect(tap).await.expect("connects");
+        stream
+            .write_all(format!("GET /{hidden} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes())
+            .await
+            .expect("sent");
+        stream.read_to_end(&mut Vec::new()).await.expect("an answer");
+        assert!(!heard(&siege.listen(name), &value).is_empty() && siege.forget(), "{channel:?}");
+    }
+    let mut log = fs::OpenOptions::new().append(true).open(siege.stage.log()).expect("opened");
+    writeln!(log, "{hidden}").expect("written");
+    assert_eq!(heard(&siege.listen("log"), &value), [Channel::Log]);
+    assert!(siege.forget(), "the log");
+    // The model's own words are not redacted: the one way on which an agent hears what it likes.
+    siege.stage.llm.say_next(Answer { text: hidden.clone(), ..Answer::default() });
+    siege.hooks.ask_model("hello").await.expect("an answer");
+    assert_eq!(heard(&siege.listen("agent"), &value), [Channel::Agent]);
+    assert!(siege.forget(), "the agent");
+    siege.stage.strike().await.expect("everything stops");
 }
 
 /// Remote addresses to which the daemon opens connections, sampled until `over`. Connections that it accepted are those

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 use wardkeep_tests::story::agent::Dialect;
-use wardkeep_tests::story::capture::{Channel, Ear, leaks};
+use wardkeep_tests::story::capture::Channel;
 use wardkeep_tests::story::disguise::{self, Disguise};
-use wardkeep_tests::story::hooks::Hooks;
-use wardkeep_tests::story::search::{self, Plant};
-use wardkeep_tests::story::stage::{MODEL, Setting, Stage};
+use wardkeep_tests::story::stage::MODEL;
+
+use super::siege::{HARMLESS, Siege};
 
 /// One place of a request in which a text can travel.
 pub(super) struct Carrier {
@@ -26,7 +26,7 @@ pub(super) enum Reach {
 
 use Reach::{Changed, Provider};
 
-fn user(content: Value) -> Value {
+pub(super) fn user(content: Value) -> Value {
     json!({"model": MODEL, "max_tokens": 64, "messages": [{"role": "user", "content": content}]})
 }
 
@@ -76,17 +76,17 @@ pub(super) const MESSAGES: &[Carrier] = &[
     Carrier {
         name: "environment dump in a tool result",
         fill: |v| called(json!({}), json!(format!("HOME=/root\nSHOP_PW={v}\nLANG=C\n"))),
-        reach: Provider,
+        reach: Changed,
     },
     Carrier {
         name: "shell trace in a tool result",
         fill: |v| called(json!({}), json!(format!("+ curl -u shop:{v} https://shop.example/\n"))),
-        reach: Provider,
+        reach: Changed,
     },
     Carrier {
         name: "diff in a tool result",
         fill: |v| called(json!({}), json!(format!("@@ -1 +1 @@\n-password: old\n+password: {v}\n"))),
-        reach: Provider,
+        reach: Changed,
     },
     Carrier {
         name: "file name in a listing",
@@ -356,77 +356,9 @@ pub(super) fn pieces(text: &str, count: usize) -> Vec<String> {
     letters.chunks(size).map(|part| part.iter().collect()).collect()
 }
 
-/// Neither in the vault nor like anything that a rule knows.
-pub(super) const HARMLESS: &str = "velvet lantern over the quiet orchard";
-
-/// One agent that attacks, and what is listened to.
-pub(super) struct Siege {
-    pub(super) stage: Stage,
-    pub(super) hooks: Hooks,
-    pub(super) plants: Vec<Plant>,
-    harmless: Vec<Plant>,
-    ear: Ear,
-    endpoint: &'static str,
-    found: Vec<String>,
-    _folder: tempfile::TempDir,
-}
-
-impl Siege {
-    pub(super) async fn lay(dialect: Dialect) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let setting = Setting { tapped: true, treasure: true, dialect, ..Setting::plain(folder.path()) };
-        let (stage, hooks) = crate::set(setting).await;
-        let plants = stage.secrets.plants();
-        let endpoint = match dialect {
-            Dialect::Anthropic => "/v1/messages",
-            Dialect::OpenAi => "/v1/chat/completions",
-        };
-        let harmless = vec![Plant::new("harmless", HARMLESS)];
-        let mut siege =
-            Self { stage, hooks, plants, harmless, ear: Ear::default(), endpoint, found: Vec::new(), _folder: folder };
-        siege.listen("the beginning");
-        siege
-    }
-
-    /// What was said since the last time must hold no value.
-    pub(super) fn listen(&mut self, attack: &str) -> Vec<Channel> {
-        let news = self.ear.news(&self.stage, &[&self.hooks]).expect("everything is read");
-        for leak in leaks(&self.plants, &news) {
-            self.found.push(format!("{attack}: {} went to {} ({})", leak.secret, leak.place, leak.form));
-        }
-        let heard = |capture: &&wardkeep_tests::story::capture::Capture| {
-            !search::find(&self.harmless, "", &capture.bytes).is_empty()
-        };
-        news.iter().filter(heard).map(|capture| capture.channel).collect()
-    }
-
-    pub(super) async fn ask(&mut self, attack: &str, headers: &[(String, Vec<u8>)], body: Vec<u8>) -> Vec<Channel> {
-        let endpoint = self.endpoint;
-        self.hooks.ask_llm(endpoint, headers, body).await.expect("the gateway answers");
-        self.listen(attack)
-    }
-
-    /// Nothing was found on the way, and nothing is found in the end: in no file, and in nothing that the hub was told.
-    pub(super) async fn lift(self) {
-        let leaks = wardkeep_tests::story::plot::leaks(&self.stage).expect("searched").1;
-        let in_the_end =
-            leaks.iter().map(|leak| format!("in the end: {} in {} ({})", leak.secret, leak.place, leak.form));
-        let found: Vec<String> = self.found.iter().cloned().chain(in_the_end).collect();
-        assert!(found.is_empty(), "{} leaks:\n{}", found.len(), found.join("\n"));
-        self.stage.strike().await.expect("everything stops");
-    }
-}
-
-/// What the searcher would miss, the attack would not show.
-fn must_be_visible(plants: &[Plant], name: &str, attack: &str, sent: &[u8]) {
-    let seen = search::find(plants, "", sent);
-    assert!(seen.iter().any(|leak| leak.secret == name), "{attack}: the search does not see {name} in what was sent");
-}
-
 async fn every_place(dialect: Dialect, carriers: &[Carrier]) {
     let mut siege = Siege::lay(dialect).await;
-    let secrets: Vec<(&str, String)> =
-        siege.stage.secrets.all().map(|(name, value)| (name, value.to_owned())).collect();
+    let secrets = siege.secrets();
     for carrier in carriers {
         // A harmless text first: a place from which nothing gets through shows nothing.
         let reached = siege.ask(carrier.name, &[], (carrier.fill)(HARMLESS).to_string().into_bytes()).await;
@@ -435,7 +367,7 @@ async fn every_place(dialect: Dialect, carriers: &[Carrier]) {
         for (name, value) in &secrets {
             let body = (carrier.fill)(value).to_string();
             let attack = format!("{}, {name}", carrier.name);
-            must_be_visible(&siege.plants, name, &attack, body.as_bytes());
+            siege.must_see(name, &attack, body.as_bytes());
             siege.ask(&attack, &[], body.into_bytes()).await;
         }
     }
@@ -455,16 +387,52 @@ async fn no_place_of_an_openai_request_carries_a_value() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_disguise_carries_a_value() {
     let mut siege = Siege::lay(Dialect::Anthropic).await;
-    let secrets: Vec<(&str, String)> =
-        siege.stage.secrets.all().map(|(name, value)| (name, value.to_owned())).collect();
+    let secrets = siege.secrets();
     for Disguise { name: form, apply } in disguise::ALL {
         for (name, value) in &secrets {
             let attack = format!("{form}, {name}");
             // A dump begins with a line of its own.
             let body = user(json!(format!("look:\n{}\n", apply(value)))).to_string();
-            must_be_visible(&siege.plants, name, &attack, body.as_bytes());
+            siege.must_see(name, &attack, body.as_bytes());
             siege.ask(&attack, &[], body.into_bytes()).await;
         }
     }
     siege.lift().await;
+}
+
+/// What is not promised and was not found when this was written; see docs/security.md.
+const OPEN: &[&str] = &[
+    "base64 of percent",
+    "base64 of \\x",
+    "base64 of a dump",
+    "a dump whose text reads as an escape",
+    "a dump in the middle of a line",
+    "three quarters",
+    "the last three quarters",
+    "backwards",
+    "a space between",
+    "a line each",
+    "lines of ten",
+    "quoted-printable",
+    "hexdump of 16 bit words",
+];
+
+/// More is found than was promised, and it stays found.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_open_is_known() {
+    let mut siege = Siege::lay(Dialect::Anthropic).await;
+    let mut open = Vec::new();
+    for Disguise { name: form, apply } in disguise::BEYOND {
+        for (name, value) in siege.secrets() {
+            let body = user(json!(format!("look:\n{}\n", apply(&value)))).to_string();
+            siege.must_see(name, form, body.as_bytes());
+            siege.ask(form, &[], body.into_bytes()).await;
+        }
+        if siege.forget() {
+            open.push(*form);
+        }
+    }
+    open.retain(|form| !OPEN.contains(form));
+    assert!(open.is_empty(), "these were found before: {open:?}");
+    siege.stage.strike().await.expect("everything stops");
 }

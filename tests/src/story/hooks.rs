@@ -11,6 +11,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::stage::{SESSION, Tenant, http_client};
 
+/// How long nothing comes from a connection on which nothing will.
+const SILENCE: Duration = Duration::from_secs(1);
+
 /// A client with an agent's token.
 pub struct Hooks {
     heard: Mutex<Vec<u8>>,
@@ -138,7 +141,8 @@ impl Hooks {
         self.answer(self.http.get(format!("{}{path}", self.url)).bearer_auth(&self.token).send().await?).await
     }
 
-    /// Any bytes to the port of the LLM gateway; answers what came back until the connection closed or fell silent.
+    /// Any bytes to the port of the LLM gateway; answers what came back until the connection closed or fell silent: a gateway
+    /// that waits for the rest of a request says nothing.
     /// `{token}` in `head` becomes the token.
     ///
     /// # Errors
@@ -150,7 +154,7 @@ impl Hooks {
         // A gateway that refuses the head may be gone before the body.
         let _ = stream.write_all(body).await;
         let mut said = Vec::new();
-        let _ = tokio::time::timeout(Duration::from_secs(3), stream.read_to_end(&mut said)).await;
+        while let Ok(Ok(1..)) = tokio::time::timeout(SILENCE, stream.read_buf(&mut said)).await {}
         self.hear(&said);
         Ok(said)
     }

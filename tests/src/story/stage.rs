@@ -119,6 +119,8 @@ pub struct Setting {
     pub tapped: bool,
     /// Keep one value of every kind in the vault beside the three.
     pub treasure: bool,
+    /// What the daemon writes into its log, when it is not the usual.
+    pub log: Option<&'static str>,
 }
 
 impl Setting {
@@ -132,6 +134,7 @@ impl Setting {
             provider: None,
             tapped: false,
             treasure: false,
+            log: None,
         }
     }
 }

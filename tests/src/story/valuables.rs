@@ -33,7 +33,8 @@ pub fn draw(chance: &dyn Chance) -> Vec<Valuable> {
             value: some(ALNUM, 40),
             bindings: &["tool:shell/printenv", "tool:shell/cat", "tool:shell/mawk"],
         },
-        keep("signs", format!("{}\\{}\"{}'{}", some(SIGNS, 8), some(SIGNS, 8), some(SIGNS, 8), some(SIGNS, 6))),
+        // Behind the backslash no letter of an escape, which would break the lines of a dump; see `disguise::BEYOND`.
+        keep("signs", format!("{}\\Q{}\"{}'{}", some(SIGNS, 8), some(SIGNS, 7), some(SIGNS, 8), some(SIGNS, 6))),
         keep("passphrase", words.join(" ")),
         keep("foreign", format!("Ключ-{}-日本-é-{}", foreign(chance, 10), some(ALNUM, 8))),
         keep("pem", format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----", lines(4))),

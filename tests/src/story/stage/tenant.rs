@@ -28,6 +28,10 @@ pub struct Tenant {
     program: PathBuf,
 }
 
+/// What the agent at work may ask for; the last three are carried out by its runtime, not by the daemon.
+const TOOLS: &str = r#""list_files", "read_file", "write_file", "delete_file", "http_request", "shell", "message", "send_email",
+    "crm_note""#;
+
 impl Tenant {
     pub(super) async fn start(
         program: &Path,
@@ -72,6 +76,7 @@ impl Tenant {
         if let Some(kill) = setting.kill.filter(|k| !k.at_hub()) {
             environment.push(kill.environment(&setting.folder));
         }
+        environment.extend(setting.log.map(|level| ("WARDKEEP_LOG", level.to_owned())));
         let service = Service::start(Start {
             name: "wardkeep-agent",
             program: program.to_path_buf(),
@@ -132,7 +137,7 @@ impl Tenant {
 [[agents]]
 name = "{AGENT}"
 level = "trusted"
-tools = ["list_files", "read_file", "write_file", "http_request", "shell"]
+tools = [{TOOLS}]
 models = ["{MODEL}"]
 workspace = "{workspace}"
 
