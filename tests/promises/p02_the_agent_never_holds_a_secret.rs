@@ -1,5 +1,8 @@
 //! P2: the agent sees `SECRET_REF(name)`; values are resolved at execution only and come back redacted.
 
+mod machine;
+mod references;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;

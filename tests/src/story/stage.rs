@@ -310,7 +310,7 @@ fn is_ready(tenant: &Value) -> bool {
     tenant["standing"] == "online" && open && wants.is_some() && has == wants
 }
 
-/// The agent at work.
+/// The agent at work, as a process.
 pub struct AgentRun {
     child: tokio::process::Child,
     log: PathBuf,
@@ -332,6 +332,12 @@ impl AgentRun {
     /// # Errors
     /// When it failed.
     pub async fn wait_for_ever(&mut self) -> anyhow::Result<String> {
+    /// Its process id while it runs.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
         let status = self.child.wait().await?;
         let said = fs::read_to_string(&self.log)?;
         anyhow::ensure!(status.success(), "the agent failed: {said}");
