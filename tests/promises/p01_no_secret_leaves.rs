@@ -2,6 +2,7 @@
 
 mod chance;
 mod changes;
+mod day;
 mod gate;
 mod model;
 pub(crate) mod siege;

@@ -111,6 +111,12 @@ impl Siege {
         said.len()
     }
 
+    /// How many bytes the hub was told of `text` so far.
+    pub(crate) fn told(&self, text: &str) -> usize {
+        let link = capture::taps(&self.stage).into_iter().filter(|capture| capture.channel == Channel::Link);
+        link.map(|capture| memchr::memmem::find_iter(&capture.bytes, text.as_bytes()).count() * text.len()).sum()
+    }
+
     /// Forgets what was found so far; whether that was anything.
     pub(crate) fn forget(&mut self) -> bool {
         !std::mem::take(&mut self.found).is_empty()
