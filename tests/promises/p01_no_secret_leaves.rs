@@ -5,6 +5,7 @@ mod changes;
 mod day;
 mod gate;
 mod model;
+mod policy;
 pub(crate) mod siege;
 mod tools;
 mod wire;

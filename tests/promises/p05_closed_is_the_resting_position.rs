@@ -11,7 +11,7 @@ use wardkeep_tests::story::stage::{Hub, Stage};
 const NOTE: &str = "notes/november.md";
 
 /// Waits until the daemon says that `state` is in force.
-async fn closed(stage: &Stage, state: &str) {
+pub(crate) async fn closed(stage: &Stage, state: &str) {
     wait(state, || async {
         let Ok(said) = stage.tenant.cli(&["status", "--json"]).await else { return Ok(None) };
         let said: Value = serde_json::from_str(&said)?;

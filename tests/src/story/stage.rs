@@ -221,6 +221,21 @@ impl Stage {
         Opening::new(setting, tell).await?.complete(tell).await
     }
 
+    /// Publishes another policy and waits until it is in force.
+    ///
+    /// # Errors
+    /// When the hub refuses it or the tenant does not take it.
+    pub async fn follow(&self, policy: &str) -> anyhow::Result<()> {
+        let before = self.tenant_view().await?["desired_generation"].clone();
+        self.hub.publish(policy).await.context("publish the policy")?;
+        wait("the policy to be in force", || async {
+            let tenant = self.tenant_view().await?;
+            let (has, wants) = (&tenant["status"]["generation"], &tenant["desired_generation"]);
+            Ok((*wants != before && has == wants).then_some(()))
+        })
+        .await
+    }
+
     async fn wait_until_ready(&self) -> anyhow::Result<()> {
         let ready = wait("the tenant to be online with its policy", || async {
             anyhow::ensure!(!self.tenant.service.ended(), "the daemon ended; see tenant.log");
@@ -317,6 +332,12 @@ pub struct AgentRun {
 }
 
 impl AgentRun {
+    /// Its process id while it runs.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Waits for its end; answers what it said last.
     ///
     /// # Errors
@@ -332,12 +353,6 @@ impl AgentRun {
     /// # Errors
     /// When it failed.
     pub async fn wait_for_ever(&mut self) -> anyhow::Result<String> {
-    /// Its process id while it runs.
-    #[must_use]
-    pub fn pid(&self) -> Option<u32> {
-        self.child.id()
-    }
-
         let status = self.child.wait().await?;
         let said = fs::read_to_string(&self.log)?;
         anyhow::ensure!(status.success(), "the agent failed: {said}");
