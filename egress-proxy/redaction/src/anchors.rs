@@ -232,10 +232,11 @@ const PAIRS: usize = (1 << 16) / 64;
 struct Beginnings {
     /// By the folded first byte.
     one: [bool; 256],
-    /// One bit for the folded first two bytes; for the hash of three, or of two that are a whole keyword; of four.
+    /// One bit for the folded first two bytes; for the hash of three, or of two that are a whole keyword; of four; of eight.
     two: Bits,
     three: Bits,
     four: Bits,
+    eight: Bits,
     /// Bytes up to the end of a window, at most.
     longest: usize,
 }
@@ -256,7 +257,7 @@ impl Bits {
 impl Beginnings {
     fn new(keywords: &[Keyword]) -> Self {
         let bits = || Bits(Box::new([0; PAIRS]));
-        let (mut one, mut two, mut three, mut four) = ([false; 256], bits(), bits(), bits());
+        let (mut one, mut two, mut three, mut four, mut eight) = ([false; 256], bits(), bits(), bits(), bits());
         for keyword in keywords {
             if let [first, second, ..] = *keyword.text {
                 one[usize::from(first)] = true;
@@ -270,9 +271,12 @@ impl Beginnings {
             if let Some(first) = keyword.text.first_chunk() {
                 four.insert(hash(*first));
             }
+            if let Some(first) = keyword.text.first_chunk() {
+                eight.insert(hash_eight(*first));
+            }
         }
         let longest = keywords.iter().map(|keyword| keyword.text.len()).max().unwrap_or(0);
-        Self { one, two, three, four, longest }
+        Self { one, two, three, four, eight, longest }
     }
 
     fn first(&self, text: &[u8], keywords: &[Keyword]) -> usize {
@@ -295,7 +299,8 @@ impl Beginnings {
                     && (self.three.has(hash([a, b, c, 0])) || self.three.has(hash([a, b, 0, 0])))
             }
             [a, b, c, d, ..] => {
-                self.four.has(hash([a, b, c, d])) && {
+                let eight = tail.first_chunk().is_none_or(|first| self.eight.has(hash_eight(*first)));
+                self.four.has(hash([a, b, c, d])) && eight && {
                     let next = keywords.partition_point(|keyword| *keyword.text < *tail);
                     keywords.get(next).is_some_and(|keyword| keyword.text.starts_with(tail))
                 }
@@ -306,6 +311,10 @@ impl Beginnings {
 
 fn hash(first: [u8; 4]) -> u16 {
     (u32::from_le_bytes(first).wrapping_mul(0x9e37_79b1) >> 16) as u16
+}
+
+fn hash_eight(first: [u8; 8]) -> u16 {
+    (u64::from_le_bytes(first).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as u16
 }
 
 #[cfg(test)]

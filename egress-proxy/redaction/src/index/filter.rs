@@ -102,6 +102,11 @@ impl<const BITS: usize> Filter<BITS> {
         with_words!(&self.cells, words => look_up::<BITS, _>(words, usize::MAX, hash) & 1 == 1)
     }
 
+    /// The first of the hashes that may be a member.
+    fn position(&self, mut hashes: impl Iterator<Item = u64>) -> Option<usize> {
+        with_words!(&self.cells, words => hashes.position(|hash| look_up::<BITS, _>(words, usize::MAX, hash) & 1 == 1))
+    }
+
     /// Inserts a window of `WINDOW` letters and digits.
     pub(super) fn insert_window<const WINDOW: usize>(&mut self, keys: Keys, window: u64) {
         let mask = self.mask::<WINDOW>(window);
@@ -219,7 +224,7 @@ impl<const LEAST: usize> Heads<LEAST> {
         let near = &text[text.len().saturating_sub(self.reach.saturating_sub(1))..];
         let from = text.len() - near.len();
         // Most places have eight bytes behind them, which are asked for without a look at what is left.
-        let long = near.windows(LONGER).position(|rest| self.filter.test(self.keys.prefix(rest, self.longer)));
+        let long = self.filter.position(near.windows(LONGER).map(|rest| self.keys.prefix(rest, self.longer)));
         let short = || {
             (near.len().saturating_sub(LONGER - 1)..near.len()).find(|&at| {
                 let rest = &near[at..];
