@@ -27,7 +27,7 @@ const BARE_STEP: usize = BARE_MIN - BARE_WINDOW + 1;
 pub(crate) struct Index {
     needles: Needles,
     /// A shorter end than three bytes may always be the beginning of a needle, and of four letters.
-    pub(crate) exact: Grams<EXACT_WINDOW, EXACT_STEP, 3, false, 1>,
+    pub(crate) exact: Grams<EXACT_WINDOW, EXACT_STEP, 3, false, 2>,
     pub(crate) bare: Grams<BARE_WINDOW, BARE_STEP, 4, true, 2>,
     pub(crate) beside: Beside,
 }
