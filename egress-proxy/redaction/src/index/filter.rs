@@ -102,11 +102,6 @@ impl<const BITS: usize> Filter<BITS> {
         with_words!(&self.cells, words => look_up::<BITS, _>(words, usize::MAX, hash) & 1 == 1)
     }
 
-    /// The first of the hashes that may be a member.
-    fn position(&self, mut hashes: impl Iterator<Item = u64>) -> Option<usize> {
-        with_words!(&self.cells, words => hashes.position(|hash| look_up::<BITS, _>(words, usize::MAX, hash) & 1 == 1))
-    }
-
     /// Inserts a window of `WINDOW` letters and digits.
     pub(super) fn insert_window<const WINDOW: usize>(&mut self, keys: Keys, window: u64) {
         let mask = self.mask::<WINDOW>(window);
@@ -209,13 +204,16 @@ const LONGER: usize = 8;
 impl<const LEAST: usize> Heads<LEAST> {
     /// Room for `count` needles of at least `shortest` bytes.
     pub(super) fn new(keys: Keys, count: usize, shortest: usize) -> Self {
-        Self { keys, filter: Filter::new(count * 2, 0), reach: 0, longer: LONGER.min(shortest) }
+        Self { keys, filter: Filter::new(count * 3, 0), reach: 0, longer: LONGER.min(shortest) }
     }
 
     /// A needle that begins so and is met in its first `reach` bytes.
     pub(super) fn insert(&mut self, begin: &[u8], reach: usize) {
         self.filter.insert(self.keys.prefix(begin, LEAST));
-        self.filter.insert(self.keys.prefix(begin, self.longer));
+        let longer = self.keys.prefix(begin, self.longer);
+        self.filter.insert(longer);
+        // Asked for at so many places that one false member in 64 would hold back most texts.
+        self.filter.insert(self.keys.spread(longer));
         self.reach = self.reach.max(reach);
     }
 
@@ -224,12 +222,16 @@ impl<const LEAST: usize> Heads<LEAST> {
         let near = &text[text.len().saturating_sub(self.reach.saturating_sub(1))..];
         let from = text.len() - near.len();
         // Most places have eight bytes behind them, which are asked for without a look at what is left.
-        let long = self.filter.position(near.windows(LONGER).map(|rest| self.keys.prefix(rest, self.longer)));
+        let has = |hash| self.filter.test(hash) && self.filter.test(self.keys.spread(hash));
+        let long = near.windows(LONGER).position(|rest| has(self.keys.prefix(rest, self.longer)));
         let short = || {
             (near.len().saturating_sub(LONGER - 1)..near.len()).find(|&at| {
                 let rest = &near[at..];
-                let len = if rest.len() < self.longer { LEAST } else { self.longer };
-                rest.len() < LEAST || self.filter.test(self.keys.prefix(rest, len))
+                match rest.len() {
+                    len if len < LEAST => true,
+                    len if len < self.longer => self.filter.test(self.keys.prefix(rest, LEAST)),
+                    _ => has(self.keys.prefix(rest, self.longer)),
+                }
             })
         };
         long.or_else(short).map(|at| from + at)
