@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use wardkeep_policy::AgentPolicy;
-use wardkeep_policy::bundle::{Bundle, HttpHost, LlmConfig, Model, Provider};
+use wardkeep_policy::bundle::{Bundle, EgressRule, HttpHost, LlmConfig, Model, Provider, egress};
 use wardkeep_policy::signed::bundle_digest;
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::TenantId;
@@ -41,6 +41,7 @@ struct Source {
     providers: Vec<Provider>,
     models: Vec<Model>,
     http: Vec<HttpHost>,
+    egress: Vec<EgressRule>,
     redaction: Additions,
 }
 
@@ -72,6 +73,10 @@ workspace = "/srv/agents/assistant"
 
 # [[http]]
 # host = "api.example.com"
+
+# [[egress]]                            # what tools reach through the forward proxy; nothing else
+# host = "*.example.com"
+# mode = "inspect"                      # or "tunnel", the default: TLS passes untouched
 "#;
 
 /// Why nothing was published.
@@ -202,6 +207,7 @@ fn draft(tenant: TenantId, text: &str, newest: Option<(u64, Digest)>, now: Times
     bundle.previous = newest.map(|(_, digest)| digest);
     bundle.expires = now.plus(BUNDLE_LIFE);
     bundle.http = source.http;
+    bundle.egress = source.egress;
     bundle.redaction = source.redaction;
     if let Some(minimum) = source.minimum_agent {
         bundle.minimum_agent = minimum;
@@ -237,6 +243,7 @@ fn check(source: &Source) -> Result<(), String> {
             return Err(format!("base_url of {:?} must be https (http only to this machine)", provider.name));
         }
     }
+    egress::check(&source.egress, &source.agents).map_err(|refused| refused.to_string())?;
     for agent in &source.agents {
         if let Some(name) = agent.models.iter().find(|name| !source.models.iter().any(|model| model.name == **name)) {
             return Err(format!("agent {:?} may use model {name:?}, which is not there", agent.name.as_str()));

@@ -10,6 +10,10 @@ use crate::agents::{AgentPolicy, covers_host};
 use crate::class::Level;
 use crate::rules::{RuleSet, default_rules};
 
+pub mod egress;
+
+pub use egress::{EgressMode, EgressRule};
+
 /// The bundle format this build writes and reads.
 pub const FORMAT: u32 = 1;
 
@@ -49,6 +53,9 @@ pub struct Bundle {
     /// What is redacted beside the vault's values and the shipped formats, and what is not.
     #[serde(default, skip_serializing_if = "Additions::is_empty")]
     pub redaction: Additions,
+    /// What agents' tools may reach through the forward proxy; nothing else.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub egress: Vec<EgressRule>,
     /// Set in the built-in strict bundle only: the level of every agent, listed or not. Never on the wire.
     #[serde(skip)]
     pub any_agent: Option<Level>,
@@ -177,6 +184,7 @@ impl Bundle {
             llm: LlmConfig::default(),
             http: Vec::new(),
             redaction: Additions::default(),
+            egress: Vec::new(),
             any_agent: Some(Level::Supervised),
         }
     }

@@ -24,7 +24,7 @@ pub mod signed;
 
 pub use action::{Action, Call, InvalidAction, MisplacedRef, Place, SecretRef};
 pub use agents::{AgentPolicy, Grant};
-pub use bundle::{Bundle, Dialect, HostKind, HttpHost, LlmConfig, Model, Price, Provider};
+pub use bundle::{Bundle, Dialect, EgressMode, EgressRule, HostKind, HttpHost, LlmConfig, Model, Price, Provider};
 pub use class::{Class, Level};
 pub use classify::{Fired, Verdict, classify};
 pub use decide::{Decision, Factor, decide, decide_for};

@@ -75,6 +75,9 @@ pub enum Refused {
     /// What it adds to redaction does not do what it says.
     #[error(transparent)]
     Redaction(#[from] wardkeep_redaction::PackError),
+    /// What it opens to the network contradicts itself.
+    #[error(transparent)]
+    Egress(#[from] crate::bundle::egress::InvalidEgress),
 }
 
 /// The online keys that may sign bundles, itself signed by the offline root key.
@@ -177,6 +180,7 @@ pub fn verify(envelope: &[u8], keys: &KeyList, expect: &Expect<'_>) -> Result<Ac
     let bundle: Bundle = serde_json::from_slice(&payload).map_err(unreadable)?;
     // A rule that misses its own examples would be trusted and find nothing.
     wardkeep_redaction::RuleSet::builtin_with(&bundle.redaction)?;
+    crate::bundle::egress::check(&bundle.egress, &bundle.agents)?;
     Ok(Accepted { bundle, digest })
 }
 
