@@ -12,6 +12,7 @@
 mod body;
 mod client;
 mod exchange;
+mod forward;
 mod gateway;
 mod headers;
 mod meter;
@@ -29,6 +30,10 @@ mod withhold;
 mod tests;
 
 pub use client::{Roots, RootsError};
+pub use forward::{
+    EgressLedger, EgressOutcome, EgressRecord, Forward, ForwardError, ForwardParts, ForwardTimeouts, Lookup,
+    NotRecorded, Recording, Resolver, SystemResolver, serve_forward,
+};
 pub use gateway::{Gateway, LeaseBook, Parts, PostureSource, Timeouts};
 pub use meter::{Admission, Admitted, Amounts, Bucket, BucketKey, Meter, MeterError, Settlement, Total};
 pub use price::cost_micros;

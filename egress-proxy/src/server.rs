@@ -1,6 +1,7 @@
 //! The listening side: connections on loopback, HTTP/1.1.
 
 use std::convert::Infallible;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +29,15 @@ const GRACE: Duration = Duration::from_secs(10);
 ///
 /// Usage of answers that were cut by the end is settled as estimates; close the [`crate::Meter`] after this returns.
 pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, stop: CancellationToken) {
+    each_connection(listener, stop, move |stream, stop| connection(stream, Arc::clone(&gateway), stop)).await;
+}
+
+/// Accepts until `stop`, a bounded number at the same time, and then lets what is under way end within [`GRACE`].
+pub(crate) async fn each_connection<F, C>(listener: TcpListener, stop: CancellationToken, serve: F)
+where
+    F: Fn(TcpStream, CancellationToken) -> C,
+    C: Future<Output = ()> + Send + 'static,
+{
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
@@ -37,16 +47,16 @@ pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, stop: Cancellat
         };
         while connections.try_join_next().is_some() {}
         let Some((stream, permit)) = accepted else { continue };
-        let (gateway, stop) = (Arc::clone(&gateway), stop.clone());
+        let connection = serve(stream, stop.clone());
         connections.spawn(async move {
-            connection(stream, gateway, stop).await;
+            connection.await;
             drop(permit);
         });
     }
     drop(listener);
     let all = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(GRACE, all).await.is_err() {
-        tracing::warn!(connections = connections.len(), "answers under way were cut because the gateway stops");
+        tracing::warn!(connections = connections.len(), "answers under way were cut because the daemon stops");
         connections.shutdown().await;
     }
 }

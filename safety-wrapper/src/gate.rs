@@ -1,5 +1,6 @@
 //! The gate: one value that every hook call goes through.
 
+mod egress;
 mod judge;
 mod launch;
 mod outbox;
@@ -10,6 +11,7 @@ mod session;
 mod vault;
 mod work;
 
+pub use egress::EgressNote;
 pub(crate) use pins::Pin;
 pub use vault::VaultChange;
 

@@ -22,8 +22,8 @@ pub use answer::Answer;
 pub use approval::{Approval, ApprovalFilter, ApprovalState, Origin, Progress, Ruling, RulingError, Verdict};
 pub use call::{CallKey, CallResult, RunStatus};
 pub use gate::{
-    AfterToolCall, Executed, Gate, GateError, GateParts, Lease, LlmOutput, OpenError, Outgoing, OutgoingAnswer, Paused,
-    Proposal, Resumed, RunnerCommand, SessionStart, SessionStarted, VaultChange,
+    AfterToolCall, EgressNote, Executed, Gate, GateError, GateParts, Lease, LlmOutput, OpenError, Outgoing,
+    OutgoingAnswer, Paused, Proposal, Resumed, RunnerCommand, SessionStart, SessionStarted, VaultChange,
 };
 pub use hooks::hook_router;
 pub use posture::PostureBook;

@@ -29,6 +29,8 @@ pub struct Config {
     pub hooks: HooksSection,
     /// Section `[llm]`.
     pub llm: LlmSection,
+    /// Section `[proxy]`.
+    pub proxy: ProxySection,
     /// Section `[vault]`.
     pub vault: VaultSection,
     /// Section `[link]`.
@@ -70,6 +72,16 @@ pub struct LlmSection {
     /// Loopback address; port 0 picks one.
     pub listen: Loopback,
     /// Certificate authorities for providers instead of the machine's own, PEM.
+    pub upstream_ca_file: Option<PathBuf>,
+}
+
+/// The forward proxy.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProxySection {
+    /// Loopback address; port 0 picks one.
+    pub listen: Loopback,
+    /// Certificate authorities for inspected hosts instead of the machine's own, PEM.
     pub upstream_ca_file: Option<PathBuf>,
 }
 
@@ -138,6 +150,7 @@ impl Default for Config {
             hub: HubSection::default(),
             hooks: HooksSection::default(),
             llm: LlmSection::default(),
+            proxy: ProxySection::default(),
             vault: VaultSection::default(),
             link: LinkSection::default(),
             runs: RunsSection::default(),
@@ -155,6 +168,12 @@ impl Default for HooksSection {
 impl Default for LlmSection {
     fn default() -> Self {
         Self { listen: Loopback::port(7400), upstream_ca_file: None }
+    }
+}
+
+impl Default for ProxySection {
+    fn default() -> Self {
+        Self { listen: Loopback::port(7402), upstream_ca_file: None }
     }
 }
 
@@ -268,6 +287,12 @@ impl Config {
     #[must_use]
     pub fn admin_socket(&self) -> PathBuf {
         self.runtime_dir.join("admin.sock")
+    }
+
+    /// Where the daemon writes the certificate by which inspected hosts are read.
+    #[must_use]
+    pub fn proxy_ca_file(&self) -> PathBuf {
+        self.runtime_dir.join("proxy-ca.pem")
     }
 
     /// Where the daemon writes the ports it really listens on.

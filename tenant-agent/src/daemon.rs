@@ -1,7 +1,7 @@
 //! `wardkeep-agent run`: the parts from leaf to root, then serving until the stop.
 
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +10,10 @@ use rustls::pki_types::pem::PemObject as _;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use wardkeep_egress::{Gateway, LeaseBook, Meter, MeterError, Parts, Roots, RootsError, Timeouts};
+use wardkeep_egress::{
+    Forward, ForwardError, ForwardParts, ForwardTimeouts, Gateway, LeaseBook, Meter, MeterError, Parts, Roots,
+    RootsError, SystemResolver, Timeouts,
+};
 use wardkeep_policy::{Closed, Posture};
 use wardkeep_proto::ids::{AgentName, BootId};
 use wardkeep_redaction::{BuildError, Shared};
@@ -21,6 +24,7 @@ use crate::bundle_ledger::BundleLedger;
 use crate::cli::context::Environment;
 use crate::config::Config;
 use crate::doctor::Doctor;
+use crate::egress_audit;
 use crate::identity::{Identity, IdentityDir, IdentityError};
 use crate::keeper::Keeper;
 use crate::link::journal::Journal;
@@ -31,7 +35,7 @@ use crate::secrets::{TagKeyError, VaultBook, VaultParts, patterns_only, tag_key}
 use crate::servers::admin::{self, AdminState};
 use crate::servers::peer::{Peer, PeerChecked};
 use crate::servers::token::{AdminToken, AdminTokenError};
-use crate::servers::{ListenError, Listeners, Listening};
+use crate::servers::{ListenError, Listeners, Listening, write_for_agents};
 use crate::spool::Spool;
 use crate::state::{StateDir, StateError};
 use crate::tokens::{TokenBook, TokenError};
@@ -76,13 +80,16 @@ pub enum RunError {
     #[error(transparent)]
     Roots(#[from] RootsError),
     /// The configured ones cannot be read.
-    #[error("the certificates in {path} cannot be read: {why}; see llm.upstream_ca_file in the configuration")]
+    #[error("the certificates in {path} cannot be read: {why}; see upstream_ca_file in the configuration")]
     UpstreamCa {
         /// Which file.
         path: PathBuf,
         /// Why.
         why: String,
     },
+    /// The forward proxy.
+    #[error(transparent)]
+    Forward(#[from] ForwardError),
     /// Ports and sockets.
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -96,6 +103,8 @@ struct Daemon {
     gate: Arc<Gate>,
     meter: Meter,
     gateway: Arc<Gateway>,
+    forward: Arc<Forward>,
+    egress_audit: egress_audit::Writer,
     tokens: Arc<TokenBook>,
     keeper: Arc<Keeper>,
     link: Arc<LinkParts>,
@@ -121,6 +130,7 @@ pub async fn run(config: &Config, env: &Environment, stop: CancellationToken) ->
     tracing::info!(?resumed, "took up what the last start left");
     let (listeners, listening) = Listeners::bind(config).await?;
     let daemon = compose(config, env, &state, books, gate, (identity_dir, identity, admin_token), listening)?;
+    write_for_agents(&config.proxy_ca_file(), daemon.forward.authority_pem().as_bytes())?;
     daemon.serve(listeners, env, stop).await
 }
 
@@ -198,6 +208,7 @@ fn compose(
     (identity_dir, identity, admin_token): (IdentityDir, Identity, AdminToken),
     listening: Listening,
 ) -> Result<Daemon, RunError> {
+    let (forward, egress_audit) = forward_proxy(config, env, &books, &gate)?;
     let Books { posture, redaction, vault, bundles, tokens } = books;
     let meter = Meter::open(&state.usage(), env.clock.clone(), env.waypoints.clone())?;
     let gateway = Gateway::new(Parts {
@@ -210,7 +221,7 @@ fn compose(
         clock: env.clock.clone(),
         waypoints: env.waypoints.clone(),
         posture: Arc::new(posture_of(&gate, &posture)),
-        roots: roots(config)?,
+        roots: roots(config.llm.upstream_ca_file.as_deref())?,
         timeouts: Timeouts::default(),
     })?;
     let spool = Arc::new(Spool::open(gate.clone(), meter.clone(), state.path().join("link.json")));
@@ -260,13 +271,52 @@ fn compose(
         state: link_state,
         checkpoint_now: Notify::new(),
     });
-    Ok(Daemon { gate, meter, gateway, tokens, keeper, link, observer, nudge, identity, admin_token })
+    Ok(Daemon {
+        gate,
+        meter,
+        gateway,
+        forward,
+        egress_audit,
+        tokens,
+        keeper,
+        link,
+        observer,
+        nudge,
+        identity,
+        admin_token,
+    })
 }
 
-fn roots(config: &Config) -> Result<Roots, RunError> {
-    let Some(path) = &config.llm.upstream_ca_file else { return Ok(Roots::Native) };
+/// The forward proxy, and the end of its records that writes.
+fn forward_proxy(
+    config: &Config,
+    env: &Environment,
+    books: &Books,
+    gate: &Arc<Gate>,
+) -> Result<(Arc<Forward>, egress_audit::Writer), RunError> {
+    let (ledger, writer) = egress_audit::open(gate.clone());
+    let forward = Forward::new(ForwardParts {
+        secrets: books.vault.clone(),
+        tokens: books.tokens.clone(),
+        leases: Arc::new(Leases(gate.clone())),
+        posture: Arc::new(posture_of(gate, &books.posture)),
+        redaction: books.redaction.clone(),
+        bundle: books.bundles.watch(),
+        clock: env.clock.clone(),
+        chance: env.chance.clone(),
+        ledger,
+        resolver: Arc::new(SystemResolver::default()),
+        roots: roots(config.proxy.upstream_ca_file.as_deref())?,
+        timeouts: ForwardTimeouts::default(),
+    })?;
+    Ok((forward, writer))
+}
+
+/// Whom to trust: these certificates, or the machine's own.
+fn roots(file: Option<&Path>) -> Result<Roots, RunError> {
+    let Some(path) = file else { return Ok(Roots::Native) };
     let unreadable =
-        |error: rustls::pki_types::pem::Error| RunError::UpstreamCa { path: path.clone(), why: error.to_string() };
+        |error: rustls::pki_types::pem::Error| RunError::UpstreamCa { path: path.to_owned(), why: error.to_string() };
     let certificates: Vec<_> = CertificateDer::pem_file_iter(path)
         .and_then(|certificates| certificates.collect::<Result<_, _>>())
         .map_err(unreadable)?;
@@ -284,7 +334,7 @@ fn posture_of(gate: &Arc<Gate>, posture: &PostureBook) -> impl Fn(&AgentName) ->
 
 impl Daemon {
     async fn serve(self, listeners: Listeners, env: &Environment, stop: CancellationToken) -> Result<(), RunError> {
-        let Listeners { hooks, llm, hook_socket, admin_socket } = listeners;
+        let Listeners { hooks, llm, proxy, hook_socket, admin_socket } = listeners;
         let mut parts: JoinSet<&'static str> = JoinSet::new();
         let stopped = |stop: &CancellationToken| stop.clone().cancelled_owned();
         let hook_api = hook_router(self.gate.clone(), self.tokens.clone());
@@ -314,6 +364,9 @@ impl Daemon {
             axum::serve(admin_socket, admin).with_graceful_shutdown(stopped(&stop)).into_future(),
         ));
         parts.spawn(ended("the LLM gateway", wardkeep_egress::serve(llm, self.gateway.clone(), stop.clone())));
+        let forward = wardkeep_egress::serve_forward(proxy, self.forward.clone(), stop.clone());
+        parts.spawn(ended("the forward proxy", forward));
+        parts.spawn(ended("the proxy's records", self.egress_audit.run(stop.clone())));
         parts.spawn(ended("the main loop", self.keeper.clone().run(stop.clone())));
         parts.spawn(ended("the link", link::run(self.link.clone(), self.identity.clone(), stop.clone())));
         notify::ready(&format!("serving tenant {}", self.identity.name));

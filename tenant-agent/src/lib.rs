@@ -1,6 +1,6 @@
 //! The daemon of one tenant, and the command line beside it.
 //!
-//! * **Owns**: the composition ([`daemon`]): gate, LLM gateway, vault, policy, put together and kept in order ([`keeper`]);
+//! * **Owns**: the composition ([`daemon`]): gate, LLM gateway, forward proxy, vault, policy, put together and kept in order ([`keeper`]);
 //!   the identity towards the hub ([`enrol`], [`renew`], [`identity`]); the link ([`link`]) with its spool ([`spool`]); the
 //!   ledger of policy bundles ([`bundle_ledger`]); agents' local tokens; configuration; the CLI and `doctor`.
 //! * **Flows through it**: the desired configuration down (verified, stored, applied, reported), status, approvals,
@@ -17,6 +17,7 @@ pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod doctor;
+pub mod egress_audit;
 pub mod enrol;
 pub mod hub_address;
 pub mod identity;

@@ -23,6 +23,8 @@ pub struct Listening {
     pub hooks: SocketAddr,
     /// LLM gateway on loopback.
     pub llm: SocketAddr,
+    /// Forward proxy on loopback.
+    pub proxy: SocketAddr,
     /// Hook API as a Unix socket.
     pub hook_socket: PathBuf,
     /// Admin socket.
@@ -38,6 +40,8 @@ pub struct Listeners {
     pub hooks: TcpListener,
     /// LLM gateway on loopback.
     pub llm: TcpListener,
+    /// Forward proxy on loopback.
+    pub proxy: TcpListener,
     /// Hook API as a Unix socket.
     pub hook_socket: UnixListener,
     /// Admin socket.
@@ -82,24 +86,34 @@ impl Listeners {
         let hook_socket = bind_socket(&config.hook_socket(), 0o660).await?;
         let hooks = bind_port(config.hooks.listen.addr()).await?;
         let llm = bind_port(config.llm.listen.addr()).await?;
+        let proxy = bind_port(config.proxy.listen.addr()).await?;
         let addr = |listener: &TcpListener, asked: SocketAddr| {
             listener.local_addr().map_err(|source| ListenError::Port { addr: asked, source })
         };
         let listening = Listening {
             hooks: addr(&hooks, config.hooks.listen.addr())?,
             llm: addr(&llm, config.llm.listen.addr())?,
+            proxy: addr(&proxy, config.proxy.listen.addr())?,
             hook_socket: config.hook_socket(),
             admin_socket: config.admin_socket(),
             pid: std::process::id(),
         };
         let path = config.listen_file();
-        let failed = |source| ListenError::Socket { path: path.clone(), source };
-        let text = serde_json::to_vec_pretty(&listening).map_err(|e| failed(io::Error::other(e)))?;
-        write_private(&path, &text).map_err(failed)?;
-        // Agents run as other users and need the ports; nothing in the file is secret.
-        std::fs::set_permissions(&path, Permissions::from_mode(0o644)).map_err(failed)?;
-        Ok((Self { hooks, llm, hook_socket, admin_socket }, listening))
+        let text = serde_json::to_vec_pretty(&listening)
+            .map_err(|e| ListenError::Socket { path: path.clone(), source: io::Error::other(e) })?;
+        write_for_agents(&path, &text)?;
+        Ok((Self { hooks, llm, proxy, hook_socket, admin_socket }, listening))
     }
+}
+
+/// Replaces a file that agents, who run as other users, may read: nothing in it is secret.
+///
+/// # Errors
+/// [`ListenError::Socket`] with what the system said.
+pub fn write_for_agents(path: &Path, text: &[u8]) -> Result<(), ListenError> {
+    let failed = |source| ListenError::Socket { path: path.to_owned(), source };
+    write_private(path, text).map_err(failed)?;
+    std::fs::set_permissions(path, Permissions::from_mode(0o644)).map_err(failed)
 }
 
 async fn bind_port(addr: SocketAddr) -> Result<TcpListener, ListenError> {

@@ -92,10 +92,11 @@ fn show(report: &StatusReport, context: &mut Context<'_>) -> Result<(), CliError
     context
         .say(format_args!("audit      {} rows, the hub signed for {}", status.audit_length, link.checkpoint_length))?;
     context.say(format_args!(
-        "listens    hooks {} and {}, LLM {}",
+        "listens    hooks {} and {}, LLM {}, proxy {}",
         listening.hooks,
         listening.hook_socket.display(),
-        listening.llm
+        listening.llm,
+        listening.proxy
     ))
 }
 

@@ -13,6 +13,7 @@ fn what_is_not_understood_is_refused() {
         ("stat_dir = \"/x\"", "unknown field `stat_dir`"),
         ("[hub]\ntoken = \"x\"", "unknown field `token`"),
         ("[llm]\nlisten = \"0.0.0.0:7400\"", "can be reached from other machines"),
+        ("[proxy]\nlisten = \"0.0.0.0:7402\"", "can be reached from other machines"),
         ("[hooks]\nlisten = \"192.168.1.4:7401\"", "can be reached from other machines"),
         ("[hooks]\nlisten = \"[::]:7401\"", "can be reached from other machines"),
         ("[hub]\naddress = \"http://hub.example.com\"", "https"),
@@ -43,7 +44,12 @@ fn every_commented_setting_of_the_default_file_is_known() {
             text
         });
     let config = parse(&all).expect("valid");
-    assert!(config.hub.address.is_some() && config.llm.upstream_ca_file.is_some() && config.vault.credential.is_some());
+    assert!(
+        config.hub.address.is_some()
+            && config.llm.upstream_ca_file.is_some()
+            && config.proxy.upstream_ca_file.is_some()
+            && config.vault.credential.is_some()
+    );
 }
 
 #[test]

@@ -150,7 +150,7 @@ impl Tenant {
 
 fn listening(dir: &Path) -> Listening {
     let addr = "127.0.0.1:1".parse().expect("an address");
-    Listening { hooks: addr, llm: addr, hook_socket: dir.join("h"), admin_socket: dir.join("a"), pid: 1 }
+    Listening { hooks: addr, llm: addr, proxy: addr, hook_socket: dir.join("h"), admin_socket: dir.join("a"), pid: 1 }
 }
 
 async fn decision_receipt(stream: &mut Attached) -> v1::DecisionReceipt {

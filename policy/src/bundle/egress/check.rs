@@ -67,7 +67,9 @@ fn check_host(host: &str) -> Result<(), &'static str> {
         let spelt = address.to_string();
         return match address {
             _ if spelt != host => Err("write the address in its shortest form"),
-            IpAddr::V4(v4) if v4.is_link_local() => Err("link-local addresses, where clouds keep credentials, stay closed"),
+            IpAddr::V4(v4) if v4.is_link_local() => {
+                Err("link-local addresses, where clouds keep credentials, stay closed")
+            }
             IpAddr::V6(v6) if v6.is_unicast_link_local() => Err("link-local addresses stay closed"),
             _ => Ok(()),
         };
@@ -88,7 +90,9 @@ fn check_host(host: &str) -> Result<(), &'static str> {
     // `127.1` and `0x7f.1` are addresses to some readers.
     let odd = name.rsplit('.').next().is_some_and(|last| last.bytes().next().is_some_and(|b| b.is_ascii_digit()));
     if name.len() > 253 || !name.split('.').all(label) || odd {
-        return Err("a host is a name in lower case or an address, without scheme, port or path; * only as *.example.com");
+        return Err(
+            "a host is a name in lower case or an address, without scheme, port or path; * only as *.example.com",
+        );
     }
     Ok(())
 }

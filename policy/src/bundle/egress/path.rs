@@ -67,7 +67,8 @@ fn slashes(path: &[u8]) -> usize {
 }
 
 fn decode_once(path: &[u8]) -> Vec<u8> {
-    let hex = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16)).and_then(|d| u8::try_from(d).ok());
+    let hex =
+        |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16)).and_then(|d| u8::try_from(d).ok());
     let mut decoded = Vec::with_capacity(path.len());
     let mut at = 0;
     while let Some(byte) = path.get(at) {

@@ -1,6 +1,6 @@
 use super::*;
-use crate::class::Level;
 use crate::AgentPolicy;
+use crate::class::Level;
 
 fn rule(host: &str) -> EgressRule {
     EgressRule {
@@ -72,8 +72,11 @@ fn methods_and_paths_are_compared_whole() {
         paths: vec!["/v1/items/*".to_owned(), "/files/**".to_owned()],
         ..rule("api.example.com")
     };
-    let write =
-        EgressRule { methods: vec!["POST".to_owned()], paths: vec!["/v1/orders".to_owned()], ..rule("api.example.com") };
+    let write = EgressRule {
+        methods: vec!["POST".to_owned()],
+        paths: vec!["/v1/orders".to_owned()],
+        ..rule("api.example.com")
+    };
     let opening = opening(&[read, write], &name("office"), "api.example.com", 443).unwrap();
     for (method, path, want) in [
         ("DELETE", "/v1/items/7", Err(NotListed::Method)),

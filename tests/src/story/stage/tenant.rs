@@ -173,6 +173,6 @@ fn configuration(folder: &Path, link: Option<SocketAddr>, hooks: u16, llm: u16) 
     let hub = link.map_or_else(String::new, |address| format!("[hub]\naddress = \"https://{address}\"\n"));
     format!(
         "state_dir = \"{folder}/state\"\nruntime_dir = \"{folder}/run\"\n\n{hub}\n[hooks]\nlisten = \"127.0.0.1:{hooks}\"\n\n\
-         [llm]\nlisten = \"127.0.0.1:{llm}\"\n\n[vault]\nkey_file = \"{folder}/vault.key\"\n"
+         [llm]\nlisten = \"127.0.0.1:{llm}\"\n\n[proxy]\nlisten = \"127.0.0.1:0\"\n\n[vault]\nkey_file = \"{folder}/vault.key\"\n"
     )
 }

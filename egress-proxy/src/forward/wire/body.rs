@@ -1,0 +1,198 @@
+//! Bodies: where they end, and their bytes.
+
+use std::io;
+
+use bytes::Bytes;
+
+use super::head::{AnswerHead, Fields, RequestHead};
+use super::{Reader, Writer};
+
+/// Bytes of the line before a chunk, extensions included.
+const CHUNK_LINE: usize = 256;
+/// Bytes of all trailers.
+const TRAILERS: usize = 8 * 1024;
+
+/// Where a body ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Framing {
+    Empty,
+    Length(u64),
+    Chunked,
+    /// With the connection; answers only.
+    ToEnd,
+}
+
+/// The body ended early or is not framed as it must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BrokenBody {
+    Cut,
+    Chunk,
+}
+
+impl Framing {
+    /// Of a request.
+    ///
+    /// # Errors
+    /// What makes it unclear, in words.
+    pub(crate) fn of_request(head: &RequestHead) -> Result<Self, &'static str> {
+        match announced(&head.fields)? {
+            Some(Self::Chunked) if !head.is_1_1 => Err("HTTP/1.0 knows no transfer-encoding"),
+            Some(framing) => Ok(framing),
+            None => Ok(Self::Empty),
+        }
+    }
+
+    /// Of the answer to a request with `method`.
+    ///
+    /// # Errors
+    /// What makes it unclear, in words.
+    pub(crate) fn of_answer(head: &AnswerHead, method: &str) -> Result<Self, &'static str> {
+        let announced = announced(&head.fields)?;
+        if method == "HEAD" || matches!(head.status, 100..200 | 204 | 304) {
+            return Ok(Self::Empty);
+        }
+        Ok(announced.unwrap_or(Self::ToEnd))
+    }
+}
+
+fn announced(fields: &Fields) -> Result<Option<Framing>, &'static str> {
+    let (codings, lengths) = (fields.all("transfer-encoding").count(), fields.all("content-length").count());
+    match (codings, lengths) {
+        (0, 0) => Ok(None),
+        (0, 1) => {
+            let text = fields.one("content-length").unwrap_or_default();
+            let digits = !text.is_empty() && text.len() <= 18 && text.iter().all(u8::is_ascii_digit);
+            let length = std::str::from_utf8(text).ok().filter(|_| digits).and_then(|text| text.parse().ok());
+            length.map(|length| Some(Framing::Length(length))).ok_or("content-length is not one number")
+        }
+        (1, 0) if fields.one("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked")) => {
+            Ok(Some(Framing::Chunked))
+        }
+        (1.., 1..) => Err("it has both content-length and transfer-encoding"),
+        (0, 2..) => Err("it has content-length twice"),
+        _ => Err("its transfer-encoding is not chunked alone"),
+    }
+}
+
+/// A body under way.
+pub(crate) struct Body {
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Left(u64),
+    /// Before the line of the next chunk.
+    BetweenChunks,
+    InChunk(u64),
+    ToEnd,
+    Done,
+}
+
+impl Body {
+    pub(crate) fn new(framing: Framing) -> Self {
+        let state = match framing {
+            Framing::Empty | Framing::Length(0) => State::Done,
+            Framing::Length(length) => State::Left(length),
+            Framing::Chunked => State::BetweenChunks,
+            Framing::ToEnd => State::ToEnd,
+        };
+        Self { state }
+    }
+
+    /// Whether all of it has been read.
+    pub(crate) fn is_done(&self) -> bool {
+        self.state == State::Done
+    }
+
+    /// The next bytes of it; `None` at its end. Trailers are dropped.
+    pub(crate) async fn piece(&mut self, reader: &mut Reader) -> Result<Option<Bytes>, BrokenBody> {
+        loop {
+            match self.state {
+                State::Done => return Ok(None),
+                State::ToEnd => {
+                    let piece = reader.piece(usize::MAX).await.map_err(|_| BrokenBody::Cut)?;
+                    if piece.is_none() {
+                        self.state = State::Done;
+                    }
+                    return Ok(piece);
+                }
+                State::Left(left) => {
+                    let piece = some(reader, left).await?;
+                    let left = left - piece.len() as u64;
+                    self.state = if left == 0 { State::Done } else { State::Left(left) };
+                    return Ok(Some(piece));
+                }
+                State::InChunk(left) => {
+                    let piece = some(reader, left).await?;
+                    let left = left - piece.len() as u64;
+                    if left == 0 {
+                        if !reader.line(0).await?.is_empty() {
+                            return Err(BrokenBody::Chunk);
+                        }
+                        self.state = State::BetweenChunks;
+                    } else {
+                        self.state = State::InChunk(left);
+                    }
+                    return Ok(Some(piece));
+                }
+                State::BetweenChunks => {
+                    self.state = match chunk_size(&reader.line(CHUNK_LINE).await?)? {
+                        0 => {
+                            trailers(reader).await?;
+                            State::Done
+                        }
+                        size => State::InChunk(size),
+                    };
+                }
+            }
+        }
+    }
+}
+
+async fn some(reader: &mut Reader, most: u64) -> Result<Bytes, BrokenBody> {
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    reader.piece(most).await.map_err(|_| BrokenBody::Cut)?.ok_or(BrokenBody::Cut)
+}
+
+/// Extensions are passed over; they may hold no bare line end, which another reader could take for one.
+fn chunk_size(line: &[u8]) -> Result<u64, BrokenBody> {
+    let digits = line.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii_end();
+    let clean = line.iter().all(|byte| super::head::is_text(*byte));
+    if !clean || digits.is_empty() || digits.len() > 15 || !digits.iter().all(u8::is_ascii_hexdigit) {
+        return Err(BrokenBody::Chunk);
+    }
+    let digits = std::str::from_utf8(digits).map_err(|_| BrokenBody::Chunk)?;
+    u64::from_str_radix(digits, 16).map_err(|_| BrokenBody::Chunk)
+}
+
+async fn trailers(reader: &mut Reader) -> Result<(), BrokenBody> {
+    let mut seen = 0;
+    loop {
+        let line = reader.line(TRAILERS).await?;
+        if line.is_empty() {
+            return Ok(());
+        }
+        seen += line.len();
+        if seen > TRAILERS {
+            return Err(BrokenBody::Chunk);
+        }
+    }
+}
+
+/// Sends one chunk; nothing for no bytes, which would be the end.
+pub(crate) async fn write_chunk(writer: &mut Writer, bytes: &[u8]) -> io::Result<()> {
+    if bytes.is_empty() {
+        return Ok(());
+    }
+    let mut chunk = zeroize::Zeroizing::new(Vec::with_capacity(bytes.len() + 24));
+    chunk.extend_from_slice(format!("{:x}\r\n", bytes.len()).as_bytes());
+    chunk.extend_from_slice(bytes);
+    chunk.extend_from_slice(b"\r\n");
+    writer.send(&chunk).await
+}
+
+/// Ends a chunked body.
+pub(crate) async fn write_last_chunk(writer: &mut Writer) -> io::Result<()> {
+    writer.send(b"0\r\n\r\n").await
+}

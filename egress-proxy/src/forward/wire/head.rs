@@ -1,0 +1,214 @@
+//! Heads of messages.
+
+/// A head that is not one, or could be read in two ways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum InvalidHead {
+    #[error("the head is too large")]
+    TooLarge,
+    #[error("the connection ended within the head")]
+    Cut,
+    #[error("a line does not end with CR LF")]
+    LineEnd,
+    #[error("the first line is not one of HTTP/1.1")]
+    FirstLine,
+    #[error("a header is folded over two lines, or has no name")]
+    Folded,
+    #[error("a header's name holds a character that no name may have")]
+    Name,
+    #[error("a header's value holds a control character")]
+    Value,
+    #[error("there are more than 128 headers")]
+    Many,
+}
+
+impl InvalidHead {
+    /// The same in a text that lives for ever.
+    pub(crate) const fn why(self) -> &'static str {
+        match self {
+            Self::TooLarge => "the head is too large",
+            Self::Cut => "the connection ended within the head",
+            Self::LineEnd => "a line does not end with CR LF",
+            Self::FirstLine => "the first line is not one of HTTP/1.1",
+            Self::Folded => "a header is folded over two lines, or has no name",
+            Self::Name => "a header's name holds a character that no name may have",
+            Self::Value => "a header's value holds a control character",
+            Self::Many => "there are more than 128 headers",
+        }
+    }
+}
+
+/// Headers of one message.
+const FIELDS: usize = 128;
+
+/// One header as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Field {
+    pub(crate) name: String,
+    /// Without white space around it.
+    pub(crate) value: Vec<u8>,
+}
+
+/// All headers, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Fields(pub(crate) Vec<Field>);
+
+impl Fields {
+    /// Every value of `name`.
+    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.0.iter().filter(move |field| field.name.eq_ignore_ascii_case(name)).map(|field| &*field.value)
+    }
+
+    /// The only value of `name`; `None` for none or several.
+    pub(crate) fn one<'a>(&'a self, name: &'a str) -> Option<&'a [u8]> {
+        let mut all = self.all(name);
+        let first = all.next()?;
+        all.next().is_none().then_some(first)
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.all(name).next().is_some()
+    }
+
+    /// Whether the list in `name` holds `word`.
+    pub(crate) fn lists(&self, name: &str, word: &str) -> bool {
+        self.words(name).any(|other| other.eq_ignore_ascii_case(word.as_bytes()))
+    }
+
+    /// The members of the list in `name`.
+    pub(crate) fn words<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.all(name).flat_map(|value| value.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii)
+    }
+}
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RequestHead {
+    pub(crate) method: String,
+    pub(crate) target: String,
+    /// HTTP/1.0 where false.
+    pub(crate) is_1_1: bool,
+    pub(crate) fields: Fields,
+}
+
+/// What is answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AnswerHead {
+    pub(crate) status: u16,
+    pub(crate) reason: Vec<u8>,
+    pub(crate) is_1_1: bool,
+    pub(crate) fields: Fields,
+}
+
+impl RequestHead {
+    pub(crate) fn parse(head: &[u8]) -> Result<Self, InvalidHead> {
+        let (first, fields) = lines(head)?;
+        let first = std::str::from_utf8(first).map_err(|_| InvalidHead::FirstLine)?;
+        let mut words = first.split(' ');
+        let (Some(method), Some(target), Some(version), None) =
+            (words.next(), words.next(), words.next(), words.next())
+        else {
+            return Err(InvalidHead::FirstLine);
+        };
+        let is_token = !method.is_empty() && method.bytes().all(is_token);
+        if !is_token || target.is_empty() || !target.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(InvalidHead::FirstLine);
+        }
+        let is_1_1 = version_of(version.as_bytes())?;
+        Ok(Self { method: method.to_owned(), target: target.to_owned(), is_1_1, fields })
+    }
+
+    /// Whether the connection may carry another request after this one.
+    pub(crate) fn keeps_alive(&self) -> bool {
+        keeps_alive(self.is_1_1, &self.fields)
+    }
+}
+
+impl AnswerHead {
+    pub(crate) fn parse(head: &[u8]) -> Result<Self, InvalidHead> {
+        let (first, fields) = lines(head)?;
+        let mut words = first.splitn(3, |byte| *byte == b' ');
+        let is_1_1 = version_of(words.next().unwrap_or_default())?;
+        let code = words.next().unwrap_or_default();
+        let status = match code {
+            [b'1'..=b'9', _, _] => std::str::from_utf8(code).ok().and_then(|code| code.parse().ok()),
+            _ => None,
+        };
+        let reason = words.next().unwrap_or_default().to_vec();
+        if reason.iter().any(|byte| !is_text(*byte)) {
+            return Err(InvalidHead::FirstLine);
+        }
+        Ok(Self { status: status.ok_or(InvalidHead::FirstLine)?, reason, is_1_1, fields })
+    }
+
+    pub(crate) fn keeps_alive(&self) -> bool {
+        keeps_alive(self.is_1_1, &self.fields)
+    }
+}
+
+fn keeps_alive(is_1_1: bool, fields: &Fields) -> bool {
+    if is_1_1 { !fields.lists("connection", "close") } else { fields.lists("connection", "keep-alive") }
+}
+
+fn version_of(text: &[u8]) -> Result<bool, InvalidHead> {
+    match text {
+        b"HTTP/1.1" => Ok(true),
+        b"HTTP/1.0" => Ok(false),
+        _ => Err(InvalidHead::FirstLine),
+    }
+}
+
+/// The first line, and the headers of a head that ends with an empty line.
+fn lines(head: &[u8]) -> Result<(&[u8], Fields), InvalidHead> {
+    let head = head.strip_suffix(b"\r\n\r\n").ok_or(InvalidHead::Cut)?;
+    let mut fields = Vec::new();
+    let mut rest = head;
+    let first = next_line(&mut rest)?.ok_or(InvalidHead::FirstLine)?;
+    while let Some(line) = next_line(&mut rest)? {
+        if fields.len() == FIELDS {
+            return Err(InvalidHead::Many);
+        }
+        fields.push(field(line)?);
+    }
+    Ok((first, Fields(fields)))
+}
+
+fn next_line<'a>(rest: &mut &'a [u8]) -> Result<Option<&'a [u8]>, InvalidHead> {
+    if rest.is_empty() {
+        return Ok(None);
+    }
+    let (line, after) = match memchr::memmem::find(rest, b"\r\n") {
+        Some(end) => (&rest[..end], &rest[end + 2..]),
+        None => (*rest, &rest[rest.len()..]),
+    };
+    *rest = after;
+    if line.iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
+        return Err(InvalidHead::LineEnd);
+    }
+    Ok(Some(line))
+}
+
+fn field(line: &[u8]) -> Result<Field, InvalidHead> {
+    let colon = memchr::memchr(b':', line).ok_or(InvalidHead::Folded)?;
+    let (name, value) = (&line[..colon], &line[colon + 1..]);
+    if name.is_empty() || matches!(line[0], b' ' | b'\t') {
+        return Err(InvalidHead::Folded);
+    }
+    // White space before the colon is a way to smuggle a header past one of two readers.
+    if !name.iter().all(|byte| is_token(*byte)) {
+        return Err(InvalidHead::Name);
+    }
+    if value.iter().any(|byte| !is_text(*byte)) {
+        return Err(InvalidHead::Value);
+    }
+    // No other white space than space and tab is left to trim.
+    Ok(Field { name: String::from_utf8_lossy(name).into_owned(), value: value.trim_ascii().to_vec() })
+}
+
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// Visible, space, tab, or beyond ASCII.
+pub(super) fn is_text(byte: u8) -> bool {
+    byte == b'\t' || (byte >= 0x20 && byte != 0x7f)
+}
