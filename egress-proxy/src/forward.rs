@@ -6,20 +6,30 @@
 //! * A *tunnel* passes TLS untouched once its name was compared. An *inspected* host is read: requests lose secrets, bound ones
 //!   are put in, and what comes back of them is masked.
 
+mod absolute;
 mod address;
+mod answer;
 mod authority;
+mod bound;
 mod caller;
+mod clean;
 mod connection;
 mod destination;
 mod door;
+mod exchange;
 mod hello;
+mod inspect;
+mod outgoing;
 mod pulse;
 mod reach;
 mod record;
+mod refs;
 mod refused;
 mod resolve;
 mod tunnel;
+mod upload;
 mod upstream;
+mod values;
 mod wire;
 
 #[cfg(test)]
@@ -42,6 +52,7 @@ use crate::gateway::{LeaseBook, PostureSource};
 use crate::server;
 
 use authority::Authority;
+use values::Values;
 
 pub use record::{EgressLedger, EgressOutcome, EgressRecord, NotRecorded, Recording};
 pub use resolve::{Lookup, Resolver, SystemResolver};
@@ -107,6 +118,7 @@ pub struct Forward {
     pub(crate) parts: ForwardParts,
     pub(crate) authority: Authority,
     pub(crate) tls: TlsConnector,
+    pub(crate) values: Values,
 }
 
 impl Forward {
@@ -118,7 +130,7 @@ impl Forward {
         let authority = Authority::new(Arc::clone(&parts.clock), Arc::clone(&parts.chance))
             .map_err(|error| ForwardError::Authority(error.to_string()))?;
         let tls = upstream::connector(&parts.roots)?;
-        Ok(Arc::new(Self { parts, authority, tls }))
+        Ok(Arc::new(Self { parts, authority, tls, values: Values::default() }))
     }
 
     /// The certificate, PEM, that clients of inspected hosts must trust. Its key never leaves memory.

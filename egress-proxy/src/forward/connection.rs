@@ -1,6 +1,7 @@
-//! One connection of an agent's tool: CONNECT once, or plain requests one after the other.
+//! One connection of an agent's tool: CONNECT once, or absolute addresses one after the other.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -9,12 +10,19 @@ use wardkeep_policy::EgressMode;
 use wardkeep_proto::ids::AgentName;
 
 use super::destination::Destination;
-use super::door;
+use super::exchange::{self, Line, Next};
+use super::outgoing::Place;
 use super::pulse::Pulse;
 use super::record::{EgressOutcome, EgressRecord};
-use super::refused::{GoesOn, Refused};
+use super::refused::Refused;
 use super::wire::{self, InvalidHead, Reader, RequestHead};
-use super::{Forward, reach, tunnel};
+use super::{Forward, absolute, door, inspect, reach, tunnel};
+
+/// After a refusal: how much of the body is read and forgotten, and for how long. A connection that is closed on unread bytes
+/// is reset, and the tool would see that instead of the refusal.
+const DRAINED: usize = 1024 * 1024;
+const PATIENCE: Duration = Duration::from_secs(2);
+const OPENED: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";
 
 /// What holds for everything that one agent asks on one connection.
 pub(crate) struct Asked {
@@ -55,47 +63,64 @@ async fn tell_refused(forward: &Forward, agent: Option<&AgentName>, destination:
     }
 }
 
+/// Says why, ends the sending side, and gives the tool the time to hear it.
+pub(crate) async fn refuse(line: &mut Line, why: &Refused) {
+    if line.writer.send(&why.answer()).await.is_err() {
+        return;
+    }
+    line.writer.end().await;
+    let drain = async {
+        let mut seen = 0;
+        while let Ok(Some(piece)) = line.reader.piece(usize::MAX).await {
+            seen += piece.len();
+            if seen > DRAINED {
+                return;
+            }
+        }
+    };
+    let _ = timeout(PATIENCE, drain).await;
+}
+
 /// Serves one connection to its end.
 pub(crate) async fn serve(stream: TcpStream, forward: Arc<Forward>, stop: CancellationToken) {
     if stream.set_nodelay(true).is_err() {
         return;
     }
     let pulse = Arc::new(Pulse::new(forward.parts.timeouts.idle));
-    let (mut reader, mut writer) = wire::split(Box::new(stream), &pulse);
-    let head = match next_head(&forward, &mut reader, &stop).await {
-        Ok(Some(head)) => head,
-        Ok(None) => return,
-        Err(why) => {
-            tell_refused(&forward, None, "", "", &why).await;
-            let _ = writer.send(&why.answer(GoesOn::No)).await;
-            return;
-        }
-    };
-    let agent = door::who(&forward, &head.fields);
-    let (to, request) = shown(&forward, &head);
-    let why = match agent {
-        Ok(agent) => {
-            let asked = Asked { forward: Arc::clone(&forward), agent, pulse, stop };
-            match connect(&asked, &head).await {
-                Ok((to, host)) => {
-                    if writer.send(b"HTTP/1.1 200 Connection established\r\n\r\n").await.is_ok() {
-                        tunnel::run(&asked, &to, (reader, writer), host).await;
-                    }
-                    return;
+    let (reader, writer) = wire::split(Box::new(stream), &pulse);
+    let mut line = Line { reader, writer, upstream: None };
+    loop {
+        let head = match next_head(&forward, &mut line.reader, &stop).await {
+            Ok(Some(head)) => head,
+            Ok(None) => return,
+            Err(why) => {
+                tell_refused(&forward, None, "", "", &why).await;
+                return refuse(&mut line, &why).await;
+            }
+        };
+        let agent = door::who(&forward, &head.fields);
+        let (named, outcome) = match agent {
+            Ok(agent) => {
+                let (forward, pulse, stop) = (Arc::clone(&forward), Arc::clone(&pulse), stop.clone());
+                let asked = Asked { forward, agent, pulse, stop };
+                if head.method == "CONNECT" {
+                    return connect(asked, line, &head).await;
                 }
-                Err(why) => {
-                    asked.tell_refused(&to, request, &why).await;
-                    why
-                }
+                let outcome = one(&asked, &mut line, &head).await;
+                (Some(asked.agent), outcome)
+            }
+            Err(why) => (None, Err(why)),
+        };
+        match outcome {
+            Ok(Next::Request) => {}
+            Ok(Next::End) => return line.writer.end().await,
+            Err(why) => {
+                let (to, request) = shown(&forward, &head);
+                tell_refused(&forward, named.as_ref(), &to, &request, &why).await;
+                return refuse(&mut line, &why).await;
             }
         }
-        Err(why) => {
-            tell_refused(&forward, None, &to, request, &why).await;
-            why
-        }
-    };
-    let _ = writer.send(&why.answer(GoesOn::No)).await;
-    writer.end().await;
+    }
 }
 
 /// The next head; `None` when the client has left or the daemon stops.
@@ -124,20 +149,54 @@ pub(crate) async fn next_head(
     RequestHead::parse(&head).map(Some).map_err(|error| Refused::Malformed(error.why()))
 }
 
-/// What a record may say of a request before anything was scanned: host and port.
-fn shown(forward: &Forward, head: &RequestHead) -> (String, &'static str) {
+/// What a record may say of a request: host and port, method and path; redacted.
+fn shown(forward: &Forward, head: &RequestHead) -> (String, String) {
+    let engine = forward.parts.redaction.load();
+    let clean = |text: &str| engine.redact(text).text.into_owned();
     if head.method == "CONNECT" {
         let to = Destination::parse(&head.target, None).map(|to| to.to_string()).unwrap_or_default();
-        (forward.parts.redaction.load().redact(&to).text.into_owned(), "CONNECT")
-    } else {
-        (String::new(), "")
+        return (clean(&to), "CONNECT".to_owned());
+    }
+    match absolute::parse(&head.target) {
+        Ok((Place { to, .. }, target)) => {
+            let path = target.split('?').next().unwrap_or_default();
+            (clean(&to.to_string()), clean(&format!("{} {path}", head.method)))
+        }
+        Err(_) => (String::new(), clean(&head.method)),
     }
 }
 
-async fn connect(asked: &Asked, head: &RequestHead) -> Result<(Destination, TcpStream), Refused> {
-    if head.method != "CONNECT" {
-        return Err(Refused::NotAProxyRequest);
+async fn one(asked: &Asked, line: &mut Line, head: &RequestHead) -> Result<Next, Refused> {
+    let (place, target) = absolute::parse(&head.target)?;
+    exchange::run(asked, line, head, &place, &target).await
+}
+
+async fn connect(asked: Asked, mut line: Line, head: &RequestHead) {
+    match open(&asked, head).await {
+        Ok(opened) => {
+            if line.writer.send(OPENED).await.is_err() {
+                return;
+            }
+            let client = (line.reader, line.writer);
+            match opened {
+                Opened::Tunnel(to, host) => tunnel::run(&asked, &to, client, host).await,
+                Opened::Inspect(to) => Box::pin(inspect::run(&asked, to, client)).await,
+            }
+        }
+        Err(why) => {
+            let (to, request) = shown(&asked.forward, head);
+            asked.tell_refused(&to, &request, &why).await;
+            refuse(&mut line, &why).await;
+        }
     }
+}
+
+enum Opened {
+    Tunnel(Destination, TcpStream),
+    Inspect(Destination),
+}
+
+async fn open(asked: &Asked, head: &RequestHead) -> Result<Opened, Refused> {
     let to = Destination::parse(&head.target, None).ok_or(Refused::Malformed("CONNECT names no host:port"))?;
     let hosts = head.fields.all("host").count();
     let same =
@@ -147,11 +206,11 @@ async fn connect(asked: &Asked, head: &RequestHead) -> Result<(Destination, TcpS
     }
     door::admissible(&asked.forward, &asked.agent)?;
     let opening = door::opening(&asked.forward, &asked.agent, &to)?;
-    if opening.mode() != EgressMode::Tunnel {
-        return Err(Refused::Unlisted(to));
+    if opening.mode() == EgressMode::Inspect {
+        return Ok(Opened::Inspect(to));
     }
     let parts = &asked.forward.parts;
     let host = reach::connect(&*parts.resolver, &to, opening.is_private(), &parts.timeouts).await?;
     asked.tell(&to, "CONNECT", EgressOutcome::Tunnelled).await?;
-    Ok((to, host))
+    Ok(Opened::Tunnel(to, host))
 }

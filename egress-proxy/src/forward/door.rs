@@ -29,6 +29,10 @@ pub(crate) fn admissible(forward: &Forward, agent: &AgentName) -> Result<(), Ref
 
 /// What the policy of this moment opens at `to`.
 pub(crate) fn opening(forward: &Forward, agent: &AgentName, to: &Destination) -> Result<Opening, Refused> {
+    // Below a wildcard an agent could spell a secret, and the question for its address would carry it out.
+    if !forward.parts.redaction.load().redact(&to.host).findings.is_empty() {
+        return Err(Refused::SecretInName);
+    }
     let bundle = forward.parts.bundle.borrow();
     // An agent that the policy no longer knows has nothing, whatever holds for "all".
     let known = bundle.agents.iter().any(|policy| policy.name == *agent);

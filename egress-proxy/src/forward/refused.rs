@@ -32,7 +32,7 @@ pub(crate) enum Refused {
     Encoded,
     #[error("the request cannot be scanned and therefore does not leave: {0}")]
     Unscannable(#[from] Unscannable),
-    #[error("the name of a header holds a secret")]
+    #[error("the name of a host or of a header holds a secret")]
     SecretInName,
     #[error("the upload holds a secret far behind its beginning, when its length is told already; send it chunked")]
     LengthTold,
@@ -148,29 +148,18 @@ impl Refused {
         }
     }
 
-    /// The whole answer; the connection ends with it unless `goes_on`.
-    pub(crate) fn answer(&self, goes_on: GoesOn) -> Vec<u8> {
+    /// The whole answer; the connection ends with it.
+    pub(crate) fn answer(&self) -> Vec<u8> {
         let (status, reason) = self.status();
         let body = format!("Wardkeep: {self}\n");
         let ask =
             if matches!(self, Self::UnknownToken) { "proxy-authenticate: Basic realm=\"wardkeep\"\r\n" } else { "" };
-        let connection = match goes_on {
-            GoesOn::Yes => "keep-alive",
-            GoesOn::No => "close",
-        };
         format!(
             "HTTP/1.1 {status} {reason}\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: {}\r\n\
-             x-wardkeep-refusal: {}\r\n{ask}connection: {connection}\r\n\r\n{body}",
+             x-wardkeep-refusal: {}\r\n{ask}connection: close\r\n\r\n{body}",
             body.len(),
             self.code()
         )
         .into_bytes()
     }
-}
-
-/// Whether the connection may carry another request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum GoesOn {
-    Yes,
-    No,
 }

@@ -1,5 +1,7 @@
 //! The forward proxy on real sockets: refusals first.
 
 mod harness;
+mod inspected;
 mod refusals;
+mod secrets;
 mod tunnels;

@@ -19,7 +19,7 @@ use wardkeep_policy::{AgentPolicy, Bundle, EgressMode, EgressRule, Level, LlmCon
 use wardkeep_proto::chance::SystemChance;
 use wardkeep_proto::ids::{AgentName, SecretName};
 use wardkeep_proto::secret::{AgentTokens, Destination, KnownValue, NotGiven, SecretSource, SecretValue};
-use wardkeep_proto::time::{Clock, Timestamp};
+use wardkeep_proto::time::{SystemClock, Timestamp};
 use wardkeep_redaction::{Engine, RuleSet, Secret, Shared};
 
 use crate::forward::*;
@@ -104,14 +104,6 @@ impl EgressLedger for Switches {
     }
 }
 
-struct Noon;
-
-impl Clock for Noon {
-    fn now(&self) -> Timestamp {
-        Timestamp(1_763_640_000_000)
-    }
-}
-
 /// A proxy that serves.
 pub(super) struct World {
     pub(super) proxy: SocketAddr,
@@ -152,7 +144,7 @@ impl World {
             posture: Arc::new(move |_: &AgentName| book.posture.lock().unwrap().clone()),
             redaction,
             bundle: watched,
-            clock: Arc::new(Noon),
+            clock: Arc::new(SystemClock),
             chance: Arc::new(SystemChance::new()),
             ledger: Arc::clone(&switches) as _,
             resolver: Arc::clone(&switches) as _,
@@ -217,6 +209,12 @@ impl World {
         stream.write_all(ask.as_bytes()).await.unwrap();
         let reply = Reply::head(&mut stream).await;
         if reply.status == 200 { Ok(stream) } else { Err(reply) }
+    }
+
+    /// A connection to an inspected host, for a tool that trusts the tenant's authority.
+    pub(super) async fn inspected(&self, host: &Host) -> tokio_rustls::client::TlsStream<TcpStream> {
+        let stream = self.connect(&host.at()).await.unwrap();
+        tls(stream, &host.name, self.forward.authority.certificate()).await.unwrap()
     }
 
     /// A tunnel with TLS in it, for a client that trusts the hosts' authority.

@@ -9,8 +9,9 @@ use super::{Reader, Writer};
 
 /// Bytes of the line before a chunk, extensions included.
 const CHUNK_LINE: usize = 256;
-/// Bytes of all trailers.
-const TRAILERS: usize = 8 * 1024;
+/// Lines behind the last chunk, and bytes of one.
+const TRAILERS: u32 = 64;
+const TRAILER_BYTES: usize = 8 * 1024;
 
 /// Where a body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +78,7 @@ fn announced(fields: &Fields) -> Result<Option<Framing>, &'static str> {
 /// A body under way.
 pub(crate) struct Body {
     state: State,
+    trailers: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -85,6 +87,9 @@ enum State {
     /// Before the line of the next chunk.
     BetweenChunks,
     InChunk(u64),
+    /// Before the line end that closes a chunk.
+    AfterChunk,
+    Trailers,
     ToEnd,
     Done,
 }
@@ -97,7 +102,7 @@ impl Body {
             Framing::Chunked => State::BetweenChunks,
             Framing::ToEnd => State::ToEnd,
         };
-        Self { state }
+        Self { state, trailers: 0 }
     }
 
     /// Whether all of it has been read.
@@ -105,7 +110,7 @@ impl Body {
         self.state == State::Done
     }
 
-    /// The next bytes of it; `None` at its end. Trailers are dropped.
+    /// The next bytes of it; `None` at its end. Trailers are dropped. Nothing is lost when it is not waited for.
     pub(crate) async fn piece(&mut self, reader: &mut Reader) -> Result<Option<Bytes>, BrokenBody> {
         loop {
             match self.state {
@@ -126,24 +131,29 @@ impl Body {
                 State::InChunk(left) => {
                     let piece = some(reader, left).await?;
                     let left = left - piece.len() as u64;
-                    if left == 0 {
-                        if !reader.line(0).await?.is_empty() {
-                            return Err(BrokenBody::Chunk);
-                        }
-                        self.state = State::BetweenChunks;
-                    } else {
-                        self.state = State::InChunk(left);
-                    }
+                    self.state = if left == 0 { State::AfterChunk } else { State::InChunk(left) };
                     return Ok(Some(piece));
+                }
+                State::AfterChunk => {
+                    if !reader.line(0).await?.is_empty() {
+                        return Err(BrokenBody::Chunk);
+                    }
+                    self.state = State::BetweenChunks;
                 }
                 State::BetweenChunks => {
                     self.state = match chunk_size(&reader.line(CHUNK_LINE).await?)? {
-                        0 => {
-                            trailers(reader).await?;
-                            State::Done
-                        }
+                        0 => State::Trailers,
                         size => State::InChunk(size),
                     };
+                }
+                State::Trailers => {
+                    self.trailers += 1;
+                    if self.trailers > TRAILERS {
+                        return Err(BrokenBody::Chunk);
+                    }
+                    if reader.line(TRAILER_BYTES).await?.is_empty() {
+                        self.state = State::Done;
+                    }
                 }
             }
         }
@@ -164,20 +174,6 @@ fn chunk_size(line: &[u8]) -> Result<u64, BrokenBody> {
     }
     let digits = std::str::from_utf8(digits).map_err(|_| BrokenBody::Chunk)?;
     u64::from_str_radix(digits, 16).map_err(|_| BrokenBody::Chunk)
-}
-
-async fn trailers(reader: &mut Reader) -> Result<(), BrokenBody> {
-    let mut seen = 0;
-    loop {
-        let line = reader.line(TRAILERS).await?;
-        if line.is_empty() {
-            return Ok(());
-        }
-        seen += line.len();
-        if seen > TRAILERS {
-            return Err(BrokenBody::Chunk);
-        }
-    }
 }
 
 /// Sends one chunk; nothing for no bytes, which would be the end.
