@@ -30,6 +30,7 @@ mod tunnel;
 mod upload;
 mod upstream;
 mod values;
+mod websocket;
 mod wire;
 
 #[cfg(test)]

@@ -11,7 +11,9 @@ use rcgen::{
 };
 use rustls::ServerConfig;
 use rustls::crypto::ring::{default_provider, sign::any_ecdsa_type};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+#[cfg(test)]
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::PrivateKeyDer;
 use rustls::sign::{CertifiedKey, SigningKey, SingleCertAndKey};
 use wardkeep_proto::chance::{self, Chance};
 use wardkeep_proto::time::{Clock, Timestamp};
@@ -65,6 +67,7 @@ impl Authority {
     }
 
     /// The certificate that clients must trust.
+    #[cfg(test)]
     pub(crate) fn certificate(&self) -> &CertificateDer<'static> {
         self.issuer.der()
     }

@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use wardkeep_policy::EgressMode;
 use wardkeep_redaction::Engine;
+use zeroize::Zeroizing;
 
 use super::answer::{self, After, Failed, Tool};
 use super::bound::Bound;
@@ -15,7 +16,8 @@ use super::record::EgressOutcome;
 use super::refused::Refused;
 use super::upload::{Sending, Upload, Uploaded};
 use super::upstream::Upstream;
-use super::wire::{Framing, Reader, RequestHead, Writer};
+use super::websocket;
+use super::wire::{AnswerHead, Framing, Reader, RequestHead, Writer};
 
 /// The tool's end of a connection.
 pub(crate) struct Line {
@@ -65,8 +67,19 @@ pub(crate) async fn run(
         None => Upstream::connect(asked, place, judged.is_private).await?,
     };
     asked.tell(&place.to, &outgoing.shown, EgressOutcome::Inspected(bound.take_news())).await?;
-    let sent = Sent { head, place, outgoing, upload };
-    let (after, uploaded) = send(asked, line, &mut upstream, sent, &mut bound).await?;
+    let Outgoing { mut bytes, shown } = outgoing;
+    bytes.extend_from_slice(upload.header().as_bytes());
+    bytes.extend_from_slice(b"\r\n");
+    let sending = Sending { asked, to: &place.to, shown: &shown };
+    let sent = Sent { head, bytes, upload, sending: &sending };
+    let (answered, uploaded) = send(line, &mut upstream, sent, &mut bound).await?;
+    let after = match answered {
+        Answered::Done(after) => after,
+        Answered::Switched(answer) => {
+            websocket::run(sending, line, &mut upstream, place, bound, &answer).await;
+            return Ok(Next::End);
+        }
+    };
     let is_whole = uploaded == Some(Uploaded::Whole);
     if after.host && is_whole {
         line.upstream = Some(upstream);
@@ -77,30 +90,34 @@ pub(crate) async fn run(
 /// What goes to the host.
 struct Sent<'a> {
     head: &'a RequestHead,
-    place: &'a Place,
-    outgoing: Outgoing,
+    /// The head as it leaves.
+    bytes: Zeroizing<Vec<u8>>,
     upload: Upload,
+    sending: &'a Sending<'a>,
+}
+
+enum Answered {
+    Done(After),
+    /// To a WebSocket, as it was asked for.
+    Switched(AnswerHead),
 }
 
 /// Sends the request and passes the answer on, both at the same time: a host may answer before it has read everything.
 async fn send(
-    asked: &Asked,
     line: &mut Line,
     upstream: &mut Upstream,
     sent: Sent<'_>,
     bound: &mut Bound<'_>,
-) -> Result<(After, Option<Uploaded>), Refused> {
-    let Sent { head, place, outgoing: Outgoing { mut bytes, shown }, upload } = sent;
-    bytes.extend_from_slice(upload.header().as_bytes());
-    bytes.extend_from_slice(b"\r\n");
+) -> Result<(Answered, Option<Uploaded>), Refused> {
+    let Sent { head, bytes, upload, sending: request } = sent;
+    let asked = request.asked;
     if upstream.writer.send(&bytes).await.is_err() {
         return Err(Refused::Broken);
     }
     drop(bytes);
     let uploaded = OnceLock::new();
-    let request = Sending { asked, to: &place.to, shown: &shown };
     let mut sending = std::pin::pin!(async {
-        let done = upload.run(&mut line.reader, &mut upstream.writer, bound, &request).await?;
+        let done = upload.run(&mut line.reader, &mut upstream.writer, bound, request).await?;
         let _ = uploaded.set(done);
         line.reader.left().await;
         Ok::<_, Refused>(())
@@ -111,9 +128,9 @@ async fn send(
         biased;
         left = &mut sending => {
             left?;
-            Ok((After { host: false, tool: false }, None))
+            Ok((Answered::Done(After { host: false, tool: false }), None))
         }
-        after = &mut answering => Ok((after?, uploaded.get().copied())),
+        answered = &mut answering => Ok((answered?, uploaded.get().copied())),
         () = asked.pulse.silence() => Err(Refused::Silent),
     }
 }
@@ -164,8 +181,11 @@ fn check_host(head: &RequestHead, place: &Place) -> Result<(), Refused> {
     }))
 }
 
-async fn relay(asked: &Asked, from: &mut Reader, to: &mut Writer, request: &RequestHead) -> Result<After, Refused> {
+async fn relay(asked: &Asked, from: &mut Reader, to: &mut Writer, request: &RequestHead) -> Result<Answered, Refused> {
     let head = answer::head(from).await?;
+    if outgoing::asks_for_websocket(request) && websocket::begins(&head) {
+        return Ok(Answered::Switched(head));
+    }
     if head.status == 101 {
         return Err(Refused::BadAnswer("it changes the protocol"));
     }
@@ -177,9 +197,9 @@ async fn relay(asked: &Asked, from: &mut Reader, to: &mut Writer, request: &Requ
         keeps_alive: request.keeps_alive() && !asked.stop.is_cancelled(),
     };
     match answer::relay(&head, from, tool, &engine).await {
-        Ok(after) => Ok(after),
+        Ok(after) => Ok(Answered::Done(after)),
         Err(Failed::Before(why)) => Err(why),
-        Err(Failed::Within) => Ok(After { host: false, tool: false }),
+        Err(Failed::Within) => Ok(Answered::Done(After { host: false, tool: false })),
     }
 }
 

@@ -5,3 +5,4 @@ mod inspected;
 mod refusals;
 mod secrets;
 mod tunnels;
+mod websockets;

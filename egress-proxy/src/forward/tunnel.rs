@@ -2,6 +2,7 @@
 
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use wardkeep_policy::EgressMode;
 use wardkeep_policy::bundle::egress;
 
 use super::connection::Asked;
@@ -50,7 +51,7 @@ pub(crate) async fn run(asked: &Asked, to: &Destination, mut client: (Reader, Wr
         _ = both => {}
         () = asked.pulse.silence() => tracing::info!(%to, "a tunnel was silent for too long and is cut"),
         () = asked.stop.cancelled() => {}
-        () = closed(asked, to) => tracing::info!(%to, "the policy closed a tunnel"),
+        () = closed(asked, to, EgressMode::Tunnel) => tracing::info!(%to, "the policy closed a tunnel"),
     }
 }
 
@@ -64,13 +65,13 @@ pub(crate) async fn pass(from: &mut Reader, to: &mut Writer) {
     to.end().await;
 }
 
-/// Returns when a new policy no longer opens the host as a tunnel.
-async fn closed(asked: &Asked, to: &Destination) {
+/// Returns when a new policy no longer opens the host in this mode.
+pub(crate) async fn closed(asked: &Asked, to: &Destination, mode: EgressMode) {
     let mut bundle = asked.forward.parts.bundle.clone();
     while bundle.changed().await.is_ok() {
         let rules = bundle.borrow_and_update().egress.clone();
         let opening = egress::opening(&rules, &asked.agent, &to.host, to.port);
-        if opening.is_none_or(|opening| opening.mode() != wardkeep_policy::EgressMode::Tunnel) {
+        if opening.is_none_or(|opening| opening.mode() != mode) {
             return;
         }
     }

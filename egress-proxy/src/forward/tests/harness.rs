@@ -148,7 +148,7 @@ impl World {
             chance: Arc::new(SystemChance::new()),
             ledger: Arc::clone(&switches) as _,
             resolver: Arc::clone(&switches) as _,
-            roots: crate::Roots::Given(vec![authority.der().clone()]),
+            roots: Roots::Given(vec![authority.der().clone()]),
             timeouts,
         })
         .unwrap();
@@ -393,9 +393,20 @@ impl Host {
         format!("{}:{}", self.name, self.port)
     }
 
-    /// The next request gets this.
+    /// The next request gets this; nothing is told for no text.
     pub(super) fn answer(&self, raw: &str) {
-        self.answers.lock().unwrap().push(raw.as_bytes().to_vec());
+        if !raw.is_empty() {
+            self.answer_raw(raw.as_bytes().to_vec());
+        }
+    }
+
+    pub(super) fn answer_raw(&self, raw: Vec<u8>) {
+        self.answers.lock().unwrap().push(raw);
+    }
+
+    /// Every request so far; what was cut begins with `CUT `.
+    pub(super) fn raw(&self) -> Vec<Vec<u8>> {
+        self.seen.lock().unwrap().clone()
     }
 
     /// Every request so far, raw.
