@@ -1,6 +1,6 @@
-//! The LLM gateway: the one way from an agent to a model.
+//! The LLM gateway, the one way from an agent to a model, and the forward proxy, the one way from its tools to anything else.
 //!
-//! * **Owns**: the gateway on loopback ([`serve`]), the request's way through it (who asks, may they, redaction, key
+//! * **Owns**: the forward proxy ([`serve_forward`]); the gateway on loopback ([`serve`]), the request's way through it (who asks, may they, redaction, key
 //!   injection), the relay of the answer, and the metering of tokens ([`Meter`]).
 //! * **Flows through it**: an agent's request in the Anthropic Messages or `OpenAI` Chat Completions dialect → refusal, or
 //!   the same bytes without secrets → the provider → its answer byte for byte → usage → an hourly bucket.

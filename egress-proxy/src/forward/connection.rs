@@ -132,7 +132,7 @@ pub(crate) async fn next_head(
     let timeouts = &forward.parts.timeouts;
     if reader.ahead().is_empty() {
         let more = tokio::select! {
-            more = timeout(timeouts.idle, reader.fill()) => more,
+            more = timeout(timeouts.head.min(timeouts.idle), reader.fill()) => more,
             () = stop.cancelled() => return Ok(None),
         };
         if !matches!(more, Ok(Ok(1..))) {

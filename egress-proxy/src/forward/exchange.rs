@@ -59,7 +59,7 @@ pub(crate) async fn run(
         () = asked.pulse.silence() => return Err(Refused::Stalled),
     };
     let kept = match line.upstream.take() {
-        Some(kept) => kept.for_another(place).await,
+        Some(kept) => kept.for_another(place, judged.is_private).await,
         None => None,
     };
     let mut upstream = match kept {

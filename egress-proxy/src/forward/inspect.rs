@@ -53,6 +53,9 @@ async fn one(asked: &Asked, line: &mut Line, head: &RequestHead, place: &Place) 
     if head.method == "CONNECT" || !(head.target.starts_with('/') || head.target == "*") {
         return Err(Refused::Malformed("inside CONNECT its address is a path"));
     }
+    if head.target.contains('#') {
+        return Err(Refused::Malformed("its address holds a fragment"));
+    }
     exchange::run(asked, line, head, place, &head.target).await
 }
 

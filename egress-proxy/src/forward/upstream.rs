@@ -18,7 +18,9 @@ use crate::client::{Roots, RootsError};
 
 /// One that may carry the next request, too, if it goes to the same place.
 pub(crate) struct Upstream {
-    pub(crate) place: Place,
+    place: Place,
+    /// What the policy said of the host when its address was judged.
+    is_private: bool,
     pub(crate) reader: Reader,
     pub(crate) writer: Writer,
 }
@@ -43,12 +45,13 @@ impl Upstream {
             Box::new(tcp)
         };
         let (reader, writer) = wire::split(stream, &asked.pulse);
-        Ok(Self { place: place.clone(), reader, writer })
+        Ok(Self { place: place.clone(), is_private, reader, writer })
     }
 
-    /// This one for another request, if that goes to the same place. A host that closed it, or speaks unasked, is left.
-    pub(crate) async fn for_another(mut self, place: &Place) -> Option<Self> {
-        let is_same = self.place == *place && self.reader.ahead().is_empty();
+    /// This one for another request, if that goes to the same place and the policy says the same of it. A host that closed
+    /// it, or speaks unasked, is left.
+    pub(crate) async fn for_another(mut self, place: &Place, is_private: bool) -> Option<Self> {
+        let is_same = self.place == *place && self.is_private == is_private && self.reader.ahead().is_empty();
         (is_same && timeout(Duration::ZERO, self.reader.fill()).await.is_err()).then_some(self)
     }
 }

@@ -123,3 +123,37 @@ matches = ["badge acme_0123456789abcdef"]
     let plain = with("").expect("good");
     assert!(!std::str::from_utf8(&plain.json).expect("JSON").contains("redaction"));
 }
+
+#[test]
+fn egress_rules_are_checked_before_anything_is_signed() {
+    let tenant = "0198f000-0000-7000-8000-000000000001".parse().expect("a UUID");
+    let rule = r#"
+[[egress]]
+host = "*.shop.example"
+mode = "inspect"
+methods = ["GET"]
+paths = ["/v1/**"]
+agents = ["assistant"]
+"#;
+    let with = |rule: &str| draft(tenant, &format!("{GOOD}{rule}"), None, Timestamp(0));
+    for (from, to, says) in [
+        ("*.shop.example", "*.com", "at least two labels"),
+        ("*.shop.example", "https://shop.example", "without scheme"),
+        ("*.shop.example", "169.254.169.254", "stay closed"),
+        ("\"inspect\"", "\"tunnel\"", "cannot be looked into"),
+        ("\"inspect\"", "\"open\"", "unknown variant"),
+        ("[\"GET\"]", "[\"get\"]", "capitals"),
+        ("/v1/**", "/v1/../**", "dot segments"),
+        ("[\"assistant\"]", "[\"nobody\"]", "not there"),
+        ("methods", "method", "unknown field"),
+    ] {
+        let text = rule.replace(from, to);
+        assert_ne!(text, rule, "{from} is not there");
+        let refused = with(&text).expect_err(&text).to_string();
+        assert!(refused.contains(says), "{refused}");
+    }
+    let draft = with(rule).expect("good");
+    assert_eq!(draft.bundle.egress[0].host, "*.shop.example");
+    // A policy without any reads as before, for daemons that do not know the word.
+    assert!(!std::str::from_utf8(&with("").expect("good").json).expect("JSON").contains("egress"));
+}
