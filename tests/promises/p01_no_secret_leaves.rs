@@ -3,6 +3,7 @@
 mod chance;
 mod changes;
 mod day;
+mod forward;
 mod gate;
 mod model;
 mod policy;
