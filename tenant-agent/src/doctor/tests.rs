@@ -130,7 +130,9 @@ fn report(agents: &[(&str, bool)]) -> StatusReport {
         "tenant": "01890000-0000-7000-8000-000000000001", "name": "acme", "hub": "https://localhost:1",
         "link": crate::link::LinkState::default(), "bundle": crate::bundle_book::BundleFacts::default(),
         "closed": [], "waiting": crate::spool::Waiting::default(),
-        "listening": { "hooks": "127.0.0.1:1", "llm": "127.0.0.1:2", "hook_socket": "/h", "admin_socket": "/a", "pid": 1 },
+        "listening": {
+            "hooks": "127.0.0.1:1", "llm": "127.0.0.1:2", "proxy": "127.0.0.1:3", "hook_socket": "/h", "admin_socket": "/a", "pid": 1,
+        },
         "status": {
             "agent_version": "0", "hostname": "h", "started_at": NOW, "generation": 0, "closed": [], "agents": agents,
             "audit_length": 0, "audit_head": "0".repeat(64), "open_approvals": 0, "memory_bytes": 0, "clock_skew_ms": 0,
