@@ -23,6 +23,7 @@ mod outgoing;
 mod pulse;
 mod reach;
 mod record;
+mod records;
 mod refs;
 mod refused;
 mod resolve;

@@ -1,5 +1,7 @@
 //! What an inspected host answers, on its way to the tool: values of the vault come back masked.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use wardkeep_redaction::Engine;
 
 use super::clean::Masking;
@@ -43,6 +45,8 @@ pub(crate) async fn head(reader: &mut Reader) -> Result<AnswerHead, Refused> {
 /// To whom an answer goes.
 pub(crate) struct Tool<'a> {
     pub(crate) writer: &'a mut Writer,
+    /// Set before the first byte goes to it.
+    pub(crate) begun: &'a AtomicBool,
     pub(crate) is_1_1: bool,
     /// The method of its request.
     pub(crate) method: &'a str,
@@ -99,6 +103,7 @@ pub(crate) async fn relay(
         (None, false) if framing == Framing::Empty => Ending::AsTold,
         (None, false) => Ending::Close,
     };
+    tool.begun.store(true, Ordering::Relaxed);
     let mut first = write_head(head, engine, &ending, stays);
     let within = |_: std::io::Error| Failed::Within;
     if let Some(whole) = whole {

@@ -152,3 +152,71 @@ impl Masking {
         self.0.finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use wardkeep_proto::ids::SecretName;
+    use wardkeep_proto::secret::{self, KnownValue, NotGiven, SecretSource, SecretValue};
+    use wardkeep_redaction::{RuleSet, Secret};
+
+    use super::super::destination::Destination;
+    use super::*;
+
+    struct Source(BTreeMap<&'static str, &'static str>);
+
+    impl SecretSource for Source {
+        fn resolve(&self, name: &SecretName, _: secret::Destination<'_>) -> Result<SecretValue, NotGiven> {
+            let value = self.0.get(name.as_str()).ok_or_else(|| NotGiven::Unknown(name.clone()))?;
+            Ok(SecretValue::new((*value).to_owned()))
+        }
+
+        fn every_value(&self) -> Result<Vec<KnownValue>, NotGiven> {
+            Err(NotGiven::Unreadable)
+        }
+    }
+
+    const HELD: &str = "correct-Horse7battery-Staple";
+    const GIVEN: &str = "kZ8w/q+Always&9%4=x";
+    const TEXT: &str = "a SECRET_REF(given) b correct-Horse7battery-Staple c SECRET_REF%28given%29SECRET_REF-given-END SECRET_REF( d \
+        ghp_16C7e42F292c6912E7710c838347Ae178B4a SECRET_RE";
+
+    fn engine() -> Engine {
+        let secrets = [Secret::new("held", HELD), Secret::new("given", GIVEN)];
+        Engine::build(secrets, &RuleSet::builtin(), [7; 32]).unwrap()
+    }
+
+    #[test]
+    fn pieces_and_the_whole_agree_however_it_is_cut() {
+        let (engine, source) = (engine(), Source(BTreeMap::from([("given", GIVEN)])));
+        let to = Destination { host: "bound.example".to_owned(), port: 443 };
+        let bound = || Bound::new(&source, &to, false);
+        let whole = body(TEXT.as_bytes(), &engine, &mut bound(), Writing::Raw).unwrap();
+        let shown = String::from_utf8(whole.to_vec()).unwrap();
+        assert!(shown.starts_with(&format!("a {GIVEN} b SECRET_REF(held) c {GIVEN}{GIVEN} SECRET_REF( d [REDACTED:")));
+        assert!(shown.ends_with(" SECRET_RE") && !shown.contains("ghp_"));
+        for cut in 0..=TEXT.len() {
+            let (mut pieces, mut bound) = (Piecewise::new(&engine, Writing::Raw), bound());
+            let mut out = pieces.push(&TEXT.as_bytes()[..cut], &mut bound).unwrap();
+            out.extend_from_slice(&pieces.push(&TEXT.as_bytes()[cut..], &mut bound).unwrap());
+            out.extend_from_slice(&pieces.finish(&bound).unwrap());
+            assert_eq!(out, whole, "{cut}");
+            assert_eq!(pieces.growth(), out.len() as i128 - TEXT.len() as i128);
+        }
+    }
+
+    #[test]
+    fn a_reference_that_nobody_gives_stops_it_and_a_mask_is_never_given_back() {
+        let (engine, source) = (engine(), Source(BTreeMap::from([("held", HELD)])));
+        let to = Destination { host: "bound.example".to_owned(), port: 443 };
+        let mut bound = Bound::new(&source, &to, false);
+        assert!(body(TEXT.as_bytes(), &engine, &mut bound, Writing::Raw).is_err());
+        // `held` would be given, but the text did not ask for it.
+        let cleaned = body(format!("it is {HELD}").as_bytes(), &engine, &mut bound, Writing::Raw).unwrap();
+        assert_eq!(&cleaned[..], b"it is SECRET_REF(held)");
+        let cleaned =
+            body(format!(r#"{{"a":"{HELD}","b":[1.0,"\u0041"]}}"#).as_bytes(), &engine, &mut bound, Writing::Json);
+        assert_eq!(&cleaned.unwrap()[..], br#"{"a":"SECRET_REF(held)","b":[1.0,"\u0041"]}"#);
+    }
+}

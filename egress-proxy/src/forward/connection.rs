@@ -113,6 +113,7 @@ pub(crate) async fn serve(stream: TcpStream, forward: Arc<Forward>, stop: Cancel
         };
         match outcome {
             Ok(Next::Request) => {}
+            Ok(Next::Cut) => return,
             Ok(Next::End) => return line.writer.end().await,
             Err(why) => {
                 let (to, request) = shown(&forward, &head);

@@ -1,5 +1,6 @@
 //! One request to an inspected host: read → judged → cleaned → recorded → sent → answered.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use wardkeep_policy::EgressMode;
@@ -32,6 +33,8 @@ pub(crate) struct Line {
 pub(crate) enum Next {
     Request,
     End,
+    /// An answer is not whole: the connection is dropped, so that no ending is mistaken for the end.
+    Cut,
 }
 
 /// Carries one request out. A refusal that the tool was not told yet is the caller's to tell.
@@ -75,6 +78,7 @@ pub(crate) async fn run(
     let (answered, uploaded) = send(line, &mut upstream, sent, &mut bound).await?;
     let after = match answered {
         Answered::Done(after) => after,
+        Answered::Cut => return Ok(Next::Cut),
         Answered::Switched(answer) => {
             websocket::run(sending, line, &mut upstream, place, bound, &answer).await;
             return Ok(Next::End);
@@ -98,6 +102,8 @@ struct Sent<'a> {
 
 enum Answered {
     Done(After),
+    /// The tool has seen a part, or has left.
+    Cut,
     /// To a WebSocket, as it was asked for.
     Switched(AnswerHead),
 }
@@ -122,16 +128,22 @@ async fn send(
         line.reader.left().await;
         Ok::<_, Refused>(())
     });
-    let mut answering = std::pin::pin!(relay(asked, &mut upstream.reader, &mut line.writer, head));
-    tokio::select! {
+    let begun = AtomicBool::new(false);
+    let mut answering = std::pin::pin!(relay(asked, &mut upstream.reader, &mut line.writer, head, &begun));
+    let outcome = tokio::select! {
         // What is refused in the middle of an upload must not be answered.
         biased;
-        left = &mut sending => {
-            left?;
-            Ok((Answered::Done(After { host: false, tool: false }), None))
-        }
-        answered = &mut answering => Ok((answered?, uploaded.get().copied())),
+        left = &mut sending => left.map(|()| (Answered::Cut, None)),
+        answered = &mut answering => answered.map(|answered| (answered, uploaded.get().copied())),
         () = asked.pulse.silence() => Err(Refused::Silent),
+    };
+    match outcome {
+        // A refusal has no place behind the beginning of an answer.
+        Err(why) if begun.load(Ordering::Relaxed) => {
+            asked.tell_refused(&request.to.to_string(), request.shown, &why).await;
+            Ok((Answered::Cut, None))
+        }
+        outcome => outcome,
     }
 }
 
@@ -181,7 +193,13 @@ fn check_host(head: &RequestHead, place: &Place) -> Result<(), Refused> {
     }))
 }
 
-async fn relay(asked: &Asked, from: &mut Reader, to: &mut Writer, request: &RequestHead) -> Result<Answered, Refused> {
+async fn relay(
+    asked: &Asked,
+    from: &mut Reader,
+    to: &mut Writer,
+    request: &RequestHead,
+    begun: &AtomicBool,
+) -> Result<Answered, Refused> {
     let head = answer::head(from).await?;
     if outgoing::asks_for_websocket(request) && websocket::begins(&head) {
         return Ok(Answered::Switched(head));
@@ -192,6 +210,7 @@ async fn relay(asked: &Asked, from: &mut Reader, to: &mut Writer, request: &Requ
     let engine = values_only(asked);
     let tool = Tool {
         writer: to,
+        begun,
         is_1_1: request.is_1_1,
         method: &request.method,
         keeps_alive: request.keeps_alive() && !asked.stop.is_cancelled(),
@@ -199,7 +218,7 @@ async fn relay(asked: &Asked, from: &mut Reader, to: &mut Writer, request: &Requ
     match answer::relay(&head, from, tool, &engine).await {
         Ok(after) => Ok(Answered::Done(after)),
         Err(Failed::Before(why)) => Err(why),
-        Err(Failed::Within) => Ok(Answered::Done(After { host: false, tool: false })),
+        Err(Failed::Within) => Ok(Answered::Cut),
     }
 }
 

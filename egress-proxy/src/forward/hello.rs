@@ -4,7 +4,7 @@ use super::wire::Reader;
 
 /// Largest first message; post-quantum ones have about 2 KiB.
 const HELLO_BYTES: usize = 64 * 1024;
-const HANDSHAKE: u8 = 22;
+pub(crate) const HANDSHAKE: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
 const SERVER_NAME: u16 = 0;
 const ENCRYPTED_HELLO: u16 = 0xfe0d;
@@ -18,6 +18,8 @@ pub(crate) struct Hello {
     pub(crate) name: Option<String>,
     /// It carries a second hello that nobody on the way can read.
     pub(crate) hides: bool,
+    /// Bytes of its records.
+    pub(crate) length: usize,
 }
 
 /// What the first bytes are instead.
@@ -47,7 +49,7 @@ pub(crate) async fn peek(reader: &mut Reader) -> Result<Hello, NoHello> {
 }
 
 /// `None`: more is needed.
-fn parse(bytes: &[u8]) -> Result<Option<Hello>, NoHello> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<Option<Hello>, NoHello> {
     let mut message = Vec::new();
     let mut rest = bytes;
     loop {
@@ -68,7 +70,9 @@ fn parse(bytes: &[u8]) -> Result<Option<Hello>, NoHello> {
                 return Err(NoHello::Invalid);
             }
             if let Some(body) = body.get(..whole) {
-                return client_hello(body).map(Some).ok_or(NoHello::Invalid);
+                let hello = client_hello(body).ok_or(NoHello::Invalid)?;
+                let records = bytes.len() - after.len() + length;
+                return if records <= bytes.len() { Ok(Some(Hello { length: records, ..hello })) } else { Ok(None) };
             }
         }
         match after.get(length..) {
@@ -83,7 +87,7 @@ fn client_hello(mut body: &[u8]) -> Option<Hello> {
     vector8(&mut body)?;
     vector16(&mut body)?;
     vector8(&mut body)?;
-    let mut hello = Hello { name: None, hides: false };
+    let mut hello = Hello { name: None, hides: false, length: 0 };
     if body.is_empty() {
         return Some(hello);
     }
@@ -132,13 +136,13 @@ fn vector16<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::Arc;
 
     use super::*;
 
     /// What rustls says first.
-    fn real(name: &'static str) -> Vec<u8> {
+    pub(crate) fn real(name: &'static str) -> Vec<u8> {
         let config = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
@@ -151,7 +155,7 @@ mod tests {
     }
 
     /// A hello with these extensions, in records of at most `cut` bytes.
-    fn made(extensions: &[(u16, &[u8])], cut: usize) -> Vec<u8> {
+    pub(crate) fn made(extensions: &[(u16, &[u8])], cut: usize) -> Vec<u8> {
         let length = |bytes: &[u8]| u16::try_from(bytes.len()).unwrap().to_be_bytes();
         let mut list = Vec::new();
         for (kind, content) in extensions {
@@ -171,7 +175,7 @@ mod tests {
         records.collect::<Vec<_>>().concat()
     }
 
-    const NAMED: &[u8] = b"\0\x0e\0\0\x0bexample.com";
+    pub(crate) const NAMED: &[u8] = b"\0\x0e\0\0\x0bexample.com";
 
     #[test]
     fn a_hello_that_can_be_read_in_two_ways_is_none() {
@@ -198,10 +202,12 @@ mod tests {
         for end in 0..hello.len() {
             assert_eq!(parse(&hello[..end]), Ok(None), "{end}");
         }
-        let want = Hello { name: Some("example.com".to_owned()), hides: false };
-        assert_eq!(parse(&hello), Ok(Some(want.clone())));
+        let want = |length| Hello { name: Some("example.com".to_owned()), hides: false, length };
+        assert_eq!(parse(&hello), Ok(Some(want(hello.len()))));
         for cut in [1, 2, 5, 40, 9999] {
-            assert_eq!(parse(&made(&[(10, b"x"), (0, NAMED)], cut)), Ok(Some(want.clone())), "{cut}");
+            let made = made(&[(10, b"x"), (0, NAMED)], cut);
+            let more = [&made[..], b"more"].concat();
+            assert_eq!(parse(&more), Ok(Some(want(made.len()))), "{cut}");
         }
         assert_eq!(parse(&real("10.0.0.1")).unwrap().unwrap().name, None);
         assert!(parse(&made(&[(0, NAMED), (ENCRYPTED_HELLO, b"?")], 9999)).unwrap().unwrap().hides);

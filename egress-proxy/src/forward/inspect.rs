@@ -40,6 +40,7 @@ pub(crate) async fn run(asked: &Asked, to: Destination, mut client: (Reader, Wri
         };
         match one(asked, &mut line, &head, &place).await {
             Ok(Next::Request) => {}
+            Ok(Next::Cut) => return,
             Ok(Next::End) => return line.writer.end().await,
             Err(why) => {
                 asked.tell_refused(&place.to.to_string(), &shown(asked, &head), &why).await;

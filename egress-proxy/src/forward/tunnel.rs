@@ -8,6 +8,7 @@ use wardkeep_policy::bundle::egress;
 use super::connection::Asked;
 use super::destination::Destination;
 use super::hello::{self, NoHello, WRONG_NAME};
+use super::records;
 use super::refused::Refused;
 use super::wire::{self, Reader, Writer};
 
@@ -20,12 +21,15 @@ pub(crate) async fn same_name(
 ) -> Result<hello::Hello, NoHello> {
     let hello =
         timeout(asked.forward.parts.timeouts.head, hello::peek(&mut client.0)).await.unwrap_or(Err(NoHello::Cut))?;
-    let is_same = match to.address() {
+    if is_for(&hello, to) { Ok(hello) } else { Err(refuse(asked, to, &mut client.1, &Refused::OtherName).await) }
+}
+
+fn is_for(hello: &hello::Hello, to: &Destination) -> bool {
+    match to.address() {
         // Addresses are never named in a hello.
         Some(_) => hello.name.is_none(),
         None => hello.name.as_deref() == Some(to.host.as_str()),
-    };
-    if is_same { Ok(hello) } else { Err(refuse(asked, to, &mut client.1, &Refused::OtherName).await) }
+    }
 }
 
 async fn refuse(asked: &Asked, to: &Destination, client: &mut Writer, why: &Refused) -> NoHello {
@@ -36,19 +40,34 @@ async fn refuse(asked: &Asked, to: &Destination, client: &mut Writer, why: &Refu
 
 /// Passes bytes both ways until both sides have ended, nothing moves, the daemon stops or the policy closes the host.
 pub(crate) async fn run(asked: &Asked, to: &Destination, mut client: (Reader, Writer), host: TcpStream) {
-    match same_name(asked, to, &mut client).await {
+    let hello = match same_name(asked, to, &mut client).await {
         Ok(hello) if hello.hides => {
             refuse(asked, to, &mut client.1, &Refused::HiddenName).await;
             return;
         }
-        Ok(_) => {}
+        Ok(hello) => hello,
         Err(_) => return,
-    }
+    };
     let (mut from_client, mut to_client) = client;
     let (mut from_host, mut to_host) = wire::split(Box::new(host), &asked.pulse);
-    let both = async { tokio::join!(pass(&mut from_client, &mut to_host), pass(&mut from_host, &mut to_client)) };
+    let first = from_client.take(hello.length);
+    let out = async {
+        if to_host.send(&first).await.is_err() {
+            return Ok(());
+        }
+        records::pass(&mut from_client, &mut to_host, |hello| is_for(hello, to) && !hello.hides).await
+    };
+    let back = async {
+        pass(&mut from_host, &mut to_client).await;
+        Ok(())
+    };
+    let both = async { tokio::try_join!(out, back) };
     tokio::select! {
-        _ = both => {}
+        ended = both => {
+            if ended.is_err() {
+                asked.tell_refused(&to.to_string(), "CONNECT", &Refused::OtherName).await;
+            }
+        }
         () = asked.pulse.silence() => tracing::info!(%to, "a tunnel was silent for too long and is cut"),
         () = asked.stop.cancelled() => {}
         () = closed(asked, to, EgressMode::Tunnel) => tracing::info!(%to, "the policy closed a tunnel"),
@@ -56,7 +75,7 @@ pub(crate) async fn run(asked: &Asked, to: &Destination, mut client: (Reader, Wr
 }
 
 /// One direction. What was not sent yet is one piece: a slow receiver slows the sender down.
-pub(crate) async fn pass(from: &mut Reader, to: &mut Writer) {
+async fn pass(from: &mut Reader, to: &mut Writer) {
     while let Ok(Some(piece)) = from.piece(usize::MAX).await {
         if to.send(&piece).await.is_err() {
             return;

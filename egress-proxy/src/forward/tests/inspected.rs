@@ -324,3 +324,28 @@ async fn a_secret_in_a_host_name_is_not_even_looked_up() {
     assert_eq!(world.switches.questions.load(Ordering::SeqCst), 0);
     assert!(!format!("{:?}", world.records()).to_lowercase().contains(&PASSWORD.to_lowercase()));
 }
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_cut_and_nothing_is_added() {
+    let timeouts = ForwardTimeouts { idle: Duration::from_millis(400), ..ForwardTimeouts::default() };
+    let world = World::with(Vec::new(), timeouts).await;
+    let host = world.host("open.example").await;
+    world.rules(vec![inspect(&host)]);
+    for answer in [
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n",
+        "HTTP/1.1 200 OK\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n",
+        "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 70000\r\n\r\nabc",
+    ] {
+        let mut tool = world.inspected(&host).await;
+        host.answer(answer);
+        tool.write_all(format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", host.at()).as_bytes()).await.unwrap();
+        let mut raw = Vec::new();
+        assert!(tool.read_to_end(&mut raw).await.is_err(), "TLS does not end as if all were there");
+        let text = String::from_utf8(raw).unwrap();
+        assert!(
+            text.starts_with("HTTP/1.1 200 OK\r\n") && !text.contains("0\r\n\r\n") && !text.contains("504"),
+            "{text}"
+        );
+    }
+    assert_eq!(world.records().last().unwrap().outcome, EgressOutcome::Inspected(Vec::new()));
+}
