@@ -14,6 +14,7 @@ mod bound;
 mod caller;
 mod clean;
 mod connection;
+mod crowd;
 mod destination;
 mod door;
 mod exchange;
@@ -54,6 +55,7 @@ use crate::gateway::{LeaseBook, PostureSource};
 use crate::server;
 
 use authority::Authority;
+use crowd::Crowd;
 use values::Values;
 
 pub use record::{EgressLedger, EgressOutcome, EgressRecord, NotRecorded, Recording};
@@ -121,6 +123,7 @@ pub struct Forward {
     pub(crate) authority: Authority,
     pub(crate) tls: TlsConnector,
     pub(crate) values: Values,
+    pub(crate) crowd: Crowd,
 }
 
 impl Forward {
@@ -132,7 +135,7 @@ impl Forward {
         let authority = Authority::new(Arc::clone(&parts.clock), Arc::clone(&parts.chance))
             .map_err(|error| ForwardError::Authority(error.to_string()))?;
         let tls = upstream::connector(&parts.roots)?;
-        Ok(Arc::new(Self { parts, authority, tls, values: Values::default() }))
+        Ok(Arc::new(Self { parts, authority, tls, values: Values::default(), crowd: Crowd::default() }))
     }
 
     /// The certificate, PEM, that clients of inspected hosts must trust. Its key never leaves memory.

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use wardkeep_policy::EgressMode;
 use wardkeep_proto::ids::AgentName;
 
+use super::crowd::Inside;
 use super::destination::Destination;
 use super::exchange::{self, Line, Next};
 use super::outgoing::Place;
@@ -30,6 +31,7 @@ pub(crate) struct Asked {
     pub(crate) agent: AgentName,
     pub(crate) pulse: Arc<Pulse>,
     pub(crate) stop: CancellationToken,
+    pub(crate) _inside: Inside,
 }
 
 impl Asked {
@@ -98,11 +100,15 @@ pub(crate) async fn serve(stream: TcpStream, forward: Arc<Forward>, stop: Cancel
                 return refuse(&mut line, &why).await;
             }
         };
-        let agent = door::who(&forward, &head.fields);
-        let (named, outcome) = match agent {
+        let (named, outcome) = match door::who(&forward, &head.fields) {
             Ok(agent) => {
+                let Some(inside) = forward.crowd.enter(&agent) else {
+                    let (to, request) = shown(&forward, &head);
+                    tell_refused(&forward, Some(&agent), &to, &request, &Refused::Crowded).await;
+                    return refuse(&mut line, &Refused::Crowded).await;
+                };
                 let (forward, pulse, stop) = (Arc::clone(&forward), Arc::clone(&pulse), stop.clone());
-                let asked = Asked { forward, agent, pulse, stop };
+                let asked = Asked { forward, agent, pulse, stop, _inside: inside };
                 if head.method == "CONNECT" {
                     return connect(asked, line, &head).await;
                 }

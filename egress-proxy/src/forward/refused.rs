@@ -36,6 +36,8 @@ pub(crate) enum Refused {
     SecretInName,
     #[error("the upload holds a secret far behind its beginning, when its length is told already; send it chunked")]
     LengthTold,
+    #[error("this agent has too many connections open; close some")]
+    Crowded,
     // The policy's.
     #[error(
         "agent {0} has no live hook: its runtime must load the Wardkeep hook and call session-start before its tools reach anything"
@@ -93,6 +95,7 @@ impl Refused {
             Self::Unscannable(_) => "unscannable",
             Self::SecretInName => "secret-in-name",
             Self::LengthTold => "length-told",
+            Self::Crowded => "too-many-connections",
             Self::NoLease(_) => "no-lease",
             Self::Closed(closed) => closed.as_str(),
             Self::Unlisted(_) => "unlisted-host",
@@ -128,7 +131,7 @@ impl Refused {
             Self::Stalled => (408, "Request Timeout"),
             Self::Encoded => (415, "Unsupported Media Type"),
             Self::HeadTooLarge => (431, "Request Header Fields Too Large"),
-            Self::NotRecorded => (503, "Service Unavailable"),
+            Self::NotRecorded | Self::Crowded => (503, "Service Unavailable"),
             Self::Unresolved | Self::Unreachable | Self::Untrusted | Self::Broken | Self::BadAnswer(_) => {
                 (502, "Bad Gateway")
             }
