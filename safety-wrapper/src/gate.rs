@@ -3,6 +3,7 @@
 mod egress;
 mod judge;
 mod launch;
+mod lock;
 mod outbox;
 mod pins;
 mod resume;
@@ -12,6 +13,7 @@ mod vault;
 mod work;
 
 pub use egress::EgressNote;
+pub use lock::LockEvent;
 pub(crate) use pins::Pin;
 pub use vault::VaultChange;
 

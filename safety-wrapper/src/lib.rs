@@ -22,7 +22,7 @@ pub use answer::Answer;
 pub use approval::{Approval, ApprovalFilter, ApprovalState, Origin, Progress, Ruling, RulingError, Verdict};
 pub use call::{CallKey, CallResult, RunStatus};
 pub use gate::{
-    AfterToolCall, EgressNote, Executed, Gate, GateError, GateParts, Lease, LlmOutput, OpenError, Outgoing,
+    AfterToolCall, EgressNote, Executed, Gate, GateError, GateParts, Lease, LlmOutput, LockEvent, OpenError, Outgoing,
     OutgoingAnswer, Paused, Proposal, Resumed, RunnerCommand, SessionStart, SessionStarted, VaultChange,
 };
 pub use hooks::hook_router;

@@ -10,6 +10,8 @@ use crate::config::DEFAULT_PATH;
 pub mod approvals;
 pub mod audit;
 pub mod context;
+pub mod egress;
+pub mod helper;
 pub mod hook;
 pub mod pipes;
 pub mod policy;
@@ -72,6 +74,11 @@ pub enum Command {
     /// What agents' runtimes use to ask before a tool call.
     #[command(subcommand)]
     Hook(HookCommand),
+    /// Keep agents' users off the network: they reach the daemon's ports on loopback and nothing else.
+    #[command(subcommand)]
+    Egress(EgressCommand),
+    /// Run the part that needs root (systemd does this): it holds the network lock.
+    Helper(HelperArgs),
     /// Say how a tool call would be classified by the rules in force.
     Classify(ClassifyArgs),
     /// Replace secrets in text: standard input to standard output, as it streams.
@@ -193,6 +200,42 @@ pub enum PolicyCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// `egress ...`
+#[derive(Debug, Subcommand)]
+pub enum EgressCommand {
+    /// Lock the users of `[lock]` in the configuration, now and after each reboot.
+    ///
+    /// Repeating it takes over what changed in the configuration; connections that are open end.
+    Lock {
+        /// Print the rules for nftables and change nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Let them go. This is recorded.
+    Unlock {
+        /// Really.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Show whether the lock holds, what it counted and what was tried. The exit code is 0 only while it holds.
+    Status {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Arguments of `helper`.
+#[derive(Debug, Args)]
+pub struct HelperArgs {
+    /// Put the lock in force as it was before the reboot, and end.
+    #[arg(long)]
+    pub restore: bool,
+    /// The daemon's user: it is heard, beside root.
+    #[arg(long, default_value = "wardkeep", value_name = "USER")]
+    pub user: String,
 }
 
 /// Where an agent's token comes from.

@@ -39,6 +39,18 @@ pub struct Config {
     pub runs: RunsSection,
     /// Section `[disk]`.
     pub disk: DiskSection,
+    /// Section `[lock]`.
+    pub lock: LockSection,
+}
+
+/// The network lock: who is under it, and what they reach beside the daemon's own ports.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LockSection {
+    /// Names, or user ids.
+    pub users: Vec<String>,
+    /// Ports on loopback.
+    pub loopback_ports: Vec<u16>,
 }
 
 /// What holds the programs that approved calls start.
@@ -155,6 +167,7 @@ impl Default for Config {
             link: LinkSection::default(),
             runs: RunsSection::default(),
             disk: DiskSection::default(),
+            lock: LockSection::default(),
         }
     }
 }
@@ -200,6 +213,12 @@ impl LinkSection {
 impl Default for RunsSection {
     fn default() -> Self {
         Self { sandbox: Sandbox::Landlock }
+    }
+}
+
+impl Default for LockSection {
+    fn default() -> Self {
+        Self { users: vec!["agent".to_owned()], loopback_ports: Vec::new() }
     }
 }
 

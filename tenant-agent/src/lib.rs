@@ -2,7 +2,8 @@
 //!
 //! * **Owns**: the composition ([`daemon`]): gate, LLM gateway, forward proxy, vault, policy, put together and kept in order ([`keeper`]);
 //!   the identity towards the hub ([`enrol`], [`renew`], [`identity`]); the link ([`link`]) with its spool ([`spool`]); the
-//!   ledger of policy bundles ([`bundle_ledger`]); agents' local tokens; configuration; the CLI and `doctor`.
+//!   ledger of policy bundles ([`bundle_ledger`]); agents' local tokens; configuration; what the network lock
+//!   is to do ([`egress_lock`]); the CLI and `doctor`.
 //! * **Flows through it**: the desired configuration down (verified, stored, applied, reported), status, approvals,
 //!   activity, usage and checkpoints up until their receipts came; decisions, whose signature is verified here.
 //! * **Never hears of**: how a gate judges, how a secret is found in text, SQL, HTML, other tenants.
@@ -18,11 +19,13 @@ pub mod config;
 pub mod daemon;
 pub mod doctor;
 pub mod egress_audit;
+pub mod egress_lock;
 pub mod enrol;
 pub mod hub_address;
 pub mod identity;
 pub mod keeper;
 pub mod link;
+pub mod lock_audit;
 pub mod memory;
 pub mod notify;
 pub mod observed;

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 use wardkeep_agent::channel::chain;
 use wardkeep_agent::cli::context::{CliError, Context, Environment};
-use wardkeep_agent::cli::{Cli, Command, approvals, audit, hook, pipes, policy, server, status, vault};
+use wardkeep_agent::cli::{Cli, Command, approvals, audit, egress, helper, hook, pipes, policy, server, status, vault};
 use wardkeep_agent::config::DEFAULT_FILE;
 use wardkeep_agent::memory;
 use wardkeep_proto::chance::SystemChance;
@@ -43,11 +43,12 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
         .map_err(|_| anyhow::anyhow!("another TLS provider is installed already"))?;
     let env = environment()?;
     let serving = matches!(cli.command, Command::Run);
+    let telling = serving || matches!(cli.command, Command::Helper(_));
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .with_target(false)
-        .with_env_filter(filter(serving))
+        .with_env_filter(filter(telling))
         .init();
     let mut runtime = if serving {
         tokio::runtime::Builder::new_multi_thread()
@@ -90,15 +91,20 @@ async fn command(command: Command, context: &mut Context<'_>) -> Result<ExitCode
             let (input, report) = (&mut std::io::stdin().lock(), &mut std::io::stderr().lock());
             pipes::redact::redact(&args, pipes::redact::Pipes { input, out: context.out, report }).map(done)
         }
+        Command::Egress(command) => egress::run(&command, context).await,
+        Command::Helper(args) => {
+            let stop = stop_on_signal()?;
+            helper::run(&args, context, stop).await.map(done)
+        }
         Command::Doctor { json } => status::doctor(json, context).await,
         Command::Config => context.say(DEFAULT_FILE.trim_end()).map(done),
         Command::Runner => unreachable!("handled before the runtime starts"),
     }
 }
 
-/// The daemon tells what it does; a command only what goes wrong. `WARDKEEP_LOG` overrides both.
-fn filter(serving: bool) -> EnvFilter {
-    let default = if serving { "info" } else { "error" };
+/// Daemon and helper tell what they do; a command only what goes wrong. `WARDKEEP_LOG` overrides both.
+fn filter(telling: bool) -> EnvFilter {
+    let default = if telling { "info" } else { "error" };
     EnvFilter::try_from_env("WARDKEEP_LOG").unwrap_or_else(|_| EnvFilter::new(default))
 }
 

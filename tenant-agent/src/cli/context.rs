@@ -122,6 +122,18 @@ pub enum CliError {
     /// The audit log.
     #[error(transparent)]
     Audit(#[from] wardkeep_safety::audit::Broken),
+    /// The helper beside us.
+    #[error(transparent)]
+    Lock(#[from] wardkeep_lock::ClientError),
+    /// The helper itself.
+    #[error(transparent)]
+    Helper(#[from] wardkeep_lock::HelperError),
+    /// What the lock is to do.
+    #[error(transparent)]
+    LockPlan(#[from] crate::egress_lock::PlanError),
+    /// The lock after a reboot.
+    #[error(transparent)]
+    Restore(#[from] wardkeep_lock::lock::LockError),
     /// The redaction index.
     #[error(transparent)]
     Redaction(#[from] wardkeep_redaction::BuildError),
