@@ -20,6 +20,8 @@ pub const PLAIN_KEY_FILE: &str = "/etc/wardkeep/vault.key";
 pub const KEY_CREDENTIAL: &str = "vault-key";
 /// Identity, vault, gate, usage, audit.
 pub const STATE_DIR: &str = "/var/lib/wardkeep";
+/// The helper's: the network lock that survives a reboot, root only.
+pub const HELPER_STATE_DIR: &str = "/var/lib/wardkeep-helper";
 /// Where agents work, a folder each; the only place outside the state that the daemon may write.
 pub const WORKSPACES: &str = "/srv/agents";
 /// The folder of the agent in a new tenant's first policy.

@@ -81,6 +81,16 @@ unit_text() {{
 {unit}END_OF_UNIT
 }}
 
+helper_unit_text() {{
+    cat <<'END_OF_UNIT'
+{helper}END_OF_UNIT
+}}
+
+lock_unit_text() {{
+    cat <<'END_OF_UNIT'
+{lock}END_OF_UNIT
+}}
+
 ",
         version = params.version(),
         web = params.web_url(),
@@ -94,6 +104,8 @@ unit_text() {{
         offered = params.binaries().iter().map(|binary| binary.arch.as_str()).collect::<Vec<_>>().join(" and "),
         config = config::text(params.link_address()),
         unit = unit::text(params.limits(), unit::KEY_PLACE),
+        helper = unit::HELPER,
+        lock = unit::LOCK,
     )
 }
 

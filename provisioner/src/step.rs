@@ -32,7 +32,7 @@ macro_rules! steps {
 pub const STEPS: [Step; 12] = steps! {
     preflight: "check this server",
         "nothing was changed; mend what is named above and run the command again.";
-    packages: "packages curl and ca-certificates",
+    packages: "packages curl, ca-certificates and nftables",
         "run apt-get update by hand, mend what it complains about, and run the command again.";
     users: "users wardkeep and agent",
         "look at /etc/passwd and /etc/group for entries named wardkeep or agent, then run the command again.";
@@ -44,13 +44,13 @@ pub const STEPS: [Step; 12] = steps! {
         "check that the disk is writable and not full, then run the command again.";
     vault_key: "key of the vault",
         "check that the disk is writable and not full, then run the command again.";
-    unit: "hardened systemd service",
+    unit: "hardened systemd services",
         "see what systemctl daemon-reload complains about, then run the command again.";
     enrol: "enrolment with the hub",
         "tokens live for 30 minutes and work once: make a new command on the hub, and check that the link port of the hub is reachable.";
     vault: "encrypted vault",
         "see the lines above, then run the command again.";
-    start: "start of the daemon",
+    start: "start of helper and daemon",
         "see the lines above; run the command with --keep-on-failure to look at the server as it is.";
     heartbeat: "first heartbeat, answered by the hub",
         "check that this server reaches the link port of the hub and that its clock is right, then try again.";

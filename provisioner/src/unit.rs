@@ -1,11 +1,17 @@
-//! The hardened systemd unit of the daemon.
+//! The hardened systemd units: the daemon, its helper that is root, and the network lock at boot.
 
 use crate::params::Limits;
 
 /// Stands where the script puts how this server hands over the vault's key.
 pub(crate) const KEY_PLACE: &str = "@VAULT_KEY@";
 
-/// Text of the unit's file, with the line that loads the vault's key given as `key`: `LoadCredentialEncrypted=…` or
+/// Text of the helper's unit.
+pub const HELPER: &str = include_str!("steps/wardkeep-helper.service");
+
+/// Text of the unit that restores the network lock at boot.
+pub const LOCK: &str = include_str!("steps/wardkeep-lock.service");
+
+/// Text of the daemon's unit, with the line that loads the vault's key given as `key`: `LoadCredentialEncrypted=…` or
 /// `LoadCredential=…`.
 #[must_use]
 pub fn text(limits: Limits, key: &str) -> String {
@@ -46,6 +52,37 @@ mod tests {
         assert!(unit.contains("SystemCallFilter=@system-service"));
         // No place is left unfilled.
         assert_eq!(unit.matches('@').count(), 1, "{unit}");
+    }
+
+    #[test]
+    fn the_part_that_is_root_has_few_rights() {
+        for line in [
+            "CapabilityBoundingSet=CAP_NET_ADMIN CAP_CHOWN",
+            "RestrictAddressFamilies=AF_UNIX AF_NETLINK",
+            "NoNewPrivileges=yes",
+            "ProtectSystem=strict",
+            "StateDirectory=wardkeep-helper",
+            "RuntimeDirectory=wardkeep-helper",
+        ] {
+            assert!(HELPER.lines().any(|own| own == line), "missing: {line}");
+        }
+        assert!(HELPER.lines().any(|own| own == format!("ExecStart={} helper", layout::BINARY_LINK)));
+    }
+
+    #[test]
+    fn the_lock_is_there_before_the_network_and_whatever_needs_it() {
+        for line in [
+            "DefaultDependencies=no",
+            "Wants=network-pre.target",
+            "Before=network-pre.target wardkeep-helper.service wardkeep-agent.service shutdown.target",
+            "After=local-fs.target nftables.service",
+            "WantedBy=sysinit.target",
+            "StateDirectory=wardkeep-helper",
+        ] {
+            assert!(LOCK.lines().any(|own| own == line), "missing: {line}");
+        }
+        assert!(LOCK.lines().any(|own| own == format!("ExecStart={} helper --restore", layout::BINARY_LINK)));
+        assert!(LOCK.contains(&format!("ConditionPathExists={}/egress-lock.json\n", layout::HELPER_STATE_DIR)));
     }
 
     #[test]

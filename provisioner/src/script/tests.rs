@@ -8,7 +8,7 @@ use crate::binary::samples;
 mod server;
 
 /// For every step a command of it that fails, half way where the step has several.
-const FAILURES: [(&str, &str); 14] = [
+const FAILURES: [(&str, &str); 16] = [
     ("preflight", "getconf"),
     ("packages", "apt-get -q -y"),
     ("users", "usermod --append --groups wardkeep-work agent"),
@@ -16,12 +16,14 @@ const FAILURES: [(&str, &str); 14] = [
     ("binary", "curl --fail"),
     ("config", "agent.toml.new"),
     ("vault_key", "vault.key.new"),
+    ("unit", "wardkeep-lock.service.new"),
     ("unit", "systemctl daemon-reload"),
     ("enrol", "wardkeep-agent enrol"),
     ("vault", "sbin/wardkeep.new"),
     ("vault", "systemd-run"),
     ("start", "systemctl enable"),
-    ("start", "systemctl restart"),
+    ("start", "systemctl restart wardkeep-helper"),
+    ("start", "systemctl restart wardkeep-agent"),
     ("heartbeat", "--wait-online"),
 ];
 
@@ -277,7 +279,10 @@ fn uninstall_keeps_what_cannot_be_made_again_and_purge_does_not() {
     for kept in ["var/lib/wardkeep/vault.db", "var/lib/wardkeep/identity/tenant.json", "etc/wardkeep/vault-key.cred"] {
         assert!(server.path("root").join(kept).exists(), "{kept}");
     }
-    for gone in ["usr/local/bin/wardkeep-agent", "opt/wardkeep", "etc/systemd/system/wardkeep-agent.service"] {
+    // Who is left under a lock that nobody can take away, is cut off.
+    assert!(server.calls().contains(&"nft delete table inet wardkeep".to_owned()));
+    let units = ["agent", "helper", "lock"].map(|name| format!("etc/systemd/system/wardkeep-{name}.service"));
+    for gone in ["usr/local/bin/wardkeep-agent", "opt/wardkeep"].into_iter().chain(units.iter().map(String::as_str)) {
         assert!(!server.path("root").join(gone).exists(), "{gone}");
     }
     // Installing again finds identity, vault and key where they were, without a token.

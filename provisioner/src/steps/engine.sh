@@ -35,7 +35,7 @@ main() {
         shift
     done
     DONE='' STEP='' NUMBER=0 CHANGED=no WAS_ACTIVE=no WHY='' REMARK='' WORK='' ECHO_OFF=no
-    BINARY_BEFORE='' BINARY_DIR_MADE=no VAULT_MADE=no ENROLLED_NOW=no
+    BINARY_BEFORE='' BINARY_DIR_MADE=no VAULT_MADE=no ENROLLED_NOW=no HELPER_STATE_MADE=no
     STARTED=$(date +%s)
     trap 'leave $?' EXIT
     trap 'exit 129' HUP
@@ -124,6 +124,9 @@ undo_all() {
             "undo_$step" >>"$LOG" 2>&1 || say "           this did not succeed; look at it by hand"
         done
         if [ "$WAS_ACTIVE" = yes ] && [ "$CHANGED" = yes ]; then
+            if [ -e "$ROOT/etc/systemd/system/$HELPER" ]; then
+                systemctl restart "$HELPER" >>"$LOG" 2>&1 || say "  the former helper does not start: systemctl status $HELPER"
+            fi
             systemctl restart "$UNIT" >>"$LOG" 2>&1 || say "  the former daemon does not start: systemctl status $UNIT"
         fi
     fi

@@ -8,6 +8,9 @@ export LC_ALL PATH
 # Only tests set it: builds the same tree in a folder.
 ROOT="${WARDKEEP_ROOT:-}"
 UNIT=wardkeep-agent.service
+HELPER=wardkeep-helper.service
+LOCK=wardkeep-lock.service
+HELPER_STATE="$ROOT/var/lib/wardkeep-helper"
 STATE="$ROOT/var/lib/wardkeep"
 AGENT="$ROOT/usr/local/bin/wardkeep-agent"
 MANIFEST="$ROOT/etc/wardkeep/installed"

@@ -1,6 +1,7 @@
 missing_packages() {
     MISSING=
     command -v curl || MISSING="$MISSING curl"
+    command -v nft || MISSING="$MISSING nftables"
     [ -e "$ROOT/etc/ssl/certs/ca-certificates.crt" ] || MISSING="$MISSING ca-certificates"
 }
 

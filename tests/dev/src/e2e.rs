@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::{cargo, packages};
 
 /// What the tree has beyond Debian's minimum: what a server of a customer has, too. Changing it makes a new tree.
-const INCLUDE: &str = "systemd,systemd-sysv,dbus,ca-certificates,curl";
+const INCLUDE: &str = "systemd,systemd-sysv,dbus,ca-certificates,curl,nftables";
 const SUITE: &str = "bookworm";
 
 /// Builds, makes the tree once, runs the tests as root.

@@ -76,7 +76,11 @@ case "$name" in
         case "$1" in
             --version) echo "systemd ${SYSTEMD:-252} (252.39)" ;;
             enable | disable) echo "$1" >"$FAKE/enabled" ;;
-            start | restart | stop) echo "$1" >"$FAKE/active" ;;
+            start | restart | stop)
+                echo "$1" >"$FAKE/active"
+                # As StateDirectory= has it.
+                case "$*" in "restart wardkeep-helper.service") mkdir -p "$WARDKEEP_ROOT/var/lib/wardkeep-helper" ;; esac
+                ;;
             is-enabled) grep -qx enable "$FAKE/enabled" ;;
             is-active) grep -qx restart "$FAKE/active" ;;
         esac
@@ -98,6 +102,7 @@ case "$name" in
         shift 3
         exec "$@"
         ;;
+    nft | journalctl) ;;
     head | mv) real "$@" ;;
     *) echo "no such fake: $name" >&2 && exit 99 ;;
 esac

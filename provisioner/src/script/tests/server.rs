@@ -17,7 +17,7 @@ pub(super) const TOKEN: &str = "wke1.eyJhIjoiaHR0cHM6Ly9odWIifQ-only-for-this-te
 
 /// What the fakes play.
 const FAKED: &str = "uname getconf apt-get dpkg-query getent id groupadd useradd usermod userdel groupdel chown stat curl systemctl \
-                     systemd-creds systemd-run journalctl runuser head mv";
+                     systemd-creds systemd-run journalctl runuser head mv nft";
 /// What may run as it is: it only touches the folder.
 const REAL: &str = "sh cat cp rm ln mkdir rmdir mktemp chmod readlink sha256sum sed grep sort awk df date cmp cut od tr wc \
                     tail dirname sync flock timeout env rev";
