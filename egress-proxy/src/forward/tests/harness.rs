@@ -350,7 +350,7 @@ impl Reply {
 pub(super) struct Host {
     pub(super) name: String,
     pub(super) port: u16,
-    seen: Arc<Mutex<Vec<Vec<u8>>>>,
+    seen: watch::Sender<Vec<Vec<u8>>>,
     answers: Arc<Mutex<Vec<Vec<u8>>>>,
     pub(super) connections: Arc<AtomicUsize>,
 }
@@ -365,7 +365,7 @@ impl Host {
         let host = Self {
             name: name.to_owned(),
             port,
-            seen: Arc::default(),
+            seen: watch::Sender::default(),
             answers: Arc::default(),
             connections: Arc::default(),
         };
@@ -404,27 +404,30 @@ impl Host {
         self.answers.lock().unwrap().push(raw);
     }
 
-    /// Every request so far; what was cut begins with `CUT `.
-    pub(super) fn raw(&self) -> Vec<Vec<u8>> {
-        self.seen.lock().unwrap().clone()
+    /// What came without being a whole request, once its connection has ended.
+    pub(super) async fn cut(&self) -> Vec<u8> {
+        let is_cut = |seen: &Vec<Vec<u8>>| seen.last().is_some_and(|raw| raw.starts_with(b"CUT "));
+        let mut seen = self.seen.subscribe();
+        let seen = seen.wait_for(is_cut).await.unwrap();
+        seen.last().unwrap()[4..].to_vec()
     }
 
     /// Every request so far, raw.
     pub(super) fn seen(&self) -> Vec<String> {
-        self.seen.lock().unwrap().iter().map(|raw| String::from_utf8_lossy(raw).into_owned()).collect()
+        self.seen.borrow().iter().map(|raw| String::from_utf8_lossy(raw).into_owned()).collect()
     }
 }
 
 async fn talk(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    seen: &Mutex<Vec<Vec<u8>>>,
+    seen: &watch::Sender<Vec<Vec<u8>>>,
     answers: &Mutex<Vec<Vec<u8>>>,
 ) {
     let mut raw = Vec::new();
     loop {
         if let Some(end) = whole(&raw) {
             let request: Vec<u8> = raw.drain(..end).collect();
-            seen.lock().unwrap().push(request);
+            seen.send_modify(|seen| seen.push(request));
             let answer = {
                 let mut answers = answers.lock().unwrap();
                 if answers.is_empty() { HELLO.to_vec() } else { answers.remove(0) }
@@ -440,7 +443,7 @@ async fn talk(
         }
         if !matches!(stream.read_buf(&mut raw).await, Ok(1..)) {
             if !raw.is_empty() {
-                seen.lock().unwrap().push([b"CUT ", &raw[..]].concat());
+                seen.send_modify(|seen| seen.push([b"CUT ", &raw[..]].concat()));
             }
             return;
         }

@@ -274,8 +274,7 @@ async fn large_uploads_flow_and_keep_their_framing() {
 #[tokio::test]
 async fn a_host_that_does_not_read_stops_the_sender() {
     let world =
-        World::with(Vec::new(), ForwardTimeouts { idle: Duration::from_millis(800), ..ForwardTimeouts::default() })
-            .await;
+        World::with(Vec::new(), ForwardTimeouts { idle: Duration::from_secs(3), ..ForwardTimeouts::default() }).await;
     let deaf = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = deaf.local_addr().unwrap().port();
     world.name("deaf.example", &[&["127.0.0.1"]]);
@@ -288,7 +287,7 @@ async fn a_host_that_does_not_read_stops_the_sender() {
     tool.write_all(head.as_bytes()).await.unwrap();
     let piece = vec![b'x'; 64 * 1024];
     let mut sent = 0;
-    while let Ok(Ok(count)) = tokio::time::timeout(Duration::from_millis(400), tool.write(&piece)).await {
+    while let Ok(Ok(count)) = tokio::time::timeout(Duration::from_millis(1500), tool.write(&piece)).await {
         sent += count;
         assert!(sent < 64 * 1024 * 1024, "somebody keeps it all in memory");
     }
@@ -327,7 +326,7 @@ async fn a_secret_in_a_host_name_is_not_even_looked_up() {
 
 #[tokio::test]
 async fn an_answer_that_breaks_off_is_cut_and_nothing_is_added() {
-    let timeouts = ForwardTimeouts { idle: Duration::from_millis(400), ..ForwardTimeouts::default() };
+    let timeouts = ForwardTimeouts { idle: Duration::from_secs(2), ..ForwardTimeouts::default() };
     let world = World::with(Vec::new(), timeouts).await;
     let host = world.host("open.example").await;
     world.rules(vec![inspect(&host)]);

@@ -55,8 +55,7 @@ async fn a_tunnel_carries_tls_for_its_own_name_only() {
 #[tokio::test]
 async fn a_tunnel_ends_with_silence_with_the_policy_and_with_the_daemon() {
     let world =
-        World::with(Vec::new(), ForwardTimeouts { idle: Duration::from_millis(300), ..ForwardTimeouts::default() })
-            .await;
+        World::with(Vec::new(), ForwardTimeouts { idle: Duration::from_secs(2), ..ForwardTimeouts::default() }).await;
     let host = world.host("open.example").await;
     world.rules(vec![rule("open.example", host.port, EgressMode::Tunnel)]);
     let mut tls = world.connect_tls(&host.at(), "open.example").await.unwrap();
@@ -78,12 +77,11 @@ async fn a_tunnel_ends_with_silence_with_the_policy_and_with_the_daemon() {
 }
 
 #[tokio::test]
-async fn a_slow_reader_slows_the_sender_down() {
+async fn large_uploads_pass_whole() {
     let world = World::new(Vec::new()).await;
     let host = world.host("open.example").await;
     world.rules(vec![rule("open.example", host.port, EgressMode::Tunnel)]);
     let mut tls = world.connect_tls(&host.at(), "open.example").await.unwrap();
-    // The host reads what is announced, so this arrives whole, piece by piece.
     let size = 8 * 1024 * 1024;
     tls.write_all(format!("PUT / HTTP/1.1\r\nContent-Length: {size}\r\n\r\n").as_bytes()).await.unwrap();
     tls.write_all(&vec![b'x'; size]).await.unwrap();
