@@ -110,7 +110,9 @@ fn begins(text: &[u8], with: &[u8]) -> bool {
 
 /// A path, an address, a version, a digest with its name, an identifier: random to count, but public.
 pub(crate) fn is_public_shape(text: &[u8]) -> bool {
-    const STARTS: [&[u8]; 24] = [
+    const STARTS: [&[u8]; 26] = [
+        b"pk_live_",
+        b"pk_test_",
         b"sha1-",
         b"sha256",
         b"sha384",
