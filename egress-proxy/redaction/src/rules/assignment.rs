@@ -111,6 +111,11 @@ pub(super) fn decide(mut cursor: Cursor<'_>, anchor: usize, keyword: Keyword) ->
         let good = judge::is_random(cursor.since(from)) && meaning::demand(&name).is_some();
         return Ok(good.then_some(from..cursor.at));
     }
+    // `arn:aws:secretsmanager:…:secret:name`: the name of a secret.
+    let word = name.before.rsplit(|b| b.is_ascii_whitespace() || b"\"'`(=".contains(b)).next().unwrap_or_default();
+    if word.starts_with(b"arn:") {
+        return Ok(None);
+    }
     let Some(sign) = Sign::read(&mut cursor, &name)? else { return Ok(None) };
     let Some(values) = value::read(&mut cursor, sign)? else { return Ok(None) };
     if !verdict::may_be(sign, &values.first) || verdict::is_of_a_test(&name, sign, &values.first) {

@@ -51,6 +51,8 @@ impl Sign {
         let Some(next) = cursor.peek()? else { return Ok(None) };
         let sign = match next {
             b'|' if spaces > 0 && name.before.trim_ascii_end().ends_with(b"|") => cell(cursor)?,
+            // `${NAME:-value}`
+            b':' if name.before.ends_with(b"${") && (cursor.word(b":-")? || cursor.word(b":=")?) => Some(Self::Tight),
             b'=' | b':' | b'!' | b'?' | b'|' | b'-' => operator(cursor, closed, spaces)?,
             0xef => cursor.word("：".as_bytes())?.then_some(Self::Colon),
             b',' if closed.quote || name.is_shouted() => after_comma(cursor, name)?,

@@ -206,6 +206,53 @@ fn sentences() {
 }
 
 #[test]
+fn several_words_in_quotes() {
+    check(&[
+        "export PGPASSWORD='«p@ss w0rd Xk2»'",
+        "PGPASSWORD='«correct horse 9 battery»' psql",
+        "password: \"«zwei Worte9 und mehr»\"",
+        "\"password\": \"«blue Lantern 77 kestrel»\",",
+        "password: \"must not be empty\"",
+        "password: \"must be at least 8 characters\"",
+        "\"password\": \"Passwort hat mindestens 12 Zeichen\",",
+        "password_hint = \"Step 2 of 3\"",
+        "password: \"correct horse battery\"",
+        "PASSWORD=\"my ${OTHER} 9x\"",
+        "password = \"SELECT 1 FROM users;\"",
+        "token: \"two words 77x\"",
+    ]);
+}
+
+#[test]
+fn what_everybody_may_see() {
+    check(&[
+        "ARN=arn:aws:secretsmanager:eu-central-1:123456789012:secret:prod/db-AbC123",
+        "\"arn:aws:secretsmanager:eu-central-1:123456789012:secret:h4sk2n9d8f7w6q5z3x1c\"",
+        "STRIPE_KEY=pk_live_h4sk2n9d8f7w6q5z3x1cB7vR",
+        "stripe_api_key: \"pk_test_h4sk2n9d8f7w6q5z3x1cB7vR\"",
+    ]);
+}
+
+#[test]
+fn values_for_when_the_environment_has_none() {
+    check(&[
+        "const jwtSecret = process.env.S || \"«h4sk2n9d8f7w6q5z3x1ch4sk2n9d8f7w»\";",
+        "const apiKey = process.env.K ?? '«h4sk2n9d8f7w6q5z3x1c»'",
+        "token: import.meta.env.T || `«h4sk2n9d8f7w6q5z3x1c»`",
+        "const secret = process.env.S || \"\";",
+        "const secret = process.env.S || defaults.secret;",
+        "const secret = process.env.S;",
+        "const secret = process.env.S || \"development\";",
+        "PASSWORD: ${DB_PASSWORD:-«Gx7kPq2mZ9»}",
+        "url=x ${API_TOKEN:-«h4sk2n9d8f7w6q5z3x1c»}/y",
+        "PASSWORD: ${DB_PASSWORD:-}",
+        "PASSWORD: ${DB_PASSWORD:-${OTHER}}",
+        "PASSWORD: ${DB_PASSWORD:-changeme}",
+        "PASSWORD: ${DB_PASSWORD:?must be set}",
+    ]);
+}
+
+#[test]
 fn names_that_promise_no_secret() {
     let random = "h4sk2n9d8f7w6q5z3x1c";
     let mut cases = Vec::new();

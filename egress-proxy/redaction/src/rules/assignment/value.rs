@@ -198,6 +198,12 @@ fn wrapped<'a>(cursor: &mut Cursor<'a>, sign: Sign) -> Result<Option<Value<'a>>,
         if run.len() == WRAPPER {
             return Ok(None);
         }
+        if reads_environment(run) {
+            // `process.env.NAME || "value"`, `process.env.NAME ?? "value"`
+            let otherwise = run.trim_ascii_end().ends_with(b"??") || cursor.word(b"||")?;
+            cursor.run(4, |b| b == b' ')?;
+            return if otherwise { quoted(cursor, Form::Wrapped) } else { Ok(None) };
+        }
         let declared = run.last().is_some_and(|b| b" >]?".contains(b)) || run.iter().all(u8::is_ascii_alphabetic);
         let mut form = Form::Wrapped;
         match cursor.peek()? {
@@ -236,6 +242,11 @@ fn wrapped<'a>(cursor: &mut Cursor<'a>, sign: Sign) -> Result<Option<Value<'a>>,
         *cursor = here;
     }
     Ok(None)
+}
+
+/// `process.env.NAME`, `import.meta.env.NAME`: what stands behind it is there when the environment has none.
+fn reads_environment(run: &[u8]) -> bool {
+    [&b"process.env."[..], b"import.meta.env.", b"Bun.env."].iter().any(|start| run.starts_with(start))
 }
 
 /// Sixteen numbers of bytes and more.

@@ -159,8 +159,10 @@ fn in_identifier(b: u8) -> bool {
 fn is_chosen(name: &Name<'_>, sign: Sign, value: &Value<'_>) -> bool {
     let text = value.text;
     let traits = Traits::of(text);
-    if traits.space > 0
-        || text.len() > 128
+    if traits.space > 0 {
+        return is_phrase(text) && value.form == Form::Quoted && !is_loose(name, sign, value) && name.text.len() > 4;
+    }
+    if text.len() > 128
         || judge::is_place(text)
         || judge::is_example(text)
         || judge::names_a_secret(text)
@@ -198,6 +200,26 @@ fn is_chosen(name: &Name<'_>, sign: Sign, value: &Value<'_>) -> bool {
     }
     let capitalised = text[0].is_ascii_uppercase() && text[1..].iter().all(u8::is_ascii_lowercase);
     common || judge::is_drawn(text) || text.len() >= 6 && !capitalised
+}
+
+/// Words of a password in quotes: `correct horse 9 battery`. Who writes a sentence uses words that no password needs, and
+/// digits by themselves only with such a word.
+fn is_phrase(text: &[u8]) -> bool {
+    let words = || text.split(|b| *b == b' ').map(<[u8]>::trim_ascii);
+    let traits = Traits::of(text);
+    // Dashes and line ends are those of sentences and programs.
+    let blanks = text.iter().filter(|b| **b == b' ').count();
+    let bounded = (8..=64).contains(&text.len()) && (2..=7).contains(&words().count()) && blanks == traits.space;
+    let signs = !text.iter().any(|b| b"<>{}()[]|\\/,;:\"`".contains(b)) && !text.windows(2).any(|w| w == b"${" || w == b"%s");
+    let ends = text.last().is_some_and(|b| b.is_ascii_alphanumeric() || *b >= 0x80 || b"!#$*+@".contains(b));
+    let told = |word: &[u8]| judge::words::PROSE.has(word.trim_ascii()) || word.is_empty();
+    bounded
+        && signs
+        && ends
+        && traits.digits > 0
+        && traits.letters() >= 3
+        && !words().any(told)
+        && !judge::is_example(text)
 }
 
 /// Digits and letters of a password, nothing of a path, a type or a range.

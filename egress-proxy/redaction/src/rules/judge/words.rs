@@ -53,6 +53,7 @@ sections! {
     OTHERS = "others",
     AUTH_VALUES = "auth-values",
     FAKES = "fakes",
+    PROSE = "prose",
 }
 
 /// Parts that only an example or a form to fill in has. Lower case.
