@@ -1,5 +1,7 @@
 //! Which values can be looked for everywhere: masking a word that everybody writes would destroy ordinary text.
 
+mod everyday;
+
 /// Shortest value that is looked for everywhere, in bytes.
 pub(crate) const MIN_BYTES: usize = 8;
 /// Shortest value that is looked for beside a keyword, in bytes.
@@ -24,9 +26,9 @@ pub enum Unsearchable {
     /// Longer than 64 KiB.
     #[error("the value is longer than {MAX_BYTES} bytes; store the key, not the file it opens")]
     TooLong,
-    /// One of the commonest passwords, an everyday word or a short number.
+    /// One of the commonest passwords, an everyday word, a short number, a date, an address of this machine and the like.
     #[error(
-        "the value is a common word or number; choose a rarer one, or name words it stands beside (--context KEYWORD)"
+        "the value is a common word, number, date, address or the like; choose a rarer one, or name words it stands beside (--context KEYWORD)"
     )]
     TooCommon,
     /// The same few characters again and again.
@@ -61,7 +63,7 @@ pub fn searchable(value: &str) -> Result<(), Unsearchable> {
 }
 
 fn is_common(value: &str) -> bool {
-    if value.len() < NUMBER && value.bytes().all(|b| b.is_ascii_digit()) {
+    if value.len() < NUMBER && value.bytes().all(|b| b.is_ascii_digit()) || everyday::is_everyday(value) {
         return true;
     }
     let word = value.trim_end_matches(|c: char| c.is_ascii_digit() || c.is_ascii_punctuation());
@@ -365,6 +367,8 @@ mod tests {
             ("changeme2026", TooCommon),
             (" production\n", TooCommon),
             ("20261121", TooCommon),
+            ("application/json", TooCommon),
+            (" https://example.com\n", TooCommon),
             ("aaaaaaaaaaaa", TooPlain),
             ("0101010101010102", TooPlain),
             ("********************", TooPlain),
