@@ -31,13 +31,25 @@ impl Additions {
         *self == Self::default()
     }
 
-    /// Reads TOML; says nothing yet about whether the rules work, which [`crate::RuleSet::builtin_with`] does.
+    /// Reads TOML, all of it these additions or one table `redaction` as in a policy; says nothing yet about whether the rules work, which [`crate::RuleSet::builtin_with`] does.
     ///
     /// # Errors
     /// [`PackError::Toml`].
     pub fn from_toml(text: &str) -> Result<Self, PackError> {
+        // As in a policy, or by itself.
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct OfPolicy {
+            redaction: Additions,
+        }
+        let read = || match text.parse::<toml::Table>() {
+            Ok(table) if table.contains_key("redaction") => {
+                toml::from_str::<OfPolicy>(text).map(|policy| policy.redaction)
+            }
+            _ => toml::from_str(text),
+        };
         // The message alone: serde's text quotes the line, which may be an example of a secret.
-        toml::from_str(text).map_err(|e| {
+        read().map_err(|e| {
             let at = e.span().map_or(0, |span| span.start);
             let line = 1 + text.as_bytes().iter().take(at).filter(|b| **b == b'\n').count();
             PackError::Toml { line, problem: e.message().to_owned() }
