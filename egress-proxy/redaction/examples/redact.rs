@@ -1,7 +1,7 @@
 //! Redacts standard input: `redact [--vault FILE.jsonl] [--jsonl] [--stream] [--no-rules] [--personal]`.
 //!
 //! The vault file has one `{"name", "value"}` per line. With `--jsonl` each line of input is `{"id", "text"}` and is
-//! answered by one such line. For measurements and fuzzing; the daemon has its own commands.
+//! answered by one such line, as `wardkeep-agent redact --jsonl` does. For measurements and fuzzing; the daemon has its own commands.
 
 use std::io::{BufRead as _, Read as _, Write as _};
 
@@ -31,7 +31,7 @@ fn main() -> anyhow::Result<()> {
         for line in input.lines() {
             let mut line: serde_json::Value = serde_json::from_str(&line?)?;
             let text = line["text"].as_str().context("no text")?.to_owned();
-            line["text"] = engine.redact(&text).text.into();
+            line["text"] = engine.redact_document(&text).text.into();
             writeln!(output, "{line}")?;
         }
     } else if flag("--stream") {

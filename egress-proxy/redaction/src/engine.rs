@@ -190,13 +190,25 @@ impl Engine {
         let RedactedBytes { bytes, findings } = self.redact_bytes(text.as_bytes());
         let text = match bytes {
             Cow::Borrowed(_) => Cow::Borrowed(text),
-            // A value in UTF-16 can end inside a character of text that is none; what is left of it says nothing.
-            Cow::Owned(bytes) => Cow::Owned(match String::from_utf8(bytes) {
-                Ok(text) => text,
-                Err(e) => String::from_utf8_lossy(e.as_bytes()).into_owned(),
-            }),
+            Cow::Owned(bytes) => Cow::Owned(text_of(bytes)),
         };
         Redacted { text, findings }
+    }
+
+    /// Redacts one whole text that may be a JSON document: one is redacted as [`Engine::redact_json`] does, with values found
+    /// over all its members in a row, and stays valid; other text as [`Engine::redact`] does.
+    #[must_use]
+    pub fn redact_document<'a>(&self, text: &'a str) -> Redacted<'a> {
+        if !text.trim_start().starts_with(['{', '[']) {
+            return self.redact(text);
+        }
+        match json::redact_alone(self, text.as_bytes()) {
+            Ok(RedactedBytes { bytes: Cow::Borrowed(_), findings }) => Redacted { text: Cow::Borrowed(text), findings },
+            Ok(RedactedBytes { bytes: Cow::Owned(bytes), findings }) => {
+                Redacted { text: Cow::Owned(text_of(bytes)), findings }
+            }
+            Err(_) => self.redact(text),
+        }
     }
 
     /// Redacts one whole sequence of bytes, text or not.
@@ -275,6 +287,11 @@ impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Engine(..)")
     }
+}
+
+/// A value in UTF-16 can end inside a character of text that is none; what is left of it says nothing.
+fn text_of(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
 }
 
 /// Both searches over one text.

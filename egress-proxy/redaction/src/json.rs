@@ -55,13 +55,39 @@ impl From<Fault> for Unscannable {
 }
 
 pub(crate) fn redact<'a>(engine: &Engine, body: &'a [u8], sealed: &[&str]) -> Result<RedactedBytes<'a>, Unscannable> {
-    if body.len() > JSON_BYTES {
-        return Err(Unscannable::TooLarge);
-    }
-    std::str::from_utf8(body).map_err(|e| Unscannable::NotJson { at: e.valid_up_to() })?;
-    let mut walk = Walk::new(engine, body, sealed);
-    read(body, &mut walk)?;
-    walk.finish()
+    Walk::over(engine, body, sealed)?.finish()
+}
+
+/// As [`redact`], of a document that stands by itself: what gave it is not known, so a value may also begin in one member and
+/// end in the next, whatever they are called.
+pub(crate) fn redact_alone<'a>(engine: &Engine, body: &'a [u8]) -> Result<RedactedBytes<'a>, Unscannable> {
+    let mut walk = Walk::over(engine, body, &[])?;
+    let mut deep = Walk::new(engine, body, &[]);
+    deep.deep = true;
+    read(body, &mut deep)?;
+    walk.hits.append(&mut deep.hits);
+    // Rules that read what stands around a value: names in other members, words before it.
+    let mut around = walk.scan.whole(engine, body);
+    around.retain(|hit| {
+        let next = deep.texts.partition_point(|text| text.end < hit.end);
+        deep.texts.get(next).is_some_and(|text| text.start <= hit.start)
+    });
+    let known = Walk { hits: walk.hits.clone(), numbers: walk.numbers.clone(), ..Walk::new(engine, body, &[]) };
+    walk.hits.append(&mut around);
+    let whole = walk.finish()?;
+    // A hit in the text as it is written can end within an escape.
+    if read(&whole.bytes, &mut Nothing).is_ok() { Ok(whole) } else { known.finish() }
+}
+
+/// Reads without a thought.
+struct Nothing;
+
+impl Visit for Nothing {
+    fn begin(&mut self, _: bool, _: usize) {}
+    fn end(&mut self, _: usize) {}
+    fn key(&mut self, _: Token) {}
+    fn string(&mut self, _: Token) {}
+    fn number(&mut self, _: Token) {}
 }
 
 /// An object or array that is open.
@@ -90,6 +116,10 @@ struct Walk<'a, 'e> {
     body: &'a [u8],
     scan: Scan,
     sealed: &'e [&'e str],
+    /// All members of the document go on with each other.
+    deep: bool,
+    /// Its strings, where that is so.
+    texts: Vec<Token>,
     levels: Vec<Level>,
     /// Texts that a reader would read one after the other.
     run: Vec<Text>,
@@ -112,7 +142,7 @@ impl Visit for Walk<'_, '_> {
     fn begin(&mut self, object: bool, start: usize) {
         let run = self.run.len();
         let name = self.levels.last().and_then(|around| around.name).filter(|_| !object);
-        let deep = self.levels.last().is_some_and(|around| around.deep || (around.deepens && object));
+        let deep = self.levels.last().map_or(self.deep, |around| around.deep || (around.deepens && object));
         let (flows, deepens, typed) = (!object, false, false);
         self.levels.push(Level { start, run, flows, deep, deepens, typed, sealed: None, name, called: None });
     }
@@ -141,6 +171,9 @@ impl Visit for Walk<'_, '_> {
     }
 
     fn string(&mut self, token: Token) {
+        if self.deep {
+            self.texts.push(token);
+        }
         let flows = self.levels.last().is_some_and(|level| level.flows);
         let tail = if flows {
             Some(self.search_to_its_tail(token))
@@ -182,12 +215,25 @@ impl Visit for Walk<'_, '_> {
 }
 
 impl<'a, 'e> Walk<'a, 'e> {
+    /// All that is found in the document.
+    fn over(engine: &'e Engine, body: &'a [u8], sealed: &'e [&'e str]) -> Result<Self, Unscannable> {
+        if body.len() > JSON_BYTES {
+            return Err(Unscannable::TooLarge);
+        }
+        std::str::from_utf8(body).map_err(|e| Unscannable::NotJson { at: e.valid_up_to() })?;
+        let mut walk = Self::new(engine, body, sealed);
+        read(body, &mut walk)?;
+        Ok(walk)
+    }
+
     fn new(engine: &'e Engine, body: &'a [u8], sealed: &'e [&'e str]) -> Self {
         Self {
             engine,
             body,
             scan: Scan::new(engine),
             sealed,
+            deep: false,
+            texts: Vec::new(),
             levels: Vec::new(),
             run: Vec::new(),
             row: Row::default(),

@@ -238,6 +238,60 @@ fn value() -> impl Strategy<Value = serde_json::Value> {
     })
 }
 
+/// Length of the longest piece of `value` that stands in `text`.
+fn rest_of(value: &str, text: &str) -> usize {
+    (0..value.len())
+        .flat_map(|from| (from + 1..=value.len()).map(move |to| from..to))
+        .filter(|range| text.contains(&value[range.clone()]))
+        .map(|range| range.len())
+        .max()
+        .unwrap_or_default()
+}
+
+#[test]
+fn a_value_that_is_cut_anywhere_leaves_no_part() {
+    const VALUE: &str = "mK7xQp2vR9sT4wZ8";
+    let engine = Engine::build([Secret::new("a", VALUE)], &RuleSet::builtin(), [7; 32]).unwrap();
+    for cut in 1..VALUE.len() {
+        let (one, two) = VALUE.split_at(cut);
+        for body in [
+            format!(r#"{{"messages":[{{"role":"user","content":[{{"type":"text","text":"a {one}"}},{{"type":"text","text":"{two} b"}}]}}]}}"#),
+            format!(r#"{{"messages":[{{"role":"user","content":"a {one}"}},{{"role":"user","content":"{two} b"}}]}}"#),
+            format!(r#"{{"messages":[{{"role":"user","content":[{{"type":"tool_use","id":"t","name":"x","input":{{"a":"{one}","b":"{two}"}}}}]}}]}}"#),
+        ] {
+            let out = String::from_utf8(engine.redact_json(body.as_bytes()).unwrap().bytes.into_owned()).unwrap();
+            assert!(rest_of(VALUE, &out) < 6, "{cut}: {out}");
+            assert!(serde_json::from_str::<serde_json::Value>(&out).is_ok(), "{cut}: {out}");
+            assert_eq!(engine.redact_document(&body).text, out, "{cut}");
+        }
+        // A document that stands by itself: nobody knows what its members are.
+        for body in [
+            format!(r#"{{"a":"{one}","b":"{two}"}}"#),
+            format!(r#"{{"k":{{"a":"{one}"}},"l":["{two}"]}}"#),
+            format!(r#" [{{"x":"a {one}"}},{{"x":"{two} b"}}]"#),
+        ] {
+            let out = engine.redact_document(&body).text;
+            assert!(rest_of(VALUE, &out) < 6, "{cut}: {out}");
+            assert!(serde_json::from_str::<serde_json::Value>(&out).is_ok(), "{cut}: {out}");
+        }
+    }
+}
+
+#[test]
+fn a_text_that_is_a_document_stays_valid() {
+    let engine = Engine::build([Secret::new("num", "98237461523")], &RuleSet::builtin(), [7; 32]).unwrap();
+    for (text, wanted) in [
+        ("{\"n\":98237461523}", "{\"n\":\"SECRET_REF(num)\"}"),
+        ("\n[98237461523]\n", "\n[\"SECRET_REF(num)\"]\n"),
+        ("98237461523", "SECRET_REF(num)"),
+        ("{n:98237461523}", "{n:SECRET_REF(num)}"),
+        ("{\"n\":1}\n{\"n\":98237461523}", "{\"n\":1}\n{\"n\":SECRET_REF(num)}"),
+        ("{\"n\":1}", "{\"n\":1}"),
+    ] {
+        assert_eq!(engine.redact_document(text).text, wanted);
+    }
+}
+
 proptest! {
     #[test]
     fn the_result_is_the_document_with_its_strings_redacted(value in value(), pretty in any::<bool>()) {
