@@ -15,6 +15,7 @@ use wardkeep_vault::{OpenError, Vault};
 use crate::channel::chain;
 use crate::cli::context::Environment;
 use crate::config::Config;
+use crate::egress_lock::SOCKET;
 use crate::identity::{Identity, IdentityDir, first_open_file};
 use crate::observed::StatusReport;
 use crate::renew::prove;
@@ -120,6 +121,7 @@ impl Doctor {
             findings.push(bundle::look(&state, dir, identity, self.env.clock.now(), &again));
             findings.push(self.hub(identity).await);
         }
+        findings.push(lock::look(Path::new(SOCKET)).await);
         findings.extend(self.daemon().await);
         findings
     }
@@ -391,5 +393,6 @@ fn sqlite() -> Finding {
 }
 
 mod bundle;
+mod lock;
 #[cfg(test)]
 mod tests;
