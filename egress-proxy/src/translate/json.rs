@@ -63,23 +63,33 @@ pub(super) fn document(bytes: &[u8]) -> Result<Object<'_>, Untranslatable> {
 }
 
 fn is_shallow(text: &str) -> bool {
-    let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
-    for byte in text.bytes() {
+    let (mut depth, mut rest) = (0_usize, text.as_bytes());
+    while let Some((byte, behind)) = rest.split_first() {
+        rest = behind;
         match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            b'{' | b'[' if !quoted => {
+            b'"' => rest = behind_string(behind),
+            b'{' | b'[' => {
                 depth += 1;
                 if depth > DEPTH {
                     return false;
                 }
             }
-            b'}' | b']' if !quoted => depth = depth.saturating_sub(1),
+            b'}' | b']' => depth = depth.saturating_sub(1),
             _ => {}
         }
     }
     true
+}
+
+/// What follows a string, from behind its first quote.
+fn behind_string(mut rest: &[u8]) -> &[u8] {
+    loop {
+        rest = match memchr::memchr2(b'"', b'\\', rest) {
+            None => return &[],
+            Some(at) if rest[at] == b'"' => return &rest[at + 1..],
+            Some(at) => rest.get(at + 2..).unwrap_or_default(),
+        };
+    }
 }
 
 /// The arguments of a call: text that must be one JSON object. None at all is the empty object.

@@ -89,3 +89,37 @@ impl Pieces {
         if self.depth > DEPTH { State::Broken } else { State::Within }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_is_what_ends_with_its_object() {
+        for (pieces, whole) in [
+            (&[r#""{}""#][..], true),
+            (&[r#""{""#, r#""}""#], true),
+            (&[r#"" \n{\"a\":[{\"b\":1}]} \t""#], true),
+            // Brackets and quotes in strings, and escapes in every spelling, cut anywhere.
+            (&[r#""{\"}\\\"]\":1}""#], true),
+            (&[r#""{\u0022a\u0022:\u0022\u005c\u0022}\u0022}""#], true),
+            (&[r#""{\"a\\""#, r#""\"\":1}""#], true),
+            (&[r#""{\"\ud83d""#, r#""\ude00\":\"\/\f\"}""#], true),
+            (&[r#""""#], false),
+            (&[r#""{""#], false),
+            (&[r#""{\"a\":\"}""#], false),
+            (&[r#""{}}""#], false),
+            (&[r#""{} {""#], false),
+            (&[r#""[]""#], false),
+            (&[r#""1""#], false),
+        ] {
+            let mut seen = Pieces::default();
+            pieces.iter().for_each(|piece| seen.push(Text::written(piece).unwrap()));
+            assert_eq!(seen.is_whole(), whole, "{pieces:?}");
+        }
+        let mut deep = Pieces::default();
+        let text = format!("\"{{\\\"a\\\":{}{}}}\"", "[".repeat(DEPTH), "]".repeat(DEPTH));
+        deep.push(Text::written(&text).unwrap());
+        assert!(!deep.is_whole() && !deep.is_empty());
+    }
+}

@@ -8,7 +8,9 @@ use super::{Limit, Stamp, Untranslatable};
 
 mod answers;
 mod errors;
+mod fuzzed;
 mod hostile;
+mod recorded;
 mod refusals;
 mod requests;
 mod streams;

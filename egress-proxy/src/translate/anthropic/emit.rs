@@ -6,7 +6,7 @@ use crate::translate::writer::Writer;
 
 use super::answer::{reason, write_usage};
 
-pub(in crate::translate) struct Emit {
+pub(in super::super) struct Emit {
     stamp: Stamp,
     started: bool,
     open: Option<Kind>,
@@ -22,11 +22,11 @@ enum Kind {
 }
 
 impl Emit {
-    pub(in crate::translate) fn new(stamp: Stamp) -> Self {
+    pub(in super::super) fn new(stamp: Stamp) -> Self {
         Self { stamp, started: false, open: None, blocks: 0 }
     }
 
-    pub(in crate::translate) fn write(&mut self, event: &Event<'_>, out: &mut Vec<u8>) {
+    pub(in super::super) fn write(&mut self, event: &Event<'_>, out: &mut Vec<u8>) {
         match event {
             Event::Start { id, model, tokens } => {
                 self.started = true;

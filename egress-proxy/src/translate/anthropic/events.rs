@@ -12,7 +12,7 @@ const OPEN: usize = 64;
 
 /// What is known of the answer so far.
 #[derive(Debug, Default)]
-pub(in crate::translate) struct Events {
+pub(in super::super) struct Events {
     started: bool,
     open: Vec<Open>,
     /// A call ended in the middle of its arguments.
@@ -42,7 +42,7 @@ enum Kind {
 
 impl Events {
     /// Reads the data of one event.
-    pub(in crate::translate) fn read(
+    pub(in super::super) fn read(
         &mut self,
         data: &[u8],
         emit: &mut dyn FnMut(Event<'_>),
@@ -71,7 +71,7 @@ impl Events {
     }
 
     /// The stream is over, and `message_stop` was not there.
-    pub(in crate::translate) fn finish(&mut self) -> Result<(), Untranslatable> {
+    pub(in super::super) fn finish(&mut self) -> Result<(), Untranslatable> {
         Err(Untranslatable::Cut)
     }
 

@@ -8,7 +8,7 @@ use crate::translate::writer::Writer;
 const UNTOLD: Message<'static> = Message::Ours("The provider reported an error and did not say which.");
 
 /// An error document with its status.
-pub(in crate::translate) fn read(document: Object<'_>, status: u16) -> Option<Failure<'_>> {
+pub(in super::super) fn read(document: Object<'_>, status: u16) -> Option<Failure<'_>> {
     let root = At::ROOT;
     let mut it = Fields::new(document, &root).ok()?;
     let told = told(&mut it, &root);
@@ -28,7 +28,7 @@ pub(super) fn told<'a>(it: &mut Fields<'a, '_>, root: &At<'_>) -> Failure<'a> {
 }
 
 /// An error document; `id` names the request.
-pub(in crate::translate) fn document(failure: &Failure<'_>, id: &str) -> String {
+pub(in super::super) fn document(failure: &Failure<'_>, id: &str) -> String {
     let mut w = Writer::default();
     w.object(|w| {
         w.key("type").string("error");

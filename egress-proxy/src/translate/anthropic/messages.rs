@@ -46,7 +46,7 @@ pub(super) fn texts<'a>(raw: &'a RawValue, at: &At<'_>) -> Result<Vec<Text<'a>>,
             texts.push(text);
             Ok(())
         }
-        Block::Of(kind, block) if kind == "text" => {
+        Block::Of("text", block) => {
             texts.push(text(block)?);
             Ok(())
         }

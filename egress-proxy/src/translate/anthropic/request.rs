@@ -14,7 +14,7 @@ const PASSED_OVER: &[&str] = &["cache_control", "diagnostics"];
 /// Nothing in the other API does this.
 const REFUSED: &[&str] = &["container", "inference_geo", "mcp_servers", "top_k", "user_profile_id", "workspace_id"];
 
-pub(in crate::translate) fn read(document: Object<'_>) -> Result<Request<'_>, Untranslatable> {
+pub(in super::super) fn read(document: Object<'_>) -> Result<Request<'_>, Untranslatable> {
     let root = At::ROOT;
     let mut it = Fields::new(document, &root)?;
     it.pass_over(PASSED_OVER);
@@ -121,8 +121,8 @@ fn thinking(it: &mut Fields<'_, '_>, root: &At<'_>) -> Result<Option<Effort>, Un
     let effort = match thinking.need_word("type")?.as_ref() {
         "disabled" | "adaptive" => None,
         "enabled" => match thinking.count("budget_tokens")?.ok_or_else(|| thinking.missing("budget_tokens"))? {
-            ..=4096 => Some(Effort::Low),
-            ..=16384 => Some(Effort::Medium),
+            0..=4096 => Some(Effort::Low),
+            4097..=16384 => Some(Effort::Medium),
             _ => Some(Effort::High),
         },
         _ => return Err(thinking.no_counterpart("type")),

@@ -8,7 +8,7 @@ use crate::translate::writer::Writer;
 /// What a function without parameters takes.
 const NOTHING: &str = r#"{"type":"object","properties":{}}"#;
 
-pub(in crate::translate) fn write(request: &Request<'_>) -> String {
+pub(in super::super) fn write(request: &Request<'_>) -> String {
     // What stands before the conversation has a field of its own.
     let opening = request.turns.iter().take_while(|turn| matches!(turn, Turn::System(_))).count();
     let (opening, turns) = request.turns.split_at(opening);
@@ -37,6 +37,8 @@ pub(in crate::translate) fn write(request: &Request<'_>) -> String {
                         let parts = if let Some(Turn::User(parts)) = rest { parts.as_slice() } else { &[] };
                         write_results(w, results, parts);
                     }
+                    // Anthropic refuses a message that says nothing.
+                    Turn::Assistant { texts, calls } if calls.is_empty() && texts.iter().all(|it| it.is_empty()) => {}
                     turn => write_turn(w, turn),
                 }
             }

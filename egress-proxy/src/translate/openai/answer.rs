@@ -8,7 +8,7 @@ use crate::translate::writer::Writer;
 
 use super::messages::calls;
 
-pub(in crate::translate) fn read(document: Object<'_>) -> Result<Answer<'_>, Untranslatable> {
+pub(in super::super) fn read(document: Object<'_>) -> Result<Answer<'_>, Untranslatable> {
     let root = At::ROOT;
     let mut it = Fields::new(document, &root)?;
     let at = root.key("choices");
@@ -94,7 +94,7 @@ pub(super) fn tokens(usage: Object<'_>, at: &At<'_>) -> Result<Tokens, Untransla
     })
 }
 
-pub(in crate::translate) fn write(answer: &Answer<'_>, stamp: &Stamp) -> String {
+pub(in super::super) fn write(answer: &Answer<'_>, stamp: &Stamp) -> String {
     let mut w = Writer::default();
     w.object(|w| {
         match answer.id {

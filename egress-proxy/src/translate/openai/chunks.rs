@@ -12,7 +12,7 @@ const CALLS: usize = 1024;
 
 /// What is known of the answer so far.
 #[derive(Debug, Default)]
-pub(in crate::translate) struct Chunks {
+pub(in super::super) struct Chunks {
     started: bool,
     calls: Vec<Call>,
     /// The last call still gets arguments.
@@ -33,7 +33,7 @@ struct Call {
 
 impl Chunks {
     /// Reads the data of one event.
-    pub(in crate::translate) fn read(
+    pub(in super::super) fn read(
         &mut self,
         data: &[u8],
         emit: &mut dyn FnMut(Event<'_>),
@@ -66,7 +66,7 @@ impl Chunks {
     }
 
     /// The stream is over. Some providers leave out `[DONE]`.
-    pub(in crate::translate) fn finish(&mut self, emit: &mut dyn FnMut(Event<'_>)) -> Result<(), Untranslatable> {
+    pub(in super::super) fn finish(&mut self, emit: &mut dyn FnMut(Event<'_>)) -> Result<(), Untranslatable> {
         if self.finish.is_none() { Err(Untranslatable::Cut) } else { self.end(emit) }
     }
 

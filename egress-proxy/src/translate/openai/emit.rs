@@ -8,7 +8,7 @@ use crate::translate::writer::Writer;
 use super::answer::{reason, write_usage};
 
 /// What each chunk repeats, and how many calls there were.
-pub(in crate::translate) struct Emit {
+pub(in super::super) struct Emit {
     id: String,
     model: String,
     created: u64,
@@ -18,7 +18,7 @@ pub(in crate::translate) struct Emit {
 }
 
 impl Emit {
-    pub(in crate::translate) fn new(stamp: Stamp) -> Self {
+    pub(in super::super) fn new(stamp: Stamp) -> Self {
         let quoted = |text: &str| {
             let mut w = Writer::default();
             w.string(text);
@@ -33,7 +33,7 @@ impl Emit {
         }
     }
 
-    pub(in crate::translate) fn write(&mut self, event: &Event<'_>, out: &mut Vec<u8>) {
+    pub(in super::super) fn write(&mut self, event: &Event<'_>, out: &mut Vec<u8>) {
         match event {
             Event::Start { id, model, .. } => {
                 if let Some(id) = id {

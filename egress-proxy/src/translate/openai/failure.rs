@@ -8,7 +8,7 @@ use crate::translate::json::{Fields, Object};
 use crate::translate::writer::Writer;
 
 /// An error document with its status. Providers that are like `OpenAI` put the text in several places.
-pub(in crate::translate) fn read(document: Object<'_>, status: u16) -> Option<Failure<'_>> {
+pub(in super::super) fn read(document: Object<'_>, status: u16) -> Option<Failure<'_>> {
     let root = At::ROOT;
     let mut it = Fields::new(document, &root).ok()?;
     match it.take("error") {
@@ -49,7 +49,7 @@ fn from_fields<'a>(mut it: Fields<'a, '_>, status: Option<u16>) -> Failure<'a> {
     Failure { kind, message: message.map_or(UNTOLD, Message::Told) }
 }
 
-pub(in crate::translate) fn document(failure: &Failure<'_>) -> String {
+pub(in super::super) fn document(failure: &Failure<'_>) -> String {
     let names = failure.kind.names();
     let mut w = Writer::default();
     w.object(|w| {

@@ -28,7 +28,7 @@ const NEUTRAL: &[(&str, &[&str])] = &[
     ("modalities", &["[\"text\"]"]),
 ];
 
-pub(in crate::translate) fn read(document: Object<'_>) -> Result<Request<'_>, Untranslatable> {
+pub(in super::super) fn read(document: Object<'_>) -> Result<Request<'_>, Untranslatable> {
     let root = At::ROOT;
     let mut it = Fields::new(document, &root)?;
     it.pass_over(PASSED_OVER);

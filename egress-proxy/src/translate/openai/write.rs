@@ -12,7 +12,7 @@ const SCHEMA: &str = "answer";
 /// And one for each file.
 const FILE: &str = "document.pdf";
 
-pub(in crate::translate) fn write(request: &Request<'_>, limit: Limit) -> String {
+pub(in super::super) fn write(request: &Request<'_>, limit: Limit) -> String {
     let mut w = Writer::default();
     w.object(|w| {
         w.key("model").text(request.model);

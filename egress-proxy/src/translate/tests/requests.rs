@@ -189,6 +189,12 @@ fn messages_of_an_openai_client() {
             "",
             r#"{"role":"assistant","content":[{"type":"tool_use","id":"c1","name":"ls","input":{}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"c1"}]}"#,
         ),
+        // A message that says nothing is none.
+        (
+            r#"{"role":"user","content":"Hi"},{"role":"assistant","content":""},{"role":"assistant","content":null},{"role":"user","content":"Hi"}"#,
+            "",
+            r#"{"role":"user","content":"Hi"},{"role":"user","content":"Hi"}"#,
+        ),
         (
             r#"{"role":"assistant","content":[{"type":"text","text":"No: "},{"type":"refusal","refusal":"I will not."}]},{"role":"assistant","content":null,"refusal":"Never."},{"role":"user","content":"Hi"}"#,
             "",
