@@ -31,9 +31,9 @@ pub(crate) enum Untranslatable {
     Unknown(Place),
     #[error("`{0}` stands where the other API cannot have it")]
     Order(Place),
-    #[error("an event of the answer is too long")]
+    #[error("one of its events is too long")]
     TooLong,
-    #[error("the answer broke off before its end")]
+    #[error("it broke off before its end")]
     Cut,
 }
 
@@ -52,6 +52,20 @@ impl Untranslatable {
             Self::Order(_) => "order",
             Self::TooLong => "too-long",
             Self::Cut => "cut",
+        }
+    }
+
+    /// The same of an answer, where the caller can do nothing about a field.
+    pub(crate) fn of_answer(&self) -> String {
+        const TOLD: &str = "the provider's answer cannot be told in your API";
+        match self {
+            Self::Missing(place)
+            | Self::Malformed(place)
+            | Self::Twice(place)
+            | Self::NoCounterpart(place)
+            | Self::Unknown(place)
+            | Self::Order(place) => format!("{TOLD} ({} at `{place}`)", self.code()),
+            Self::Pair | Self::NotJson | Self::TooDeep | Self::TooLong | Self::Cut => format!("{TOLD}: {self}"),
         }
     }
 }

@@ -110,7 +110,7 @@ impl Stream {
 
     fn settle(&mut self, read: Result<(), Untranslatable>, out: &mut Vec<u8>) {
         if let Err(fault) = read {
-            let told = format!("Wardkeep: the answer cannot be translated: {fault}");
+            let told = format!("Wardkeep: {}", fault.of_answer());
             let failure = Failure { kind: Kind::Internal, message: Message::Ours(&told) };
             self.sink.write(&Event::Failed(failure), out);
             self.end = Some(End::Fault(fault));

@@ -74,7 +74,7 @@ fn a_stream_that_ends_early_ends_with_an_error() {
             assert_eq!(data["error"]["type"], kind);
             assert_eq!(
                 data["error"]["message"],
-                "Wardkeep: the answer cannot be translated: the answer broke off before its end"
+                "Wardkeep: the provider's answer cannot be told in your API: it broke off before its end"
             );
         }
         for taken in complete..events.len() {
@@ -208,6 +208,10 @@ fn chunks_that_cannot_be_carried_on() {
         assert_eq!(fault.code(), code, "{text}");
         assert!(out.contains("event: error\n") && !out.contains("message_stop"), "{text}");
     }
+    let (out, _) = after(Dialect::OpenAi, &[&finish("eos")]);
+    let told =
+        "Wardkeep: the provider's answer cannot be told in your API (unknown-field at `choices[0].finish_reason`)";
+    assert!(out.contains(told), "{out}");
     // The bound of the output may cut a call: the client is told why.
     let (out, end) = after(Dialect::OpenAi, &[&start, &finish("length")]);
     assert_eq!(end, End::Whole);
