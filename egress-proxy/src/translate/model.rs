@@ -34,7 +34,7 @@ pub(super) enum Turn<'a> {
     System(Vec<Text<'a>>),
     User(Vec<Part<'a>>),
     Results(Vec<Outcome<'a>>),
-    Assistant { texts: Vec<Text<'a>>, calls: Vec<Call<'a>> },
+    Assistant { thoughts: Vec<Thought<'a>>, texts: Vec<Text<'a>>, calls: Vec<Call<'a>> },
 }
 
 #[cfg_attr(test, derive(Debug, PartialEq))]
@@ -60,6 +60,39 @@ pub(super) struct Call<'a> {
     pub(super) name: Text<'a>,
     /// One JSON object, as it was written.
     pub(super) input: Cow<'a, str>,
+}
+
+/// Thinking that nobody signed. Some providers of the `OpenAI` kind want it back, by the name they gave it.
+#[derive(Clone, Copy)]
+#[cfg_attr(test, derive(Debug, PartialEq))]
+pub(super) struct Thought<'a> {
+    pub(super) text: Text<'a>,
+    pub(super) name: Reasoning,
+}
+
+/// The two names that such providers have for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Reasoning {
+    #[default]
+    Content,
+    Short,
+}
+
+impl Reasoning {
+    pub(super) fn of(word: &str) -> Option<Self> {
+        match word {
+            "reasoning_content" => Some(Self::Content),
+            "reasoning" => Some(Self::Short),
+            _ => None,
+        }
+    }
+
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Content => "reasoning_content",
+            Self::Short => "reasoning",
+        }
+    }
 }
 
 /// What became of a call.
@@ -132,7 +165,7 @@ pub(super) struct Answer<'a> {
 
 pub(super) enum Block<'a> {
     Text(Text<'a>),
-    Thinking(Text<'a>),
+    Thinking(Thought<'a>),
     Call(Call<'a>),
 }
 
@@ -172,7 +205,7 @@ impl Tokens {
 pub(super) enum Event<'a> {
     Start { id: Option<Text<'a>>, model: Option<Text<'a>>, tokens: Tokens },
     Text(Text<'a>),
-    Thinking(Text<'a>),
+    Thinking(Thought<'a>),
     Call { id: Text<'a>, name: Text<'a> },
     Arguments(Text<'a>),
     Ping,

@@ -3,7 +3,7 @@
 use crate::translate::Stamp;
 use crate::translate::fault::{At, Untranslatable};
 use crate::translate::json::{Fields, Object};
-use crate::translate::model::{Answer, Block, Stop, Tokens};
+use crate::translate::model::{Answer, Block, Reasoning, Stop, Thought, Tokens};
 use crate::translate::writer::Writer;
 
 use super::messages::call;
@@ -22,7 +22,10 @@ pub(in super::super) fn read(document: Object<'_>) -> Result<Answer<'_>, Untrans
         let mut block = Fields::new(block, &at)?;
         match block.need_word("type")?.as_ref() {
             "text" => blocks.push(Block::Text(block.need_text("text")?)),
-            "thinking" => blocks.push(Block::Thinking(block.need_text("thinking")?)),
+            "thinking" => {
+                let text = block.need_text("thinking")?;
+                blocks.push(Block::Thinking(Thought { text, name: Reasoning::default() }));
+            }
             // Nobody but its model can read it.
             "redacted_thinking" => {}
             "tool_use" => blocks.push(Block::Call(call(&mut block)?)),
@@ -105,10 +108,11 @@ fn write_block(w: &mut Writer, block: &Block<'_>) {
             w.key("type").string("text");
             w.key("text").text(*text);
         }),
-        Block::Thinking(text) => w.object(|w| {
+        Block::Thinking(thought) => w.object(|w| {
             w.key("type").string("thinking");
-            w.key("thinking").text(*text);
-            w.key("signature").string("");
+            w.key("thinking").text(thought.text);
+            // Clients send it back as it is, and then it is known whose it was.
+            w.key("signature").string(thought.name.word());
         }),
         Block::Call(call) => write_call(w, call),
     }

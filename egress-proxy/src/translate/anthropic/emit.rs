@@ -1,7 +1,7 @@
 //! Writes a stream of events: each block is opened, filled and closed before the next.
 
 use crate::translate::Stamp;
-use crate::translate::model::{Event, Tokens};
+use crate::translate::model::{Event, Reasoning, Tokens};
 use crate::translate::writer::Writer;
 
 use super::answer::{reason, write_usage};
@@ -17,7 +17,7 @@ pub(in super::super) struct Emit {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Text,
-    Thinking,
+    Thinking(Reasoning),
     Call,
 }
 
@@ -54,9 +54,9 @@ impl Emit {
                 self.within(Kind::Text, out);
                 self.delta(out, "text_delta", |w| w.key("text").text(*text));
             }
-            Event::Thinking(text) => {
-                self.within(Kind::Thinking, out);
-                self.delta(out, "thinking_delta", |w| w.key("thinking").text(*text));
+            Event::Thinking(thought) => {
+                self.within(Kind::Thinking(thought.name), out);
+                self.delta(out, "thinking_delta", |w| w.key("thinking").text(thought.text));
             }
             Event::Call { id, name } => {
                 self.close(out);
@@ -93,7 +93,7 @@ impl Emit {
         }
         self.close(out);
         self.begin(kind, out, |w| match kind {
-            Kind::Thinking => {
+            Kind::Thinking(_) => {
                 w.key("type").string("thinking");
                 w.key("thinking").string("");
                 w.key("signature").string("");
@@ -125,7 +125,12 @@ impl Emit {
     }
 
     fn close(&mut self, out: &mut Vec<u8>) {
-        if self.open.take().is_some() {
+        let open = self.open.take();
+        if let Some(Kind::Thinking(name)) = open {
+            // Clients send it back as it is, and then it is known whose it was.
+            self.delta(out, "signature_delta", |w| w.key("signature").string(name.word()));
+        }
+        if open.is_some() {
             send(out, "content_block_stop", |w| w.key("index").number(self.blocks.saturating_sub(1)));
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::translate::fault::{At, Untranslatable};
 use crate::translate::json::{Fields, Text, document};
-use crate::translate::model::{Event, Stop, Tokens};
+use crate::translate::model::{Event, Reasoning, Stop, Thought, Tokens};
 use crate::translate::pieces::Pieces;
 
 use super::answer::{stop, tokens};
@@ -115,7 +115,7 @@ impl Events {
             }
             "thinking" => {
                 if let Some(text) = block.text("thinking")?.filter(|text| !text.is_empty()) {
-                    emit(Event::Thinking(text));
+                    emit(Event::Thinking(Thought { text, name: Reasoning::default() }));
                 }
                 Kind::Thinking
             }
@@ -145,7 +145,10 @@ impl Events {
         let kind = delta.need_word("type")?;
         match (kind.as_ref(), &mut open.kind) {
             ("text_delta", Kind::Text) => emit(Event::Text(delta.need_text("text")?)),
-            ("thinking_delta", Kind::Thinking) => emit(Event::Thinking(delta.need_text("thinking")?)),
+            ("thinking_delta", Kind::Thinking) => {
+                let text = delta.need_text("thinking")?;
+                emit(Event::Thinking(Thought { text, name: Reasoning::default() }));
+            }
             // The other API has neither.
             ("signature_delta", Kind::Thinking) | ("citations_delta", Kind::Text) => {}
             ("input_json_delta", Kind::Call { pieces, .. }) => {

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::translate::fault::{At, Place, Untranslatable};
 use crate::translate::json::{Content, Fields, Object, Text};
-use crate::translate::model::{Call, Outcome, Part, Turn};
+use crate::translate::model::{Call, Outcome, Part, Reasoning, Thought, Turn};
 
 /// Adds the turns that `messages` say.
 pub(super) fn read<'a>(
@@ -156,16 +156,19 @@ fn outcome<'a>(block: &mut Fields<'a, '_>, at: &At<'_>) -> Result<Outcome<'a>, U
 }
 
 fn assistant<'a>(raw: &'a RawValue, at: &At<'_>, signed: &mut Option<Place>) -> Result<Turn<'a>, Untranslatable> {
-    let (mut texts, mut calls) = (Vec::new(), Vec::new());
+    let (mut thoughts, mut texts, mut calls) = (Vec::new(), Vec::new(), Vec::new());
     each(raw, at, |block, at| {
         match block {
             Block::Plain(text) => texts.push(text),
             Block::Of("text", block) => texts.push(text(block)?),
             Block::Of("tool_use", block) => calls.push(call(block)?),
             Block::Of("thinking", block) => {
-                block.pass_over(&["thinking"]);
-                // Without a signature it came out of this translation, and Anthropic would not take it either.
-                if block.text("signature")?.is_some_and(|signature| !signature.is_empty()) {
+                let text = block.need_text("thinking")?;
+                let signature = block.word("signature")?.unwrap_or_default();
+                // Out of this translation it comes with a name instead of a signature.
+                if let Some(name) = Reasoning::of(&signature) {
+                    thoughts.push(Thought { text, name });
+                } else if !signature.is_empty() {
                     signed.get_or_insert_with(|| at.key("signature").place());
                 }
             }
@@ -177,7 +180,7 @@ fn assistant<'a>(raw: &'a RawValue, at: &At<'_>, signed: &mut Option<Place>) -> 
         }
         Ok(())
     })?;
-    Ok(Turn::Assistant { texts, calls })
+    Ok(Turn::Assistant { thoughts, texts, calls })
 }
 
 /// A call, in a request or an answer.

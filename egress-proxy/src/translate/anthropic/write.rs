@@ -38,7 +38,8 @@ pub(in super::super) fn write(request: &Request<'_>) -> String {
                         write_results(w, results, parts);
                     }
                     // Anthropic refuses a message that says nothing.
-                    Turn::Assistant { texts, calls } if calls.is_empty() && texts.iter().all(|it| it.is_empty()) => {}
+                    Turn::Assistant { texts, calls, .. }
+                        if calls.is_empty() && texts.iter().all(|it| it.is_empty()) => {}
                     turn => write_turn(w, turn),
                 }
             }
@@ -137,7 +138,7 @@ fn write_turn(w: &mut Writer, turn: &Turn<'_>) {
                 parts => w.key("content").array(|w| write_parts(w, parts)),
             }
         }
-        Turn::Assistant { texts, calls } => {
+        Turn::Assistant { texts, calls, .. } => {
             w.key("role").string("assistant");
             if calls.is_empty() {
                 return write_texts(w.key("content"), texts);

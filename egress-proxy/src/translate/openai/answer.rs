@@ -2,8 +2,8 @@
 
 use crate::translate::Stamp;
 use crate::translate::fault::{At, Untranslatable};
-use crate::translate::json::{Content, Fields, Object, Rest, Text};
-use crate::translate::model::{Answer, Block, Call, Stop, Tokens};
+use crate::translate::json::{Content, Fields, Object, Rest};
+use crate::translate::model::{Answer, Block, Call, Reasoning, Stop, Thought, Tokens};
 use crate::translate::writer::Writer;
 
 use super::messages::calls;
@@ -52,9 +52,13 @@ pub(in super::super) fn read(document: Object<'_>) -> Result<Answer<'_>, Untrans
 }
 
 /// Reasoning, by the two names that providers have for it; `OpenAI` itself does not tell any.
-pub(super) fn reasoning<'a>(message: &mut Fields<'a, '_>) -> Result<Option<Text<'a>>, Untranslatable> {
-    let (one, other) = (message.text("reasoning_content")?, message.text("reasoning")?);
-    Ok(one.or(other).filter(|text| !text.is_empty()))
+pub(super) fn reasoning<'a>(message: &mut Fields<'a, '_>) -> Result<Option<Thought<'a>>, Untranslatable> {
+    let mut found = None;
+    for name in [Reasoning::Content, Reasoning::Short] {
+        let text = message.text(name.word())?.filter(|text| !text.is_empty());
+        found = found.or(text.map(|text| Thought { text, name }));
+    }
+    Ok(found)
 }
 
 /// Why it ended. With a named tool, and at some providers always, calls end with `stop`.
@@ -122,8 +126,9 @@ pub(in super::super) fn write(answer: &Answer<'_>, stamp: &Stamp) -> String {
 
 fn write_message(w: &mut Writer, blocks: &[Block<'_>]) {
     let texts = || blocks.iter().filter_map(|block| if let Block::Text(text) = block { Some(*text) } else { None });
-    let thoughts =
-        || blocks.iter().filter_map(|block| if let Block::Thinking(text) = block { Some(*text) } else { None });
+    let thoughts = || {
+        blocks.iter().filter_map(|block| if let Block::Thinking(thought) = block { Some(thought.text) } else { None })
+    };
     let calls = || blocks.iter().filter_map(|block| if let Block::Call(call) = block { Some(call) } else { None });
     w.key("role").string("assistant");
     if texts().next().is_some() {

@@ -48,7 +48,7 @@ impl Emit {
                 });
             }
             Event::Text(text) => self.delta(out, |w| w.key("content").text(*text)),
-            Event::Thinking(text) => self.delta(out, |w| w.key("reasoning_content").text(*text)),
+            Event::Thinking(thought) => self.delta(out, |w| w.key(thought.name.word()).text(thought.text)),
             Event::Call { id, name } => {
                 self.calls += 1;
                 self.call(out, |w| {

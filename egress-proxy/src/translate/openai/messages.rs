@@ -140,7 +140,8 @@ fn assistant<'a>(message: &mut Fields<'a, '_>, at: &At<'_>) -> Result<Turn<'a>, 
     // What was said instead of an answer was said all the same.
     texts.extend(message.text("refusal")?);
     let calls = calls(message.objects("tool_calls")?, &at.key("tool_calls"), Rest::Refused)?;
-    Ok(Turn::Assistant { texts, calls })
+    // Anthropic takes no thinking that it did not sign.
+    Ok(Turn::Assistant { thoughts: Vec::new(), texts, calls })
 }
 
 /// The calls of a message, in a request or an answer.

@@ -117,11 +117,14 @@ fn write_turn(w: &mut Writer, turn: &Turn<'_>) {
             }
         }),
         Turn::Results(results) => results.iter().for_each(|result| write_result(w, result)),
-        Turn::Assistant { texts, calls } => w.object(|w| {
+        Turn::Assistant { thoughts, texts, calls } => w.object(|w| {
             w.key("role").string("assistant");
             match texts.as_slice() {
                 [] if !calls.is_empty() => w.key("content").null(),
                 texts => write_texts(w.key("content"), texts),
+            }
+            if let Some(thought) = thoughts.first() {
+                w.key(thought.name.word()).joined(thoughts.iter().map(|thought| thought.text));
             }
             if !calls.is_empty() {
                 w.key("tool_calls").array(|w| {

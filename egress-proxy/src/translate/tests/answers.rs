@@ -75,7 +75,7 @@ fn why_an_answer_ended() {
 fn what_a_provider_left_out_comes_from_the_stamp() {
     assert_eq!(
         answered(Dialect::OpenAi, Dialect::Anthropic, &openai(r#""content":"","reasoning":"hm""#, "stop")).unwrap(),
-        r#"{"id":"wk-1","type":"message","role":"assistant","model":"asked","content":[{"type":"thinking","thinking":"hm","signature":""}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":0,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":0}}"#
+        r#"{"id":"wk-1","type":"message","role":"assistant","model":"asked","content":[{"type":"thinking","thinking":"hm","signature":"reasoning"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":0,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":0}}"#
     );
     assert_eq!(
         answered(Dialect::Anthropic, Dialect::OpenAi, &anthropic("", "end_turn")).unwrap(),

@@ -139,7 +139,9 @@ fn bytes_that_are_no_text() {
 #[test]
 fn a_wrong_byte_anywhere_in_a_stream() {
     for (provider, stream) in streams() {
-        for at in (0..stream.len()).filter(|at| stream.is_char_boundary(*at) && stream.is_char_boundary(at + 1)) {
+        for at in
+            (0..stream.len()).step_by(3).filter(|at| stream.is_char_boundary(*at) && stream.is_char_boundary(at + 1))
+        {
             for byte in ["\"", "}", "\n"] {
                 let bent = format!("{}{byte}{}", &stream[..at], &stream[at + 1..]);
                 let (out, end) = through(provider, &[bent.as_bytes()]);

@@ -235,7 +235,13 @@ fn messages_of_an_anthropic_client() {
             r#"{"role":"assistant","content":[{"type":"tool_use","id":"t","name":"ls","input":{}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"t","is_error":true,"content":"gone"},{"type":"tool_result","tool_use_id":"u","is_error":true},{"type":"tool_result","tool_use_id":"v","is_error":true,"content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}]}"#,
             r#"{"role":"assistant","content":null,"tool_calls":[{"id":"t","type":"function","function":{"name":"ls","arguments":"{}"}}]},{"role":"tool","tool_call_id":"t","content":"[the tool failed] gone"},{"role":"tool","tool_call_id":"u","content":"[the tool failed] "},{"role":"tool","tool_call_id":"v","content":[{"type":"text","text":"[the tool failed] a"},{"type":"text","text":"b"}]}"#,
         ),
-        // Thinking of a turn that is over, and thinking that nobody signed, stay here; text behind a call goes before it.
+        // Thinking that a provider told unsigned goes back to it by its name, from every turn.
+        (
+            "",
+            r#"{"role":"user","content":"Go"},{"role":"assistant","content":[{"type":"thinking","thinking":"h\u006d","signature":"reasoning"},{"type":"thinking","thinking":"m","signature":"reasoning"},{"type":"text","text":"so"}]},{"role":"user","content":"On"},{"role":"assistant","content":[{"type":"thinking","thinking":"t","signature":"reasoning_content"},{"type":"tool_use","id":"t","name":"ls","input":{}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"t"}]}"#,
+            r#"{"role":"user","content":"Go"},{"role":"assistant","content":"so","reasoning":"h\u006dm"},{"role":"user","content":"On"},{"role":"assistant","content":null,"reasoning_content":"t","tool_calls":[{"id":"t","type":"function","function":{"name":"ls","arguments":"{}"}}]},{"role":"tool","tool_call_id":"t","content":""}"#,
+        ),
+        // Signed thinking of a turn that is over stays here; text behind a call goes before it.
         (
             "",
             r#"{"role":"user","content":"Go"},{"role":"assistant","content":[{"type":"thinking","thinking":"hm","signature":"sig"},{"type":"redacted_thinking","data":"x"},{"type":"tool_use","id":"t","name":"ls","input":{}},{"type":"text","text":"so"}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"t"},{"type":"text","text":"stop"}]},{"role":"assistant","content":[{"type":"thinking","thinking":"ours","signature":""},{"type":"text","text":"ok"}]},{"role":"user","content":[]}"#,

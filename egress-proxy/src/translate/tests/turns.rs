@@ -114,6 +114,6 @@ fn the_next_turn_of_a_client_brings_its_answer_back() {
         r#"{{"model":"m","max_tokens":5,"messages":[{{"role":"user","content":"Go"}},{{"role":"assistant","content":{content}}},{{"role":"user","content":[{{"type":"tool_result","tool_use_id":"call_1"}}]}}]}}"#
     );
     let out = to_openai(&body).unwrap();
-    let want = r#"{"role":"assistant","content":null,"tool_calls":[{"id":"call_1","type":"function","function":{"name":"f","arguments":"{\"a\": 1.50}"}}]},{"role":"tool","tool_call_id":"call_1","content":""}"#;
+    let want = r#"{"role":"assistant","content":null,"reasoning_content":"hm","tool_calls":[{"id":"call_1","type":"function","function":{"name":"f","arguments":"{\"a\": 1.50}"}}]},{"role":"tool","tool_call_id":"call_1","content":""}"#;
     assert!(out.contains(want), "{out}");
 }
