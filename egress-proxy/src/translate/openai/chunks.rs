@@ -142,12 +142,14 @@ impl Chunks {
             name = function.text("name")?.filter(|name| !name.is_empty());
             piece = function.text("arguments")?.filter(|piece| !piece.is_empty());
         }
-        // Some providers number all calls 0, or none; another id is another call.
+        // Some providers number all calls 0, or none: another id with a name is another call. Without one it goes on, for
+        // others make up an id for each chunk.
         let known = match (index, id) {
             (None, None) => self.calls.len().checked_sub(1),
             (None, Some(id)) => self.calls.iter().position(|call| call.id == id.token()),
             (Some(_), id) => {
-                self.calls.iter().rposition(|call| call.index == index && id.is_none_or(|id| call.id == id.token()))
+                let same = |call: &Call| name.is_none() || id.is_none_or(|id| call.id == id.token());
+                self.calls.iter().rposition(|call| call.index == index && same(call))
             }
         };
         match known {

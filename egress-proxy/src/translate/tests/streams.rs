@@ -148,6 +148,15 @@ fn calls_as_other_providers_number_them() {
                 call("\"index\":2,", "", "", "\"}\""),
             ],
         ),
+        // An id for each chunk.
+        (
+            "made up",
+            vec![
+                call("\"index\":0,", a, name, "\"\""),
+                call("\"index\":0,", "\"id\":\"x\",", "", "\"{\\\"x\\\":1}\""),
+                call("\"index\":1,", b, name, "\"\""),
+            ],
+        ),
         // Both in one chunk.
         (
             "one",
