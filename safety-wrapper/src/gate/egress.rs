@@ -34,6 +34,8 @@ impl Gate {
     /// # Errors
     /// When it cannot be recorded; then what they tell of must not happen.
     pub async fn tell_egress(&self, notes: Vec<EgressNote>) -> Result<(), GateError> {
+        // What was stored a moment ago is masked, too.
+        self.parts.secrets.catch_up();
         let (at, engine) = (self.parts.clock.now(), self.parts.redaction.load());
         let clean = move |text: &str| engine.redact(text).text.into_owned();
         self.write(move |tx| {

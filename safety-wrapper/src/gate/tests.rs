@@ -1,6 +1,7 @@
 //! The gate as a whole, with real runners, a real database and a clock of our own.
 
 mod crash;
+mod egress;
 mod flow;
 mod refuse;
 mod secret;

@@ -134,3 +134,20 @@ async fn bodies_end_where_they_say_or_are_broken() {
     let chunks = b"4;name=\"v\"\r\nabcd\r\nA\r\n0123456789\r\n0\r\nTrailer: x\r\n\r\nNEXT";
     assert_eq!(body(Framing::Chunked, chunks).await.unwrap(), b"abcd0123456789");
 }
+
+#[tokio::test]
+async fn a_message_that_comes_byte_by_byte_is_the_same() {
+    const MESSAGE: &[u8] =
+        b"\r\nPOST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n0\r\nT: 1\r\n\r\nGET ";
+    let (mut far, near) = tokio::io::duplex(1);
+    tokio::spawn(async move { far.write_all(MESSAGE).await });
+    let (mut reader, _) = split(Box::new(near), &Arc::new(Pulse::new(Duration::from_secs(60))));
+    let head = RequestHead::parse(&reader.head().await.unwrap().unwrap()).unwrap();
+    assert_eq!((head.target.as_str(), Framing::of_request(&head)), ("/a", Ok(Framing::Chunked)));
+    let (mut body, mut all) = (Body::new(Framing::Chunked), Vec::new());
+    while let Some(piece) = body.piece(&mut reader).await.unwrap() {
+        all.extend_from_slice(&piece);
+    }
+    assert_eq!(all, b"abcd");
+    assert_eq!(reader.head().await, Err(InvalidHead::Cut), "what follows is the next message");
+}
