@@ -255,9 +255,13 @@ fn a_value_that_is_cut_anywhere_leaves_no_part() {
     for cut in 1..VALUE.len() {
         let (one, two) = VALUE.split_at(cut);
         for body in [
-            format!(r#"{{"messages":[{{"role":"user","content":[{{"type":"text","text":"a {one}"}},{{"type":"text","text":"{two} b"}}]}}]}}"#),
+            format!(
+                r#"{{"messages":[{{"role":"user","content":[{{"type":"text","text":"a {one}"}},{{"type":"text","text":"{two} b"}}]}}]}}"#
+            ),
             format!(r#"{{"messages":[{{"role":"user","content":"a {one}"}},{{"role":"user","content":"{two} b"}}]}}"#),
-            format!(r#"{{"messages":[{{"role":"user","content":[{{"type":"tool_use","id":"t","name":"x","input":{{"a":"{one}","b":"{two}"}}}}]}}]}}"#),
+            format!(
+                r#"{{"messages":[{{"role":"user","content":[{{"type":"tool_use","id":"t","name":"x","input":{{"a":"{one}","b":"{two}"}}}}]}}]}}"#
+            ),
         ] {
             let out = String::from_utf8(engine.redact_json(body.as_bytes()).unwrap().bytes.into_owned()).unwrap();
             assert!(rest_of(VALUE, &out) < 6, "{cut}: {out}");

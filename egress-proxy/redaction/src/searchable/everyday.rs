@@ -17,9 +17,9 @@ pub(super) fn is_everyday(value: &str) -> bool {
 
 /// A word of our own grammar: placeholders would be found in each other.
 fn is_ours(lower: &str) -> bool {
-    ["secret_ref", "redacted", "[redacted"].iter().any(|own| {
-        lower.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with(['(', ':', ']']))
-    })
+    ["secret_ref", "redacted", "[redacted"]
+        .iter()
+        .any(|own| lower.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with(['(', ':', ']'])))
 }
 
 /// `2024-11-21`, `21.11.2024`, with a time behind it or none.
@@ -115,8 +115,17 @@ fn is_address(lower: &str) -> bool {
 }
 
 /// RFC 2606, RFC 6761, RFC 6762.
-const RESERVED: &[&str] =
-    &["localhost", "example", "example.com", "example.net", "example.org", "invalid", "test", "local", "host.docker.internal"];
+const RESERVED: &[&str] = &[
+    "localhost",
+    "example",
+    "example.com",
+    "example.net",
+    "example.org",
+    "invalid",
+    "test",
+    "local",
+    "host.docker.internal",
+];
 
 const KNOWN: &[&str] = &[
     "amazonaws.com",
@@ -205,9 +214,9 @@ const HEADERS: &[&str] = &[
 
 const SQL: &[&str] = &[
     "alter", "and", "as", "asc", "begin", "between", "by", "commit", "count", "create", "database", "delete", "desc",
-    "distinct", "drop", "exists", "from", "group", "having", "if", "in", "index", "inner", "insert", "into", "is", "join",
-    "key", "left", "like", "limit", "not", "null", "offset", "on", "or", "order", "outer", "primary", "right", "rollback",
-    "select", "set", "table", "union", "update", "values", "where",
+    "distinct", "drop", "exists", "from", "group", "having", "if", "in", "index", "inner", "insert", "into", "is",
+    "join", "key", "left", "like", "limit", "not", "null", "offset", "on", "or", "order", "outer", "primary", "right",
+    "rollback", "select", "set", "table", "union", "update", "values", "where",
 ];
 
 #[cfg(test)]

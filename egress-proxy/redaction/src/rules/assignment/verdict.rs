@@ -162,11 +162,7 @@ fn is_chosen(name: &Name<'_>, sign: Sign, value: &Value<'_>) -> bool {
     if traits.space > 0 {
         return is_phrase(text) && value.form == Form::Quoted && !is_loose(name, sign, value) && name.text.len() > 4;
     }
-    if text.len() > 128
-        || judge::is_place(text)
-        || judge::is_example(text)
-        || judge::names_a_secret(text)
-    {
+    if text.len() > 128 || judge::is_place(text) || judge::is_example(text) || judge::names_a_secret(text) {
         return false;
     }
     // `pass` and `pw` are also what one does and what one has.
@@ -210,7 +206,8 @@ fn is_phrase(text: &[u8]) -> bool {
     // Dashes and line ends are those of sentences and programs.
     let blanks = text.iter().filter(|b| **b == b' ').count();
     let bounded = (8..=64).contains(&text.len()) && (2..=7).contains(&words().count()) && blanks == traits.space;
-    let signs = !text.iter().any(|b| b"<>{}()[]|\\/,;:\"`".contains(b)) && !text.windows(2).any(|w| w == b"${" || w == b"%s");
+    let signs =
+        !text.iter().any(|b| b"<>{}()[]|\\/,;:\"`".contains(b)) && !text.windows(2).any(|w| w == b"${" || w == b"%s");
     let ends = text.last().is_some_and(|b| b.is_ascii_alphanumeric() || *b >= 0x80 || b"!#$*+@".contains(b));
     let told = |word: &[u8]| judge::words::PROSE.has(word.trim_ascii()) || word.is_empty();
     bounded

@@ -127,7 +127,8 @@ fn toml_is_read_strictly_and_its_errors_quote_nothing() {
         let Err(PackError::Toml { line: at, problem }) = Additions::from_toml(text) else { panic!("{text}") };
         assert_eq!(at, line, "{text}: {problem}");
     }
-    let of_policy = Additions::from_toml("[redaction]\nprofiles = ['personal']\n[[redaction.disable]]\nid = 'jwt'").unwrap();
+    let of_policy =
+        Additions::from_toml("[redaction]\nprofiles = ['personal']\n[[redaction.disable]]\nid = 'jwt'").unwrap();
     assert_eq!((of_policy.profiles.len(), of_policy.disable.len()), (1, 1));
     assert!(Additions::from_toml("[redaction]\nprofiles = []\n[[rule]]\nid = 'a'").is_err());
     let text = "profiles = ['personal']\n[[rule]]\nid = 'acme-token'\nsource = 'https://acme.test'\nkeywords = ['acme_']\n\
