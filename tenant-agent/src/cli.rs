@@ -291,7 +291,8 @@ pub struct ClassifyArgs {
     What is in the vault file becomes SECRET_REF(name), anything else that looks like a secret [REDACTED:kind:xxxx]. No \
     daemon and no vault are needed.\n\nThe report has a line for each replacement, {\"line\",\"rule\",\"offset\",\"length\"}, and \
     {\"replaced\":COUNT} at the end. `line` counts the input's lines from 1; `offset` and `length` are bytes of the input, \
-    with --jsonl bytes of its \"text\", which is named by \"id\". `rule` is a kind, or `vault` with the secret's \"name\". \
+    with --jsonl bytes of its \"text\", which is named by \"id\" (\"in\":\"id\": of the id). With --jsonl a line that is no such \
+    object is left out and named on standard error, {\"line\",\"error\"}; the exit code is then 1. `rule` is a kind, or `vault` with the secret's \"name\". \
     Exit code: 0 done, 1 not done (what left before is redacted), 2 wrong usage.")]
 pub struct RedactArgs {
     /// Secrets to replace, one JSON object {"name","value"} a line, with "context" (keywords, separated by commas) for a
@@ -301,7 +302,8 @@ pub struct RedactArgs {
     /// More rules, in TOML, as in a bundle.
     #[arg(long, value_name = "FILE")]
     pub rules: Option<PathBuf>,
-    /// Each input line is a JSON object {"id","text"}; each answer is {"id","text"}.
+    /// Each input line is a JSON object {"id","text"}; each answer is {"id","text"}. A text that is a JSON document is joined
+    /// over its strings and stays one; without --jsonl, strings of JSON are not joined.
     #[arg(long)]
     pub jsonl: bool,
     /// Report on standard error what was replaced, one JSON object a line, never the values.

@@ -39,14 +39,20 @@ pub fn redact(args: &RedactArgs, pipes: Pipes<'_>) -> Result<(), CliError> {
     let engine = engine(args)?;
     let Pipes { input, out, report } = pipes;
     let mut out = BufWriter::with_capacity(PIECE, out);
-    let mut report = Report { out: args.report.then_some(report), count: 0 };
+    let mut report = Report { out: report, wanted: args.report, count: 0, bad: 0 };
     if args.jsonl {
         lines(&engine, BufReader::with_capacity(PIECE, input), &mut out, &mut report)?;
     } else {
         text(&engine, input, &mut out, &mut report)?;
     }
     out.flush()?;
-    report.close()
+    let bad = report.bad;
+    report.close()?;
+    if bad > 0 {
+        let left = "of the lines could not be read and are left out; each is named above, the others are answered";
+        return Err(CliError::Usage(format!("{bad} {left}")));
+    }
+    Ok(())
 }
 
 fn text(engine: &Engine, input: &mut dyn Read, out: &mut impl Write, report: &mut Report<'_>) -> Result<(), CliError> {
@@ -118,11 +124,19 @@ fn lines(
         }
         match serde_json::from_slice::<Question<'_>>(&line) {
             Ok(Question { id, text }) => {
-                let clean = engine.redact(&text);
-                serde_json::to_writer(&mut *out, &Answer { id, text: &clean.text }).map_err(io::Error::other)?;
+                let Some((named, of_id)) = redact_id(engine, id) else {
+                    report.bad(number, "its id cannot be searched")?;
+                    continue;
+                };
+                let clean = engine.redact_document(&text);
+                serde_json::to_writer(&mut *out, &Answer { id: &named, text: &clean.text })
+                    .map_err(io::Error::other)?;
                 out.write_all(b"\n")?;
+                for finding in of_id {
+                    report.say_in_id(&named, number, &finding)?;
+                }
                 for finding in clean.findings {
-                    report.say(Some(id), number, &finding)?;
+                    report.say(Some(&named), number, &finding)?;
                 }
             }
             // Halves of a character are no text, but they are JSON: such a line is answered as the document it is.
@@ -138,15 +152,21 @@ fn lines(
             }
             // serde's own words could repeat a value.
             Err(error) => {
-                out.flush()?;
-                let at = error.column();
-                return Err(CliError::Usage(format!(
-                    r#"line {number} of the input is not {{"id","text"}} in JSON (column {at})"#
-                )));
+                report.bad(number, &format!(r#"not {{"id","text"}} in JSON (column {})"#, error.column()))?;
             }
         }
     }
     Ok(())
+}
+
+/// The id as it may leave, and what was found in it. `None`: nobody can say.
+fn redact_id<'a>(engine: &Engine, id: &'a RawValue) -> Option<(Cow<'a, RawValue>, Vec<Finding>)> {
+    let clean = engine.redact_json(id.get().as_bytes()).ok()?;
+    let named = match clean.bytes {
+        Cow::Borrowed(_) => Cow::Borrowed(id),
+        Cow::Owned(bytes) => Cow::Owned(RawValue::from_string(String::from_utf8(bytes).ok()?).ok()?),
+    };
+    Some((named, clean.findings))
 }
 
 /// Where lines begin, as far as a finding can still ask for it.
@@ -178,8 +198,11 @@ impl Places {
 
 /// What was replaced, a line of JSON each; never a value.
 struct Report<'a> {
-    out: Option<&'a mut dyn Write>,
+    out: &'a mut dyn Write,
+    wanted: bool,
     count: usize,
+    /// Lines that have no answer.
+    bad: usize,
 }
 
 #[derive(Serialize)]
@@ -190,27 +213,64 @@ struct Entry<'a> {
     rule: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
+    /// Where the offset counts, when not in the text.
+    #[serde(rename = "in", skip_serializing_if = "Option::is_none")]
+    part: Option<&'a str>,
     offset: usize,
     length: usize,
 }
 
+/// A line of the input that has no answer.
+#[derive(Serialize)]
+struct Bad<'a> {
+    line: usize,
+    error: &'a str,
+}
+
 impl Report<'_> {
     fn wanted(&self) -> bool {
-        self.out.is_some()
+        self.wanted
     }
 
     fn say(&mut self, id: Option<&RawValue>, line: usize, finding: &Finding) -> Result<(), CliError> {
-        let Some(out) = &mut self.out else { return Ok(()) };
+        self.entry(id, None, line, finding)
+    }
+
+    fn say_in_id(&mut self, id: &RawValue, line: usize, finding: &Finding) -> Result<(), CliError> {
+        self.entry(Some(id), Some("id"), line, finding)
+    }
+
+    fn entry(
+        &mut self,
+        id: Option<&RawValue>,
+        part: Option<&str>,
+        line: usize,
+        finding: &Finding,
+    ) -> Result<(), CliError> {
+        if !self.wanted {
+            return Ok(());
+        }
         let Finding { rule, name, start, len } = finding;
-        let entry = Entry { id, line, rule, name: name.as_deref(), offset: *start, length: *len };
         self.count += 1;
-        serde_json::to_writer(&mut **out, &entry).map_err(io::Error::other)?;
-        Ok(writeln!(out)?)
+        self.line(&Entry { id, line, rule, name: name.as_deref(), part, offset: *start, length: *len })
+    }
+
+    /// Without the words of the line: they could be a value.
+    fn bad(&mut self, line: usize, error: &str) -> Result<(), CliError> {
+        self.bad += 1;
+        self.line(&Bad { line, error })
+    }
+
+    fn line(&mut self, entry: &impl Serialize) -> Result<(), CliError> {
+        serde_json::to_writer(&mut *self.out, entry).map_err(io::Error::other)?;
+        Ok(writeln!(self.out)?)
     }
 
     fn close(self) -> Result<(), CliError> {
-        let Some(out) = self.out else { return Ok(()) };
-        Ok(writeln!(out, r#"{{"replaced":{}}}"#, self.count)?)
+        if !self.wanted {
+            return Ok(());
+        }
+        Ok(writeln!(self.out, r#"{{"replaced":{}}}"#, self.count)?)
     }
 }
 

@@ -122,8 +122,77 @@ fn each_line_of_json_has_its_answer() {
             format!("{{\"id\":1,\"text\":\"\"}}\n{bad}").as_bytes(),
         );
         assert_eq!(ran.out, b"{\"id\":1,\"text\":\"\"}\n");
-        let said = ran.result.unwrap_err();
-        assert!(said.contains("line 2") && !said.contains(TOKEN), "{said}");
+        assert!(ran.report.starts_with("{\"line\":2,\"error\":\"not {"), "{}", ran.report);
+        assert!(ran.result.unwrap_err().starts_with("1 of the lines"));
+        assert!(!ran.report.contains(TOKEN), "{}", ran.report);
+    }
+}
+
+#[test]
+fn a_bad_line_ends_no_run() {
+    let input = b"nonsense\n{\"id\":1,\"text\":\"a\"}\n[\xff]\n{\"id\":2}\n{\"id\":3,\"text\":\"b\"}\n";
+    let ran = run(RedactArgs { report: false, ..args(true) }, input);
+    assert_eq!(ran.out, b"{\"id\":1,\"text\":\"a\"}\n{\"id\":3,\"text\":\"b\"}\n");
+    let lines: Vec<serde_json::Value> = ran.report.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.iter().map(|line| line["line"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 3, 4]);
+    assert!(ran.result.unwrap_err().starts_with("3 of the lines"));
+}
+
+#[test]
+fn an_id_does_not_carry_a_value() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = file(&folder, "vault.jsonl", &format!("{{\"name\":\"token\",\"value\":\"{TOKEN}\"}}\n"));
+    let input = format!("{{\"id\":\"a/{TOKEN}\",\"text\":\"{TOKEN}\"}}\n{{\"id\": 1.50,\"text\":\"{TOKEN}\"}}\n");
+    let ran = run(RedactArgs { vault, ..args(true) }, input.as_bytes());
+    assert_eq!(ran.result, Ok(()));
+    assert_eq!(
+        String::from_utf8(ran.out).unwrap(),
+        "{\"id\":\"a/SECRET_REF(token)\",\"text\":\"SECRET_REF(token)\"}\n{\"id\":1.50,\"text\":\"SECRET_REF(token)\"}\n"
+    );
+    assert_eq!(
+        ran.report,
+        "{\"id\":\"a/SECRET_REF(token)\",\"line\":1,\"rule\":\"vault\",\"name\":\"token\",\"in\":\"id\",\"offset\":3,\"length\":20}\n\
+         {\"id\":\"a/SECRET_REF(token)\",\"line\":1,\"rule\":\"vault\",\"name\":\"token\",\"offset\":0,\"length\":20}\n\
+         {\"id\":1.50,\"line\":2,\"rule\":\"vault\",\"name\":\"token\",\"offset\":0,\"length\":20}\n{\"replaced\":3}\n"
+    );
+}
+
+#[test]
+fn a_text_that_is_a_document_is_joined_and_stays_valid() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = file(
+        &folder,
+        "vault.jsonl",
+        "{\"name\":\"a\",\"value\":\"mK7xQp2vR9sT4wZ8\"}\n{\"name\":\"num\",\"value\":\"98237461523\"}\n",
+    );
+    for (text, wanted) in [
+        (
+            r#"{"messages":[{"role":"user","content":[{"type":"text","text":"a mK7xQ"},{"type":"text","text":"p2vR9sT4wZ8 b"}]}]}"#,
+            r#"{"messages":[{"role":"user","content":[{"type":"text","text":"a SECRET_REF(a)"},{"type":"text","text":" b"}]}]}"#,
+        ),
+        (r#"{"a":"mK7xQ","b":"p2vR9sT4wZ8"}"#, r#"{"a":"SECRET_REF(a)","b":""}"#),
+        (r#"{"n":98237461523}"#, r#"{"n":"SECRET_REF(num)"}"#),
+    ] {
+        let input = serde_json::json!({ "id": 1, "text": text }).to_string();
+        let ran = run(RedactArgs { vault: vault.clone(), ..args(true) }, input.as_bytes());
+        let out: serde_json::Value = serde_json::from_slice(&ran.out).unwrap();
+        assert_eq!(out["text"], wanted);
+    }
+}
+
+/// Docs are printed from, so they must work.
+#[test]
+fn the_rules_of_the_documentation_are_accepted() {
+    const DOCS: &str = include_str!("../../../../../docs/policy.md");
+    let folder = tempfile::tempdir().unwrap();
+    let printed = DOCS.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let examples: Vec<&str> = printed.filter(|text| text.contains("id = \"acme-token\"")).collect();
+    assert_eq!(examples.len(), 2);
+    for example in examples {
+        let rules = file(&folder, "rules.toml", example);
+        let ran = run(RedactArgs { rules, ..args(false) }, b"id acme_5Bt3UC7eGGD3CDr3e2BW9k4Pq7Tz1Xw8.");
+        assert_eq!(ran.result, Ok(()), "{example}");
+        assert!(ran.out.starts_with(b"id [REDACTED:acme-token:"), "{example}");
     }
 }
 
