@@ -45,6 +45,11 @@ const MAP: &[(&str, &str, &[&str])] = &[
             "wardkeep-hub",
         ],
     ),
+    (
+        "wardkeep-benches",
+        "tests/benches",
+        &["wardkeep-proto", "wardkeep-policy", "wardkeep-redaction", "wardkeep-safety", "wardkeep-egress"],
+    ),
     ("wardkeep-dev", "tests/dev", &[]),
 ];
 

@@ -70,7 +70,7 @@ impl Floor {
 
 /// The keywords of the rules that are shipped.
 pub(crate) fn keywords() -> anyhow::Result<Vec<String>> {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../egress-proxy/redaction/rules");
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../egress-proxy/redaction/rules");
     let mut words: Vec<String> = WORDS.iter().map(|&word| word.to_owned()).collect();
     for file in std::fs::read_dir(folder).into_iter().flatten() {
         let path = file?.path();

@@ -43,7 +43,7 @@ pub(crate) struct Inputs {
 
 /// Makes about `bytes` of each input.
 pub(crate) fn all(bytes: usize) -> anyhow::Result<Inputs> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let files = files(&root)?;
     let prose = prose(&files);
     let code = code(&files);

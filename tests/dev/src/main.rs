@@ -94,7 +94,7 @@ fn bench(words: &[&str]) -> anyhow::Result<ExitCode> {
         [name, ..] => anyhow::bail!("no such benchmark: {name}; there are {}", names.join(", ")),
         [] => (names, words),
     };
-    let mut all = vec!["bench", "--quiet", "--package", "wardkeep-tests"];
+    let mut all = vec!["bench", "--quiet", "--package", "wardkeep-benches"];
     for name in &chosen {
         all.extend(["--bench", name]);
     }

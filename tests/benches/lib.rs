@@ -1,0 +1,1 @@
+//! Benchmarks stand in targets of their own: `./dev bench`.
