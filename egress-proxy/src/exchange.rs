@@ -153,8 +153,8 @@ impl Asked<'_> {
         let bundle = Arc::clone(&parts.bundle.borrow());
         let (model, provider) = self.model(&bundle, &agent, &parsed.model)?;
         let upstream = self.upstream(provider)?;
-        let key =
-            parts.secrets.resolve(&provider.key, Destination::Host { host: &upstream.host, port: upstream.port })?;
+        let key = provider.key.as_ref().ok_or(Refusal::BadProvider)?;
+        let key = parts.secrets.resolve(key, Destination::Host { host: &upstream.host, port: upstream.port })?;
         // After the key, so that this one is masked, too, in what comes back.
         parts.secrets.catch_up();
         let engine = parts.redaction.load();
@@ -215,6 +215,7 @@ impl Asked<'_> {
         match (provider.dialect, self.dialect) {
             (Dialect::Anthropic, Dialect::OpenAi) => Err(Refusal::OtherDialect("/v1/messages")),
             (Dialect::OpenAi, Dialect::Anthropic) => Err(Refusal::OtherDialect("/v1/chat/completions")),
+            (out, asked) if out != asked => Err(Refusal::OtherDialect("the address of its own dialect")),
             _ => Ok((model, provider)),
         }
     }
@@ -235,6 +236,7 @@ impl Asked<'_> {
         let endpoint = match self.dialect {
             Dialect::Anthropic => "/v1/messages",
             Dialect::OpenAi => "/v1/chat/completions",
+            Dialect::Gemini => return Err(Refusal::NoRoute),
         };
         Upstream::parse(&provider.base_url, endpoint, self.head.uri.query()).map_err(|_| Refusal::BadProvider)
     }
@@ -365,7 +367,7 @@ fn prepare(bytes: &Bytes, head: Head, model: &str, engine: &Engine, dialect: Dia
     let head = if changed { Head::parse(&scanned.bytes)? } else { head };
     let ask = match dialect {
         Dialect::OpenAi => request::ask_for_usage(&head, &scanned.bytes),
-        Dialect::Anthropic => None,
+        Dialect::Anthropic | Dialect::Gemini => None,
     };
     let added_usage = ask.is_some();
     let streams = head.streams;

@@ -99,6 +99,7 @@ pub(crate) fn towards_provider(from: &HeaderMap, engine: &Engine) -> Result<Head
 pub(crate) fn inject_key(to: &mut HeaderMap, dialect: Dialect, key: &SecretValue) -> Result<(), Refusal> {
     let (name, mut value) = match dialect {
         Dialect::Anthropic => (HeaderName::from_static("x-api-key"), HeaderValue::from_str(key.expose())),
+        Dialect::Gemini => (HeaderName::from_static("x-goog-api-key"), HeaderValue::from_str(key.expose())),
         Dialect::OpenAi => {
             let bearer = zeroize::Zeroizing::new(format!("Bearer {}", key.expose()));
             (header::AUTHORIZATION, HeaderValue::from_str(&bearer))

@@ -32,6 +32,16 @@ pub(crate) fn document(bundle: &Bundle, agent: &AgentName, dialect: Dialect) -> 
                 .collect();
             json!({"object": "list", "data": data})
         }
+        Dialect::Gemini => {
+            let models: Vec<Value> = names
+                .iter()
+                .map(|name| {
+                    let methods = ["generateContent", "streamGenerateContent", "countTokens"];
+                    json!({"name": format!("models/{name}"), "displayName": name, "supportedGenerationMethods": methods})
+                })
+                .collect();
+            json!({ "models": models })
+        }
     };
     document.to_string().into_bytes()
 }

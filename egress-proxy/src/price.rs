@@ -38,7 +38,7 @@ mod tests {
 
     #[test]
     fn it_rounds_up_once() {
-        let one_of_each = Usage { input: 1, output: 1, cache_read: 1, cache_write: 1, reasoning: 0 };
+        let one_of_each = Usage { input: 1, output: 1, cache_read: 1, cache_write: 1, ..Usage::default() };
         // 3 + 15 + 0.3 + 3.75 = 22.05 micros; rounding each part up would say 23 as well, so a second case tells them apart.
         assert_eq!(cost_micros(&PRICE, &one_of_each), 23);
         let halves =
@@ -58,8 +58,13 @@ mod tests {
 
     #[test]
     fn nonsense_does_not_overflow() {
-        let usage =
-            Usage { input: u64::MAX, output: u64::MAX, cache_read: u64::MAX, cache_write: u64::MAX, reasoning: 0 };
+        let usage = Usage {
+            input: u64::MAX,
+            output: u64::MAX,
+            cache_read: u64::MAX,
+            cache_write: u64::MAX,
+            ..Usage::default()
+        };
         let price =
             Price { input: u64::MAX, output: u64::MAX, cache_read: u64::MAX, cache_write: u64::MAX, reasoning: None };
         assert_eq!(u128::from(cost_micros(&price, &usage)), MOST);

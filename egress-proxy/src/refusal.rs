@@ -151,6 +151,7 @@ fn document(dialect: Dialect, status: StatusCode, code: &str, message: &str, req
             json!({"type": "error", "error": {"type": kind, "message": message}, "request_id": request_id})
         }
         Dialect::OpenAi => json!({"error": {"message": message, "type": kind, "param": null, "code": code}}),
+        Dialect::Gemini => json!({"error": {"code": status.as_u16(), "message": message, "status": kind}}),
     }
     .to_string()
     .into_bytes()
@@ -168,6 +169,10 @@ pub(crate) fn broken_stream(dialect: Dialect) -> Vec<u8> {
             let error = json!({"message": text, "type": "server_error", "param": null, "code": "broken"});
             format!("data: {}\n\n", json!({ "error": error }))
         }
+        Dialect::Gemini => {
+            let error = json!({"code": 502, "message": text, "status": "UNAVAILABLE"});
+            format!("data: {}\n\n", json!({ "error": error }))
+        }
     }
     .into_bytes()
 }
@@ -180,6 +185,11 @@ fn kind(dialect: Dialect, status: StatusCode) -> &'static str {
         (Dialect::Anthropic, 408 | 504) => "timeout_error",
         (Dialect::Anthropic, 500..) => "api_error",
         (Dialect::OpenAi, 500..) => "server_error",
+        (Dialect::Gemini, 401) => "UNAUTHENTICATED",
+        (Dialect::Gemini, 404) => "NOT_FOUND",
+        (Dialect::Gemini, 408 | 504) => "DEADLINE_EXCEEDED",
+        (Dialect::Gemini, 500..) => "UNAVAILABLE",
+        (Dialect::Gemini, _) => "INVALID_ARGUMENT",
         _ => "invalid_request_error",
     }
 }

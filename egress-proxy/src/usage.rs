@@ -14,7 +14,8 @@ mod openai;
 #[cfg(test)]
 pub(crate) mod tests;
 
-/// Tokens of one request by kind; no kind contains another but `output` contains `reasoning`.
+/// Tokens of one request by kind; no kind contains another but `output` contains `reasoning` and
+/// `cache_write` contains `cache_write_1h`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Input neither read from nor written to the provider's cache.
@@ -23,8 +24,10 @@ pub struct Usage {
     pub output: u64,
     /// Input read from the cache.
     pub cache_read: u64,
-    /// Input written to the cache.
+    /// Input written to the cache, for however long.
     pub cache_write: u64,
+    /// The part of what was written that is kept for an hour, which costs more.
+    pub cache_write_1h: u64,
     /// The part of the output that was reasoning.
     pub reasoning: u64,
 }
@@ -39,6 +42,7 @@ impl Usage {
             output: self.output.min(MOST),
             cache_read: self.cache_read.min(MOST),
             cache_write: self.cache_write.min(MOST),
+            cache_write_1h: self.cache_write_1h.min(MOST),
             reasoning: self.reasoning.min(MOST),
         }
     }
@@ -137,7 +141,8 @@ impl Tally {
     fn new(dialect: Dialect) -> Self {
         let numbers = match dialect {
             Dialect::Anthropic => Numbers::Anthropic(anthropic::Numbers::default()),
-            Dialect::OpenAi => Numbers::OpenAi(openai::Numbers::default()),
+            // Gemini has an observer of its own, see `gemini.rs`.
+            Dialect::OpenAi | Dialect::Gemini => Numbers::OpenAi(openai::Numbers::default()),
         };
         Self { numbers, text_bytes: 0, complete: false }
     }

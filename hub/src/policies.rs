@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use wardkeep_policy::AgentPolicy;
-use wardkeep_policy::bundle::{Bundle, EgressRule, HttpHost, LlmConfig, Model, Provider, egress};
+use wardkeep_policy::bundle::llm::ProviderDraft;
+use wardkeep_policy::bundle::{Bundle, EgressRule, HttpHost, LlmConfig, Model, egress};
 use wardkeep_policy::signed::bundle_digest;
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::TenantId;
@@ -38,7 +39,7 @@ struct Source {
     /// Oldest daemon that can apply it.
     minimum_agent: Option<String>,
     agents: Vec<AgentPolicy>,
-    providers: Vec<Provider>,
+    providers: Vec<ProviderDraft>,
     models: Vec<Model>,
     http: Vec<HttpHost>,
     egress: Vec<EgressRule>,
@@ -61,8 +62,7 @@ workspace = "/srv/agents/assistant"
 
 # [[providers]]
 # name = "anthropic"
-# dialect = "anthropic"
-# base_url = "https://api.anthropic.com"
+# kind = "anthropic"                    # or openai, google, openrouter, azure, bedrock, mistral, groq, deepseek, ollama, openai-compatible
 # key = "anthropic_api_key"             # name in the tenant's vault
 
 # [[models]]
@@ -201,7 +201,10 @@ fn draft(tenant: TenantId, text: &str, newest: Option<(u64, Digest)>, now: Times
     }
     let source: Source = toml::from_str(text).map_err(|error| PublishError::Toml(error.to_string()))?;
     check(&source).map_err(PublishError::Inconsistent)?;
-    let llm = LlmConfig { providers: source.providers, models: source.models };
+    let providers: Result<Vec<_>, _> = source.providers.into_iter().map(ProviderDraft::resolve).collect();
+    let providers = providers.map_err(|error| PublishError::Inconsistent(error.to_string()))?;
+    let llm = LlmConfig { providers, models: source.models };
+    llm.check().map_err(|error| PublishError::Inconsistent(error.to_string()))?;
     let mut bundle = Bundle::default_for(tenant, source.agents, llm, now);
     bundle.version = newest.map_or(1, |(version, _)| version + 1);
     bundle.previous = newest.map(|(_, digest)| digest);
@@ -228,21 +231,6 @@ fn check(source: &Source) -> Result<(), String> {
         }
     };
     twice("agent", source.agents.iter().map(|agent| agent.name.as_str()).collect())?;
-    twice("provider", source.providers.iter().map(|provider| provider.name.as_str()).collect())?;
-    twice("model", source.models.iter().map(|model| model.name.as_str()).collect())?;
-    for model in &source.models {
-        if !source.providers.iter().any(|provider| provider.name == model.provider) {
-            return Err(format!("model {:?} names provider {:?}, which is not there", model.name, model.provider));
-        }
-    }
-    for provider in &source.providers {
-        let url =
-            url::Url::parse(&provider.base_url).map_err(|_| format!("base_url of {:?} is not a URL", provider.name))?;
-        let local = matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
-        if url.scheme() != "https" && !(url.scheme() == "http" && local) {
-            return Err(format!("base_url of {:?} must be https (http only to this machine)", provider.name));
-        }
-    }
     egress::check(&source.egress, &source.agents).map_err(|refused| refused.to_string())?;
     for agent in &source.agents {
         if let Some(name) = agent.models.iter().find(|name| !source.models.iter().any(|model| model.name == **name)) {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use wardkeep_proto::digest::Digest;
-use wardkeep_proto::ids::{AgentName, SecretName, TenantId};
+use wardkeep_proto::ids::{AgentName, TenantId};
 use wardkeep_proto::time::Timestamp;
 use wardkeep_redaction::Additions;
 
@@ -11,8 +11,10 @@ use crate::class::Level;
 use crate::rules::{RuleSet, default_rules};
 
 pub mod egress;
+pub mod llm;
 
 pub use egress::{EgressMode, EgressRule};
+pub use llm::{Dialect, LlmConfig, Model, Price, Provider};
 
 /// The bundle format this build writes and reads.
 pub const FORMAT: u32 = 1;
@@ -81,89 +83,6 @@ pub enum HostKind {
     Known,
     /// A service of this tenant: writing is Yellow, deleting still Red.
     Own,
-}
-
-/// Providers and models of the LLM gateway.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LlmConfig {
-    /// Where models live.
-    pub providers: Vec<Provider>,
-    /// What agents may ask for.
-    pub models: Vec<Model>,
-}
-
-impl LlmConfig {
-    /// The model that agents call `name`.
-    #[must_use]
-    pub fn model(&self, name: &str) -> Option<&Model> {
-        self.models.iter().find(|model| model.name == name)
-    }
-
-    /// The provider called `name`.
-    #[must_use]
-    pub fn provider(&self, name: &str) -> Option<&Provider> {
-        self.providers.iter().find(|provider| provider.name == name)
-    }
-}
-
-/// One LLM provider.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Provider {
-    /// Its name in this bundle and in usage buckets.
-    pub name: String,
-    /// The API it speaks.
-    pub dialect: Dialect,
-    /// `https://…` without the path of an endpoint.
-    pub base_url: String,
-    /// The vault's name of its API key.
-    pub key: SecretName,
-}
-
-/// The API a provider speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Dialect {
-    /// Anthropic Messages.
-    Anthropic,
-    /// `OpenAI` Chat Completions.
-    #[serde(rename = "openai")]
-    OpenAi,
-}
-
-/// One model as agents ask for it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Model {
-    /// What agents write into a request.
-    pub name: String,
-    /// [`Provider::name`].
-    pub provider: String,
-    /// What the provider is asked for.
-    pub upstream_model: String,
-    /// What it costs.
-    #[serde(default)]
-    pub price: Price,
-}
-
-/// Millionths of a US dollar per million tokens.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Price {
-    /// Fresh input tokens.
-    pub input: u64,
-    /// Output tokens.
-    pub output: u64,
-    /// Input tokens read from the provider's cache.
-    #[serde(default)]
-    pub cache_read: u64,
-    /// Input tokens written to the provider's cache.
-    #[serde(default)]
-    pub cache_write: u64,
-    /// Reasoning tokens where they are billed apart; `None` bills them as output.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reasoning: Option<u64>,
 }
 
 impl Bundle {

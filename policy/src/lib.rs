@@ -24,6 +24,7 @@ pub mod signed;
 
 pub use action::{Action, Call, InvalidAction, MisplacedRef, Place, SecretRef};
 pub use agents::{AgentPolicy, Grant};
+pub use bundle::llm::{Auth, Endpoint, Framing};
 pub use bundle::{Bundle, Dialect, EgressMode, EgressRule, HostKind, HttpHost, LlmConfig, Model, Price, Provider};
 pub use class::{Class, Level};
 pub use classify::{Fired, Verdict, classify};

@@ -78,6 +78,9 @@ pub enum Refused {
     /// What it opens to the network contradicts itself.
     #[error(transparent)]
     Egress(#[from] crate::bundle::egress::InvalidEgress),
+    /// Its providers and models contradict themselves.
+    #[error("the bundle's providers and models cannot be used: {0}")]
+    Llm(#[from] crate::bundle::llm::InvalidLlm),
 }
 
 /// The online keys that may sign bundles, itself signed by the offline root key.
@@ -181,6 +184,7 @@ pub fn verify(envelope: &[u8], keys: &KeyList, expect: &Expect<'_>) -> Result<Ac
     // A rule that misses its own examples would be trusted and find nothing.
     wardkeep_redaction::RuleSet::builtin_with(&bundle.redaction)?;
     crate::bundle::egress::check(&bundle.egress, &bundle.agents)?;
+    bundle.llm.check()?;
     Ok(Accepted { bundle, digest })
 }
 

@@ -96,7 +96,7 @@ async fn requests_fold_into_the_hour_in_which_they_were_admitted() {
     meter.record(admission("a"), exact(1, 1)).await.unwrap();
     meter.record(admission("b"), exact(1, 0)).await.unwrap();
     late.settle(Settlement {
-        usage: Usage { input: 5, output: 4, cache_read: 3, cache_write: 2, reasoning: 1 },
+        usage: Usage { input: 5, output: 4, cache_read: 3, cache_write: 2, cache_write_1h: 0, reasoning: 1 },
         estimated: true,
     });
     meter.flush().await.unwrap();

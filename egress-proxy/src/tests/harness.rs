@@ -200,12 +200,8 @@ impl World {
 }
 
 fn bundle(base_url: &str) -> Bundle {
-    let provider = |name: &str, dialect, base_url: &str| Provider {
-        name: name.to_owned(),
-        dialect,
-        base_url: base_url.to_owned(),
-        key: "llm_key".parse().unwrap(),
-    };
+    let provider =
+        |name: &str, dialect, base_url: &str| Provider::new(name, dialect, base_url, Some("llm_key".parse().unwrap()));
     let price =
         Price { input: 3_000_000, output: 15_000_000, cache_read: 300_000, cache_write: 3_750_000, reasoning: None };
     let model = |name: &str, provider: &str| Model {

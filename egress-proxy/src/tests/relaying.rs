@@ -24,6 +24,7 @@ fn tokens(amounts: &Amounts) -> Usage {
         output: amounts.output_tokens,
         cache_read: amounts.cache_read_tokens,
         cache_write: amounts.cache_write_tokens,
+        cache_write_1h: 0,
         reasoning: amounts.reasoning_tokens,
     }
 }

@@ -10,6 +10,8 @@ pub(super) struct Numbers {
     input: Option<u64>,
     cache_read: Option<u64>,
     cache_write: Option<u64>,
+    cache_write_5m: Option<u64>,
+    cache_write_1h: Option<u64>,
     output: Option<u64>,
     thinking: Option<u64>,
 }
@@ -19,8 +21,16 @@ struct Block {
     input_tokens: Option<u64>,
     cache_read_input_tokens: Option<u64>,
     cache_creation_input_tokens: Option<u64>,
+    cache_creation: Option<Creation>,
     output_tokens: Option<u64>,
     output_tokens_details: Option<Details>,
+}
+
+/// What was written to the cache, by how long it is kept.
+#[derive(Deserialize)]
+struct Creation {
+    ephemeral_5m_input_tokens: Option<u64>,
+    ephemeral_1h_input_tokens: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -80,13 +90,21 @@ impl Numbers {
             return None;
         }
         let output = self.output.unwrap_or(0);
+        // The sum of the last event counts: the parts are of the first one only, and what they leave out is of five minutes.
+        let cache_write = self.cache_write.or(self.parts()).unwrap_or(0);
         Some(Usage {
             input: self.input.unwrap_or(0),
             output,
             cache_read: self.cache_read.unwrap_or(0),
-            cache_write: self.cache_write.unwrap_or(0),
+            cache_write,
+            cache_write_1h: self.cache_write_1h.unwrap_or(0).min(cache_write),
             reasoning: self.thinking.unwrap_or(0).min(output),
         })
+    }
+
+    fn parts(&self) -> Option<u64> {
+        let (short, long) = (self.cache_write_5m, self.cache_write_1h);
+        (short.is_some() || long.is_some()).then(|| short.unwrap_or(0).saturating_add(long.unwrap_or(0)))
     }
 
     fn take(&mut self, block: Block) {
@@ -94,12 +112,17 @@ impl Numbers {
             input_tokens,
             cache_read_input_tokens,
             cache_creation_input_tokens,
+            cache_creation,
             output_tokens,
             output_tokens_details,
         } = block;
         replace(&mut self.input, input_tokens);
         replace(&mut self.cache_read, cache_read_input_tokens);
         replace(&mut self.cache_write, cache_creation_input_tokens);
+        if let Some(Creation { ephemeral_5m_input_tokens, ephemeral_1h_input_tokens }) = cache_creation {
+            replace(&mut self.cache_write_5m, ephemeral_5m_input_tokens);
+            replace(&mut self.cache_write_1h, ephemeral_1h_input_tokens);
+        }
         replace(&mut self.output, output_tokens);
         replace(&mut self.thinking, output_tokens_details.and_then(|details| details.thinking_tokens));
     }

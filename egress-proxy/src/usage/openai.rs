@@ -111,6 +111,7 @@ impl Numbers {
             output,
             cache_read,
             cache_write,
+            cache_write_1h: 0,
             reasoning: self.reasoning.unwrap_or(0).min(output),
         })
     }

@@ -35,7 +35,7 @@ fn after(dialect: Dialect, events: &[&str]) -> Settlement {
 }
 
 fn of(input: u64, output: u64, cache_read: u64, cache_write: u64, reasoning: u64) -> Usage {
-    Usage { input, output, cache_read, cache_write, reasoning }
+    Usage { input, output, cache_read, cache_write, cache_write_1h: 0, reasoning }
 }
 
 /// The account after the first 0, 1, 2, … events of [`ANTHROPIC`].
