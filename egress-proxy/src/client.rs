@@ -12,7 +12,11 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::pki_types::CertificateDer;
 
+use wardkeep_policy::{Endpoint, Provider};
+
 use crate::gateway::Timeouts;
+use crate::refusal::Refusal;
+use crate::{api, headers};
 
 /// Whom to trust as a provider's certificate authority.
 #[derive(Clone, Debug)]
@@ -89,7 +93,19 @@ pub(crate) struct Upstream {
 pub(crate) struct BadAddress;
 
 impl Upstream {
-    /// `endpoint` is the path from `/v1` on; a base that ends in `/v1` already does not get it twice.
+    /// Where `provider` has `endpoint`, if it serves it. `query` is the caller's.
+    pub(crate) fn of(
+        provider: &Provider,
+        endpoint: Endpoint,
+        model: &str,
+        query: Option<&str>,
+    ) -> Result<Self, Refusal> {
+        let path = provider.path(endpoint).ok_or(Refusal::NotServed)?.replace("{model}", &api::encoded(model));
+        let query = headers::query(query, &provider.query);
+        Self::parse(&provider.base_url, &path, query.as_deref()).map_err(|BadAddress| Refusal::BadProvider)
+    }
+
+    /// `endpoint` begins with the version, such as `/v1`; a base that ends in it already does not get it twice.
     pub(crate) fn parse(base: &str, endpoint: &str, query: Option<&str>) -> Result<Self, BadAddress> {
         let base: Uri = base.parse().map_err(|_| BadAddress)?;
         let authority = base.authority().ok_or(BadAddress)?.clone();
@@ -107,7 +123,9 @@ impl Upstream {
         };
         let port = authority.port_u16().unwrap_or(usual);
         let path = base.path().trim_end_matches('/');
-        let path = path.strip_suffix("/v1").unwrap_or(path);
+        let behind = endpoint.strip_prefix('/').ok_or(BadAddress)?;
+        let version = behind.find('/').map_or(endpoint, |at| &endpoint[..=at]);
+        let path = path.strip_suffix(version).unwrap_or(path);
         let mut target = format!("{path}{endpoint}");
         if let Some(query) = query {
             target.push('?');
@@ -130,6 +148,8 @@ fn is_loopback(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use wardkeep_policy::Dialect;
+
     use super::*;
 
     #[test]
@@ -171,5 +191,35 @@ mod tests {
         }
         let upstream = Upstream::parse("https://a.example", "/v1/messages", Some("beta=true")).expect("valid");
         assert_eq!(upstream.uri.to_string(), "https://a.example/v1/messages?beta=true");
+    }
+
+    #[test]
+    fn a_provider_says_where_its_endpoints_are() {
+        let mut provider = Provider::new("p", Dialect::Anthropic, "https://a.example/v1", None);
+        let uri = |provider: &Provider, endpoint, query| {
+            Upstream::of(provider, endpoint, "a.b-v1:0", query)
+                .map(|upstream| upstream.uri.to_string())
+                .map_err(|r| r.code())
+        };
+        let streamed = Endpoint::MessagesStream;
+        assert_eq!(uri(&provider, streamed, None).as_deref(), Ok("https://a.example/v1/messages"));
+        assert_eq!(uri(&provider, Endpoint::Responses, None), Err("not-served"));
+        provider.paths = [(streamed, "/model/{model}/stream".to_owned())].into();
+        provider.query = [("api-version".to_owned(), "1".to_owned())].into();
+        let asked = Some("beta=true&key=wka_x&api-version=2&k%65y=wka_y&access_token=z&alt=sse");
+        let want = "https://a.example/v1/model/a.b-v1%3A0/stream?beta=true&alt=sse&api-version=1";
+        assert_eq!(uri(&provider, streamed, asked).as_deref(), Ok(want));
+        assert_eq!(
+            uri(&provider, Endpoint::Messages, Some("key=wka_x")).as_deref(),
+            Ok("https://a.example/v1/messages?api-version=1")
+        );
+        let google = Provider::new("g", Dialect::Gemini, "https://g.example/v1beta/", None);
+        let want = "https://g.example/v1beta/models/a.b-v1%3A0:generateContent";
+        assert_eq!(uri(&google, Endpoint::GenerateContent, None).as_deref(), Ok(want));
+        let azure = Provider {
+            paths: [(Endpoint::Responses, "/openai/v1/responses".to_owned())].into(),
+            ..Provider::new("z", Dialect::OpenAi, "https://z.example/openai", None)
+        };
+        assert_eq!(uri(&azure, Endpoint::Responses, None).as_deref(), Ok("https://z.example/openai/v1/responses"));
     }
 }

@@ -8,49 +8,42 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use wardkeep_policy::{Bundle, Closed, Dialect, Model, Provider};
+use wardkeep_policy::{Bundle, Closed, Dialect, Framing, Model, Provider};
 use wardkeep_proto::ids::AgentName;
-use wardkeep_proto::secret::Destination;
 use wardkeep_proto::waypoint::Waypoint;
 use wardkeep_redaction::Engine;
 
+use crate::api::{self, Api, Call, Route, Verb};
+use crate::auth::Credentials;
 use crate::body::{self, Outgoing, Received};
 use crate::client::Upstream;
+use crate::frames::Frames;
 use crate::gateway::Gateway;
 use crate::headers;
 use crate::meter::{Admission, Admitted, Settlement};
 use crate::models;
-use crate::refusal::Refusal;
+use crate::prepare::{self, Ready, Recipe};
+use crate::refusal::{self, Refusal};
 use crate::relay::{Answer, Relay};
-use crate::request::{self, Head};
-use crate::usage::{Observer, Usage, estimate_tokens};
+use crate::request::Head;
+use crate::usage::{Observer, Shape, Usage, estimate_tokens};
 use crate::withhold::Withhold;
 
 /// Bodies beyond this are scanned on another thread: a scan must not hold up the streams of others.
 const SCAN_HERE: usize = 64 * 1024;
 /// Bytes of an error document that are relayed.
 const ERROR_BYTES: usize = 256 * 1024;
-/// Blocks that a provider has signed; a hit inside refuses the turn.
-const SEALED: &[&str] = &["thinking", "redacted_thinking", "reasoning.encrypted"];
-
-/// What an address asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Route {
-    Turn(Dialect),
-    Models(Dialect),
-    Health,
-}
 
 /// Answers one request; every refusal is an answer.
 pub(crate) async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>) -> Response<Outgoing> {
     let id = gateway.request_id();
     let (head, mut body) = request.into_parts();
-    let dialect = dialect_of(head.uri.path(), &head.headers);
-    let result = match route(&head.method, head.uri.path(), dialect) {
+    let dialect = api::dialect_of(&head.uri, &head.headers);
+    let result = match api::route(&head.method, head.uri.path(), dialect) {
         Ok(Route::Health) => Ok(json(StatusCode::OK, br#"{"status":"ok"}"#.to_vec())),
-        Ok(Route::Models(dialect)) => list_models(&gateway, &head.headers, dialect),
-        Ok(Route::Turn(dialect)) => {
-            let asked = Asked { gateway: &gateway, dialect, head: &head, id: &id };
+        Ok(Route::Models(one)) => list_models(&gateway, &head, dialect, one.as_deref()),
+        Ok(Route::Ask(call)) => {
+            let asked = Asked { gateway: &gateway, call, head: &head, id: &id };
             Box::pin(asked.turn(&mut body)).await
         }
         Err(refusal) => Err(refusal),
@@ -68,34 +61,24 @@ pub(crate) async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>) ->
     response
 }
 
-fn route(method: &Method, path: &str, dialect: Dialect) -> Result<Route, Refusal> {
-    let (route, expected, name) = match path {
-        "/v1/messages" | "/v1/chat/completions" => (Route::Turn(dialect), Method::POST, "POST"),
-        "/v1/models" => (Route::Models(dialect), Method::GET, "GET"),
-        "/healthz" => (Route::Health, Method::GET, "GET"),
-        _ => return Err(Refusal::NoRoute),
-    };
-    if *method == expected { Ok(route) } else { Err(Refusal::Method(name)) }
-}
-
-/// The dialect in which the caller expects to be answered, also where the path says nothing.
-fn dialect_of(path: &str, headers: &HeaderMap) -> Dialect {
-    match path {
-        "/v1/messages" => Dialect::Anthropic,
-        "/v1/chat/completions" => Dialect::OpenAi,
-        _ if path.starts_with("/v1/messages/") || headers.contains_key("anthropic-version") => Dialect::Anthropic,
-        _ => Dialect::OpenAi,
-    }
-}
-
-fn list_models(gateway: &Gateway, headers: &HeaderMap, dialect: Dialect) -> Result<Response<Outgoing>, Refusal> {
-    let agent = who(gateway, headers)?;
+fn list_models(
+    gateway: &Gateway,
+    head: &http::request::Parts,
+    dialect: Dialect,
+    one: Option<&str>,
+) -> Result<Response<Outgoing>, Refusal> {
+    let agent = who(gateway, head)?;
     let bundle = Arc::clone(&gateway.parts.bundle.borrow());
-    Ok(json(StatusCode::OK, models::document(&bundle, &agent, dialect)))
+    let document = match one {
+        None => models::list(&bundle, &agent, dialect),
+        Some(name) => models::one(&bundle, &agent, dialect, name).ok_or(Refusal::NoModel)?,
+    };
+    Ok(json(StatusCode::OK, document))
 }
 
-fn who(gateway: &Gateway, headers: &HeaderMap) -> Result<AgentName, Refusal> {
-    headers::tokens(headers).find_map(|token| gateway.parts.tokens.agent_of(token)).ok_or(Refusal::UnknownToken)
+fn who(gateway: &Gateway, head: &http::request::Parts) -> Result<AgentName, Refusal> {
+    let mut tokens = headers::tokens(&head.uri, &head.headers).into_iter();
+    tokens.find_map(|token| gateway.parts.tokens.agent_of(&token)).ok_or(Refusal::UnknownToken)
 }
 
 fn json(status: StatusCode, document: Vec<u8>) -> Response<Outgoing> {
@@ -122,26 +105,27 @@ fn refuse(refusal: &Refusal, dialect: Dialect, id: &str) -> Response<Outgoing> {
     response
 }
 
-/// One turn as it came in.
+/// One request as it came in.
 struct Asked<'a> {
     gateway: &'a Arc<Gateway>,
-    dialect: Dialect,
+    call: Call,
     head: &'a http::request::Parts,
     id: &'a str,
 }
 
-/// One turn as it may go out.
-struct Ready {
-    body: Bytes,
-    streams: bool,
-    /// The usage chunk was our wish, not the agent's.
+/// What has to be known of a request when its answer comes.
+struct Sent<'a> {
+    admitted: Admitted,
+    engine: &'a Engine,
     added_usage: bool,
+    framing: Framing,
 }
 
 impl Asked<'_> {
     async fn turn(&self, incoming: &mut Incoming) -> Result<Response<Outgoing>, Refusal> {
         let parts = &self.gateway.parts;
-        let agent = who(self.gateway, &self.head.headers)?;
+        let api = self.call.api;
+        let agent = who(self.gateway, self.head)?;
         self.admissible(&agent)?;
         if headers::is_encoded(&self.head.headers) {
             return Err(Refusal::Encoded);
@@ -149,37 +133,40 @@ impl Asked<'_> {
         let Received { bytes, room } = body::receive(incoming, parts.timeouts.idle, &self.gateway.waiting).await?;
         let received = bytes.len();
         let parsed = Head::parse(&bytes)?;
+        let (asked, streams) = prepare::asked(api, self.call.model.as_deref(), &parsed)?;
         // One bundle and one engine judge the whole turn.
         let bundle = Arc::clone(&parts.bundle.borrow());
-        let (model, provider) = self.model(&bundle, &agent, &parsed.model)?;
-        let upstream = self.upstream(provider)?;
-        let key = provider.key.as_ref().ok_or(Refusal::BadProvider)?;
-        let key = parts.secrets.resolve(key, Destination::Host { host: &upstream.host, port: upstream.port })?;
+        let (model, provider) = self.model(&bundle, &agent, &asked)?;
+        let query = self.head.uri.query();
+        let upstream = Upstream::of(provider, api.endpoint(streams), &model.upstream_model, query)?;
+        let credentials = Credentials::resolve(&*parts.secrets, provider, provider.key.as_ref(), &upstream)?;
         // After the key, so that this one is masked, too, in what comes back.
         parts.secrets.catch_up();
         let engine = parts.redaction.load();
-        let ready = self.redact(bytes, parsed, model.upstream_model.clone(), &engine).await?;
         let mut sent = self.head_towards_provider(&engine)?;
-        headers::inject_key(&mut sent, self.dialect, &key)?;
-        drop(key);
+        let lists = headers::adapt(&mut sent, provider);
+        let (upstream_model, rules) = (model.upstream_model.clone(), provider.body.clone());
+        let recipe = Recipe { api, asked, upstream_model, rules, lists };
+        let Ready { body, added_usage } = self.redact(bytes, parsed, recipe, &engine).await?;
+        credentials.show("POST", &upstream, &mut sent, &body, parts.clock.now())?;
+        drop(credentials);
         let admission = Admission {
             agent: agent.clone(),
             provider: provider.name.clone(),
             model: model.name.clone(),
-            estimated_input: estimate_tokens(ready.body.len() as u64),
+            estimated_input: estimate_tokens(body.len() as u64),
             price: model.price,
         };
         tracing::debug!(request = self.id, %agent, model = %model.name, bytes = received, "an LLM request is admitted");
         let admitted = parts.meter.admit(admission).await?;
         parts.waypoints.pass(Waypoint::LlmAdmitted);
-        let (streams, added_usage) = (ready.streams, ready.added_usage);
-        let mut outgoing = Request::new(Full::new(ready.body));
+        let mut outgoing = Request::new(Full::new(body));
         *outgoing.method_mut() = Method::POST;
         *outgoing.uri_mut() = upstream.uri;
         *outgoing.headers_mut() = sent;
         let (response, admitted) = self.dispatch(outgoing, streams, admitted).await?;
         drop(room);
-        self.relay(response, admitted, added_usage, &engine).await
+        self.relay(response, Sent { admitted, engine: &engine, added_usage, framing: provider.framing }).await
     }
 
     /// Lease and posture. Checked before the body is read: most refusals are cheap.
@@ -212,33 +199,23 @@ impl Asked<'_> {
             allowed: if policy.models.is_empty() { "none".to_owned() } else { policy.models.join(", ") },
         })?;
         let provider = bundle.llm.provider(&model.provider).ok_or(Refusal::BadProvider)?;
-        match (provider.dialect, self.dialect) {
-            (Dialect::Anthropic, Dialect::OpenAi) => Err(Refusal::OtherDialect("/v1/messages")),
-            (Dialect::OpenAi, Dialect::Anthropic) => Err(Refusal::OtherDialect("/v1/chat/completions")),
-            (out, asked) if out != asked => Err(Refusal::OtherDialect("the address of its own dialect")),
-            _ => Ok((model, provider)),
+        if provider.dialect == self.call.api.dialect() {
+            return Ok((model, provider));
         }
+        Err(Refusal::OtherDialect(match provider.dialect {
+            Dialect::Anthropic => "/v1/messages",
+            Dialect::OpenAi => "/v1/chat/completions",
+            Dialect::Gemini => "/v1beta/models",
+        }))
     }
 
-    async fn redact(&self, bytes: Bytes, head: Head, model: String, engine: &Arc<Engine>) -> Result<Ready, Refusal> {
-        let dialect = self.dialect;
+    async fn redact(&self, bytes: Bytes, head: Head, recipe: Recipe, engine: &Arc<Engine>) -> Result<Ready, Refusal> {
         if bytes.len() <= SCAN_HERE {
-            return prepare(&bytes, head, &model, engine, dialect);
+            return recipe.apply(&bytes, head, engine);
         }
         let Ok(_turn) = self.gateway.scans.acquire().await else { return Err(Refusal::Busy) };
         let engine = Arc::clone(engine);
-        tokio::task::spawn_blocking(move || prepare(&bytes, head, &model, &engine, dialect))
-            .await
-            .unwrap_or(Err(Refusal::Busy))
-    }
-
-    fn upstream(&self, provider: &Provider) -> Result<Upstream, Refusal> {
-        let endpoint = match self.dialect {
-            Dialect::Anthropic => "/v1/messages",
-            Dialect::OpenAi => "/v1/chat/completions",
-            Dialect::Gemini => return Err(Refusal::NoRoute),
-        };
-        Upstream::parse(&provider.base_url, endpoint, self.head.uri.query()).map_err(|_| Refusal::BadProvider)
+        tokio::task::spawn_blocking(move || recipe.apply(&bytes, head, &engine)).await.unwrap_or(Err(Refusal::Busy))
     }
 
     /// The caller's headers that go with the request; its query goes as it is, or the request does not.
@@ -278,14 +255,10 @@ impl Asked<'_> {
         }
     }
 
-    async fn relay(
-        &self,
-        response: Response<Incoming>,
-        admitted: Admitted,
-        added_usage: bool,
-        engine: &Engine,
-    ) -> Result<Response<Outgoing>, Refusal> {
+    async fn relay(&self, response: Response<Incoming>, sent: Sent<'_>) -> Result<Response<Outgoing>, Refusal> {
+        let Sent { admitted, engine, added_usage, framing } = sent;
         let parts = &self.gateway.parts;
+        let api = self.call.api;
         let (head, upstream) = response.into_parts();
         if head.status.is_client_error() || head.status.is_server_error() {
             return self.relay_error(head, upstream, admitted, engine).await;
@@ -295,24 +268,33 @@ impl Asked<'_> {
             nothing_used(admitted).await;
             return Err(Refusal::Unrelayable(head.status.as_u16()));
         }
-        let is_stream = is_event_stream(&head.headers);
-        let observer = match (headers::is_encoded(&head.headers), is_stream) {
-            (true, _) => Observer::opaque(self.dialect),
-            (false, true) => Observer::events(self.dialect),
-            (false, false) => Observer::plain(self.dialect),
+        let encoded = headers::is_encoded(&head.headers);
+        let framed =
+            framing == Framing::AwsEventStream && is_kind(&head.headers, b"application/vnd.amazon.eventstream");
+        let is_stream = framed || is_kind(&head.headers, b"text/event-stream");
+        let shape = match (encoded, is_stream) {
+            (true, _) => Shape::Opaque,
+            (false, true) => Shape::Events,
+            (false, false) if api == Api::Gemini(Verb::Stream) => Shape::List,
+            (false, false) => Shape::Document,
         };
-        let withhold = (added_usage && is_stream && !headers::is_encoded(&head.headers)).then(Withhold::default);
+        let withhold = (added_usage && shape == Shape::Events).then(Withhold::default);
         let mut sent = headers::towards_agent(&head.headers, engine);
-        if withhold.is_some() {
+        if withhold.is_some() || framed {
             sent.remove(header::CONTENT_LENGTH);
         }
+        if framed {
+            sent.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+        }
+        let streamed = matches!(shape, Shape::Events | Shape::List);
         let relay = Relay::new(Answer {
             upstream,
-            dialect: self.dialect,
-            observer,
+            api,
+            frames: framed.then(Frames::default),
+            observer: Observer::new(api.account(), shape),
             withhold,
             admitted,
-            idle: if is_stream { parts.timeouts.idle } else { parts.timeouts.first_byte },
+            idle: if streamed { parts.timeouts.idle } else { parts.timeouts.first_byte },
             waypoints: Arc::clone(&parts.waypoints),
         });
         let mut answer = Response::new(Outgoing::Relayed(Box::new(relay)));
@@ -341,13 +323,19 @@ impl Asked<'_> {
             Ok(scanned) => scanned,
             Err(_) => engine.redact_bytes(&document),
         };
-        let document = match scanned.bytes {
-            Cow::Borrowed(_) => document.clone(),
-            Cow::Owned(changed) => Bytes::from(changed),
-        };
         tracing::info!(request = self.id, status = status.as_u16(), "the provider answered with an error");
         let mut sent = headers::towards_agent(&head.headers, engine);
         sent.remove(header::CONTENT_LENGTH);
+        let document = match refusal::translated(self.call.api.dialect(), status, &scanned.bytes, self.id) {
+            Some(translated) => {
+                sent.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                Bytes::from(translated)
+            }
+            None => match scanned.bytes {
+                Cow::Borrowed(_) => document.clone(),
+                Cow::Owned(changed) => Bytes::from(changed),
+            },
+        };
         let mut answer = Response::new(Outgoing::whole(document));
         *answer.status_mut() = status;
         *answer.headers_mut() = sent;
@@ -355,37 +343,12 @@ impl Asked<'_> {
     }
 }
 
-/// Redaction and splices: what leaves, or why nothing does.
-fn prepare(bytes: &Bytes, head: Head, model: &str, engine: &Engine, dialect: Dialect) -> Result<Ready, Refusal> {
-    let scanned = engine.redact_json_sealing(bytes, SEALED)?;
-    let changed = matches!(scanned.bytes, Cow::Owned(_));
-    if changed {
-        let names: Vec<&str> = scanned.findings.iter().filter_map(|finding| finding.name.as_deref()).collect();
-        tracing::info!(findings = scanned.findings.len(), ?names, "an LLM request was redacted");
-    }
-    // Places moved with the redaction.
-    let head = if changed { Head::parse(&scanned.bytes)? } else { head };
-    let ask = match dialect {
-        Dialect::OpenAi => request::ask_for_usage(&head, &scanned.bytes),
-        Dialect::Anthropic | Dialect::Gemini => None,
-    };
-    let added_usage = ask.is_some();
-    let streams = head.streams;
-    let changes = [request::rename(&head, model), ask].into_iter().flatten();
-    let body = match request::splice(scanned.bytes, changes) {
-        Cow::Borrowed(_) => bytes.clone(),
-        Cow::Owned(changed) => Bytes::from(changed),
-    };
-    Ok(Ready { body, streams, added_usage })
-}
-
 /// A request that the provider refused: it counts, its tokens do not.
 async fn nothing_used(admitted: Admitted) {
     admitted.file(Settlement { usage: Usage::default(), estimated: false }).await;
 }
 
-fn is_event_stream(headers: &HeaderMap) -> bool {
-    const KIND: &[u8] = b"text/event-stream";
-    let kind = headers.get(header::CONTENT_TYPE).map_or(&[][..], HeaderValue::as_bytes);
-    kind.get(..KIND.len()).is_some_and(|kind| kind.eq_ignore_ascii_case(KIND))
+fn is_kind(headers: &HeaderMap, kind: &[u8]) -> bool {
+    let value = headers.get(header::CONTENT_TYPE).map_or(&[][..], HeaderValue::as_bytes);
+    value.get(..kind.len()).is_some_and(|value| value.eq_ignore_ascii_case(kind))
 }

@@ -3,12 +3,16 @@
 //! Towards a provider go those that clients are known to send; a name is text as well, which an agent could choose, and
 //! which has lost its case before it can be scanned. Towards the agent all pass but those of one connection only.
 
+use std::collections::BTreeMap;
+
+use http::Uri;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use wardkeep_policy::Dialect;
-use wardkeep_proto::secret::SecretValue;
+use wardkeep_policy::{Framing, Provider};
 use wardkeep_redaction::Engine;
 
+use crate::api;
 use crate::refusal::Refusal;
+use crate::request::json_text;
 
 /// Names of one connection only; RFC 9110 7.6.1.
 const HOP_BY_HOP: [&str; 9] = [
@@ -26,8 +30,8 @@ const HOP_BY_HOP: [&str; 9] = [
 /// What a provider is told of the caller's head.
 ///
 /// Sources: API references of Anthropic and `OpenAI`, "Versions", "Beta headers", "Debugging requests"; their client
-/// libraries (`x-stainless-*`); `OpenRouter`, "App attribution"; W3C "Trace Context"; RFC 9110.
-const FORWARDED: [&str; 30] = [
+/// libraries (`x-stainless-*`, `x-goog-api-client`, `x-server-timeout`); `OpenRouter`, "App attribution"; W3C "Trace Context"; RFC 9110.
+const FORWARDED: [&str; 32] = [
     "accept",
     "accept-language",
     "anthropic-beta",
@@ -43,7 +47,9 @@ const FORWARDED: [&str; 30] = [
     "user-agent",
     "x-app",
     "x-client-request-id",
+    "x-goog-api-client",
     "x-request-id",
+    "x-server-timeout",
     "x-stainless-arch",
     "x-stainless-async",
     "x-stainless-helper",
@@ -60,14 +66,31 @@ const FORWARDED: [&str; 30] = [
     "x-title",
 ];
 
-/// The local token in a request, in either dialect's header.
-pub(crate) fn tokens(headers: &HeaderMap) -> impl Iterator<Item = &str> {
-    let key = headers.get("x-api-key").and_then(|value| value.to_str().ok());
+/// Query parameters by which a caller would name itself to Google's API. They are the caller's to us, and never go on.
+const CREDENTIALS: [&str; 3] = ["key", "access_token", "oauth_token"];
+
+/// The local token in a request, wherever one of the dialects has it.
+pub(crate) fn tokens(uri: &Uri, headers: &HeaderMap) -> Vec<String> {
+    let of = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
         let (scheme, token) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
     });
-    [key, bearer].into_iter().flatten()
+    let in_query =
+        uri.query().into_iter().flat_map(|query| query.split('&')).find_map(|pair| pair.strip_prefix("key="));
+    [of("x-api-key"), bearer, of("x-goog-api-key"), in_query.and_then(api::decoded)].into_iter().flatten().collect()
+}
+
+/// The query that goes on: the caller's as it stands, without what names the caller, and what the provider always wants.
+pub(crate) fn query(asked: Option<&str>, fixed: &BTreeMap<String, String>) -> Option<String> {
+    let ours = |pair: &str| {
+        let name = pair.split_once('=').map_or(pair, |(name, _)| name);
+        // A name that cannot be decoded could be read as any.
+        api::decoded(name).is_none_or(|name| CREDENTIALS.contains(&name.as_str()) || fixed.contains_key(&name))
+    };
+    let kept = asked.into_iter().flat_map(|query| query.split('&')).filter(|pair| !ours(pair)).map(str::to_owned);
+    let all: Vec<String> = kept.chain(fixed.iter().map(|(name, value)| format!("{name}={value}"))).collect();
+    (!all.is_empty()).then(|| all.join("&"))
 }
 
 /// What the provider gets of the caller's headers. A value that holds a secret passes redacted; one that cannot be a header
@@ -95,21 +118,32 @@ pub(crate) fn towards_provider(from: &HeaderMap, engine: &Engine) -> Result<Head
     Ok(to)
 }
 
-/// Adds the provider's key.
-pub(crate) fn inject_key(to: &mut HeaderMap, dialect: Dialect, key: &SecretValue) -> Result<(), Refusal> {
-    let (name, mut value) = match dialect {
-        Dialect::Anthropic => (HeaderName::from_static("x-api-key"), HeaderValue::from_str(key.expose())),
-        Dialect::Gemini => (HeaderName::from_static("x-goog-api-key"), HeaderValue::from_str(key.expose())),
-        Dialect::OpenAi => {
-            let bearer = zeroize::Zeroizing::new(format!("Bearer {}", key.expose()));
-            (header::AUTHORIZATION, HeaderValue::from_str(&bearer))
+/// Makes a head what its provider wants: its fixed headers, and without those that stand in the body there. Gives these as
+/// members with their JSON.
+pub(crate) fn adapt(to: &mut HeaderMap, provider: &Provider) -> Vec<(String, String)> {
+    let lists = provider.body.from_headers.iter().filter_map(|(name, member)| {
+        let values: Vec<String> = to
+            .get_all(name)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .map(|one| json_text(one.trim()))
+            .filter(|one| one != "\"\"")
+            .collect();
+        to.remove(name);
+        (!values.is_empty()).then(|| (member.clone(), format!("[{}]", values.join(","))))
+    });
+    let lists = lists.collect();
+    for (name, value) in &provider.headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            to.insert(name, value);
         }
-    };
-    if let Ok(value) = &mut value {
-        value.set_sensitive(true);
     }
-    to.insert(name, value.map_err(|_| Refusal::BadKey)?);
-    Ok(())
+    if provider.framing == Framing::AwsEventStream {
+        // It names the form of what is inside the frames, which is always JSON.
+        to.remove(header::ACCEPT);
+    }
+    lists
 }
 
 /// What the agent gets of the provider's headers. A value that holds a secret (a provider that echoes its key) is left out.

@@ -2,21 +2,25 @@
 //!
 //! * **Owns**: the forward proxy ([`serve_forward`]); the gateway on loopback ([`serve`]), the request's way through it (who asks, may they, redaction, key
 //!   injection), the relay of the answer, and the metering of tokens ([`Meter`]).
-//! * **Flows through it**: an agent's request in the Anthropic Messages or `OpenAI` Chat Completions dialect → refusal, or
+//! * **Flows through it**: an agent's request in one of the APIs of Anthropic, `OpenAI` or Gemini → refusal, or
 //!   the same bytes without secrets → the provider → its answer byte for byte → usage → an hourly bucket.
 //! * **Never hears of**: the hub, tool calls and their gates, the vault's file.
 //!
-//! What was not redacted reaches the provider as the agent wrote it; only `model` and `stream_options` are spliced. Every
+//! What was not redacted reaches the provider as the agent wrote it; only what names the model, asks for usage or suits the provider is spliced. Every
 //! refusal is a document of the caller's dialect. Nothing here prints, logs or answers a value of the vault.
 
+mod api;
+mod auth;
 mod body;
 mod client;
 mod exchange;
 mod forward;
+mod frames;
 mod gateway;
 mod headers;
 mod meter;
 mod models;
+mod prepare;
 mod price;
 mod refusal;
 mod relay;

@@ -1,47 +1,62 @@
-//! `GET /v1/models`: what this agent may ask for, in the dialect of the caller.
+//! `GET /v1/models` and one of them: what this agent may ask for, in the dialect of the caller.
 
 use serde_json::{Value, json};
-use wardkeep_policy::{Bundle, Dialect};
+use wardkeep_policy::{Bundle, Dialect, Endpoint};
 use wardkeep_proto::ids::AgentName;
 
+/// Gemini's methods, as its models name them.
+const METHODS: [(Endpoint, &str); 5] = [
+    (Endpoint::GenerateContent, "generateContent"),
+    (Endpoint::StreamGenerateContent, "streamGenerateContent"),
+    (Endpoint::CountTokens, "countTokens"),
+    (Endpoint::EmbedContent, "embedContent"),
+    (Endpoint::BatchEmbedContents, "batchEmbedContents"),
+];
+
 /// The models of `agent` whose provider speaks `dialect`.
-pub(crate) fn document(bundle: &Bundle, agent: &AgentName, dialect: Dialect) -> Vec<u8> {
+pub(crate) fn list(bundle: &Bundle, agent: &AgentName, dialect: Dialect) -> Vec<u8> {
+    let names = names(bundle, agent, dialect);
+    let data: Vec<Value> = names.iter().map(|name| model(bundle, dialect, name)).collect();
+    let document = match dialect {
+        Dialect::Anthropic => {
+            json!({"data": data, "has_more": false, "first_id": names.first(), "last_id": names.last()})
+        }
+        Dialect::OpenAi => json!({"object": "list", "data": data}),
+        Dialect::Gemini => json!({ "models": data }),
+    };
+    document.to_string().into_bytes()
+}
+
+/// The model called `name`, if it is one of those.
+pub(crate) fn one(bundle: &Bundle, agent: &AgentName, dialect: Dialect, name: &str) -> Option<Vec<u8>> {
+    names(bundle, agent, dialect).contains(&name).then(|| model(bundle, dialect, name).to_string().into_bytes())
+}
+
+fn names<'b>(bundle: &'b Bundle, agent: &AgentName, dialect: Dialect) -> Vec<&'b str> {
     let allowed = bundle.agents.iter().find(|policy| &policy.name == agent).map_or(&[][..], |policy| &policy.models);
-    let names: Vec<&str> = bundle
+    bundle
         .llm
         .models
         .iter()
         .filter(|model| allowed.contains(&model.name))
         .filter(|model| bundle.llm.provider(&model.provider).is_some_and(|provider| provider.dialect == dialect))
         .map(|model| model.name.as_str())
-        .collect();
-    let document = match dialect {
+        .collect()
+}
+
+fn model(bundle: &Bundle, dialect: Dialect, name: &str) -> Value {
+    match dialect {
         Dialect::Anthropic => {
-            let created = bundle.issued.to_string();
-            let data: Vec<Value> = names
-                .iter()
-                .map(|name| json!({"type": "model", "id": name, "display_name": name, "created_at": created}))
-                .collect();
-            json!({"data": data, "has_more": false, "first_id": names.first(), "last_id": names.last()})
+            json!({"type": "model", "id": name, "display_name": name, "created_at": bundle.issued.to_string()})
         }
         Dialect::OpenAi => {
-            let created = bundle.issued.millis() / 1000;
-            let data: Vec<Value> = names
-                .iter()
-                .map(|name| json!({"id": name, "object": "model", "created": created, "owned_by": "wardkeep"}))
-                .collect();
-            json!({"object": "list", "data": data})
+            json!({"id": name, "object": "model", "created": bundle.issued.millis() / 1000, "owned_by": "wardkeep"})
         }
         Dialect::Gemini => {
-            let models: Vec<Value> = names
-                .iter()
-                .map(|name| {
-                    let methods = ["generateContent", "streamGenerateContent", "countTokens"];
-                    json!({"name": format!("models/{name}"), "displayName": name, "supportedGenerationMethods": methods})
-                })
-                .collect();
-            json!({ "models": models })
+            let provider = bundle.llm.model(name).and_then(|model| bundle.llm.provider(&model.provider));
+            let served = |endpoint| provider.is_some_and(|provider| provider.path(endpoint).is_some());
+            let methods: Vec<&str> = METHODS.iter().filter(|(of, _)| served(*of)).map(|(_, name)| *name).collect();
+            json!({"name": format!("models/{name}"), "displayName": name, "supportedGenerationMethods": methods})
         }
-    };
-    document.to_string().into_bytes()
+    }
 }

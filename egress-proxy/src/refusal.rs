@@ -11,6 +11,7 @@ use wardkeep_proto::ids::AgentName;
 use wardkeep_proto::secret::NotGiven;
 use wardkeep_redaction::Unscannable;
 
+use crate::api::Api;
 use crate::meter::MeterError;
 use crate::request::{BODY_BYTES, InvalidBody};
 
@@ -18,8 +19,13 @@ use crate::request::{BODY_BYTES, InvalidBody};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refusal {
     // The caller's.
-    #[error("this address does not exist here; the gateway serves /v1/messages, /v1/chat/completions and /v1/models")]
+    #[error(
+        "this address does not exist here; the gateway serves /v1/messages, /v1/messages/count_tokens, \
+         /v1/chat/completions, /v1/responses, /v1/embeddings, /v1/models and Gemini's methods at /v1beta/models"
+    )]
     NoRoute,
+    #[error("no model of this name is there for you; GET /v1/models lists yours")]
+    NoModel,
     #[error("this address answers {0} only")]
     Method(&'static str),
     #[error(
@@ -51,6 +57,10 @@ pub(crate) enum Refusal {
     UnlistedModel { agent: AgentName, allowed: String },
     #[error("this model speaks the other API; ask for it at {0}")]
     OtherDialect(&'static str),
+    #[error(
+        "this model's provider does not serve this API; ask for the model at another address, or for another model"
+    )]
+    NotServed,
     // The operator's.
     #[error("the provider of this model is not configured rightly; mend the policy on the hub")]
     BadProvider,
@@ -78,6 +88,7 @@ impl Refusal {
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::NoRoute => "no-route",
+            Self::NoModel => "no-model",
             Self::Method(_) => "method",
             Self::UnknownToken => "unknown-token",
             Self::Encoded => "encoded",
@@ -92,6 +103,7 @@ impl Refusal {
             Self::UnknownAgent(_) => "unknown-agent",
             Self::UnlistedModel { .. } => "unlisted-model",
             Self::OtherDialect(_) => "other-dialect",
+            Self::NotServed => "not-served",
             Self::BadProvider => "bad-provider",
             Self::NoKey(NotGiven::Locked) => "vault-locked",
             Self::NoKey(_) => "no-key",
@@ -109,7 +121,7 @@ impl Refusal {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::UnknownToken => StatusCode::UNAUTHORIZED,
-            Self::NoRoute => StatusCode::NOT_FOUND,
+            Self::NoRoute | Self::NoModel => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Stalled => StatusCode::REQUEST_TIMEOUT,
@@ -125,6 +137,7 @@ impl Refusal {
             | Self::UnknownAgent(_)
             | Self::UnlistedModel { .. }
             | Self::OtherDialect(_)
+            | Self::NotServed
             | Self::BadProvider
             | Self::NoKey(_)
             | Self::BadKey
@@ -158,11 +171,16 @@ fn document(dialect: Dialect, status: StatusCode, code: &str, message: &str, req
 }
 
 /// The event that ends a stream which broke on its way.
-pub(crate) fn broken_stream(dialect: Dialect) -> Vec<u8> {
+pub(crate) fn broken_stream(api: Api) -> Vec<u8> {
     let text = "Wardkeep: the provider's stream broke off; the answer is not complete";
-    match dialect {
+    match api.dialect() {
         Dialect::Anthropic => {
             let data = json!({"type": "error", "error": {"type": "api_error", "message": text}});
+            format!("event: error\ndata: {data}\n\n")
+        }
+        Dialect::OpenAi if api == Api::Responses => {
+            // As the API's own: its stream has no end after this one.
+            let data = json!({"type": "error", "code": "broken", "message": text, "param": null, "sequence_number": 0});
             format!("event: error\ndata: {data}\n\n")
         }
         Dialect::OpenAi => {
@@ -177,16 +195,48 @@ pub(crate) fn broken_stream(dialect: Dialect) -> Vec<u8> {
     .into_bytes()
 }
 
+/// A provider's error in the words of `dialect`, where it has others: a gateway in front of it, or another vendor's API.
+/// `None` where a client can read it as it is.
+pub(crate) fn translated(dialect: Dialect, status: StatusCode, document: &[u8], request_id: &str) -> Option<Vec<u8>> {
+    /// Of a page of HTML, say.
+    const SHOWN: usize = 2048;
+    let said: Option<serde_json::Value> = serde_json::from_slice(document).ok();
+    // Gemini's streams answer with a list of one.
+    let body = said.as_ref().map(|said| said.get(0).unwrap_or(said));
+    if body.is_some_and(|body| body.get("error").is_some_and(serde_json::Value::is_object)) {
+        return None;
+    }
+    let words = body.and_then(|body| {
+        ["message", "Message", "error", "detail", "error_description"].iter().find_map(|name| match body.get(name)? {
+            serde_json::Value::String(text) => Some(text.clone()),
+            serde_json::Value::Null => None,
+            other => Some(other.to_string()),
+        })
+    });
+    let words = words.unwrap_or_else(|| {
+        let text = String::from_utf8_lossy(document);
+        text.chars().take(SHOWN).collect()
+    });
+    let message = format!("the provider answered: {}", if words.is_empty() { status.as_str() } else { &words });
+    Some(self::document(dialect, status, "provider", &message, request_id))
+}
+
 fn kind(dialect: Dialect, status: StatusCode) -> &'static str {
     match (dialect, status.as_u16()) {
         (Dialect::Anthropic, 401) => "authentication_error",
+        (Dialect::Anthropic, 403) => "permission_error",
+        (Dialect::Anthropic, 429) => "rate_limit_error",
+        (Dialect::Anthropic, 529) => "overloaded_error",
         (Dialect::Anthropic, 404) => "not_found_error",
         (Dialect::Anthropic, 413) => "request_too_large",
         (Dialect::Anthropic, 408 | 504) => "timeout_error",
         (Dialect::Anthropic, 500..) => "api_error",
+        (Dialect::OpenAi, 429) => "rate_limit_error",
         (Dialect::OpenAi, 500..) => "server_error",
         (Dialect::Gemini, 401) => "UNAUTHENTICATED",
+        (Dialect::Gemini, 403) => "PERMISSION_DENIED",
         (Dialect::Gemini, 404) => "NOT_FOUND",
+        (Dialect::Gemini, 429) => "RESOURCE_EXHAUSTED",
         (Dialect::Gemini, 408 | 504) => "DEADLINE_EXCEEDED",
         (Dialect::Gemini, 500..) => "UNAVAILABLE",
         (Dialect::Gemini, _) => "INVALID_ARGUMENT",
@@ -229,5 +279,35 @@ mod tests {
         let openai: serde_json::Value = serde_json::from_slice(&openai).unwrap();
         assert_eq!(openai["error"]["type"], "server_error");
         assert_eq!(openai["error"]["code"], "unreachable");
+        let gemini = Refusal::UnknownToken.document(Dialect::Gemini, "wk-1");
+        let gemini: serde_json::Value = serde_json::from_slice(&gemini).unwrap();
+        assert_eq!(gemini["error"]["code"], 401);
+        assert_eq!(gemini["error"]["status"], "UNAUTHENTICATED");
+        assert!(gemini["error"]["message"].as_str().unwrap().starts_with("Wardkeep: "));
+    }
+
+    #[test]
+    fn an_error_in_other_words_is_translated() {
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        for native in [
+            r#"{"type":"error","error":{"type":"x","message":"m"}}"#,
+            r#"{"error":{"message":"m"}}"#,
+            r#"[{"error":{"code":429,"message":"m","status":"RESOURCE_EXHAUSTED"}}]"#,
+        ] {
+            assert_eq!(translated(Dialect::OpenAi, status, native.as_bytes(), "wk-1"), None, "{native}");
+        }
+        for (foreign, says) in [
+            (r#"{"message":"Too many tokens"}"#, "Too many tokens"),
+            (r#"{"object":"error","message":"slow down","type":"x"}"#, "slow down"),
+            (r#"{"detail":[{"loc":["body"],"msg":"bad"}]}"#, "\"msg\":\"bad\""),
+            (r#"{"error":"model not found"}"#, "model not found"),
+            ("<html>502</html>", "<html>502</html>"),
+            ("", "429"),
+        ] {
+            let document = translated(Dialect::Anthropic, status, foreign.as_bytes(), "wk-1").expect(foreign);
+            let document: serde_json::Value = serde_json::from_slice(&document).unwrap();
+            assert_eq!(document["error"]["type"], "rate_limit_error");
+            assert!(document["error"]["message"].as_str().unwrap().contains(says), "{document}");
+        }
     }
 }

@@ -11,9 +11,10 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
-use wardkeep_policy::Dialect;
 use wardkeep_proto::waypoint::{Waypoint, Waypoints};
 
+use crate::api::Api;
+use crate::frames::{Frames, Garbled};
 use crate::meter::Admitted;
 use crate::refusal;
 use crate::usage::Observer;
@@ -34,7 +35,9 @@ impl std::error::Error for Cut {}
 /// What a relay needs to know.
 pub(crate) struct Answer {
     pub(crate) upstream: Incoming,
-    pub(crate) dialect: Dialect,
+    pub(crate) api: Api,
+    /// The provider's events come in frames of another kind.
+    pub(crate) frames: Option<Frames>,
     pub(crate) observer: Observer,
     pub(crate) withhold: Option<Withhold>,
     pub(crate) admitted: Admitted,
@@ -45,7 +48,8 @@ pub(crate) struct Answer {
 /// An answer under way.
 pub(crate) struct Relay {
     upstream: Incoming,
-    dialect: Dialect,
+    api: Api,
+    frames: Option<Frames>,
     withhold: Option<Withhold>,
     /// Taken when the account is settled.
     account: Option<(Observer, Admitted)>,
@@ -81,11 +85,12 @@ enum State {
 
 impl Relay {
     pub(crate) fn new(answer: Answer) -> Self {
-        let Answer { upstream, dialect, observer, withhold, admitted, idle, waypoints } = answer;
+        let Answer { upstream, api, frames, observer, withhold, admitted, idle, waypoints } = answer;
         let last = Instant::now();
         Self {
             upstream,
-            dialect,
+            api,
+            frames,
             withhold,
             account: Some((observer, admitted)),
             filing: None,
@@ -145,6 +150,13 @@ impl Relay {
             self.last = Instant::now();
             // Trailers end here: no dialect has any.
             let Ok(data) = frame.into_data() else { continue };
+            let data = match &mut self.frames {
+                Some(frames) => match frames.push(&data) {
+                    Ok(events) => events,
+                    Err(Garbled) => return self.broke(cx),
+                },
+                None => data,
+            };
             if let Some((observer, _)) = &mut self.account {
                 observer.feed(&data);
             }
@@ -152,7 +164,7 @@ impl Relay {
                 Some(withhold) => withhold.push(&data),
                 None => data,
             };
-            if self.withhold.is_none() && self.upstream.is_end_stream() {
+            if self.withhold.is_none() && self.frames.is_none() && self.upstream.is_end_stream() {
                 self.waypoints.pass(Waypoint::LlmRelayed);
                 return self.file(cx, Last::Data(data));
             }
@@ -163,6 +175,9 @@ impl Relay {
     }
 
     fn ended(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        if self.frames.as_ref().is_some_and(|frames| !frames.at_boundary()) {
+            return self.broke(cx);
+        }
         let rest = self.withhold.as_mut().map(Withhold::finish).unwrap_or_default();
         if !rest.is_empty() {
             return Poll::Ready(Some(Ok(Frame::data(rest))));
@@ -173,7 +188,7 @@ impl Relay {
 
     fn broke(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         let may_add = self.account.as_ref().is_some_and(|(observer, _)| observer.may_add_event());
-        let words = || Last::Words(Bytes::from(refusal::broken_stream(self.dialect)));
+        let words = || Last::Words(Bytes::from(refusal::broken_stream(self.api)));
         let last = if may_add { words() } else { Last::Cut };
         self.file(cx, last)
     }
@@ -203,10 +218,10 @@ impl Body for Relay {
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self.withhold {
-            Some(_) => SizeHint::default(),
-            None => self.upstream.size_hint(),
+        if self.withhold.is_some() || self.frames.is_some() {
+            return SizeHint::default();
         }
+        self.upstream.size_hint()
     }
 }
 

@@ -4,25 +4,39 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
+use wardkeep_policy::bundle::llm::BodyRules;
 
 /// Largest request body, in bytes; Anthropic's own limit.
 pub const BODY_BYTES: usize = 32 * 1024 * 1024;
 
+/// Members of the top level that are looked at; no API has a tenth of that.
+const MEMBERS: usize = 1024;
+/// Models that one body may name, in a batch.
+const MODELS: usize = 4096;
+
 /// What the gateway reads of a body, with the places of what it may splice.
 #[derive(Debug)]
 pub(crate) struct Head {
-    pub(crate) model: String,
+    /// The model that the body asks for, if it names one.
+    pub(crate) model: Option<String>,
     pub(crate) streams: bool,
-    model_at: Range<usize>,
-    stream_options: Option<Range<usize>>,
+    members: Vec<Member>,
     /// Place of the closing brace.
     end: usize,
 }
 
+#[derive(Debug)]
+struct Member {
+    name: String,
+    /// Where its name begins, quote included.
+    start: usize,
+    value: Range<usize>,
+}
+
 /// The body is not a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum InvalidBody {
     #[error("the body must be one JSON object")]
     NotAnObject,
@@ -33,27 +47,57 @@ pub(crate) enum InvalidBody {
     /// Readers differ in which of two equal keys counts, so a gate must not choose.
     #[error("the key `{0}` stands twice in the body")]
     Twice(&'static str),
+    #[error("the body has more than {MEMBERS} members")]
+    TooMany,
+    #[error("the body names another model than the address; ask for one model at a time")]
+    OtherModel,
+    #[error("`{0}` would lead around this server's policy; leave it out")]
+    Forbidden(String),
 }
 
 impl Head {
     /// Reads the top level; values that do not matter here are only passed over.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, InvalidBody> {
-        let TopLevel { model, stream, stream_options } =
-            serde_json::from_slice(body).map_err(|_| InvalidBody::NotAnObject)?;
-        let model = single(model, "model")?.ok_or(InvalidBody::NoModel)?;
-        let streams = match single(stream, "stream")?.map(RawValue::get) {
-            Some("true") => true,
-            Some("false" | "null") | None => false,
+        let mut members = Vec::new();
+        let mut too_many = false;
+        let mut reader = serde_json::Deserializer::from_slice(body);
+        let read = each_member(&mut reader, |name, key, value| {
+            if members.len() == MEMBERS {
+                too_many = true;
+            } else {
+                members.push(Member {
+                    name: name.to_owned(),
+                    start: place(body, key).start,
+                    value: place(body, value),
+                });
+            }
+        });
+        read.and_then(|()| reader.end()).map_err(|_| InvalidBody::NotAnObject)?;
+        if too_many {
+            return Err(InvalidBody::TooMany);
+        }
+        let end = body.iter().rposition(|byte| *byte == b'}').ok_or(InvalidBody::NotAnObject)?;
+        let mut head = Self { model: None, streams: false, members, end };
+        let model = head.single("model")?.map(|model| serde_json::from_slice(&body[model.value.clone()]));
+        let model = model.transpose().map_err(|_| InvalidBody::NoModel)?;
+        let streams = match head.single("stream")?.map(|stream| &body[stream.value.clone()]) {
+            Some(b"true") => true,
+            Some(b"false" | b"null") | None => false,
             Some(_) => return Err(InvalidBody::Stream),
         };
-        let end = body.iter().rposition(|byte| *byte == b'}').ok_or(InvalidBody::NotAnObject)?;
-        Ok(Self {
-            model: serde_json::from_str(model.get()).map_err(|_| InvalidBody::NoModel)?,
-            streams,
-            model_at: place(body, model),
-            stream_options: single(stream_options, "stream_options")?.map(|raw| place(body, raw)),
-            end,
-        })
+        head.single("stream_options")?;
+        (head.model, head.streams) = (model, streams);
+        Ok(head)
+    }
+
+    fn single(&self, name: &'static str) -> Result<Option<&Member>, InvalidBody> {
+        let mut found = self.members.iter().filter(|member| member.name == name);
+        let first = found.next();
+        if found.next().is_some() { Err(InvalidBody::Twice(name)) } else { Ok(first) }
+    }
+
+    fn member(&self, name: &str) -> Option<&Member> {
+        self.members.iter().find(|member| member.name == name)
     }
 }
 
@@ -66,8 +110,59 @@ pub(crate) struct Splice {
 
 /// The splice that asks for `model` instead, if it is another.
 pub(crate) fn rename(head: &Head, model: &str) -> Option<Splice> {
-    (head.model != model)
-        .then(|| Splice { at: head.model_at.clone(), with: serde_json::Value::from(model).to_string() })
+    let named = head.member("model").filter(|_| head.model.as_deref() != Some(model))?;
+    Some(Splice { at: named.value.clone(), with: json_text(model) })
+}
+
+/// The splices that ask for `upstream` wherever a Gemini body names `asked`; any other model is refused, since the
+/// address alone was compared with the policy.
+pub(crate) fn rename_inner(body: &[u8], asked: &str, upstream: &str) -> Result<Vec<Splice>, InvalidBody> {
+    let mut places = Vec::new();
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let mut within = |value: &RawValue| -> Result<(), serde_json::Error> {
+        each_member(&mut serde_json::Deserializer::from_str(value.get()), |name, _, value| {
+            if name == "model" && places.len() <= MODELS {
+                places.push(place(body, value));
+            }
+        })
+    };
+    let mut top = Vec::new();
+    let read = each_member(&mut reader, |name, _, value| match name {
+        "model" => top.push(place(body, value)),
+        // Both spellings are read by ProtoJSON.
+        "generateContentRequest" | "generate_content_request" | "embedContentRequest" | "embed_content_request"
+            if value.get().starts_with('{') =>
+        {
+            let _ = within(value);
+        }
+        "requests" if value.get().starts_with('[') => {
+            let _ = each_element(&mut serde_json::Deserializer::from_str(value.get()), |one| {
+                if one.get().starts_with('{') {
+                    let _ = within(one);
+                }
+            });
+        }
+        _ => {}
+    });
+    read.map_err(|_| InvalidBody::NotAnObject)?;
+    places.append(&mut top);
+    if places.len() > MODELS {
+        return Err(InvalidBody::TooMany);
+    }
+    let mut changes = Vec::new();
+    for at in places {
+        let named: Cow<'_, str> =
+            serde_json::from_slice::<Key<'_>>(&body[at.clone()]).map_err(|_| InvalidBody::OtherModel)?.0;
+        let bare = named.strip_prefix("models/").unwrap_or(&named);
+        if bare != asked {
+            return Err(InvalidBody::OtherModel);
+        }
+        if asked != upstream {
+            let prefix = if bare.len() == named.len() { "" } else { "models/" };
+            changes.push(Splice { at, with: json_text(&format!("{prefix}{upstream}")) });
+        }
+    }
+    Ok(changes)
 }
 
 /// The splice that asks an `OpenAI` stream for its usage, if it did not ask itself. `None` also where `stream_options` has a
@@ -77,7 +172,7 @@ pub(crate) fn ask_for_usage(head: &Head, body: &[u8]) -> Option<Splice> {
     if !head.streams {
         return None;
     }
-    let Some(at) = head.stream_options.clone() else {
+    let Some(at) = head.member("stream_options").map(|member| member.value.clone()) else {
         return Some(Splice { at: head.end..head.end, with: format!(r#","stream_options":{{{ASK}}}"#) });
     };
     let options = body.get(at.clone())?;
@@ -96,6 +191,46 @@ pub(crate) fn ask_for_usage(head: &Head, body: &[u8]) -> Option<Splice> {
         }
         _ => None,
     }
+}
+
+/// The splices that make a body what its provider wants, see [`BodyRules`]; `lists` are members with their JSON that came
+/// from headers.
+pub(crate) fn adapt(head: &Head, rules: &BodyRules, lists: &[(String, String)]) -> Result<Vec<Splice>, InvalidBody> {
+    if let Some(member) = head.members.iter().find(|member| rules.forbid.contains(&member.name)) {
+        return Err(InvalidBody::Forbidden(member.name.clone()));
+    }
+    let mut changes = Vec::new();
+    let mut kept = 0;
+    for (index, member) in head.members.iter().enumerate() {
+        if !rules.omit.contains(&member.name) {
+            kept += 1;
+            continue;
+        }
+        // With its comma: the one before it, or while nothing is kept before it, the one behind it.
+        let before = index.checked_sub(1).filter(|_| kept > 0).and_then(|before| head.members.get(before));
+        let at = match (before, head.members.get(index + 1)) {
+            (Some(before), _) => before.value.end..member.value.end,
+            (None, Some(after)) => member.start..after.start,
+            (None, None) => member.start..member.value.end,
+        };
+        changes.push(Splice { at, with: String::new() });
+    }
+    let texts = rules.add.iter().map(|(name, text)| (name, json_text(text)));
+    let added = texts.chain(lists.iter().map(|(name, json)| (name, json.clone())));
+    let mut with = String::new();
+    for (name, value) in added.filter(|(name, _)| head.member(name).is_none()) {
+        let comma = if kept > 0 || !with.is_empty() { "," } else { "" };
+        with.push_str(&format!("{comma}{}:{value}", json_text(name)));
+    }
+    if !with.is_empty() {
+        changes.push(Splice { at: head.end..head.end, with });
+    }
+    Ok(changes)
+}
+
+/// As a JSON string.
+pub(crate) fn json_text(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
 }
 
 /// `body` with the changes made; no change, no copy.
@@ -122,34 +257,6 @@ fn place(whole: &[u8], part: &RawValue) -> Range<usize> {
     start..start + part.get().len()
 }
 
-fn single<'a>(found: Vec<&'a RawValue>, key: &'static str) -> Result<Option<&'a RawValue>, InvalidBody> {
-    match found.as_slice() {
-        [] => Ok(None),
-        [one] => Ok(Some(one)),
-        _ => Err(InvalidBody::Twice(key)),
-    }
-}
-
-#[derive(Default)]
-struct TopLevel<'a> {
-    model: Vec<&'a RawValue>,
-    stream: Vec<&'a RawValue>,
-    stream_options: Vec<&'a RawValue>,
-}
-
-impl<'de> Deserialize<'de> for TopLevel<'de> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let mut found = Self::default();
-        each_member(from, |key, value| match key {
-            "model" => found.model.push(value),
-            "stream" => found.stream.push(value),
-            "stream_options" => found.stream_options.push(value),
-            _ => {}
-        })?;
-        Ok(found)
-    }
-}
-
 struct Options<'a> {
     include_usage: Vec<&'a RawValue>,
     empty: bool,
@@ -158,7 +265,7 @@ struct Options<'a> {
 impl<'de> Deserialize<'de> for Options<'de> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let mut found = Self { include_usage: Vec::new(), empty: true };
-        each_member(from, |key, value| {
+        each_member(from, |key, _, value| {
             found.empty = false;
             if key == "include_usage" {
                 found.include_usage.push(value);
@@ -168,10 +275,13 @@ impl<'de> Deserialize<'de> for Options<'de> {
     }
 }
 
-/// Shows each member of an object, keys decoded, equal keys included.
-fn each_member<'de, D: Deserializer<'de>>(from: D, show: impl FnMut(&str, &'de RawValue)) -> Result<(), D::Error> {
+/// Shows each member of an object: its name decoded, its name as it stands, its value. Equal names are shown each.
+fn each_member<'de, D: Deserializer<'de>>(
+    from: D,
+    show: impl FnMut(&str, &'de RawValue, &'de RawValue),
+) -> Result<(), D::Error> {
     struct Members<F>(F);
-    impl<'de, F: FnMut(&str, &'de RawValue)> Visitor<'de> for Members<F> {
+    impl<'de, F: FnMut(&str, &'de RawValue, &'de RawValue)> Visitor<'de> for Members<F> {
         type Value = ();
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -179,9 +289,10 @@ fn each_member<'de, D: Deserializer<'de>>(from: D, show: impl FnMut(&str, &'de R
         }
 
         fn visit_map<M: MapAccess<'de>>(mut self, mut map: M) -> Result<(), M::Error> {
-            while let Some(key) = map.next_key::<Key<'de>>()? {
+            while let Some(key) = map.next_key::<&'de RawValue>()? {
                 let value = map.next_value::<&'de RawValue>()?;
-                (self.0)(&key.0, value);
+                let name: Key<'_> = serde_json::from_str(key.get()).map_err(serde::de::Error::custom)?;
+                (self.0)(&name.0, key, value);
             }
             Ok(())
         }
@@ -189,65 +300,29 @@ fn each_member<'de, D: Deserializer<'de>>(from: D, show: impl FnMut(&str, &'de R
     from.deserialize_map(Members(show))
 }
 
+/// Shows each element of a list.
+fn each_element<'de, D: Deserializer<'de>>(from: D, show: impl FnMut(&'de RawValue)) -> Result<(), D::Error> {
+    struct Elements<F>(F);
+    impl<'de, F: FnMut(&'de RawValue)> Visitor<'de> for Elements<F> {
+        type Value = ();
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+
+        fn visit_seq<S: SeqAccess<'de>>(mut self, mut list: S) -> Result<(), S::Error> {
+            while let Some(one) = list.next_element::<&'de RawValue>()? {
+                (self.0)(one);
+            }
+            Ok(())
+        }
+    }
+    from.deserialize_seq(Elements(show))
+}
+
+/// A string, decoded; borrowed where nothing had to be.
 #[derive(serde::Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_no_request_is_refused() {
-        for (body, want) in [
-            ("", InvalidBody::NotAnObject),
-            ("[]", InvalidBody::NotAnObject),
-            ("{\"model\":\"m\"} x", InvalidBody::NotAnObject),
-            ("{\"model\":\"m\",}", InvalidBody::NotAnObject),
-            ("{}", InvalidBody::NoModel),
-            ("{\"model\":1}", InvalidBody::NoModel),
-            ("{\"model\":\"m\",\"stream\":1}", InvalidBody::Stream),
-            ("{\"model\":\"m\",\"model\":\"n\"}", InvalidBody::Twice("model")),
-            ("{\"model\":\"m\",\"mod\\u0065l\":\"n\"}", InvalidBody::Twice("model")),
-            ("{\"model\":\"m\",\"stream\":true,\"stream\":false}", InvalidBody::Twice("stream")),
-        ] {
-            assert_eq!(Head::parse(body.as_bytes()).expect_err(body), want, "{body}");
-        }
-    }
-
-    #[test]
-    fn only_the_spliced_bytes_change() {
-        const ASKED: &str = r#""include_usage":true"#;
-        for (body, want) in [
-            (r#" { "model" : "m" , "n":1.0e1 } "#.to_owned(), r#" { "model" : "up" , "n":1.0e1 } "#.to_owned()),
-            (
-                r#"{"model":"\u006d","stream":true }"#.to_owned(),
-                format!(r#"{{"model":"up","stream":true ,"stream_options":{{{ASKED}}}}}"#),
-            ),
-            (
-                r#"{"stream":true,"stream_options":{},"model":"m"}"#.to_owned(),
-                format!(r#"{{"stream":true,"stream_options":{{{ASKED}}},"model":"up"}}"#),
-            ),
-            (
-                r#"{"stream_options":{ "x":1},"stream":true,"model":"m"}"#.to_owned(),
-                format!(r#"{{"stream_options":{{{ASKED}, "x":1}},"stream":true,"model":"up"}}"#),
-            ),
-            (
-                r#"{"stream_options":{"include_usage": false},"stream":true,"model":"m"}"#.to_owned(),
-                r#"{"stream_options":{"include_usage": true},"stream":true,"model":"up"}"#.to_owned(),
-            ),
-            (
-                r#"{"stream_options":null,"stream":true,"model":"m"}"#.to_owned(),
-                format!(r#"{{"stream_options":{{{ASKED}}},"stream":true,"model":"up"}}"#),
-            ),
-            (
-                r#"{"stream_options":{"include_usage":true},"stream":true,"model":"up"}"#.to_owned(),
-                r#"{"stream_options":{"include_usage":true},"stream":true,"model":"up"}"#.to_owned(),
-            ),
-        ] {
-            let head = Head::parse(body.as_bytes()).expect(&body);
-            let changes = [rename(&head, "up"), ask_for_usage(&head, body.as_bytes())];
-            let out = splice(Cow::Borrowed(body.as_bytes()), changes.into_iter().flatten());
-            assert_eq!(String::from_utf8_lossy(&out), want);
-        }
-    }
-}
+mod tests;

@@ -1,16 +1,21 @@
 //! Tokens that an answer used, read on the side while it is relayed.
 //!
 //! Providers report cumulative snapshots: a field replaces its earlier value, a missing one keeps it. The conventions
-//! differ (Anthropic's input excludes the cache, `OpenAI`'s includes it) and end here in one record.
+//! differ (Anthropic's input excludes the cache, `OpenAI`'s includes it, Gemini's output excludes thoughts) and end here in one
+//! record.
 
 use serde::Deserialize;
-use wardkeep_policy::Dialect;
 
+use crate::api::Account;
 use crate::meter::Settlement;
 use crate::sse;
 
 mod anthropic;
+mod array;
+mod embeddings;
+mod gemini;
 mod openai;
+mod responses;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -63,9 +68,25 @@ pub(crate) struct Observer {
     form: Form,
 }
 
+/// How an answer is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// A stream of events.
+    Events,
+    /// One JSON list that grows.
+    List,
+    /// One JSON document.
+    Document,
+    /// Bytes that cannot be read, such as a compressed answer.
+    Opaque,
+}
+
 enum Form {
     Events(sse::Parser),
+    List(array::Elements),
     Plain(Vec<u8>),
+    /// The end of a document that is too long to be kept.
+    Tail(Vec<u8>),
     Opaque,
 }
 
@@ -81,22 +102,22 @@ struct Tally {
 enum Numbers {
     Anthropic(anthropic::Numbers),
     OpenAi(openai::Numbers),
+    Responses(responses::Numbers),
+    Embeddings(embeddings::Numbers),
+    Gemini(gemini::Numbers),
+    Free,
 }
 
 impl Observer {
-    /// For a stream of events.
-    pub(crate) fn events(dialect: Dialect) -> Self {
-        Self { tally: Tally::new(dialect), form: Form::Events(sse::Parser::default()) }
-    }
-
-    /// For one JSON document.
-    pub(crate) fn plain(dialect: Dialect) -> Self {
-        Self { tally: Tally::new(dialect), form: Form::Plain(Vec::new()) }
-    }
-
-    /// For bytes that cannot be read, such as a compressed answer.
-    pub(crate) fn opaque(dialect: Dialect) -> Self {
-        Self { tally: Tally::new(dialect), form: Form::Opaque }
+    /// For an answer that is written in `shape` and tells its usage as `account` does.
+    pub(crate) fn new(account: Account, shape: Shape) -> Self {
+        let form = match shape {
+            Shape::Events => Form::Events(sse::Parser::default()),
+            Shape::List => Form::List(array::Elements::default()),
+            Shape::Document => Form::Plain(Vec::new()),
+            Shape::Opaque => Form::Opaque,
+        };
+        Self { tally: Tally::new(account), form }
     }
 
     /// Takes the next bytes of the answer.
@@ -112,10 +133,20 @@ impl Observer {
                     rest = &rest[used..];
                 }
             }
+            Form::List(elements) => elements.feed(bytes, |element| self.tally.event(element)),
             Form::Plain(kept) if kept.len() + bytes.len() <= PLAIN_BYTES => kept.extend_from_slice(bytes),
             Form::Plain(kept) => {
-                self.tally.text_bytes = (kept.len() + bytes.len()) as u64;
-                self.form = Form::Opaque;
+                let mut kept = std::mem::take(kept);
+                kept.extend_from_slice(bytes);
+                self.tally.text_bytes = kept.len() as u64;
+                kept.drain(..kept.len().saturating_sub(embeddings::TAIL));
+                kept.shrink_to_fit();
+                self.form = Form::Tail(kept);
+            }
+            Form::Tail(kept) => {
+                self.tally.text_bytes += bytes.len() as u64;
+                kept.extend_from_slice(&bytes[bytes.len().saturating_sub(embeddings::TAIL)..]);
+                kept.drain(..kept.len().saturating_sub(embeddings::TAIL));
             }
             Form::Opaque => self.tally.text_bytes += bytes.len() as u64,
         }
@@ -130,7 +161,9 @@ impl Observer {
     pub(crate) fn settle(&mut self, estimated_input: u64) -> Settlement {
         match &mut self.form {
             Form::Plain(kept) => self.tally.plain(&std::mem::take(kept)),
+            Form::Tail(kept) => self.tally.tail(kept),
             Form::Events(parser) => self.tally.text_bytes += parser.skipped(),
+            Form::List(elements) => self.tally.text_bytes += elements.skipped(),
             Form::Opaque => {}
         }
         self.tally.settle(estimated_input)
@@ -138,11 +171,14 @@ impl Observer {
 }
 
 impl Tally {
-    fn new(dialect: Dialect) -> Self {
-        let numbers = match dialect {
-            Dialect::Anthropic => Numbers::Anthropic(anthropic::Numbers::default()),
-            // Gemini has an observer of its own, see `gemini.rs`.
-            Dialect::OpenAi | Dialect::Gemini => Numbers::OpenAi(openai::Numbers::default()),
+    fn new(account: Account) -> Self {
+        let numbers = match account {
+            Account::Messages => Numbers::Anthropic(anthropic::Numbers::default()),
+            Account::Chat => Numbers::OpenAi(openai::Numbers::default()),
+            Account::Responses => Numbers::Responses(responses::Numbers::default()),
+            Account::Embeddings => Numbers::Embeddings(embeddings::Numbers::default()),
+            Account::Gemini => Numbers::Gemini(gemini::Numbers::default()),
+            Account::Free => Numbers::Free,
         };
         Self { numbers, text_bytes: 0, complete: false }
     }
@@ -151,6 +187,9 @@ impl Tally {
         let seen = match &mut self.numbers {
             Numbers::Anthropic(numbers) => numbers.event(data),
             Numbers::OpenAi(numbers) => numbers.event(data),
+            Numbers::Responses(numbers) => numbers.event(data),
+            Numbers::Gemini(numbers) => numbers.event(data),
+            Numbers::Embeddings(_) | Numbers::Free => Seen::default(),
         };
         self.text_bytes += seen.text_bytes;
         self.complete |= seen.complete;
@@ -160,9 +199,19 @@ impl Tally {
         self.complete = match &mut self.numbers {
             Numbers::Anthropic(numbers) => numbers.plain(body),
             Numbers::OpenAi(numbers) => numbers.plain(body),
+            Numbers::Responses(numbers) => numbers.plain(body),
+            Numbers::Embeddings(numbers) => numbers.plain(body),
+            Numbers::Gemini(numbers) => numbers.plain(body),
+            Numbers::Free => true,
         };
         if !self.complete {
             self.text_bytes = body.len() as u64;
+        }
+    }
+
+    fn tail(&mut self, tail: &[u8]) {
+        if let Numbers::Embeddings(numbers) = &mut self.numbers {
+            self.complete = numbers.tail(tail);
         }
     }
 
@@ -170,12 +219,20 @@ impl Tally {
         let reported = match &self.numbers {
             Numbers::Anthropic(numbers) => numbers.usage(),
             Numbers::OpenAi(numbers) => numbers.usage(),
+            Numbers::Responses(numbers) => numbers.usage(),
+            Numbers::Embeddings(numbers) => numbers.usage(),
+            Numbers::Gemini(numbers) => numbers.usage(),
+            // Nothing is billed, however it ended.
+            Numbers::Free => return Settlement { usage: Usage::default(), estimated: false },
         };
         if self.complete {
             return Settlement { usage: reported.unwrap_or_default(), estimated: false };
         }
         let mut usage = reported.unwrap_or(Usage { input: estimated_input, ..Usage::default() });
-        usage.output = usage.output.max(estimate_tokens(self.text_bytes));
+        // Vectors are no tokens.
+        if !matches!(self.numbers, Numbers::Embeddings(_)) {
+            usage.output = usage.output.max(estimate_tokens(self.text_bytes));
+        }
         Settlement { usage, estimated: true }
     }
 }

@@ -235,7 +235,8 @@ impl Engine {
     }
 
     /// As [`Engine::redact_json`], but a hit inside an object whose `"type"` is one of `sealed` is refused: such blocks are
-    /// signed by the provider and must come back unchanged or not at all.
+    /// signed by the provider and must come back unchanged or not at all. An entry that ends in a colon is the name of a
+    /// member instead; an object in which it has a text is sealed.
     ///
     /// # Errors
     /// As above, and [`Unscannable::Sealed`].

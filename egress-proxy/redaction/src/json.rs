@@ -38,9 +38,9 @@ pub enum Unscannable {
     #[error("the body is larger than {JSON_BYTES} bytes")]
     TooLarge,
     /// A secret stands inside a block that its provider has signed.
-    #[error("a block of type {kind} holds a secret and is signed; drop that block from the request")]
+    #[error("a block ({kind}) holds a secret and is signed; drop that block from the request")]
     Sealed {
-        /// The block's `"type"`.
+        /// The block's `"type"`, or the member that makes it a signed one.
         kind: String,
     },
 }
@@ -104,8 +104,10 @@ struct Level {
     deepens: bool,
     /// The name of the member that comes next is `"type"`.
     typed: bool,
-    /// The number of its `"type"` among the sealed.
+    /// The number of its `"type"`, or of a member of it, among the sealed.
     sealed: Option<usize>,
+    /// The same of the member that comes next, which seals if it has a text.
+    seals: Option<usize>,
     /// The name of the member that comes next, or of the list; what its `"name"` says, for its `"value"`.
     name: Option<Token>,
     called: Option<Token>,
@@ -144,7 +146,18 @@ impl Visit for Walk<'_, '_> {
         let name = self.levels.last().and_then(|around| around.name).filter(|_| !object);
         let deep = self.levels.last().map_or(self.deep, |around| around.deep || (around.deepens && object));
         let (flows, deepens, typed) = (!object, false, false);
-        self.levels.push(Level { start, run, flows, deep, deepens, typed, sealed: None, name, called: None });
+        self.levels.push(Level {
+            start,
+            run,
+            flows,
+            deep,
+            deepens,
+            typed,
+            sealed: None,
+            seals: None,
+            name,
+            called: None,
+        });
     }
 
     fn end(&mut self, at: usize) {
@@ -165,6 +178,10 @@ impl Visit for Walk<'_, '_> {
             level.flows = level.deep || FLOWS.contains(&name.as_ref());
             level.deepens = DEEP.contains(&name.as_ref());
             level.typed = name.as_ref() == b"type";
+            level.seals = self
+                .sealed
+                .iter()
+                .position(|sealed| sealed.strip_suffix(':').is_some_and(|member| member.as_bytes() == name.as_ref()));
             let value = name.eq_ignore_ascii_case(b"value");
             level.name = level.called.filter(|_| value).or(Some(token));
         }
@@ -193,11 +210,15 @@ impl Visit for Walk<'_, '_> {
         if called {
             level.called = Some(token);
         }
+        if level.seals.is_some() && token.end > token.start {
+            level.sealed = level.seals;
+        }
         if let Some(tail) = tail {
             self.run.push(Text { token, tail });
         } else if level.typed && !self.sealed.is_empty() {
             let kind = text::decode(token.raw(self.body));
-            level.sealed = self.sealed.iter().position(|sealed| sealed.as_bytes() == kind.as_ref());
+            let sealed = self.sealed.iter().position(|sealed| sealed.as_bytes() == kind.as_ref());
+            level.sealed = sealed.or(level.sealed);
         }
     }
 

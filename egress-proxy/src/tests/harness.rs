@@ -24,6 +24,9 @@ use crate::{Amounts, Gateway, LeaseBook, Meter, Parts, Roots, Timeouts, serve};
 pub(super) const TOKEN: &str = "wka_local_token_of_office";
 /// The provider's key; it must reach the provider in one header and nobody else.
 pub(super) const KEY: &str = "sk-ant-api03-Zx9-QwErTyUiOpAsDf";
+/// What AWS requests are signed with.
+pub(super) const AWS_ID: &str = "AKQ7WK2TESTS4EXAMPLE";
+pub(super) const AWS_SECRET: &str = "q8Fz/xVt2+LkY6mJ0wRb4NcDhGpAeUsT1iKo9XyZ";
 /// A secret that must never leave.
 pub(super) const PASSWORD: &str = "pa\"ss/w\u{f6}rd+Never<Leaves>";
 
@@ -45,10 +48,10 @@ impl SecretSource for Switches {
             return Err(NotGiven::Locked);
         }
         match to {
-            Destination::Host { host: "127.0.0.1" | "localhost", .. }
-                if self.bound.load(Ordering::SeqCst) && name.as_str() == "llm_key" =>
-            {
-                Ok(SecretValue::new(KEY.to_owned()))
+            Destination::Host { host: "127.0.0.1" | "localhost", .. } if self.bound.load(Ordering::SeqCst) => {
+                let values = [("llm_key", KEY), ("aws_id", AWS_ID), ("aws_secret", AWS_SECRET)];
+                let value = values.iter().find(|(known, _)| *known == name.as_str());
+                value.map(|(_, value)| SecretValue::new((*value).to_owned())).ok_or(NotGiven::Unknown(name.clone()))
             }
             _ => Err(NotGiven::NotBound { name: name.clone(), to: to.to_string() }),
         }
@@ -122,7 +125,12 @@ impl World {
 
     pub(super) async fn trusting(timeouts: Timeouts, roots: Roots) -> Self {
         let provider = Upstream::start().await;
-        let secrets = [Secret::new("llm_key", KEY), Secret::new("db_password", PASSWORD)];
+        let secrets = [
+            Secret::new("llm_key", KEY),
+            Secret::new("db_password", PASSWORD),
+            Secret::new("aws_id", AWS_ID),
+            Secret::new("aws_secret", AWS_SECRET),
+        ];
         let redaction = Shared::new(Engine::build(secrets, &RuleSet::builtin(), [7; 32]).unwrap());
         let dir = tempfile::tempdir().unwrap();
         let switches = Arc::new(Switches {
@@ -186,9 +194,14 @@ impl World {
 
     /// Lets the first provider live elsewhere.
     pub(super) fn move_provider(&self, base_url: String) {
+        self.change(|bundle| bundle.llm.providers[0].base_url = base_url);
+    }
+
+    /// Another policy from the next request on.
+    pub(super) fn change(&self, change: impl FnOnce(&mut Bundle)) {
         self.bundle.send_modify(|bundle| {
             let mut changed = Bundle::clone(bundle);
-            changed.llm.providers[0].base_url = base_url;
+            change(&mut changed);
             *bundle = Arc::new(changed);
         });
     }
@@ -215,19 +228,21 @@ fn bundle(base_url: &str) -> Bundle {
             provider("claude", Dialect::Anthropic, base_url),
             provider("gpt", Dialect::OpenAi, &format!("{base_url}/v1")),
             provider("far", Dialect::Anthropic, "http://llm.example.com"),
+            provider("google", Dialect::Gemini, base_url),
         ],
         models: vec![
             model("sonnet", "claude"),
             model("mini", "gpt"),
             model("distant", "far"),
             model("secret", "claude"),
+            model("flash", "google"),
         ],
     };
     let agent = AgentPolicy {
         name: "office".parse().unwrap(),
         level: Level::Supervised,
         tools: None,
-        models: ["sonnet", "mini", "distant", "unknown"].map(str::to_owned).into(),
+        models: ["sonnet", "mini", "distant", "unknown", "flash"].map(str::to_owned).into(),
         grants: Vec::new(),
         workspace: "/srv/office".to_owned(),
     };
@@ -253,6 +268,12 @@ impl<'a> Request<'a> {
     pub(super) fn completions(body: impl AsRef<[u8]>) -> Self {
         let headers = vec![("authorization", format!("Bearer {TOKEN}"))];
         Self { method: "POST", target: "/v1/chat/completions", headers, body: body.as_ref().to_vec() }
+    }
+
+    /// As Google's own clients ask.
+    pub(super) fn gemini(target: &'a str, body: impl AsRef<[u8]>) -> Self {
+        let headers = vec![("x-goog-api-key", TOKEN.to_owned())];
+        Self { method: "POST", target, headers, body: body.as_ref().to_vec() }
     }
 
     pub(super) fn get(target: &'a str) -> Self {

@@ -34,7 +34,7 @@ async fn a_request_without_a_right_to_a_model() {
         ("no JSON", turn("model=sonnet"), (400, "invalid-body")),
         ("compressed", turn(TURN).with("content-encoding", "gzip"), (400, "encoded")),
         ("too large", turn(TURN).with("content-length", "33554433"), (413, "too-large")),
-        ("a path that is not there", Request { target: "/v1/files", ..turn(TURN) }, (404, "no-route")),
+        ("a path that is not there", Request { target: "/v1/batches", ..turn(TURN) }, (404, "no-route")),
         ("a path above", Request { target: "/v1/../v1/messages", ..turn(TURN) }, (404, "no-route")),
         ("wrong method", Request { method: "GET", ..turn("") }, (405, "method")),
     ] {

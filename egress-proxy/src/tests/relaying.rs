@@ -30,7 +30,7 @@ fn tokens(amounts: &Amounts) -> Usage {
 }
 
 /// Reads until the answer's body holds `want` bytes or more.
-async fn read_until(agent: &mut TcpStream, want: usize) -> Vec<u8> {
+pub(super) async fn read_until(agent: &mut TcpStream, want: usize) -> Vec<u8> {
     let mut raw = Vec::new();
     loop {
         if memchr::memmem::find(&raw, b"\r\n\r\n").is_some() && Reply::parse(&raw).body.len() >= want {

@@ -20,6 +20,8 @@ pub(super) struct Numbers {
 struct Block {
     prompt_tokens: Option<u64>,
     completion_tokens: Option<u64>,
+    /// As DeepSeek names what was read from the cache.
+    prompt_cache_hit_tokens: Option<u64>,
     prompt_tokens_details: Option<PromptDetails>,
     completion_tokens_details: Option<CompletionDetails>,
 }
@@ -117,9 +119,16 @@ impl Numbers {
     }
 
     fn take(&mut self, block: Block) {
-        let Block { prompt_tokens, completion_tokens, prompt_tokens_details, completion_tokens_details } = block;
+        let Block {
+            prompt_tokens,
+            completion_tokens,
+            prompt_cache_hit_tokens,
+            prompt_tokens_details,
+            completion_tokens_details,
+        } = block;
         replace(&mut self.prompt, prompt_tokens);
         replace(&mut self.completion, completion_tokens);
+        replace(&mut self.cached, prompt_cache_hit_tokens);
         if let Some(details) = prompt_tokens_details {
             replace(&mut self.cached, details.cached_tokens);
             replace(&mut self.written, details.cache_write_tokens);

@@ -117,6 +117,9 @@ impl Provider {
     /// Where `endpoint` is, with `{model}` still in it; `None` if this provider does not serve it.
     #[must_use]
     pub fn path(&self, endpoint: Endpoint) -> Option<&str> {
+        if endpoint == Endpoint::MessagesStream && !self.paths.contains_key(&endpoint) {
+            return self.path(Endpoint::Messages);
+        }
         if endpoint.dialect() != self.dialect || !(self.endpoints.is_empty() || self.endpoints.contains(&endpoint)) {
             return None;
         }

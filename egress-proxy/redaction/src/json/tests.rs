@@ -83,6 +83,28 @@ fn a_signed_block_with_a_secret_is_refused() {
 }
 
 #[test]
+fn a_member_can_make_a_block_a_signed_one() {
+    let sealed = |body: &str| {
+        engine().redact_json_sealing(body.as_bytes(), &["thinking", "sig:"]).map(|out| out.bytes.into_owned())
+    };
+    for body in [
+        format!(r#"[{{"text":"{TOKEN}","sig":"x"}}]"#),
+        format!(r#"[{{"sig":"x","call":{{"args":{{"a":"{TOKEN}"}}}},"type":"text"}}]"#),
+        format!(r#"[{{"s\u0069g":"{TOKEN}"}}]"#),
+    ] {
+        assert_eq!(sealed(&body), Err(Unscannable::Sealed { kind: "sig:".into() }), "{body}");
+    }
+    for beside in [
+        format!(r#"[{{"text":"fine","sig":"x"}},{{"text":"{TOKEN}"}}]"#),
+        format!(r#"[{{"text":"{TOKEN}","sig":""}}]"#),
+        format!(r#"[{{"text":"{TOKEN}","sig":null,"x":"sig"}}]"#),
+        format!(r#"{{"parts":[{{"sig":"x"}}],"text":"{TOKEN}"}}"#),
+    ] {
+        assert_eq!(sealed(&beside).unwrap(), beside.replace(TOKEN, "SECRET_REF(token)").into_bytes());
+    }
+}
+
+#[test]
 fn everything_else_passes_byte_by_byte() {
     for body in [
         r#" { "b" : 1.0 , "a":-0.00e+10,"a":[ ],"\u0041":"\u00e9\/\n\ud800",	"e":{}}  "#,

@@ -1,0 +1,69 @@
+//! A body on its way out: redaction first, then the splices that its provider needs.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use wardkeep_policy::bundle::llm::BodyRules;
+use wardkeep_redaction::Engine;
+
+use crate::api::{Account, Api};
+use crate::refusal::Refusal;
+use crate::request::{self, Head, InvalidBody};
+
+/// What a body has to become.
+pub(crate) struct Recipe {
+    pub(crate) api: Api,
+    /// What the agent asked for.
+    pub(crate) asked: String,
+    /// What the provider is asked for.
+    pub(crate) upstream_model: String,
+    pub(crate) rules: BodyRules,
+    /// Members that came from headers, with their JSON.
+    pub(crate) lists: Vec<(String, String)>,
+}
+
+/// A body as it may go out.
+pub(crate) struct Ready {
+    pub(crate) body: Bytes,
+    /// The usage chunk was our wish, not the agent's.
+    pub(crate) added_usage: bool,
+}
+
+impl Recipe {
+    /// Redaction and splices: what leaves, or why nothing does.
+    pub(crate) fn apply(&self, bytes: &Bytes, head: Head, engine: &Engine) -> Result<Ready, Refusal> {
+        let scanned = engine.redact_json_sealing(bytes, self.api.sealed())?;
+        let changed = matches!(scanned.bytes, Cow::Owned(_));
+        if changed {
+            let names: Vec<&str> = scanned.findings.iter().filter_map(|finding| finding.name.as_deref()).collect();
+            tracing::info!(findings = scanned.findings.len(), ?names, "an LLM request was redacted");
+        }
+        // Places moved with the redaction.
+        let head = if changed { Head::parse(&scanned.bytes)? } else { head };
+        let mut changes = request::adapt(&head, &self.rules, &self.lists)?;
+        let ask = match self.api.account() {
+            Account::Chat if !self.rules.usage_unasked => request::ask_for_usage(&head, &scanned.bytes),
+            _ => None,
+        };
+        let added_usage = ask.is_some();
+        changes.extend(ask);
+        match self.api {
+            Api::Gemini(_) => changes.extend(request::rename_inner(&scanned.bytes, &self.asked, &self.upstream_model)?),
+            _ if self.rules.omit.iter().any(|name| name == "model") => {}
+            _ => changes.extend(request::rename(&head, &self.upstream_model)),
+        }
+        let body = match request::splice(scanned.bytes, changes) {
+            Cow::Borrowed(_) => bytes.clone(),
+            Cow::Owned(changed) => Bytes::from(changed),
+        };
+        Ok(Ready { body, added_usage })
+    }
+}
+
+/// The model that is asked for, and whether the answer is to be streamed.
+pub(crate) fn asked(api: Api, in_path: Option<&str>, head: &Head) -> Result<(String, bool), InvalidBody> {
+    match in_path {
+        Some(model) => Ok((model.to_owned(), api == Api::Gemini(crate::api::Verb::Stream))),
+        None => Ok((head.model.clone().ok_or(InvalidBody::NoModel)?, head.streams)),
+    }
+}

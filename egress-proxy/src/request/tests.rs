@@ -1,0 +1,114 @@
+use super::*;
+
+#[test]
+fn what_is_no_request_is_refused() {
+    for (body, want) in [
+        ("", InvalidBody::NotAnObject),
+        ("[]", InvalidBody::NotAnObject),
+        ("{\"model\":\"m\"} x", InvalidBody::NotAnObject),
+        ("{\"model\":\"m\",}", InvalidBody::NotAnObject),
+        ("{\"model\":1}", InvalidBody::NoModel),
+        ("{\"model\":\"m\",\"stream\":1}", InvalidBody::Stream),
+        ("{\"model\":\"m\",\"model\":\"n\"}", InvalidBody::Twice("model")),
+        ("{\"model\":\"m\",\"mod\\u0065l\":\"n\"}", InvalidBody::Twice("model")),
+        ("{\"model\":\"m\",\"stream\":true,\"stream\":false}", InvalidBody::Twice("stream")),
+    ] {
+        assert_eq!(Head::parse(body.as_bytes()).expect_err(body), want, "{body}");
+    }
+}
+
+#[test]
+fn members_are_bounded() {
+    let body = |count: usize| format!("{{{}}}", vec!["\"a\":1"; count].join(","));
+    assert!(Head::parse(body(MEMBERS).as_bytes()).is_ok());
+    assert_eq!(Head::parse(body(MEMBERS + 1).as_bytes()).expect_err("more"), InvalidBody::TooMany);
+}
+
+#[test]
+fn a_body_is_made_what_its_provider_wants() {
+    let rules = BodyRules {
+        omit: vec!["model".to_owned(), "stream".to_owned()],
+        add: [("version".to_owned(), "b\"1".to_owned())].into(),
+        forbid: vec!["models".to_owned()],
+        ..BodyRules::default()
+    };
+    let lists = [("beta".to_owned(), "[\"x\"]".to_owned())];
+    for (body, want) in [
+        (r#"{"model":"m"}"#, r#"{"version":"b\"1","beta":["x"]}"#),
+        (r#"{ "model":"m" , "stream" : true }"#, r#"{  "version":"b\"1","beta":["x"]}"#),
+        (r#"{"model":"m","a":1,"stream":true,"n":1.50}"#, r#"{"a":1,"n":1.50,"version":"b\"1","beta":["x"]}"#),
+        (r#"{"a":1, "model":"m", "stream":false, "b":2}"#, r#"{"a":1, "b":2,"version":"b\"1","beta":["x"]}"#),
+        (r#"{"a":1,"model":"m","stream":false}"#, r#"{"a":1,"version":"b\"1","beta":["x"]}"#),
+        (r#"{"stream":false,"model":"m","a":1,"version":"mine"}"#, r#"{"a":1,"version":"mine","beta":["x"]}"#),
+    ] {
+        let head = Head::parse(body.as_bytes()).expect(body);
+        let out = splice(Cow::Borrowed(body.as_bytes()), adapt(&head, &rules, &lists).expect(body));
+        let out = String::from_utf8_lossy(&out).into_owned();
+        serde_json::from_str::<serde_json::Value>(&out).expect(&out);
+        // White space around what was taken out may stay.
+        assert_eq!(out.replace("  ", " "), want.replace("  ", " "));
+    }
+    let head = Head::parse(br#"{"model":"m","mod\u0065ls":["n"]}"#).expect("an object");
+    assert_eq!(adapt(&head, &rules, &[]).expect_err("around"), InvalidBody::Forbidden("models".to_owned()));
+}
+
+#[test]
+fn a_gemini_body_names_no_other_model() {
+    for (body, want) in [
+        (r#"{"contents":[{"model":"x"}]}"#, Some(r#"{"contents":[{"model":"x"}]}"#)),
+        (r#"{"model":"models/m"}"#, Some(r#"{"model":"models/up"}"#)),
+        (
+            r#"{"requests":[{"model":"models/m"},{"model":"m","n":1.0}]}"#,
+            Some(r#"{"requests":[{"model":"models/up"},{"model":"up","n":1.0}]}"#),
+        ),
+        (
+            r#"{"generateContentRequest":{"model":"models/m"}}"#,
+            Some(r#"{"generateContentRequest":{"model":"models/up"}}"#),
+        ),
+        (r#"{"model":"models/other"}"#, None),
+        (r#"{"requests":[{"model":"models/m"},{"mod\u0065l":"models/other"}]}"#, None),
+        (r#"{"generate_content_request":{"model":"other"}}"#, None),
+        (r#"{"model":["models/m"]}"#, None),
+    ] {
+        let out = rename_inner(body.as_bytes(), "m", "up")
+            .map(|changes| String::from_utf8_lossy(&splice(Cow::Borrowed(body.as_bytes()), changes)).into_owned());
+        assert_eq!(out.as_deref().ok(), want, "{body}");
+    }
+}
+
+#[test]
+fn only_the_spliced_bytes_change() {
+    const ASKED: &str = r#""include_usage":true"#;
+    for (body, want) in [
+        (r#" { "model" : "m" , "n":1.0e1 } "#.to_owned(), r#" { "model" : "up" , "n":1.0e1 } "#.to_owned()),
+        (
+            r#"{"model":"\u006d","stream":true }"#.to_owned(),
+            format!(r#"{{"model":"up","stream":true ,"stream_options":{{{ASKED}}}}}"#),
+        ),
+        (
+            r#"{"stream":true,"stream_options":{},"model":"m"}"#.to_owned(),
+            format!(r#"{{"stream":true,"stream_options":{{{ASKED}}},"model":"up"}}"#),
+        ),
+        (
+            r#"{"stream_options":{ "x":1},"stream":true,"model":"m"}"#.to_owned(),
+            format!(r#"{{"stream_options":{{{ASKED}, "x":1}},"stream":true,"model":"up"}}"#),
+        ),
+        (
+            r#"{"stream_options":{"include_usage": false},"stream":true,"model":"m"}"#.to_owned(),
+            r#"{"stream_options":{"include_usage": true},"stream":true,"model":"up"}"#.to_owned(),
+        ),
+        (
+            r#"{"stream_options":null,"stream":true,"model":"m"}"#.to_owned(),
+            format!(r#"{{"stream_options":{{{ASKED}}},"stream":true,"model":"up"}}"#),
+        ),
+        (
+            r#"{"stream_options":{"include_usage":true},"stream":true,"model":"up"}"#.to_owned(),
+            r#"{"stream_options":{"include_usage":true},"stream":true,"model":"up"}"#.to_owned(),
+        ),
+    ] {
+        let head = Head::parse(body.as_bytes()).expect(&body);
+        let changes = [rename(&head, "up"), ask_for_usage(&head, body.as_bytes())];
+        let out = splice(Cow::Borrowed(body.as_bytes()), changes.into_iter().flatten());
+        assert_eq!(String::from_utf8_lossy(&out), want);
+    }
+}

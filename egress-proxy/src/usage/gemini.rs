@@ -1,0 +1,123 @@
+//! Gemini: `usageMetadata` on any chunk, each a whole account so far; the last one counts.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{Length, Seen, Usage, lengths, replace};
+
+/// The last known value of each field. Input includes what was read from the cache, but not what tools put in; output does
+/// not include thoughts.
+#[derive(Default)]
+pub(super) struct Numbers {
+    prompt: Option<u64>,
+    cached: Option<u64>,
+    tools: Option<u64>,
+    candidates: Option<u64>,
+    thoughts: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Block {
+    prompt_token_count: Option<u64>,
+    cached_content_token_count: Option<u64>,
+    tool_use_prompt_token_count: Option<u64>,
+    candidates_token_count: Option<u64>,
+    thoughts_token_count: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Chunk<'a> {
+    #[serde(default, borrow)]
+    candidates: Vec<Candidate<'a>>,
+    prompt_feedback: Option<Feedback>,
+    usage_metadata: Option<Block>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Candidate<'a> {
+    #[serde(borrow)]
+    content: Option<Content<'a>>,
+    finish_reason: Option<Length>,
+}
+
+#[derive(Deserialize)]
+struct Content<'a> {
+    #[serde(default, borrow)]
+    parts: Vec<Part<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Part<'a> {
+    text: Option<Length>,
+    #[serde(borrow)]
+    function_call: Option<&'a RawValue>,
+    #[serde(borrow)]
+    executable_code: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Feedback {
+    block_reason: Option<Length>,
+}
+
+impl Numbers {
+    pub(super) fn event(&mut self, data: &[u8]) -> Seen {
+        let Ok(chunk) = serde_json::from_slice::<Chunk<'_>>(data) else { return Seen::default() };
+        let mut seen = Seen::default();
+        let parts = chunk.candidates.iter().filter_map(|candidate| candidate.content.as_ref());
+        for part in parts.flat_map(|content| &content.parts) {
+            let raw = |value: Option<&RawValue>| value.map(|value| Length(value.get().len() as u64));
+            seen.text_bytes += lengths([part.text, raw(part.function_call), raw(part.executable_code)]);
+        }
+        let finished =
+            !chunk.candidates.is_empty() && chunk.candidates.iter().all(|candidate| candidate.finish_reason.is_some());
+        let blocked = chunk.prompt_feedback.is_some_and(|feedback| feedback.block_reason.is_some());
+        if let Some(block) = chunk.usage_metadata {
+            seen.complete = (finished || blocked) && block.prompt_token_count.is_some();
+            self.take(block);
+        }
+        seen
+    }
+
+    /// Whether the document held its usage.
+    pub(super) fn plain(&mut self, body: &[u8]) -> bool {
+        let Ok(Chunk { usage_metadata: Some(block), .. }) = serde_json::from_slice(body) else { return false };
+        let complete = block.prompt_token_count.is_some();
+        self.take(block);
+        complete
+    }
+
+    pub(super) fn usage(&self) -> Option<Usage> {
+        let prompt = self.prompt?;
+        let cache_read = self.cached.unwrap_or(0).min(prompt);
+        let reasoning = self.thoughts.unwrap_or(0);
+        Some(Usage {
+            input: (prompt - cache_read).saturating_add(self.tools.unwrap_or(0)),
+            output: self.candidates.unwrap_or(0).saturating_add(reasoning),
+            cache_read,
+            cache_write: 0,
+            cache_write_1h: 0,
+            reasoning,
+        })
+    }
+
+    fn take(&mut self, block: Block) {
+        let Block {
+            prompt_token_count,
+            cached_content_token_count,
+            tool_use_prompt_token_count,
+            candidates_token_count,
+            thoughts_token_count,
+        } = block;
+        replace(&mut self.prompt, prompt_token_count);
+        replace(&mut self.cached, cached_content_token_count);
+        replace(&mut self.tools, tool_use_prompt_token_count);
+        replace(&mut self.candidates, candidates_token_count);
+        replace(&mut self.thoughts, thoughts_token_count);
+    }
+}
