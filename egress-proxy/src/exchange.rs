@@ -8,12 +8,13 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use wardkeep_policy::{Bundle, Closed, Dialect, Framing, Model, Provider};
+use tokio::sync::OwnedSemaphorePermit;
+use wardkeep_policy::{Bundle, Closed, Dialect, Framing, Model, Price, Provider};
 use wardkeep_proto::ids::AgentName;
 use wardkeep_proto::waypoint::Waypoint;
 use wardkeep_redaction::Engine;
 
-use crate::api::{self, Api, Call, Route, Verb};
+use crate::api::{self, Account, Api, Call, Route, Verb};
 use crate::auth::Credentials;
 use crate::body::{self, Outgoing, Received};
 use crate::client::Upstream;
@@ -28,6 +29,8 @@ use crate::relay::{Answer, Relay};
 use crate::request::Head;
 use crate::usage::{Observer, Shape, Usage, estimate_tokens};
 use crate::withhold::Withhold;
+
+mod upload;
 
 /// Bodies beyond this are scanned on another thread: a scan must not hold up the streams of others.
 const SCAN_HERE: usize = 64 * 1024;
@@ -44,7 +47,10 @@ pub(crate) async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>) ->
         Ok(Route::Models(one)) => list_models(&gateway, &head, dialect, one.as_deref()),
         Ok(Route::Ask(call)) => {
             let asked = Asked { gateway: &gateway, call, head: &head, id: &id };
-            Box::pin(asked.turn(&mut body)).await
+            match asked.call.api {
+                Api::AnthropicFiles | Api::OpenAiFiles => Box::pin(asked.upload(&mut body)).await,
+                _ => Box::pin(asked.turn(&mut body)).await,
+            }
         }
         Err(refusal) => Err(refusal),
     };
@@ -113,6 +119,24 @@ struct Asked<'a> {
     id: &'a str,
 }
 
+/// One request as it goes out.
+struct Parcel<'a> {
+    agent: AgentName,
+    provider: &'a Provider,
+    /// In the records.
+    model: &'a str,
+    price: Price,
+    upstream: Upstream,
+    credentials: Credentials,
+    headers: HeaderMap,
+    body: Bytes,
+    streams: bool,
+    /// The usage chunk is our wish, not the agent's.
+    added_usage: bool,
+    /// What the caller's body takes; given back when the answer begins.
+    room: Option<OwnedSemaphorePermit>,
+}
+
 /// What has to be known of a request when its answer comes.
 struct Sent<'a> {
     admitted: Admitted,
@@ -145,28 +169,71 @@ impl Asked<'_> {
         let engine = parts.redaction.load();
         let mut sent = self.head_towards_provider(&engine)?;
         let lists = headers::adapt(&mut sent, provider);
-        let (upstream_model, rules) = (model.upstream_model.clone(), provider.body.clone());
-        let recipe = Recipe { api, asked, upstream_model, rules, lists };
+        let recipe = Recipe {
+            api,
+            asked,
+            upstream_model: model.upstream_model.clone(),
+            rules: provider.body.clone(),
+            lists,
+            unscanned: provider.unscanned.clone(),
+        };
         let Ready { body, added_usage } = self.redact(bytes, parsed, recipe, &engine).await?;
-        credentials.show("POST", &upstream, &mut sent, &body, parts.clock.now())?;
+        tracing::debug!(request = self.id, %agent, model = %model.name, bytes = received, "an LLM request may go");
+        let parcel = Parcel {
+            agent,
+            provider,
+            model: &model.name,
+            price: model.price,
+            upstream,
+            credentials,
+            headers: sent,
+            body,
+            streams,
+            added_usage,
+            room,
+        };
+        self.send(parcel, &engine).await
+    }
+
+    /// Shows the credentials, puts the request on disk, sends it, and passes the answer on.
+    async fn send(&self, parcel: Parcel<'_>, engine: &Engine) -> Result<Response<Outgoing>, Refusal> {
+        let Parcel {
+            agent,
+            provider,
+            model,
+            price,
+            upstream,
+            credentials,
+            mut headers,
+            body,
+            streams,
+            added_usage,
+            room,
+        } = parcel;
+        let parts = &self.gateway.parts;
+        credentials.show("POST", &upstream, &mut headers, &body, parts.clock.now())?;
         drop(credentials);
         let admission = Admission {
-            agent: agent.clone(),
+            agent,
             provider: provider.name.clone(),
-            model: model.name.clone(),
-            estimated_input: estimate_tokens(body.len() as u64),
-            price: model.price,
+            model: model.to_owned(),
+            // What costs nothing costs nothing when it breaks off.
+            estimated_input: if self.call.api.account() == Account::Free {
+                0
+            } else {
+                estimate_tokens(body.len() as u64)
+            },
+            price,
         };
-        tracing::debug!(request = self.id, %agent, model = %model.name, bytes = received, "an LLM request is admitted");
         let admitted = parts.meter.admit(admission).await?;
         parts.waypoints.pass(Waypoint::LlmAdmitted);
         let mut outgoing = Request::new(Full::new(body));
         *outgoing.method_mut() = Method::POST;
         *outgoing.uri_mut() = upstream.uri;
-        *outgoing.headers_mut() = sent;
+        *outgoing.headers_mut() = headers;
         let (response, admitted) = self.dispatch(outgoing, streams, admitted).await?;
         drop(room);
-        self.relay(response, Sent { admitted, engine: &engine, added_usage, framing: provider.framing }).await
+        self.relay(response, Sent { admitted, engine, added_usage, framing: provider.framing }).await
     }
 
     /// Lease and posture. Checked before the body is read: most refusals are cheap.

@@ -10,6 +10,7 @@
 //! refusal is a document of the caller's dialect. Nothing here prints, logs or answers a value of the vault.
 
 mod api;
+mod attachments;
 mod auth;
 mod body;
 mod client;
@@ -20,6 +21,7 @@ mod gateway;
 mod headers;
 mod meter;
 mod models;
+mod multipart;
 mod prepare;
 mod price;
 mod refusal;

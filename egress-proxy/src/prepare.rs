@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use wardkeep_policy::bundle::llm::BodyRules;
+use wardkeep_policy::bundle::llm::{BodyRules, Unscanned};
 use wardkeep_redaction::Engine;
 
 use crate::api::{Account, Api};
+use crate::attachments;
 use crate::refusal::Refusal;
 use crate::request::{self, Head, InvalidBody};
 
@@ -20,6 +21,8 @@ pub(crate) struct Recipe {
     pub(crate) rules: BodyRules,
     /// Members that came from headers, with their JSON.
     pub(crate) lists: Vec<(String, String)>,
+    /// Files that may go although they cannot be read.
+    pub(crate) unscanned: Vec<Unscanned>,
 }
 
 /// A body as it may go out.
@@ -31,15 +34,22 @@ pub(crate) struct Ready {
 
 impl Recipe {
     /// Redaction and splices: what leaves, or why nothing does.
-    pub(crate) fn apply(&self, bytes: &Bytes, head: Head, engine: &Engine) -> Result<Ready, Refusal> {
-        let scanned = engine.redact_json_sealing(bytes, self.api.sealed())?;
+    pub(crate) fn apply(&self, received: &Bytes, head: Head, engine: &Engine) -> Result<Ready, Refusal> {
+        // Files first, since they are no files any more once something in their base64 was replaced.
+        let files = attachments::inline(received, engine, &self.unscanned)?;
+        let bytes = match request::splice(Cow::Borrowed(&received[..]), files) {
+            Cow::Borrowed(_) => received.clone(),
+            Cow::Owned(changed) => Bytes::from(changed),
+        };
+        let scanned = engine.redact_json_sealing(&bytes, self.api.sealed())?;
         let changed = matches!(scanned.bytes, Cow::Owned(_));
         if changed {
             let names: Vec<&str> = scanned.findings.iter().filter_map(|finding| finding.name.as_deref()).collect();
             tracing::info!(findings = scanned.findings.len(), ?names, "an LLM request was redacted");
         }
         // Places moved with the redaction.
-        let head = if changed { Head::parse(&scanned.bytes)? } else { head };
+        let moved = changed || bytes.as_ptr() != received.as_ptr();
+        let head = if moved { Head::parse(&scanned.bytes)? } else { head };
         let mut changes = request::adapt(&head, &self.rules, &self.lists)?;
         let ask = match self.api.account() {
             Account::Chat if !self.rules.usage_unasked => request::ask_for_usage(&head, &scanned.bytes),

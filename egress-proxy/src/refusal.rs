@@ -12,7 +12,9 @@ use wardkeep_proto::secret::NotGiven;
 use wardkeep_redaction::Unscannable;
 
 use crate::api::Api;
+use crate::attachments::Held;
 use crate::meter::MeterError;
+use crate::multipart::InvalidUpload;
 use crate::request::{BODY_BYTES, InvalidBody};
 
 /// Why a request got no answer from a model. The texts hold no byte of the request.
@@ -21,7 +23,7 @@ pub(crate) enum Refusal {
     // The caller's.
     #[error(
         "this address does not exist here; the gateway serves /v1/messages, /v1/messages/count_tokens, \
-         /v1/chat/completions, /v1/responses, /v1/embeddings, /v1/models and Gemini's methods at /v1beta/models"
+         /v1/chat/completions, /v1/responses, /v1/embeddings, /v1/files (POST), /v1/models and Gemini's methods at /v1beta/models"
     )]
     NoRoute,
     #[error("no model of this name is there for you; GET /v1/models lists yours")]
@@ -44,6 +46,10 @@ pub(crate) enum Refusal {
     Unscannable(#[from] Unscannable),
     #[error("the address or a header holds a secret; send it nowhere but in a tool call as SECRET_REF(name)")]
     SecretInHead,
+    #[error("{0}")]
+    File(#[from] Held),
+    #[error("{0}")]
+    Upload(#[from] InvalidUpload),
     // The policy's.
     #[error(
         "agent {0} has no live hook: its runtime must load the Wardkeep hook and call session-start before it gets a model"
@@ -98,6 +104,10 @@ impl Refusal {
             Self::Unscannable(Unscannable::Sealed { .. }) => "secret-in-signed-block",
             Self::Unscannable(_) => "unscannable",
             Self::SecretInHead => "secret-in-head",
+            Self::File(Held::Secret)
+            | Self::Upload(InvalidUpload::Held(Held::Secret) | InvalidUpload::SecretInName) => "secret-in-file",
+            Self::File(_) | Self::Upload(InvalidUpload::Held(_)) => "unscannable-file",
+            Self::Upload(_) => "invalid-upload",
             Self::NoLease(_) => "no-lease",
             Self::Closed(closed) => closed.as_str(),
             Self::UnknownAgent(_) => "unknown-agent",
@@ -132,6 +142,8 @@ impl Refusal {
             | Self::Invalid(_)
             | Self::Unscannable(_)
             | Self::SecretInHead
+            | Self::File(_)
+            | Self::Upload(_)
             | Self::NoLease(_)
             | Self::Closed(_)
             | Self::UnknownAgent(_)

@@ -104,8 +104,8 @@ impl Head {
 /// One change: these bytes instead of those.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Splice {
-    at: Range<usize>,
-    with: String,
+    pub(crate) at: Range<usize>,
+    pub(crate) with: String,
 }
 
 /// The splice that asks for `model` instead, if it is another.

@@ -14,8 +14,8 @@ use crate::hits::{self, Hit};
 use crate::rules;
 
 use across::{Row, Text};
-pub use read::JSON_DEPTH;
-pub(crate) use read::{Fault, Token, Visit, read};
+pub(crate) use read::{Fault, read};
+pub use read::{JSON_DEPTH, Token, Visit};
 
 /// Largest document that is scanned, in bytes.
 pub const JSON_BYTES: usize = 64 * 1024 * 1024;
@@ -52,6 +52,15 @@ impl From<Fault> for Unscannable {
             Fault::TooDeep => Self::TooDeep,
         }
     }
+}
+
+/// Reads one whole document without building it, exactly as redaction does.
+///
+/// # Errors
+/// All of [`Unscannable`] but a sealed block; what comes before a fault was told.
+pub fn read_json(document: &[u8], visit: &mut impl Visit) -> Result<(), Unscannable> {
+    std::str::from_utf8(document).map_err(|e| Unscannable::NotJson { at: e.valid_up_to() })?;
+    Ok(read(document, visit)?)
 }
 
 pub(crate) fn redact<'a>(engine: &Engine, body: &'a [u8], sealed: &[&str]) -> Result<RedactedBytes<'a>, Unscannable> {

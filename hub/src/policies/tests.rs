@@ -42,11 +42,24 @@ fn mistakes_are_refused_before_anything_is_signed() {
         ("\"/srv/agents/assistant\"", "\"agents\""),
         ("[[http]]", "[[agents]]\nname = \"assistant\"\nlevel = \"trusted\"\nworkspace = \"/x\"\n[[http]]"),
         ("key = \"anthropic_api_key\"", "key = \"sk-ant-Not-A-Name\""),
+        ("key = \"anthropic_api_key\"", "kind = \"antropic\""),
+        ("key = \"anthropic_api_key\"", "auth = \"bearer\""),
+        ("key = \"anthropic_api_key\"", "key = \"a\"\nheaders = { x-api-key = \"sk-ant\" }"),
     ] {
         assert!(GOOD.contains(from), "{from}");
         assert!(check(&GOOD.replacen(from, to, 1)).is_err(), "{to}");
     }
     assert!(matches!(check(&"#".repeat(SOURCE_BYTES + 1)), Err(PublishError::TooLong)));
+}
+
+#[test]
+fn a_kind_is_resolved_before_it_is_signed() {
+    let tenant = "0198f000-0000-7000-8000-000000000001".parse().expect("a UUID");
+    let short =
+        GOOD.replace("dialect = \"anthropic\"\nbase_url = \"https://api.anthropic.com\"", "kind = \"anthropic\"");
+    assert_ne!(short, GOOD);
+    let [long, short] = [GOOD, &short].map(|text| draft(tenant, text, None, Timestamp(0)).expect("good").json);
+    assert_eq!(String::from_utf8(short), String::from_utf8(long), "an older daemon reads it as before");
 }
 
 #[tokio::test]

@@ -77,6 +77,9 @@ pub struct Provider {
     /// How its streams are framed.
     #[serde(default, skip_serializing_if = "Framing::is_sse")]
     pub framing: Framing,
+    /// Files that may go there although their text cannot be read here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unscanned: Vec<Unscanned>,
 }
 
 impl Provider {
@@ -96,6 +99,7 @@ impl Provider {
             endpoints: Vec::new(),
             body: BodyRules::default(),
             framing: Framing::default(),
+            unscanned: Vec::new(),
         }
     }
 
@@ -297,6 +301,16 @@ impl BodyRules {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
 const fn is_false(value: &bool) -> bool {
     !*value
+}
+
+/// A kind of file whose text a scan does not see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unscanned {
+    /// PDF.
+    Pdf,
+    /// Any: office documents, archives, sound, moving pictures, PDF.
+    Any,
 }
 
 /// How the events of a stream are told apart.

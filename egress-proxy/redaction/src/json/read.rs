@@ -1,5 +1,7 @@
 //! Reading JSON without building it: one pass, told to a visitor token by token.
 
+use std::borrow::Cow;
+
 use super::text;
 
 /// Deepest nesting that is scanned.
@@ -7,28 +9,40 @@ pub const JSON_DEPTH: usize = 128;
 
 /// A string or number in the document, without its quotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Token {
-    pub(crate) start: usize,
-    pub(crate) end: usize,
-    pub(crate) escaped: bool,
+pub struct Token {
+    /// Its first byte.
+    pub start: usize,
+    /// The byte behind it.
+    pub end: usize,
+    /// Whether something in it is written with an escape.
+    pub escaped: bool,
 }
 
 impl Token {
     /// Its bytes in the document.
-    pub(crate) fn raw(self, document: &[u8]) -> &[u8] {
+    #[must_use]
+    pub fn raw(self, document: &[u8]) -> &[u8] {
         &document[self.start..self.end]
+    }
+
+    /// What it says.
+    #[must_use]
+    pub fn text(self, document: &[u8]) -> Cow<'_, [u8]> {
+        if self.escaped { text::decode(self.raw(document)) } else { Cow::Borrowed(self.raw(document)) }
     }
 }
 
 /// Who is told what stands in a document, in its order. Whatever comes before a fault is told.
-pub(crate) trait Visit {
+pub trait Visit {
     /// An object or array begins with the byte at `at`.
     fn begin(&mut self, object: bool, at: usize);
     /// It ends before the byte at `at`.
     fn end(&mut self, at: usize);
     /// The name of the member whose value comes next.
     fn key(&mut self, token: Token);
+    /// A string that is a value.
     fn string(&mut self, token: Token);
+    /// A number, as it is written.
     fn number(&mut self, token: Token);
     /// `true`, `false` or `null`.
     fn word(&mut self) {}

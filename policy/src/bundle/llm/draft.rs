@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 use wardkeep_proto::ids::SecretName;
 
-use super::{Auth, BodyRules, Dialect, Endpoint, Framing, Provider};
+use super::{Auth, BodyRules, Dialect, Endpoint, Framing, Provider, Unscanned};
 
 /// One `[[providers]]` of a policy.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -34,6 +34,8 @@ pub struct ProviderDraft {
     endpoints: Option<Vec<Endpoint>>,
     body: Option<BodyRules>,
     framing: Option<Framing>,
+    #[serde(default)]
+    unscanned: Vec<Unscanned>,
 }
 
 /// What a `kind` stands for.
@@ -110,8 +112,22 @@ impl ProviderDraft {
     /// # Errors
     /// [`InvalidDraft`].
     pub fn resolve(self) -> Result<Provider, InvalidDraft> {
-        let Self { name, kind, dialect, base_url, key, keys, auth, headers, query, paths, endpoints, body, framing } =
-            self;
+        let Self {
+            name,
+            kind,
+            dialect,
+            base_url,
+            key,
+            keys,
+            auth,
+            headers,
+            query,
+            paths,
+            endpoints,
+            body,
+            framing,
+            unscanned,
+        } = self;
         let preset = match &kind {
             None => None,
             Some(kind) => Some(presets().get(kind).ok_or_else(|| InvalidDraft::UnknownKind {
@@ -156,6 +172,7 @@ impl ProviderDraft {
             endpoints: endpoints.or_else(|| preset.map(|preset| preset.endpoints.clone())).unwrap_or_default(),
             body: body.or_else(|| preset.map(|preset| preset.body.clone())).unwrap_or_default(),
             framing: framing.or(preset.map(|preset| preset.framing)).unwrap_or_default(),
+            unscanned,
         })
     }
 }

@@ -1,0 +1,81 @@
+//! A file for later turns: judged part by part, sent to the provider of the agent's first model that takes files.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Response;
+use http::header::{self, HeaderValue};
+use hyper::body::Incoming;
+use wardkeep_policy::{Bundle, Price, Provider};
+use wardkeep_proto::ids::AgentName;
+
+use super::{Asked, Parcel, who};
+use crate::api::Api;
+use crate::auth::Credentials;
+use crate::body::{self, Outgoing, Received};
+use crate::client::Upstream;
+use crate::refusal::Refusal;
+use crate::{headers, multipart};
+
+/// What stands in place of a model in the records.
+const FILES: &str = "files";
+
+impl Asked<'_> {
+    pub(super) async fn upload(&self, incoming: &mut Incoming) -> Result<Response<Outgoing>, Refusal> {
+        let parts = &self.gateway.parts;
+        let agent = who(self.gateway, self.head)?;
+        self.admissible(&agent)?;
+        if headers::is_encoded(&self.head.headers) {
+            return Err(Refusal::Encoded);
+        }
+        let boundary = multipart::boundary(&self.head.headers)?;
+        let Received { bytes, room } = body::receive(incoming, parts.timeouts.idle, &self.gateway.waiting).await?;
+        let bundle = Arc::clone(&parts.bundle.borrow());
+        let provider = place(&bundle, &agent, self.call.api)?;
+        let upstream = Upstream::of(provider, self.call.api.endpoint(false), FILES, self.head.uri.query())?;
+        let credentials = Credentials::resolve(&*parts.secrets, provider, provider.key.as_ref(), &upstream)?;
+        parts.secrets.catch_up();
+        let engine = parts.redaction.load();
+        let mut sent = self.head_towards_provider(&engine)?;
+        headers::adapt(&mut sent, provider);
+        if !engine.redact(&boundary).findings.is_empty() {
+            return Err(Refusal::SecretInHead);
+        }
+        let kind = HeaderValue::try_from(format!("multipart/form-data; boundary=\"{boundary}\""));
+        sent.insert(header::CONTENT_TYPE, kind.map_err(|_| Refusal::SecretInHead)?);
+        let unscanned = provider.unscanned.clone();
+        let Ok(_turn) = self.gateway.scans.acquire().await else { return Err(Refusal::Busy) };
+        let scanning = Arc::clone(&engine);
+        let body = tokio::task::spawn_blocking(move || {
+            multipart::redact(&bytes, &boundary, &scanning, &unscanned).map(|scanned| match scanned {
+                Cow::Borrowed(_) => bytes.clone(),
+                Cow::Owned(changed) => Bytes::from(changed),
+            })
+        });
+        let body = body.await.map_err(|_| Refusal::Busy)??;
+        let parcel = Parcel {
+            agent,
+            provider,
+            model: FILES,
+            price: Price::default(),
+            upstream,
+            credentials,
+            headers: sent,
+            body,
+            streams: false,
+            added_usage: false,
+            room,
+        };
+        self.send(parcel, &engine).await
+    }
+}
+
+/// Where the files of `agent` go: they are of use to the models of one provider only.
+fn place<'b>(bundle: &'b Bundle, agent: &AgentName, api: Api) -> Result<&'b Provider, Refusal> {
+    let policy = bundle.agents.iter().find(|policy| &policy.name == agent);
+    let policy = policy.ok_or_else(|| Refusal::UnknownAgent(agent.clone()))?;
+    let models = policy.models.iter().filter_map(|name| bundle.llm.model(name));
+    let mut providers = models.filter_map(|model| bundle.llm.provider(&model.provider));
+    providers.find(|provider| provider.path(api.endpoint(false)).is_some()).ok_or(Refusal::NotServed)
+}
