@@ -1,35 +1,39 @@
-//! A language model's provider: Anthropic Messages and `OpenAI` Chat Completions, plain and streamed, on a real socket.
+//! A language model's provider: Anthropic Messages, `OpenAI` Chat Completions and Responses, and Gemini, plain and streamed,
+//! with their counting, vectors and files, on a real socket.
 //!
 //! What the model says comes from a [`Script`] over the parsed conversation; ids and numbers are a function of the
 //! conversation too, so a turn that is asked for again is answered the same. Errors have the true formats. Every raw
 //! request is kept, to be searched later.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
-use futures_util::stream;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use wardkeep_proto::digest::Digest;
 
 use super::Recorded;
+use wire::{Piece, events, list, pieces};
 
 mod anthropic;
+mod gemini;
 mod openai;
+mod responses;
+mod small;
 #[cfg(test)]
 mod tests;
+mod wire;
 
-/// One message of a conversation, the same for both dialects.
+/// One message of a conversation, the same for all dialects.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Message {
     /// `user`, `assistant`, `tool` or `system`.
@@ -186,7 +190,7 @@ struct Memory {
 }
 
 impl LlmSimulator {
-    /// Starts the provider on a free port of 127.0.0.1; it wants `key` as `x-api-key` or bearer token.
+    /// Starts the provider on a free port of 127.0.0.1; it wants `key` as its dialects do.
     ///
     /// # Errors
     /// No port can be bound.
@@ -195,6 +199,11 @@ impl LlmSimulator {
         let router = Router::new()
             .route("/v1/messages", post(messages))
             .route("/v1/chat/completions", post(completions))
+            .route("/v1/responses", post(responses))
+            .route("/v1beta/models/{call}", post(gemini))
+            .route("/v1/messages/count_tokens", post(small))
+            .route("/v1/embeddings", post(small))
+            .route("/v1/files", post(small))
             .fallback(nothing_there)
             .layer(axum::extract::DefaultBodyLimit::max(64 * 1024 * 1024))
             .with_state(Arc::clone(&shared));
@@ -217,7 +226,7 @@ impl LlmSimulator {
         self.address
     }
 
-    /// `http://127.0.0.1:port`: the base address of a provider of either dialect.
+    /// `http://127.0.0.1:port`: the base address of a provider of any dialect.
     #[must_use]
     pub fn base_url(&self) -> String {
         format!("http://{}", self.address)
@@ -263,22 +272,95 @@ impl Shared {
     }
 }
 
-/// What differs between the two dialects.
+/// How an answer is to come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Streaming {
+    No,
+    Events,
+    /// One JSON list that grows.
+    List,
+}
+
+/// What differs between the APIs.
 trait Speech {
     fn key(headers: &HeaderMap) -> Option<&str>;
-    fn parse(raw: Value) -> Option<Conversation>;
+    fn parse(raw: Value, uri: &Uri) -> Option<Conversation>;
     fn error(status: u16, message: &str) -> Value;
+    /// The status with which such an error comes.
+    fn status(status: u16) -> u16 {
+        status
+    }
+    fn streams(conversation: &Conversation, _: &Uri) -> Streaming {
+        if conversation.raw["stream"] == Value::Bool(true) { Streaming::Events } else { Streaming::No }
+    }
     fn document(conversation: &Conversation, answer: &Answer, usage: &Usage) -> Value;
     /// The events of a stream, each with its blank line.
     fn events(conversation: &Conversation, answer: &Answer, usage: &Usage) -> Vec<String>;
 }
 
+type Shown = (Method, Uri, HeaderMap);
+
 async fn messages(state: State<Arc<Shared>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
-    answer::<anthropic::Messages>(&state, Recorded::new(&method, &uri, &headers, &body), &headers, &body)
+    answer::<anthropic::Messages>(&state, &(method, uri, headers), &body)
 }
 
 async fn completions(state: State<Arc<Shared>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
-    answer::<openai::Completions>(&state, Recorded::new(&method, &uri, &headers, &body), &headers, &body)
+    answer::<openai::Completions>(&state, &(method, uri, headers), &body)
+}
+
+async fn responses(state: State<Arc<Shared>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    answer::<responses::Responses>(&state, &(method, uri, headers), &body)
+}
+
+async fn gemini(state: State<Arc<Shared>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    if gemini::model_and_verb(&uri).1.ends_with("enerateContent") {
+        return answer::<gemini::Gemini>(&state, &(method, uri, headers), &body);
+    }
+    small(state, method, uri, headers, body).await
+}
+
+/// What is no conversation.
+async fn small(
+    State(shared): State<Arc<Shared>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let request = Recorded::new(&method, &uri, &headers, &body);
+    let (key, error, status_of) = small::speech(&uri, &headers);
+    let mut memory = shared.memory();
+    let fault = memory.faults.pop_front();
+    if let Some(Fault::Echo(status)) = fault {
+        let answer = echo(status, &request, &shared.key);
+        memory.requests.push(Recorded { status, ..request });
+        return answer;
+    }
+    let raw = serde_json::from_slice::<Value>(&body).unwrap_or_default();
+    let done = match uri.path() {
+        "/v1/files" => Some((small::file(&headers, &body), None)),
+        "/v1/embeddings" => small::embeddings(&raw),
+        "/v1/messages/count_tokens" => small::count(&raw),
+        _ => small::gemini(&raw, &uri),
+    };
+    let outcome = match (fault, done) {
+        _ if key(&headers) != Some(&shared.key) => Err((401, "invalid x-api-key")),
+        (Some(Fault::Status(status)), _) => Err((status, "the simulator was told to fail")),
+        (_, None) => Err((400, "the request is malformed")),
+        (_, Some(done)) => Ok(done),
+    };
+    let status = outcome.as_ref().map_or_else(|(status, _)| status_of(*status), |_| 200);
+    memory.requests.push(Recorded { status, ..request });
+    match outcome {
+        Ok((document, usage)) => {
+            memory.billed.extend(usage);
+            axum::Json(document).into_response()
+        }
+        Err((code, text)) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            (status, axum::Json(error(code, text))).into_response()
+        }
+    }
 }
 
 async fn nothing_there(
@@ -293,7 +375,8 @@ async fn nothing_there(
     StatusCode::NOT_FOUND.into_response()
 }
 
-fn answer<S: Speech>(shared: &Shared, request: Recorded, headers: &HeaderMap, body: &[u8]) -> Response {
+fn answer<S: Speech>(shared: &Shared, (method, uri, headers): &Shown, body: &[u8]) -> Response {
+    let request = Recorded::new(method, uri, headers, body);
     let mut memory = shared.memory();
     let fault = memory.faults.pop_front();
     if let Some(Fault::Echo(status)) = fault {
@@ -301,34 +384,39 @@ fn answer<S: Speech>(shared: &Shared, request: Recorded, headers: &HeaderMap, bo
         memory.requests.push(Recorded { status, ..request });
         return answer;
     }
-    let parsed = serde_json::from_slice(body).ok().and_then(S::parse);
+    let parsed = serde_json::from_slice(body).ok().and_then(|raw| S::parse(raw, uri));
     let refused = match (fault, &parsed) {
         _ if S::key(headers) != Some(&shared.key) => Some((401, "invalid x-api-key")),
         (Some(Fault::Status(status)), _) => Some((status, "the simulator was told to fail")),
         (_, None) => Some((400, "the request is malformed")),
         _ => None,
     };
-    let status = refused.map_or(200, |(status, _)| status);
+    let status = refused.map_or(200, |(status, _)| S::status(status));
     memory.requests.push(Recorded { status, ..request });
     let conversation = match (refused, parsed) {
         (None, Some(conversation)) => conversation,
         (refused, _) => {
-            let (status, text) = refused.unwrap_or((400, "the request is malformed"));
+            let (code, text) = refused.unwrap_or((400, "the request is malformed"));
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            return (status, axum::Json(S::error(status.as_u16(), text))).into_response();
+            return (status, axum::Json(S::error(code, text))).into_response();
         }
     };
     let answer = memory.answers.pop_front().unwrap_or_else(|| shared.script.next(&conversation));
     let usage = conversation.usage(&answer);
     memory.billed.push(usage);
-    if conversation.raw["stream"] == Value::Bool(true) {
-        let pieces = pieces(S::events(&conversation, &answer, &usage), fault);
-        return events(pieces, memory.pace);
+    let streaming = S::streams(&conversation, uri);
+    if streaming != Streaming::No {
+        let mut all = S::events(&conversation, &answer, &usage);
+        if streaming == Streaming::List {
+            all = list(&all);
+        }
+        let pieces = pieces(all, fault);
+        return events(pieces, memory.pace, streaming);
     }
     let document = S::document(&conversation, &answer, &usage).to_string();
     match fault {
-        Some(Fault::Stall(_)) => events(vec![Piece::Never], Duration::ZERO),
-        Some(Fault::Drop(_)) => events(vec![Piece::Break], Duration::ZERO),
+        Some(Fault::Stall(_)) => events(vec![Piece::Never], Duration::ZERO, Streaming::Events),
+        Some(Fault::Drop(_)) => events(vec![Piece::Break], Duration::ZERO, Streaming::Events),
         Some(Fault::Malformed(_)) => {
             ([(header::CONTENT_TYPE, "application/json")], document[..document.len() / 2].to_owned()).into_response()
         }
@@ -350,53 +438,6 @@ fn echo(status: u16, request: &Recorded, key: &str) -> Response {
     ];
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     (status, headers, axum::Json(error)).into_response()
-}
-
-/// One step of a stream.
-enum Piece {
-    Bytes(String),
-    Never,
-    Break,
-}
-
-fn pieces(events: Vec<String>, fault: Option<Fault>) -> Vec<Piece> {
-    let mut pieces = Vec::with_capacity(events.len() + 1);
-    for (number, event) in events.into_iter().enumerate() {
-        match fault {
-            Some(Fault::Stall(at)) if at == number => {
-                return [pieces, vec![Piece::Never]].into_iter().flatten().collect();
-            }
-            Some(Fault::Drop(at)) if at == number => {
-                return [pieces, vec![Piece::Break]].into_iter().flatten().collect();
-            }
-            Some(Fault::Malformed(at)) if at == number => {
-                let half = (0..=event.len() / 2).rev().find(|at| event.is_char_boundary(*at)).unwrap_or(0);
-                pieces.push(Piece::Bytes(format!("{}\n\n", &event[..half])));
-            }
-            _ => pieces.push(Piece::Bytes(event)),
-        }
-    }
-    pieces
-}
-
-fn events(pieces: Vec<Piece>, pace: Duration) -> Response {
-    let steps = stream::unfold(pieces.into_iter(), move |mut rest| async move {
-        if pace > Duration::ZERO {
-            tokio::time::sleep(pace).await;
-        }
-        let item = match rest.next()? {
-            Piece::Bytes(text) => Ok::<_, std::io::Error>(Bytes::from(text)),
-            Piece::Never => std::future::pending::<Result<Bytes, Infallible>>().await.map_err(|never| match never {}),
-            Piece::Break => {
-                // What was said so far has to be on the wire before the connection goes.
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                Err(std::io::Error::other("the simulator was told to break off"))
-            }
-        };
-        Some((item, rest))
-    });
-    let headers = [(header::CONTENT_TYPE, "text/event-stream; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")];
-    (headers, Body::from_stream(steps)).into_response()
 }
 
 /// Cuts text into pieces of about twelve bytes, as models stream it.

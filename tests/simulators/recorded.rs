@@ -2,6 +2,9 @@
 
 use axum::http::{HeaderMap, Method, Uri};
 
+/// Where a party's own key belongs.
+const CREDENTIALS: [&str; 4] = ["authorization", "x-api-key", "x-goog-api-key", "api-key"];
+
 /// One request as it arrived.
 #[derive(Clone, Debug)]
 pub struct Recorded {
@@ -40,7 +43,7 @@ impl Recorded {
     #[must_use]
     pub fn searchable(&self) -> Vec<u8> {
         let mut all = format!("{} {}\n", self.method, self.target).into_bytes();
-        for (name, value) in self.headers.iter().filter(|(n, _)| n != "authorization" && n != "x-api-key") {
+        for (name, value) in self.headers.iter().filter(|(n, _)| !CREDENTIALS.contains(&n.as_str())) {
             all.extend_from_slice(name.as_bytes());
             all.extend_from_slice(b": ");
             all.extend_from_slice(value);

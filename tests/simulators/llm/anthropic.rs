@@ -2,7 +2,7 @@
 //!
 //! Source: Anthropic API reference, "Messages", "Streaming messages", "Errors".
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Uri};
 use serde_json::{Value, json};
 
 use super::{Answer, Conversation, Message, Speech, ToolResult, Usage, cut, text_of};
@@ -14,7 +14,7 @@ impl Speech for Messages {
         headers.get("x-api-key")?.to_str().ok()
     }
 
-    fn parse(raw: Value) -> Option<Conversation> {
+    fn parse(raw: Value, _: &Uri) -> Option<Conversation> {
         raw["max_tokens"].as_u64()?;
         let messages = raw["messages"].as_array()?.iter().map(message).collect::<Option<Vec<_>>>()?;
         let tools = raw["tools"].as_array().into_iter().flatten();

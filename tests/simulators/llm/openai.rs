@@ -2,13 +2,13 @@
 //!
 //! Source: `OpenAI` API reference, "Chat Completions", "Streaming", "Error codes".
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Uri};
 use serde_json::{Value, json};
 
 use super::{Answer, Conversation, Message, Speech, ToolResult, Usage, cut, text_of};
 
 /// Seconds since 1970: the moment at which every answer was made.
-const CREATED: u64 = 1_763_600_000;
+pub(super) const CREATED: u64 = 1_763_600_000;
 
 pub(super) struct Completions;
 
@@ -17,7 +17,7 @@ impl Speech for Completions {
         headers.get("authorization")?.to_str().ok()?.strip_prefix("Bearer ")
     }
 
-    fn parse(raw: Value) -> Option<Conversation> {
+    fn parse(raw: Value, _: &Uri) -> Option<Conversation> {
         let all = raw["messages"].as_array()?.iter().map(message).collect::<Option<Vec<_>>>()?;
         let (system, messages): (Vec<_>, Vec<_>) =
             all.into_iter().partition(|message| message.role == "system" || message.role == "developer");
