@@ -266,6 +266,22 @@ impl<'de> Deserialize<'de> for Length {
     }
 }
 
+/// A value of the shape that we know; anything else is as if it were not there, and does not spoil what stands beside it.
+struct Known<T>(Option<T>);
+
+impl<T> Default for Known<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Known<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let raw = <&serde_json::value::RawValue>::deserialize(from)?;
+        Ok(Self(serde_json::from_str(raw.get()).ok()))
+    }
+}
+
 fn lengths<const N: usize>(parts: [Option<Length>; N]) -> u64 {
     parts.into_iter().flatten().map(|length| length.0).sum()
 }

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Length, Seen, Usage, lengths, replace};
+use super::{Known, Length, Seen, Usage, lengths, replace};
 
 /// The last known value of each field. Input excludes what was read from or written to the cache.
 #[derive(Default)]
@@ -14,6 +14,8 @@ pub(super) struct Numbers {
     cache_write_1h: Option<u64>,
     output: Option<u64>,
     thinking: Option<u64>,
+    /// What was billed beside the sums: the provider made the conversation shorter first.
+    compaction: Option<Usage>,
 }
 
 #[derive(Deserialize)]
@@ -21,9 +23,23 @@ struct Block {
     input_tokens: Option<u64>,
     cache_read_input_tokens: Option<u64>,
     cache_creation_input_tokens: Option<u64>,
-    cache_creation: Option<Creation>,
+    #[serde(default)]
+    cache_creation: Known<Creation>,
     output_tokens: Option<u64>,
     output_tokens_details: Option<Details>,
+    #[serde(default)]
+    iterations: Known<Vec<Iteration>>,
+}
+
+/// One of the calls to a model that an answer was made with. All but compactions are in the sums.
+#[derive(Deserialize)]
+struct Iteration {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    input_tokens: Option<u64>,
+    cache_read_input_tokens: Option<u64>,
+    cache_creation_input_tokens: Option<u64>,
+    output_tokens: Option<u64>,
 }
 
 /// What was written to the cache, by how long it is kept.
@@ -92,11 +108,12 @@ impl Numbers {
         let output = self.output.unwrap_or(0);
         // The sum of the last event counts: the parts are of the first one only, and what they leave out is of five minutes.
         let cache_write = self.cache_write.or(self.parts()).unwrap_or(0);
+        let more = self.compaction.unwrap_or_default();
         Some(Usage {
-            input: self.input.unwrap_or(0),
-            output,
-            cache_read: self.cache_read.unwrap_or(0),
-            cache_write,
+            input: self.input.unwrap_or(0).saturating_add(more.input),
+            output: output.saturating_add(more.output),
+            cache_read: self.cache_read.unwrap_or(0).saturating_add(more.cache_read),
+            cache_write: cache_write.saturating_add(more.cache_write),
             cache_write_1h: self.cache_write_1h.unwrap_or(0).min(cache_write),
             reasoning: self.thinking.unwrap_or(0).min(output),
         })
@@ -115,15 +132,33 @@ impl Numbers {
             cache_creation,
             output_tokens,
             output_tokens_details,
+            iterations,
         } = block;
         replace(&mut self.input, input_tokens);
         replace(&mut self.cache_read, cache_read_input_tokens);
         replace(&mut self.cache_write, cache_creation_input_tokens);
-        if let Some(Creation { ephemeral_5m_input_tokens, ephemeral_1h_input_tokens }) = cache_creation {
+        if let Known(Some(Creation { ephemeral_5m_input_tokens, ephemeral_1h_input_tokens })) = cache_creation {
             replace(&mut self.cache_write_5m, ephemeral_5m_input_tokens);
             replace(&mut self.cache_write_1h, ephemeral_1h_input_tokens);
         }
         replace(&mut self.output, output_tokens);
         replace(&mut self.thinking, output_tokens_details.and_then(|details| details.thinking_tokens));
+        if let Known(Some(iterations)) = iterations {
+            self.compaction = Some(compactions(&iterations));
+        }
+    }
+}
+
+fn compactions(iterations: &[Iteration]) -> Usage {
+    let of = |part: fn(&Iteration) -> Option<u64>| {
+        let compactions = iterations.iter().filter(|one| one.kind.as_deref() == Some("compaction"));
+        compactions.filter_map(part).fold(0, u64::saturating_add)
+    };
+    Usage {
+        input: of(|one| one.input_tokens),
+        output: of(|one| one.output_tokens),
+        cache_read: of(|one| one.cache_read_input_tokens),
+        cache_write: of(|one| one.cache_creation_input_tokens),
+        ..Usage::default()
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Length, Seen, Usage, replace};
+use super::{Known, Length, Seen, Usage, lengths, replace};
 
 /// The last known value of each field. Input includes what was read from or written to the cache.
 #[derive(Default)]
@@ -40,7 +40,7 @@ struct Event<'a> {
     response: Option<Response>,
     /// Text, arguments, thoughts; objects in some events, which are not text.
     #[serde(default)]
-    delta: Delta,
+    delta: Known<Length>,
 }
 
 #[derive(Deserialize)]
@@ -48,21 +48,10 @@ struct Response {
     usage: Option<Block>,
 }
 
-/// The length of a text; anything else has none.
-#[derive(Default)]
-struct Delta(u64);
-
-impl<'de> Deserialize<'de> for Delta {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let raw = <&serde_json::value::RawValue>::deserialize(from)?;
-        Ok(Self(serde_json::from_str::<Length>(raw.get()).map_or(0, |length| length.0)))
-    }
-}
-
 impl Numbers {
     pub(super) fn event(&mut self, data: &[u8]) -> Seen {
         let Ok(event) = serde_json::from_slice::<Event<'_>>(data) else { return Seen::default() };
-        let mut seen = Seen { text_bytes: event.delta.0, complete: false };
+        let mut seen = Seen { text_bytes: lengths([event.delta.0]), complete: false };
         if let Some(block) = event.response.and_then(|response| response.usage) {
             let last = ["response.completed", "response.incomplete", "response.failed"].contains(&event.kind.as_ref());
             seen.complete = last && block.output_tokens.is_some();

@@ -320,3 +320,17 @@ fn deepseek_names_its_cache_in_its_own_way() {
     let usage = r#"data: {"choices":[],"usage":{"prompt_tokens":10,"completion_tokens":1,"prompt_cache_hit_tokens":6,"prompt_cache_miss_tokens":4}}"#;
     assert_eq!(after(Account::Chat, &[usage, "\n\n"]).usage, of(4, 1, 6, 0, 0));
 }
+
+#[test]
+fn a_compaction_is_billed_beside_the_sums() {
+    let plain = r#"{"content":[],"usage":{"input_tokens":100,"cache_read_input_tokens":5,"output_tokens":20,"iterations":[
+        {"type":"compaction","input_tokens":9000,"cache_read_input_tokens":70,"cache_creation_input_tokens":8,"output_tokens":300},
+        {"type":"message","input_tokens":100,"output_tokens":20}]}}"#;
+    let mut observer = Observer::new(Account::Messages, Shape::Document);
+    observer.feed(plain.as_bytes());
+    assert_eq!(observer.settle(ESTIMATED_INPUT), Settlement { usage: of(9100, 320, 75, 8, 0), estimated: false });
+    // A shape that nobody knows yet spoils nothing.
+    let mut observer = Observer::new(Account::Messages, Shape::Document);
+    observer.feed(br#"{"usage":{"input_tokens":1,"output_tokens":2,"iterations":{"n":1},"cache_creation":[3]}}"#);
+    assert_eq!(observer.settle(ESTIMATED_INPUT), Settlement { usage: of(1, 2, 0, 0, 0), estimated: false });
+}
