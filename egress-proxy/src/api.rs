@@ -124,6 +124,16 @@ impl Api {
         }
     }
 
+    /// Members that name other models than the one that was compared with the policy; `None` where there are none, nor in
+    /// tools.
+    pub(crate) const fn around(self) -> Option<&'static [&'static str]> {
+        match self {
+            Self::Messages | Self::MessagesCount => Some(&["fallbacks"]),
+            Self::Responses => Some(&[]),
+            _ => None,
+        }
+    }
+
     /// What a provider has signed; a hit inside refuses the turn. With a colon: any object with such a member.
     pub(crate) const fn sealed(self) -> &'static [&'static str] {
         match self.dialect() {

@@ -50,6 +50,9 @@ impl Recipe {
         // Places moved with the redaction.
         let moved = changed || bytes.as_ptr() != received.as_ptr();
         let head = if moved { Head::parse(&scanned.bytes)? } else { head };
+        if let Some(names) = self.api.around() {
+            request::no_other_model(&head, &scanned.bytes, names)?;
+        }
         let mut changes = request::adapt(&head, &self.rules, &self.lists)?;
         let ask = match self.api.account() {
             Account::Chat if !self.rules.usage_unasked => request::ask_for_usage(&head, &scanned.bytes),

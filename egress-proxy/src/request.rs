@@ -193,6 +193,30 @@ pub(crate) fn ask_for_usage(head: &Head, body: &[u8]) -> Option<Splice> {
     }
 }
 
+/// Refuses what would have the provider answer with a model that nobody compared with the policy: members of the top level
+/// called `names`, and tools that are models themselves.
+pub(crate) fn no_other_model(head: &Head, body: &[u8], names: &[&str]) -> Result<(), InvalidBody> {
+    if let Some(member) = head.members.iter().find(|member| names.contains(&member.name.as_str())) {
+        return Err(InvalidBody::Forbidden(member.name.clone()));
+    }
+    for tools in head.members.iter().filter(|member| member.name == "tools") {
+        let tools = &body[tools.value.clone()];
+        // Nearly no tool has such a member: the walk is for those that may, with an escape in its name, too.
+        if ![&b"\"model\""[..], b"\\u"].iter().any(|mark| memchr::memmem::find(tools, mark).is_some()) {
+            continue;
+        }
+        let mut named = false;
+        let _ = each_element(&mut serde_json::Deserializer::from_slice(tools), |tool| {
+            let _ =
+                each_member(&mut serde_json::Deserializer::from_str(tool.get()), |name, _, _| named |= name == "model");
+        });
+        if named {
+            return Err(InvalidBody::Forbidden("model of a tool".to_owned()));
+        }
+    }
+    Ok(())
+}
+
 /// The splices that make a body what its provider wants, see [`BodyRules`]; `lists` are members with their JSON that came
 /// from headers.
 pub(crate) fn adapt(head: &Head, rules: &BodyRules, lists: &[(String, String)]) -> Result<Vec<Splice>, InvalidBody> {

@@ -345,6 +345,33 @@ async fn a_gemini_body_cannot_ask_for_another_model_than_its_address() {
     assert!(world.provider.seen().is_empty());
 }
 
+#[tokio::test]
+async fn no_body_leads_to_a_model_that_nobody_looked_up() {
+    let world = World::new().await;
+    for (target, body) in [
+        ("/v1/messages", r#"{"model":"sonnet","messages":[],"fallbacks":[{"model":"opus"}]}"#),
+        ("/v1/messages", r#"{"model":"sonnet","messages":[],"f\u0061llbacks":"default"}"#),
+        (
+            "/v1/messages",
+            r#"{"model":"sonnet","messages":[],"tools":[{"name":"x","input_schema":{}},{"type":"advisor_20260301","model":"opus"}]}"#,
+        ),
+        (
+            "/v1/responses",
+            r#"{"model":"mini","input":"Hi","tools":[{"type":"image_generation","mod\u0065l":"gpt-image-1"}]}"#,
+        ),
+    ] {
+        let case = CASES.iter().find(|case| case.target.split('?').next() == Some(target)).unwrap();
+        let reply = world.ask(Request { target, ..case.request(body) }).await;
+        assert_eq!(reply.refusal(), (400, "invalid-body"), "{body}");
+        assert!(reply.text().contains("policy"), "{}", reply.text());
+    }
+    assert!(world.provider.seen().is_empty());
+    // A property of a tool's own may be called so.
+    world.provider.document("200 OK", "{}");
+    let schema = r#"{"model":"sonnet","messages":[],"tools":[{"name":"x","input_schema":{"properties":{"model":{"type":"string"}}}}]}"#;
+    assert_eq!(world.ask(Request::messages(schema)).await.status, 200);
+}
+
 /// What an agent is charged that leaves after some events, or whose provider breaks off then.
 #[tokio::test]
 async fn newer_streams_are_charged_for_what_came_whenever_they_end() {

@@ -101,7 +101,7 @@ fn mistakes_are_named_with_what_to_do() {
         ("kind = \"openai\"", "key is missing"),
         ("kind = \"ollama\"\nkey = \"k\"", "remove key k"),
         ("kind = \"openai\"\nkey = \"k\"\nkeys = [\"k\"]", "twice"),
-        ("kind = \"openai\"\nkey = \"sk-Not-A-Name\"", "SecretName must be"),
+        ("kind = \"openai\"\nkey = \"sk-Not-A-Name\"", "1 to 64 of a-z"),
         ("kind = \"openai\"\nkey = \"k\"\nbase_url = \"http://a.example\"", "must be https"),
         ("kind = \"openai\"\nkey = \"k\"\nbase_url = \"https://u:p@a.example\"", "user or a password"),
         ("kind = \"openai\"\nkey = \"k\"\nbase_url = \"https://a.example/?a=b\"", "query = {"),
