@@ -1,13 +1,14 @@
 //! The LLM gateway, the one way from an agent to a model, and the forward proxy, the one way from its tools to anything else.
 //!
-//! * **Owns**: the forward proxy ([`serve_forward`]); the gateway on loopback ([`serve`]), the request's way through it (who asks, may they, redaction, key
-//!   injection), the relay of the answer, and the metering of tokens ([`Meter`]).
+//! * **Owns**: the forward proxy ([`serve_forward`]); the gateway on loopback ([`serve`]), the request's way through it (who
+//!   asks, may they, redaction, key injection), the relay of the answer, and the metering of tokens ([`Meter`]).
 //! * **Flows through it**: an agent's request in one of the APIs of Anthropic, `OpenAI` or Gemini → refusal, or
 //!   the same bytes without secrets → the provider → its answer byte for byte → usage → an hourly bucket.
 //! * **Never hears of**: the hub, tool calls and their gates, the vault's file.
 //!
-//! What was not redacted reaches the provider as the agent wrote it; only what names the model, asks for usage or suits the provider is spliced. Every
-//! refusal is a document of the caller's dialect. Nothing here prints, logs or answers a value of the vault.
+//! What was not redacted reaches the provider as the agent wrote it; only what names the model, asks for usage or suits
+//! the provider is spliced. Every refusal is a document of the caller's dialect. Nothing here prints, logs or answers a value
+//! of the vault.
 
 mod api;
 mod attachments;

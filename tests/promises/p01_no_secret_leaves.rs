@@ -1,5 +1,6 @@
 //! P1: no byte that crosses the tenant server's boundary contains a vault value.
 
+mod apis;
 mod chance;
 mod changes;
 mod day;

@@ -357,7 +357,10 @@ pub(super) fn pieces(text: &str, count: usize) -> Vec<String> {
 }
 
 async fn every_place(dialect: Dialect, carriers: &[Carrier]) {
-    let mut siege = Siege::lay(dialect).await;
+    every_place_at(Siege::lay(dialect).await, carriers).await;
+}
+
+pub(super) async fn every_place_at(mut siege: Siege, carriers: &[Carrier]) {
     let secrets = siege.secrets();
     for carrier in carriers {
         // A harmless text first: a place from which nothing gets through shows nothing.

@@ -58,6 +58,11 @@ impl Siege {
         siege
     }
 
+    /// The same with attacks at another address of the model.
+    pub(crate) fn at(self, endpoint: &'static str) -> Self {
+        Self { endpoint, ..self }
+    }
+
     /// Name and value of all that is in the vault.
     pub(crate) fn secrets(&self) -> Vec<(&'static str, String)> {
         self.stage.secrets.all().map(|(name, value)| (name, value.to_owned())).collect()
