@@ -32,9 +32,67 @@ impl Timestamp {
     /// Start of the hour, UTC: the key of a usage bucket.
     #[must_use]
     pub const fn hour(self) -> Self {
-        Self(self.0 - self.0.rem_euclid(3_600_000))
+        Self(self.0.saturating_sub(self.0.rem_euclid(HOUR_MS)))
+    }
+
+    /// Start of the day, UTC.
+    #[must_use]
+    pub const fn day(self) -> Self {
+        Self(self.0.saturating_sub(self.0.rem_euclid(DAY_MS)))
+    }
+
+    /// Start of the month, UTC; beyond the years that have a calendar (9999) the day counts.
+    #[must_use]
+    pub fn month(self) -> Self {
+        self.date().and_then(|date| Self::at_midnight(date.first_of_month())).unwrap_or_else(|| self.day())
+    }
+
+    /// Start of the hour after this one.
+    #[must_use]
+    pub const fn next_hour(self) -> Self {
+        Self(self.hour().0.saturating_add(HOUR_MS))
+    }
+
+    /// Start of the day after this one.
+    #[must_use]
+    pub const fn next_day(self) -> Self {
+        Self(self.day().0.saturating_add(DAY_MS))
+    }
+
+    /// Start of the month after this one.
+    #[must_use]
+    pub fn next_month(self) -> Self {
+        let next = self.date().and_then(|date| Self::at_midnight(date.last_of_month().tomorrow().ok()?));
+        next.unwrap_or_else(|| self.next_day())
+    }
+
+    /// The first moment of a day written as `2026-12-01`, UTC.
+    #[must_use]
+    pub fn of_date(text: &str) -> Option<Self> {
+        // Ten characters: no sign, no time of day, no zone.
+        let date: jiff::civil::Date = text.parse().ok()?;
+        if text.len() == 10 { Self::at_midnight(date) } else { None }
+    }
+
+    /// The day as `2026-12-01`, UTC.
+    #[must_use]
+    pub fn to_date(self) -> Option<String> {
+        self.date().map(|date| date.to_string())
+    }
+
+    fn date(self) -> Option<jiff::civil::Date> {
+        let at = jiff::Timestamp::from_millisecond(self.0).ok()?;
+        Some(jiff::tz::Offset::UTC.to_datetime(at).date())
+    }
+
+    fn at_midnight(date: jiff::civil::Date) -> Option<Self> {
+        let at = jiff::tz::Offset::UTC.to_timestamp(date.to_datetime(jiff::civil::Time::midnight())).ok()?;
+        Some(Self(at.as_millisecond()))
     }
 }
+
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// RFC 3339 in UTC with milliseconds, e.g. `2026-11-20T23:00:00.000Z`.
 impl fmt::Display for Timestamp {
@@ -72,6 +130,31 @@ mod tests {
     fn an_hour_starts_on_the_hour_also_before_1970() {
         assert_eq!(Timestamp(3_600_001).hour(), Timestamp(3_600_000));
         assert_eq!(Timestamp(-1).hour(), Timestamp(-3_600_000));
+    }
+
+    #[test]
+    fn days_and_months_have_edges() {
+        let at = |text: &str| Timestamp::of_date(text).expect("a date");
+        for (moment, day, month, next) in [
+            (at("2026-12-31").plus(Duration::from_millis(86_399_999)), "2026-12-31", "2026-12-01", "2027-01-01"),
+            (at("2027-01-01"), "2027-01-01", "2027-01-01", "2027-02-01"),
+            (at("2028-02-29"), "2028-02-29", "2028-02-01", "2028-03-01"),
+            (at("2026-02-28").plus(Duration::from_secs(5)), "2026-02-28", "2026-02-01", "2026-03-01"),
+            (Timestamp(-1), "1969-12-31", "1969-12-01", "1970-01-01"),
+        ] {
+            assert_eq!((moment.day(), moment.month(), moment.next_month()), (at(day), at(month), at(next)), "{moment}");
+            assert_eq!(moment.to_date().as_deref(), Some(day));
+        }
+        assert_eq!(at("2026-12-31").next_day(), at("2027-01-01"));
+        assert_eq!(Timestamp(1).next_hour(), Timestamp(3_600_000));
+        // Where the calendar ends nothing panics.
+        for far in [i64::MIN, i64::MAX] {
+            let far = Timestamp(far);
+            assert!(far.month() <= far && far.next_month() >= far.month(), "{far}");
+        }
+        for bad in ["", "2026-13-01", "2026-02-30", "2026-1-1", "20261201", "2026-12-01T00:00", "+002026-12-01"] {
+            assert_eq!(Timestamp::of_date(bad), None, "{bad}");
+        }
     }
 
     #[test]
