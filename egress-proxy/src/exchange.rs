@@ -9,25 +9,29 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::sync::OwnedSemaphorePermit;
-use wardkeep_policy::{Bundle, Closed, Dialect, Framing, Model, Price, Provider};
+use wardkeep_policy::{Bundle, Closed, Dialect, Framing, Model, Provider};
 use wardkeep_proto::ids::AgentName;
 use wardkeep_proto::waypoint::Waypoint;
 use wardkeep_redaction::Engine;
 
-use crate::api::{self, Account, Api, Call, Route, Verb};
+use crate::api::{self, Api, Call, Route, Verb};
 use crate::auth::Credentials;
 use crate::body::{self, Outgoing, Received};
+use crate::budget::ask::Ask;
+use crate::budget::desk::{Order, Verdict};
+use crate::budget::{Stop, stop};
 use crate::client::Upstream;
 use crate::frames::Frames;
 use crate::gateway::Gateway;
 use crate::headers;
-use crate::meter::{Admission, Admitted, Settlement};
+use crate::meter::{Admitted, Run, Settlement};
 use crate::models;
 use crate::prepare::{self, Ready, Recipe};
 use crate::refusal::{self, Refusal};
 use crate::relay::{Answer, Relay};
 use crate::request::Head;
-use crate::usage::{Observer, Shape, Usage, estimate_tokens};
+use crate::trace::Trace;
+use crate::usage::{Observer, Shape, Usage};
 use crate::withhold::Withhold;
 
 mod upload;
@@ -125,7 +129,10 @@ struct Parcel<'a> {
     provider: &'a Provider,
     /// In the records.
     model: &'a str,
-    price: Price,
+    /// What is paid for it; `None` is nothing.
+    priced: Option<&'a Model>,
+    ask: Ask,
+    bundle: &'a Bundle,
     upstream: Upstream,
     credentials: Credentials,
     headers: HeaderMap,
@@ -161,6 +168,7 @@ impl Asked<'_> {
         // One bundle and one engine judge the whole turn.
         let bundle = Arc::clone(&parts.bundle.borrow());
         let (model, provider) = self.model(&bundle, &agent, &asked)?;
+        let ask = if bundle.budgets.is_empty() { Ask::default() } else { Ask::read(&bytes, &parsed) };
         let query = self.head.uri.query();
         let upstream = Upstream::of(provider, api.endpoint(streams), &model.upstream_model, query)?;
         let credentials = Credentials::resolve(&*parts.secrets, provider, provider.key.as_ref(), &upstream)?;
@@ -183,7 +191,9 @@ impl Asked<'_> {
             agent,
             provider,
             model: &model.name,
-            price: model.price,
+            priced: Some(model),
+            ask,
+            bundle: &bundle,
             upstream,
             credentials,
             headers: sent,
@@ -201,7 +211,9 @@ impl Asked<'_> {
             agent,
             provider,
             model,
-            price,
+            priced,
+            ask,
+            bundle,
             upstream,
             credentials,
             mut headers,
@@ -213,19 +225,28 @@ impl Asked<'_> {
         let parts = &self.gateway.parts;
         credentials.show("POST", &upstream, &mut headers, &body, parts.clock.now())?;
         drop(credentials);
-        let admission = Admission {
-            agent,
-            provider: provider.name.clone(),
-            model: model.to_owned(),
-            // What costs nothing costs nothing when it breaks off.
-            estimated_input: if self.call.api.account() == Account::Free {
-                0
-            } else {
-                estimate_tokens(body.len() as u64)
-            },
-            price,
+        let order = Order {
+            agent: &agent,
+            provider: &provider.name,
+            model,
+            priced,
+            ask: &ask,
+            run: Run { session: parts.leases.session(&agent), trace: Trace::of(&self.head.headers) },
+            account: self.call.api.account(),
+            bytes: body.len(),
         };
-        let admitted = parts.meter.admit(admission).await?;
+        let admitted = match self.gateway.desk.admit(parts, bundle, &order).await? {
+            Verdict::Admitted(admitted) => admitted,
+            Verdict::Stopped(why) => {
+                let with_usage = !added_usage && !provider.body.usage_unasked;
+                return self.stopped(why, streams, with_usage);
+            }
+        };
+        // It may have waited for its turn.
+        if let Err(refusal) = self.admissible(&agent) {
+            admitted.void();
+            return Err(refusal);
+        }
         parts.waypoints.pass(Waypoint::LlmAdmitted);
         let mut outgoing = Request::new(Full::new(body));
         *outgoing.method_mut() = Method::POST;
@@ -234,6 +255,25 @@ impl Asked<'_> {
         let (response, admitted) = self.dispatch(outgoing, streams, admitted).await?;
         drop(room);
         self.relay(response, Sent { admitted, engine, added_usage, framing: provider.framing }).await
+    }
+
+    /// The end of a budget, as a message of the assistant where one is expected.
+    fn stopped(&self, why: Box<Stop>, streams: bool, with_usage: bool) -> Result<Response<Outgoing>, Refusal> {
+        let events = self.head.uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "alt=sse"));
+        let Some(form) = stop::Form::of(self.call.api, with_usage, events) else { return Err(Refusal::Budget(why)) };
+        let at = self.gateway.parts.clock.now();
+        let words = stop::Words { text: &why.to_string(), model: &why.model, id: self.id, at };
+        let (kind, body) = stop::answer(form, streams, &words);
+        let mut response = json(StatusCode::OK, body);
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        headers.insert("x-wardkeep-refusal", HeaderValue::from_static("budget"));
+        if self.call.api.dialect() == Dialect::Anthropic
+            && let Ok(id) = HeaderValue::from_str(self.id)
+        {
+            headers.insert("request-id", id);
+        }
+        Ok(response)
     }
 
     /// Lease and posture. Checked before the body is read: most refusals are cheap.

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 use wardkeep_policy::{Bundle, Posture};
-use wardkeep_proto::ids::AgentName;
+use wardkeep_proto::ids::{AgentName, SessionId};
 use wardkeep_proto::secret::{AgentTokens, SecretSource};
 use wardkeep_proto::time::Clock;
 use wardkeep_proto::waypoint::Waypoints;
 
+use crate::budget::Reports;
+use crate::budget::desk::Desk;
 use crate::client::{Client, Roots, RootsError};
 use crate::meter::Meter;
 
@@ -23,6 +25,12 @@ const SCANS: usize = 2;
 pub trait LeaseBook: Send + Sync + 'static {
     /// Whether `agent` holds a live hook lease now. Without one it gets no model.
     fn alive(&self, agent: &AgentName) -> bool;
+
+    /// The session that holds it.
+    fn session(&self, agent: &AgentName) -> Option<SessionId> {
+        let _ = agent;
+        None
+    }
 }
 
 /// Who knows the closed states that hold now.
@@ -73,6 +81,8 @@ pub struct Parts {
     pub bundle: watch::Receiver<Arc<Bundle>>,
     /// Where usage goes.
     pub meter: Meter,
+    /// Told of budgets that ended.
+    pub reports: Arc<dyn Reports>,
     /// Now.
     pub clock: Arc<dyn Clock>,
     /// Told of each point on the way.
@@ -91,6 +101,7 @@ pub struct Gateway {
     pub(crate) client: Client,
     pub(crate) waiting: Arc<Semaphore>,
     pub(crate) scans: Semaphore,
+    pub(crate) desk: Desk,
     requests: AtomicU64,
 }
 
@@ -106,6 +117,7 @@ impl Gateway {
             client,
             waiting: Arc::new(Semaphore::new(WAITING_KIB)),
             scans: Semaphore::new(SCANS),
+            desk: Desk::default(),
             requests: AtomicU64::new(0),
         }))
     }

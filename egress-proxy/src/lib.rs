@@ -1,7 +1,8 @@
 //! The LLM gateway, the one way from an agent to a model, and the forward proxy, the one way from its tools to anything else.
 //!
 //! * **Owns**: the forward proxy ([`serve_forward`]); the gateway on loopback ([`serve`]), the request's way through it (who
-//!   asks, may they, redaction, key injection), the relay of the answer, and the metering of tokens ([`Meter`]).
+//!   asks, may they, redaction, key injection), the relay of the answer, the metering of tokens
+//!   ([`Meter`]) and the budgets that end them ([`Stop`]).
 //! * **Flows through it**: an agent's request in one of the APIs of Anthropic, `OpenAI` or Gemini → refusal, or
 //!   the same bytes without secrets → the provider → its answer byte for byte → usage → an hourly bucket.
 //! * **Never hears of**: the hub, tool calls and their gates, the vault's file.
@@ -14,6 +15,7 @@ mod api;
 mod attachments;
 mod auth;
 mod body;
+mod budget;
 mod client;
 mod exchange;
 mod forward;
@@ -30,6 +32,7 @@ mod relay;
 mod request;
 mod server;
 mod sse;
+mod trace;
 #[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the exchange does not call it yet"))]
 mod translate;
 mod usage;
@@ -38,14 +41,18 @@ mod withhold;
 #[cfg(test)]
 mod tests;
 
+pub use budget::{Amount, Cap, Over, Reason, Reports, Stop};
 pub use client::{Roots, RootsError};
 pub use forward::{
     EgressLedger, EgressOutcome, EgressRecord, Forward, ForwardError, ForwardParts, ForwardTimeouts, Lookup,
     NotRecorded, Recording, Resolver, SystemResolver, serve_forward,
 };
 pub use gateway::{Gateway, LeaseBook, Parts, PostureSource, Timeouts};
-pub use meter::{Admission, Admitted, Amounts, Bucket, BucketKey, Meter, MeterError, Settlement, Total};
-pub use price::cost_micros;
+pub use meter::{
+    Admission, Admitted, Amounts, Bucket, BucketKey, By, Line, Meter, MeterError, NotAdmitted, Run, Settlement, Total,
+};
+pub use price::Cost;
 pub use request::BODY_BYTES;
 pub use server::serve;
+pub use trace::Trace;
 pub use usage::Usage;

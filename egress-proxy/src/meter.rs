@@ -7,6 +7,11 @@
 //! A bucket is a monotonic total with a revision. Reporting says "my total is now this"; the receipt moves `acked` up,
 //! and a bucket is due while its revision is ahead.
 //!
+//! A budget is judged where it is spent: in the transaction that admits a request, what was used in the window, what is held
+//! for open requests and the most that this one may need are compared with the limit ([`ledger`]). So two calls at the same
+//! moment cannot both have the last of it. Settling gives back what was held and counts what was used; a crash closes what was
+//! open, so nothing stays held.
+//!
 //! One thread owns the connection. Work that waits together is committed together.
 
 use std::path::Path;
@@ -15,101 +20,24 @@ use std::thread::JoinHandle;
 
 use tokio::sync::{oneshot, watch};
 use wardkeep_policy::Price;
-use wardkeep_proto::ids::AgentName;
 use wardkeep_proto::time::{Clock, Timestamp};
 use wardkeep_proto::waypoint::Waypoints;
 
-use crate::price::cost_micros;
+use crate::budget::Over;
+use crate::budget::pace::Ticket;
+use crate::price::Cost;
 use crate::usage::Usage;
 
+mod ledger;
+mod rows;
+mod schema;
 mod store;
 #[cfg(test)]
 mod tests;
 mod writer;
 
+pub use rows::{Admission, Amounts, Bucket, BucketKey, By, Line, Run, Settlement, Total};
 use writer::Job;
-
-/// Which bucket.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct BucketKey {
-    /// Who asked.
-    pub agent: AgentName,
-    /// Which provider of the bundle answered.
-    pub provider: String,
-    /// The model as agents ask for it.
-    pub model: String,
-    /// Start of the hour in which the request was admitted, UTC.
-    pub hour: Timestamp,
-}
-
-/// Totals of a bucket or of several.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Amounts {
-    /// Requests that reached the provider.
-    pub requests: u64,
-    /// How many of them carry an estimate because no final usage came.
-    pub estimated_requests: u64,
-    /// Input tokens that were neither read from nor written to the provider's cache.
-    pub input_tokens: u64,
-    /// Output tokens, reasoning included.
-    pub output_tokens: u64,
-    /// Input tokens read from the provider's cache.
-    pub cache_read_tokens: u64,
-    /// Input tokens written to the provider's cache.
-    pub cache_write_tokens: u64,
-    /// Part of the output that was reasoning.
-    pub reasoning_tokens: u64,
-    /// Millionths of a US dollar by the bundle's price table.
-    pub cost_micros: u64,
-}
-
-/// One bucket with the revision of its totals.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bucket {
-    /// Which bucket.
-    pub key: BucketKey,
-    /// Rises with each change of the totals.
-    pub revision: u64,
-    /// The totals.
-    pub amounts: Amounts,
-}
-
-/// Totals of one agent with one model over all hours asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Total {
-    /// Who asked.
-    pub agent: AgentName,
-    /// Which provider answered.
-    pub provider: String,
-    /// The model as agents ask for it.
-    pub model: String,
-    /// The totals.
-    pub amounts: Amounts,
-}
-
-/// What is known of a request before the provider sees it.
-#[derive(Clone, Debug)]
-pub struct Admission {
-    /// Who asks.
-    pub agent: AgentName,
-    /// Which provider will answer.
-    pub provider: String,
-    /// The model as agents ask for it.
-    pub model: String,
-    /// Input tokens to charge if nothing better is ever known.
-    pub estimated_input: u64,
-    /// The price at the time of asking.
-    pub price: Price,
-}
-
-/// What a relayed request used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settlement {
-    /// Tokens by kind.
-    pub usage: Usage,
-    /// The provider's final numbers never came.
-    pub estimated: bool,
-}
 
 /// The meter's file cannot be used.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -145,6 +73,17 @@ impl From<rusqlite::Error> for MeterError {
     }
 }
 
+/// Why a request was not admitted.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum NotAdmitted {
+    /// Nothing could be recorded.
+    #[error(transparent)]
+    Meter(#[from] MeterError),
+    /// It would go over a budget.
+    #[error("{0}")]
+    Over(Box<Over>),
+}
+
 /// The way to the usage file; clones share it.
 #[derive(Clone)]
 pub struct Meter(Arc<Inner>);
@@ -164,7 +103,7 @@ impl Meter {
     /// Every reason of [`MeterError`]; also when another process has the file open.
     pub fn open(path: &Path, clock: Arc<dyn Clock>, waypoints: Arc<dyn Waypoints>) -> Result<Self, MeterError> {
         let mut store = store::Store::open(path)?;
-        store.close_left_open()?;
+        store.close_left_open(clock.now())?;
         Self::start(store, clock, waypoints)
     }
 
@@ -178,24 +117,27 @@ impl Meter {
         Ok(Self(Arc::new(Inner { jobs, changes, thread: Mutex::new(Some(thread)) })))
     }
 
-    /// Puts the request on disk. The provider must not see it before this returns.
+    /// Judges the request by its caps and puts it on disk. The provider must not see it before this returns.
     ///
     /// # Errors
     /// Nothing was recorded; the request must be refused.
-    pub async fn admit(&self, admission: Admission) -> Result<Admitted, MeterError> {
-        let (price, estimated_input) = (admission.price, admission.estimated_input);
+    pub async fn admit(&self, admission: Admission) -> Result<Admitted, NotAdmitted> {
+        let (price, estimated_input) = (admission.tariff.price, admission.estimated_input);
         let undo = self.0.jobs.clone();
-        let row = self.ask(|reply| Job::Admit { admission, undo, reply }).await?.take();
-        Ok(Admitted { meter: self.clone(), row, price, estimated_input, open: true })
+        let (reply, answer) = oneshot::channel();
+        let job = Job::Admit { admission: Box::new(admission), undo, reply };
+        self.0.jobs.send(job).map_err(|_| MeterError::Closed)?;
+        let (row, told) = answer.await.map_err(|_| MeterError::Closed)??.take();
+        Ok(Admitted { meter: self.clone(), row, price, estimated_input, told, ticket: None, open: true })
     }
 
     /// Records a request that needed no admission, in one step.
     ///
     /// # Errors
     /// Nothing was recorded.
-    pub async fn record(&self, admission: Admission, settlement: Settlement) -> Result<(), MeterError> {
+    pub async fn record(&self, admission: Admission, settlement: Settlement) -> Result<(), NotAdmitted> {
         self.admit(admission).await?.settle(settlement);
-        self.flush().await
+        Ok(self.flush().await?)
     }
 
     /// Up to `limit` buckets whose totals the hub does not have yet, oldest hour first.
@@ -220,6 +162,14 @@ impl Meter {
     /// The file cannot be read.
     pub async fn totals(&self, since: Timestamp) -> Result<Vec<Total>, MeterError> {
         self.ask(|reply| Job::Totals { since, reply }).await
+    }
+
+    /// Totals for people since then, told apart by `by`; at most `limit` lines.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub async fn lines(&self, by: By, since: Timestamp, limit: u32) -> Result<Vec<Line>, MeterError> {
+        self.ask(|reply| Job::Lines { by, since, limit, reply }).await
     }
 
     /// Counts commits that changed a bucket: wakes whoever reports.
@@ -272,10 +222,23 @@ pub struct Admitted {
     row: i64,
     price: Price,
     estimated_input: u64,
+    told: Vec<Over>,
+    ticket: Option<Ticket>,
     open: bool,
 }
 
 impl Admitted {
+    /// The caps that it goes over and that only tell.
+    pub(crate) fn take_told(&mut self) -> Vec<Over> {
+        std::mem::take(&mut self.told)
+    }
+
+    /// Holds the place among the requests under way until it is settled.
+    pub(crate) fn with_ticket(mut self, ticket: Ticket) -> Self {
+        self.ticket = Some(ticket);
+        self
+    }
+
     /// Input tokens to charge if the provider names none.
     #[must_use]
     pub fn estimated_input(&self) -> u64 {
@@ -305,8 +268,12 @@ impl Admitted {
     fn close(&mut self, settlement: Settlement) {
         self.open = false;
         let usage = settlement.usage.bounded();
-        let cost_micros = cost_micros(&self.price, &usage);
-        self.meter.tell(Job::Settle { row: self.row, usage, cost_micros, estimated: settlement.estimated });
+        let cost = Cost::of(&self.price, &usage);
+        if let Some(ticket) = self.ticket.take() {
+            ticket.used(usage.tokens());
+        }
+        let settlement = Settlement { usage, ..settlement };
+        self.meter.tell(Job::Settle { row: self.row, settlement, cost });
     }
 }
 

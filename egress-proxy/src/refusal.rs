@@ -13,6 +13,7 @@ use wardkeep_redaction::Unscannable;
 
 use crate::api::Api;
 use crate::attachments::Held;
+use crate::budget::Stop;
 use crate::meter::MeterError;
 use crate::multipart::InvalidUpload;
 use crate::request::{BODY_BYTES, InvalidBody};
@@ -67,6 +68,9 @@ pub(crate) enum Refusal {
         "this model's provider does not serve this API; ask for the model at another address, or for another model"
     )]
     NotServed,
+    /// Where an answer of the model would not be one.
+    #[error("{0}")]
+    Budget(Box<Stop>),
     // The operator's.
     #[error("the provider of this model is not configured rightly; mend the policy on the hub")]
     BadProvider,
@@ -114,6 +118,7 @@ impl Refusal {
             Self::UnlistedModel { .. } => "unlisted-model",
             Self::OtherDialect(_) => "other-dialect",
             Self::NotServed => "not-served",
+            Self::Budget(_) => "budget",
             Self::BadProvider => "bad-provider",
             Self::NoKey(NotGiven::Locked) => "vault-locked",
             Self::NoKey(_) => "no-key",
@@ -150,6 +155,7 @@ impl Refusal {
             | Self::UnlistedModel { .. }
             | Self::OtherDialect(_)
             | Self::NotServed
+            | Self::Budget(_)
             | Self::BadProvider
             | Self::NoKey(_)
             | Self::BadKey

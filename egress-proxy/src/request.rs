@@ -96,6 +96,11 @@ impl Head {
         if found.next().is_some() { Err(InvalidBody::Twice(name)) } else { Ok(first) }
     }
 
+    /// The names of the top level and where their values stand.
+    pub(crate) fn members(&self) -> impl DoubleEndedIterator<Item = (&str, Range<usize>)> {
+        self.members.iter().map(|member| (member.name.as_str(), member.value.clone()))
+    }
+
     fn member(&self, name: &str) -> Option<&Member> {
         self.members.iter().find(|member| member.name == name)
     }

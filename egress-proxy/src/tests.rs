@@ -1,6 +1,7 @@
 //! The gateway as a whole, over real sockets: an agent on one side, a provider that is a script of bytes on the other.
 
 mod apis;
+mod budgets;
 mod files;
 mod harness;
 mod providers;

@@ -51,6 +51,12 @@ impl Usage {
             reasoning: self.reasoning.min(MOST),
         }
     }
+
+    /// Tokens of every kind.
+    #[must_use]
+    pub fn tokens(&self) -> u64 {
+        [self.input, self.output, self.cache_read, self.cache_write].into_iter().fold(0, u64::saturating_add)
+    }
 }
 
 /// Tokens charged for text whose provider named no number: four bytes each, rounded up.

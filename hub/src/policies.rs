@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use wardkeep_policy::AgentPolicy;
+use wardkeep_policy::bundle::budgets::{self, Budget};
 use wardkeep_policy::bundle::llm::ProviderDraft;
 use wardkeep_policy::bundle::{Bundle, EgressRule, HttpHost, LlmConfig, Model, egress};
 use wardkeep_policy::signed::bundle_digest;
@@ -44,6 +45,7 @@ struct Source {
     http: Vec<HttpHost>,
     egress: Vec<EgressRule>,
     redaction: Additions,
+    budgets: Vec<Budget>,
 }
 
 /// What `policy publish` writes for a tenant that has nothing yet: one supervised agent, no models.
@@ -70,6 +72,12 @@ workspace = "/srv/agents/assistant"
 # provider = "anthropic"
 # upstream_model = "claude-sonnet-4-5"
 # price = { input = 3000000, output = 15000000, cache_read = 300000, cache_write = 3750000 }  # 1e-6 USD per million tokens
+
+# [[budgets]]                           # without agent: all agents together
+# agent = "assistant"
+# limits = [{ window = "day", micros = 5000000 }, { window = "hour", tokens = 2000000 }]   # 1e-6 USD; hour, day or month, UTC
+# brake = { turns = 60, repeats = 5 }   # stops an agent that runs by itself
+# enforce = false                       # only reports; leave it out to stop what is over
 
 # [[http]]
 # host = "api.example.com"
@@ -205,6 +213,8 @@ fn draft(tenant: TenantId, text: &str, newest: Option<(u64, Digest)>, now: Times
     let providers = providers.map_err(|error| PublishError::Inconsistent(error.to_string()))?;
     let llm = LlmConfig { providers, models: source.models };
     llm.check().map_err(|error| PublishError::Inconsistent(error.to_string()))?;
+    budgets::check(&source.budgets, source.agents.iter().map(|agent| &agent.name), &llm)
+        .map_err(|error| PublishError::Inconsistent(error.to_string()))?;
     let mut bundle = Bundle::default_for(tenant, source.agents, llm, now);
     bundle.version = newest.map_or(1, |(version, _)| version + 1);
     bundle.previous = newest.map(|(_, digest)| digest);
@@ -212,6 +222,7 @@ fn draft(tenant: TenantId, text: &str, newest: Option<(u64, Digest)>, now: Times
     bundle.http = source.http;
     bundle.egress = source.egress;
     bundle.redaction = source.redaction;
+    bundle.budgets = source.budgets;
     if let Some(minimum) = source.minimum_agent {
         bundle.minimum_agent = minimum;
     }

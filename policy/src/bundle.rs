@@ -10,11 +10,15 @@ use crate::agents::{AgentPolicy, covers_host};
 use crate::class::Level;
 use crate::rules::{RuleSet, default_rules};
 
+pub mod budgets;
 pub mod egress;
 pub mod llm;
+mod price;
 
+use budgets::Budget;
 pub use egress::{EgressMode, EgressRule};
-pub use llm::{Dialect, LlmConfig, Model, Price, Provider};
+pub use llm::{Dialect, LlmConfig, Model, Provider};
+pub use price::{Date, DatedPrice, Price, Tariff};
 
 /// The bundle format this build writes and reads.
 pub const FORMAT: u32 = 1;
@@ -58,6 +62,9 @@ pub struct Bundle {
     /// What agents' tools may reach through the forward proxy; nothing else.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub egress: Vec<EgressRule>,
+    /// What agents may use up; none is no limit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub budgets: Vec<Budget>,
     /// Set in the built-in strict bundle only: the level of every agent, listed or not. Never on the wire.
     #[serde(skip)]
     pub any_agent: Option<Level>,
@@ -104,6 +111,7 @@ impl Bundle {
             http: Vec::new(),
             redaction: Additions::default(),
             egress: Vec::new(),
+            budgets: Vec::new(),
             any_agent: Some(Level::Supervised),
         }
     }

@@ -24,8 +24,11 @@ pub mod signed;
 
 pub use action::{Action, Call, InvalidAction, MisplacedRef, Place, SecretRef};
 pub use agents::{AgentPolicy, Grant};
+pub use bundle::budgets::{Brake, Budget, Limit, Window};
 pub use bundle::llm::{Auth, Endpoint, Framing};
-pub use bundle::{Bundle, Dialect, EgressMode, EgressRule, HostKind, HttpHost, LlmConfig, Model, Price, Provider};
+pub use bundle::{
+    Bundle, DatedPrice, Dialect, EgressMode, EgressRule, HostKind, HttpHost, LlmConfig, Model, Price, Provider, Tariff,
+};
 pub use class::{Class, Level};
 pub use classify::{Fired, Verdict, classify};
 pub use decide::{Decision, Factor, decide, decide_for};

@@ -9,6 +9,7 @@ use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::TenantId;
 use wardkeep_proto::time::Timestamp;
 
+use crate::bundle::budgets::{self, InvalidBudget};
 use crate::bundle::{Bundle, FORMAT};
 
 /// What a bundle's envelope says it holds.
@@ -81,6 +82,9 @@ pub enum Refused {
     /// Its providers and models contradict themselves.
     #[error("the bundle's providers and models cannot be used: {0}")]
     Llm(#[from] crate::bundle::llm::InvalidLlm),
+    /// Its budgets or prices contradict themselves.
+    #[error(transparent)]
+    Budgets(#[from] InvalidBudget),
 }
 
 /// The online keys that may sign bundles, itself signed by the offline root key.
@@ -185,6 +189,7 @@ pub fn verify(envelope: &[u8], keys: &KeyList, expect: &Expect<'_>) -> Result<Ac
     wardkeep_redaction::RuleSet::builtin_with(&bundle.redaction)?;
     crate::bundle::egress::check(&bundle.egress, &bundle.agents)?;
     bundle.llm.check()?;
+    budgets::check(&bundle.budgets, bundle.agents.iter().map(|agent| &agent.name), &bundle.llm)?;
     Ok(Accepted { bundle, digest })
 }
 

@@ -44,7 +44,7 @@ use crate::audit::{self, AuditKey, KeyError};
 use crate::call::{CallKey, CallResult};
 use crate::posture::PostureBook;
 use crate::runner::Sandbox;
-use crate::store::{Store, StoreError, people};
+use crate::store::{Store, StoreError, activity, people};
 
 /// Longest wait of one hook call.
 pub(crate) const WAIT_MAX: Duration = Duration::from_secs(600);
@@ -278,11 +278,34 @@ impl Gate {
     /// # Errors
     /// When it cannot be recorded.
     pub async fn audit_note(&self, kind: &'static str, fields: Value) -> Result<(), GateError> {
-        self.parts.secrets.catch_up();
-        let at = self.now();
-        let text = self.clean(&fields.to_string());
-        let fields = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        let (at, fields) = self.noted(&fields);
         self.write(move |tx| audit::append(tx, at, kind, None, &fields)).await
+    }
+
+    /// As [`audit_note`](Self::audit_note), with a line of activity for people; `about` is one word for what it is about.
+    ///
+    /// # Errors
+    /// When it cannot be recorded; then neither is.
+    pub async fn notice(
+        &self,
+        kind: &'static str,
+        fields: Value,
+        about: &'static str,
+        summary: &str,
+    ) -> Result<(), GateError> {
+        let (at, fields) = self.noted(&fields);
+        let summary = self.clean(summary);
+        self.write(move |tx| {
+            audit::append(tx, at, kind, None, &fields)?;
+            activity::notice(tx, at, about, &summary)
+        })
+        .await
+    }
+
+    fn noted(&self, fields: &Value) -> (Timestamp, Value) {
+        self.parts.secrets.catch_up();
+        let text = self.clean(&fields.to_string());
+        (self.now(), serde_json::from_str(&text).unwrap_or(Value::String(text)))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use wardkeep_proto::ids::{AgentName, PermitId};
 
 use crate::config::DEFAULT_PATH;
@@ -17,6 +17,7 @@ pub mod pipes;
 pub mod policy;
 pub mod server;
 pub mod status;
+pub mod usage;
 pub mod vault;
 
 pub use vault::args::{VaultArgs, VaultCommand};
@@ -49,6 +50,8 @@ pub enum Command {
     Run,
     /// Show whether the daemon runs, is connected, and what is closed.
     Status(StatusArgs),
+    /// Show what agents used, by what their providers counted.
+    Usage(UsageArgs),
     /// Keep the secrets that agents use but never see.
     Vault(VaultArgs),
     /// Look at waiting calls and decide them on this server, also without the hub.
@@ -115,6 +118,36 @@ pub struct StatusArgs {
     /// Wait this long until the daemon is connected to its hub; exit code 1 when it is not.
     #[arg(long, value_name = "SECONDS")]
     pub wait_online: Option<u32>,
+}
+
+/// Arguments of `usage`.
+#[derive(Debug, Args)]
+pub struct UsageArgs {
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// What totals are told apart by. Sessions and runs are forgotten after 90 days.
+    #[arg(long, value_enum, default_value_t = UsageBy::Model)]
+    pub by: UsageBy,
+    /// Look back over so many days; sessions and runs count with all they used when their last request is within.
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=36500))]
+    pub days: u32,
+    /// Print so many lines at most.
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub limit: u32,
+}
+
+/// By what usage is told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum UsageBy {
+    /// The agent.
+    Agent,
+    /// The agent and the model.
+    Model,
+    /// The agent and the session of its hook.
+    Session,
+    /// The agent, the session, and the run that the caller names by a traceparent header.
+    Run,
 }
 
 /// Arguments of `pause`.

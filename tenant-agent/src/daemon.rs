@@ -15,7 +15,7 @@ use wardkeep_egress::{
     RootsError, SystemResolver, Timeouts,
 };
 use wardkeep_policy::{Closed, Posture};
-use wardkeep_proto::ids::{AgentName, BootId};
+use wardkeep_proto::ids::{AgentName, BootId, SessionId};
 use wardkeep_redaction::{BuildError, Shared};
 use wardkeep_safety::{Gate, GateParts, PostureBook, RunnerCommand, Sandbox, hook_router};
 
@@ -40,6 +40,7 @@ use crate::servers::token::{AdminToken, AdminTokenError};
 use crate::servers::{ListenError, Listeners, Listening, write_for_agents};
 use crate::spool::Spool;
 use crate::state::{StateDir, StateError};
+use crate::stops::StopBook;
 use crate::tokens::{TokenBook, TokenError};
 
 /// From the stop signal to the end; systemd's own patience is longer.
@@ -199,6 +200,10 @@ impl LeaseBook for Leases {
     fn alive(&self, agent: &AgentName) -> bool {
         self.0.lease_alive(agent)
     }
+
+    fn session(&self, agent: &AgentName) -> Option<SessionId> {
+        self.0.live_session(agent)
+    }
 }
 
 fn compose(
@@ -220,6 +225,7 @@ fn compose(
         redaction,
         bundle: bundles.watch(),
         meter: meter.clone(),
+        reports: Arc::new(StopBook::new(gate.clone())),
         clock: env.clock.clone(),
         waypoints: env.waypoints.clone(),
         posture: Arc::new(posture_of(&gate, &posture)),
@@ -353,6 +359,7 @@ impl Daemon {
             gate: self.gate.clone(),
             observer: self.observer.clone(),
             vault: self.observer.vault.clone(),
+            meter: self.meter.clone(),
             attempts: admin::Attempts::default(),
             clock: env.clock.clone(),
             nudge: self.nudge.clone(),

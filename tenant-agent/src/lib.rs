@@ -34,6 +34,7 @@ pub mod secrets;
 pub mod servers;
 pub mod spool;
 pub mod state;
+pub mod stops;
 #[cfg(test)]
 mod testing;
 pub mod tls;

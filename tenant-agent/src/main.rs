@@ -10,7 +10,9 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 use wardkeep_agent::channel::chain;
 use wardkeep_agent::cli::context::{CliError, Context, Environment};
-use wardkeep_agent::cli::{Cli, Command, approvals, audit, egress, helper, hook, pipes, policy, server, status, vault};
+use wardkeep_agent::cli::{
+    Cli, Command, approvals, audit, egress, helper, hook, pipes, policy, server, status, usage, vault,
+};
 use wardkeep_agent::config::DEFAULT_FILE;
 use wardkeep_agent::memory;
 use wardkeep_proto::chance::SystemChance;
@@ -78,6 +80,7 @@ async fn command(command: Command, context: &mut Context<'_>) -> Result<ExitCode
             server::run(context, stop).await.map(done)
         }
         Command::Status(args) => status::status(&args, context).await,
+        Command::Usage(args) => usage::run(&args, context).await,
         Command::Vault(args) => vault::run(args, context).await.map(done),
         Command::Approvals(args) => approvals::run(args, context).await.map(done),
         Command::Audit(args) => audit::run(&args, context).await,

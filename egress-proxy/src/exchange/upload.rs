@@ -7,13 +7,14 @@ use bytes::Bytes;
 use http::Response;
 use http::header::{self, HeaderValue};
 use hyper::body::Incoming;
-use wardkeep_policy::{Bundle, Price, Provider};
+use wardkeep_policy::{Bundle, Provider};
 use wardkeep_proto::ids::AgentName;
 
 use super::{Asked, Parcel, who};
 use crate::api::Api;
 use crate::auth::Credentials;
 use crate::body::{self, Outgoing, Received};
+use crate::budget::ask::Ask;
 use crate::client::Upstream;
 use crate::refusal::Refusal;
 use crate::{headers, multipart};
@@ -45,7 +46,7 @@ impl Asked<'_> {
         let kind = HeaderValue::try_from(format!("multipart/form-data; boundary=\"{boundary}\""));
         sent.insert(header::CONTENT_TYPE, kind.map_err(|_| Refusal::SecretInHead)?);
         let unscanned = provider.unscanned.clone();
-        let Ok(_turn) = self.gateway.scans.acquire().await else { return Err(Refusal::Busy) };
+        let Ok(turn) = self.gateway.scans.acquire().await else { return Err(Refusal::Busy) };
         let scanning = Arc::clone(&engine);
         let body = tokio::task::spawn_blocking(move || {
             multipart::redact(&bytes, &boundary, &scanning, &unscanned).map(|scanned| match scanned {
@@ -54,11 +55,15 @@ impl Asked<'_> {
             })
         });
         let body = body.await.map_err(|_| Refusal::Busy)??;
+        // What follows waits for others, and holds up none who would scan.
+        drop(turn);
         let parcel = Parcel {
             agent,
             provider,
             model: FILES,
-            price: Price::default(),
+            priced: None,
+            ask: Ask::default(),
+            bundle: &bundle,
             upstream,
             credentials,
             headers: sent,

@@ -1,9 +1,13 @@
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use tempfile::TempDir;
+use wardkeep_policy::{Price, Tariff};
 use wardkeep_proto::waypoint::{NoWaypoints, Waypoint};
 
 use super::*;
+
+mod budgets;
+mod records;
 
 const HOUR: i64 = 3_600_000;
 
@@ -56,7 +60,10 @@ fn admission(agent: &str) -> Admission {
         provider: "claude".to_owned(),
         model: "small".to_owned(),
         estimated_input: 100,
-        price,
+        max_output: 0,
+        tariff: Tariff { price, guessed: false },
+        run: Run::default(),
+        caps: Vec::new(),
     }
 }
 
@@ -81,9 +88,9 @@ async fn a_newer_file_is_refused_and_a_second_daemon_too() {
     assert!(matches!(second, Err(MeterError::Store(_))), "two daemons would close each other's requests");
     meter.close();
     let file = rusqlite::Connection::open(desk.dir.path().join("usage.db")).unwrap();
-    file.pragma_update(None, "user_version", 2).unwrap();
+    file.pragma_update(None, "user_version", 3).unwrap();
     drop(file);
-    assert!(matches!(desk.try_open(), Err(MeterError::NewerSchema { found: 2, known: 1 })));
+    assert!(matches!(desk.try_open(), Err(MeterError::NewerSchema { found: 3, known: 2 })));
 }
 
 #[tokio::test]
@@ -96,7 +103,7 @@ async fn requests_fold_into_the_hour_in_which_they_were_admitted() {
     meter.record(admission("a"), exact(1, 1)).await.unwrap();
     meter.record(admission("b"), exact(1, 0)).await.unwrap();
     late.settle(Settlement {
-        usage: Usage { input: 5, output: 4, cache_read: 3, cache_write: 2, cache_write_1h: 0, reasoning: 1 },
+        usage: Usage { input: 5, output: 4, cache_read: 3, cache_write: 2, cache_write_1h: 1, reasoning: 1 },
         estimated: true,
     });
     meter.flush().await.unwrap();
@@ -106,12 +113,15 @@ async fn requests_fold_into_the_hour_in_which_they_were_admitted() {
     let want = Amounts {
         requests: 2,
         estimated_requests: 1,
+        guessed_price_requests: 0,
         input_tokens: 15,
         output_tokens: 6,
         cache_read_tokens: 3,
         cache_write_tokens: 2,
+        cache_write_1h_tokens: 1,
         reasoning_tokens: 1,
-        cost_micros: 15 * 3 + 6 * 15,
+        // The token that stays in the cache for an hour costs twice the input.
+        cost_micros: 15 * 3 + 6 * 15 + 6,
     };
     assert_eq!(due[0].amounts, want);
     let totals = meter.totals(Timestamp(0)).await.unwrap();
@@ -220,7 +230,7 @@ async fn closing_writes_what_is_queued_and_says_so_afterwards() {
     meter.close();
     assert_eq!(passed.0.load(Ordering::SeqCst), 1);
     assert_eq!(*changes.borrow(), 1);
-    assert!(matches!(meter.admit(admission("a")).await, Err(MeterError::Closed)));
+    assert!(matches!(meter.admit(admission("a")).await, Err(NotAdmitted::Meter(MeterError::Closed))));
     assert_eq!(desk.open().totals(Timestamp(0)).await.unwrap()[0].amounts.requests, 1);
 }
 
@@ -239,7 +249,7 @@ async fn a_full_disk_refuses_new_requests_with_a_name() {
         }
         assert!(open.len() < 10_000, "the disk never fills");
     };
-    assert!(matches!(error, MeterError::DiskFull), "{error:?}");
+    assert!(matches!(error, NotAdmitted::Meter(MeterError::DiskFull)), "{error:?}");
 }
 
 #[tokio::test]

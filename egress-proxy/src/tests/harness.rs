@@ -12,13 +12,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use wardkeep_policy::{AgentPolicy, Bundle, Closed, Dialect, Level, LlmConfig, Model, Posture, Price, Provider};
-use wardkeep_proto::ids::{AgentName, SecretName};
+use wardkeep_proto::ids::{AgentName, SecretName, SessionId};
 use wardkeep_proto::secret::{AgentTokens, Destination, KnownValue, NotGiven, SecretSource, SecretValue};
 use wardkeep_proto::time::{Clock, Timestamp};
 use wardkeep_proto::waypoint::{Waypoint, Waypoints};
 use wardkeep_redaction::{Engine, RuleSet, Secret, Shared};
 
-use crate::{Amounts, Gateway, LeaseBook, Meter, Parts, Roots, Timeouts, serve};
+use crate::{Amounts, Gateway, LeaseBook, Meter, Parts, Reports, Roots, Stop, Timeouts, serve};
 
 /// The agent's local token.
 pub(super) const TOKEN: &str = "wka_local_token_of_office";
@@ -37,6 +37,8 @@ pub(super) struct Switches {
     pub(super) bound: AtomicBool,
     pub(super) posture: Mutex<Posture>,
     pub(super) passed: Mutex<Vec<Waypoint>>,
+    pub(super) session: Mutex<Option<SessionId>>,
+    pub(super) stops: Mutex<Vec<Stop>>,
     /// What redaction learns when somebody asks for it.
     pub(super) news: Mutex<Option<Engine>>,
     redaction: Shared,
@@ -81,6 +83,16 @@ impl AgentTokens for Switches {
 impl LeaseBook for Switches {
     fn alive(&self, _: &AgentName) -> bool {
         self.lease.load(Ordering::SeqCst)
+    }
+
+    fn session(&self, _: &AgentName) -> Option<SessionId> {
+        self.session.lock().unwrap().clone()
+    }
+}
+
+impl Reports for Switches {
+    fn stopped(&self, stop: Stop) {
+        self.stops.lock().unwrap().push(stop);
     }
 }
 
@@ -139,6 +151,8 @@ impl World {
             bound: AtomicBool::new(true),
             posture: Mutex::new(Posture::open().with(Closed::HubAway)),
             passed: Mutex::default(),
+            session: Mutex::default(),
+            stops: Mutex::default(),
             news: Mutex::default(),
             redaction: redaction.clone(),
         });
@@ -153,6 +167,7 @@ impl World {
             redaction,
             bundle: watched,
             meter: meter.clone(),
+            reports: Arc::clone(&switches) as _,
             clock,
             waypoints: Arc::clone(&switches) as _,
             posture: Arc::new(move |_: &AgentName| book.posture.lock().unwrap().clone()),
@@ -216,12 +231,14 @@ fn bundle(base_url: &str) -> Bundle {
     let provider =
         |name: &str, dialect, base_url: &str| Provider::new(name, dialect, base_url, Some("llm_key".parse().unwrap()));
     let price =
-        Price { input: 3_000_000, output: 15_000_000, cache_read: 300_000, cache_write: 3_750_000, reasoning: None };
+        Price { input: 3_000_000, output: 15_000_000, cache_read: 300_000, cache_write: 3_750_000, ..Price::default() };
     let model = |name: &str, provider: &str| Model {
         name: name.to_owned(),
         provider: provider.to_owned(),
         upstream_model: format!("{name}-20260101"),
-        price,
+        price: Some(price),
+        prices: Vec::new(),
+        max_output: None,
     };
     let llm = LlmConfig {
         providers: vec![

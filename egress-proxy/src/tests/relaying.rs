@@ -24,7 +24,7 @@ fn tokens(amounts: &Amounts) -> Usage {
         output: amounts.output_tokens,
         cache_read: amounts.cache_read_tokens,
         cache_write: amounts.cache_write_tokens,
-        cache_write_1h: 0,
+        cache_write_1h: amounts.cache_write_1h_tokens,
         reasoning: amounts.reasoning_tokens,
     }
 }
@@ -64,10 +64,12 @@ async fn a_plain_turn_passes_untouched_but_for_the_model() {
     let want = Amounts {
         requests: 1,
         estimated_requests: 0,
+        guessed_price_requests: 0,
         input_tokens: 10,
         output_tokens: 7,
         cache_read_tokens: 100,
         cache_write_tokens: 4,
+        cache_write_1h_tokens: 0,
         reasoning_tokens: 0,
         cost_micros: 30 + 105 + 30 + 15,
     };

@@ -26,7 +26,8 @@ pub struct UsageView {
     provider: String,
     model: String,
     /// requests, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_micros
-    /// (millionths of a US dollar), estimated_requests.
+    /// (millionths of a US dollar), estimated_requests, cache_write_1h_tokens (part of cache_write_tokens),
+    /// guessed_price_requests (the policy names no price for the model).
     #[schema(value_type = Object)]
     totals: Totals,
     /// The tenant once reported less than before.

@@ -285,6 +285,8 @@ fn bucket(wire: v1::UsageBucket) -> Wire<Bucket> {
         reasoning_tokens,
         cost_micros,
         estimated_requests,
+        cache_write_1h_tokens,
+        guessed_price_requests,
     } = wire;
     let hour = Timestamp(hour_ms);
     if hour != hour.hour() {
@@ -309,6 +311,8 @@ fn bucket(wire: v1::UsageBucket) -> Wire<Bucket> {
             reasoning_tokens: total(reasoning_tokens)?,
             cost_micros: total(cost_micros)?,
             estimated_requests: total(estimated_requests)?,
+            cache_write_1h_tokens: total(cache_write_1h_tokens)?,
+            guessed_price_requests: total(guessed_price_requests)?,
         },
     })
 }

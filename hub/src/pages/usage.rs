@@ -198,8 +198,10 @@ impl UsageBody {
 
 impl UsageRow {
     fn sums(totals: &Totals) -> Self {
-        let estimated =
-            (totals.estimated_requests > 0).then(|| format!("{} estimated", count(totals.estimated_requests)));
+        let marks = [(totals.estimated_requests, "estimated"), (totals.guessed_price_requests, "at a guessed price")];
+        let marks = marks.into_iter().filter(|(requests, _)| *requests > 0);
+        let marks: Vec<_> = marks.map(|(requests, what)| format!("{} {what}", count(requests))).collect();
+        let estimated = (!marks.is_empty()).then(|| marks.join(", "));
         Self {
             agent: String::new(),
             tenant: String::new(),
@@ -252,6 +254,8 @@ fn add(a: Totals, b: Totals) -> Totals {
         reasoning_tokens: a.reasoning_tokens.saturating_add(b.reasoning_tokens),
         cost_micros: a.cost_micros.saturating_add(b.cost_micros),
         estimated_requests: a.estimated_requests.saturating_add(b.estimated_requests),
+        cache_write_1h_tokens: a.cache_write_1h_tokens.saturating_add(b.cache_write_1h_tokens),
+        guessed_price_requests: a.guessed_price_requests.saturating_add(b.guessed_price_requests),
     }
 }
 

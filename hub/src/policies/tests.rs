@@ -45,6 +45,8 @@ fn mistakes_are_refused_before_anything_is_signed() {
         ("key = \"anthropic_api_key\"", "kind = \"antropic\""),
         ("key = \"anthropic_api_key\"", "auth = \"bearer\""),
         ("key = \"anthropic_api_key\"", "key = \"a\"\nheaders = { x-api-key = \"sk-ant\" }"),
+        ("[[http]]", "[[budgets]]\nagent = \"nobody\"\nconcurrent = 1\n[[http]]"),
+        ("[[http]]", "[[budgets]]\nlimits = [{ window = \"week\", tokens = 1 }]\n[[http]]"),
     ] {
         assert!(GOOD.contains(from), "{from}");
         assert!(check(&GOOD.replacen(from, to, 1)).is_err(), "{to}");

@@ -26,6 +26,10 @@ pub struct Totals {
     pub cost_micros: u64,
     /// Requests whose numbers are estimates because the stream ended early.
     pub estimated_requests: u64,
+    /// Part of the tokens written to a cache that is kept for an hour.
+    pub cache_write_1h_tokens: u64,
+    /// Requests whose cost is a guess, because the policy names no price for their model.
+    pub guessed_price_requests: u64,
 }
 
 impl Totals {
@@ -39,6 +43,8 @@ impl Totals {
             reasoning_tokens: row.next()?,
             cost_micros: row.next()?,
             estimated_requests: row.next()?,
+            cache_write_1h_tokens: row.next()?,
+            guessed_price_requests: row.next()?,
         })
     }
 
@@ -53,6 +59,8 @@ impl Totals {
             reasoning_tokens: self.reasoning_tokens.max(other.reasoning_tokens),
             cost_micros: self.cost_micros.max(other.cost_micros),
             estimated_requests: self.estimated_requests.max(other.estimated_requests),
+            cache_write_1h_tokens: self.cache_write_1h_tokens.max(other.cache_write_1h_tokens),
+            guessed_price_requests: self.guessed_price_requests.max(other.guessed_price_requests),
         }
     }
 }
@@ -109,13 +117,14 @@ pub struct UsageHour {
     pub totals: Totals,
 }
 
-/// Sums of the eight totals in their order.
+/// Sums of the totals in their order.
 macro_rules! sums {
     () => {
         "CAST(SUM(b.requests) AS BIGINT), CAST(SUM(b.input_tokens) AS BIGINT), CAST(SUM(b.output_tokens) AS BIGINT), \
          CAST(SUM(b.cache_read_tokens) AS BIGINT), CAST(SUM(b.cache_write_tokens) AS BIGINT), \
          CAST(SUM(b.reasoning_tokens) AS BIGINT), CAST(SUM(b.cost_micros) AS BIGINT), \
-         CAST(SUM(b.estimated_requests) AS BIGINT)"
+         CAST(SUM(b.estimated_requests) AS BIGINT), CAST(SUM(b.cache_write_1h_tokens) AS BIGINT), \
+         CAST(SUM(b.guessed_price_requests) AS BIGINT)"
     };
 }
 
@@ -211,7 +220,7 @@ fn put_bucket(tx: &Tx<'_>, tenant: TenantId, bucket: Bucket, now: Timestamp) -> 
     let Bucket { key, revision, totals } = bucket;
     let stored = tx.first(
         "SELECT revision, shrunk, requests, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, \
-         reasoning_tokens, cost_micros, estimated_requests FROM usage_buckets \
+         reasoning_tokens, cost_micros, estimated_requests, cache_write_1h_tokens, guessed_price_requests FROM usage_buckets \
          WHERE tenant_id = $1 AND agent = $2 AND provider = $3 AND model = $4 AND hour_ms = $5",
         args![tenant, key.agent.as_str(), key.provider.as_str(), key.model.as_str(), key.hour],
     )?;
@@ -227,13 +236,15 @@ fn put_bucket(tx: &Tx<'_>, tenant: TenantId, bucket: Bucket, now: Timestamp) -> 
     }
     tx.execute(
         "INSERT INTO usage_buckets (tenant_id, agent, provider, model, hour_ms, revision, requests, input_tokens, output_tokens, \
-         cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_micros, estimated_requests, shrunk, received_ms) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
+         cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_micros, estimated_requests, shrunk, received_ms, \
+         cache_write_1h_tokens, guessed_price_requests) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) \
          ON CONFLICT (tenant_id, agent, provider, model, hour_ms) DO UPDATE SET revision = excluded.revision, \
          requests = excluded.requests, input_tokens = excluded.input_tokens, output_tokens = excluded.output_tokens, \
          cache_read_tokens = excluded.cache_read_tokens, cache_write_tokens = excluded.cache_write_tokens, \
          reasoning_tokens = excluded.reasoning_tokens, cost_micros = excluded.cost_micros, \
-         estimated_requests = excluded.estimated_requests, shrunk = excluded.shrunk, received_ms = excluded.received_ms",
+         estimated_requests = excluded.estimated_requests, shrunk = excluded.shrunk, received_ms = excluded.received_ms, \
+         cache_write_1h_tokens = excluded.cache_write_1h_tokens, guessed_price_requests = excluded.guessed_price_requests",
         args![
             tenant,
             key.agent.as_str(),
@@ -251,6 +262,8 @@ fn put_bucket(tx: &Tx<'_>, tenant: TenantId, bucket: Bucket, now: Timestamp) -> 
             keep.estimated_requests,
             shrunk,
             now,
+            keep.cache_write_1h_tokens,
+            keep.guessed_price_requests,
         ],
     )?;
     Ok((key, revision))

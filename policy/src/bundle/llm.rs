@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use wardkeep_proto::ids::SecretName;
 
+use super::{DatedPrice, Price};
+
 mod check;
 mod draft;
 #[cfg(test)]
@@ -341,26 +343,13 @@ pub struct Model {
     pub provider: String,
     /// What the provider is asked for.
     pub upstream_model: String,
-    /// What it costs.
-    #[serde(default)]
-    pub price: Price,
-}
-
-/// Millionths of a US dollar per million tokens.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Price {
-    /// Fresh input tokens.
-    pub input: u64,
-    /// Output tokens.
-    pub output: u64,
-    /// Input tokens read from the provider's cache.
-    #[serde(default)]
-    pub cache_read: u64,
-    /// Input tokens written to the provider's cache.
-    #[serde(default)]
-    pub cache_write: u64,
-    /// Reasoning tokens where they are billed apart; `None` bills them as output.
+    /// What it costs; absent: not known, which is not free. See [`LlmConfig::tariff`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reasoning: Option<u64>,
+    pub price: Option<Price>,
+    /// What it costs from later days on, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prices: Vec<DatedPrice>,
+    /// Most output tokens of one answer, where a request names no limit of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_output: Option<u64>,
 }

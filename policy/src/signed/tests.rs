@@ -142,6 +142,16 @@ fn signed_bundles_with_unknown_fields_or_broken_rules_are_refused() {
 }
 
 #[test]
+fn budgets_that_contradict_themselves_are_refused() {
+    let with = |budgets: Value| {
+        let json = edit(&bundle(1).to_json().unwrap(), |v| v["budgets"] = budgets);
+        verify(&sign(&json, &pair(1).0), &keys(), &expect(None))
+    };
+    assert!(matches!(with(json!([{"agent": "nobody", "concurrent": 1}])), Err(Refused::Budgets(_))));
+    assert_eq!(with(json!([{"concurrent": 1}])).unwrap().bundle.budgets[0].concurrent, Some(1));
+}
+
+#[test]
 fn redaction_rules_that_miss_their_own_examples_are_refused() {
     let rule = |token: &str| {
         let rule = json!({

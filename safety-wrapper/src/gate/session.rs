@@ -6,7 +6,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use serde_json::json;
 use wardkeep_policy::Closed;
 use wardkeep_proto::digest::Digest;
-use wardkeep_proto::ids::AgentName;
+use wardkeep_proto::ids::{AgentName, SessionId};
 
 use super::{
     AfterToolCall, BundleName, Gate, GateError, LEASE, Lease, LeaseTimes, LlmOutput, Paused, RENEW_AFTER, SessionStart,
@@ -107,6 +107,13 @@ impl Gate {
     pub fn lease_alive(&self, agent: &AgentName) -> bool {
         let now = self.now();
         read(&self.leases).get(agent).is_some_and(|lease| lease.until > now)
+    }
+
+    /// The session that holds the live lease of `agent`.
+    #[must_use]
+    pub fn live_session(&self, agent: &AgentName) -> Option<SessionId> {
+        let now = self.now();
+        read(&self.leases).get(agent).filter(|lease| lease.until > now).map(|lease| lease.session.clone())
     }
 
     /// Every lease, also those that have run out.

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use serde_json::json;
-use wardkeep_policy::Bundle;
+use wardkeep_policy::{Bundle, Limit};
 use wardkeep_redaction::{Additions, RuleSet};
 
 use super::PolicyCommand;
@@ -115,6 +115,24 @@ fn show(bundle: &Bundle, note: Option<&str>, context: &mut Context<'_>) -> Resul
     }
     for model in &bundle.llm.models {
         context.say(format_args!("model {} at {} ({})", model.name, model.provider, model.upstream_model))?;
+    }
+    for budget in &bundle.budgets {
+        let who = budget.agent.as_ref().map_or("all agents together", |agent| agent.as_str());
+        let mode = if budget.enforce { "" } else { " (only reports)" };
+        let limits = budget.limits.iter().map(|Limit { window, tokens, micros }| {
+            let tokens = tokens.map(|tokens| format!("{tokens} tokens"));
+            let micros = micros.map(|micros| format!("{micros} micro-USD"));
+            format!("{} a {window}", [tokens, micros].into_iter().flatten().collect::<Vec<_>>().join(", "))
+        });
+        let rates = [
+            budget.requests_per_minute.map(|most| format!("{most} requests a minute")),
+            budget.tokens_per_minute.map(|most| format!("{most} tokens a minute")),
+            budget.concurrent.map(|most| format!("{most} at the same time")),
+            budget.brake.and_then(|brake| brake.turns).map(|most| format!("{most} turns without a person")),
+            budget.brake.and_then(|brake| brake.repeats).map(|most| format!("{most} times the same")),
+        ];
+        let all: Vec<_> = limits.chain(rates.into_iter().flatten()).collect();
+        context.say(format_args!("budget of {who}{mode}: {}", all.join("; ")))?;
     }
     let more = &bundle.redaction;
     if !more.is_empty() {

@@ -88,10 +88,12 @@ fn bucket(bucket: &Bucket) -> v1::UsageBucket {
     let Amounts {
         requests,
         estimated_requests,
+        guessed_price_requests,
         input_tokens,
         output_tokens,
         cache_read_tokens,
         cache_write_tokens,
+        cache_write_1h_tokens,
         reasoning_tokens,
         cost_micros,
     } = *amounts;
@@ -109,6 +111,8 @@ fn bucket(bucket: &Bucket) -> v1::UsageBucket {
         reasoning_tokens,
         cost_micros,
         estimated_requests,
+        cache_write_1h_tokens,
+        guessed_price_requests,
     }
 }
 

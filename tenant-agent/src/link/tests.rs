@@ -1,9 +1,9 @@
 use std::path::Path;
 
 use serde_json::json;
-use wardkeep_egress::{Admission, Meter, Settlement, Usage};
+use wardkeep_egress::{Admission, Meter, Run, Settlement, Usage};
 use wardkeep_policy::signed::sign;
-use wardkeep_policy::{Bundle, Closed, LlmConfig, Posture, Price};
+use wardkeep_policy::{Bundle, Closed, LlmConfig, Posture, Tariff};
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::{AgentName, BootId, CommandId};
 use wardkeep_proto::v1::hub_message::Body as Down;
@@ -299,7 +299,10 @@ async fn usage_and_checkpoints_are_reported_until_the_hub_has_them() {
         provider: "sim".into(),
         model: "small".into(),
         estimated_input: 5,
-        price: Price::default(),
+        max_output: 0,
+        tariff: Tariff::default(),
+        run: Run::default(),
+        caps: Vec::new(),
     };
     let settlement = Settlement { usage: Usage { input: 7, output: 3, ..Usage::default() }, estimated: false };
     tenant.meter.record(admission, settlement).await.expect("recorded");
@@ -325,6 +328,47 @@ async fn usage_and_checkpoints_are_reported_until_the_hub_has_them() {
 }
 
 #[tokio::test]
+async fn the_end_of_a_budget_is_in_the_audit_log_and_told_to_people() {
+    use wardkeep_egress::{Reason, Reports as _, Stop};
+
+    let tenant = Tenant::start().await;
+    let mut changes = tenant.gate.changes();
+    let book = crate::stops::StopBook::new(tenant.gate.clone());
+    let stop = |enforced| Stop {
+        agent: "office".parse().expect("valid"),
+        session: None,
+        model: "sonnet".to_owned(),
+        reason: Reason::Requests { scope: None, most: 3 },
+        opens: None,
+        contact: None,
+        enforced,
+        untold: 0,
+    };
+    book.stopped(stop(true));
+    book.stopped(stop(false));
+    let recorded = async {
+        loop {
+            let rows = tenant.gate.audit_after(0, 100).await.expect("reads");
+            let kinds: Vec<_> =
+                rows.into_iter().map(|row| row.kind).filter(|kind| kind.starts_with("budget-")).collect();
+            if kinds.len() == 2 {
+                return kinds;
+            }
+            changes.changed().await.expect("the gate lives");
+        }
+    };
+    let kinds = tokio::time::timeout(Duration::from_secs(20), recorded).await.expect("in time");
+    assert_eq!(kinds, ["budget-stop", "budget-over"]);
+    let lines = tenant.gate.activity_after(0, 100).await.expect("reads");
+    let told: Vec<_> = lines.iter().filter(|line| line.tool == "budget").map(|line| line.summary.as_str()).collect();
+    assert_eq!(told.len(), 2);
+    assert!(
+        told[0].starts_with("agent office was stopped by its budget: all agents of this server together may begin 3")
+    );
+    tenant.end().await;
+}
+
+#[tokio::test]
 async fn the_daemons_own_user_cannot_decide_without_the_admin_token() {
     use crate::servers::admin::{self, AdminState};
     use crate::servers::peer::{Peer, PeerChecked};
@@ -339,6 +383,7 @@ async fn the_daemons_own_user_cannot_decide_without_the_admin_token() {
         gate: tenant.gate.clone(),
         observer: tenant.parts.observer.clone(),
         vault: tenant.parts.observer.vault.clone(),
+        meter: tenant.meter.clone(),
         attempts: admin::Attempts::default(),
         clock: tenant.parts.clock.clone(),
         nudge: Arc::new(Notify::new()),
@@ -362,13 +407,14 @@ async fn the_daemons_own_user_cannot_decide_without_the_admin_token() {
     ] {
         assert!(refused(run.post(path, body).await), "{path}");
     }
-    for path in ["/v1/status", "/v1/approvals", "/v1/audit?last=1", decision.trim_end_matches("/decision")] {
+    let usage = "/v1/usage?by=run&since_ms=0&limit=9";
+    for path in ["/v1/status", "/v1/approvals", "/v1/audit?last=1", usage, decision.trim_end_matches("/decision")] {
         assert!(refused(run.get(path).await), "{path}");
     }
     assert_eq!(tenant.gate.open_approvals().await.expect("reads"), 1, "nothing was decided");
     assert!(tenant.gate.paused().is_empty());
 
-    for path in ["/v1/status", "/v1/approvals", "/v1/audit?last=1"] {
+    for path in ["/v1/status", "/v1/approvals", "/v1/audit?last=1", usage] {
         own.get(path).await.expect("heard");
     }
     own.post(&decision, &verdict).await.expect("decided");
@@ -402,6 +448,7 @@ async fn the_owners_key_goes_in_over_the_admin_socket_and_a_wrong_one_costs_time
         gate: tenant.gate.clone(),
         observer: tenant.parts.observer.clone(),
         vault: book.clone(),
+        meter: tenant.meter.clone(),
         attempts: admin::Attempts::default(),
         clock: tenant.parts.clock.clone(),
         nudge: Arc::new(Notify::new()),

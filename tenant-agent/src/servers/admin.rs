@@ -13,9 +13,10 @@ use axum::{Json, Router, middleware};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
+use wardkeep_egress::{By, Line, Meter, MeterError};
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::AgentName;
-use wardkeep_proto::time::Clock;
+use wardkeep_proto::time::{Clock, Timestamp};
 use wardkeep_safety::audit::Row;
 use wardkeep_safety::{Approval, ApprovalFilter, Gate, GateError, Origin, Ruling, RulingError, Verdict};
 
@@ -32,6 +33,8 @@ const BODY_BYTES: usize = 64 * 1024;
 const LIST: u32 = 200;
 /// Audit rows in one answer.
 const AUDIT_ROWS: u32 = 10_000;
+/// Lines of usage in one answer.
+const USAGE_LINES: u32 = 10_000;
 
 /// What the handlers use.
 #[derive(Clone)]
@@ -42,7 +45,9 @@ pub struct AdminState {
     pub observer: Arc<Observer>,
     /// The vault.
     pub vault: Arc<VaultBook>,
-    /// Wrong keys for it.
+    /// What was used.
+    pub meter: Meter,
+    /// Wrong keys for the vault.
     pub attempts: Attempts,
     /// Time.
     pub clock: Arc<dyn Clock>,
@@ -65,6 +70,7 @@ pub fn router(state: AdminState) -> Router {
         .route("/v1/agents/{agent}/pause", post(pause))
         .route("/v1/agents/{agent}/resume", post(resume))
         .route("/v1/audit", get(audit))
+        .route("/v1/usage", get(usage))
         .route("/v1/vault/unlock", post(vault::unlock))
         .route("/v1/vault/lock", post(vault::lock))
         .route("/v1/reload", post(reload))
@@ -229,6 +235,20 @@ async fn audit(State(state): State<AdminState>, Query(query): Query<AuditQuery>)
     let last = query.last.min(AUDIT_ROWS);
     let after = state.gate.audit_head().await?.length.saturating_sub(u64::from(last));
     Ok(Json(state.gate.audit_after(after, last).await?))
+}
+
+#[derive(Deserialize)]
+struct UsageQuery {
+    by: By,
+    since_ms: i64,
+    limit: u32,
+}
+
+async fn usage(State(state): State<AdminState>, Query(query): Query<UsageQuery>) -> Result<Json<Vec<Line>>, Refusal> {
+    let UsageQuery { by, since_ms, limit } = query;
+    let lines = state.meter.lines(by, Timestamp(since_ms), limit.min(USAGE_LINES)).await;
+    let unreadable = |error: MeterError| Refusal(StatusCode::SERVICE_UNAVAILABLE, "unavailable", error.to_string());
+    Ok(Json(lines.map_err(unreadable)?))
 }
 
 async fn reload(State(state): State<AdminState>) -> StatusCode {

@@ -400,6 +400,8 @@ fn totals(requests: u64, scale: u64) -> Totals {
         reasoning_tokens: 0,
         cost_micros: 27_180 * scale,
         estimated_requests: u64::from(scale > 20),
+        cache_write_1h_tokens: 310 * scale,
+        guessed_price_requests: u64::from(scale > 30),
     }
 }
 

@@ -138,7 +138,9 @@ fn names_that_lead_nowhere_are_refused() {
         name: name.to_owned(),
         provider: provider.to_owned(),
         upstream_model: "up".to_owned(),
-        price: Price::default(),
+        price: None,
+        prices: Vec::new(),
+        max_output: None,
     };
     let refused = |providers, models| LlmConfig { providers, models }.check().map_err(|error| error.to_string());
     refused(vec![provider("a")], vec![model("m", "a")]).expect("sound");

@@ -1,0 +1,239 @@
+//! What budgets read of a request: how much may come back, whether a person spoke last, and whether it is the same again.
+
+use std::hash::{DefaultHasher, Hasher as _};
+use std::ops::Range;
+
+use serde::Deserialize;
+
+use crate::request::Head;
+
+/// Bytes at the end of a body by which, with its length, two requests are called the same.
+const TAIL_BYTES: usize = 16 * 1024;
+
+/// What was read. Hashes, no text: nothing of the request stays in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ask {
+    /// Most output tokens that the request allows itself, over all answers it wants.
+    pub(crate) max_output: Option<u64>,
+    /// Answers that it wants.
+    pub(crate) answers: u64,
+    /// The last message, if a person wrote it: text of the role `user`, not the result of a tool.
+    pub(crate) person: Option<u64>,
+    /// The request itself.
+    pub(crate) mark: (usize, u64),
+}
+
+/// A member of a body that matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Member {
+    MaxOutput,
+    Answers,
+    /// Gemini: holds both.
+    Generation,
+    /// The conversation.
+    Turns,
+}
+
+impl Member {
+    fn of(key: &str) -> Option<Self> {
+        match key {
+            "max_tokens" | "max_completion_tokens" | "max_output_tokens" => Some(Self::MaxOutput),
+            "n" => Some(Self::Answers),
+            "generationConfig" | "generation_config" => Some(Self::Generation),
+            "messages" | "input" | "contents" => Some(Self::Turns),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Generation {
+    #[serde(alias = "max_output_tokens", rename = "maxOutputTokens")]
+    max_output: Option<u64>,
+    #[serde(alias = "candidate_count", rename = "candidateCount")]
+    answers: Option<u64>,
+}
+
+impl Ask {
+    /// `head` is that of `body`. Where a member stands twice, both count.
+    pub(crate) fn read(body: &[u8], head: &Head) -> Self {
+        let of = |wanted: Member| {
+            let places = head.members().filter(move |(name, _)| Member::of(name) == Some(wanted));
+            places.filter_map(|(_, at)| std::str::from_utf8(body.get(at)?).ok())
+        };
+        let most = |wanted: Member| of(wanted).filter_map(|text| text.parse::<u64>().ok()).max();
+        let generation = || of(Member::Generation).filter_map(|text| serde_json::from_str::<Generation>(text).ok());
+        let max_output = most(Member::MaxOutput).max(generation().filter_map(|one| one.max_output).max());
+        let answers = most(Member::Answers).max(generation().filter_map(|one| one.answers).max());
+        let tail = &body[body.len().saturating_sub(TAIL_BYTES)..];
+        Self {
+            max_output,
+            answers: answers.unwrap_or(1).max(1),
+            person: of(Member::Turns).next_back().and_then(person),
+            mark: (body.len(), hash(tail)),
+        }
+    }
+}
+
+fn hash(bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(bytes);
+    hasher.finish()
+}
+
+/// The hash of the last turn, if a person's.
+fn person(turns: &str) -> Option<u64> {
+    // Responses take one text instead of a list.
+    if turns.starts_with('"') {
+        return Some(hash(turns.as_bytes()));
+    }
+    let last = last_element(turns)?;
+    let spoke = is_person(last).unwrap_or(false);
+    spoke.then(|| hash(last.as_bytes()))
+}
+
+fn is_person(turn: &str) -> Option<bool> {
+    #[derive(Deserialize)]
+    struct Turn<'a> {
+        #[serde(default, borrow)]
+        role: Option<std::borrow::Cow<'a, str>>,
+        #[serde(default, rename = "type", borrow)]
+        kind: Option<std::borrow::Cow<'a, str>>,
+        #[serde(default, borrow, alias = "parts")]
+        content: Option<&'a serde_json::value::RawValue>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Part<'a> {
+        #[serde(default, rename = "type", borrow)]
+        kind: Option<std::borrow::Cow<'a, str>>,
+        #[serde(default, alias = "function_response")]
+        function_response: Option<serde::de::IgnoredAny>,
+    }
+    let turn: Turn<'_> = serde_json::from_str(turn).ok()?;
+    if turn.kind.is_some_and(|kind| kind != "message") || turn.role? != "user" {
+        return Some(false);
+    }
+    let content = turn.content?.get();
+    if content.starts_with('"') {
+        return Some(true);
+    }
+    let parts: Vec<Part<'_>> = serde_json::from_str(content).ok()?;
+    let is_result = |part: &Part<'_>| part.function_response.is_some() || part.kind.as_deref() == Some("tool_result");
+    Some(!parts.is_empty() && !parts.iter().any(is_result))
+}
+
+/// The last element of a valid JSON array of objects, found from its end: conversations are long, their last turn is not.
+fn last_element(array: &str) -> Option<&str> {
+    let bytes = array.as_bytes();
+    let end = bytes.iter().rposition(|byte| *byte == b'}')? + 1;
+    let (mut at, mut depth) = (end, 0_usize);
+    while at > 0 {
+        at -= 1;
+        match bytes[at] {
+            b'}' | b']' => depth += 1,
+            b'{' | b'[' => {
+                depth = depth.checked_sub(1)?;
+                if depth == 0 {
+                    return array.get(Range { start: at, end });
+                }
+            }
+            b'"' => at = opening_quote(bytes, at)?,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Where the string begins whose closing quote stands at `closing`.
+fn opening_quote(bytes: &[u8], closing: usize) -> Option<usize> {
+    let mut end = closing;
+    loop {
+        let at = memchr::memrchr(b'"', &bytes[..end])?;
+        let escapes = bytes[..at].iter().rev().take_while(|byte| **byte == b'\\').count();
+        if escapes % 2 == 0 {
+            return Some(at);
+        }
+        end = at;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(body: &str) -> Ask {
+        Ask::read(body.as_bytes(), &Head::parse(body.as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn the_most_that_any_reader_could_see_counts() {
+        for (members, want) in [
+            ("", (None, 1)),
+            (r#","max_tokens":10,"max_completion_tokens":4096,"max_tokens":7"#, (Some(4096), 1)),
+            (r#","max_tokens":-1,"max_completion_tokens":null,"max_output_tokens":"9""#, (None, 1)),
+            (r#","max_tokens":5,"n":0"#, (Some(5), 1)),
+            (r#","n":3"#, (None, 3)),
+            (r#","generationConfig":{"maxOutputTokens":64,"candidateCount":2,"temperature":0.5}"#, (Some(64), 2)),
+            (r#","generation_config":{"max_output_tokens":64},"generationConfig":7"#, (Some(64), 1)),
+            (r#","max\u005ftokens":12"#, (Some(12), 1)),
+        ] {
+            let ask = ask(&format!(r#"{{"model":"m"{members}}}"#));
+            assert_eq!((ask.max_output, ask.answers), want, "{members}");
+        }
+        assert!(ask(r#"{"model":"m","messages":[{"role":"user","content":"Hi"}]}"#).person.is_some());
+    }
+
+    #[test]
+    fn a_person_is_told_from_a_tool_in_every_dialect() {
+        for (turns, spoke) in [
+            (r#"[{"role":"user","content":"Hi"}]"#, true),
+            (r#"[{"role":"user","content":[{"type":"text","text":"]}\"{["}]}]"#, true),
+            (r#"[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]"#, false),
+            (r#"[{"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":"x"}]}]"#, false),
+            (
+                r#"[{"role":"user","content":[{"type":"tool_result","tool_use_id":"t"},{"type":"text","text":"reminder"}]}]"#,
+                false,
+            ),
+            (r#"[{"role":"user","content":"a"},{"role":"tool","tool_call_id":"c","content":"x"}]"#, false),
+            (r#"[{"role":"user","content":[]}]"#, false),
+            (r#""just a text""#, true),
+            (r#"[{"type":"message","role":"user","content":[{"type":"input_text","text":"a"}]}]"#, true),
+            (r#"[{"role":"user","content":"a"},{"type":"function_call_output","call_id":"c","output":"x"}]"#, false),
+            (r#"[{"role":"user","parts":[{"text":"a"}]}]"#, true),
+            (r#"[{"role":"user","parts":[{"functionResponse":{"name":"f","response":{}}}]}]"#, false),
+            (r#"[{"role":"user","parts":[{"function_response":{"name":"f","response":{}}}]}]"#, false),
+            (r"[]", false),
+            (r"[1, 2]", false),
+            (r#"["a}"]"#, false),
+            (r"{}", false),
+            (r"null", false),
+        ] {
+            assert_eq!(person(turns).is_some(), spoke, "{turns}");
+        }
+    }
+
+    #[test]
+    fn the_last_element_is_found_from_behind() {
+        for last in [
+            r#"{"a":"\\"}"#,
+            r#"{"a":"\\\"}{"}"#,
+            r#"{"a":"}]","b":[{"c":"[{"}, {}]}"#,
+            r#"{ "text" : "\u0022 ä ] } \\\\" }"#,
+            "{}",
+        ] {
+            for before in ["", r#"{"a":"x"}, "#, r#"{"a":"{[\""},"#] {
+                assert_eq!(last_element(&format!("[ {before}{last} ]\n")), Some(last), "{before} {last}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_longer_conversation_is_another_request() {
+        let mark =
+            |text: &str| ask(&format!(r#"{{"model":"m","messages":[{{"role":"user","content":"{text}"}}]}}"#)).mark;
+        assert_eq!(mark("abc"), mark("abc"));
+        assert_ne!(mark("abc"), mark("abd"));
+        assert_ne!(mark(&"x".repeat(TAIL_BYTES)), mark(&"x".repeat(TAIL_BYTES + 1)));
+    }
+}
