@@ -16,6 +16,18 @@ pub enum OpenError {
     /// A vault is never overwritten.
     #[error("a vault already exists at {0}; nothing was changed, see `wardkeep-agent vault list`")]
     Exists(PathBuf),
+    /// Neither a key nor the recipe of one is there.
+    #[error(
+        "neither the vault key {key} nor {recipe} is there; where the vault's owner has a passphrase, restore {recipe} from \
+         the backup of the vault (without it no passphrase opens it), otherwise restore the key, or check [vault] in the \
+         configuration", key = .key.display(), recipe = .recipe.display()
+    )]
+    NoKey {
+        /// Where the key would be.
+        key: PathBuf,
+        /// Where the recipe would be that makes one from a passphrase.
+        recipe: PathBuf,
+    },
     /// The main file is gone but something of it is there.
     #[error("{0} is left from a vault whose main file is gone; restore that file, or move this one away")]
     Leftover(PathBuf),

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use crate::binding::Bindings;
 use crate::error::VaultError;
 use crate::import::{Format, Found, IMPORT_BYTES, ImportError, Item};
+use crate::key::{KeyError, passphrase};
 use crate::terms::Terms;
 use crate::vault::Vault;
 
@@ -61,6 +62,9 @@ pub enum ExportError {
     /// Larger than anything this program writes.
     #[error("the decrypted file is larger than {} MiB", IMPORT_BYTES >> 20)]
     TooLarge,
+    /// The passphrase is guessed too soon.
+    #[error(transparent)]
+    Passphrase(#[from] KeyError),
     /// The vault.
     #[error(transparent)]
     Vault(#[from] VaultError),
@@ -100,7 +104,11 @@ impl Vault {
     /// All of [`ExportError`] about recipients, or SQLite refused.
     pub fn export(&self, reader: Reader<'_>) -> Result<(Vec<u8>, usize), ExportError> {
         let encryptor = match reader {
-            Reader::Passphrase(text) => age::Encryptor::with_user_passphrase(secret(text)),
+            Reader::Passphrase(text) => {
+                // Whoever has the file can try as often as they like.
+                passphrase::check(text)?;
+                age::Encryptor::with_user_passphrase(secret(text))
+            }
             Reader::Recipients(all) => {
                 let keys = all
                     .iter()

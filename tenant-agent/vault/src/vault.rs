@@ -119,6 +119,10 @@ impl Vault {
             {
                 OpenError::NeedsPassphrase(path.to_owned())
             }
+            // A vault without its key must not send anybody to make another one.
+            (OpenError::Key(KeyError::NotFound(key)), _) if path.exists() => {
+                OpenError::NoKey { key, recipe: passphrase::recipe_path(path) }
+            }
             (error, _) => error,
         })?;
         crate::rekey::tidy(path, file, key, &fitted);
