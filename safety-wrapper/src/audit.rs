@@ -235,6 +235,18 @@ pub fn verify_folder(dir: &Path) -> Result<Verified, Broken> {
     verify_against(&log, &checkpoint, key.public())
 }
 
+/// Whether the log in a gate's folder has seen secrets of a vault. One that is there and cannot be read may have.
+#[must_use]
+pub fn has_seen_secrets(dir: &Path) -> bool {
+    const ANY: &str = "SELECT EXISTS (SELECT 1 FROM audit WHERE kind IN ('vault-set', 'vault-rotated'))";
+    let log = dir.join("gate.db");
+    let ask = || -> rusqlite::Result<bool> {
+        let conn = Connection::open_with_flags(&log, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        conn.query_row(ANY, [], |row| row.get(0))
+    };
+    log.symlink_metadata().is_ok() && ask().unwrap_or(true)
+}
+
 fn walk(path: &Path, checkpoint: Option<&Checkpoint>) -> Result<Verified, Broken> {
     let unreadable = |at: u64, error: rusqlite::Error| Broken {
         at,

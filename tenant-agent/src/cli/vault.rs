@@ -28,7 +28,7 @@ pub async fn run(args: VaultArgs, context: &mut Context<'_>) -> Result<(), CliEr
     let state = StateDir::open(&config.state_dir)?;
     let desk = Desk { config, state, passphrase_from };
     match command {
-        VaultCommand::Init { passphrase } => return keys::init(&desk, passphrase, context),
+        VaultCommand::Init { passphrase, anew } => return keys::init(&desk, passphrase, anew, context),
         VaultCommand::Unlock => return keys::unlock(&desk, context).await,
         VaultCommand::Lock { forget } => return keys::lock(&desk, forget, context).await,
         VaultCommand::Rekey { to_passphrase, new_passphrase_from, to_credential } => {

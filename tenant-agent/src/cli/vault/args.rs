@@ -45,6 +45,9 @@ pub enum VaultCommand {
         /// No key on this server: the vault opens with a passphrase that its owner keeps (`vault unlock`).
         #[arg(long)]
         passphrase: bool,
+        /// Begin again although there was a vault here and its file is gone: what it held is lost.
+        #[arg(long)]
+        anew: bool,
     },
     /// Store a secret; its value comes from standard input or a prompt, never from the command line.
     #[command(

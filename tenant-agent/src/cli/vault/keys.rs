@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use wardkeep_safety::audit::has_seen_secrets;
 use wardkeep_vault::{Key, KeySource, NewKey, OpenError, Rekeyed, Vault, rekey as rekey_vault};
 use zeroize::Zeroize as _;
 
@@ -16,11 +17,18 @@ const TRIES: u32 = 3;
 /// After a wrong one; deriving the key takes its time besides.
 const AFTER_WRONG: Duration = Duration::from_secs(1);
 
-pub(super) fn init(desk: &Desk, passphrase: bool, context: &mut Context<'_>) -> Result<(), CliError> {
+pub(super) fn init(desk: &Desk, passphrase: bool, anew: bool, context: &mut Context<'_>) -> Result<(), CliError> {
     let (path, clock) = (desk.state.vault(), context.env.clock.clone());
     // Before any key is made or a passphrase thought of.
     if path.symlink_metadata().is_ok() {
         return Err(OpenError::Exists(path).into());
+    }
+    if let Some(trace) = trace(desk, context).filter(|_| !anew) {
+        return Err(CliError::Usage(format!(
+            "there was a vault here: {trace}, and {path} is gone; restore {path} from its backup, or begin again without \
+             what it held: `wardkeep-agent vault init --anew`",
+            path = path.display()
+        )));
     }
     if passphrase {
         let text = match &desk.passphrase_from {
@@ -45,6 +53,19 @@ pub(super) fn init(desk: &Desk, passphrase: bool, context: &mut Context<'_>) -> 
     context.say(format_args!("made the vault {}", path.display()))
 }
 
+/// What an earlier vault has left: its key, or the memory of a gate that knew its secrets. A new vault would take the place
+/// of one that somebody may want back.
+fn trace(desk: &Desk, context: &Context<'_>) -> Option<String> {
+    // A credential is handed over before there is any vault.
+    if let KeySource::File(key) = context.env.vault_key(&desk.config)
+        && key.symlink_metadata().is_ok()
+    {
+        return Some(format!("its key {} is still there", key.display()));
+    }
+    let gate = desk.state.gate();
+    has_seen_secrets(&gate).then(|| format!("the audit log in {} tells of its secrets", gate.display()))
+}
+
 /// Opens the vault with its owner's passphrase.
 pub(super) fn by_passphrase(desk: &Desk, context: &Context<'_>) -> Result<Vault, CliError> {
     let (path, clock) = (desk.state.vault(), context.env.clock.clone());
@@ -63,6 +84,11 @@ pub(super) fn by_passphrase(desk: &Desk, context: &Context<'_>) -> Result<Vault,
 
 pub(super) async fn unlock(desk: &Desk, context: &mut Context<'_>) -> Result<(), CliError> {
     if !Vault::has_passphrase(&desk.state.vault()) {
+        let key = context.env.vault_key(&desk.config);
+        if let Err(error @ OpenError::NoKey { .. }) = Vault::open(&desk.state.vault(), &key, context.env.clock.clone())
+        {
+            return Err(error.into());
+        }
         let why = "this vault opens with a key on this server: there is nothing to unlock; see `wardkeep-agent doctor`";
         return Err(CliError::Usage(why.to_owned()));
     }

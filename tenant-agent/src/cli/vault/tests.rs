@@ -110,7 +110,7 @@ fn rekey_to(to_passphrase: Option<PathBuf>, to_credential: Option<&str>) -> Vaul
 #[test]
 fn an_import_that_left_something_out_fails_after_the_rest_is_stored() {
     let place = Place::new();
-    place.said(VaultCommand::Init { passphrase: false });
+    place.said(VaultCommand::Init { passphrase: false, anew: false });
     let text = "FIRST=long-enough-1\nSHORT=hunter2\nCOMMON=password123\n_X=long-enough-2\nLAST=long-enough-3\n";
     let (done, said) = place.run(import(place.file("input.env", text)));
     let error = done.expect_err("two were left out").to_string();
@@ -126,7 +126,7 @@ fn an_import_that_left_something_out_fails_after_the_rest_is_stored() {
 #[test]
 fn a_dry_run_says_what_would_happen_and_binds_nothing() {
     let place = Place::new();
-    place.said(VaultCommand::Init { passphrase: false });
+    place.said(VaultCommand::Init { passphrase: false, anew: false });
     let file = place.file("export.csv", "title,url,password\nGitHub,https://github.com,correct-horse\nNote,,\n");
     let dry = VaultCommand::Import { file: file.clone(), dry_run: true, bind: false, identity: None };
     let said = place.said(dry);
@@ -143,7 +143,7 @@ fn a_dry_run_says_what_would_happen_and_binds_nothing() {
 #[test]
 fn a_value_is_made_kept_and_never_shown() {
     let place = Place::new();
-    place.said(VaultCommand::Init { passphrase: false });
+    place.said(VaultCommand::Init { passphrase: false, anew: false });
     let said = place.said(set("webhook", &["host:api.example.com"], 40, Some("90d")));
     let key = KeySource::File(place.path("vault.key"));
     let vault = Vault::open(&place.path("state/vault.db"), &key, Arc::new(TestClock::new())).expect("opens");
@@ -173,8 +173,8 @@ fn a_value_is_made_kept_and_never_shown() {
 fn refusals_say_what_to_do() {
     let place = Place::new();
     assert!(place.refused(VaultCommand::List { json: false }).contains("vault init"));
-    place.said(VaultCommand::Init { passphrase: false });
-    assert!(place.refused(VaultCommand::Init { passphrase: false }).contains("already exists"));
+    place.said(VaultCommand::Init { passphrase: false, anew: false });
+    assert!(place.refused(VaultCommand::Init { passphrase: false, anew: false }).contains("already exists"));
     assert!(place.refused(set("k", &["github.com"], 40, None)).contains("host:"));
     assert!(place.refused(set("k", &[], 40, Some("yesterday"))).contains("90d"));
     place.said(set("k", &[], 40, None));
@@ -185,6 +185,51 @@ fn refusals_say_what_to_do() {
     assert!(place.refused(rekey_to(None, Some("vault-key"))).contains("operations.md"));
     place.said(rm("k", true));
     assert!(place.said(VaultCommand::History { name: name("k"), json: false }).contains("removed"));
+}
+
+#[test]
+fn no_new_vault_takes_the_place_of_a_lost_one() {
+    let place = Place::new();
+    place.said(VaultCommand::Init { passphrase: false, anew: false });
+    std::fs::remove_file(place.path("state/vault.db")).expect("removed");
+    for passphrase in [false, true] {
+        let why = place.refused(VaultCommand::Init { passphrase, anew: false });
+        assert!(why.contains("vault.key") && why.contains("restore") && why.contains("--anew"), "{why}");
+    }
+    place.said(VaultCommand::Init { passphrase: false, anew: true });
+}
+
+#[test]
+fn an_audit_log_with_secrets_is_a_trace_of_a_vault() {
+    let place = Place::new();
+    let log_at = StateDir::open(&place.path("state")).expect("made").gate().join("gate.db");
+    let log = |rows: &str| {
+        let _ = std::fs::remove_file(&log_at);
+        let db = rusqlite::Connection::open(&log_at).expect("opens");
+        db.execute_batch(&format!("CREATE TABLE audit (kind TEXT); {rows}")).expect("written");
+    };
+    log("INSERT INTO audit VALUES ('vault-set')");
+    let why = place.refused(VaultCommand::Init { passphrase: false, anew: false });
+    assert!(why.contains("audit log") && why.contains("--anew") && !place.path("vault.key").exists(), "{why}");
+    std::fs::write(&log_at, "no database at all, and long enough to be read").expect("written");
+    assert!(place.refused(VaultCommand::Init { passphrase: false, anew: false }).contains("audit log"));
+    // A daemon has run here before there was any vault.
+    log("INSERT INTO audit VALUES ('vault-locked')");
+    place.said(VaultCommand::Init { passphrase: false, anew: false });
+}
+
+#[test]
+fn a_lost_recipe_is_named() {
+    let place = Place::new();
+    let phrase = place.file("phrase", PHRASE);
+    place.run_with(Some(phrase.clone()), VaultCommand::Init { passphrase: true, anew: false }).0.expect("made");
+    std::fs::remove_file(place.path("state/vault.db.passphrase")).expect("removed");
+    for command in [VaultCommand::List { json: false }, VaultCommand::Unlock] {
+        let (done, _) = place.run_with(Some(phrase.clone()), command);
+        let why = crate::channel::chain(&done.expect_err("no key"));
+        assert!(why.contains("vault.db.passphrase") && why.contains("restore"), "{why}");
+        assert!(!why.contains("vault init"), "{why}");
+    }
 }
 
 #[test]
@@ -199,7 +244,7 @@ fn redaction_decides_what_may_be_stored() {
 #[test]
 fn the_key_goes_to_its_owner_and_comes_back() {
     let place = Place::new();
-    place.said(VaultCommand::Init { passphrase: false });
+    place.said(VaultCommand::Init { passphrase: false, anew: false });
     place.said(set("k", &[], 40, None));
     let old = std::fs::read(place.path("vault.key")).expect("reads");
     place.said(rekey_to(None, None));
@@ -228,7 +273,7 @@ fn the_key_goes_to_its_owner_and_comes_back() {
 fn a_vault_can_begin_without_a_key_on_this_server() {
     let place = Place::new();
     let phrase = place.file("phrase", PHRASE);
-    let (done, said) = place.run_with(Some(phrase.clone()), VaultCommand::Init { passphrase: true });
+    let (done, said) = place.run_with(Some(phrase.clone()), VaultCommand::Init { passphrase: true, anew: false });
     done.expect("made");
     assert!(said.contains("in no file") && !place.path("vault.key").exists(), "{said}");
     place.run_with(Some(phrase), set("k", &[], 40, None)).0.expect("stored");
@@ -237,19 +282,21 @@ fn a_vault_can_begin_without_a_key_on_this_server() {
 #[test]
 fn an_export_is_made_once_and_comes_back() {
     let place = Place::new();
-    place.said(VaultCommand::Init { passphrase: false });
+    place.said(VaultCommand::Init { passphrase: false, anew: false });
     place.said(set("k", &["host:api.example.com"], 40, None));
     let phrase = place.file("phrase", PHRASE);
     let file = place.path("backup.age");
     assert!(place.refused(export(file.clone(), &["age1nobody"], None)).contains("age-keygen"));
     assert!(!file.exists(), "half an export is none");
+    assert!(place.refused(export(file.clone(), &[], Some(place.file("weak", "x")))).contains("12 characters"));
+    assert!(!file.exists(), "an export that anybody opens is none");
     place.said(export(file.clone(), &[], Some(phrase.clone())));
     assert!(place.refused(export(file.clone(), &[], Some(phrase.clone()))).contains("must not exist"));
     use std::os::unix::fs::PermissionsExt as _;
     assert_eq!(file.metadata().expect("there").permissions().mode() & 0o777, 0o600);
 
     let other = Place::new();
-    other.said(VaultCommand::Init { passphrase: false });
+    other.said(VaultCommand::Init { passphrase: false, anew: false });
     let (done, said) = other.run_with(Some(phrase), import(file));
     done.expect("comes back");
     assert!(said.contains("added      k  bound to host:api.example.com"), "{said}");
@@ -258,7 +305,7 @@ fn an_export_is_made_once_and_comes_back() {
 #[test]
 fn a_credential_takes_over() {
     let mut place = Place::new();
-    place.said(VaultCommand::Init { passphrase: false });
+    place.said(VaultCommand::Init { passphrase: false, anew: false });
     place.said(set("k", &[], 40, None));
     let folder = place.path("credentials");
     std::fs::create_dir(&folder).expect("made");
