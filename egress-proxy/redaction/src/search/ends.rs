@@ -1,6 +1,7 @@
 //! What the end of a text may be the beginning of, when more may follow.
 
-use super::{Bare, SPAN, Views};
+use super::SPAN;
+use super::pass::{Bare, Views};
 use crate::index::Index;
 
 impl Views {

@@ -206,6 +206,14 @@ fn colour(seen: &[u8]) -> Step {
             None => Step::More,
             // No other punctuation ends a sequence that programs write, and a backslash begins an escape of its own.
             Some(at) if matches!(seen[2 + at], b'@' | b'~' | b'A'..=b'Z' | b'a'..=b'z') => Step::Dropped(3 + at),
+            // One that is cut short by what shows as nothing itself must not take the letter behind that for its end.
+            Some(at) if seen[2 + at] == 0x1b || seen[2 + at] >= 0x80 => Step::Dropped(2 + at),
+            Some(_) => Step::Literal,
+        },
+        // The set of characters, as `tput sgr0` chooses it.
+        Some(b'(' | b')') => match seen.get(2) {
+            None => Step::More,
+            Some(b'0' | b'A' | b'B') => Step::Dropped(3),
             Some(_) => Step::Literal,
         },
         Some(_) => Step::Literal,

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 pub(crate) type Form = fn(&str, u8) -> String;
 
 /// Every form, by name.
-pub(crate) const FORMS: [(&str, Form); 22] = [
+pub(crate) const FORMS: [(&str, Form); 29] = [
     ("plain", |value, _| value.to_owned()),
     ("json", |value, _| json(value)),
     ("json in json", |value, _| json(&json(value))),
@@ -51,6 +51,28 @@ pub(crate) const FORMS: [(&str, Form); 22] = [
     ("base64url", |value, chance| base64(&framed(value.as_bytes(), chance), *b"-_", usize::MAX)),
     ("base64, wrapped", |value, chance| base64(&framed(value.as_bytes(), chance), *b"+/", 16)),
     ("base64 of utf-16", |value, _| base64(&utf16(value), *b"+/", usize::MAX)),
+    ("base64 of percent", |value, chance| {
+        base64(&framed(percent(value, |_| false, chance & 1 == 1).as_bytes(), chance / 2), *b"+/", usize::MAX)
+    }),
+    ("base64 of html, wrapped", |value, chance| {
+        let html = value.chars().fold(String::new(), |s, c| s + &format!("&#{};", c as u32));
+        base64(&framed(html.as_bytes(), chance), *b"-_", 24)
+    }),
+    ("base64 of json, all escaped", |value, chance| {
+        let json = value.encode_utf16().fold(String::new(), |s, u| s + &format!("\\u{u:04x}"));
+        base64(&framed(json.as_bytes(), chance), *b"+/", usize::MAX)
+    }),
+    ("base64 of wide percent", |value, chance| {
+        base64(&utf16(&percent(value, |b| b.is_ascii_alphanumeric(), chance & 1 == 1)), *b"+/", usize::MAX)
+    }),
+    ("base64 of zero width", |value, chance| {
+        let text: String = value.chars().flat_map(|c| [c, '\u{200b}']).collect();
+        base64(&framed(text.as_bytes(), chance), *b"+/", usize::MAX)
+    }),
+    ("hex of json in json", |value, _| hex(json(&json(value)).as_bytes(), "")),
+    ("base32 of percent", |value, chance| {
+        base32(&framed(percent(value, |b| b.is_ascii_alphanumeric(), false).as_bytes(), chance))
+    }),
     ("zero width", |value, _| value.chars().flat_map(|c| [c, '\u{200b}']).collect()),
     ("coloured", |value, chance| {
         let half = value.char_indices().map(|(at, _)| at).nth(1 + usize::from(chance % 8)).unwrap_or(0);
@@ -106,4 +128,13 @@ pub(crate) fn base64(bytes: &[u8], last: [u8; 2], width: usize) -> String {
         }
     }
     out
+}
+
+fn base32(bytes: &[u8]) -> String {
+    let bits = bytes.iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1)).collect::<Vec<_>>();
+    let letter = |five: &[u8]| {
+        let n = five.iter().fold(0, |n, bit| n << 1 | bit) << (5 - five.len());
+        char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[usize::from(n)])
+    };
+    bits.chunks(5).map(letter).collect()
 }
