@@ -175,7 +175,7 @@ fn shown(forward: &Forward, head: &RequestHead) -> (String, String) {
 
 async fn one(asked: &Asked, line: &mut Line, head: &RequestHead) -> Result<Next, Refused> {
     let (place, target) = absolute::parse(&head.target)?;
-    exchange::run(asked, line, head, &place, &target).await
+    Box::pin(exchange::run(asked, line, head, &place, &target)).await
 }
 
 async fn connect(asked: Asked, mut line: Line, head: &RequestHead) {

@@ -57,7 +57,7 @@ async fn one(asked: &Asked, line: &mut Line, head: &RequestHead, place: &Place) 
     if head.target.contains('#') {
         return Err(Refused::Malformed("its address holds a fragment"));
     }
-    exchange::run(asked, line, head, place, &head.target).await
+    Box::pin(exchange::run(asked, line, head, place, &head.target)).await
 }
 
 /// Method and path for the record, without secrets.

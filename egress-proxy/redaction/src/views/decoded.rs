@@ -197,7 +197,8 @@ impl Decoded {
         let (mut sample, mut done) = (0, 0);
         while sample < count {
             let last = open && sample + LEAST_BYTES + SAMPLE > count;
-            if !last && !(sample + SAMPLE <= count && is_sample(|n| byte(sample + n))) {
+            let read = last || (sample + SAMPLE <= count && is_sample(|n| byte(sample + n)));
+            if !read {
                 sample += SAMPLE;
                 continue;
             }
