@@ -120,7 +120,8 @@ async fn another_user_reads_no_value_from_the_machine() {
     }
     siege.hooks.run("read", "read_file", json!({"path": "notes/november.md"})).await.expect("a run");
     let (state, workspace) = (siege.stage.tenant.state(), siege.stage.tenant.workspace());
-    let public = [folder.join("tenant/run/listen.json"), folder.join("tenant/agent.toml")];
+    // Agents' programs must trust the proxy's certificate; its key is in no file.
+    let public = ["run/listen.json", "run/proxy-ca.pem", "agent.toml"].map(|file| folder.join("tenant").join(file));
     let mut private = everything_below(&folder.join("tenant"));
     private.retain(|path| !path.starts_with(&workspace) && !public.contains(path));
     assert!(private.iter().any(|path| path.starts_with(&state)), "{private:?}");

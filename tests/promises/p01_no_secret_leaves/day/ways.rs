@@ -112,7 +112,7 @@ pub(super) const WAYS: &[Way] = &[
     way("thinking under a provider's signature", Provider, By::Place("thinking that a provider signed")),
     plainly("image", Provider, By::Place("image")),
     way("address of an image", Provider, By::Place("address of an image")),
-    plainly("document", Provider, By::Place("document as base64")),
+    plainly("document that cannot be read", Agent, By::Place("document as base64")),
     way("credential of a tool server", Provider, By::Place("token of a tool server")),
     way("key that nobody knows", Provider, By::Place("unknown key")),
     plainly("JSON in JSON", Provider, By::Place("JSON in JSON")),
