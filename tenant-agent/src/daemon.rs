@@ -362,6 +362,7 @@ impl Daemon {
             meter: self.meter.clone(),
             attempts: admin::Attempts::default(),
             clock: env.clock.clone(),
+            tokens: self.tokens.clone(),
             nudge: self.nudge.clone(),
             checkpoint: Arc::new(move || link.checkpoint_now.notify_one()),
             token: self.admin_token,

@@ -72,10 +72,13 @@ async fn token(agent: &AgentName, rotate: bool, context: &mut Context<'_>) -> Re
     let state = StateDir::open(&config.state_dir)?;
     let existing = if rotate { Existing::Rotate } else { Existing::Keep };
     let token = make(&state.tokens(), agent, existing, context.env.clock.now(), &*context.env.chance)?;
-    // A daemon that does not run reads the file when it starts.
-    let _ = UnixClient::admin_of(&config).post("/v1/reload", &json!({})).await;
+    let reloaded = UnixClient::admin_of(&config).post("/v1/reload", &json!({})).await;
     context.say(token.expose())?;
-    Ok(ExitCode::SUCCESS)
+    match reloaded {
+        // A daemon that does not run reads the file when it starts.
+        Ok(_) | Err(ClientError::NotRunning { .. }) => Ok(ExitCode::SUCCESS),
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn call(args: &TokenArgs, context: &mut Context<'_>) -> Result<ExitCode, CliError> {

@@ -6,6 +6,7 @@ use wardkeep_policy::signed::sign;
 use wardkeep_policy::{Bundle, Closed, LlmConfig, Posture, Tariff};
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::{AgentName, BootId, CommandId};
+use wardkeep_proto::secret::AgentTokens as _;
 use wardkeep_proto::v1::hub_message::Body as Down;
 use wardkeep_proto::v1::tenant_message::Body as Up;
 use wardkeep_proto::v1::{self};
@@ -27,6 +28,7 @@ use crate::secrets::{VaultBook, VaultParts, patterns_only};
 use crate::servers::Listening;
 use crate::testing::hub::{Attached, DECISION, FakeHub, online_key};
 use crate::testing::{Counted, NOW, TestClock};
+use crate::tokens::{Existing, TokenBook, make};
 
 struct Healthy;
 
@@ -378,6 +380,8 @@ async fn the_daemons_own_user_cannot_decide_without_the_admin_token() {
 
     let tenant = Tenant::start().await;
     let digest = tenant.ask("c-1").await;
+    let token_file = tenant.dir.path().join("tokens.json");
+    let tokens = Arc::new(TokenBook::open(token_file.clone()).expect("opens"));
     let (socket, file) = (tenant.dir.path().join("admin.sock"), tenant.dir.path().join("admin.token"));
     let state = AdminState {
         gate: tenant.gate.clone(),
@@ -386,6 +390,7 @@ async fn the_daemons_own_user_cannot_decide_without_the_admin_token() {
         meter: tenant.meter.clone(),
         attempts: admin::Attempts::default(),
         clock: tenant.parts.clock.clone(),
+        tokens: tokens.clone(),
         nudge: Arc::new(Notify::new()),
         checkpoint: Arc::new(|| ()),
         token: AdminToken::take_up(&file, &Fixed(0xab)).expect("made"),
@@ -419,6 +424,12 @@ async fn the_daemons_own_user_cannot_decide_without_the_admin_token() {
     }
     own.post(&decision, &verdict).await.expect("decided");
     assert_eq!(tenant.gate.open_approvals().await.expect("reads"), 0);
+
+    let agent = "office".parse().expect("valid");
+    let made = make(&token_file, &agent, Existing::Keep, NOW, &Counted::default()).expect("made");
+    assert_eq!(tokens.agent_of(made.expose()), None);
+    own.post("/v1/reload", &json!({})).await.expect("reloaded");
+    assert_eq!(tokens.agent_of(made.expose()), Some(agent), "a token counts once its maker has an answer");
     serving.abort();
     tenant.end().await;
 }
@@ -451,6 +462,7 @@ async fn the_owners_key_goes_in_over_the_admin_socket_and_a_wrong_one_costs_time
         meter: tenant.meter.clone(),
         attempts: admin::Attempts::default(),
         clock: tenant.parts.clock.clone(),
+        tokens: Arc::new(TokenBook::open(tenant.dir.path().join("tokens.json")).expect("opens")),
         nudge: Arc::new(Notify::new()),
         checkpoint: Arc::new(|| ()),
         token: AdminToken::take_up(&file, &Fixed(0xab)).expect("made"),

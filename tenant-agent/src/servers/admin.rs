@@ -24,6 +24,7 @@ use super::peer::Peer;
 use super::token::{AdminToken, demand};
 use crate::observed::Observer;
 use crate::secrets::VaultBook;
+use crate::tokens::TokenBook;
 
 pub use vault::Attempts;
 
@@ -51,7 +52,9 @@ pub struct AdminState {
     pub attempts: Attempts,
     /// Time.
     pub clock: Arc<dyn Clock>,
-    /// Wakes the keeper: look at vault and tokens now.
+    /// Agents' tokens.
+    pub tokens: Arc<TokenBook>,
+    /// Wakes the keeper: look at the vault now.
     pub nudge: Arc<Notify>,
     /// Asks the link for a checkpoint.
     pub checkpoint: Arc<dyn Fn() + Send + Sync>,
@@ -251,9 +254,15 @@ async fn usage(State(state): State<AdminState>, Query(query): Query<UsageQuery>)
     Ok(Json(lines.map_err(unreadable)?))
 }
 
-async fn reload(State(state): State<AdminState>) -> StatusCode {
+/// Answers once new tokens count: whoever made one uses it next.
+async fn reload(State(state): State<AdminState>) -> Result<StatusCode, Refusal> {
     state.nudge.notify_one();
-    StatusCode::ACCEPTED
+    let failed = |message| Refusal(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message);
+    match tokio::task::spawn_blocking(move || state.tokens.reload()).await {
+        Ok(Ok(())) => Ok(StatusCode::NO_CONTENT),
+        Ok(Err(error)) => Err(failed(crate::channel::chain(&error))),
+        Err(_) => Err(failed("the tokens were not read; restart wardkeep-agent".to_owned())),
+    }
 }
 
 async fn checkpoint(State(state): State<AdminState>) -> StatusCode {
