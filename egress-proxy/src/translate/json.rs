@@ -199,6 +199,10 @@ impl<'a, 'p> Fields<'a, 'p> {
         raw.get().parse().map(Some).map_err(|_| self.malformed(key))
     }
 
+    pub(super) fn need_count(&mut self, key: &str) -> Result<u64, Untranslatable> {
+        self.count(key)?.ok_or_else(|| self.missing(key))
+    }
+
     /// A number from 0 to `most`, as it was written.
     pub(super) fn number(&mut self, key: &str, most: f64) -> Result<Option<&'a str>, Untranslatable> {
         let Some(raw) = self.take(key) else { return Ok(None) };
@@ -227,6 +231,10 @@ impl<'a, 'p> Fields<'a, 'p> {
     pub(super) fn schema(&mut self, key: &str) -> Result<Option<&'a RawValue>, Untranslatable> {
         let Some(raw) = self.take(key) else { return Ok(None) };
         if raw.get().starts_with('{') { Ok(Some(raw)) } else { Err(self.malformed(key)) }
+    }
+
+    pub(super) fn need_schema(&mut self, key: &str) -> Result<&'a RawValue, Untranslatable> {
+        self.schema(key)?.ok_or_else(|| self.missing(key))
     }
 
     /// What changes nothing in the answer.

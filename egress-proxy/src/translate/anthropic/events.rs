@@ -100,7 +100,7 @@ impl Events {
         root: &At<'_>,
         emit: &mut dyn FnMut(Event<'_>),
     ) -> Result<(), Untranslatable> {
-        let index = event.count("index")?.ok_or_else(|| event.missing("index"))?;
+        let index = event.need_count("index")?;
         if self.open.len() == OPEN || self.open.iter().any(|open| open.index == index) {
             return Err(event.order("index"));
         }
@@ -138,7 +138,7 @@ impl Events {
         root: &At<'_>,
         emit: &mut dyn FnMut(Event<'_>),
     ) -> Result<(), Untranslatable> {
-        let index = event.count("index")?.ok_or_else(|| event.missing("index"))?;
+        let index = event.need_count("index")?;
         let open = self.open.iter_mut().find(|open| open.index == index).ok_or_else(|| event.order("index"))?;
         let at = root.key("delta");
         let mut delta = Fields::new(event.need_object("delta")?, &at)?;
@@ -164,7 +164,7 @@ impl Events {
     }
 
     fn close(&mut self, event: &mut Fields<'_, '_>, emit: &mut dyn FnMut(Event<'_>)) -> Result<(), Untranslatable> {
-        let index = event.count("index")?.ok_or_else(|| event.missing("index"))?;
+        let index = event.need_count("index")?;
         let place = self.open.iter().position(|open| open.index == index).ok_or_else(|| event.order("index"))?;
         if let Kind::Call { pieces, told } = self.open.swap_remove(place).kind {
             if pieces.is_empty() {

@@ -187,6 +187,6 @@ fn assistant<'a>(raw: &'a RawValue, at: &At<'_>, signed: &mut Option<Place>) -> 
 pub(super) fn call<'a>(block: &mut Fields<'a, '_>) -> Result<Call<'a>, Untranslatable> {
     block.only("caller", &["{\"type\":\"direct\"}"])?;
     block.refuse(&["toolset_name"])?;
-    let input = block.schema("input")?.ok_or_else(|| block.missing("input"))?;
+    let input = block.need_schema("input")?;
     Ok(Call { id: block.need_text("id")?, name: block.need_text("name")?, input: Cow::Borrowed(input.get()) })
 }

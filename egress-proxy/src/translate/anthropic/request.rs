@@ -35,11 +35,10 @@ pub(in super::super) fn read(document: Object<'_>) -> Result<Request<'_>, Untran
         tools: tools(&mut it, &root)?,
         choice,
         one_call,
-        max_tokens: match it.count("max_tokens")? {
-            None => return Err(it.missing("max_tokens")),
+        max_tokens: match it.need_count("max_tokens")? {
             // Fills the cache and answers nothing.
-            Some(0) => return Err(it.no_counterpart("max_tokens")),
-            most => most,
+            0 => return Err(it.no_counterpart("max_tokens")),
+            most => Some(most),
         },
         stop: match it.take("stop_sequences") {
             Some(raw) => crate::translate::json::texts(raw, &root.key("stop_sequences"))?,
@@ -104,7 +103,7 @@ fn output<'a>(
         if format.need_word("type")? != "json_schema" {
             return Err(format.unknown("type"));
         }
-        schema = Some(format.schema("schema")?.ok_or_else(|| format.missing("schema"))?);
+        schema = Some(format.need_schema("schema")?);
         format.done()?;
     }
     output.done()?;
@@ -120,7 +119,7 @@ fn thinking(it: &mut Fields<'_, '_>, root: &At<'_>) -> Result<Option<Effort>, Un
     thinking.pass_over(&["display"]);
     let effort = match thinking.need_word("type")?.as_ref() {
         "disabled" | "adaptive" => None,
-        "enabled" => match thinking.count("budget_tokens")?.ok_or_else(|| thinking.missing("budget_tokens"))? {
+        "enabled" => match thinking.need_count("budget_tokens")? {
             0..=4096 => Some(Effort::Low),
             4097..=16384 => Some(Effort::Medium),
             _ => Some(Effort::High),
@@ -147,7 +146,7 @@ fn tools<'a>(it: &mut Fields<'a, '_>, root: &At<'_>) -> Result<Vec<Tool<'a>>, Un
         tools.push(Tool {
             name: tool.need_text("name")?,
             description: tool.text("description")?,
-            schema: Some(tool.schema("input_schema")?.ok_or_else(|| tool.missing("input_schema"))?),
+            schema: Some(tool.need_schema("input_schema")?),
             strict: tool.flag("strict")?.unwrap_or(false),
         });
         tool.done()?;

@@ -102,7 +102,7 @@ fn schema<'a>(
             // The name is for logs. What is not strict asks for less than Anthropic gives.
             json.pass_over(&["name", "strict"]);
             json.refuse(&["description"])?;
-            let schema = json.schema("schema")?.ok_or_else(|| json.missing("schema"))?;
+            let schema = json.need_schema("schema")?;
             json.done()?;
             Some(schema)
         }
