@@ -33,6 +33,9 @@ pub(super) enum Message<'a> {
     Ours(&'a str),
 }
 
+/// Where a provider told that something failed and no more.
+pub(super) const UNTOLD: Message<'static> = Message::Ours("The provider reported an error and did not say which.");
+
 /// The names of a kind: Anthropic's `type`, `OpenAI`'s `type` and `code`.
 pub(super) struct Names {
     pub(super) anthropic: &'static str,

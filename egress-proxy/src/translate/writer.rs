@@ -38,6 +38,14 @@ impl Writer {
         self.raw(text.token());
     }
 
+    /// What was told, or else a text of ours.
+    pub(super) fn text_or(&mut self, told: Option<Text<'_>>, ours: &str) {
+        match told {
+            Some(told) => self.text(told),
+            None => self.string(ours),
+        }
+    }
+
     /// Texts as one.
     pub(super) fn joined<'a>(&mut self, texts: impl Iterator<Item = Text<'a>>) {
         self.separate();

@@ -82,16 +82,10 @@ pub(super) fn tokens(usage: Object<'_>, at: &At<'_>) -> Result<Tokens, Untransla
 pub(in super::super) fn write(answer: &Answer<'_>, stamp: &Stamp) -> String {
     let mut w = Writer::default();
     w.object(|w| {
-        match answer.id {
-            Some(id) => w.key("id").text(id),
-            None => w.key("id").string(&stamp.id),
-        }
+        w.key("id").text_or(answer.id, &stamp.id);
         w.key("type").string("message");
         w.key("role").string("assistant");
-        match answer.model {
-            Some(model) => w.key("model").text(model),
-            None => w.key("model").string(&stamp.model),
-        }
+        w.key("model").text_or(answer.model, &stamp.model);
         w.key("content").array(|w| answer.blocks.iter().for_each(|block| write_block(w, block)));
         w.key("stop_reason").string(reason(answer.stop));
         // OpenAI does not tell which one it was.

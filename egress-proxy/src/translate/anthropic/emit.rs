@@ -32,16 +32,10 @@ impl Emit {
                 self.started = true;
                 send(out, "message_start", |w| {
                     w.key("message").object(|w| {
-                        match id {
-                            Some(id) => w.key("id").text(*id),
-                            None => w.key("id").string(&self.stamp.id),
-                        }
+                        w.key("id").text_or(*id, &self.stamp.id);
                         w.key("type").string("message");
                         w.key("role").string("assistant");
-                        match model {
-                            Some(model) => w.key("model").text(*model),
-                            None => w.key("model").string(&self.stamp.model),
-                        }
+                        w.key("model").text_or(*model, &self.stamp.model);
                         w.key("content").array(|_| {});
                         w.key("stop_reason").null();
                         w.key("stop_sequence").null();

@@ -1,11 +1,9 @@
 //! Reads and writes error documents.
 
-use crate::translate::failure::{Failure, Kind, Message, TOO_LONG};
+use crate::translate::failure::{Failure, Kind, Message, TOO_LONG, UNTOLD};
 use crate::translate::fault::At;
 use crate::translate::json::{Fields, Object};
 use crate::translate::writer::Writer;
-
-const UNTOLD: Message<'static> = Message::Ours("The provider reported an error and did not say which.");
 
 /// An error document with its status.
 pub(in super::super) fn read(document: Object<'_>, status: u16) -> Option<Failure<'_>> {

@@ -2,7 +2,7 @@
 
 use serde_json::value::RawValue;
 
-use crate::translate::failure::{Failure, Kind, Message};
+use crate::translate::failure::{Failure, Kind, Message, UNTOLD};
 use crate::translate::fault::At;
 use crate::translate::json::{Fields, Object};
 use crate::translate::writer::Writer;
@@ -29,8 +29,6 @@ pub(super) fn told(error: &RawValue, status: Option<u16>) -> Failure<'_> {
         }
     }
 }
-
-const UNTOLD: Message<'static> = Message::Ours("The provider reported an error and did not say which.");
 
 fn from_fields<'a>(mut it: Fields<'a, '_>, status: Option<u16>) -> Failure<'a> {
     let (code, named) = (it.take("code"), it.take("type"));

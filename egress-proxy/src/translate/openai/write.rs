@@ -162,10 +162,7 @@ fn write_part(w: &mut Writer, part: &Part<'_>) {
         Part::Pdf { data, title } => {
             w.key("type").string("file");
             w.key("file").object(|w| {
-                match title {
-                    Some(title) => w.key("filename").text(*title),
-                    None => w.key("filename").string(FILE),
-                }
+                w.key("filename").text_or(*title, FILE);
                 w.key("file_data").strings(&["data:application/pdf;base64,", data]);
             });
         }
