@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use ring::hmac;
 
 use crate::anchors::Anchors;
 use crate::hits::{self, Hit, What};
 use crate::index::{Beside, Index, Keys, LONGEST, Needles, keywords};
-use crate::json::{self, Unscannable};
+use crate::json::{self, Compared, JsonMemo, Unscannable};
 use crate::patterns::PatternScan;
 use crate::placeholder::{NAME, in_name};
 use crate::rules::RuleSet;
@@ -137,6 +138,13 @@ struct Parts {
     anchors: Anchors,
     tag: hmac::Key,
     reach: usize,
+    /// No other engine of this process has it.
+    generation: u64,
+}
+
+fn generation() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed) + 1
 }
 
 impl Engine {
@@ -173,7 +181,8 @@ impl Engine {
         // No escape takes more than six bytes; and two halves may stand apart.
         let reach = longest * 6 + 128;
         let (names, index) = (names.into(), Arc::new(index));
-        Ok(Self { parts: Arc::new(Parts { names, index, anchors: Anchors::new(rules), tag, reach }) })
+        let (anchors, generation) = (Anchors::new(rules), generation());
+        Ok(Self { parts: Arc::new(Parts { names, index, anchors, tag, reach, generation }) })
     }
 
     /// The same values with other rules. Nothing about the values is built again, so none need be at hand.
@@ -181,7 +190,8 @@ impl Engine {
     pub fn with_rules(&self, rules: &RuleSet) -> Self {
         let Parts { names, index, tag, reach, .. } = &*self.parts;
         let (names, index, tag, reach) = (names.clone(), index.clone(), tag.clone(), *reach);
-        Self { parts: Arc::new(Parts { names, index, anchors: Anchors::new(rules), tag, reach }) }
+        let (anchors, generation) = (Anchors::new(rules), generation());
+        Self { parts: Arc::new(Parts { names, index, anchors, tag, reach, generation }) }
     }
 
     /// Redacts one whole text.
@@ -244,6 +254,20 @@ impl Engine {
         json::redact(self, body, sealed)
     }
 
+    /// As [`Engine::redact_json_sealing`], with the same result, but of what `memo` knows from the body before only what
+    /// changed is searched, as far as it can be told apart. The memo then knows this body, or nothing if it is refused.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn redact_json_again<'a>(
+        &self,
+        body: Compared<'a>,
+        sealed: &[&str],
+        memo: &mut JsonMemo,
+    ) -> Result<RedactedBytes<'a>, Unscannable> {
+        memo.redact(self, body, sealed)
+    }
+
     /// Starts a stream; its output is the same for every way of cutting the input.
     #[must_use]
     pub fn stream(&self) -> Stream {
@@ -265,6 +289,12 @@ impl Engine {
     /// Bytes of the end of a text in which a value may begin that ends in another text.
     pub(crate) fn reach(&self) -> usize {
         self.parts.reach
+    }
+
+    /// The number of this engine: every other one has another.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.parts.generation
     }
 
     /// Tells equal secrets from others. Keyed, because a plain hash of a weak password tells the password.

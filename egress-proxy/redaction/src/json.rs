@@ -4,6 +4,7 @@
 //! a changed string) passes byte by byte.
 
 mod across;
+mod memo;
 mod read;
 pub(crate) mod text;
 
@@ -14,6 +15,8 @@ use crate::hits::{self, Hit};
 use crate::rules;
 
 use across::{Row, Text};
+use memo::Trace;
+pub use memo::{Compared, JsonMemo};
 pub(crate) use read::{Fault, read};
 pub use read::{JSON_DEPTH, Token, Visit};
 
@@ -75,6 +78,9 @@ pub(crate) fn redact_alone<'a>(engine: &Engine, body: &'a [u8]) -> Result<Redact
     deep.deep = true;
     read(body, &mut deep)?;
     walk.hits.append(&mut deep.hits);
+    walk.hits.append(&mut deep.outer);
+    let mut outer = std::mem::take(&mut walk.outer);
+    walk.hits.append(&mut outer);
     // Rules that read what stands around a value: names in other members, words before it.
     let mut around = walk.scan.whole(engine, body);
     around.retain(|hit| {
@@ -100,6 +106,7 @@ impl Visit for Nothing {
 }
 
 /// An object or array that is open.
+#[derive(Clone, Copy)]
 struct Level {
     /// Its first byte.
     start: usize,
@@ -134,14 +141,19 @@ struct Walk<'a, 'e> {
     levels: Vec<Level>,
     /// Texts that a reader would read one after the other.
     run: Vec<Text>,
-    row: Row,
+    /// The texts of the outermost level, of one in it, of any other that begins a row of its own.
+    rows: [Row; 3],
     /// In bytes of the body.
     hits: Vec<Hit>,
+    /// The same, across the texts of the outermost level.
+    outer: Vec<Hit>,
     /// First bytes of the numbers with hits.
     numbers: Vec<usize>,
     /// Blocks that nobody may change, by their number among the sealed.
     blocks: Vec<(usize, usize, usize)>,
     scratch: Vec<u8>,
+    /// Places from where a later walk may go on.
+    trace: Option<Trace>,
 }
 
 /// Members whose objects are text in all their members: arguments and results of calls.
@@ -175,8 +187,13 @@ impl Visit for Walk<'_, '_> {
             self.blocks.push((level.start, at, kind));
         }
         if !self.levels.last().is_some_and(|around| around.flows) {
-            self.row.search(self.engine, &mut self.scan, self.body, &self.run[level.run..], &mut self.hits);
+            let depth = self.levels.len();
+            let found = if depth == 0 { &mut self.outer } else { &mut self.hits };
+            self.rows[depth.min(2)].search(self.engine, &mut self.scan, self.body, &self.run[level.run..], found);
             self.run.truncate(level.run);
+            if let Some(trace) = &mut self.trace {
+                trace.forget_texts(level.run);
+            }
         }
     }
 
@@ -266,11 +283,13 @@ impl<'a, 'e> Walk<'a, 'e> {
             texts: Vec::new(),
             levels: Vec::new(),
             run: Vec::new(),
-            row: Row::default(),
+            rows: Default::default(),
             hits: Vec::new(),
+            outer: Vec::new(),
             numbers: Vec::new(),
             blocks: Vec::new(),
             scratch: Vec::new(),
+            trace: None,
         }
     }
 
@@ -321,26 +340,33 @@ impl<'a, 'e> Walk<'a, 'e> {
         }));
     }
 
-    fn finish(mut self) -> Result<RedactedBytes<'a>, Unscannable> {
-        if self.hits.is_empty() {
-            return Ok(RedactedBytes { bytes: Cow::Borrowed(self.body), findings: Vec::new() });
-        }
-        hits::merge(&mut self.hits);
-        for (start, end, kind) in &self.blocks {
-            let next = self.hits.partition_point(|hit| hit.end <= *start);
-            if self.hits.get(next).is_some_and(|hit| hit.start < *end) {
+    fn finish(self) -> Result<RedactedBytes<'a>, Unscannable> {
+        Ok(self.splice(&self.merged()?))
+    }
+
+    /// All hits in order and disjoint, unless one stands in a block that nobody may change.
+    fn merged(&self) -> Result<Vec<Hit>, Unscannable> {
+        let mut hits: Vec<Hit> = self.hits.iter().chain(&self.outer).copied().collect();
+        hits::merge(&mut hits);
+        for (start, end, kind) in self.blocks.iter().filter(|_| !hits.is_empty()) {
+            let next = hits.partition_point(|hit| hit.end <= *start);
+            if hits.get(next).is_some_and(|hit| hit.start < *end) {
                 return Err(Unscannable::Sealed { kind: self.sealed[*kind].to_owned() });
             }
         }
-        Ok(self.splice())
+        Ok(hits)
     }
 
-    fn splice(self) -> RedactedBytes<'a> {
-        let mut out = Vec::with_capacity(self.body.len());
-        let mut findings = Vec::new();
+    /// The body with placeholders for `hits`.
+    fn splice(&self, hits: &[Hit]) -> RedactedBytes<'a> {
+        if hits.is_empty() {
+            return RedactedBytes { bytes: Cow::Borrowed(self.body), findings: Vec::new() };
+        }
+        let mut out = Vec::with_capacity(self.body.len() + 64 * hits.len());
+        let mut findings = Vec::with_capacity(hits.len());
         let mut done = 0;
         let mut numbers = self.numbers.iter().peekable();
-        for &hit in &self.hits {
+        for &hit in hits {
             // Only a string can hold the placeholder.
             let quote: &[u8] = if numbers.next_if_eq(&&hit.start).is_some() { b"\"" } else { b"" };
             let plain = text::decode(&self.body[hit.start..hit.end]);

@@ -26,7 +26,7 @@ mod unescape;
 mod views;
 
 pub use engine::{BuildError, Engine, Finding, Redacted, RedactedBytes, Secret};
-pub use json::{JSON_BYTES, JSON_DEPTH, Token, Unscannable, Visit, read_json};
+pub use json::{Compared, JSON_BYTES, JSON_DEPTH, JsonMemo, Token, Unscannable, Visit, read_json};
 pub use rules::check::Check;
 pub use rules::pack::{Additions, Allow, Disable, PackError, PackRule, Problem, Profile, Side};
 pub use rules::{RuleInfo, RuleSet};

@@ -13,6 +13,7 @@ mod inputs;
 mod latency;
 mod measure;
 mod peers;
+mod turns;
 mod vault;
 
 use std::hint::black_box;
@@ -45,6 +46,9 @@ struct Options {
     /// Leave the peers out
     #[arg(long)]
     no_peers: bool,
+    /// Only the turns of sessions
+    #[arg(long)]
+    turns: bool,
     /// For a profiler: only redact this input for some seconds
     #[arg(long, value_name = "INPUT")]
     only: Option<String>,
@@ -75,6 +79,14 @@ fn main() -> anyhow::Result<()> {
     if let Some(name) = &options.only {
         return only(&options, &inputs, name);
     }
+    if options.turns {
+        let engine = engine(&vault::secrets(USUAL), &RuleSet::builtin());
+        let report = turns::measure(&inputs, &engine, !options.json)?;
+        if options.json {
+            println!("{report:#}");
+        }
+        return Ok(());
+    }
     let keywords = floor::keywords()?;
     let pairs: Vec<Pair> = COUNTS.iter().map(|&count| pair(count, &keywords)).collect();
     let say = !options.json;
@@ -93,6 +105,7 @@ fn main() -> anyhow::Result<()> {
         "parts": parts(&inputs.main, &options),
         "hard": hard(&inputs.hard, &pairs, &options),
         "latency": latency::measure(&inputs, usual(&pairs), say),
+        "turns": turns::measure(&inputs, &usual(&pairs).engine, say)?,
         "peers": if options.no_peers { Value::Null } else { versus(&inputs, usual(&pairs), &options)? },
     });
     if options.json {

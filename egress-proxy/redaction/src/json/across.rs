@@ -17,11 +17,13 @@ pub(super) struct Text {
 }
 
 /// Texts in a row. Only the ends of long ones are looked at again, as far as something is undecided there.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Row {
-    joined: Vec<u8>,
+    pub(super) joined: Vec<u8>,
     /// Where the pieces begin in the document, and where they end in `joined`.
     pieces: Vec<(usize, usize)>,
+    /// Texts that were looked at.
+    done: usize,
 }
 
 impl Row {
@@ -35,8 +37,26 @@ impl Row {
         texts: &[Text],
         found: &mut Vec<Hit>,
     ) {
-        let Some((last, before)) = texts.split_last().filter(|(_, before)| !before.is_empty()) else { return };
-        for &Text { token, tail } in before {
+        self.advance(engine, scan, document, texts, found);
+        self.done = 0;
+        let Some((last, [_, ..])) = texts.split_last() else { return };
+        if self.lead(engine, scan, document, last.token, found) {
+            let (hits, _) = scan.vault_values(engine, &self.joined, true);
+            self.flush(document, hits, found);
+        }
+    }
+
+    /// The part of [`Row::search`] that needs no text after these. To be called again with more of them, or not at all.
+    pub(super) fn advance(
+        &mut self,
+        engine: &Engine,
+        scan: &mut Scan,
+        document: &[u8],
+        texts: &[Text],
+        found: &mut Vec<Hit>,
+    ) {
+        let Some((_, before)) = texts.split_last() else { return };
+        for &Text { token, tail } in before.get(self.done..).unwrap_or(&[]) {
             let raw = token.raw(document);
             if raw.len() <= LEAD {
                 self.push(token.start, raw);
@@ -44,10 +64,7 @@ impl Row {
                 self.push(tail, &document[tail..token.end]);
             }
         }
-        if self.lead(engine, scan, document, last.token, found) {
-            let (hits, _) = scan.vault_values(engine, &self.joined, true);
-            self.flush(document, hits, found);
-        }
+        self.done = before.len().max(self.done);
     }
 
     fn push(&mut self, start: usize, raw: &[u8]) {

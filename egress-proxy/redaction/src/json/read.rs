@@ -57,14 +57,34 @@ pub(crate) enum Fault {
     TooDeep,
 }
 
+/// A place behind a value, and what is open there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) at: usize,
+    /// One bit for each level that is open: is it an object?
+    pub(crate) open: u128,
+    pub(crate) depth: usize,
+}
+
 /// Reads one whole value, with nothing but white space around it. UTF-8 is not checked.
 pub(crate) fn read(document: &[u8], visit: &mut impl Visit) -> Result<(), Fault> {
-    let mut reader = Reader { document, at: 0 };
-    // One bit for each level that is open: is it an object?
-    let (mut open, mut depth) = (0_u128, 0);
+    read_on(document, visit, None, |_, _| None)
+}
+
+/// As [`read`], from a place in the document on. After each value `ended` may send the reader on to another place.
+pub(crate) fn read_on<V: Visit>(
+    document: &[u8],
+    visit: &mut V,
+    from: Option<Place>,
+    ended: impl Fn(&mut V, Place) -> Option<Place>,
+) -> Result<(), Fault> {
+    let Place { at, mut open, mut depth } = from.unwrap_or(Place { at: 0, open: 0, depth: 0 });
+    let mut reader = Reader { document, at };
     reader.space();
+    let mut inside = from.is_some();
     loop {
         match reader.peek() {
+            _ if std::mem::take(&mut inside) => {}
             Some(bracket @ (b'{' | b'[')) => {
                 if depth == JSON_DEPTH {
                     return Err(Fault::TooDeep);
@@ -90,6 +110,9 @@ pub(crate) fn read(document: &[u8], visit: &mut impl Visit) -> Result<(), Fault>
         }
         // A value has ended, and with it perhaps what it stands in.
         loop {
+            if let Some(to) = ended(visit, Place { at: reader.at, open, depth }) {
+                (reader.at, open, depth) = (to.at, to.open, to.depth);
+            }
             reader.space();
             if depth == 0 {
                 return if reader.at == document.len() { Ok(()) } else { Err(reader.fault()) };
