@@ -24,6 +24,7 @@ use crate::client::Upstream;
 use crate::frames::Frames;
 use crate::gateway::Gateway;
 use crate::headers;
+use crate::memo::Turn;
 use crate::meter::{Admitted, Run, Settlement};
 use crate::models;
 use crate::prepare::{self, Ready, Recipe};
@@ -179,6 +180,7 @@ impl Asked<'_> {
         let lists = headers::adapt(&mut sent, provider);
         let recipe = Recipe {
             api,
+            turn: Turn { memo: Arc::clone(&self.gateway.memo), agent: agent.clone() },
             asked,
             upstream_model: model.upstream_model.clone(),
             rules: provider.body.clone(),
@@ -284,7 +286,10 @@ impl Asked<'_> {
         }
         // A turn sends the tenant's data to a third party: more than a Green read. Only a missing hub does not matter.
         match parts.posture.posture(agent).iter().find(|closed| *closed != Closed::HubAway) {
-            Some(closed) => Err(Refusal::Closed(closed)),
+            Some(closed) => {
+                self.gateway.memo.clear();
+                Err(Refusal::Closed(closed))
+            }
             None => Ok(()),
         }
     }

@@ -14,6 +14,7 @@ use wardkeep_proto::waypoint::Waypoints;
 use crate::budget::Reports;
 use crate::budget::desk::Desk;
 use crate::client::{Client, Roots, RootsError};
+use crate::memo::Memo;
 use crate::meter::Meter;
 
 /// Bytes of request bodies that may wait in memory at the same time, in KiB.
@@ -102,6 +103,7 @@ pub struct Gateway {
     pub(crate) waiting: Arc<Semaphore>,
     pub(crate) scans: Semaphore,
     pub(crate) desk: Desk,
+    pub(crate) memo: Arc<Memo>,
     requests: AtomicU64,
 }
 
@@ -118,6 +120,7 @@ impl Gateway {
             waiting: Arc::new(Semaphore::new(WAITING_KIB)),
             scans: Semaphore::new(SCANS),
             desk: Desk::default(),
+            memo: Arc::default(),
             requests: AtomicU64::new(0),
         }))
     }

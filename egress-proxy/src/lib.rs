@@ -22,6 +22,7 @@ mod forward;
 mod frames;
 mod gateway;
 mod headers;
+mod memo;
 mod meter;
 mod models;
 mod multipart;

@@ -8,12 +8,15 @@ use wardkeep_redaction::Engine;
 
 use crate::api::{Account, Api};
 use crate::attachments;
+use crate::memo::Turn;
 use crate::refusal::Refusal;
 use crate::request::{self, Head, InvalidBody};
 
 /// What a body has to become.
 pub(crate) struct Recipe {
     pub(crate) api: Api,
+    /// Whose body it is.
+    pub(crate) turn: Turn,
     /// What the agent asked for.
     pub(crate) asked: String,
     /// What the provider is asked for.
@@ -41,7 +44,7 @@ impl Recipe {
             Cow::Borrowed(_) => received.clone(),
             Cow::Owned(changed) => Bytes::from(changed),
         };
-        let scanned = engine.redact_json_sealing(&bytes, self.api.sealed())?;
+        let scanned = self.turn.redact(engine, &bytes, self.api.sealed())?;
         let changed = matches!(scanned.bytes, Cow::Owned(_));
         if changed {
             let names: Vec<&str> = scanned.findings.iter().filter_map(|finding| finding.name.as_deref()).collect();

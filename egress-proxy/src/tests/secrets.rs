@@ -157,3 +157,27 @@ async fn a_provider_that_echoes_its_key_does_not_tell_the_agent() {
     assert!(!reply.headers.values().any(|value| value.contains(KEY)));
     assert!(!reply.headers.contains_key("set-cookie"));
 }
+
+#[tokio::test]
+async fn thirty_turns_keep_what_stood_in_the_turn_before() {
+    let world = World::new().await;
+    let secret = json_escaped(PASSWORD);
+    let said = format!("some words of a session, then {secret}, and {} then. ", "words ".repeat(120));
+    let mut messages = Vec::new();
+    let mut before: Vec<u8> = Vec::new();
+    for turn in 0..30 {
+        let (half, rest) = secret.split_at(8);
+        messages.push(format!(r#"{{"role":"user","content":[{{"type":"text","text":"{turn} {said}{half}"}}]}}"#));
+        messages.push(format!(r#"{{"role":"assistant","content":"{rest} {said}"}}"#));
+        let body = format!(r#"{{"model":"sonnet","messages":[{}],"max_tokens":9}}"#, messages.join(","));
+        world.provider.document("200 OK", DONE);
+        assert_eq!(world.ask(Request::messages(&body)).await.status, 200);
+        let sent = world.provider.seen().pop().unwrap().body;
+        let text = String::from_utf8_lossy(&sent);
+        assert!(!text.contains(&secret) && text.matches("SECRET_REF(db_password)").count() == 3 * (turn + 1), "{text}");
+        let shared = before.iter().zip(&sent).take_while(|(a, b)| a == b).count();
+        // All but `],"max_tokens":9}`.
+        assert_eq!(shared, before.len().saturating_sub(17), "turn {turn}");
+        before = sent.to_vec();
+    }
+}
