@@ -1,9 +1,12 @@
-//! What is searched: real text and code of this repository, and requests and logs made from it, the same in every run.
+//! What is searched: text and code of the packages that the lock file pins, requests and logs made from them, and the same of
+//! this repository, which speaks of keys, tokens and secrets far more than other text does. The same in every run.
 
 mod chat;
 mod hard;
 mod logs;
+mod third_party;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -35,32 +38,68 @@ impl Input {
 pub(crate) struct Inputs {
     /// Clean text, chat JSON, code, logs.
     pub(crate) main: Vec<Input>,
-    /// What looks like secrets and is none, or is made of escapes.
+    /// The same of our own text; what looks like secrets and is none, or is made of escapes.
     pub(crate) hard: Vec<Input>,
     /// Requests of 100 KiB and 1 MiB.
     pub(crate) bodies: [String; 2],
+    /// Where the texts are from and how large they are before they are repeated or cut.
+    pub(crate) sources: [String; 2],
 }
 
 /// Makes about `bytes` of each input.
 pub(crate) fn all(bytes: usize) -> anyhow::Result<Inputs> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let files = files(&root)?;
-    let prose = prose(&files);
-    let code = code(&files);
-    let logs = logs::text(bytes);
-    let source = chat::Source { prose: &prose, code: &code, logs: &logs };
-    let main = vec![
-        Input::of("clean text", &fill(&prose, bytes)),
-        Input { name: "chat JSON", json: true, texts: chat::requests(&source, 192 * 1024, bytes) },
-        Input::of("code", &fill(&code, bytes)),
-        Input::of("logs", &logs),
-    ];
-    let bodies = [chat::request(&source, 100 * 1024, 11), chat::request(&source, 1024 * 1024, 12)];
-    Ok(Inputs { hard: hard::all(&source, &root, bytes / 4)?, main, bodies })
+    let (files, packages) = third_party::files(&root)?;
+    let theirs = Texts::new(&files, bytes, logs::messages);
+    let ours = Texts::new(&ours(&root)?, bytes, |_| logs::MESSAGES.map(str::to_owned).to_vec());
+    let main = theirs.inputs(["clean text", "chat JSON", "code", "logs"], bytes);
+    let mut hard =
+        ours.inputs(["clean text (own docs)", "chat JSON (own docs)", "code (own)", "logs (on passwords)"], bytes);
+    hard.extend(hard::all(&ours.source(), &root, bytes / 4)?);
+    let bodies = [(100, 11), (1024, 12)].map(|(kib, seed)| chat::request(&theirs.source(), kib * 1024, seed));
+    let sources = [format!("{packages} packages of the lock file, {theirs}"), format!("this repository, {ours}")];
+    Ok(Inputs { main, hard, bodies, sources })
+}
+
+/// What inputs are made of.
+struct Texts {
+    prose: Vec<String>,
+    code: Vec<String>,
+    logs: String,
+}
+
+impl Texts {
+    /// From files; `messages` are those of the logs, made of prose.
+    fn new(files: &[(PathBuf, String)], bytes: usize, messages: impl FnOnce(&[String]) -> Vec<String>) -> Self {
+        let prose = prose(files);
+        let logs = logs::text(bytes, &messages(&prose));
+        Self { code: code(files), prose, logs }
+    }
+
+    fn source(&self) -> chat::Source<'_> {
+        chat::Source { prose: &self.prose, code: &self.code, logs: &self.logs }
+    }
+
+    /// Text, requests, code, logs.
+    fn inputs(&self, [text, chat, code, logs]: [&'static str; 4], bytes: usize) -> Vec<Input> {
+        vec![
+            Input::of(text, &fill(&self.prose, bytes)),
+            Input { name: chat, json: true, texts: chat::requests(&self.source(), 192 * 1024, bytes) },
+            Input::of(code, &fill(&self.code, bytes)),
+            Input::of(logs, &self.logs),
+        ]
+    }
+}
+
+impl fmt::Display for Texts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mb = |parts: &[String]| parts.iter().map(String::len).sum::<usize>() as f64 / 1e6;
+        write!(f, "{:.1} MB of prose and {:.1} MB of code", mb(&self.prose), mb(&self.code))
+    }
 }
 
 /// Files of the repository by path. The engine's own are left out: their tests are made of secrets.
-fn files(root: &Path) -> anyhow::Result<Vec<(PathBuf, String)>> {
+fn ours(root: &Path) -> anyhow::Result<Vec<(PathBuf, String)>> {
     const FOLDERS: [&str; 9] = [
         "docs",
         "egress-proxy/src",

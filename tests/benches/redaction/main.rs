@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use floor::Floor;
 use inputs::{Input, Inputs};
-use measure::{Built, build, side_by_side};
+use measure::{Built, Times, build, side_by_side};
 use serde_json::{Map, Value, json};
 use wardkeep_redaction::{Engine, RuleSet, Secret};
 
@@ -55,6 +55,9 @@ struct Options {
     /// Number of secrets for `--only`
     #[arg(long, default_value_t = USUAL)]
     secrets: usize,
+    /// So many turns of `--only`, for what counts instructions; some seconds when absent
+    #[arg(long)]
+    turns: Option<usize>,
     /// No rules for `--only`
     #[arg(long)]
     no_rules: bool,
@@ -95,11 +98,14 @@ fn main() -> anyhow::Result<()> {
             "one core (number {core}); {} MB of each input; {} rounds; MB = 10^6 bytes, processor time",
             options.mb, options.rounds
         );
+        let [main, own] = &inputs.sources;
+        println!("text of {main}; beside it that of {own}");
     }
     let report = json!({
         "core": core,
         "mb": options.mb,
         "rounds": options.rounds,
+        "sources": inputs.sources,
         "build": builds(&pairs, keywords.len(), say),
         "speed": speeds(&inputs.main, &pairs, &options),
         "parts": parts(&inputs.main, &options),
@@ -287,11 +293,13 @@ fn only(options: &Options, inputs: &Inputs, name: &str) -> anyhow::Result<()> {
     let input = input.ok_or_else(|| anyhow::anyhow!("no input {name}; there are: {}", names.join("; ")))?;
     let rules = if options.no_rules { RuleSet::none() } else { RuleSet::builtin() };
     let engine = engine(&vault::secrets(options.secrets), &rules);
-    let (start, mut turns) = (Instant::now(), 0);
-    while start.elapsed() < Duration::from_secs(3) {
-        black_box(redact(&engine, input));
-        turns += 1;
+    let (start, mut turns) = (Instant::now(), Vec::new());
+    while options.turns.map_or_else(|| start.elapsed() < Duration::from_secs(3), |most| turns.len() < most) {
+        turns.push(measure::seconds(|| _ = black_box(redact(&engine, input))));
     }
-    println!("{:.0} MB/s", (turns * input.bytes()) as f64 / 1e6 / start.elapsed().as_secs_f64());
+    if !turns.is_empty() {
+        let speed = Times::new(turns).speed(input.bytes());
+        println!("{speed} MB/s, best {:.0}", speed.most);
+    }
     Ok(())
 }

@@ -54,7 +54,7 @@ impl Times {
 pub(crate) struct Speed {
     pub(crate) median: f64,
     least: f64,
-    most: f64,
+    pub(crate) most: f64,
 }
 
 impl Speed {

@@ -21,7 +21,8 @@ const AGENTS: [&str; 4] = [
     "Prometheus/2.55.0",
 ];
 const UNITS: [&str; 5] = ["nginx", "postgresql@16-main", "docker", "ssh", "certbot"];
-const MESSAGES: [&str; 6] = [
+/// Messages of a shop, a third of them about what we look for.
+pub(crate) const MESSAGES: [&str; 6] = [
     "request completed",
     "cache miss, falling back to database",
     "retrying after timeout",
@@ -30,19 +31,27 @@ const MESSAGES: [&str; 6] = [
     "password reset mail queued",
 ];
 
+/// What programs say: short lines of `prose`, as they are.
+pub(crate) fn messages(prose: &[String]) -> Vec<String> {
+    let plain = |line: &&str| {
+        (20..80).contains(&line.len()) && line.bytes().all(|b| matches!(b, b' '..=b'~') && b != b'"' && b != b'\\')
+    };
+    prose.iter().flat_map(|paragraph| paragraph.lines()).filter(plain).map(str::to_owned).collect()
+}
+
 /// About `bytes` of lines, oldest first.
-pub(crate) fn text(bytes: usize) -> String {
+pub(crate) fn text(bytes: usize, messages: &[String]) -> String {
     let mut chance = Chance::new(3);
     let mut text = String::with_capacity(bytes + 1024);
     let mut second = 0;
     while text.len() < bytes {
         second += chance.below(3);
-        line(&mut chance, second, &mut text);
+        line(&mut chance, messages, second, &mut text);
     }
     text
 }
 
-fn line(chance: &mut Chance, second: usize, out: &mut String) {
+fn line(chance: &mut Chance, messages: &[String], second: usize, out: &mut String) {
     let (h, m, s) = (second / 3600 % 24, second / 60 % 60, second % 60);
     let ms = chance.below(1000);
     let ip = format!("{}.{}.{}.{}", chance.below(223) + 1, chance.below(256), chance.below(256), chance.below(256));
@@ -75,7 +84,7 @@ fn line(chance: &mut Chance, second: usize, out: &mut String) {
             chance.one(&["info", "info", "warn", "error"]),
             chance.uuid(),
             chance.hex(32),
-            chance.one(&MESSAGES),
+            messages[chance.below(messages.len())],
             chance.below(100_000),
             chance.one(&PATHS)
         ),
