@@ -55,9 +55,9 @@ struct Options {
     /// Number of secrets for `--only`
     #[arg(long, default_value_t = USUAL)]
     secrets: usize,
-    /// So many turns of `--only`, for what counts instructions; some seconds when absent
+    /// `--only` so many times, for what counts instructions; for some seconds when absent
     #[arg(long)]
-    turns: Option<usize>,
+    times: Option<usize>,
     /// No rules for `--only`
     #[arg(long)]
     no_rules: bool,
@@ -294,7 +294,7 @@ fn only(options: &Options, inputs: &Inputs, name: &str) -> anyhow::Result<()> {
     let rules = if options.no_rules { RuleSet::none() } else { RuleSet::builtin() };
     let engine = engine(&vault::secrets(options.secrets), &rules);
     let (start, mut turns) = (Instant::now(), Vec::new());
-    while options.turns.map_or_else(|| start.elapsed() < Duration::from_secs(3), |most| turns.len() < most) {
+    while options.times.map_or_else(|| start.elapsed() < Duration::from_secs(3), |most| turns.len() < most) {
         turns.push(measure::seconds(|| _ = black_box(redact(&engine, input))));
     }
     if !turns.is_empty() {
