@@ -17,6 +17,7 @@ pub(super) const PACKS: &[(&str, &str)] = &[
     ("infra.toml", include_str!("../../rules/infra.toml")),
     ("mail.toml", include_str!("../../rules/mail.toml")),
     ("monitoring.toml", include_str!("../../rules/monitoring.toml")),
+    ("network.toml", include_str!("../../rules/network.toml")),
     ("payment.toml", include_str!("../../rules/payment.toml")),
     ("personal.toml", include_str!("../../rules/personal.toml")),
     ("saas.toml", include_str!("../../rules/saas.toml")),
