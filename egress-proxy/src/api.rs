@@ -113,6 +113,25 @@ impl Api {
         }
     }
 
+    /// What a provider that speaks `dialect` is asked for in place of this; `None` where one is not told in the other.
+    pub(crate) fn towards(self, dialect: Dialect) -> Option<Self> {
+        match (self, dialect) {
+            (api, dialect) if api.dialect() == dialect => Some(api),
+            (Self::Messages, Dialect::OpenAi) => Some(Self::Chat),
+            (Self::Chat, Dialect::Anthropic) => Some(Self::Messages),
+            _ => None,
+        }
+    }
+
+    /// The turn of an API, as callers of `dialect` ask for it plainly.
+    pub(crate) const fn turn_of(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::Anthropic => Self::Messages,
+            Dialect::OpenAi => Self::Chat,
+            Dialect::Gemini => Self::Gemini(Verb::Generate),
+        }
+    }
+
     pub(crate) const fn account(self) -> Account {
         match self {
             Self::Messages => Account::Messages,

@@ -29,16 +29,21 @@ use crate::meter::{Admitted, Run, Settlement};
 use crate::models;
 use crate::prepare::{self, Ready, Recipe};
 use crate::refusal::{self, Refusal};
-use crate::relay::{Answer, Relay};
+use crate::relay::{Answer, Relay, Way};
 use crate::request::Head;
 use crate::trace::Trace;
+use crate::translate::{DEFAULT_MAX_TOKENS, Limit, Stamp, Wants};
 use crate::usage::{Observer, Shape, Usage};
 use crate::withhold::Withhold;
 
+mod between;
 mod upload;
+
+use between::{Between, Coming};
 
 /// Bodies beyond this are scanned on another thread: a scan must not hold up the streams of others.
 const SCAN_HERE: usize = 64 * 1024;
+const EVENTS: &str = "text/event-stream; charset=utf-8";
 /// Bytes of an error document that are relayed.
 const ERROR_BYTES: usize = 256 * 1024;
 
@@ -138,9 +143,15 @@ struct Parcel<'a> {
     credentials: Credentials,
     headers: HeaderMap,
     body: Bytes,
+    /// What the provider is asked for.
+    api: Api,
     streams: bool,
     /// The usage chunk is our wish, not the agent's.
     added_usage: bool,
+    /// A streamed answer is to end with its usage.
+    with_usage: bool,
+    /// The provider speaks another API than the caller.
+    between: Option<Between>,
     /// What the caller's body takes; given back when the answer begins.
     room: Option<OwnedSemaphorePermit>,
 }
@@ -149,8 +160,11 @@ struct Parcel<'a> {
 struct Sent<'a> {
     admitted: Admitted,
     engine: &'a Engine,
+    /// What the provider was asked for.
+    api: Api,
     added_usage: bool,
     framing: Framing,
+    between: Option<Between>,
 }
 
 impl Asked<'_> {
@@ -169,25 +183,41 @@ impl Asked<'_> {
         // One bundle and one engine judge the whole turn.
         let bundle = Arc::clone(&parts.bundle.borrow());
         let (model, provider) = self.model(&bundle, &agent, &asked)?;
-        let ask = if bundle.budgets.is_empty() { Ask::default() } else { Ask::read(&bytes, &parsed) };
-        let query = self.head.uri.query();
-        let upstream = Upstream::of(provider, api.endpoint(streams), &model.upstream_model, query)?;
+        let towards = self.towards(provider)?;
+        let mut ask = if bundle.budgets.is_empty() { Ask::default() } else { Ask::read(&bytes, &parsed) };
+        // A caller's query is of its own API.
+        let query = self.head.uri.query().filter(|_| towards == api);
+        let upstream = Upstream::of(provider, towards.endpoint(streams), &model.upstream_model, query)?;
         let credentials = Credentials::resolve(&*parts.secrets, provider, provider.key.as_ref(), &upstream)?;
         // After the key, so that this one is masked, too, in what comes back.
         parts.secrets.catch_up();
         let engine = parts.redaction.load();
         let mut sent = self.head_towards_provider(&engine)?;
+        let mut between = (towards != api).then(|| self.between(provider, &asked));
+        if between.is_some() {
+            headers::translate(&mut sent, provider.dialect);
+        }
+        let wants = wants(provider, model);
+        if towards == Api::Messages && between.is_some() {
+            // What is asked for in the caller's stead.
+            ask.max_output = ask.max_output.or(Some(wants.most));
+        }
         let lists = headers::adapt(&mut sent, provider);
         let recipe = Recipe {
             api,
             turn: Turn { memo: Arc::clone(&self.gateway.memo), agent: agent.clone() },
+            towards,
+            wants,
             asked,
             upstream_model: model.upstream_model.clone(),
             rules: provider.body.clone(),
             lists,
             unscanned: provider.unscanned.clone(),
         };
-        let Ready { body, added_usage } = self.redact(bytes, parsed, recipe, &engine).await?;
+        let Ready { body, added_usage, with_usage } = self.redact(bytes, parsed, recipe, &engine).await?;
+        if let Some(between) = &mut between {
+            between.stamp.usage = with_usage;
+        }
         tracing::debug!(request = self.id, %agent, model = %model.name, bytes = received, "an LLM request may go");
         let parcel = Parcel {
             agent,
@@ -200,8 +230,11 @@ impl Asked<'_> {
             credentials,
             headers: sent,
             body,
+            api: towards,
             streams,
             added_usage,
+            with_usage,
+            between,
             room,
         };
         self.send(parcel, &engine).await
@@ -220,8 +253,11 @@ impl Asked<'_> {
             credentials,
             mut headers,
             body,
+            api,
             streams,
             added_usage,
+            with_usage,
+            between,
             room,
         } = parcel;
         let parts = &self.gateway.parts;
@@ -234,15 +270,12 @@ impl Asked<'_> {
             priced,
             ask: &ask,
             run: Run { session: parts.leases.session(&agent), trace: Trace::of(&self.head.headers) },
-            account: self.call.api.account(),
+            account: api.account(),
             bytes: body.len(),
         };
         let admitted = match self.gateway.desk.admit(parts, bundle, &order).await? {
             Verdict::Admitted(admitted) => admitted,
-            Verdict::Stopped(why) => {
-                let with_usage = !added_usage && !provider.body.usage_unasked;
-                return self.stopped(why, streams, with_usage);
-            }
+            Verdict::Stopped(why) => return self.stopped(why, streams, with_usage),
         };
         // It may have waited for its turn.
         if let Err(refusal) = self.admissible(&agent) {
@@ -256,7 +289,7 @@ impl Asked<'_> {
         *outgoing.headers_mut() = headers;
         let (response, admitted) = self.dispatch(outgoing, streams, admitted).await?;
         drop(room);
-        self.relay(response, Sent { admitted, engine, added_usage, framing: provider.framing }).await
+        self.relay(response, Sent { admitted, engine, api, added_usage, framing: provider.framing, between }).await
     }
 
     /// The end of a budget, as a message of the assistant where one is expected.
@@ -311,14 +344,27 @@ impl Asked<'_> {
             allowed: if policy.models.is_empty() { "none".to_owned() } else { policy.models.join(", ") },
         })?;
         let provider = bundle.llm.provider(&model.provider).ok_or(Refusal::BadProvider)?;
-        if provider.dialect == self.call.api.dialect() {
-            return Ok((model, provider));
-        }
-        Err(Refusal::OtherDialect(match provider.dialect {
+        Ok((model, provider))
+    }
+
+    /// What `provider` is asked for in the place of what the caller asks for.
+    fn towards(&self, provider: &Provider) -> Result<Api, Refusal> {
+        self.call.api.towards(provider.dialect).ok_or(Refusal::OtherDialect(match provider.dialect {
             Dialect::Anthropic => "/v1/messages",
             Dialect::OpenAi => "/v1/chat/completions",
             Dialect::Gemini => "/v1beta/models",
         }))
+    }
+
+    fn between(&self, provider: &Provider, asked: &str) -> Between {
+        let created = self.gateway.parts.clock.now().millis() / 1000;
+        let stamp = Stamp {
+            id: self.id.to_owned(),
+            model: asked.to_owned(),
+            created: u64::try_from(created).unwrap_or_default(),
+            usage: false,
+        };
+        Between { provider: provider.dialect, caller: self.call.api.dialect(), stamp }
     }
 
     async fn redact(&self, bytes: Bytes, head: Head, recipe: Recipe, engine: &Arc<Engine>) -> Result<Ready, Refusal> {
@@ -368,12 +414,11 @@ impl Asked<'_> {
     }
 
     async fn relay(&self, response: Response<Incoming>, sent: Sent<'_>) -> Result<Response<Outgoing>, Refusal> {
-        let Sent { admitted, engine, added_usage, framing } = sent;
+        let Sent { admitted, engine, api, added_usage, framing, between } = sent;
         let parts = &self.gateway.parts;
-        let api = self.call.api;
         let (head, upstream) = response.into_parts();
         if head.status.is_client_error() || head.status.is_server_error() {
-            return self.relay_error(head, upstream, admitted, engine).await;
+            return self.relay_error(head, upstream, admitted, engine, between).await;
         }
         if !head.status.is_success() {
             // A redirect would lead the agent, or its key, elsewhere.
@@ -390,24 +435,39 @@ impl Asked<'_> {
             (false, false) if api == Api::Gemini(Verb::Stream) => Shape::List,
             (false, false) => Shape::Document,
         };
-        let withhold = (added_usage && shape == Shape::Events).then(Withhold::default);
         let mut sent = headers::towards_agent(&head.headers, engine);
-        if withhold.is_some() || framed {
+        let observer = Observer::new(api.account(), shape);
+        let streamed = matches!(shape, Shape::Events | Shape::List);
+        let idle = if streamed { parts.timeouts.idle } else { parts.timeouts.first_byte };
+        let waypoints = Arc::clone(&parts.waypoints);
+        let way = match between {
+            Some(between) if shape != Shape::Events => {
+                between.head(&mut sent, "application/json");
+                let document = between.whole(Coming { upstream, observer, admitted, idle, waypoints }).await?;
+                return Ok(between::told(head.status, sent, document));
+            }
+            Some(between) => {
+                between.head(&mut sent, EVENTS);
+                Way::Translated(Box::new(between.stream()?))
+            }
+            None if added_usage && shape == Shape::Events => Way::Withheld(Withhold::default()),
+            None => Way::Untouched,
+        };
+        if framed || !matches!(way, Way::Untouched) {
             sent.remove(header::CONTENT_LENGTH);
         }
         if framed {
-            sent.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+            sent.insert(header::CONTENT_TYPE, HeaderValue::from_static(EVENTS));
         }
-        let streamed = matches!(shape, Shape::Events | Shape::List);
         let relay = Relay::new(Answer {
             upstream,
-            api,
+            api: self.call.api,
             frames: framed.then(Frames::default),
-            observer: Observer::new(api.account(), shape),
-            withhold,
+            observer,
+            way,
             admitted,
-            idle: if streamed { parts.timeouts.idle } else { parts.timeouts.first_byte },
-            waypoints: Arc::clone(&parts.waypoints),
+            idle,
+            waypoints,
         });
         let mut answer = Response::new(Outgoing::Relayed(Box::new(relay)));
         *answer.status_mut() = head.status;
@@ -422,6 +482,7 @@ impl Asked<'_> {
         upstream: Incoming,
         admitted: Admitted,
         engine: &Engine,
+        between: Option<Between>,
     ) -> Result<Response<Outgoing>, Refusal> {
         nothing_used(admitted).await;
         let status = head.status;
@@ -438,6 +499,11 @@ impl Asked<'_> {
         tracing::info!(request = self.id, status = status.as_u16(), "the provider answered with an error");
         let mut sent = headers::towards_agent(&head.headers, engine);
         sent.remove(header::CONTENT_LENGTH);
+        if let Some(between) = between {
+            between.head(&mut sent, "application/json");
+            let (status, document) = between.error(status, &Bytes::from(scanned.bytes.into_owned()));
+            return Ok(between::told(status, sent, document));
+        }
         let document = match refusal::translated(self.call.api.dialect(), status, &scanned.bytes, self.id) {
             Some(translated) => {
                 sent.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -448,10 +514,16 @@ impl Asked<'_> {
                 Cow::Owned(changed) => Bytes::from(changed),
             },
         };
-        let mut answer = Response::new(Outgoing::whole(document));
-        *answer.status_mut() = status;
-        *answer.headers_mut() = sent;
-        Ok(answer)
+        Ok(between::told(status, sent, document))
+    }
+}
+
+/// What `model` wants of a request that comes from the other API.
+fn wants(provider: &Provider, model: &Model) -> Wants {
+    Wants {
+        limit: if provider.body.max_tokens { Limit::MaxTokens } else { Limit::MaxCompletionTokens },
+        most: model.max_output.map_or(DEFAULT_MAX_TOKENS, |most| most.min(DEFAULT_MAX_TOKENS)),
+        ask_for_usage: !provider.body.usage_unasked,
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use http::Uri;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use wardkeep_policy::{Framing, Provider};
+use wardkeep_policy::{Dialect, Framing, Provider};
 use wardkeep_redaction::Engine;
 
 use crate::api;
@@ -116,6 +116,16 @@ pub(crate) fn towards_provider(from: &HeaderMap, engine: &Engine) -> Result<Head
     // What is compressed cannot be read for its usage.
     to.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     Ok(to)
+}
+
+/// Takes out what belongs to the caller's API, for a provider that speaks `dialect`.
+pub(crate) fn translate(to: &mut HeaderMap, dialect: Dialect) {
+    for name in FORWARDED.iter().filter(|name| name.starts_with("anthropic-") || name.starts_with("openai-")) {
+        to.remove(*name);
+    }
+    if dialect == Dialect::Anthropic {
+        to.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
+    }
 }
 
 /// Makes a head what its provider wants: its fixed headers, and without those that stand in the body there. Gives these as

@@ -34,7 +34,6 @@ mod request;
 mod server;
 mod sse;
 mod trace;
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the exchange does not call it yet"))]
 mod translate;
 mod usage;
 mod withhold;

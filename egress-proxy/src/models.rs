@@ -1,8 +1,10 @@
 //! `GET /v1/models` and one of them: what this agent may ask for, in the dialect of the caller.
 
 use serde_json::{Value, json};
-use wardkeep_policy::{Bundle, Dialect, Endpoint};
+use wardkeep_policy::{Bundle, Dialect, Endpoint, Provider};
 use wardkeep_proto::ids::AgentName;
+
+use crate::api::Api;
 
 /// Gemini's methods, as its models name them.
 const METHODS: [(Endpoint, &str); 5] = [
@@ -13,7 +15,7 @@ const METHODS: [(Endpoint, &str); 5] = [
     (Endpoint::BatchEmbedContents, "batchEmbedContents"),
 ];
 
-/// The models of `agent` whose provider speaks `dialect`.
+/// The models of `agent` that a caller of `dialect` can ask for.
 pub(crate) fn list(bundle: &Bundle, agent: &AgentName, dialect: Dialect) -> Vec<u8> {
     let names = names(bundle, agent, dialect);
     let data: Vec<Value> = names.iter().map(|name| model(bundle, dialect, name)).collect();
@@ -39,9 +41,15 @@ fn names<'b>(bundle: &'b Bundle, agent: &AgentName, dialect: Dialect) -> Vec<&'b
         .models
         .iter()
         .filter(|model| allowed.contains(&model.name))
-        .filter(|model| bundle.llm.provider(&model.provider).is_some_and(|provider| provider.dialect == dialect))
+        .filter(|model| bundle.llm.provider(&model.provider).is_some_and(|provider| speaks(provider, dialect)))
         .map(|model| model.name.as_str())
         .collect()
+}
+
+/// Whether it speaks `dialect`, or what is said in a turn can be told it.
+fn speaks(provider: &Provider, dialect: Dialect) -> bool {
+    let told = || Api::turn_of(dialect).towards(provider.dialect);
+    provider.dialect == dialect || told().is_some_and(|api| provider.path(api.endpoint(false)).is_some())
 }
 
 fn model(bundle: &Bundle, dialect: Dialect, name: &str) -> Value {

@@ -10,13 +10,18 @@ use crate::api::{Account, Api};
 use crate::attachments;
 use crate::memo::Turn;
 use crate::refusal::Refusal;
-use crate::request::{self, Head, InvalidBody};
+use crate::request::{self, Head, InvalidBody, Splice};
+use crate::translate::{self, Wants};
 
 /// What a body has to become.
 pub(crate) struct Recipe {
     pub(crate) api: Api,
     /// Whose body it is.
     pub(crate) turn: Turn,
+    /// What the provider is asked for; another one where it speaks another API.
+    pub(crate) towards: Api,
+    /// What it wants, then.
+    pub(crate) wants: Wants,
     /// What the agent asked for.
     pub(crate) asked: String,
     /// What the provider is asked for.
@@ -33,6 +38,8 @@ pub(crate) struct Ready {
     pub(crate) body: Bytes,
     /// The usage chunk was our wish, not the agent's.
     pub(crate) added_usage: bool,
+    /// A streamed answer is to end with its usage.
+    pub(crate) with_usage: bool,
 }
 
 impl Recipe {
@@ -56,6 +63,9 @@ impl Recipe {
         if let Some(names) = self.api.around() {
             request::no_other_model(&head, &scanned.bytes, names)?;
         }
+        if self.api != self.towards {
+            return self.translate(&scanned.bytes, &head, engine);
+        }
         let mut changes = request::adapt(&head, &self.rules, &self.lists)?;
         let ask = match self.api.account() {
             Account::Chat if !self.rules.usage_unasked => request::ask_for_usage(&head, &scanned.bytes),
@@ -65,14 +75,33 @@ impl Recipe {
         changes.extend(ask);
         match self.api {
             Api::Gemini(_) => changes.extend(request::rename_inner(&scanned.bytes, &self.asked, &self.upstream_model)?),
-            _ if self.rules.omit.iter().any(|name| name == "model") => {}
-            _ => changes.extend(request::rename(&head, &self.upstream_model)),
+            _ => changes.extend(self.rename(&head)),
         }
         let body = match request::splice(scanned.bytes, changes) {
             Cow::Borrowed(_) => bytes.clone(),
             Cow::Owned(changed) => Bytes::from(changed),
         };
-        Ok(Ready { body, added_usage })
+        Ok(Ready { body, added_usage, with_usage: !added_usage && !self.rules.usage_unasked })
+    }
+
+    /// The same in the provider's API, from a body that was redacted.
+    fn translate(&self, scanned: &[u8], head: &Head, engine: &Engine) -> Result<Ready, Refusal> {
+        let with_usage = request::asks_for_usage(head, scanned);
+        let renamed = request::splice(Cow::Borrowed(scanned), request::rename(head, &self.upstream_model));
+        let renamed = Bytes::from(renamed.into_owned());
+        let told = translate::request(self.api.dialect(), self.towards.dialect(), &renamed, self.wants)?;
+        // What stood apart may stand together now, and what was quoted twice is quoted once.
+        let told = self.turn.redact(engine, &told, self.towards.sealed())?.bytes;
+        let head = Head::parse(&told)?;
+        let changes = request::adapt(&head, &self.rules, &self.lists)?;
+        let body = Bytes::from(request::splice(told, changes).into_owned());
+        Ok(Ready { body, added_usage: false, with_usage })
+    }
+
+    /// Nothing where the provider has the model elsewhere, and its member is left out.
+    fn rename(&self, head: &Head) -> Option<Splice> {
+        let has_member = !self.rules.omit.iter().any(|name| name == "model");
+        request::rename(head, &self.upstream_model).filter(|_| has_member)
     }
 }
 

@@ -17,6 +17,7 @@ use crate::budget::Stop;
 use crate::meter::MeterError;
 use crate::multipart::InvalidUpload;
 use crate::request::{BODY_BYTES, InvalidBody};
+use crate::translate::Untranslatable;
 
 /// Why a request got no answer from a model. The texts hold no byte of the request.
 #[derive(Debug, thiserror::Error)]
@@ -62,8 +63,13 @@ pub(crate) enum Refusal {
     UnknownAgent(AgentName),
     #[error("agent {agent} may not use this model; it may use: {allowed}")]
     UnlistedModel { agent: AgentName, allowed: String },
-    #[error("this model speaks the other API; ask for it at {0}")]
+    #[error(
+        "the provider of this model does not speak this API, and the request cannot be told in the one it speaks; \
+         ask for the model at {0}"
+    )]
     OtherDialect(&'static str),
+    #[error("the provider of this model speaks another API, in which this request cannot be told: {0}")]
+    Untranslatable(#[from] Untranslatable),
     #[error(
         "this model's provider does not serve this API; ask for the model at another address, or for another model"
     )]
@@ -91,6 +97,8 @@ pub(crate) enum Refusal {
     Silent,
     #[error("the provider answered with something that cannot be relayed (status {0})")]
     Unrelayable(u16),
+    #[error("{}", .0.of_answer())]
+    Untold(Untranslatable),
 }
 
 impl Refusal {
@@ -117,6 +125,7 @@ impl Refusal {
             Self::UnknownAgent(_) => "unknown-agent",
             Self::UnlistedModel { .. } => "unlisted-model",
             Self::OtherDialect(_) => "other-dialect",
+            Self::Untranslatable(_) => "untranslatable",
             Self::NotServed => "not-served",
             Self::Budget(_) => "budget",
             Self::BadProvider => "bad-provider",
@@ -130,6 +139,7 @@ impl Refusal {
             Self::Broken => "broken",
             Self::Silent => "silent",
             Self::Unrelayable(_) => "unrelayable",
+            Self::Untold(_) => "untold",
         }
     }
 
@@ -141,7 +151,7 @@ impl Refusal {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Stalled => StatusCode::REQUEST_TIMEOUT,
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Unreachable | Self::Broken | Self::Unrelayable(_) => StatusCode::BAD_GATEWAY,
+            Self::Unreachable | Self::Broken | Self::Unrelayable(_) | Self::Untold(_) => StatusCode::BAD_GATEWAY,
             Self::Silent => StatusCode::GATEWAY_TIMEOUT,
             Self::Encoded
             | Self::Invalid(_)
@@ -154,6 +164,7 @@ impl Refusal {
             | Self::UnknownAgent(_)
             | Self::UnlistedModel { .. }
             | Self::OtherDialect(_)
+            | Self::Untranslatable(_)
             | Self::NotServed
             | Self::Budget(_)
             | Self::BadProvider
@@ -165,7 +176,9 @@ impl Refusal {
 
     /// Whether the same request may succeed later without anybody doing something.
     pub(crate) fn may_pass_later(&self) -> bool {
-        self.status().is_server_error() || self.status() == StatusCode::REQUEST_TIMEOUT
+        // What a model said cannot be told: it was paid for, and would be again.
+        let is_final = matches!(self, Self::Untold(_));
+        (self.status().is_server_error() && !is_final) || self.status() == StatusCode::REQUEST_TIMEOUT
     }
 
     /// The document that `dialect` expects.

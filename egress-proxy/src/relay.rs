@@ -1,4 +1,5 @@
-//! The provider's answer on its way to the agent: byte for byte, as it comes, watched for its usage.
+//! The provider's answer on its way to the agent, as it comes: byte for byte, or told in the caller's API; watched for its usage
+//! before that.
 
 use std::fmt;
 use std::future::Future;
@@ -17,6 +18,7 @@ use crate::api::Api;
 use crate::frames::{Frames, Garbled};
 use crate::meter::Admitted;
 use crate::refusal;
+use crate::translate::{End, Stream};
 use crate::usage::Observer;
 use crate::withhold::Withhold;
 
@@ -39,10 +41,19 @@ pub(crate) struct Answer {
     /// The provider's events come in frames of another kind.
     pub(crate) frames: Option<Frames>,
     pub(crate) observer: Observer,
-    pub(crate) withhold: Option<Withhold>,
+    pub(crate) way: Way,
     pub(crate) admitted: Admitted,
     pub(crate) idle: Duration,
     pub(crate) waypoints: Arc<dyn Waypoints>,
+}
+
+/// What becomes of the provider's bytes.
+pub(crate) enum Way {
+    Untouched,
+    /// Without the one event that the agent did not ask for.
+    Withheld(Withhold),
+    /// In the caller's API.
+    Translated(Box<Stream>),
 }
 
 /// An answer under way.
@@ -50,7 +61,7 @@ pub(crate) struct Relay {
     upstream: Incoming,
     api: Api,
     frames: Option<Frames>,
-    withhold: Option<Withhold>,
+    way: Way,
     /// Taken when the account is settled.
     account: Option<(Observer, Admitted)>,
     /// Until the account is on disk the agent has not seen the end: what it was told the end of is counted exactly.
@@ -85,13 +96,13 @@ enum State {
 
 impl Relay {
     pub(crate) fn new(answer: Answer) -> Self {
-        let Answer { upstream, api, frames, observer, withhold, admitted, idle, waypoints } = answer;
+        let Answer { upstream, api, frames, observer, way, admitted, idle, waypoints } = answer;
         let last = Instant::now();
         Self {
             upstream,
             api,
             frames,
-            withhold,
+            way,
             account: Some((observer, admitted)),
             filing: None,
             waypoints,
@@ -160,14 +171,24 @@ impl Relay {
             if let Some((observer, _)) = &mut self.account {
                 observer.feed(&data);
             }
-            let data = match &mut self.withhold {
-                Some(withhold) => withhold.push(&data),
-                None => data,
+            let data = match &mut self.way {
+                Way::Untouched if self.frames.is_none() && self.upstream.is_end_stream() => {
+                    self.waypoints.pass(Waypoint::LlmRelayed);
+                    return self.file(cx, Last::Data(data));
+                }
+                Way::Untouched => data,
+                Way::Withheld(withhold) => withhold.push(&data),
+                Way::Translated(stream) => {
+                    let told = stream.push(&data);
+                    if let Some(End::Fault(fault)) = stream.end()
+                        && !told.is_empty()
+                    {
+                        tracing::warn!(fault = fault.code(), "a provider's stream cannot be told in the caller's API");
+                        return self.file(cx, Last::Words(told));
+                    }
+                    told
+                }
             };
-            if self.withhold.is_none() && self.frames.is_none() && self.upstream.is_end_stream() {
-                self.waypoints.pass(Waypoint::LlmRelayed);
-                return self.file(cx, Last::Data(data));
-            }
             if !data.is_empty() {
                 return Poll::Ready(Some(Ok(Frame::data(data))));
             }
@@ -178,16 +199,31 @@ impl Relay {
         if self.frames.as_ref().is_some_and(|frames| !frames.at_boundary()) {
             return self.broke(cx);
         }
-        let rest = self.withhold.as_mut().map(Withhold::finish).unwrap_or_default();
-        if !rest.is_empty() {
-            return Poll::Ready(Some(Ok(Frame::data(rest))));
-        }
+        let last = match &mut self.way {
+            Way::Untouched => Last::End,
+            Way::Withheld(withhold) => match withhold.finish() {
+                rest if rest.is_empty() => Last::End,
+                rest => return Poll::Ready(Some(Ok(Frame::data(rest)))),
+            },
+            Way::Translated(stream) => match (stream.finish(), stream.end()) {
+                (rest, Some(End::Fault(_))) => Last::Words(rest),
+                (rest, _) if rest.is_empty() => Last::End,
+                (rest, _) => Last::Data(rest),
+            },
+        };
         self.waypoints.pass(Waypoint::LlmRelayed);
-        self.file(cx, Last::End)
+        self.file(cx, last)
     }
 
     fn broke(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        let may_add = self.account.as_ref().is_some_and(|(observer, _)| observer.may_add_event());
+        let may_add = match &self.way {
+            // What was told is whole events; after the last one comes nothing.
+            Way::Translated(stream) => match stream.end() {
+                Some(End::Whole) => return self.file(cx, Last::End),
+                end => end.is_none(),
+            },
+            _ => self.account.as_ref().is_some_and(|(observer, _)| observer.may_add_event()),
+        };
         let words = || Last::Words(Bytes::from(refusal::broken_stream(self.api)));
         let last = if may_add { words() } else { Last::Cut };
         self.file(cx, last)
@@ -218,10 +254,10 @@ impl Body for Relay {
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.withhold.is_some() || self.frames.is_some() {
-            return SizeHint::default();
+        match self.way {
+            Way::Untouched if self.frames.is_none() => self.upstream.size_hint(),
+            _ => SizeHint::default(),
         }
-        self.upstream.size_hint()
     }
 }
 

@@ -198,6 +198,15 @@ pub(crate) fn ask_for_usage(head: &Head, body: &[u8]) -> Option<Splice> {
     }
 }
 
+/// Whether the caller itself asked an `OpenAI` stream for its usage.
+pub(crate) fn asks_for_usage(head: &Head, body: &[u8]) -> bool {
+    let options =
+        head.member("stream_options").filter(|_| head.streams).and_then(|member| body.get(member.value.clone()));
+    options
+        .and_then(|options| serde_json::from_slice::<Options<'_>>(options).ok())
+        .is_some_and(|options| matches!(options.include_usage.as_slice(), [one] if one.get() == "true"))
+}
+
 /// Refuses what would have the provider answer with a model that nobody compared with the policy: members of the top level
 /// called `names`, and tools that are models themselves.
 pub(crate) fn no_other_model(head: &Head, body: &[u8], names: &[&str]) -> Result<(), InvalidBody> {

@@ -9,3 +9,4 @@ mod refusals;
 mod relaying;
 mod secrets;
 mod tls;
+mod translating;

@@ -14,7 +14,7 @@ mod openai;
 mod pieces;
 mod stream;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod writer;
 
 use bytes::Bytes;
@@ -26,6 +26,22 @@ pub(crate) use stream::{End, Stream};
 /// Tokens of output that Anthropic is asked for when the caller named no number: the least of what its models of 2025 and
 /// later give.
 pub(crate) const DEFAULT_MAX_TOKENS: u64 = 32_000;
+
+/// What a provider wants of a request that comes from the other API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wants {
+    pub(crate) limit: Limit,
+    /// `max_tokens` where the caller named no number and the provider is Anthropic.
+    pub(crate) most: u64,
+    /// A stream must be asked for its usage, where the provider is like `OpenAI`.
+    pub(crate) ask_for_usage: bool,
+}
+
+impl Default for Wants {
+    fn default() -> Self {
+        Self { limit: Limit::default(), most: DEFAULT_MAX_TOKENS, ask_for_usage: true }
+    }
+}
 
 /// What a provider that is like `OpenAI` calls the bound of the output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,13 +71,13 @@ pub(crate) struct Stamp {
 /// # Errors
 ///
 /// What the provider's API cannot say.
-pub(crate) fn request(caller: Dialect, provider: Dialect, body: &Bytes, limit: Limit) -> Result<Bytes, Untranslatable> {
+pub(crate) fn request(caller: Dialect, provider: Dialect, body: &Bytes, wants: Wants) -> Result<Bytes, Untranslatable> {
     match (caller, provider) {
         (Dialect::OpenAi, Dialect::Anthropic) => {
-            Ok(anthropic::write::write(&openai::request::read(json::document(body)?)?).into())
+            Ok(anthropic::write::write(&openai::request::read(json::document(body)?)?, wants.most).into())
         }
         (Dialect::Anthropic, Dialect::OpenAi) => {
-            Ok(openai::write::write(&anthropic::request::read(json::document(body)?)?, limit).into())
+            Ok(openai::write::write(&anthropic::request::read(json::document(body)?)?, wants).into())
         }
         (caller, provider) if caller == provider => Ok(body.clone()),
         _ => Err(Untranslatable::Pair),

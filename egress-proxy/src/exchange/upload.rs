@@ -68,8 +68,11 @@ impl Asked<'_> {
             credentials,
             headers: sent,
             body,
+            api: self.call.api,
             streams: false,
             added_usage: false,
+            with_usage: false,
+            between: None,
             room,
         };
         self.send(parcel, &engine).await

@@ -451,7 +451,7 @@ async fn models_are_listed_and_shown_in_each_dialect() {
     for (request, kind) in [
         (anthropic("/v1/models/secret"), "not_found_error"),
         (Request::get("/v1beta/models/secret").with("x-goog-api-key", TOKEN), "NOT_FOUND"),
-        (Request::get("/v1/models/sonnet").with("authorization", &bearer), "invalid_request_error"),
+        (Request::get("/v1/models/flash").with("authorization", &bearer), "invalid_request_error"),
     ] {
         let reply = world.ask(request).await;
         assert_eq!(reply.refusal(), (404, "no-model"));

@@ -27,8 +27,14 @@ async fn a_request_without_a_right_to_a_model() {
         ("unlisted", turn(r#"{"model":"secret","messages":[]}"#), (400, "unlisted-model")),
         ("listed but not there", turn(r#"{"model":"unknown","messages":[]}"#), (400, "unlisted-model")),
         ("the upstream name", turn(r#"{"model":"sonnet-20260101","messages":[]}"#), (400, "unlisted-model")),
-        ("other dialect", turn(r#"{"model":"mini","messages":[]}"#), (400, "other-dialect")),
-        ("other dialect too", Request::completions(TURN), (400, "other-dialect")),
+        ("untranslatable", turn(r#"{"model":"mini","messages":[]}"#), (400, "untranslatable")),
+        ("other dialect", Request { target: "/v1/responses", ..Request::completions(TURN) }, (400, "other-dialect")),
+        (
+            "other dialect, to be counted",
+            Request { target: "/v1/messages/count_tokens", ..turn(r#"{"model":"mini","messages":[]}"#) },
+            (400, "other-dialect"),
+        ),
+        ("a model of Gemini", turn(&TURN.replace("sonnet", "flash")), (400, "other-dialect")),
         ("plain http to a far host", turn(r#"{"model":"distant","messages":[]}"#), (400, "bad-provider")),
         ("two models", turn(r#"{"model":"sonnet","model":"secret"}"#), (400, "invalid-body")),
         ("no JSON", turn("model=sonnet"), (400, "invalid-body")),
@@ -138,9 +144,12 @@ async fn health_and_models_need_what_they_need() {
     let token = super::harness::TOKEN;
     let openai = world.ask(Request::get("/v1/models").with("authorization", &format!("Bearer {token}"))).await.json();
     assert_eq!(openai["object"], "list");
-    assert_eq!(openai["data"].as_array().unwrap().iter().map(|m| &m["id"]).collect::<Vec<_>>(), ["mini"]);
+    assert_eq!(
+        openai["data"].as_array().unwrap().iter().map(|m| &m["id"]).collect::<Vec<_>>(),
+        ["sonnet", "mini", "distant"]
+    );
     let anthropic =
         world.ask(Request::get("/v1/models").with("x-api-key", token).with("anthropic-version", "2023-06-01")).await;
     assert_eq!(anthropic.json()["first_id"], "sonnet");
-    assert_eq!(anthropic.json()["data"].as_array().unwrap().len(), 2, "unlisted models are not shown");
+    assert_eq!(anthropic.json()["data"].as_array().unwrap().len(), 3, "unlisted models are not shown");
 }

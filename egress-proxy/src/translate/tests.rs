@@ -4,13 +4,13 @@ use bytes::Bytes;
 use serde_json::Value;
 use wardkeep_policy::Dialect;
 
-use super::{Limit, Stamp, Untranslatable};
+use super::{Stamp, Untranslatable, Wants};
 
 mod answers;
 mod errors;
 mod fuzzed;
 mod hostile;
-mod recorded;
+pub(crate) mod recorded;
 mod refusals;
 mod requests;
 mod streams;
@@ -32,7 +32,7 @@ fn to_openai(body: &str) -> Result<String, Untranslatable> {
 
 fn translated(caller: Dialect, provider: Dialect, body: &str) -> Result<String, Untranslatable> {
     let body = Bytes::copy_from_slice(body.as_bytes());
-    let out = super::request(caller, provider, &body, Limit::default())?;
+    let out = super::request(caller, provider, &body, Wants::default())?;
     let out = String::from_utf8(out.to_vec()).unwrap();
     assert!(serde_json::from_str::<Value>(&out).unwrap().is_object(), "{out}");
     Ok(out)

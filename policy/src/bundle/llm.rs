@@ -290,6 +290,10 @@ pub struct BodyRules {
     /// Streams name their usage unasked, and `stream_options` may be refused.
     #[serde(default, skip_serializing_if = "is_false")]
     pub usage_unasked: bool,
+    /// The bound of the output is called `max_tokens` in Chat Completions, not `max_completion_tokens`; for what comes from
+    /// another API.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub max_tokens: bool,
 }
 
 impl BodyRules {

@@ -1,6 +1,5 @@
 //! Writes a request. What grows from turn to turn stands last, so that each body begins like the one before.
 
-use crate::translate::DEFAULT_MAX_TOKENS;
 use crate::translate::json::Text;
 use crate::translate::model::{Call, Choice, Effort, Outcome, Part, Request, Turn};
 use crate::translate::writer::Writer;
@@ -8,14 +7,15 @@ use crate::translate::writer::Writer;
 /// What a function without parameters takes.
 const NOTHING: &str = r#"{"type":"object","properties":{}}"#;
 
-pub(in super::super) fn write(request: &Request<'_>) -> String {
+/// `most` stands for a bound of the output that the caller did not name.
+pub(in super::super) fn write(request: &Request<'_>, most: u64) -> String {
     // What stands before the conversation has a field of its own.
     let opening = request.turns.iter().take_while(|turn| matches!(turn, Turn::System(_))).count();
     let (opening, turns) = request.turns.split_at(opening);
     let mut w = Writer::default();
     w.object(|w| {
         w.key("model").text(request.model);
-        w.key("max_tokens").number(request.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS));
+        w.key("max_tokens").number(request.max_tokens.unwrap_or(most));
         settings(w, request);
         let system: Vec<_> = opening
             .iter()

@@ -1,9 +1,9 @@
 //! Writes a request. What grows from turn to turn stands last, so that each body begins like the one before.
 
-use crate::translate::Limit;
 use crate::translate::json::Text;
 use crate::translate::model::{Choice, Outcome, Part, Request, Turn};
 use crate::translate::writer::Writer;
+use crate::translate::{Limit, Wants};
 
 /// Put before the result of a call that failed: `OpenAI` has no mark for it.
 const FAILED: &str = "[the tool failed] ";
@@ -12,25 +12,25 @@ const SCHEMA: &str = "answer";
 /// And one for each file.
 const FILE: &str = "document.pdf";
 
-pub(in super::super) fn write(request: &Request<'_>, limit: Limit) -> String {
+pub(in super::super) fn write(request: &Request<'_>, wants: Wants) -> String {
     let mut w = Writer::default();
     w.object(|w| {
         w.key("model").text(request.model);
         if let Some(most) = request.max_tokens {
-            w.key(match limit {
+            w.key(match wants.limit {
                 Limit::MaxCompletionTokens => "max_completion_tokens",
                 Limit::MaxTokens => "max_tokens",
             })
             .number(most);
         }
-        settings(w, request);
+        settings(w, request, wants.ask_for_usage);
         tools(w, request);
         w.key("messages").array(|w| request.turns.iter().for_each(|turn| write_turn(w, turn)));
     });
     w.finish()
 }
 
-fn settings(w: &mut Writer, request: &Request<'_>) {
+fn settings(w: &mut Writer, request: &Request<'_>, ask_for_usage: bool) {
     if let Some(temperature) = request.temperature {
         w.key("temperature").raw(temperature);
     }
@@ -61,6 +61,8 @@ fn settings(w: &mut Writer, request: &Request<'_>) {
     }
     if request.streams {
         w.key("stream").flag(true);
+    }
+    if request.streams && ask_for_usage {
         // An Anthropic stream always tells its usage.
         w.key("stream_options").object(|w| w.key("include_usage").flag(true));
     }

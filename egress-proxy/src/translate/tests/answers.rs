@@ -122,7 +122,7 @@ fn what_is_no_answer_is_refused() {
 fn nothing_happens_between_equal_apis() {
     for (dialect, body) in [(Dialect::OpenAi, "{ not even JSON"), (Dialect::Anthropic, ANTHROPIC)] {
         let bytes = Bytes::copy_from_slice(body.as_bytes());
-        assert_eq!(super::super::request(dialect, dialect, &bytes, Limit::default()).unwrap(), bytes);
+        assert_eq!(super::super::request(dialect, dialect, &bytes, Wants::default()).unwrap(), bytes);
         assert_eq!(super::super::answer(dialect, dialect, &bytes, &stamp()).unwrap(), bytes);
         assert_eq!(super::super::error(dialect, dialect, 418, &bytes, &stamp()), (418, bytes));
     }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use wardkeep_policy::Dialect;
 
-use crate::translate::{End, Limit, Stamp, Stream, answer, error, request};
+use crate::translate::{End, Stamp, Stream, Wants, answer, error, request};
 
 /// The first byte chooses, the others are sent.
 pub(crate) fn translated(data: &[u8]) {
@@ -14,7 +14,7 @@ pub(crate) fn translated(data: &[u8]) {
     };
     let stamp = Stamp { id: "wk-1".to_owned(), model: "m".to_owned(), created: 1, usage: choice & 2 == 0 };
     let body = Bytes::copy_from_slice(bytes);
-    for out in [request(one, other, &body, Limit::default()), answer(one, other, &body, &stamp)].into_iter().flatten() {
+    for out in [request(one, other, &body, Wants::default()), answer(one, other, &body, &stamp)].into_iter().flatten() {
         assert!(serde_json::from_slice::<serde::de::IgnoredAny>(&out).is_ok(), "{out:?}");
     }
     let (_, document) = error(one, other, 400 + u16::from(*choice), &body, &stamp);

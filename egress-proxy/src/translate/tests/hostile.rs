@@ -126,13 +126,13 @@ fn depth_and_breadth_have_bounds() {
 fn bytes_that_are_no_text() {
     for body in [&b"{\"model\":\"\xff\"}"[..], b"\xef\xbb\xbf{}", b"", b"\x1f\x8b\x08"] {
         let body = Bytes::copy_from_slice(body);
-        let got = super::super::request(Dialect::OpenAi, Dialect::Anthropic, &body, Limit::default());
+        let got = super::super::request(Dialect::OpenAi, Dialect::Anthropic, &body, Wants::default());
         assert_eq!(got, Err(Untranslatable::NotJson));
     }
     // Halves of a character stay halves: what cannot be decoded is carried as it was written.
     let half = r#"{"model":"m","messages":[{"role":"user","content":"\ud83d"}]}"#;
     let body = Bytes::from_static(half.as_bytes());
-    let got = super::super::request(Dialect::OpenAi, Dialect::Anthropic, &body, Limit::default()).unwrap();
+    let got = super::super::request(Dialect::OpenAi, Dialect::Anthropic, &body, Wants::default()).unwrap();
     assert!(String::from_utf8_lossy(&got).contains(r#""content":"\ud83d""#));
 }
 

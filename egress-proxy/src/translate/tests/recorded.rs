@@ -1,6 +1,6 @@
 //! Recorded streams with everything that providers send, and what becomes of them.
 
-pub(super) const ANTHROPIC: &[&str] = &[
+pub(crate) const ANTHROPIC: &[&str] = &[
     "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"claude-x\",\"content\":[],\"stop_reason\":null,\"stop_sequence\":null,\"usage\":{\"input_tokens\":25,\"cache_creation_input_tokens\":7,\"cache_read_input_tokens\":1100,\"output_tokens\":1}}}\n\n",
     "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"}}\n\n",
     "event: ping\ndata: {\"type\": \"ping\"}\n\n",
@@ -25,7 +25,7 @@ pub(super) const ANTHROPIC: &[&str] = &[
 ];
 
 /// What an `OpenAI` client gets for it: the members of each chunk that differ, by event.
-pub(super) fn openai_wanted() -> String {
+pub(crate) fn openai_wanted() -> String {
     let chunk = |choices: &str, usage: &str| {
         format!(
             "data: {{\"id\":\"msg_1\",\"object\":\"chat.completion.chunk\",\"created\":1795000000,\"model\":\"claude-x\",\"choices\":[{choices}],\"usage\":{usage}}}\n\n"
@@ -53,7 +53,7 @@ pub(super) fn openai_wanted() -> String {
     .concat()
 }
 
-pub(super) const OPENAI: &[&str] = &[
+pub(crate) const OPENAI: &[&str] = &[
     "data: {\"id\":\"c-1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"gpt-x\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\",\"refusal\":null},\"logprobs\":null,\"finish_reason\":null}],\"usage\":null,\"obfuscation\":\"abc\"}\n\n",
     "data: {\"id\":\"c-1\",\"model\":\"gpt-x\",\"choices\":[{\"index\":0,\"delta\":{\"reasoning_content\":\"hm\"},\"finish_reason\":null}],\"usage\":null}\n\n",
     ": keep-alive\n\n",
@@ -68,7 +68,7 @@ pub(super) const OPENAI: &[&str] = &[
     "data: [DONE]\n\n",
 ];
 
-pub(super) fn anthropic_wanted() -> String {
+pub(crate) fn anthropic_wanted() -> String {
     [
         r#"{"type":"message_start","message":{"id":"c-1","type":"message","role":"assistant","model":"gpt-x","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":0,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":0}}}"#,
         r#"{"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":"","signature":""}}"#,

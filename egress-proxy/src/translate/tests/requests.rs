@@ -1,3 +1,4 @@
+use super::super::Limit;
 use super::*;
 
 /// With the smallest request around it: `[members, messages]` here, the same there.
@@ -94,7 +95,13 @@ fn settings_of_an_anthropic_client() {
 #[test]
 fn the_older_name_of_the_bound_for_providers_that_only_know_it() {
     let body = Bytes::from_static(br#"{"model":"m","max_tokens":9,"messages":[]}"#);
-    let out = super::super::request(Dialect::Anthropic, Dialect::OpenAi, &body, Limit::MaxTokens).unwrap();
+    let out = super::super::request(
+        Dialect::Anthropic,
+        Dialect::OpenAi,
+        &body,
+        Wants { limit: Limit::MaxTokens, ..Wants::default() },
+    )
+    .unwrap();
     assert_eq!(out, r#"{"model":"m","max_tokens":9,"messages":[]}"#);
 }
 
