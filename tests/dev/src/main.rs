@@ -94,6 +94,19 @@ fn bench(words: &[&str]) -> anyhow::Result<ExitCode> {
         [name, ..] => anyhow::bail!("no such benchmark: {name}; there are {}", names.join(", ")),
         [] => (names, words),
     };
+    if chosen.contains(&"proxy") {
+        // It measures the programs as they are installed.
+        cargo::must(&[
+            "build",
+            "--quiet",
+            "--release",
+            "--bins",
+            "--package",
+            "wardkeep-agent",
+            "--package",
+            "wardkeep-hub",
+        ])?;
+    }
     let mut all = vec!["bench", "--quiet", "--package", "wardkeep-benches"];
     for name in &chosen {
         all.extend(["--bench", name]);

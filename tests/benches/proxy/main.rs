@@ -1,0 +1,157 @@
+//! `./dev bench proxy`: the LLM gateway between an agent and a model's provider, beside named peers in the same run.
+//!
+//! * Ours is the real daemon: enrolled at a hub, 1,000 secrets in its vault, all rules, a published policy ([`stage`]).
+//! * Floor: hyper passing through ([`floor`]). Peers: nginx, LiteLLM, liter-llm ([`peers`]).
+//! * Loader, provider and every target are processes of their own on the same cores; bars are those of the design, section 9.
+//!
+//! Processor time for a request is the figure to trust on a busy machine; latency is compared with `direct` of the same run.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its figures")]
+
+mod bodies;
+mod cell;
+#[path = "../redaction/chance.rs"]
+#[expect(dead_code, reason = "shared with another benchmark")]
+mod chance;
+mod floor;
+mod load;
+mod mock;
+mod peers;
+mod process;
+mod report;
+mod stage;
+mod targets;
+#[path = "../redaction/vault.rs"]
+mod vault;
+mod wire;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use bodies::{Shape, Way};
+use cell::{Cell, Effort};
+use clap::{Parser, Subcommand};
+use load::Load;
+use targets::Rig;
+
+#[derive(Parser)]
+#[command(about = "The LLM gateway between an agent and a model's provider, beside named peers")]
+struct Options {
+    /// Print one JSON object instead of tables
+    #[arg(long)]
+    json: bool,
+    /// Only these targets: direct, "hyper alone", nginx, liter-llm, litellm, wardkeep
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    only: Vec<String>,
+    /// Only these requests: small, "16 KiB", "100 KiB", "1 MiB"
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    request: Vec<String>,
+    /// Only these numbers of connections
+    #[arg(long, value_delimiter = ',', value_name = "COUNT")]
+    connections: Vec<usize>,
+    /// Fewer cells, less time
+    #[arg(long)]
+    quick: bool,
+    /// Leave the peers out
+    #[arg(long)]
+    no_peers: bool,
+    /// Milliseconds of a cell
+    #[arg(long, default_value_t = 2_000)]
+    millis: u64,
+    /// Tries of a cell while others use the machine
+    #[arg(long, default_value_t = 3)]
+    tries: usize,
+    /// Where the daemon keeps its files; without it a folder in memory, so that the disk is not what is measured
+    #[arg(long, value_name = "FOLDER")]
+    state: Option<PathBuf>,
+    /// Keep everything running until Enter, for a profiler
+    #[arg(long)]
+    hold: bool,
+    /// Given by cargo
+    #[arg(long, hide = true)]
+    bench: bool,
+    #[command(subcommand)]
+    part: Option<Part>,
+}
+
+/// The parts of this program that run as processes of their own.
+#[derive(Subcommand)]
+enum Part {
+    #[command(hide = true)]
+    Mock { listen: SocketAddr },
+    #[command(hide = true)]
+    Floor { listen: SocketAddr, upstream: SocketAddr },
+    #[command(hide = true)]
+    Load(Load),
+}
+
+fn main() -> anyhow::Result<()> {
+    let options = Options::parse();
+    match &options.part {
+        None => bench(&options),
+        Some(part) => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            tokio::task::LocalSet::new().block_on(&runtime, play(part))
+        }
+    }
+}
+
+async fn play(part: &Part) -> anyhow::Result<()> {
+    match part {
+        Part::Mock { listen } => mock::serve(*listen).await,
+        Part::Floor { listen, upstream } => floor::serve(*listen, *upstream).await,
+        Part::Load(load) => {
+            println!("{}", serde_json::to_string(&load::run(load).await?)?);
+            Ok(())
+        }
+    }
+}
+
+fn bench(options: &Options) -> anyhow::Result<()> {
+    let folder = match &options.state {
+        Some(folder) => tempfile::tempdir_in(folder)?,
+        None => tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())?,
+    };
+    let wanted = |name: &str| {
+        let peer = peers::NAMES.contains(&name);
+        (options.only.is_empty() || options.only.iter().any(|only| only == name)) && !(peer && options.no_peers)
+    };
+    let rig = Rig::start(folder.path(), wanted, !options.json)?;
+    if options.hold {
+        for target in &rig.targets {
+            println!("{:<12} {} {:?} {:?}", target.name, target.to, target.pid, target.headers);
+        }
+        std::io::stdin().read_line(&mut String::new())?;
+        return Ok(());
+    }
+    let effort = Effort { warm_millis: 300, millis: options.millis, tries: options.tries.max(1) };
+    let mut report = report::Report::new(&rig, options.json);
+    for cell in plan(options) {
+        if let Some(stage) = &rig.stage {
+            stage.renew()?;
+        }
+        let figures = rig.targets.iter().map(|target| cell.measure(target, rig.mock.id(), &rig.folder, effort));
+        report.cell(cell, figures.collect::<anyhow::Result<_>>()?);
+    }
+    report.finish();
+    Ok(())
+}
+
+/// Every cell, or those that were asked for.
+fn plan(options: &Options) -> Vec<Cell> {
+    let mut plan = Vec::new();
+    for shape in Shape::ALL {
+        for way in [Way::Plain, Way::Burst, Way::Paced] {
+            for connections in [1, 16, 64] {
+                plan.push(Cell { shape, way, connections });
+            }
+        }
+    }
+    plan.retain(|cell| {
+        let paced = cell.way != Way::Paced || cell.shape == Shape::Small;
+        let named = options.request.is_empty() || options.request.iter().any(|name| name == cell.shape.name());
+        let counted = options.connections.is_empty() || options.connections.contains(&cell.connections);
+        let quick = !options.quick || (cell.connections < 64 && (cell.way == Way::Plain || cell.shape == Shape::Small));
+        paced && named && counted && quick
+    });
+    plan
+}

@@ -1,0 +1,204 @@
+//! Ours, as it is installed: a hub, an enrolled daemon with a published policy, a vault, and an agent with a live lease.
+
+use std::fs;
+use std::io::Write as _;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use serde_json::{Map, Value, json};
+
+use crate::bodies::MODEL;
+use crate::process::Process;
+use crate::wire;
+
+const TENANT: &str = "bench";
+const AGENT: &str = "bench";
+const SESSION: &str = "bench";
+
+/// Hub and daemon.
+pub(crate) struct Stage {
+    folder: PathBuf,
+    programs: PathBuf,
+    hooks: SocketAddr,
+    pub(crate) llm: SocketAddr,
+    pub(crate) token: String,
+    daemon: Option<Process>,
+    _hub: Process,
+}
+
+/// A port that was free a moment ago.
+pub(crate) fn free_port() -> anyhow::Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}
+
+impl Stage {
+    /// Sets it up with these secrets in the vault and `provider` behind the gateway; `programs` holds the binaries.
+    pub(crate) fn set(
+        programs: &Path,
+        folder: &Path,
+        provider: SocketAddr,
+        secrets: &[(String, String)],
+    ) -> anyhow::Result<Self> {
+        let (hub_data, tenant) = (folder.join("hub"), folder.join("tenant"));
+        fs::create_dir_all(tenant.join("run"))?;
+        let data = hub_data.display().to_string();
+        let hub_program = programs.join("wardkeep-hub");
+        let hub = |words: &[&str]| run(&hub_program, &[&["--data-dir", &data], words].concat(), "");
+        hub(&["init"])?;
+        let (link, web) = (free_port()?, free_port()?);
+        let settings = format!(
+            "[link]\nlisten = \"{link}\"\npublic_address = \"{link}\"\n\n[web]\nlisten = \"{web}\"\npublic_url = \"http://{web}\"\n"
+        );
+        fs::write(hub_data.join("hub.toml"), settings)?;
+        let mut serve = Command::new(&hub_program);
+        serve.args(["--data-dir", &data, "serve"]);
+        let hub_process = Process::start(&mut serve, &folder.join("hub.log"))?;
+        wait("the hub to answer", || {
+            Ok(wire::once(web, &wire::get("/api/v1/healthz"), Duration::from_secs(1)).is_ok_and(|(s, _)| s == 200))
+        })?;
+        let added: Value = serde_json::from_str(&hub(&["tenant", "add", TENANT, "--json"])?)?;
+        let enrolment = added["token"].as_str().context("an enrolment token")?.to_owned();
+
+        let (hooks, llm) = (free_port()?, free_port()?);
+        fs::write(tenant.join("agent.toml"), configuration(&tenant, hooks, llm))?;
+        let mut stage = Self {
+            folder: folder.to_path_buf(),
+            programs: programs.to_path_buf(),
+            hooks,
+            llm,
+            token: String::new(),
+            daemon: None,
+            _hub: hub_process,
+        };
+        stage.cli(&["enrol"], &enrolment)?;
+        stage.cli(&["vault", "init"], "")?;
+        let values: Map<String, Value> =
+            secrets.iter().map(|(name, value)| (name.clone(), Value::String(value.clone()))).collect();
+        stage.cli(&["vault", "import", "-"], &Value::Object(values).to_string())?;
+        stage.cli(
+            &["vault", "set", "llm_key", "--to", &format!("host:{provider}")],
+            "sk-bench-provider-key-0123456789",
+        )?;
+        stage.token = stage.cli(&["hook", "token", AGENT], "")?.trim().to_owned();
+        let policy = folder.join("policy.toml");
+        fs::write(&policy, self::policy(&tenant, provider))?;
+        hub(&["policy", "publish", TENANT, "--file", &policy.display().to_string()])?;
+        stage.start()?;
+        Ok(stage)
+    }
+
+    /// Starts the daemon; returns once the agent is served, with how long that took.
+    pub(crate) fn start(&mut self) -> anyhow::Result<Duration> {
+        let mut command = Command::new(self.programs.join("wardkeep-agent"));
+        command.arg("--config").arg(self.folder.join("tenant/agent.toml")).arg("run");
+        let begin = Instant::now();
+        let mut daemon = Process::start(&mut command, &self.folder.join("tenant.log"))?;
+        let body = json!({"model": MODEL, "messages": [{"role": "user", "content": "ready?"}]}).to_string();
+        let ask = wire::post("bench", "/v1/chat/completions", &self.headers(), body.as_bytes());
+        wait("the daemon to serve its agent", || {
+            anyhow::ensure!(!daemon.ended(), "the daemon ended; see {}", self.folder.join("tenant.log").display());
+            let served = wire::once(self.llm, &ask, Duration::from_secs(2)).is_ok_and(|(status, _)| status == 200);
+            if !served {
+                // There may be no lease yet.
+                let _ = self.renew();
+            }
+            Ok(served)
+        })?;
+        let took = begin.elapsed();
+        self.daemon = Some(daemon);
+        Ok(took)
+    }
+
+    /// Ends the daemon.
+    pub(crate) fn stop(&mut self) {
+        self.daemon = None;
+    }
+
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.daemon.as_ref().map(Process::id)
+    }
+
+    /// What the agent sends to the gateway beside its body.
+    pub(crate) fn headers(&self) -> Vec<(String, String)> {
+        vec![("authorization".to_owned(), format!("Bearer {}", self.token))]
+    }
+
+    /// Begins or renews the hook's session: without it no model answers. Holds for two minutes.
+    pub(crate) fn renew(&self) -> anyhow::Result<()> {
+        let body = json!({"session": SESSION, "runtime": "bench/1"}).to_string();
+        let ask = wire::post("bench", "/v1/hooks/session-start", &self.headers(), body.as_bytes());
+        let (status, said) = wire::once(self.hooks, &ask, Duration::from_secs(2))?;
+        anyhow::ensure!(status == 200, "no lease: {status} {}", String::from_utf8_lossy(&said));
+        Ok(())
+    }
+
+    /// Runs a command of the daemon's.
+    pub(crate) fn cli(&self, words: &[&str], input: &str) -> anyhow::Result<String> {
+        let config = self.folder.join("tenant/agent.toml").display().to_string();
+        run(&self.programs.join("wardkeep-agent"), &[&["--config", &config], words].concat(), input)
+    }
+}
+
+fn configuration(folder: &Path, hooks: SocketAddr, llm: SocketAddr) -> String {
+    let folder = folder.display();
+    format!(
+        "state_dir = \"{folder}/state\"\nruntime_dir = \"{folder}/run\"\n\n[hooks]\nlisten = \"{hooks}\"\n\n\
+         [llm]\nlisten = \"{llm}\"\n\n[proxy]\nlisten = \"127.0.0.1:0\"\n\n[vault]\nkey_file = \"{folder}/vault.key\"\n"
+    )
+}
+
+fn policy(folder: &Path, provider: SocketAddr) -> String {
+    let workspace = folder.display();
+    format!(
+        r#"
+[[agents]]
+name = "{AGENT}"
+level = "trusted"
+models = ["{MODEL}"]
+workspace = "{workspace}"
+
+[[providers]]
+name = "provider"
+dialect = "openai"
+base_url = "http://{provider}/v1"
+key = "llm_key"
+
+[[models]]
+name = "{MODEL}"
+provider = "provider"
+upstream_model = "mock-2026-11-01"
+price = {{ input = 3000000, output = 15000000, cache_read = 300000, cache_write = 3750000 }}
+"#
+    )
+}
+
+/// Waits until `done`.
+pub(crate) fn wait(what: &str, mut done: impl FnMut() -> anyhow::Result<bool>) -> anyhow::Result<()> {
+    let until = Instant::now() + Duration::from_secs(90);
+    while !done()? {
+        anyhow::ensure!(Instant::now() < until, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    Ok(())
+}
+
+fn run(program: &Path, words: &[&str], input: &str) -> anyhow::Result<String> {
+    let mut command = Command::new(program);
+    command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().with_context(|| {
+        format!(
+            "{} is not built; use ./dev bench, or cargo build --release -p wardkeep-agent -p wardkeep-hub",
+            program.display()
+        )
+    })?;
+    let mut stdin = child.stdin.take().context("a pipe")?;
+    stdin.write_all(input.as_bytes())?;
+    drop(stdin);
+    let output = child.wait_with_output()?;
+    let error = String::from_utf8_lossy(&output.stderr);
+    anyhow::ensure!(output.status.success(), "{} {}: {error}", program.display(), words.join(" "));
+    Ok(String::from_utf8(output.stdout)?)
+}
