@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -156,6 +157,12 @@ impl<F: Fn(&Conversation) -> Answer + Send + Sync + 'static> Script for F {
 pub enum Fault {
     /// An error with this status in the dialect's format: 400, 429, 500, 503, 529, …
     Status(u16),
+    /// The same, with the word to try again after so many seconds.
+    Later(u16, u16),
+    /// Nothing comes, not even a head.
+    Silent,
+    /// The stream ends in the dialect's own error, overloaded, after this many events.
+    Overloaded(usize),
     /// The stream says nothing more after this many events.
     Stall(usize),
     /// The connection breaks after this many events.
@@ -187,6 +194,7 @@ struct Memory {
     faults: VecDeque<Fault>,
     answers: VecDeque<Answer>,
     pace: Duration,
+    left: Arc<AtomicU64>,
 }
 
 impl LlmSimulator {
@@ -254,6 +262,20 @@ impl LlmSimulator {
         self.shared.memory().answers.push_back(answer);
     }
 
+    /// How many streams were left by who asked before their end.
+    #[must_use]
+    pub fn left(&self) -> u64 {
+        self.shared.memory().left.load(Ordering::SeqCst)
+    }
+
+    /// Forgets what was to go wrong or be said, and every pace.
+    pub fn calm(&self) {
+        let mut memory = self.shared.memory();
+        memory.faults.clear();
+        memory.answers.clear();
+        memory.pace = Duration::ZERO;
+    }
+
     /// Waits this long before each event of a stream, from the next request on.
     pub fn pace(&self, pace: Duration) {
         self.shared.memory().pace = pace;
@@ -290,6 +312,14 @@ trait Speech {
     fn status(status: u16) -> u16 {
         status
     }
+    /// What stands in the head of every answer; `number` counts them.
+    fn head(_number: usize) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+    /// An error in the middle of a stream, with its blank line.
+    fn error_event(status: u16, message: &str) -> String {
+        format!("data: {}\n\n", Self::error(status, message))
+    }
     fn streams(conversation: &Conversation, _: &Uri) -> Streaming {
         if conversation.raw["stream"] == Value::Bool(true) { Streaming::Events } else { Streaming::No }
     }
@@ -301,22 +331,30 @@ trait Speech {
 type Shown = (Method, Uri, HeaderMap);
 
 async fn messages(state: State<Arc<Shared>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
-    answer::<anthropic::Messages>(&state, &(method, uri, headers), &body)
+    come(answer::<anthropic::Messages>(&state, &(method, uri, headers), &body)).await
 }
 
 async fn completions(state: State<Arc<Shared>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
-    answer::<openai::Completions>(&state, &(method, uri, headers), &body)
+    come(answer::<openai::Completions>(&state, &(method, uri, headers), &body)).await
 }
 
 async fn responses(state: State<Arc<Shared>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
-    answer::<responses::Responses>(&state, &(method, uri, headers), &body)
+    come(answer::<responses::Responses>(&state, &(method, uri, headers), &body)).await
 }
 
 async fn gemini(state: State<Arc<Shared>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
     if gemini::model_and_verb(&uri).1.ends_with("enerateContent") {
-        return answer::<gemini::Gemini>(&state, &(method, uri, headers), &body);
+        return come(answer::<gemini::Gemini>(&state, &(method, uri, headers), &body)).await;
     }
     small(state, method, uri, headers, body).await
+}
+
+/// The answer, if there will ever be one.
+async fn come(answer: Option<Response>) -> Response {
+    match answer {
+        Some(answer) => answer,
+        None => std::future::pending().await,
+    }
 }
 
 /// What is no conversation.
@@ -328,39 +366,74 @@ async fn small(
     body: Bytes,
 ) -> Response {
     let request = Recorded::new(&method, &uri, &headers, &body);
-    let (key, error, status_of) = small::speech(&uri, &headers);
+    let words = small::speech(&uri, &headers);
+    come(small_answer(&shared, &words, request, &uri, &headers, &body)).await
+}
+
+fn small_answer(
+    shared: &Shared,
+    words: &small::Words,
+    request: Recorded,
+    uri: &Uri,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Option<Response> {
     let mut memory = shared.memory();
     let fault = memory.faults.pop_front();
-    if let Some(Fault::Echo(status)) = fault {
-        let answer = echo(status, &request, &shared.key);
-        memory.requests.push(Recorded { status, ..request });
-        return answer;
+    match fault {
+        Some(Fault::Echo(status)) => {
+            let answer = echo(status, &request, &shared.key);
+            memory.requests.push(Recorded { status, ..request });
+            return Some(answer);
+        }
+        Some(Fault::Silent) => {
+            memory.requests.push(request);
+            return None;
+        }
+        _ => {}
     }
-    let raw = serde_json::from_slice::<Value>(&body).unwrap_or_default();
+    let raw = serde_json::from_slice::<Value>(body).unwrap_or_default();
     let done = match uri.path() {
-        "/v1/files" => Some((small::file(&headers, &body), None)),
+        "/v1/files" => Some((small::file(headers, body), None)),
         "/v1/embeddings" => small::embeddings(&raw),
         "/v1/messages/count_tokens" => small::count(&raw),
-        _ => small::gemini(&raw, &uri),
+        _ => small::gemini(&raw, uri),
     };
     let outcome = match (fault, done) {
-        _ if key(&headers) != Some(&shared.key) => Err((401, "invalid x-api-key")),
-        (Some(Fault::Status(status)), _) => Err((status, "the simulator was told to fail")),
+        _ if (words.key)(headers) != Some(&shared.key) => Err((401, "invalid x-api-key")),
+        (Some(Fault::Status(status) | Fault::Later(status, _)), _) => Err((status, "the simulator was told to fail")),
         (_, None) => Err((400, "the request is malformed")),
         (_, Some(done)) => Ok(done),
     };
-    let status = outcome.as_ref().map_or_else(|(status, _)| status_of(*status), |_| 200);
+    let status = outcome.as_ref().map_or_else(|(status, _)| (words.status)(*status), |_| 200);
     memory.requests.push(Recorded { status, ..request });
-    match outcome {
+    let head = (words.head)(memory.requests.len());
+    Some(match outcome {
         Ok((document, usage)) => {
             memory.billed.extend(usage);
-            axum::Json(document).into_response()
+            headed(head, None, axum::Json(document).into_response())
         }
-        Err((code, text)) => {
-            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            (status, axum::Json(error(code, text))).into_response()
+        Err((code, text)) => headed(head, fault, refused(status, &(words.error)(code, text))),
+    })
+}
+
+fn refused(status: u16, document: &Value) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, axum::Json(document)).into_response()
+}
+
+/// With what stands in every head of this provider, and when to come again.
+fn headed(head: Vec<(&'static str, String)>, fault: Option<Fault>, mut response: Response) -> Response {
+    let later = match fault {
+        Some(Fault::Later(_, seconds)) => Some(("retry-after", seconds.to_string())),
+        _ => None,
+    };
+    for (name, value) in head.into_iter().chain(later) {
+        if let Ok(value) = header::HeaderValue::try_from(value) {
+            response.headers_mut().insert(name, value);
         }
     }
+    response
 }
 
 async fn nothing_there(
@@ -375,53 +448,64 @@ async fn nothing_there(
     StatusCode::NOT_FOUND.into_response()
 }
 
-fn answer<S: Speech>(shared: &Shared, (method, uri, headers): &Shown, body: &[u8]) -> Response {
+fn answer<S: Speech>(shared: &Shared, (method, uri, headers): &Shown, body: &[u8]) -> Option<Response> {
     let request = Recorded::new(method, uri, headers, body);
     let mut memory = shared.memory();
     let fault = memory.faults.pop_front();
-    if let Some(Fault::Echo(status)) = fault {
-        let answer = echo(status, &request, &shared.key);
-        memory.requests.push(Recorded { status, ..request });
-        return answer;
+    match fault {
+        Some(Fault::Echo(status)) => {
+            let answer = echo(status, &request, &shared.key);
+            memory.requests.push(Recorded { status, ..request });
+            return Some(answer);
+        }
+        Some(Fault::Silent) => {
+            memory.requests.push(request);
+            return None;
+        }
+        _ => {}
     }
     let parsed = serde_json::from_slice(body).ok().and_then(|raw| S::parse(raw, uri));
-    let refused = match (fault, &parsed) {
+    let wrong = match (fault, &parsed) {
         _ if S::key(headers) != Some(&shared.key) => Some((401, "invalid x-api-key")),
-        (Some(Fault::Status(status)), _) => Some((status, "the simulator was told to fail")),
+        (Some(Fault::Status(status) | Fault::Later(status, _)), _) => Some((status, "the simulator was told to fail")),
         (_, None) => Some((400, "the request is malformed")),
         _ => None,
     };
-    let status = refused.map_or(200, |(status, _)| S::status(status));
+    let status = wrong.map_or(200, |(status, _)| S::status(status));
     memory.requests.push(Recorded { status, ..request });
-    let conversation = match (refused, parsed) {
+    let head = S::head(memory.requests.len());
+    let conversation = match (wrong, parsed) {
         (None, Some(conversation)) => conversation,
-        (refused, _) => {
-            let (code, text) = refused.unwrap_or((400, "the request is malformed"));
-            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            return (status, axum::Json(S::error(code, text))).into_response();
+        (wrong, _) => {
+            let (code, text) = wrong.unwrap_or((400, "the request is malformed"));
+            return Some(headed(head, fault, refused(status, &S::error(code, text))));
         }
     };
     let answer = memory.answers.pop_front().unwrap_or_else(|| shared.script.next(&conversation));
     let usage = conversation.usage(&answer);
     memory.billed.push(usage);
     let streaming = S::streams(&conversation, uri);
+    let (pace, left) = (memory.pace, Arc::clone(&memory.left));
     if streaming != Streaming::No {
         let mut all = S::events(&conversation, &answer, &usage);
+        if let Some(Fault::Overloaded(after)) = fault {
+            all.truncate(after);
+            all.push(S::error_event(529, "Overloaded"));
+        }
         if streaming == Streaming::List {
             all = list(&all);
         }
-        let pieces = pieces(all, fault);
-        return events(pieces, memory.pace, streaming);
+        return Some(headed(head, None, events(pieces(all, fault), pace, streaming, left)));
     }
     let document = S::document(&conversation, &answer, &usage).to_string();
-    match fault {
-        Some(Fault::Stall(_)) => events(vec![Piece::Never], Duration::ZERO, Streaming::Events),
-        Some(Fault::Drop(_)) => events(vec![Piece::Break], Duration::ZERO, Streaming::Events),
-        Some(Fault::Malformed(_)) => {
-            ([(header::CONTENT_TYPE, "application/json")], document[..document.len() / 2].to_owned()).into_response()
-        }
-        _ => ([(header::CONTENT_TYPE, "application/json")], document).into_response(),
-    }
+    let only = |piece| events(vec![piece], Duration::ZERO, Streaming::Events, left);
+    let document = match fault {
+        Some(Fault::Stall(_)) => return Some(only(Piece::Never)),
+        Some(Fault::Drop(_)) => return Some(only(Piece::Break)),
+        Some(Fault::Malformed(_)) => document[..document.len() / 2].to_owned(),
+        _ => document,
+    };
+    Some(headed(head, None, ([(header::CONTENT_TYPE, "application/json")], document).into_response()))
 }
 
 /// As careless debug endpoints and proxies do.

@@ -30,12 +30,30 @@ impl Speech for Messages {
     fn error(status: u16, message: &str) -> Value {
         let kind = match status {
             401 => "authentication_error",
+            403 => "permission_error",
+            404 => "not_found_error",
+            413 => "request_too_large",
+            504 => "timeout_error",
             429 => "rate_limit_error",
             529 | 503 => "overloaded_error",
             500.. => "api_error",
             _ => "invalid_request_error",
         };
         json!({"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_simulated"})
+    }
+
+    fn head(number: usize) -> Vec<(&'static str, String)> {
+        vec![
+            ("request-id", format!("req_simulated_{number}")),
+            ("anthropic-organization-id", "00000000-0000-0000-0000-000000000000".to_owned()),
+            ("anthropic-ratelimit-requests-limit", "1000".to_owned()),
+            ("anthropic-ratelimit-requests-remaining", "999".to_owned()),
+            ("anthropic-ratelimit-requests-reset", "2025-11-20T00:00:00Z".to_owned()),
+        ]
+    }
+
+    fn error_event(status: u16, message: &str) -> String {
+        format!("event: error\ndata: {}\n\n", Self::error(status, message))
     }
 
     fn document(conversation: &Conversation, answer: &Answer, usage: &Usage) -> Value {

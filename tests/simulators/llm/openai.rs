@@ -34,11 +34,24 @@ impl Speech for Completions {
     fn error(status: u16, message: &str) -> Value {
         let (kind, code) = match status {
             401 => ("invalid_request_error", json!("invalid_api_key")),
+            404 => ("invalid_request_error", json!("model_not_found")),
             429 => ("requests", json!("rate_limit_exceeded")),
             500.. => ("server_error", Value::Null),
             _ => ("invalid_request_error", Value::Null),
         };
         json!({"error": {"message": message, "type": kind, "param": null, "code": code}})
+    }
+
+    fn head(number: usize) -> Vec<(&'static str, String)> {
+        vec![
+            ("x-request-id", format!("req_simulated_{number}")),
+            ("openai-organization", "simulated".to_owned()),
+            ("openai-processing-ms", "7".to_owned()),
+            ("openai-version", "2020-10-01".to_owned()),
+            ("x-ratelimit-limit-requests", "1000".to_owned()),
+            ("x-ratelimit-remaining-requests", "999".to_owned()),
+            ("x-ratelimit-reset-requests", "6ms".to_owned()),
+        ]
     }
 
     fn document(conversation: &Conversation, answer: &Answer, usage: &Usage) -> Value {

@@ -58,6 +58,15 @@ impl Speech for Responses {
         Completions::error(status, message)
     }
 
+    fn head(number: usize) -> Vec<(&'static str, String)> {
+        Completions::head(number)
+    }
+
+    fn error_event(_: u16, message: &str) -> String {
+        let error = json!({"type": "error", "code": "server_is_overloaded", "message": message, "param": null, "sequence_number": 99});
+        format!("event: error\ndata: {error}\n\n")
+    }
+
     fn document(conversation: &Conversation, answer: &Answer, usage: &Usage) -> Value {
         let mut response = head(conversation, "completed");
         response["output"] = items(conversation, answer).into();

@@ -116,16 +116,27 @@ fn vector(text: &str, size: usize) -> Vec<f32> {
     digest.bytes().cycle().take(size).map(|byte| f32::from(byte) / 128.0 - 0.5).collect()
 }
 
-/// Key, errors and their status in the words of one API.
-type Words = (fn(&HeaderMap) -> Option<&str>, fn(u16, &str) -> Value, fn(u16) -> u16);
+/// Key, errors, their status and heads in the words of one API.
+pub(super) struct Words {
+    pub(super) key: fn(&HeaderMap) -> Option<&str>,
+    pub(super) error: fn(u16, &str) -> Value,
+    pub(super) status: fn(u16) -> u16,
+    pub(super) head: fn(usize) -> Vec<(&'static str, String)>,
+}
+
+impl Words {
+    const fn of<S: Speech>() -> Self {
+        Self { key: S::key, error: S::error, status: S::status, head: S::head }
+    }
+}
 
 /// Whose API this is.
 pub(super) fn speech(uri: &Uri, headers: &HeaderMap) -> Words {
     if uri.path().starts_with("/v1beta/") {
-        return (Gemini::key, Gemini::error, Gemini::status);
+        return Words::of::<Gemini>();
     }
     if uri.path().starts_with("/v1/messages") || headers.contains_key("anthropic-version") {
-        return (Messages::key, Messages::error, Messages::status);
+        return Words::of::<Messages>();
     }
-    (Completions::key, Completions::error, Completions::status)
+    Words::of::<Completions>()
 }

@@ -106,6 +106,42 @@ async fn faults_come_true_once() {
     assert!(ask(&simulator, "/v1/messages", KEY, &hello).await.text.unwrap().contains("message_stop"));
 }
 
+#[tokio::test]
+async fn a_provider_says_when_to_come_again_and_knows_who_left() {
+    let simulator = LlmSimulator::start(KEY, script).await.unwrap();
+    let hello = anthropic(json!([{"role": "user", "content": "Hi"}]), true);
+    let send = || {
+        let request = super::super::http_client().post(format!("{}/v1/messages", simulator.base_url()));
+        request.header("x-api-key", KEY).json(&hello).send()
+    };
+    simulator.fail_next(Fault::Later(429, 7));
+    let later = send().await.unwrap();
+    let head = |name: &str| later.headers()[name].to_str().unwrap().to_owned();
+    assert_eq!(
+        (later.status().as_u16(), head("retry-after"), head("request-id")),
+        (429, "7".into(), "req_simulated_1".into())
+    );
+    simulator.fail_next(Fault::Overloaded(3));
+    let overloaded = send().await.unwrap().text().await.unwrap();
+    assert!(
+        overloaded.contains("event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\""),
+        "{overloaded}"
+    );
+    simulator.fail_next(Fault::Silent);
+    assert!(tokio::time::timeout(Duration::from_millis(100), send()).await.is_err());
+    assert_eq!(simulator.left(), 0);
+    simulator.pace(Duration::from_millis(20));
+    let mut begun = send().await.unwrap();
+    begun.chunk().await.unwrap();
+    drop(begun);
+    while simulator.left() == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    simulator.say_next(Answer::default());
+    simulator.calm();
+    assert!(send().await.unwrap().text().await.unwrap().contains("Gr\u{fc}\u{df}e"));
+}
+
 fn json_of(asked: Asked) -> Value {
     serde_json::from_str(&asked.text.unwrap()).unwrap()
 }

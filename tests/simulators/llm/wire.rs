@@ -1,6 +1,8 @@
 //! Streams on their way out, with whatever is to go wrong.
 
 use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -44,21 +46,42 @@ pub(super) fn list(events: &[String]) -> Vec<String> {
     begun.chain(["]".to_owned()]).collect()
 }
 
-pub(super) fn events(pieces: Vec<Piece>, pace: Duration, streaming: Streaming) -> Response {
-    let steps = stream::unfold(pieces.into_iter(), move |mut rest| async move {
+/// Counts a stream that is dropped before its end.
+struct Hearer {
+    left: Arc<AtomicU64>,
+    done: bool,
+}
+
+impl Drop for Hearer {
+    fn drop(&mut self) {
+        if !self.done {
+            self.left.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+pub(super) fn events(pieces: Vec<Piece>, pace: Duration, streaming: Streaming, left: Arc<AtomicU64>) -> Response {
+    let hearer = Hearer { left, done: false };
+    let steps = stream::unfold((pieces.into_iter(), hearer), move |(mut rest, mut hearer)| async move {
+        // The last piece is with the connection: whether it was heard is not known here.
+        hearer.done = rest.len() == 0;
         if pace > Duration::ZERO {
             tokio::time::sleep(pace).await;
         }
         let item = match rest.next()? {
             Piece::Bytes(text) => Ok::<_, std::io::Error>(Bytes::from(text)),
-            Piece::Never => std::future::pending::<Result<Bytes, Infallible>>().await.map_err(|never| match never {}),
+            Piece::Never => {
+                hearer.done = false;
+                std::future::pending::<Result<Bytes, Infallible>>().await.map_err(|never| match never {})
+            }
             Piece::Break => {
+                hearer.done = true;
                 // What was said so far has to be on the wire before the connection goes.
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 Err(std::io::Error::other("the simulator was told to break off"))
             }
         };
-        Some((item, rest))
+        Some((item, (rest, hearer)))
     });
     let kind = match streaming {
         Streaming::List => "application/json; charset=UTF-8",
