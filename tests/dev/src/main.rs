@@ -21,7 +21,9 @@ const MENU: &str = "\
 ./dev demo [--check]   play the story: hub, tenant, agent and a human who decides; --check plays it alone
 ./dev test [WORDS]     every test; WORDS go to the test runner
 ./dev check            formatting, lints, licences, documentation, links, unused dependencies
-./dev e2e              install on a real systemd in a container (needs root, asks sudo for it)
+./dev e2e [WORDS]      install on a real systemd in a container (needs root, asks sudo for it), then as below
+./dev e2e sdk [CLIENT] [--json]
+                       official clients of Anthropic, OpenAI and Google against the gateway
 ./dev fuzz [TARGET] [SECONDS]
                        let chance look for texts that break the redaction; all targets, 60 seconds each, without words
 ./dev bench [NAME]     measure, side by side with a named peer or floor

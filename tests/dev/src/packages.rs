@@ -11,11 +11,16 @@ pub(crate) fn ensure(wanted: &[(&str, &str)]) -> anyhow::Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
+    install(&missing)
+}
+
+/// Installs packages, whether they are there or not.
+pub(crate) fn install(missing: &[&str]) -> anyhow::Result<()> {
     println!("Installing system packages: {}", missing.join(" "));
     let mut update = as_root("apt-get");
     anyhow::ensure!(update.args(["-q", "update"]).status()?.success(), "apt-get update failed");
     let mut install = as_root("apt-get");
-    install.args(["-q", "-y", "-o", "DPkg::Lock::Timeout=300", "install", "--no-install-recommends"]).args(&missing);
+    install.args(["-q", "-y", "-o", "DPkg::Lock::Timeout=300", "install", "--no-install-recommends"]).args(missing);
     anyhow::ensure!(install.status()?.success(), "could not install {}; install them by hand", missing.join(" "));
     Ok(())
 }

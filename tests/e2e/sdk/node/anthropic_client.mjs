@@ -1,0 +1,143 @@
+// Anthropic's client for Node: Messages, count_tokens, files, models.
+
+import assert from "node:assert";
+import Anthropic, { toFile } from "@anthropic-ai/sdk";
+
+const TOOL = {
+  name: "weather",
+  description: "Tells the weather of a city.",
+  input_schema: { type: "object", properties: { city: { type: "string" } }, required: ["city"] },
+};
+
+// The address and, mostly, the token stand in the environment.
+const client = ({ retries = 0, timeout = 20, token }) =>
+  new Anthropic({ maxRetries: retries, timeout: timeout * 1000, ...(token && { apiKey: token }) });
+
+const told = (message) => ({
+  text: message.content.filter((block) => block.type === "text").map((block) => block.text).join(""),
+  stop: message.stop_reason,
+  input: message.usage.input_tokens,
+  output: message.usage.output_tokens,
+  request: message._request_id,
+});
+
+const turn = (model, content, more = {}) => ({ model, max_tokens: 256, messages: [{ role: "user", content }], ...more });
+
+const whole = (request, streams, options) =>
+  streams ? client(options).messages.stream(request).finalMessage() : client(options).messages.create(request);
+
+export async function plain({ model, text, ...options }) {
+  const begun = performance.now();
+  const answer = told(await client(options).messages.create(turn(model, text)));
+  return { ...answer, seconds: (performance.now() - begun) / 1000 };
+}
+
+export async function stream({ model, text, ...options }) {
+  const pieces = [];
+  const events = client(options).messages.stream(turn(model, text)).on("text", (piece) => pieces.push(piece));
+  const answer = told(await events.finalMessage());
+  assert.equal(pieces.join(""), answer.text);
+  return { ...answer, pieces: pieces.length };
+}
+
+// Without the helper that puts the message together.
+export async function raw_stream({ model, text, ...options }) {
+  const kinds = new Set();
+  let said = "";
+  for await (const event of await client(options).messages.create({ ...turn(model, text), stream: true })) {
+    kinds.add(event.type);
+    if (event.type === "content_block_delta") said += event.delta.text;
+  }
+  return { text: said, kinds: [...kinds] };
+}
+
+export async function tools({ model, text, result, streams, ...options }) {
+  const request = turn(model, text, { tools: [TOOL] });
+  const first = await whole(request, streams, options);
+  const call = first.content.find((block) => block.type === "tool_use");
+  request.messages.push(
+    { role: "assistant", content: first.content },
+    { role: "user", content: [{ type: "tool_result", tool_use_id: call.id, content: result }] },
+  );
+  const last = await whole(request, streams, options);
+  return { ...told(last), asked: { name: call.name, args: call.input, stop: first.stop_reason } };
+}
+
+export async function image({ model, text, data, ...options }) {
+  const source = { type: "base64", media_type: "image/png", data };
+  return told(await whole(turn(model, [{ type: "image", source }, { type: "text", text }]), false, options));
+}
+
+export async function document({ model, text, words, ...options }) {
+  const source = { type: "text", media_type: "text/plain", data: words };
+  const block = { type: "document", source, title: "notes.txt" };
+  return told(await whole(turn(model, [block, { type: "text", text }]), false, options));
+}
+
+export async function upload({ name, words, ...options }) {
+  const file = await toFile(Buffer.from(words), name, { type: "text/plain" });
+  const made = await client(options).files.upload({ file });
+  return { id: made.id, name: made.filename };
+}
+
+export async function count({ model, text, ...options }) {
+  return (await client(options).messages.countTokens({ model, messages: [{ role: "user", content: text }] })).input_tokens;
+}
+
+export async function models(options) {
+  const all = [];
+  for await (const model of client(options).models.list()) all.push(model.id);
+  return all;
+}
+
+export async function one_model({ model, ...options }) {
+  return (await client(options).models.retrieve(model)).id;
+}
+
+export async function abort({ model, text, after, ...options }) {
+  const controller = new AbortController();
+  let pieces = 0;
+  const events = await client(options).messages.create({ ...turn(model, text), stream: true }, { signal: controller.signal });
+  for await (const event of events) {
+    if (event.type === "content_block_delta" && ++pieces === after) controller.abort();
+  }
+  return { pieces };
+}
+
+// An address that the gateway does not serve.
+export async function unknown(options) {
+  return (await client(options).messages.batches.list()).data;
+}
+
+// `value` in every field of a request that holds text.
+export async function everywhere({ model, value, streams, ...options }) {
+  const schema = { type: "object", properties: { city: { type: "string", enum: ["Wien", value] } } };
+  const call = { type: "tool_use", id: "toolu_1", name: "weather", input: { city: value, [value]: [{ deep: value }] } };
+  const result = { type: "tool_result", tool_use_id: "toolu_1", content: [{ type: "text", text: `It is ${value}` }] };
+  const source = { type: "text", media_type: "text/plain", data: `In a file: ${value}` };
+  const message = await whole(
+    {
+      model,
+      max_tokens: 256,
+      system: [{ type: "text", text: `You know ${value}`, cache_control: { type: "ephemeral" } }],
+      messages: [
+        { role: "user", content: `I say ${value}` },
+        { role: "assistant", content: [{ type: "text", text: `You said ${value}` }, call] },
+        { role: "user", content: [result, { type: "document", source, title: value, context: value }] },
+      ],
+      tools: [{ name: "weather", description: `Tells ${value}.`, input_schema: schema }],
+      stop_sequences: [value],
+      metadata: { user_id: value },
+      x_unknown: { [value]: value },
+    },
+    streams,
+    options,
+  );
+  const calls = message.content.filter((block) => block.type === "tool_use");
+  return { ...told(message), calls: calls.map((block) => ({ name: block.name, args: block.input })) };
+}
+
+export async function in_header({ model, value, ...options }) {
+  const headers = { "X-Client-Request-Id": value, "X-Other": value };
+  return told(await client(options).messages.create(turn(model, "Hello"), { headers }));
+}

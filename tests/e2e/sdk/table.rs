@@ -1,0 +1,100 @@
+//! The matrix as it is shown.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+/// How one case went with one client.
+pub(crate) enum Cell {
+    Good,
+    Failed(String),
+}
+
+/// All of it, in the order of play.
+#[derive(Default)]
+pub(crate) struct Table {
+    cells: Vec<(&'static str, &'static str, Cell)>,
+}
+
+impl Cell {
+    pub(crate) fn of(result: anyhow::Result<()>) -> Self {
+        match result {
+            Ok(()) => Self::Good,
+            Err(error) => Self::Failed(format!("{error:#}").replace('\n', " ")),
+        }
+    }
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Good => f.write_str("ok"),
+            Self::Failed(why) => write!(f, "FAILED: {why}"),
+        }
+    }
+}
+
+impl Table {
+    pub(crate) fn add(&mut self, client: &'static str, case: &'static str, cell: Cell) {
+        self.cells.push((client, case, cell));
+    }
+
+    pub(crate) fn failed(&self) -> usize {
+        self.cells.iter().filter(|(_, _, cell)| matches!(cell, Cell::Failed(_))).count()
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        let rows = self.cells.iter().map(|(client, case, cell)| match cell {
+            Cell::Good => json!({"client": client, "case": case, "ok": true}),
+            Cell::Failed(why) => json!({"client": client, "case": case, "ok": false, "reason": why}),
+        });
+        json!({"cells": rows.collect::<Vec<_>>(), "ok": self.cells.len() - self.failed(), "failed": self.failed()})
+    }
+
+    /// Each name once, in order of appearance.
+    fn names(&self, of: impl Fn(&(&'static str, &'static str, Cell)) -> &'static str) -> Vec<&'static str> {
+        let mut names = Vec::new();
+        for name in self.cells.iter().map(of) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (clients, cases) = (self.names(|cell| cell.0), self.names(|cell| cell.1));
+        let widest = cases.iter().map(|case| case.len()).max().unwrap_or_default();
+        let words = |client: &str, line: usize| client.split(' ').nth(line).unwrap_or_default().to_owned();
+        let width = |client: &str| client.split(' ').map(str::len).max().unwrap_or_default().max(4);
+        let lines = clients.iter().map(|client| client.split(' ').count()).max().unwrap_or_default();
+        for line in 0..lines {
+            write!(f, "{:widest$}", "")?;
+            for client in &clients {
+                write!(f, "  {:<1$}", words(client, line), width(client))?;
+            }
+            writeln!(f)?;
+        }
+        for case in &cases {
+            write!(f, "{case:widest$}")?;
+            for client in &clients {
+                let cell = self.cells.iter().find(|(by, of, _)| by == client && of == case);
+                let mark = match cell {
+                    Some((_, _, Cell::Good)) => "ok",
+                    Some((_, _, Cell::Failed(_))) => "FAIL",
+                    None => "-",
+                };
+                write!(f, "  {mark:<0$}", width(client))?;
+            }
+            writeln!(f)?;
+        }
+        for (client, case, cell) in &self.cells {
+            if let Cell::Failed(why) = cell {
+                writeln!(f, "\n{client}, {case}: {why}")?;
+            }
+        }
+        write!(f, "\n{} of {} hold", self.cells.len() - self.failed(), self.cells.len())
+    }
+}
