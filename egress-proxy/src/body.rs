@@ -11,6 +11,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::gateway::Timeouts;
 use crate::refusal::Refusal;
 use crate::relay::{Cut, Relay};
 use crate::request::BODY_BYTES;
@@ -62,8 +63,18 @@ pub(crate) struct Received {
     pub(crate) room: Option<OwnedSemaphorePermit>,
 }
 
-/// Receives a request's body: at most [`BODY_BYTES`], each piece within `idle`, all bodies together within `room` (KiB).
-pub(crate) async fn receive(body: &mut Incoming, idle: Duration, room: &Arc<Semaphore>) -> Result<Received, Refusal> {
+/// Receives a request's body: at most [`BODY_BYTES`], in time, all bodies together within `room` (KiB).
+pub(crate) async fn receive(
+    body: &mut Incoming,
+    timeouts: &Timeouts,
+    room: &Arc<Semaphore>,
+) -> Result<Received, Refusal> {
+    tokio::time::timeout(timeouts.request, receive_all(body, timeouts.idle, room))
+        .await
+        .map_err(|_| Refusal::Stalled)?
+}
+
+async fn receive_all(body: &mut Incoming, idle: Duration, room: &Arc<Semaphore>) -> Result<Received, Refusal> {
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if announced > BODY_BYTES {
         return Err(Refusal::TooLarge);
@@ -75,7 +86,7 @@ pub(crate) async fn receive(body: &mut Incoming, idle: Duration, room: &Arc<Sema
         let frame = tokio::time::timeout(idle, body.frame()).await.map_err(|_| Refusal::Stalled)?;
         let Some(frame) = frame else { break };
         // Trailers say nothing that a model needs.
-        let Ok(data) = frame.map_err(|_| Refusal::Stalled)?.into_data() else { continue };
+        let Ok(data) = frame.map_err(|_| Refusal::Cut)?.into_data() else { continue };
         if bytes.len() + data.len() > BODY_BYTES {
             return Err(Refusal::TooLarge);
         }

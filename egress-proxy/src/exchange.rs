@@ -31,6 +31,7 @@ use crate::prepare::{self, Ready, Recipe};
 use crate::refusal::{self, Refusal};
 use crate::relay::{Answer, Relay, Way};
 use crate::request::Head;
+use crate::strict::Numbered;
 use crate::trace::Trace;
 use crate::translate::{DEFAULT_MAX_TOKENS, Limit, Stamp, Wants};
 use crate::usage::{Observer, Shape, Usage};
@@ -48,8 +49,13 @@ const EVENTS: &str = "text/event-stream; charset=utf-8";
 const ERROR_BYTES: usize = 256 * 1024;
 
 /// Answers one request; every refusal is an answer.
-pub(crate) async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>) -> Response<Outgoing> {
+pub(crate) async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>, number: Numbered) -> Response<Outgoing> {
     let id = gateway.request_id();
+    if let Some((fault, guessed)) = number.fault() {
+        // Where only the body is none, hyper has read the caller's own head.
+        let dialect = guessed.unwrap_or_else(|| api::dialect_of(request.uri(), request.headers()));
+        return last(refuse(&Refusal::Malformed(fault), dialect, &id));
+    }
     let (head, mut body) = request.into_parts();
     let dialect = api::dialect_of(&head.uri, &head.headers);
     let result = match api::route(&head.method, head.uri.path(), dialect) {
@@ -66,14 +72,28 @@ pub(crate) async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>) ->
     };
     let mut response = match result {
         Ok(response) => response,
-        Err(refusal) => {
-            body::drain(&mut body).await;
-            refuse(&refusal, dialect, &id)
-        }
+        Err(refusal) => match number.fault() {
+            // The body was not one, whatever else is wrong.
+            Some((fault, _)) => return last(refuse(&Refusal::Malformed(fault), dialect, &id)),
+            None if matches!(refusal, Refusal::Stalled | Refusal::Cut) => {
+                number.leave_rest();
+                return last(refuse(&refusal, dialect, &id));
+            }
+            None => {
+                body::drain(&mut body).await;
+                refuse(&refusal, dialect, &id)
+            }
+        },
     };
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert("x-wardkeep-request", value);
     }
+    response
+}
+
+/// The last answer of its connection.
+fn last(mut response: Response<Outgoing>) -> Response<Outgoing> {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
 }
 
@@ -109,6 +129,9 @@ fn refuse(refusal: &Refusal, dialect: Dialect, id: &str) -> Response<Outgoing> {
     let mut response = json(refusal.status(), refusal.document(dialect, id));
     let headers = response.headers_mut();
     headers.insert("x-wardkeep-refusal", HeaderValue::from_static(refusal.code()));
+    if let Ok(value) = HeaderValue::from_str(id) {
+        headers.insert("x-wardkeep-request", value);
+    }
     if !refusal.may_pass_later() {
         // Both official clients obey this.
         headers.insert("x-should-retry", HeaderValue::from_static("false"));
@@ -176,7 +199,7 @@ impl Asked<'_> {
         if headers::is_encoded(&self.head.headers) {
             return Err(Refusal::Encoded);
         }
-        let Received { bytes, room } = body::receive(incoming, parts.timeouts.idle, &self.gateway.waiting).await?;
+        let Received { bytes, room } = body::receive(incoming, &parts.timeouts, &self.gateway.waiting).await?;
         let received = bytes.len();
         let parsed = Head::parse(&bytes)?;
         let (asked, streams) = prepare::asked(api, self.call.model.as_deref(), &parsed)?;

@@ -33,7 +33,7 @@ mod upload;
 mod upstream;
 mod values;
 mod websocket;
-mod wire;
+pub(crate) mod wire;
 
 #[cfg(test)]
 mod tests;

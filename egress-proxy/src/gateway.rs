@@ -49,6 +49,10 @@ impl<F: Fn(&AgentName) -> Posture + Send + Sync + 'static> PostureSource for F {
 /// How long the gateway waits. There is no limit on a whole answer.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
+    /// For the head of a request to arrive, once it has begun.
+    pub head: Duration,
+    /// For a whole request to arrive.
+    pub request: Duration,
     /// For the TCP connection to a provider.
     pub connect: Duration,
     /// For the head of an answer that is not streamed: the provider thinks first and writes then.
@@ -60,6 +64,9 @@ pub struct Timeouts {
 impl Default for Timeouts {
     fn default() -> Self {
         Self {
+            // Agents are on the same machine.
+            head: Duration::from_secs(30),
+            request: Duration::from_secs(300),
             connect: Duration::from_secs(10),
             first_byte: Duration::from_secs(600),
             // Providers ping about every 15 s, but models that think have been silent for two minutes.

@@ -33,6 +33,7 @@ mod relay;
 mod request;
 mod server;
 mod sse;
+mod strict;
 mod trace;
 mod translate;
 mod usage;

@@ -14,9 +14,11 @@ use wardkeep_redaction::Unscannable;
 use crate::api::Api;
 use crate::attachments::Held;
 use crate::budget::Stop;
+use crate::forward::wire::InvalidHead;
 use crate::meter::MeterError;
 use crate::multipart::InvalidUpload;
 use crate::request::{BODY_BYTES, InvalidBody};
+use crate::strict::Fault;
 use crate::translate::Untranslatable;
 
 /// Why a request got no answer from a model. The texts hold no byte of the request.
@@ -38,10 +40,14 @@ pub(crate) enum Refusal {
     UnknownToken,
     #[error("the request is compressed; send it without content-encoding, so that it can be scanned")]
     Encoded,
-    #[error("the request is larger than {} MiB", BODY_BYTES / 1024 / 1024)]
+    #[error("the request is larger than {} MiB; send less, or begin a new session", BODY_BYTES / 1024 / 1024)]
     TooLarge,
-    #[error("the request stopped arriving")]
+    #[error("the request stopped arriving; send it again, at once")]
     Stalled,
+    #[error("the request ended before its body was whole; send it again")]
+    Cut,
+    #[error("{0}")]
+    Malformed(#[from] Fault),
     #[error("{0}")]
     Invalid(#[from] InvalidBody),
     #[error("the request cannot be scanned and therefore does not leave: {0}")]
@@ -95,7 +101,7 @@ pub(crate) enum Refusal {
     Broken,
     #[error("the provider did not answer in time; try again")]
     Silent,
-    #[error("the provider answered with something that cannot be relayed (status {0})")]
+    #[error("the provider answered with something that cannot be relayed (status {0}); is its address right?")]
     Unrelayable(u16),
     #[error("{}", .0.of_answer())]
     Untold(Untranslatable),
@@ -112,6 +118,10 @@ impl Refusal {
             Self::Encoded => "encoded",
             Self::TooLarge => "too-large",
             Self::Stalled => "stalled",
+            Self::Cut => "cut",
+            Self::Malformed(Fault::Head(InvalidHead::TooLarge) | Fault::Many) => "large-head",
+            Self::Malformed(Fault::Slow) => "slow-head",
+            Self::Malformed(_) => "malformed",
             Self::Invalid(_) => "invalid-body",
             Self::Unscannable(Unscannable::Sealed { .. }) => "secret-in-signed-block",
             Self::Unscannable(_) => "unscannable",
@@ -149,11 +159,16 @@ impl Refusal {
             Self::NoRoute | Self::NoModel => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Stalled => StatusCode::REQUEST_TIMEOUT,
+            Self::Stalled | Self::Malformed(Fault::Slow) => StatusCode::REQUEST_TIMEOUT,
+            Self::Malformed(Fault::Head(InvalidHead::TooLarge) | Fault::Many) => {
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+            }
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unreachable | Self::Broken | Self::Unrelayable(_) | Self::Untold(_) => StatusCode::BAD_GATEWAY,
             Self::Silent => StatusCode::GATEWAY_TIMEOUT,
             Self::Encoded
+            | Self::Cut
+            | Self::Malformed(_)
             | Self::Invalid(_)
             | Self::Unscannable(_)
             | Self::SecretInHead

@@ -38,16 +38,18 @@ struct Member {
 /// The body is not a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum InvalidBody {
-    #[error("the body must be one JSON object")]
+    #[error("the body must be one JSON object in UTF-8; send it through a client library")]
     NotAnObject,
     #[error("the body must name a model, as a string")]
     NoModel,
     #[error("`stream` must be true or false")]
     Stream,
     /// Readers differ in which of two equal keys counts, so a gate must not choose.
-    #[error("the key `{0}` stands twice in the body")]
+    #[error("the key `{0}` stands twice in the body; send it once")]
     Twice(&'static str),
-    #[error("the body has more than {MEMBERS} members")]
+    #[error("a key stands twice in the body, or in two spellings that some readers take for one; send each key once")]
+    Again,
+    #[error("the body has more than {MEMBERS} members; send fewer")]
     TooMany,
     #[error("the body names another model than the address; ask for one model at a time")]
     OtherModel,
@@ -86,6 +88,9 @@ impl Head {
             Some(_) => return Err(InvalidBody::Stream),
         };
         head.single("stream_options")?;
+        if head.any_again() {
+            return Err(InvalidBody::Again);
+        }
         (head.model, head.streams) = (model, streams);
         Ok(head)
     }
@@ -94,6 +99,24 @@ impl Head {
         let mut found = self.members.iter().filter(|member| member.name == name);
         let first = found.next();
         if found.next().is_some() { Err(InvalidBody::Twice(name)) } else { Ok(first) }
+    }
+
+    /// Whether a name stands there twice for any reader: some take letters of either case (Go, with two beyond ASCII), some
+    /// pass over underscores (ProtoJSON).
+    fn any_again(&self) -> bool {
+        let folded = |name: &str| -> String {
+            let plain = name.chars().filter(|letter| *letter != '_');
+            plain
+                .map(|letter| match letter {
+                    '\u{17f}' => 's',
+                    '\u{212a}' => 'k',
+                    other => other.to_ascii_lowercase(),
+                })
+                .collect()
+        };
+        let mut names: Vec<String> = self.members.iter().map(|member| folded(&member.name)).collect();
+        names.sort_unstable();
+        names.windows(2).any(|pair| pair[0] == pair[1])
     }
 
     /// The names of the top level and where their values stand.

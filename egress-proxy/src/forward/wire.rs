@@ -14,8 +14,10 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Re
 
 use super::pulse::Pulse;
 
-pub(crate) use body::{Body, BrokenBody, Framing, write_chunk, write_last_chunk};
-pub(crate) use head::{AnswerHead, Field, Fields, InvalidHead, RequestHead};
+pub(crate) use body::{
+    Body, BrokenBody, CHUNK_LINE, Framing, TRAILER_BYTES, TRAILERS, Told, chunk_size, write_chunk, write_last_chunk,
+};
+pub(crate) use head::{AnswerHead, Field, Fields, InvalidHead, RequestHead, RequestLine, each_field};
 
 /// Bytes of the head of a message.
 pub(crate) const HEAD_BYTES: usize = 64 * 1024;

@@ -12,6 +12,11 @@ fn what_is_no_request_is_refused() {
         ("{\"model\":\"m\",\"model\":\"n\"}", InvalidBody::Twice("model")),
         ("{\"model\":\"m\",\"mod\\u0065l\":\"n\"}", InvalidBody::Twice("model")),
         ("{\"model\":\"m\",\"stream\":true,\"stream\":false}", InvalidBody::Twice("stream")),
+        ("{\"model\":\"m\",\"messages\":[],\"messages\":[]}", InvalidBody::Again),
+        ("{\"model\":\"m\",\"Model\":\"n\"}", InvalidBody::Again),
+        ("{\"model\":\"m\",\"me\u{17f}\u{17f}ages\":[],\"messages\":[]}", InvalidBody::Again),
+        ("{\"model\":\"m\",\"to\u{212a}en\":1,\"to\\u006ben\":2}", InvalidBody::Again),
+        ("{\"generationConfig\":{},\"generation_config\":{}}", InvalidBody::Again),
     ] {
         assert_eq!(Head::parse(body.as_bytes()).expect_err(body), want, "{body}");
     }
@@ -19,7 +24,10 @@ fn what_is_no_request_is_refused() {
 
 #[test]
 fn members_are_bounded() {
-    let body = |count: usize| format!("{{{}}}", vec!["\"a\":1"; count].join(","));
+    let body = |count: usize| {
+        let members: Vec<String> = (0..count).map(|n| format!("\"a{n}\":1")).collect();
+        format!("{{{}}}", members.join(","))
+    };
     assert!(Head::parse(body(MEMBERS).as_bytes()).is_ok());
     assert_eq!(Head::parse(body(MEMBERS + 1).as_bytes()).expect_err("more"), InvalidBody::TooMany);
 }

@@ -352,7 +352,7 @@ async fn the_most_that_may_come_back_is_what_request_and_bundle_say() {
         (PLAIN.to_owned(), 40),
         (PLAIN.replace("40", "4000000"), 1_000),
         (PLAIN.replace("\"max_tokens\":40,", ""), 1_000),
-        (PLAIN.replace("\"max_tokens\":40,", "\"max_tokens\":40,\"max_tokens\":50,"), 50),
+        (PLAIN.replace("\"max_tokens\":40,", "\"max_tokens\":40,\"max_completion_tokens\":50,"), 50),
     ] {
         assert_eq!(over(body.clone()).await, input(&body, true) + output, "{body}");
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -123,8 +123,13 @@ pub(super) struct World {
     _dir: TempDir,
 }
 
-pub(super) const PATIENT: Timeouts =
-    Timeouts { connect: Duration::from_secs(5), first_byte: Duration::from_secs(30), idle: Duration::from_secs(30) };
+pub(super) const PATIENT: Timeouts = Timeouts {
+    head: Duration::from_secs(30),
+    request: Duration::from_secs(60),
+    connect: Duration::from_secs(5),
+    first_byte: Duration::from_secs(30),
+    idle: Duration::from_secs(30),
+};
 
 impl World {
     pub(super) async fn new() -> Self {
@@ -378,6 +383,8 @@ fn dechunk(mut rest: &[u8]) -> (Vec<u8>, bool) {
 /// One step of a scripted provider.
 pub(super) enum Step {
     Send(Vec<u8>),
+    /// The same so many times.
+    Many(Vec<u8>, usize),
     /// Goes on once the test says so.
     Wait(tokio::sync::oneshot::Receiver<()>),
     /// Says nothing more and keeps the connection until the other side leaves.
@@ -402,6 +409,7 @@ pub(super) struct Upstream {
     seen: Arc<Mutex<Vec<Received>>>,
     /// Counts connections that the other side has left.
     pub(super) left: watch::Receiver<u32>,
+    connections: Arc<AtomicU32>,
 }
 
 impl Upstream {
@@ -412,8 +420,11 @@ impl Upstream {
         let (leave, left) = watch::channel(0);
         let seen = Arc::new(Mutex::new(Vec::new()));
         let record = Arc::clone(&seen);
+        let connections = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&connections);
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
+                count.fetch_add(1, Ordering::SeqCst);
                 let Some(received) = receive(&mut stream).await else { continue };
                 record.lock().unwrap().push(received);
                 let Some(script) = queue.recv().await else { return };
@@ -424,7 +435,7 @@ impl Upstream {
                 });
             }
         });
-        Self { address, scripts, seen, left }
+        Self { address, scripts, seen, left, connections }
     }
 
     pub(super) fn answer(&self, steps: Vec<Step>) {
@@ -434,6 +445,11 @@ impl Upstream {
     /// Answers the next request with this document.
     pub(super) fn document(&self, status: &str, body: &str) {
         self.answer(vec![Step::Send(document(status, "", body))]);
+    }
+
+    /// Nobody so much as connected.
+    pub(super) fn heard_nothing(&self) -> bool {
+        self.connections.load(Ordering::SeqCst) == 0
     }
 
     pub(super) fn seen(&self) -> Vec<Received> {
@@ -447,6 +463,13 @@ async fn play(mut stream: TcpStream, script: Vec<Step>) {
             Step::Send(bytes) => {
                 if stream.write_all(&bytes).await.is_err() {
                     return;
+                }
+            }
+            Step::Many(bytes, times) => {
+                for _ in 0..times {
+                    if stream.write_all(&bytes).await.is_err() {
+                        return;
+                    }
                 }
             }
             Step::Wait(go) => go.await.unwrap(),

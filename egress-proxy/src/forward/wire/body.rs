@@ -8,10 +8,10 @@ use super::head::{AnswerHead, Fields, RequestHead};
 use super::{Reader, Writer};
 
 /// Bytes of the line before a chunk, extensions included.
-const CHUNK_LINE: usize = 256;
+pub(crate) const CHUNK_LINE: usize = 256;
 /// Lines behind the last chunk, and bytes of one.
-const TRAILERS: u32 = 64;
-const TRAILER_BYTES: usize = 8 * 1024;
+pub(crate) const TRAILERS: u32 = 64;
+pub(crate) const TRAILER_BYTES: usize = 8 * 1024;
 
 /// Where a body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,21 +57,48 @@ impl Framing {
 }
 
 fn announced(fields: &Fields) -> Result<Option<Framing>, &'static str> {
-    let (codings, lengths) = (fields.all("transfer-encoding").count(), fields.all("content-length").count());
-    match (codings, lengths) {
-        (0, 0) => Ok(None),
-        (0, 1) => {
-            let text = fields.one("content-length").unwrap_or_default();
-            let digits = !text.is_empty() && text.len() <= 18 && text.iter().all(u8::is_ascii_digit);
-            let length = std::str::from_utf8(text).ok().filter(|_| digits).and_then(|text| text.parse().ok());
-            length.map(|length| Some(Framing::Length(length))).ok_or("content-length is not one number")
+    let mut told = Told::default();
+    for field in &fields.0 {
+        told.see(field.name.as_bytes(), &field.value);
+    }
+    told.framing()
+}
+
+/// What the headers of a message say of where it ends.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Told<'a> {
+    codings: usize,
+    lengths: usize,
+    coding: &'a [u8],
+    length: &'a [u8],
+}
+
+impl<'a> Told<'a> {
+    pub(crate) fn see(&mut self, name: &[u8], value: &'a [u8]) {
+        if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            self.codings += 1;
+            self.coding = value;
+        } else if name.eq_ignore_ascii_case(b"content-length") {
+            self.lengths += 1;
+            self.length = value;
         }
-        (1, 0) if fields.one("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked")) => {
-            Ok(Some(Framing::Chunked))
+    }
+
+    /// Where the body ends, if that is said; what makes it unclear, in words.
+    pub(crate) fn framing(&self) -> Result<Option<Framing>, &'static str> {
+        match (self.codings, self.lengths) {
+            (0, 0) => Ok(None),
+            (0, 1) => {
+                let digits = (1..=18).contains(&self.length.len()) && self.length.iter().all(u8::is_ascii_digit);
+                let length =
+                    std::str::from_utf8(self.length).ok().filter(|_| digits).and_then(|text| text.parse().ok());
+                length.map(|length| Some(Framing::Length(length))).ok_or("content-length is not one number")
+            }
+            (1, 0) if self.coding.eq_ignore_ascii_case(b"chunked") => Ok(Some(Framing::Chunked)),
+            (1.., 1..) => Err("it has both content-length and transfer-encoding"),
+            (0, 2..) => Err("it has content-length twice"),
+            _ => Err("its transfer-encoding is not chunked alone"),
         }
-        (1.., 1..) => Err("it has both content-length and transfer-encoding"),
-        (0, 2..) => Err("it has content-length twice"),
-        _ => Err("its transfer-encoding is not chunked alone"),
     }
 }
 
@@ -166,7 +193,7 @@ async fn some(reader: &mut Reader, most: u64) -> Result<Bytes, BrokenBody> {
 }
 
 /// Extensions are passed over; they may hold no bare line end, which another reader could take for one.
-fn chunk_size(line: &[u8]) -> Result<u64, BrokenBody> {
+pub(crate) fn chunk_size(line: &[u8]) -> Result<u64, BrokenBody> {
     let digits = line.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii_end();
     let clean = line.iter().all(|byte| super::head::is_text(*byte));
     if !clean || digits.is_empty() || digits.len() > 15 || !digits.iter().all(u8::is_ascii_hexdigit) {

@@ -80,6 +80,32 @@ impl Fields {
     }
 }
 
+/// The first line of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RequestLine<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) target: &'a str,
+    /// HTTP/1.0 where false.
+    pub(crate) is_1_1: bool,
+}
+
+impl<'a> RequestLine<'a> {
+    pub(crate) fn parse(line: &'a [u8]) -> Result<Self, InvalidHead> {
+        let line = std::str::from_utf8(line).map_err(|_| InvalidHead::FirstLine)?;
+        let mut words = line.split(' ');
+        let (Some(method), Some(target), Some(version), None) =
+            (words.next(), words.next(), words.next(), words.next())
+        else {
+            return Err(InvalidHead::FirstLine);
+        };
+        let is_token = !method.is_empty() && method.bytes().all(is_token);
+        if !is_token || target.is_empty() || !target.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(InvalidHead::FirstLine);
+        }
+        Ok(Self { method, target, is_1_1: version_of(version.as_bytes())? })
+    }
+}
+
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RequestHead {
@@ -102,18 +128,7 @@ pub(crate) struct AnswerHead {
 impl RequestHead {
     pub(crate) fn parse(head: &[u8]) -> Result<Self, InvalidHead> {
         let (first, fields) = lines(head)?;
-        let first = std::str::from_utf8(first).map_err(|_| InvalidHead::FirstLine)?;
-        let mut words = first.split(' ');
-        let (Some(method), Some(target), Some(version), None) =
-            (words.next(), words.next(), words.next(), words.next())
-        else {
-            return Err(InvalidHead::FirstLine);
-        };
-        let is_token = !method.is_empty() && method.bytes().all(is_token);
-        if !is_token || target.is_empty() || !target.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(InvalidHead::FirstLine);
-        }
-        let is_1_1 = version_of(version.as_bytes())?;
+        let RequestLine { method, target, is_1_1 } = RequestLine::parse(first)?;
         Ok(Self { method: method.to_owned(), target: target.to_owned(), is_1_1, fields })
     }
 
@@ -159,35 +174,46 @@ fn version_of(text: &[u8]) -> Result<bool, InvalidHead> {
 
 /// The first line, and the headers of a head that ends with an empty line.
 fn lines(head: &[u8]) -> Result<(&[u8], Fields), InvalidHead> {
-    let head = head.strip_suffix(b"\r\n\r\n").ok_or(InvalidHead::Cut)?;
     let mut fields = Vec::new();
-    let mut rest = head;
-    let first = next_line(&mut rest)?.ok_or(InvalidHead::FirstLine)?;
-    while let Some(line) = next_line(&mut rest)? {
+    let first = each_field(head, |name, value| {
         if fields.len() == FIELDS {
             return Err(InvalidHead::Many);
         }
-        fields.push(field(line)?);
-    }
+        fields.push(Field { name: String::from_utf8_lossy(name).into_owned(), value: value.to_vec() });
+        Ok(())
+    })?;
     Ok((first, Fields(fields)))
+}
+
+/// Shows the name and the value of each header, without white space around them; gives the first line.
+pub(crate) fn each_field<'a>(
+    head: &'a [u8],
+    mut see: impl FnMut(&'a [u8], &'a [u8]) -> Result<(), InvalidHead>,
+) -> Result<&'a [u8], InvalidHead> {
+    let mut rest = head.strip_suffix(b"\r\n\r\n").ok_or(InvalidHead::Cut)?;
+    let first = next_line(&mut rest)?.ok_or(InvalidHead::FirstLine)?;
+    while let Some(line) = next_line(&mut rest)? {
+        let (name, value) = field(line)?;
+        see(name, value)?;
+    }
+    Ok(first)
 }
 
 fn next_line<'a>(rest: &mut &'a [u8]) -> Result<Option<&'a [u8]>, InvalidHead> {
     if rest.is_empty() {
         return Ok(None);
     }
-    let (line, after) = match memchr::memmem::find(rest, b"\r\n") {
-        Some(end) => (&rest[..end], &rest[end + 2..]),
+    let end = memchr::memchr2(b'\r', b'\n', rest);
+    let (line, after) = match end.map(|end| rest.split_at(end)) {
         None => (*rest, &rest[rest.len()..]),
+        Some((line, [b'\r', b'\n', after @ ..])) => (line, after),
+        Some(_) => return Err(InvalidHead::LineEnd),
     };
     *rest = after;
-    if line.iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
-        return Err(InvalidHead::LineEnd);
-    }
     Ok(Some(line))
 }
 
-fn field(line: &[u8]) -> Result<Field, InvalidHead> {
+fn field(line: &[u8]) -> Result<(&[u8], &[u8]), InvalidHead> {
     let colon = memchr::memchr(b':', line).ok_or(InvalidHead::Folded)?;
     let (name, value) = (&line[..colon], &line[colon + 1..]);
     if name.is_empty() || matches!(line[0], b' ' | b'\t') {
@@ -201,7 +227,7 @@ fn field(line: &[u8]) -> Result<Field, InvalidHead> {
         return Err(InvalidHead::Value);
     }
     // No other white space than space and tab is left to trim.
-    Ok(Field { name: String::from_utf8_lossy(name).into_owned(), value: value.trim_ascii().to_vec() })
+    Ok((name, value.trim_ascii()))
 }
 
 fn is_token(byte: u8) -> bool {
