@@ -3,6 +3,7 @@
 use super::pass::{Origin, Pass, open, put};
 use super::{CONTEXT, Stretch, VaultScan};
 use crate::index::Index;
+use crate::views::Layers;
 use crate::views::decoded::{Decoded, signs};
 
 /// Signs of a line that are always seen as such.
@@ -14,27 +15,26 @@ impl VaultScan {
         let Self { text, decoded, within } = self;
         let layers = &text.views.layers;
         decoded.clear();
-        decoded.read(stretch.text, stretch.ended, false, &|range| range);
-        let top = layers.count();
-        if top > 0 {
-            decoded.read(layers.top(stretch.text), stretch.ended, true, &|range| layers.range(top, range));
+        decoded.read(layers, stretch.text, 0, stretch.ended);
+        if layers.count() > 0 {
+            decoded.read(layers, stretch.text, layers.count(), stretch.ended);
         }
         decoded.seal();
         let inner = |text, ended| Stretch { text, from: 0, first: true, ended };
         if !decoded.ended().is_empty() {
             within.search(index, inner(decoded.ended(), true));
-            take(text, within, decoded, 0);
+            take(&mut text.found, within, decoded, 0, layers);
         }
         for begun in decoded.open() {
             let (bytes, base) = decoded.bytes(begun);
             let undecided = within.search(index, inner(bytes, false));
             if undecided < bytes.len() {
-                open(stretch, decoded.start(base + undecided), live);
+                open(stretch, decoded.start(base + undecided, layers), live);
             }
             if begun.enough {
-                take(text, within, decoded, base);
+                take(&mut text.found, within, decoded, base, layers);
             } else {
-                within.found.iter().for_each(|origin| open(stretch, decoded.start(base + origin.at), live));
+                within.found.iter().for_each(|origin| open(stretch, decoded.start(base + origin.at, layers), live));
             }
         }
         if let Some(cut) = decoded.cut_off() {
@@ -51,7 +51,10 @@ impl VaultScan {
         loop {
             let within = self.between(at, 0);
             let mut before = self.before(at, within);
-            if before == at && self.decoded.around(at).next().is_some() && signs(&text[at..]) < LINE {
+            if before == at
+                && self.decoded.around(at, &self.text.views.layers).next().is_some()
+                && signs(&text[at..]) < LINE
+            {
                 // Too little of this line might not look like a line of a run.
                 let run = text[..at].iter().rev().take(LINE).take_while(|b| signs(&[**b]) > 0).count();
                 before = self.before(at - run, None);
@@ -69,20 +72,20 @@ impl VaultScan {
 
     /// Where the stretch must begin for all texts that `at` lies within, so many bytes before it. `None`: it may begin there.
     fn between(&mut self, at: usize, context: usize) -> Option<usize> {
-        let layers = &mut self.within.views.layers;
-        let places = self.decoded.around(at).filter_map(|(text, n)| {
+        let (below, layers) = (&self.text.views.layers, &mut self.within.views.layers);
+        let places = self.decoded.around(at, below).filter_map(|(text, n)| {
             let (bytes, base) = self.decoded.bytes(text);
             layers.undo(bytes, true);
             let begin = layers.boundary(n.saturating_sub(context));
-            (begin < n).then(|| self.decoded.start(base + begin))
+            (begin < n).then(|| self.decoded.start(base + begin, below))
         });
         places.min()
     }
 }
 
-fn take(text: &mut Pass, within: &Pass, decoded: &Decoded, base: usize) {
+fn take(found: &mut Vec<Origin>, within: &Pass, decoded: &Decoded, base: usize, layers: &Layers) {
     for Origin { at, hit } in &within.found {
-        let start = decoded.start(base + at);
-        put(&mut text.found, start, decoded.range(base + hit.start..base + hit.end), hit.what);
+        let start = decoded.start(base + at, layers);
+        put(found, start, decoded.range(base + hit.start..base + hit.end, layers), hit.what);
     }
 }
