@@ -250,25 +250,60 @@ struct Seen {
     complete: bool,
 }
 
-/// The length of a JSON string in bytes, without keeping it.
+/// The length of a JSON string in bytes, without keeping it; of content in parts, that of its texts. Nothing else has any.
 #[derive(Clone, Copy, Default)]
 struct Length(u64);
 
 impl<'de> Deserialize<'de> for Length {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         struct Measure;
-        impl serde::de::Visitor<'_> for Measure {
+        impl<'de> serde::de::Visitor<'de> for Measure {
             type Value = Length;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a string")
+                f.write_str("a text")
             }
 
             fn visit_str<E>(self, text: &str) -> Result<Length, E> {
                 Ok(Length(text.len() as u64))
             }
+
+            fn visit_seq<S: serde::de::SeqAccess<'de>>(self, mut parts: S) -> Result<Length, S::Error> {
+                let mut sum = 0;
+                while let Some(Known(part)) = parts.next_element::<Known<Part>>()? {
+                    sum += part.map_or(0, |Part { text, thinking }| lengths([text, thinking]));
+                }
+                Ok(Length(sum))
+            }
+
+            fn visit_map<M: serde::de::MapAccess<'de>>(self, mut map: M) -> Result<Length, M::Error> {
+                while map.next_entry::<serde::de::IgnoredAny, serde::de::IgnoredAny>()?.is_some() {}
+                Ok(Length(0))
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Length, E> {
+                Ok(Length(0))
+            }
+
+            fn visit_u64<E>(self, _: u64) -> Result<Length, E> {
+                Ok(Length(0))
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<Length, E> {
+                Ok(Length(0))
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<Length, E> {
+                Ok(Length(0))
+            }
         }
-        from.deserialize_str(Measure)
+        /// Of a text or of thoughts, as Mistral sends them.
+        #[derive(Deserialize)]
+        struct Part {
+            text: Option<Length>,
+            thinking: Option<Length>,
+        }
+        from.deserialize_any(Measure)
     }
 }
 

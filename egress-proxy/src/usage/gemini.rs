@@ -14,6 +14,9 @@ pub(super) struct Numbers {
     tools: Option<u64>,
     candidates: Option<u64>,
     thoughts: Option<u64>,
+    /// Candidates that were seen, and those of them that have ended, a bit each.
+    begun: u64,
+    ended: u64,
 }
 
 #[derive(Deserialize)]
@@ -40,6 +43,8 @@ struct Chunk<'a> {
 struct Candidate<'a> {
     #[serde(borrow)]
     content: Option<Content<'a>>,
+    #[serde(default)]
+    index: u32,
     finish_reason: Option<Length>,
 }
 
@@ -74,8 +79,14 @@ impl Numbers {
             let raw = |value: Option<&RawValue>| value.map(|value| Length(value.get().len() as u64));
             seen.text_bytes += lengths([part.text, raw(part.function_call), raw(part.executable_code)]);
         }
-        let finished =
-            !chunk.candidates.is_empty() && chunk.candidates.iter().all(|candidate| candidate.finish_reason.is_some());
+        for candidate in &chunk.candidates {
+            let bit = 1 << candidate.index.min(63);
+            self.begun |= bit;
+            if candidate.finish_reason.is_some() {
+                self.ended |= bit;
+            }
+        }
+        let finished = self.begun != 0 && self.begun == self.ended;
         let blocked = chunk.prompt_feedback.is_some_and(|feedback| feedback.block_reason.is_some());
         if let Some(block) = chunk.usage_metadata {
             seen.complete = (finished || blocked) && block.prompt_token_count.is_some();

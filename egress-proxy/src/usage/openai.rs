@@ -12,6 +12,7 @@ pub(super) struct Numbers {
     written: Option<u64>,
     completion: Option<u64>,
     reasoning: Option<u64>,
+    total: Option<u64>,
     /// The last usage came before the end: some providers send running numbers on each chunk.
     pending: bool,
 }
@@ -20,6 +21,7 @@ pub(super) struct Numbers {
 struct Block {
     prompt_tokens: Option<u64>,
     completion_tokens: Option<u64>,
+    total_tokens: Option<u64>,
     /// As DeepSeek names what was read from the cache.
     prompt_cache_hit_tokens: Option<u64>,
     prompt_tokens_details: Option<PromptDetails>,
@@ -54,6 +56,8 @@ struct Delta {
     content: Option<Length>,
     refusal: Option<Length>,
     reasoning_content: Option<Length>,
+    /// As OpenRouter and Groq name it.
+    reasoning: Option<Length>,
     tool_calls: Option<Vec<ToolCall>>,
 }
 
@@ -81,7 +85,7 @@ impl Numbers {
         let Ok(chunk) = serde_json::from_slice::<Chunk>(data) else { return Seen::default() };
         let mut seen = Seen::default();
         for delta in chunk.choices.iter().filter_map(|choice| choice.delta.as_ref()) {
-            seen.text_bytes += lengths([delta.content, delta.refusal, delta.reasoning_content]);
+            seen.text_bytes += lengths([delta.content, delta.refusal, delta.reasoning_content, delta.reasoning]);
             for function in delta.tool_calls.iter().flatten().filter_map(|call| call.function.as_ref()) {
                 seen.text_bytes += lengths([function.name, function.arguments]);
             }
@@ -107,14 +111,17 @@ impl Numbers {
         let prompt = self.prompt?;
         let cache_read = self.cached.unwrap_or(0).min(prompt);
         let cache_write = self.written.unwrap_or(0).min(prompt - cache_read);
-        let output = self.completion.unwrap_or(0);
+        let (completion, reasoning) = (self.completion.unwrap_or(0), self.reasoning.unwrap_or(0));
+        // At xAI thoughts stand beside the completion, which only the total tells.
+        let apart = prompt.saturating_add(completion).saturating_add(reasoning);
+        let output = if self.total == Some(apart) { completion.saturating_add(reasoning) } else { completion };
         Some(Usage {
             input: prompt - cache_read - cache_write,
             output,
             cache_read,
             cache_write,
             cache_write_1h: 0,
-            reasoning: self.reasoning.unwrap_or(0).min(output),
+            reasoning: reasoning.min(output),
         })
     }
 
@@ -122,12 +129,14 @@ impl Numbers {
         let Block {
             prompt_tokens,
             completion_tokens,
+            total_tokens,
             prompt_cache_hit_tokens,
             prompt_tokens_details,
             completion_tokens_details,
         } = block;
         replace(&mut self.prompt, prompt_tokens);
         replace(&mut self.completion, completion_tokens);
+        replace(&mut self.total, total_tokens);
         replace(&mut self.cached, prompt_cache_hit_tokens);
         if let Some(details) = prompt_tokens_details {
             replace(&mut self.cached, details.cached_tokens);
