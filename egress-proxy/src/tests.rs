@@ -1,5 +1,6 @@
 //! The gateway as a whole, over real sockets: an agent on one side, a provider that is a script of bytes on the other.
 
+mod accounts;
 mod apis;
 mod budgets;
 mod files;

@@ -20,13 +20,13 @@ const CHAT_STREAMED: &str = r#"{"model":"mini","stream":true,"messages":[{"role"
 const TOOL: &str = r#"{"model":"sonnet","messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":"x"}]}]}"#;
 
 impl World {
-    fn budgets(&self, budgets: &str) {
+    pub(super) fn budgets(&self, budgets: &str) {
         let budgets = serde_json::from_str(budgets).unwrap();
         self.change(|bundle| bundle.budgets = budgets);
     }
 
     /// What the windows of today hold and have used, whatever the budgets.
-    async fn account(&self) -> (Amount, Amount) {
+    pub(super) async fn account(&self) -> (Amount, Amount) {
         let limit = Limit { window: Window::Day, tokens: Some(0), micros: None };
         let admission = Admission {
             agent: "office".parse().unwrap(),

@@ -18,7 +18,7 @@ fn streamed(events: &[&str]) -> Vec<Step> {
     [Step::Send(stream_head())].into_iter().chain(events).collect()
 }
 
-fn tokens(amounts: &Amounts) -> Usage {
+pub(super) fn tokens(amounts: &Amounts) -> Usage {
     Usage {
         input: amounts.input_tokens,
         output: amounts.output_tokens,
