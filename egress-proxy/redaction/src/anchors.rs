@@ -8,12 +8,12 @@
 mod filter;
 
 use std::cmp::Reverse;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::cursor::Cursor;
 use crate::rarity::rarity;
 use crate::rules::RuleSet;
-use filter::{BLOCK, FOLD, Filter, Look, Place, Window};
+use filter::{BLOCK, Filter, Look, Place, Window};
 
 /// Bytes of a window.
 const WINDOW: usize = 4;
@@ -48,41 +48,76 @@ impl Keyword {
             && same.iter().all(|(_, other, rule)| {
                 other == spelling && set.rules()[usize::from(*rule)].matcher.reads_only(spelling.as_bytes())
             });
-        let head = if one { Head::new(spelling.as_bytes(), 0) } else { Head::new(text, FOLD) };
+        let head = if one { Head::new(spelling.as_bytes(), false) } else { Head::new(text, true) };
         let mut rules: Vec<u16> = same.iter().map(|(_, _, rule)| *rule).collect();
         rules.dedup();
         let back = rules.iter().any(|&rule| set.rules()[usize::from(rule)].matcher.reaches_back());
         Self { text: text.as_slice().into(), rules, back, head }
     }
 
-    /// Whether it stands at the beginning of `text`, which seems to begin with its head, as far as that goes.
+    /// Whether it stands at the beginning of `text`, which begins with its head, as far as that goes.
+    #[inline]
     fn stands(&self, text: &[u8]) -> bool {
-        let len = self.text.len().min(text.len());
-        text[..len].eq_ignore_ascii_case(&self.text[..len])
+        self.text.len() <= HEAD || {
+            let len = self.text.len().min(text.len());
+            text[..len].eq_ignore_ascii_case(&self.text[..len])
+        }
     }
 }
+
+/// The bit between small letters and capitals.
+const CASE: u8 = 0x20;
+/// Bytes of a head.
+const HEAD: usize = 8;
 
 /// The first eight bytes of a keyword, to compare at once.
 #[derive(Clone, Copy)]
 struct Head {
-    /// Zero for a keyword that is read in one spelling only.
-    fold: u64,
+    /// The bits that tell.
     mask: u64,
     bytes: u64,
 }
 
 impl Head {
-    /// As spelled, or folded.
-    fn new(text: &[u8], fold: u64) -> Self {
-        let mask = u64::MAX >> (64 - 8 * text.len().clamp(1, 8));
-        Self { fold, mask, bytes: (eight(text) | fold) & mask }
+    /// What no text is like, but by chance.
+    const NOTHING: Self = Self { mask: u64::MAX, bytes: u64::MAX };
+
+    /// As spelled, or in any case.
+    fn new(text: &[u8], any_case: bool) -> Self {
+        let mut tells = [0; HEAD];
+        for (tells, byte) in tells.iter_mut().zip(text) {
+            *tells = if any_case && byte.is_ascii_alphabetic() { !CASE } else { u8::MAX };
+        }
+        let mask = u64::from_le_bytes(tells);
+        Self { mask, bytes: eight(text) & mask }
     }
 
     /// Whether `text` begins with these bytes, as far as it goes.
     #[inline]
     fn stands(&self, text: &[u8]) -> bool {
-        let known = if text.len() < 8 { self.mask & ((1 << (8 * text.len())) - 1) } else { self.mask };
-        ((eight(text) | self.fold) ^ self.bytes) & known == 0
+        let known = if text.len() < 8 { (1 << (8 * text.len())) - 1 } else { u64::MAX };
+        (eight(text) ^ self.bytes) & self.mask & known == 0
+    }
+
+    #[inline(always)]
+    fn is(&self, eight: u64) -> bool {
+        (eight ^ self.bytes) & self.mask == 0
+    }
+
+    /// The same of the eight bytes that begin `before` ones before byte `at` of the keyword, as far as they are these.
+    fn moved(self, before: u8, at: u8) -> Self {
+        let moved = |eight: u64| match (before.checked_sub(at), at.saturating_sub(before)) {
+            (Some(later), _) => eight << (8 * later),
+            (None, earlier) if earlier < 8 => eight >> (8 * earlier),
+            (None, _) => 0,
+        };
+        Self { mask: moved(self.mask), bytes: moved(self.bytes) }
+    }
+
+    /// What both say.
+    fn common(self, other: Self) -> Self {
+        let mask = self.mask & other.mask & !(self.bytes ^ other.bytes);
+        Self { mask, bytes: self.bytes & mask }
     }
 }
 
@@ -107,10 +142,24 @@ impl Anchors {
         let keywords: Vec<Keyword> = same.map(|same| Keyword::new(same, set)).collect();
         let common = Common::new();
         let mut windows = Vec::new();
-        for (n, keyword) in (0..).zip(&keywords) {
-            match common.rarest(&keyword.text) {
-                Some((offset, window)) => windows.push(Window::new(window, offset, n)),
-                None => windows.extend(short(keyword, set).iter().map(|window| Window::new(window, 0, n))),
+        // Short keywords have no choice.
+        let mut short_first: Vec<(u32, &Keyword)> = (0..).zip(&keywords).collect();
+        short_first.sort_by_key(|(_, keyword)| keyword.text.len());
+        let mut taken: HashMap<[u8; 3], u32> = HashMap::new();
+        let first = |window: &[u8]| window.first_chunk().copied().unwrap_or_default();
+        for (n, keyword) in short_first {
+            match common.rarest(&keyword.text, |window| taken.get(&first(window)).copied().unwrap_or_default()) {
+                Some((offset, window)) => {
+                    *taken.entry(first(window)).or_default() += 1;
+                    windows.push(Window::new(window, offset, n));
+                }
+                None => {
+                    for window in short(keyword, set) {
+                        let lower = window.to_ascii_lowercase();
+                        taken.entry(first(&lower)).or_insert(1);
+                        windows.push(Window::new(&window, 0, n));
+                    }
+                }
             }
         }
         let beginnings = Beginnings::new(&keywords);
@@ -145,7 +194,7 @@ impl Anchors {
         let mut places = [0; BLOCK];
         for block in (from..text.len()).step_by(BLOCK) {
             let end = text.len().min(block + BLOCK + WINDOW - 1);
-            let count = self.filter.gather(&text[block..end], &mut places);
+            let count = self.filter.gather(text, block, end, &mut places);
             for &n in &places[..count] {
                 self.look(text, block + usize::from(n), &mut found);
             }
@@ -187,13 +236,19 @@ impl Common {
         Self(SAMPLE.windows(WINDOW).map(|window| place(window).look()).collect())
     }
 
-    /// The rarest window of a keyword with its place; `None` when it is too short for one.
-    fn rarest<'a>(&self, text: &'a [u8]) -> Option<(u8, &'a [u8])> {
+    /// The rarest window of a keyword with its place, one that others have not taken if there are several; `None` when it is
+    /// too short for one.
+    fn rarest<'a>(&self, text: &'a [u8], taken: impl Fn(&[u8]) -> u32) -> Option<(u8, &'a [u8])> {
         let windows = (0_u8..=u8::MAX).zip(text.windows(WINDOW));
-        windows
-            .max_by_key(|(offset, window)| (!self.0.contains(&place(window).look()), rarity(window), Reverse(*offset)))
+        windows.max_by_key(|(offset, window)| {
+            let rare = rarity(window).saturating_sub(TAKEN * taken(window));
+            (!self.0.contains(&place(window).look()), rare, Reverse(*offset))
+        })
     }
 }
+
+/// Bits of rarity that a window loses with each keyword that is looked for by its first three bytes.
+const TAKEN: u32 = 2;
 
 /// The windows that a short keyword can begin. Two bytes stand everywhere, so there the rule must say how they go on, in any
 /// spelling that it reads.

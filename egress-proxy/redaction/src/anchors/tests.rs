@@ -80,7 +80,10 @@ impl Overlapping for String {
 
 #[test]
 fn the_rarest_part_is_looked_for() {
-    assert_eq!(Common::new().rarest(b"password"), Some((1, &b"assw"[..])));
-    assert_eq!(Common::new().rarest(b"auth"), Some((0, &b"auth"[..])));
-    assert_eq!(Common::new().rarest(b"key"), None);
+    let rarest = |keyword| Common::new().rarest(keyword, |_| 0);
+    assert_eq!(rarest(b"password"), Some((1, &b"assw"[..])));
+    assert_eq!(rarest(b"auth"), Some((0, &b"auth"[..])));
+    assert_eq!(rarest(b"key"), None);
+    let others = |window: &[u8]| 9 * u32::from(window == b"assw");
+    assert_eq!(Common::new().rarest(b"password", others), Some((2, &b"sswo"[..])));
 }
