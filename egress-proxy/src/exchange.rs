@@ -22,6 +22,7 @@ use crate::budget::desk::{Order, Verdict};
 use crate::budget::{Stop, stop};
 use crate::client::Upstream;
 use crate::frames::Frames;
+use crate::gate_memory::{self, Sources, Watch};
 use crate::gateway::Gateway;
 use crate::headers;
 use crate::memo::Turn;
@@ -175,6 +176,8 @@ struct Parcel<'a> {
     with_usage: bool,
     /// The provider speaks another API than the caller.
     between: Option<Between>,
+    /// Sees the calls in the answer.
+    watch: Option<Watch>,
     /// What the caller's body takes; given back when the answer begins.
     room: Option<OwnedSemaphorePermit>,
 }
@@ -188,6 +191,7 @@ struct Sent<'a> {
     added_usage: bool,
     framing: Framing,
     between: Option<Between>,
+    watch: Option<Watch>,
 }
 
 impl Asked<'_> {
@@ -215,6 +219,7 @@ impl Asked<'_> {
         // After the key, so that this one is masked, too, in what comes back.
         parts.secrets.catch_up();
         let engine = parts.redaction.load();
+        let watch = self.remember(&bundle, &agent, &bytes, &engine).await?;
         let mut sent = self.head_towards_provider(&engine)?;
         let mut between = (towards != api).then(|| self.between(provider, &asked));
         if between.is_some() {
@@ -258,6 +263,7 @@ impl Asked<'_> {
             added_usage,
             with_usage,
             between,
+            watch,
             room,
         };
         self.send(parcel, &engine).await
@@ -281,6 +287,7 @@ impl Asked<'_> {
             added_usage,
             with_usage,
             between,
+            watch,
             room,
         } = parcel;
         let parts = &self.gateway.parts;
@@ -312,7 +319,8 @@ impl Asked<'_> {
         *outgoing.headers_mut() = headers;
         let (response, admitted) = self.dispatch(outgoing, streams, admitted).await?;
         drop(room);
-        self.relay(response, Sent { admitted, engine, api, added_usage, framing: provider.framing, between }).await
+        let framing = provider.framing;
+        self.relay(response, Sent { admitted, engine, api, added_usage, framing, between, watch }).await
     }
 
     /// The end of a budget, as a message of the assistant where one is expected.
@@ -332,6 +340,27 @@ impl Asked<'_> {
             headers.insert("request-id", id);
         }
         Ok(response)
+    }
+
+    /// Whether every result of a tool call in the request is of one that the gate decided on.
+    async fn remember(
+        &self,
+        bundle: &Bundle,
+        agent: &AgentName,
+        body: &Bytes,
+        engine: &Arc<Engine>,
+    ) -> Result<Option<Watch>, Refusal> {
+        let parts = &self.gateway.parts;
+        let request = gate_memory::Request {
+            agent,
+            session: parts.leases.session(agent),
+            id: self.id,
+            body,
+            mode: bundle.llm.gate_memory,
+            engine,
+        };
+        let sources = Sources { decisions: &*parts.decisions, meter: &parts.meter };
+        self.gateway.memory.judge(&request, sources).await
     }
 
     /// Lease and posture. Checked before the body is read: most refusals are cheap.
@@ -437,7 +466,7 @@ impl Asked<'_> {
     }
 
     async fn relay(&self, response: Response<Incoming>, sent: Sent<'_>) -> Result<Response<Outgoing>, Refusal> {
-        let Sent { admitted, engine, api, added_usage, framing, between } = sent;
+        let Sent { admitted, engine, api, added_usage, framing, between, watch } = sent;
         let parts = &self.gateway.parts;
         let (head, upstream) = response.into_parts();
         if head.status.is_client_error() || head.status.is_server_error() {
@@ -459,7 +488,7 @@ impl Asked<'_> {
             (false, false) => Shape::Document,
         };
         let mut sent = headers::towards_agent(&head.headers, engine);
-        let observer = Observer::new(api.account(), shape);
+        let observer = Observer::new(api.account(), shape).watched_by(watch);
         let streamed = matches!(shape, Shape::Events | Shape::List);
         let idle = if streamed { parts.timeouts.idle } else { parts.timeouts.first_byte };
         let waypoints = Arc::clone(&parts.waypoints);

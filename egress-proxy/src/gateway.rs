@@ -14,6 +14,7 @@ use wardkeep_proto::waypoint::Waypoints;
 use crate::budget::Reports;
 use crate::budget::desk::Desk;
 use crate::client::{Client, Roots, RootsError};
+use crate::gate_memory::{Decisions, Memory};
 use crate::memo::Memo;
 use crate::meter::Meter;
 
@@ -83,6 +84,8 @@ pub struct Parts {
     pub tokens: Arc<dyn AgentTokens>,
     /// Whether their hook is alive.
     pub leases: Arc<dyn LeaseBook>,
+    /// What the gate decided on.
+    pub decisions: Arc<dyn Decisions>,
     /// What must not leave.
     pub redaction: wardkeep_redaction::Shared,
     /// Agents, models, providers and prices; a new generation counts from the next request on.
@@ -111,6 +114,7 @@ pub struct Gateway {
     pub(crate) scans: Semaphore,
     pub(crate) desk: Desk,
     pub(crate) memo: Arc<Memo>,
+    pub(crate) memory: Arc<Memory>,
     requests: AtomicU64,
 }
 
@@ -128,6 +132,7 @@ impl Gateway {
             scans: Semaphore::new(SCANS),
             desk: Desk::default(),
             memo: Arc::default(),
+            memory: Arc::default(),
             requests: AtomicU64::new(0),
         }))
     }

@@ -20,6 +20,7 @@ mod client;
 mod exchange;
 mod forward;
 mod frames;
+mod gate_memory;
 mod gateway;
 mod headers;
 mod memo;
@@ -48,6 +49,7 @@ pub use forward::{
     EgressLedger, EgressOutcome, EgressRecord, Forward, ForwardError, ForwardParts, ForwardTimeouts, Lookup,
     NotRecorded, Recording, Resolver, SystemResolver, serve_forward,
 };
+pub use gate_memory::{Answering, Bypass, Decisions, Past, Unanswered, Why};
 pub use gateway::{Gateway, LeaseBook, Parts, PostureSource, Timeouts};
 pub use meter::{
     Admission, Admitted, Amounts, Bucket, BucketKey, By, Line, Meter, MeterError, NotAdmitted, Run, Settlement, Total,

@@ -20,14 +20,17 @@ use std::thread::JoinHandle;
 
 use tokio::sync::{oneshot, watch};
 use wardkeep_policy::Price;
+use wardkeep_proto::ids::AgentName;
 use wardkeep_proto::time::{Clock, Timestamp};
 use wardkeep_proto::waypoint::Waypoints;
 
 use crate::budget::Over;
 use crate::budget::pace::Ticket;
+use crate::gate_memory::{Kept, Key, Recalled};
 use crate::price::Cost;
 use crate::usage::Usage;
 
+mod calls;
 mod ledger;
 mod rows;
 mod schema;
@@ -170,6 +173,17 @@ impl Meter {
     /// The file cannot be read.
     pub async fn lines(&self, by: By, since: Timestamp, limit: u32) -> Result<Vec<Line>, MeterError> {
         self.ask(|reply| Job::Lines { by, since, limit, reply }).await
+    }
+
+    /// Keeps calls that a model asked `agent` for, or what was handed in for them. On disk with the next settlement; never
+    /// blocks.
+    pub(crate) fn remember(&self, agent: AgentName, calls: Vec<Kept>) {
+        self.tell(Job::Remember { agent, calls });
+    }
+
+    /// What is kept of these calls.
+    pub(crate) async fn recall(&self, agent: AgentName, calls: Vec<Key>) -> Result<Recalled, MeterError> {
+        self.ask(|reply| Job::Recall { agent, calls, reply }).await
     }
 
     /// Counts commits that changed a bucket: wakes whoever reports.

@@ -15,13 +15,14 @@ use crate::api::Api;
 use crate::attachments::Held;
 use crate::budget::Stop;
 use crate::forward::wire::InvalidHead;
+use crate::gate_memory::{PastTheGate, Unanswered};
 use crate::meter::MeterError;
 use crate::multipart::InvalidUpload;
 use crate::request::{BODY_BYTES, InvalidBody};
 use crate::strict::Fault;
 use crate::translate::Untranslatable;
 
-/// Why a request got no answer from a model. The texts hold no byte of the request.
+/// Why a request got no answer from a model. The texts hold no byte of the request but names, without secrets.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refusal {
     // The caller's.
@@ -80,6 +81,10 @@ pub(crate) enum Refusal {
         "this model's provider does not serve this API; ask for the model at another address, or for another model"
     )]
     NotServed,
+    #[error("{0}")]
+    PastTheGate(PastTheGate),
+    #[error("{0}")]
+    Gate(Unanswered),
     /// Where an answer of the model would not be one.
     #[error("{0}")]
     Budget(Box<Stop>),
@@ -137,6 +142,8 @@ impl Refusal {
             Self::OtherDialect(_) => "other-dialect",
             Self::Untranslatable(_) => "untranslatable",
             Self::NotServed => "not-served",
+            Self::PastTheGate(_) => "past-the-gate",
+            Self::Gate(_) => "gate",
             Self::Budget(_) => "budget",
             Self::BadProvider => "bad-provider",
             Self::NoKey(NotGiven::Locked) => "vault-locked",
@@ -181,6 +188,8 @@ impl Refusal {
             | Self::OtherDialect(_)
             | Self::Untranslatable(_)
             | Self::NotServed
+            | Self::PastTheGate(_)
+            | Self::Gate(_)
             | Self::Budget(_)
             | Self::BadProvider
             | Self::NoKey(_)

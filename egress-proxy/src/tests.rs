@@ -4,6 +4,7 @@ mod accounts;
 mod apis;
 mod budgets;
 mod files;
+mod gate_memory;
 mod harness;
 mod hostile;
 mod providers;

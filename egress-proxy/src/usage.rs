@@ -7,6 +7,7 @@
 use serde::Deserialize;
 
 use crate::api::Account;
+use crate::gate_memory::Watch;
 use crate::meter::Settlement;
 use crate::sse;
 
@@ -71,6 +72,8 @@ const PLAIN_BYTES: usize = 8 * 1024 * 1024;
 /// Watches the bytes of one answer.
 pub(crate) struct Observer {
     tally: Tally,
+    /// Sees the calls in it, too.
+    watch: Option<Watch>,
     form: Form,
 }
 
@@ -94,6 +97,17 @@ enum Form {
     /// The end of a document that is too long to be kept.
     Tail(Vec<u8>),
     Opaque,
+}
+
+impl Form {
+    /// Bytes that were passed by unread.
+    fn skipped(&self) -> u64 {
+        match self {
+            Self::Events(parser) => parser.skipped(),
+            Self::List(elements) => elements.skipped(),
+            Self::Plain(_) | Self::Tail(_) | Self::Opaque => 0,
+        }
+    }
 }
 
 /// What is known so far.
@@ -123,38 +137,60 @@ impl Observer {
             Shape::Document => Form::Plain(Vec::new()),
             Shape::Opaque => Form::Opaque,
         };
-        Self { tally: Tally::new(account), form }
+        Self { tally: Tally::new(account), watch: None, form }
+    }
+
+    /// With somebody who is shown all that can be read of an answer which the provider gave to a request that it took.
+    pub(crate) fn watched_by(mut self, watch: Option<Watch>) -> Self {
+        self.watch = watch;
+        if let Some(watch) = &mut self.watch {
+            watch.accepted();
+            if matches!(self.form, Form::Opaque) {
+                watch.blind();
+            }
+        }
+        self
     }
 
     /// Takes the next bytes of the answer.
     pub(crate) fn feed(&mut self, bytes: &[u8]) {
-        match &mut self.form {
+        let Self { tally, watch, form } = self;
+        let mut show = |piece: &[u8]| {
+            tally.event(piece);
+            if let Some(watch) = watch {
+                watch.piece(piece);
+            }
+        };
+        match form {
             Form::Events(parser) => {
                 let mut rest = bytes;
                 while !rest.is_empty() {
                     let (used, ended) = parser.advance(rest);
                     if ended && let Some(data) = parser.data() {
-                        self.tally.event(data);
+                        show(data);
                     }
                     rest = &rest[used..];
                 }
             }
-            Form::List(elements) => elements.feed(bytes, |element| self.tally.event(element)),
+            Form::List(elements) => elements.feed(bytes, show),
             Form::Plain(kept) if kept.len() + bytes.len() <= PLAIN_BYTES => kept.extend_from_slice(bytes),
             Form::Plain(kept) => {
                 let mut kept = std::mem::take(kept);
                 kept.extend_from_slice(bytes);
-                self.tally.text_bytes = kept.len() as u64;
+                tally.text_bytes = kept.len() as u64;
                 kept.drain(..kept.len().saturating_sub(embeddings::TAIL));
                 kept.shrink_to_fit();
-                self.form = Form::Tail(kept);
+                *form = Form::Tail(kept);
+                if let Some(watch) = watch {
+                    watch.blind();
+                }
             }
             Form::Tail(kept) => {
-                self.tally.text_bytes += bytes.len() as u64;
+                tally.text_bytes += bytes.len() as u64;
                 kept.extend_from_slice(&bytes[bytes.len().saturating_sub(embeddings::TAIL)..]);
                 kept.drain(..kept.len().saturating_sub(embeddings::TAIL));
             }
-            Form::Opaque => self.tally.text_bytes += bytes.len() as u64,
+            Form::Opaque => tally.text_bytes += bytes.len() as u64,
         }
     }
 
@@ -166,10 +202,21 @@ impl Observer {
     /// The account of what was seen; `estimated_input` counts where the provider named no input.
     pub(crate) fn settle(&mut self, estimated_input: u64) -> Settlement {
         match &mut self.form {
-            Form::Plain(kept) => self.tally.plain(&std::mem::take(kept)),
+            Form::Plain(kept) => {
+                let document = std::mem::take(kept);
+                self.tally.plain(&document);
+                if let Some(watch) = &mut self.watch {
+                    watch.piece(&document);
+                }
+            }
             Form::Tail(kept) => self.tally.tail(kept),
-            Form::Events(parser) => self.tally.text_bytes += parser.skipped(),
-            Form::List(elements) => self.tally.text_bytes += elements.skipped(),
+            Form::Events(_) | Form::List(_) => {
+                let skipped = self.form.skipped();
+                self.tally.text_bytes += skipped;
+                if let Some(watch) = self.watch.as_mut().filter(|_| skipped > 0) {
+                    watch.blind();
+                }
+            }
             Form::Opaque => {}
         }
         self.tally.settle(estimated_input)

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use wardkeep_policy::AgentPolicy;
 use wardkeep_policy::bundle::budgets::{self, Budget};
 use wardkeep_policy::bundle::llm::ProviderDraft;
-use wardkeep_policy::bundle::{Bundle, EgressRule, HttpHost, LlmConfig, Model, egress};
+use wardkeep_policy::bundle::{Bundle, EgressRule, GateMemory, HttpHost, LlmConfig, Model, egress};
 use wardkeep_policy::signed::bundle_digest;
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::TenantId;
@@ -42,10 +42,19 @@ struct Source {
     agents: Vec<AgentPolicy>,
     providers: Vec<ProviderDraft>,
     models: Vec<Model>,
+    llm: LlmSource,
     http: Vec<HttpHost>,
     egress: Vec<EgressRule>,
     redaction: Additions,
     budgets: Vec<Budget>,
+}
+
+/// How the LLM gateway treats every request; [`LlmConfig`] says what each means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct LlmSource {
+    gate_memory: GateMemory,
+    cache_breakpoints: bool,
 }
 
 /// What `policy publish` writes for a tenant that has nothing yet: one supervised agent, no models.
@@ -72,6 +81,9 @@ workspace = "/srv/agents/assistant"
 # provider = "anthropic"
 # upstream_model = "claude-sonnet-4-5"
 # price = { input = 3000000, output = 15000000, cache_read = 300000, cache_write = 3750000 }  # 1e-6 USD per million tokens
+
+# [llm]
+# gate_memory = "report"                # results of tool calls that the gate did not decide on: "refuse" (the default), "report", "off"
 
 # [[budgets]]                           # without agent: all agents together
 # agent = "assistant"
@@ -211,7 +223,8 @@ fn draft(tenant: TenantId, text: &str, newest: Option<(u64, Digest)>, now: Times
     check(&source).map_err(PublishError::Inconsistent)?;
     let providers: Result<Vec<_>, _> = source.providers.into_iter().map(ProviderDraft::resolve).collect();
     let providers = providers.map_err(|error| PublishError::Inconsistent(error.to_string()))?;
-    let llm = LlmConfig { providers, models: source.models };
+    let LlmSource { gate_memory, cache_breakpoints } = source.llm;
+    let llm = LlmConfig { providers, models: source.models, gate_memory, cache_breakpoints };
     llm.check().map_err(|error| PublishError::Inconsistent(error.to_string()))?;
     budgets::check(&source.budgets, source.agents.iter().map(|agent| &agent.name), &llm)
         .map_err(|error| PublishError::Inconsistent(error.to_string()))?;

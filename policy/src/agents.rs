@@ -16,6 +16,9 @@ pub struct AgentPolicy {
     pub name: AgentName,
     /// How far it is trusted.
     pub level: Level,
+    /// Of its instructions and tools, named by whoever changes them; the same one goes with the same beginning of requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
     /// The tools it may name; `None` is any tool, an empty list is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tools: Option<Vec<String>>,

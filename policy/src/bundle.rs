@@ -17,7 +17,7 @@ mod price;
 
 use budgets::Budget;
 pub use egress::{EgressMode, EgressRule};
-pub use llm::{Dialect, LlmConfig, Model, Provider};
+pub use llm::{Dialect, GateMemory, LlmConfig, Model, Provider};
 pub use price::{Date, DatedPrice, Price, Tariff};
 
 /// The bundle format this build writes and reads.
@@ -139,6 +139,7 @@ impl Bundle {
             return Some(AgentPolicy {
                 name: name.clone(),
                 level,
+                version: None,
                 tools: None,
                 models: Vec::new(),
                 grants: Vec::new(),

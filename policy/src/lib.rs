@@ -27,7 +27,8 @@ pub use agents::{AgentPolicy, Grant};
 pub use bundle::budgets::{Brake, Budget, Limit, Window};
 pub use bundle::llm::{Auth, Endpoint, Framing};
 pub use bundle::{
-    Bundle, DatedPrice, Dialect, EgressMode, EgressRule, HostKind, HttpHost, LlmConfig, Model, Price, Provider, Tariff,
+    Bundle, DatedPrice, Dialect, EgressMode, EgressRule, GateMemory, HostKind, HttpHost, LlmConfig, Model, Price,
+    Provider, Tariff,
 };
 pub use class::{Class, Level};
 pub use classify::{Fired, Verdict, classify};

@@ -1,5 +1,6 @@
 //! The gate: one value that every hook call goes through.
 
+mod decided;
 mod egress;
 mod judge;
 mod launch;
@@ -12,6 +13,7 @@ mod session;
 mod vault;
 mod work;
 
+pub use decided::PassedBy;
 pub use egress::EgressNote;
 pub use lock::LockEvent;
 pub(crate) use pins::Pin;

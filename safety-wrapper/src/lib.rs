@@ -23,7 +23,7 @@ pub use approval::{Approval, ApprovalFilter, ApprovalState, Origin, Progress, Ru
 pub use call::{CallKey, CallResult, RunStatus};
 pub use gate::{
     AfterToolCall, EgressNote, Executed, Gate, GateError, GateParts, Lease, LlmOutput, LockEvent, OpenError, Outgoing,
-    OutgoingAnswer, Paused, Proposal, Resumed, RunnerCommand, SessionStart, SessionStarted, VaultChange,
+    OutgoingAnswer, PassedBy, Paused, Proposal, Resumed, RunnerCommand, SessionStart, SessionStarted, VaultChange,
 };
 pub use hooks::hook_router;
 pub use posture::PostureBook;

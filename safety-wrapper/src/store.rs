@@ -103,7 +103,9 @@ impl Store {
                 }
                 SCHEMA => Ok(()),
                 found => Err(StoreError::Newer { path: path.to_owned(), found }),
-            }
+            }?;
+            // An older build does without it.
+            Ok(tx.execute_batch("CREATE INDEX IF NOT EXISTS calls_by_id ON calls (agent, call)")?)
         })?;
         Ok(store)
     }

@@ -23,6 +23,7 @@ use crate::bundle_book::BundleBook;
 use crate::bundle_ledger::BundleLedger;
 use crate::cli::context::Environment;
 use crate::config::Config;
+use crate::decisions::DecisionBook;
 use crate::doctor::Doctor;
 use crate::egress_audit;
 use crate::egress_lock;
@@ -222,6 +223,7 @@ fn compose(
         secrets: vault.clone(),
         tokens: tokens.clone(),
         leases: Arc::new(Leases(gate.clone())),
+        decisions: Arc::new(DecisionBook(gate.clone())),
         redaction,
         bundle: bundles.watch(),
         meter: meter.clone(),

@@ -17,6 +17,7 @@ pub mod channel;
 pub mod cli;
 pub mod config;
 pub mod daemon;
+mod decisions;
 pub mod doctor;
 pub mod egress_audit;
 pub mod egress_lock;

@@ -19,6 +19,7 @@ fn main() {
     let agent: AgentPolicy = AgentPolicy {
         name: "office".parse().expect("a name"),
         level: Level::Trusted,
+        version: None,
         tools: None,
         models: Vec::new(),
         grants: Vec::new(),

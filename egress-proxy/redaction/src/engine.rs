@@ -13,6 +13,7 @@ use crate::index::{Beside, Index, Keys, LONGEST, Needles, keywords};
 use crate::json::{self, Compared, JsonMemo, Unscannable};
 use crate::patterns::PatternScan;
 use crate::placeholder::{NAME, in_name};
+use crate::print::Printer;
 use crate::rules::RuleSet;
 use crate::search::{Progress, VaultScan};
 use crate::searchable::{MAX_BYTES, MIN_BESIDE, Unsearchable, searchable};
@@ -137,6 +138,7 @@ struct Parts {
     index: Arc<Index>,
     anchors: Anchors,
     tag: hmac::Key,
+    printer: Arc<Printer>,
     reach: usize,
     /// No other engine of this process has it.
     generation: u64,
@@ -181,17 +183,19 @@ impl Engine {
         // No escape takes more than six bytes; and two halves may stand apart.
         let reach = longest * 6 + 128;
         let (names, index) = (names.into(), Arc::new(index));
+        let printer = Arc::new(Printer::new(&tag));
         let (anchors, generation) = (Anchors::new(rules), generation());
-        Ok(Self { parts: Arc::new(Parts { names, index, anchors, tag, reach, generation }) })
+        Ok(Self { parts: Arc::new(Parts { names, index, anchors, tag, printer, reach, generation }) })
     }
 
     /// The same values with other rules. Nothing about the values is built again, so none need be at hand.
     #[must_use]
     pub fn with_rules(&self, rules: &RuleSet) -> Self {
-        let Parts { names, index, tag, reach, .. } = &*self.parts;
+        let Parts { names, index, tag, printer, reach, .. } = &*self.parts;
         let (names, index, tag, reach) = (names.clone(), index.clone(), tag.clone(), *reach);
+        let printer = printer.clone();
         let (anchors, generation) = (Anchors::new(rules), generation());
-        Self { parts: Arc::new(Parts { names, index, anchors, tag, reach, generation }) }
+        Self { parts: Arc::new(Parts { names, index, anchors, tag, printer, reach, generation }) }
     }
 
     /// Redacts one whole text.
@@ -301,6 +305,13 @@ impl Engine {
     pub(crate) fn tag(&self, source: &[u8]) -> [u8; 2] {
         let tag = hmac::sign(&self.parts.tag, source);
         [tag.as_ref()[0], tag.as_ref()[1]]
+    }
+
+    /// A fingerprint of `bytes` among those of the same `domain`; keyed like placeholders, and so the same for the life of a
+    /// tenant.
+    #[must_use]
+    pub fn print(&self, domain: &str, bytes: &[u8]) -> [u8; 16] {
+        self.parts.printer.whole(&self.parts.tag, domain, bytes)
     }
 
     /// What is said about a hit.

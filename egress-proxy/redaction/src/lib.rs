@@ -15,6 +15,7 @@ mod index;
 mod json;
 mod patterns;
 mod placeholder;
+mod print;
 mod rarity;
 mod rules;
 mod search;

@@ -73,6 +73,7 @@ impl Asked<'_> {
             added_usage: false,
             with_usage: false,
             between: None,
+            watch: None,
             room,
         };
         self.send(parcel, &engine).await

@@ -1,7 +1,7 @@
 //! The tables, and how an older file becomes a newer one: each step in the transaction that also names its number.
 
 /// Each step leads from the schema of its index to the next.
-pub(super) const STEPS: [&str; 2] = [FIRST, SECOND];
+pub(super) const STEPS: [&str; 3] = [FIRST, SECOND, THIRD];
 
 const FIRST: &str = "
 -- Requests that the provider may have seen and whose usage is not known yet.
@@ -91,4 +91,17 @@ CREATE TABLE runs (
     PRIMARY KEY (agent, session, run)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX runs_by_age ON runs (first_ms);
+";
+
+const THIRD: &str = "
+-- Calls of tools that models asked for, and what was handed in for each. Keyed fingerprints, no text. Forgotten in the end.
+CREATE TABLE asked_calls (
+    agent        TEXT NOT NULL,
+    call         BLOB NOT NULL,
+    asked_ms     INTEGER NOT NULL, -- UTC, milliseconds since 1970
+    result       BLOB,             -- of the last result that a provider took
+    result_bytes INTEGER,
+    PRIMARY KEY (agent, call)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX asked_calls_by_age ON asked_calls (agent, asked_ms);
 ";

@@ -119,7 +119,7 @@ impl Store {
 }
 
 /// Inside one transaction.
-pub(super) struct Within<'a>(&'a rusqlite::Transaction<'a>);
+pub(super) struct Within<'a>(pub(super) &'a rusqlite::Transaction<'a>);
 
 impl Within<'_> {
     /// The highest number of an open request; 0 where there is none.

@@ -88,9 +88,9 @@ async fn a_newer_file_is_refused_and_a_second_daemon_too() {
     assert!(matches!(second, Err(MeterError::Store(_))), "two daemons would close each other's requests");
     meter.close();
     let file = rusqlite::Connection::open(desk.dir.path().join("usage.db")).unwrap();
-    file.pragma_update(None, "user_version", 3).unwrap();
+    file.pragma_update(None, "user_version", 4).unwrap();
     drop(file);
-    assert!(matches!(desk.try_open(), Err(MeterError::NewerSchema { found: 3, known: 2 })));
+    assert!(matches!(desk.try_open(), Err(MeterError::NewerSchema { found: 4, known: 3 })));
 }
 
 #[tokio::test]

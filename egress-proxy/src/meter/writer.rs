@@ -4,6 +4,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
+use wardkeep_proto::ids::AgentName;
 use wardkeep_proto::time::{Clock, Timestamp};
 use wardkeep_proto::waypoint::{Waypoint, Waypoints};
 
@@ -11,6 +12,7 @@ use super::ledger::Ledger;
 use super::store::{Store, Within};
 use super::{Admission, Bucket, BucketKey, By, Line, MeterError, NotAdmitted, Settlement, Total};
 use crate::budget::{Amount, Over};
+use crate::gate_memory::{Kept, Key, Recalled};
 use crate::price::Cost;
 
 /// Jobs of one transaction; bounds how long the first of them waits for its answer.
@@ -34,6 +36,8 @@ pub(super) enum Job {
     ToReport { limit: u32, reply: Reply<Vec<Bucket>> },
     Totals { since: Timestamp, reply: Reply<Vec<Total>> },
     Lines { by: By, since: Timestamp, limit: u32, reply: Reply<Vec<Line>> },
+    Remember { agent: AgentName, calls: Vec<Kept> },
+    Recall { agent: AgentName, calls: Vec<Key>, reply: Reply<Recalled> },
     Flush { reply: Reply<()> },
     Close,
 }
@@ -93,8 +97,12 @@ pub(super) fn run(
         }
         if settled >= TIDY_EVERY {
             settled = 0;
-            if let Err(error) = store.write(|within| within.forget_runs(round.now)) {
-                tracing::warn!(%error, "old sessions and runs are not forgotten yet");
+            let tidied = store.write(|within| {
+                within.forget_runs(round.now)?;
+                within.forget_calls(round.now)
+            });
+            if let Err(error) = tidied {
+                tracing::warn!(%error, "old sessions, runs and calls are not forgotten yet");
             }
         }
         kept = round.finish();
@@ -180,6 +188,7 @@ impl Round {
             (Job::ToReport { reply, .. }, Value::Buckets(found)) => drop(reply.send(Ok(found))),
             (Job::Totals { reply, .. }, Value::Totals(found)) => drop(reply.send(Ok(found))),
             (Job::Lines { reply, .. }, Value::Lines(found)) => drop(reply.send(Ok(found))),
+            (Job::Recall { reply, .. }, Value::Calls(found)) => drop(reply.send(Ok(found))),
             _ => {}
         }
     }
@@ -192,9 +201,10 @@ impl Round {
             Job::ToReport { reply, .. } => drop(reply.send(Err(error))),
             Job::Totals { reply, .. } => drop(reply.send(Err(error))),
             Job::Lines { reply, .. } => drop(reply.send(Err(error))),
+            Job::Recall { reply, .. } => drop(reply.send(Err(error))),
             Job::Flush { reply } => self.flushes.push(reply),
             // Their loss would lose usage; the disk's refusal does not end them.
-            Job::Settle { .. } | Job::Void { .. } => self.kept.push(job),
+            Job::Settle { .. } | Job::Void { .. } | Job::Remember { .. } => self.kept.push(job),
             Job::Close => {}
         }
     }
@@ -230,6 +240,7 @@ enum Value {
     Buckets(Vec<Bucket>),
     Totals(Vec<Total>),
     Lines(Vec<Line>),
+    Calls(Recalled),
 }
 
 fn apply(within: &Within<'_>, ledger: &mut Ledger, job: &Job, now: Timestamp) -> Result<Value, rusqlite::Error> {
@@ -257,6 +268,8 @@ fn apply(within: &Within<'_>, ledger: &mut Ledger, job: &Job, now: Timestamp) ->
         Job::ToReport { limit, .. } => Value::Buckets(within.to_report(*limit)?),
         Job::Totals { since, .. } => Value::Totals(within.totals(*since)?),
         Job::Lines { by, since, limit, .. } => Value::Lines(within.lines(*by, *since, *limit)?),
+        Job::Remember { agent, calls } => within.remember(agent, calls, now).map(|()| Value::Nothing)?,
+        Job::Recall { agent, calls, .. } => Value::Calls(within.recall(agent, calls)?),
         Job::Flush { .. } | Job::Close => Value::Nothing,
     })
 }

@@ -11,14 +11,18 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use wardkeep_policy::{AgentPolicy, Bundle, Closed, Dialect, Level, LlmConfig, Model, Posture, Price, Provider};
+use wardkeep_policy::{
+    AgentPolicy, Bundle, Closed, Dialect, GateMemory, Level, LlmConfig, Model, Posture, Price, Provider,
+};
 use wardkeep_proto::ids::{AgentName, SecretName, SessionId};
 use wardkeep_proto::secret::{AgentTokens, Destination, KnownValue, NotGiven, SecretSource, SecretValue};
 use wardkeep_proto::time::{Clock, Timestamp};
 use wardkeep_proto::waypoint::{Waypoint, Waypoints};
 use wardkeep_redaction::{Engine, RuleSet, Secret, Shared};
 
-use crate::{Amounts, Gateway, LeaseBook, Meter, Parts, Reports, Roots, Stop, Timeouts, serve};
+use crate::{
+    Amounts, Answering, Bypass, Decisions, Gateway, LeaseBook, Meter, Parts, Reports, Roots, Stop, Timeouts, serve,
+};
 
 /// The agent's local token.
 pub(super) const TOKEN: &str = "wka_local_token_of_office";
@@ -39,6 +43,9 @@ pub(super) struct Switches {
     pub(super) passed: Mutex<Vec<Waypoint>>,
     pub(super) session: Mutex<Option<SessionId>>,
     pub(super) stops: Mutex<Vec<Stop>>,
+    /// Ids of calls that the gate decided on, and when.
+    pub(super) decided: Mutex<BTreeMap<String, Timestamp>>,
+    pub(super) past: Mutex<Vec<Bypass>>,
     /// What redaction learns when somebody asks for it.
     pub(super) news: Mutex<Option<Engine>>,
     redaction: Shared,
@@ -96,6 +103,24 @@ impl Reports for Switches {
     }
 }
 
+impl Decisions for Switches {
+    fn decided<'a>(&'a self, _: &'a AgentName, calls: &'a [String]) -> Answering<'a, Vec<Option<Timestamp>>> {
+        let decided = self.decided.lock().unwrap();
+        let found = calls.iter().map(|call| decided.get(call).copied()).collect();
+        Box::pin(std::future::ready(Ok(found)))
+    }
+
+    fn decided_for<'a>(&'a self, _: &'a AgentName, tool: &'a str) -> Answering<'a, u64> {
+        let count = self.decided.lock().unwrap().keys().filter(|id| id.starts_with(tool)).count();
+        Box::pin(std::future::ready(Ok(count as u64)))
+    }
+
+    fn passed_by(&self, bypass: Bypass) -> Answering<'_, ()> {
+        self.past.lock().unwrap().push(bypass);
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
 impl Waypoints for Switches {
     fn pass(&self, at: Waypoint) {
         self.passed.lock().unwrap().push(at);
@@ -120,7 +145,7 @@ pub(super) struct World {
     pub(super) stop: CancellationToken,
     pub(super) serving: tokio::task::JoinHandle<()>,
     changes: watch::Receiver<u64>,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 pub(super) const PATIENT: Timeouts = Timeouts {
@@ -158,34 +183,26 @@ impl World {
             passed: Mutex::default(),
             session: Mutex::default(),
             stops: Mutex::default(),
+            decided: Mutex::default(),
+            past: Mutex::default(),
             news: Mutex::default(),
-            redaction: redaction.clone(),
-        });
-        let clock: Arc<dyn Clock> = Arc::new(Noon);
-        let meter = Meter::open(&dir.path().join("usage.db"), Arc::clone(&clock), Arc::clone(&switches) as _).unwrap();
-        let (bundle, watched) = watch::channel(Arc::new(bundle(&format!("http://{}", provider.address))));
-        let book = Arc::clone(&switches);
-        let gateway = Gateway::new(Parts {
-            secrets: Arc::clone(&switches) as _,
-            tokens: Arc::clone(&switches) as _,
-            leases: Arc::clone(&switches) as _,
             redaction,
-            bundle: watched,
-            meter: meter.clone(),
-            reports: Arc::clone(&switches) as _,
-            clock,
-            waypoints: Arc::clone(&switches) as _,
-            posture: Arc::new(move |_: &AgentName| book.posture.lock().unwrap().clone()),
-            roots,
-            timeouts,
-        })
-        .unwrap();
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let stop = CancellationToken::new();
-        let serving = tokio::spawn(serve(listener, gateway, stop.clone()));
+        });
+        let meter = meter(&dir, &switches);
+        let (bundle, watched) = watch::channel(Arc::new(bundle(&format!("http://{}", provider.address))));
+        let (gateway, stop, serving) = start(&switches, &meter, watched, roots, timeouts).await;
         let changes = meter.changes();
-        Self { gateway: address, provider, switches, meter, bundle, stop, serving, changes, _dir: dir }
+        Self { gateway, provider, switches, meter, bundle, stop, serving, changes, dir }
+    }
+
+    /// Stops the gateway and opens its files again.
+    pub(super) async fn restart(&mut self) {
+        self.stop.cancel();
+        self.meter.close();
+        self.meter = meter(&self.dir, &self.switches);
+        let roots = Roots::Given(Vec::new());
+        (self.gateway, self.stop, self.serving) =
+            start(&self.switches, &self.meter, self.bundle.subscribe(), roots, PATIENT).await;
     }
 
     /// Sends one request and reads the whole answer.
@@ -232,6 +249,41 @@ impl World {
     }
 }
 
+fn meter(dir: &TempDir, switches: &Arc<Switches>) -> Meter {
+    Meter::open(&dir.path().join("usage.db"), Arc::new(Noon), Arc::clone(switches) as _).unwrap()
+}
+
+async fn start(
+    switches: &Arc<Switches>,
+    meter: &Meter,
+    bundle: watch::Receiver<Arc<Bundle>>,
+    roots: Roots,
+    timeouts: Timeouts,
+) -> (SocketAddr, CancellationToken, tokio::task::JoinHandle<()>) {
+    let book = Arc::clone(switches);
+    let gateway = Gateway::new(Parts {
+        secrets: Arc::clone(switches) as _,
+        tokens: Arc::clone(switches) as _,
+        leases: Arc::clone(switches) as _,
+        decisions: Arc::clone(switches) as _,
+        redaction: switches.redaction.clone(),
+        bundle,
+        meter: meter.clone(),
+        reports: Arc::clone(switches) as _,
+        clock: Arc::new(Noon),
+        waypoints: Arc::clone(switches) as _,
+        posture: Arc::new(move |_: &AgentName| book.posture.lock().unwrap().clone()),
+        roots,
+        timeouts,
+    })
+    .unwrap();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let stop = CancellationToken::new();
+    let serving = tokio::spawn(serve(listener, gateway, stop.clone()));
+    (address, stop, serving)
+}
+
 fn bundle(base_url: &str) -> Bundle {
     let provider =
         |name: &str, dialect, base_url: &str| Provider::new(name, dialect, base_url, Some("llm_key".parse().unwrap()));
@@ -259,10 +311,13 @@ fn bundle(base_url: &str) -> Bundle {
             model("secret", "claude"),
             model("flash", "google"),
         ],
+        gate_memory: GateMemory::Report,
+        ..LlmConfig::default()
     };
     let agent = AgentPolicy {
         name: "office".parse().unwrap(),
         level: Level::Supervised,
+        version: None,
         tools: None,
         models: ["sonnet", "mini", "distant", "unknown", "flash"].map(str::to_owned).into(),
         grants: Vec::new(),

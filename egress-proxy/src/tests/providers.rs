@@ -19,7 +19,7 @@ async fn world(dialect: Dialect, kind: &str, more: &str) -> World {
             *provider = Provider { name: provider.name.clone(), ..made.clone() };
         }
         // One of the others is wrong on purpose.
-        LlmConfig { providers: vec![made], models: Vec::new() }.check().expect("sound");
+        LlmConfig { providers: vec![made], models: Vec::new(), ..LlmConfig::default() }.check().expect("sound");
     });
     world
 }

@@ -26,6 +26,33 @@ pub struct LlmConfig {
     pub providers: Vec<Provider>,
     /// What agents may ask for.
     pub models: Vec<Model>,
+    /// What becomes of the result of a tool call that the gate did not decide on.
+    #[serde(default, skip_serializing_if = "GateMemory::is_refuse")]
+    pub gate_memory: GateMemory,
+    /// Anthropic's cache is told where the part of a request ends that stays the same from turn to turn, where the agent does
+    /// not say so itself.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub cache_breakpoints: bool,
+}
+
+/// What becomes of a request that holds the result of a tool call which the gate did not decide on: a hook was passed by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GateMemory {
+    /// It is refused, recorded and reported.
+    #[default]
+    Refuse,
+    /// It goes on; it is recorded and reported.
+    Report,
+    /// Nobody looks.
+    Off,
+}
+
+impl GateMemory {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+    const fn is_refuse(&self) -> bool {
+        matches!(self, Self::Refuse)
+    }
 }
 
 impl LlmConfig {

@@ -177,6 +177,7 @@ mod tests {
                 model("new", "p", ""),
                 model("elsewhere", "r", ""),
             ],
+            ..LlmConfig::default()
         };
         let tariff = |name: &str| llm.tariff(llm.model(name).expect("there"), Timestamp(0));
         let dearest = Price { cache_write_1h: Some(18), reasoning: Some(4), ..price(9, 9) };

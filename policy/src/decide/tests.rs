@@ -23,7 +23,15 @@ fn of_class(class: Class) -> Action {
 
 fn agent(level: Level) -> AgentPolicy {
     let name = "clerk".parse().unwrap();
-    AgentPolicy { name, level, tools: None, models: vec![], grants: vec![], workspace: "/srv/clerk".into() }
+    AgentPolicy {
+        name,
+        level,
+        version: None,
+        tools: None,
+        models: vec![],
+        grants: vec![],
+        workspace: "/srv/clerk".into(),
+    }
 }
 
 fn bundle() -> Bundle {

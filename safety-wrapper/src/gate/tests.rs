@@ -1,6 +1,7 @@
 //! The gate as a whole, with real runners, a real database and a clock of our own.
 
 mod crash;
+mod decided;
 mod egress;
 mod flow;
 mod refuse;
@@ -147,6 +148,7 @@ impl World {
         let agent = AgentPolicy {
             name: office(),
             level,
+            version: None,
             tools: None,
             models: Vec::new(),
             grants: Vec::new(),

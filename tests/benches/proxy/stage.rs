@@ -154,6 +154,9 @@ fn policy(folder: &Path, provider: SocketAddr) -> String {
     let workspace = folder.display();
     format!(
         r#"
+[llm]
+gate_memory = "report"
+
 [[agents]]
 name = "{AGENT}"
 level = "trusted"

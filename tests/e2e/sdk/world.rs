@@ -115,7 +115,8 @@ impl World {
 fn policy(stage: &Stage) -> String {
     let url = &stage.tenant.services.llm_url;
     let workspace = stage.tenant.workspace().display().to_string();
-    let mut text = String::new();
+    // Clients of the APIs know no gate.
+    let mut text = "[llm]\ngate_memory = \"report\"\n\n".to_owned();
     for agent in [AGENT, OTHER_AGENT] {
         text += &format!(
             "[[agents]]\nname = \"{agent}\"\nlevel = \"trusted\"\nmodels = [\"{CLAUDE}\", \"{GPT}\", \"{GEMINI}\", \"{EMBEDDER}\"]\nworkspace = \"{workspace}\"\n\n"

@@ -37,7 +37,10 @@ impl Siege {
 
     async fn set(dialect: Dialect, log: Option<&'static str>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let setting = Setting { tapped: true, treasure: true, dialect, log, ..Setting::plain(folder.path()) };
+        // Nobody asks the gate before these results: what must not leave must not leave with them either.
+        let gate_memory = "report";
+        let setting =
+            Setting { tapped: true, treasure: true, gate_memory, dialect, log, ..Setting::plain(folder.path()) };
         let (stage, hooks) = crate::set(setting).await;
         let plants = stage.secrets.plants();
         let endpoint = match dialect {

@@ -119,6 +119,8 @@ pub struct Setting {
     pub tapped: bool,
     /// Keep one value of every kind in the vault beside the three.
     pub treasure: bool,
+    /// What becomes of results of tool calls that came past the gate, as a policy says it.
+    pub gate_memory: &'static str,
     /// What the daemon writes into its log, when it is not the usual.
     pub log: Option<&'static str>,
 }
@@ -134,6 +136,7 @@ impl Setting {
             provider: None,
             tapped: false,
             treasure: false,
+            gate_memory: "refuse",
             log: None,
         }
     }
@@ -370,6 +373,8 @@ pub struct Services {
     pub llm_dialect: &'static str,
     /// The model's name at the provider.
     pub upstream_model: String,
+    /// Of the policy.
+    pub gate_memory: &'static str,
     /// The newsletter service.
     pub newsletter: SocketAddr,
 }
@@ -387,7 +392,7 @@ impl Services {
             Dialect::Anthropic => "anthropic",
             Dialect::OpenAi => "openai",
         };
-        Ok(Self { llm_url, llm_host, llm_dialect, upstream_model, newsletter })
+        Ok(Self { llm_url, llm_host, llm_dialect, upstream_model, gate_memory: setting.gate_memory, newsletter })
     }
 
     /// Base URL of the newsletter service.

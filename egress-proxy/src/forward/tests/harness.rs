@@ -250,6 +250,7 @@ fn bundle(egress: Vec<EgressRule>) -> Bundle {
     let agent = |name: &str| AgentPolicy {
         name: name.parse().unwrap(),
         level: Level::Supervised,
+        version: None,
         tools: None,
         models: Vec::new(),
         grants: Vec::new(),

@@ -22,6 +22,7 @@ fn policy(agent: &str) -> AgentPolicy {
     AgentPolicy {
         name: name(agent),
         level: Level::Supervised,
+        version: None,
         tools: None,
         models: Vec::new(),
         grants: Vec::new(),

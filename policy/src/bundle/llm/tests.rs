@@ -15,7 +15,7 @@ fn draft(text: &str) -> Result<Provider, String> {
 
 fn checked(text: &str) -> Result<Provider, String> {
     let provider = draft(text)?;
-    let llm = LlmConfig { providers: vec![provider.clone()], models: Vec::new() };
+    let llm = LlmConfig { providers: vec![provider.clone()], models: Vec::new(), ..LlmConfig::default() };
     llm.check().map_err(|error| error.to_string()).map(|()| provider)
 }
 
@@ -142,7 +142,9 @@ fn names_that_lead_nowhere_are_refused() {
         prices: Vec::new(),
         max_output: None,
     };
-    let refused = |providers, models| LlmConfig { providers, models }.check().map_err(|error| error.to_string());
+    let refused = |providers, models| {
+        LlmConfig { providers, models, ..LlmConfig::default() }.check().map_err(|error| error.to_string())
+    };
     refused(vec![provider("a")], vec![model("m", "a")]).expect("sound");
     for (providers, models, says) in [
         (vec![provider("a"), provider("a")], vec![], "provider \"a\" stands there twice"),

@@ -130,10 +130,13 @@ impl Tenant {
     /// Its policy, as the operator writes it.
     #[must_use]
     pub fn policy(&self) -> String {
-        let Services { llm_url, upstream_model, llm_dialect, .. } = &self.services;
+        let Services { llm_url, upstream_model, llm_dialect, gate_memory, .. } = &self.services;
         let workspace = self.workspace().display().to_string();
         format!(
             r#"
+[llm]
+gate_memory = "{gate_memory}"
+
 [[agents]]
 name = "{AGENT}"
 level = "trusted"

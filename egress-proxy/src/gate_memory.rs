@@ -1,0 +1,535 @@
+//! The gate's memory: whether each result of a tool call that a request holds is of a call that the gate decided on.
+//!
+//! A model's answer names its calls by ids; the hook shows the gate the same ids; the next request hands the results in under
+//! them. So a result without a decision was made by a tool that no hook stopped. What is kept of a call is a keyed fingerprint
+//! of its id, and of the result that was last handed in; no text.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use wardkeep_policy::GateMemory;
+use wardkeep_proto::ids::{AgentName, SessionId};
+use wardkeep_proto::time::Timestamp;
+use wardkeep_redaction::Engine;
+
+use crate::meter::Meter;
+use crate::refusal::Refusal;
+
+mod answers;
+mod results;
+
+pub(crate) use results::{CallResult, Of};
+
+/// Calls of one agent that are kept in memory; older ones are on disk.
+const CALLS: usize = 8 * 1024;
+/// Agents whose calls are kept in memory.
+const AGENTS: usize = 256;
+/// Results of one request that are told one by one.
+const TOLD: usize = 16;
+/// Longest id that is shown.
+const SHOWN: usize = 128;
+
+/// An answer that the gate takes a while for.
+pub type Answering<'a, T> = Pin<Box<dyn Future<Output = Result<T, Unanswered>> + Send + 'a>>;
+
+/// The gate could not be asked or could not record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the gate's record cannot be read or written; run `wardkeep-agent doctor`")]
+pub struct Unanswered;
+
+/// Who knows what the gate decided on.
+pub trait Decisions: Send + Sync + 'static {
+    /// For each of these ids: when the gate first decided on a call of `agent` under it, whatever it decided.
+    fn decided<'a>(&'a self, agent: &'a AgentName, calls: &'a [String]) -> Answering<'a, Vec<Option<Timestamp>>>;
+
+    /// On how many calls of this tool by `agent` the gate decided; for dialects without ids.
+    fn decided_for<'a>(&'a self, agent: &'a AgentName, tool: &'a str) -> Answering<'a, u64>;
+
+    /// Records results that came past the gate, and reports them.
+    fn passed_by(&self, bypass: Bypass) -> Answering<'_, ()>;
+}
+
+/// Nobody decided on anything, and nobody is told.
+impl Decisions for () {
+    fn decided<'a>(&'a self, _: &'a AgentName, calls: &'a [String]) -> Answering<'a, Vec<Option<Timestamp>>> {
+        Box::pin(std::future::ready(Ok(vec![None; calls.len()])))
+    }
+
+    fn decided_for<'a>(&'a self, _: &'a AgentName, _: &'a str) -> Answering<'a, u64> {
+        Box::pin(std::future::ready(Ok(0)))
+    }
+
+    fn passed_by(&self, _: Bypass) -> Answering<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+/// Results that came past the gate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bypass {
+    /// Whose request.
+    pub agent: AgentName,
+    /// The session that holds the agent's lease.
+    pub session: Option<SessionId>,
+    /// The request's name in the records.
+    pub request: String,
+    /// Whether the request was refused.
+    pub refused: bool,
+    /// The first of them.
+    pub results: Vec<Past>,
+    /// All of them.
+    pub count: usize,
+}
+
+/// One of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Past {
+    /// The call's id, or its tool where the dialect has no ids; holds no secret.
+    pub call: String,
+    /// What is wrong with it.
+    pub why: Why,
+}
+
+/// What is wrong with a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Why {
+    /// The gate never decided on its call.
+    Undecided,
+    /// The gate decided, but no model asked for the call.
+    Unasked,
+    /// The gate decided so long ago that nobody knows any more whether a model asked for the call.
+    Forgotten,
+    /// Another result of the same call was handed in before.
+    Replayed,
+    /// It does not say whose result it is.
+    Nameless,
+    /// It is said to be of a tool of the provider, which never named it.
+    NotOfServer,
+}
+
+impl Why {
+    /// Its stable name, for records.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Undecided => "undecided",
+            Self::Unasked => "unasked",
+            Self::Forgotten => "forgotten",
+            Self::Replayed => "replayed",
+            Self::Nameless => "nameless",
+            Self::NotOfServer => "not-of-server",
+        }
+    }
+
+    /// Whether a policy that refuses refuses it: what may be an old, honest call is only told.
+    const fn is_refused(self) -> bool {
+        !matches!(self, Self::Forgotten | Self::NotOfServer)
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Undecided => {
+                "the gate never decided on this call; ask POST /v1/hooks/before-tool-call under the same id before a tool runs, \
+                 or begin a new session without this result"
+            }
+            Self::Unasked => "no model behind this server asked for this call; hand results in under the ids of the model",
+            Self::Forgotten => "it is older than what this server remembers of the models' calls",
+            Self::Replayed => "another result of this call was handed in before; hand each result in under the id of its own call",
+            Self::Nameless => "it does not say of which call it is; hand it in under the call's id",
+            Self::NotOfServer => "no provider behind this server said that it made this call",
+        })
+    }
+}
+
+/// Why a request with results does not leave.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the result of tool call {} does not leave: {}{}", .first.call, .first.why, more(*.others))]
+pub(crate) struct PastTheGate {
+    first: Past,
+    others: usize,
+}
+
+fn more(others: usize) -> String {
+    if others == 0 { String::new() } else { format!(" ({others} more like it)") }
+}
+
+/// Names a call of one agent.
+pub(crate) type Key = [u8; 16];
+
+/// A result without its text: fingerprint and length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Gave {
+    pub(crate) print: [u8; 16],
+    pub(crate) bytes: u64,
+}
+
+/// What is on disk of a call that a model asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Kept {
+    pub(crate) key: Key,
+    pub(crate) gave: Option<Gave>,
+}
+
+/// What was asked of the disk.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Recalled {
+    pub(crate) kept: Vec<Kept>,
+    /// The oldest call of the agent that is known.
+    pub(crate) since: Option<Timestamp>,
+}
+
+/// All agents' calls.
+#[derive(Default)]
+pub(crate) struct Memory(Mutex<HashMap<AgentName, Calls>>);
+
+/// Calls of one agent.
+#[derive(Default)]
+struct Calls {
+    known: HashMap<Key, Call>,
+    /// In the order in which they became known.
+    order: VecDeque<Key>,
+    /// What was told of already.
+    told: HashSet<(Key, Why)>,
+    /// An answer could not be read: calls in it are not known.
+    blind: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Call {
+    asked: bool,
+    decided: Option<Timestamp>,
+    gave: Option<Gave>,
+}
+
+impl Calls {
+    fn at(&mut self, key: Key) -> &mut Call {
+        if !self.known.contains_key(&key) {
+            if self.known.len() >= CALLS
+                && let Some(oldest) = self.order.pop_front()
+            {
+                self.known.remove(&oldest);
+            }
+            self.order.push_back(key);
+        }
+        self.known.entry(key).or_default()
+    }
+}
+
+/// One request, as the memory judges it.
+pub(crate) struct Request<'a> {
+    pub(crate) agent: &'a AgentName,
+    pub(crate) session: Option<SessionId>,
+    pub(crate) id: &'a str,
+    pub(crate) body: &'a [u8],
+    pub(crate) mode: GateMemory,
+    pub(crate) engine: &'a Arc<Engine>,
+}
+
+/// Where it asks.
+#[derive(Clone, Copy)]
+pub(crate) struct Sources<'a> {
+    pub(crate) decisions: &'a dyn Decisions,
+    pub(crate) meter: &'a Meter,
+}
+
+impl Memory {
+    /// Judges the results in a request. What it gives watches the answer.
+    pub(crate) async fn judge(
+        self: &Arc<Self>,
+        request: &Request<'_>,
+        sources: Sources<'_>,
+    ) -> Result<Option<Watch>, Refusal> {
+        let Request { agent, body, engine, mode, .. } = *request;
+        if mode == GateMemory::Off {
+            return Ok(None);
+        }
+        let results = results::read(body)?;
+        let mut watch = Watch {
+            memory: Arc::clone(self),
+            meter: sources.meter.clone(),
+            agent: agent.clone(),
+            engine: Arc::clone(engine),
+            gave: Vec::new(),
+            seen: HashSet::new(),
+        };
+        let mut results: Vec<(Key, CallResult)> =
+            results.into_iter().map(|result| (key(engine, agent, &result.of), result)).collect();
+        if mode == GateMemory::Report {
+            self.leave_out_the_told(agent, &mut results);
+        }
+        if results.is_empty() {
+            return Ok(Some(watch));
+        }
+        let known = self.learn(agent, &results, sources).await?;
+        let mut past = counted(agent, &results, sources.decisions).await?;
+        past.extend(compare(request, &results, &known, &mut watch.gave));
+        if past.is_empty() {
+            return Ok(Some(watch));
+        }
+        self.tell(request, &past, sources.decisions).await?;
+        past.retain(|(_, one)| mode == GateMemory::Refuse && one.why.is_refused());
+        if past.is_empty() {
+            return Ok(Some(watch));
+        }
+        let (_, first) = past.swap_remove(0);
+        Err(Refusal::PastTheGate(PastTheGate { first, others: past.len() }))
+    }
+
+    /// What was told of a call and changes nothing is not asked for again with each turn.
+    fn leave_out_the_told(&self, agent: &AgentName, results: &mut Vec<(Key, CallResult)>) {
+        const FOR_GOOD: [Why; 4] = [Why::Undecided, Why::Unasked, Why::Forgotten, Why::NotOfServer];
+        let mut agents = self.agents();
+        let told = &of(&mut agents, agent).told;
+        results.retain(|(key, _)| told.is_empty() || !FOR_GOOD.iter().any(|why| told.contains(&(*key, *why))));
+    }
+
+    /// Finds out what is known of these calls, here, on disk and at the gate.
+    async fn learn(
+        &self,
+        agent: &AgentName,
+        results: &[(Key, CallResult)],
+        sources: Sources<'_>,
+    ) -> Result<Known, Refusal> {
+        let mut known = {
+            let mut agents = self.agents();
+            let kept = of(&mut agents, agent);
+            let calls = results.iter().map(|(key, _)| (*key, kept.known.get(key).copied().unwrap_or_default()));
+            Known { calls: calls.collect(), since: None, blind: kept.blind }
+        };
+        let unasked: Vec<Key> = known.calls.iter().filter(|(_, call)| !call.asked).map(|(key, _)| *key).collect();
+        if !unasked.is_empty() {
+            let recalled = sources.meter.recall(agent.clone(), unasked).await?;
+            known.since = recalled.since;
+            for Kept { key, gave } in recalled.kept {
+                let call = known.calls.entry(key).or_default();
+                (call.asked, call.gave) = (true, call.gave.or(gave));
+            }
+        }
+        let undecided = |call: &Call| call.decided.is_none();
+        let asked = results.iter().filter(|(key, _)| known.calls.get(key).is_none_or(undecided));
+        let (keys, ids): (Vec<Key>, Vec<String>) = asked
+            .filter_map(|(key, result)| match &result.of {
+                Of::Call(id) => Some((*key, id.clone())),
+                _ => None,
+            })
+            .unzip();
+        if !ids.is_empty() {
+            let decided = sources.decisions.decided(agent, &ids).await.map_err(Refusal::Gate)?;
+            for (key, at) in keys.into_iter().zip(decided) {
+                known.calls.entry(key).or_default().decided = at;
+            }
+        }
+        let mut agents = self.agents();
+        let kept = of(&mut agents, agent);
+        for (key, call) in known.calls.iter().filter(|(_, call)| call.asked || call.decided.is_some()) {
+            let kept = kept.at(*key);
+            // What an answer told meanwhile stays.
+            *kept = Call { asked: kept.asked || call.asked, decided: call.decided, gave: kept.gave.or(call.gave) };
+        }
+        Ok(known)
+    }
+
+    /// Records what was not told before; a request that could not be recorded does not leave.
+    async fn tell(
+        &self,
+        request: &Request<'_>,
+        past: &[(Key, Past)],
+        decisions: &dyn Decisions,
+    ) -> Result<(), Refusal> {
+        let new: Vec<&(Key, Past)> = {
+            let mut agents = self.agents();
+            let calls = of(&mut agents, request.agent);
+            past.iter().filter(|(key, one)| !calls.told.contains(&(*key, one.why))).collect()
+        };
+        if new.is_empty() {
+            return Ok(());
+        }
+        let refused = request.mode == GateMemory::Refuse && past.iter().any(|(_, one)| one.why.is_refused());
+        let bypass = Bypass {
+            agent: request.agent.clone(),
+            session: request.session.clone(),
+            request: request.id.to_owned(),
+            refused,
+            results: new.iter().take(TOLD).map(|(_, one)| one.clone()).collect(),
+            count: new.len(),
+        };
+        decisions.passed_by(bypass).await.map_err(Refusal::Gate)?;
+        let mut agents = self.agents();
+        let calls = of(&mut agents, request.agent);
+        if calls.told.len() >= CALLS {
+            calls.told.clear();
+        }
+        calls.told.extend(new.into_iter().map(|(key, one)| (*key, one.why)));
+        Ok(())
+    }
+
+    fn agents(&self) -> MutexGuard<'_, HashMap<AgentName, Calls>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is known of the calls whose results a request holds.
+struct Known {
+    calls: HashMap<Key, Call>,
+    /// Since when calls of the agent are remembered; only where one of these is not.
+    since: Option<Timestamp>,
+    blind: bool,
+}
+
+/// What is wrong with the results of a request. What new ones gave goes to `gave`.
+fn compare(
+    request: &Request<'_>,
+    results: &[(Key, CallResult)],
+    known: &Known,
+    gave: &mut Vec<(Key, Gave)>,
+) -> Vec<(Key, Past)> {
+    let Request { body, engine, .. } = *request;
+    let mut past = Vec::new();
+    let mut here: HashMap<Key, Gave> = HashMap::new();
+    for (key, result) in results {
+        let call = known.calls.get(key).copied().unwrap_or_default();
+        let why = match (&result.of, call.decided) {
+            (Of::Call(_), None) => Some(Why::Undecided),
+            (Of::Call(_), Some(at)) if !call.asked => {
+                let may_be_old = known.blind || known.since.is_none_or(|since| at < since);
+                Some(if may_be_old { Why::Forgotten } else { Why::Unasked })
+            }
+            (Of::Call(_), Some(_)) => {
+                let content = &body[result.content.clone()];
+                let bytes = content.len() as u64;
+                let given = result.is_last.then(|| Gave { print: engine.print("call/result", content), bytes });
+                // Runtimes cut old results to save room. A longer one, or another new one, was not made by that.
+                let is_other = here.get(key).copied().or(call.gave).is_some_and(|first| match given {
+                    Some(given) => given != first,
+                    None => bytes > first.bytes,
+                });
+                here.extend(given.map(|given| (*key, given)));
+                is_other.then_some(Why::Replayed)
+            }
+            (Of::Server(_), _) => (!call.asked).then_some(Why::NotOfServer),
+            (Of::Tool(_), _) => None,
+            (Of::Nothing, _) => Some(Why::Nameless),
+        };
+        past.extend(why.map(|why| (*key, Past { call: shown(engine, &result.of), why })));
+    }
+    gave.extend(here);
+    past
+}
+
+fn of<'a>(agents: &'a mut HashMap<AgentName, Calls>, agent: &AgentName) -> &'a mut Calls {
+    if !agents.contains_key(agent) {
+        if agents.len() >= AGENTS {
+            // All of it is on disk, too.
+            agents.clear();
+        }
+        agents.insert(agent.clone(), Calls::default());
+    }
+    agents.entry(agent.clone()).or_default()
+}
+
+fn key(engine: &Engine, agent: &AgentName, of: &Of) -> Key {
+    let (kind, name) = match of {
+        Of::Call(id) => ("call", id.as_str()),
+        Of::Server(id) => ("server", id.as_str()),
+        Of::Tool(name) => ("tool", name.as_str()),
+        Of::Nothing => ("nothing", ""),
+    };
+    engine.print("call/id", format!("{agent}\0{kind}\0{name}").as_bytes())
+}
+
+/// What may be said of a call: its name without secrets, and not longer than names are.
+fn shown(engine: &Engine, of: &Of) -> String {
+    let (Of::Call(name) | Of::Server(name) | Of::Tool(name)) = of else { return "(none)".to_owned() };
+    let plain = engine.redact(name).text.replace(|char: char| !(' '..='~').contains(&char), "?");
+    plain.chars().take(SHOWN).collect()
+}
+
+/// Results without an id: no more of a tool than calls of it that the gate decided on.
+async fn counted(
+    agent: &AgentName,
+    results: &[(Key, CallResult)],
+    decisions: &dyn Decisions,
+) -> Result<Vec<(Key, Past)>, Refusal> {
+    let mut tools: HashMap<&str, (Key, u64)> = HashMap::new();
+    for (key, result) in results {
+        if let Of::Tool(name) = &result.of {
+            tools.entry(name).or_insert((*key, 0)).1 += 1;
+        }
+    }
+    let mut past = Vec::new();
+    for (name, (key, count)) in tools {
+        if decisions.decided_for(agent, name).await.map_err(Refusal::Gate)? < count {
+            past.push((key, Past { call: name.to_owned(), why: Why::Undecided }));
+        }
+    }
+    Ok(past)
+}
+
+/// Sees the calls of one answer, and what was asked with it.
+pub(crate) struct Watch {
+    memory: Arc<Memory>,
+    meter: Meter,
+    agent: AgentName,
+    engine: Arc<Engine>,
+    /// Results that the request handed in.
+    gave: Vec<(Key, Gave)>,
+    seen: HashSet<Key>,
+}
+
+impl Watch {
+    /// The provider took the request.
+    pub(crate) fn accepted(&mut self) {
+        let gave = std::mem::take(&mut self.gave);
+        if gave.is_empty() {
+            return;
+        }
+        let mut agents = self.memory.agents();
+        let calls = of(&mut agents, &self.agent);
+        let mut kept = Vec::new();
+        for (key, gave) in gave {
+            let call = calls.at(key);
+            if call.gave != Some(gave) {
+                call.gave = Some(gave);
+                kept.push(Kept { key, gave: Some(gave) });
+            }
+        }
+        drop(agents);
+        self.keep(kept);
+    }
+
+    /// Takes a piece of the answer: a whole document or the data of an event. Before the agent has it.
+    pub(crate) fn piece(&mut self, piece: &[u8]) {
+        let Self { agent, engine, seen, .. } = self;
+        let mut kept = Vec::new();
+        answers::read(piece, |of| {
+            let key = key(engine, agent, &of);
+            if seen.insert(key) {
+                kept.push(Kept { key, gave: None });
+            }
+        });
+        if kept.is_empty() {
+            return;
+        }
+        let mut agents = self.memory.agents();
+        let calls = of(&mut agents, &self.agent);
+        kept.iter().for_each(|kept| calls.at(kept.key).asked = true);
+        drop(agents);
+        self.keep(kept);
+    }
+
+    /// Something of the answer could not be read.
+    pub(crate) fn blind(&mut self) {
+        of(&mut self.memory.agents(), &self.agent).blind = true;
+    }
+
+    fn keep(&self, kept: Vec<Kept>) {
+        if !kept.is_empty() {
+            self.meter.remember(self.agent.clone(), kept);
+        }
+    }
+}

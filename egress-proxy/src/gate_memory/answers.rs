@@ -1,0 +1,161 @@
+//! The ids of tool calls in a provider's answer, whole or in events of a stream, in every dialect.
+
+use memchr::memmem;
+use wardkeep_redaction::{Token, Visit, read_json};
+
+use super::results::Of;
+
+/// One of these stands in every piece of an answer that holds a call.
+const MARKS: [&[u8]; 4] = [b"tool_use", b"tool_calls", b"call_id", b"unction"];
+
+/// Shows each call that `piece`, a document or the data of an event, names with an id.
+pub(super) fn read(piece: &[u8], show: impl FnMut(Of)) {
+    if !MARKS.iter().any(|mark| memmem::find(piece, mark).is_some()) {
+        return;
+    }
+    let mut search = Search { piece, levels: Vec::new(), show };
+    // What cannot be read to its end was still read up to there.
+    let _ = read_json(piece, &mut search);
+}
+
+struct Search<'a, F> {
+    piece: &'a [u8],
+    levels: Vec<Level>,
+    show: F,
+}
+
+#[derive(Default)]
+struct Level {
+    /// Arguments of a call: whatever stands in them is not the provider's word.
+    deaf: bool,
+    name: Name,
+    call: bool,
+    server: bool,
+    ids: Vec<String>,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Name {
+    /// Of a list: its elements are calls.
+    Calls,
+    /// What stands under it is a call.
+    Call,
+    Type,
+    Id,
+    CallId,
+    Arguments,
+    #[default]
+    Other,
+}
+
+impl<F: FnMut(Of)> Visit for Search<'_, F> {
+    fn begin(&mut self, object: bool, _: usize) {
+        let (deaf, name) = self.levels.last().map_or((false, Name::Other), |around| (around.deaf, around.name));
+        let deaf = deaf || name == Name::Arguments;
+        let call = object && matches!(name, Name::Calls | Name::Call);
+        // A list hands its name on to its elements.
+        let name = if !object && name == Name::Calls { Name::Calls } else { Name::Other };
+        self.levels.push(Level { deaf, name, call, ..Level::default() });
+    }
+
+    fn end(&mut self, _: usize) {
+        let Some(level) = self.levels.pop().filter(|level| level.call && !level.deaf) else { return };
+        for id in level.ids {
+            (self.show)(if level.server { Of::Server(id) } else { Of::Call(id) });
+        }
+    }
+
+    fn key(&mut self, token: Token) {
+        let name = token.text(self.piece);
+        let Some(level) = self.levels.last_mut() else { return };
+        level.name = match name.as_ref() {
+            b"tool_calls" => Name::Calls,
+            b"functionCall" | b"function_call" => Name::Call,
+            b"type" => Name::Type,
+            b"id" => Name::Id,
+            b"call_id" => Name::CallId,
+            b"input" | b"arguments" | b"args" | b"content" if level.call => Name::Arguments,
+            _ => Name::Other,
+        };
+    }
+
+    fn string(&mut self, token: Token) {
+        let Some(level) = self.levels.last_mut().filter(|level| !level.deaf) else { return };
+        let text = token.text(self.piece);
+        match level.name {
+            Name::Type => {
+                let of_server = text.ends_with(b"_tool_use");
+                level.server |= of_server;
+                level.call |= of_server || text.as_ref() == b"tool_use" || text.ends_with(b"_call");
+            }
+            Name::Id | Name::CallId => {
+                // Responses: an item has an id of its own beside that of its call.
+                let id = String::from_utf8_lossy(&text).into_owned();
+                level.ids.push(id);
+            }
+            _ => {}
+        }
+    }
+
+    fn number(&mut self, _: Token) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(piece: &str) -> Vec<String> {
+        let mut seen = Vec::new();
+        read(piece.as_bytes(), |of| {
+            seen.push(match of {
+                Of::Call(id) => id,
+                Of::Server(id) => format!("server {id}"),
+                other => panic!("{other:?}"),
+            });
+        });
+        seen
+    }
+
+    #[test]
+    fn each_dialect_names_its_calls() {
+        for (piece, want) in [
+            (
+                r#"{"type":"content_block_start","index":1,"content_block":{"type":"tool_use","id":"toolu_1","name":"x","input":{}}}"#,
+                vec!["toolu_1"],
+            ),
+            (
+                r#"{"type":"content_block_start","content_block":{"id":"srvtoolu_1","type":"server_tool_use","input":{}}}"#,
+                vec!["server srvtoolu_1"],
+            ),
+            (
+                r#"{"id":"msg_1","type":"message","content":[{"type":"text","text":"a"},{"type":"tool_use","id":"a","input":{"type":"tool_use","id":"fake"}},{"type":"tool_use","id":"b","input":{}}],"stop_reason":"tool_use"}"#,
+                vec!["a", "b"],
+            ),
+            (
+                r#"{"id":"chatcmpl","choices":[{"delta":{"tool_calls":[{"index":0,"id":"call_1","type":"function","function":{"name":"x","arguments":""}},{"id":"call_2"}]}}]}"#,
+                vec!["call_1", "call_2"],
+            ),
+            (r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"arguments":"{\"a\""}}]}}]}"#, vec![]),
+            (
+                r#"{"type":"response.output_item.added","item":{"id":"fc_1","type":"function_call","call_id":"call_1","name":"x","arguments":""}}"#,
+                vec!["fc_1", "call_1"],
+            ),
+            (
+                r#"{"type":"response.completed","response":{"id":"resp_1","output":[{"type":"message","id":"m","content":[]},{"type":"custom_tool_call","call_id":"c","input":"x"}]}}"#,
+                vec!["c"],
+            ),
+            (
+                r#"{"candidates":[{"content":{"parts":[{"functionCall":{"id":"g","name":"x","args":{"id":"fake"}}}]}}]}"#,
+                vec!["g"],
+            ),
+            (r#"{"type":"message_delta","delta":{"stop_reason":"tool_use"},"id":"x"}"#, vec![]),
+            (
+                r#"{"type":"content_block_delta","delta":{"type":"text_delta","text":"{\"type\":\"tool_use\",\"id\":\"a\"}"}}"#,
+                vec![],
+            ),
+            ("[DONE] tool_use", vec![]),
+        ] {
+            assert_eq!(of(piece), want, "{piece}");
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! The results of tool calls that a request holds, in every dialect at once: what a lenient provider might read as one is one.
+//!
+//! Where a member stands twice, both count, since readers differ in which of them they take.
+
+use std::ops::Range;
+
+use wardkeep_redaction::{Token, Unscannable, Visit, read_json};
+
+/// One result of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CallResult {
+    pub(crate) of: Of,
+    /// Where what the tool gave stands in the body.
+    pub(crate) content: Range<usize>,
+    /// Nothing of the model follows: the model has not answered to it yet, as far as the request tells.
+    pub(crate) is_last: bool,
+}
+
+/// Whose result it is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Of {
+    /// Of the call of this id.
+    Call(String),
+    /// Of a call that the provider itself carried out.
+    Server(String),
+    /// Of some call of this tool; not every dialect has ids.
+    Tool(String),
+    /// Of nothing that is named.
+    Nothing,
+}
+
+/// Every result in `body`.
+///
+/// # Errors
+/// The body is no JSON; redaction refuses it, too.
+pub(crate) fn read(body: &[u8]) -> Result<Vec<CallResult>, Unscannable> {
+    let mut search = Search { body, levels: Vec::new(), results: Vec::new(), last: 0 };
+    read_json(body, &mut search)?;
+    let last = search.last;
+    search.results[..last].iter_mut().for_each(|result| result.is_last = false);
+    Ok(search.results)
+}
+
+struct Search<'a> {
+    body: &'a [u8],
+    levels: Vec<Level>,
+    results: Vec<CallResult>,
+    /// Results before the last word of the model.
+    last: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// The document, or Gemini's request within one.
+    Top,
+    Turns,
+    Turn,
+    Parts,
+    Part,
+    /// Gemini: holds id, name and content.
+    Response,
+    Other,
+}
+
+struct Level {
+    kind: Kind,
+    start: usize,
+    name: Name,
+    is_result: bool,
+    is_server: bool,
+    of_model: bool,
+    ids: Vec<String>,
+    tools: Vec<String>,
+    content: Range<usize>,
+}
+
+/// The member that comes next, where it matters.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Name {
+    Turns,
+    Request,
+    Parts,
+    Type,
+    Role,
+    Id,
+    Tool,
+    Output,
+    Response,
+    Other,
+}
+
+impl Search<'_> {
+    fn text(&self, token: Token) -> String {
+        String::from_utf8_lossy(&token.text(self.body)).into_owned()
+    }
+
+    fn close(&mut self, level: Level) {
+        if level.of_model {
+            self.last = self.results.len();
+        }
+        if !level.is_result {
+            return;
+        }
+        let content = level.content;
+        let mut put = |of| self.results.push(CallResult { of, content: content.clone(), is_last: true });
+        if level.is_server {
+            level.ids.into_iter().for_each(|id| put(Of::Server(id)));
+        } else if !level.ids.is_empty() {
+            level.ids.into_iter().for_each(|id| put(Of::Call(id)));
+        } else if !level.tools.is_empty() {
+            level.tools.into_iter().for_each(|tool| put(Of::Tool(tool)));
+        } else {
+            put(Of::Nothing);
+        }
+    }
+}
+
+impl Visit for Search<'_> {
+    fn begin(&mut self, object: bool, start: usize) {
+        let around = self.levels.last().map(|around| (around.kind, around.name));
+        let kind = match (around, object) {
+            (None, true) | (Some((Kind::Top, Name::Request)), true) => Kind::Top,
+            (Some((Kind::Top, Name::Turns)), false) => Kind::Turns,
+            // ProtoJSON takes one where a list is expected.
+            (Some((Kind::Turns, _) | (Kind::Top, Name::Turns)), true) => Kind::Turn,
+            (Some((Kind::Turn, Name::Parts)), false) => Kind::Parts,
+            (Some((Kind::Parts, _) | (Kind::Turn, Name::Parts)), true) => Kind::Part,
+            (Some((Kind::Part, Name::Response)), true) => Kind::Response,
+            _ => Kind::Other,
+        };
+        self.levels.push(Level {
+            kind,
+            start,
+            name: Name::Other,
+            is_result: kind == Kind::Response,
+            is_server: false,
+            of_model: false,
+            ids: Vec::new(),
+            tools: Vec::new(),
+            content: 0..0,
+        });
+    }
+
+    fn end(&mut self, at: usize) {
+        let Some(level) = self.levels.pop() else { return };
+        if let Some(around) = self.levels.last_mut()
+            && around.holds_content()
+        {
+            around.content = level.start..at;
+        }
+        self.close(level);
+    }
+
+    fn key(&mut self, token: Token) {
+        let name = token.text(self.body);
+        let Some(level) = self.levels.last_mut() else { return };
+        level.name = match (level.kind, name.as_ref()) {
+            (Kind::Top, b"messages" | b"input" | b"contents") => Name::Turns,
+            (Kind::Top, b"generateContentRequest" | b"generate_content_request") => Name::Request,
+            (Kind::Turn, b"content" | b"parts") => Name::Parts,
+            (Kind::Turn | Kind::Part, b"type") => Name::Type,
+            (Kind::Turn, b"role") => Name::Role,
+            (Kind::Turn, b"tool_call_id" | b"call_id")
+            | (Kind::Part, b"tool_use_id" | b"tool_call_id" | b"call_id")
+            | (Kind::Response, b"id") => Name::Id,
+            (Kind::Turn | Kind::Response, b"name") => Name::Tool,
+            (Kind::Turn, b"output") | (Kind::Part, b"content" | b"output") | (Kind::Response, b"response") => {
+                Name::Output
+            }
+            (Kind::Part, b"functionResponse" | b"function_response") => Name::Response,
+            _ => Name::Other,
+        };
+    }
+
+    fn string(&mut self, token: Token) {
+        let text = self.text(token);
+        let Some(level) = self.levels.last_mut() else { return };
+        if level.holds_content() {
+            level.content = token.start..token.end;
+        }
+        match level.name {
+            Name::Role => {
+                level.is_result |= matches!(text.as_str(), "tool" | "function");
+                level.of_model |= matches!(text.as_str(), "assistant" | "model");
+            }
+            Name::Type if level.kind == Kind::Turn => {
+                level.is_result |= text.ends_with("_output");
+                level.of_model |= text.ends_with("_call") || text == "reasoning";
+            }
+            Name::Type => {
+                level.is_result |= text.ends_with("tool_result");
+                level.is_server |= text.ends_with("_tool_result");
+            }
+            Name::Id => level.ids.push(text),
+            Name::Tool => level.tools.push(text),
+            _ => {}
+        }
+    }
+
+    fn number(&mut self, _: Token) {}
+}
+
+impl Level {
+    fn holds_content(&self) -> bool {
+        self.name == Name::Output || (self.kind == Kind::Turn && self.name == Name::Parts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(body: &str) -> Vec<(String, String, bool)> {
+        let named = |of: Of| match of {
+            Of::Call(id) => id,
+            Of::Server(id) => format!("server {id}"),
+            Of::Tool(name) => format!("tool {name}"),
+            Of::Nothing => "nothing".to_owned(),
+        };
+        let results = read(body.as_bytes()).unwrap();
+        results.into_iter().map(|result| (named(result.of), body[result.content].to_owned(), result.is_last)).collect()
+    }
+
+    fn row(of: &str, content: &str, is_last: bool) -> (String, String, bool) {
+        (of.to_owned(), content.to_owned(), is_last)
+    }
+
+    #[test]
+    fn each_dialect_has_its_way() {
+        for (body, want) in [
+            (
+                r#"{"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":[{"type":"tool_use","id":"a","name":"x","input":{}}]},
+                    {"role":"user","content":[{"type":"tool_result","tool_use_id":"a","content":[{"type":"text","text":"one"}]},{"type":"text","text":"and"}]}]}"#,
+                vec![row("a", r#"[{"type":"text","text":"one"}]"#, true)],
+            ),
+            (
+                r#"{"messages":[{"role":"tool","tool_call_id":"a","content":"one"},{"role":"assistant","content":"x"},{"content":"two","tool_call_id":"b","role":"tool"}]}"#,
+                vec![row("a", "one", false), row("b", "two", true)],
+            ),
+            (
+                r#"{"input":[{"type":"function_call","call_id":"a","name":"x","arguments":"{}"},{"type":"function_call_output","call_id":"a","output":"one"},
+                    {"type":"custom_tool_call_output","call_id":"b","output":[{"type":"input_text","text":"two"}]}]}"#,
+                vec![row("a", "one", true), row("b", r#"[{"type":"input_text","text":"two"}]"#, true)],
+            ),
+            (
+                r#"{"contents":[{"role":"model","parts":[{"functionCall":{"name":"x","args":{}}}]},
+                    {"role":"user","parts":[{"functionResponse":{"id":"g","name":"x","response":{"r":1}}},{"function_response":{"name":"y","response":{}}}]}]}"#,
+                vec![row("g", r#"{"r":1}"#, true), row("tool y", "{}", true)],
+            ),
+            (
+                r#"{"generateContentRequest":{"contents":{"parts":{"functionResponse":{"name":"y"}}}}}"#,
+                vec![row("tool y", "", true)],
+            ),
+            (r#"{"messages":[{"role":"function","name":"f","content":"x"}]}"#, vec![row("tool f", "x", true)]),
+            (
+                r#"{"messages":[{"role":"user","content":[{"type":"web_search_tool_result","tool_use_id":"srv","content":[]}]}]}"#,
+                vec![row("server srv", "[]", true)],
+            ),
+        ] {
+            assert_eq!(of(body), want, "{body}");
+        }
+    }
+
+    #[test]
+    fn no_writing_hides_a_result() {
+        for body in [
+            r#"{"messages":[{"role":"to\u006fl","content":"x","tool_call\u005fid":"a"}]}"#,
+            r#"{"messages":[],"m\u0065ssages":[{"role":"tool","tool_call_id":"a","content":"x"}]}"#,
+            r#"{"messages":[{"role":"user","role":"tool","tool_call_id":"a","content":"x"}]}"#,
+            r#"{"messages":[{"role":"tool","role":"user","tool_call_id":"a","content":"x"}]}"#,
+            r#"{"messages":[{"content":[{"type":"text","type":"tool_result","tool_use_id":"a","content":"x"}]}]}"#,
+            r#"{"input":[{"call_id":"a","output":"x","type":"local_shell_call_output"}]}"#,
+        ] {
+            assert_eq!(of(body), [row("a", "x", true)], "{body}");
+        }
+        let twice = r#"{"messages":[{"role":"tool","tool_call_id":"a","tool_call_id":"b","content":"x"}]}"#;
+        assert_eq!(of(twice), [row("a", "x", true), row("b", "x", true)]);
+        let nameless =
+            r#"{"messages":[{"content":[{"type":"tool_result","content":"x"}]},{"role":"tool","tool_call_id":7}]}"#;
+        assert_eq!(of(nameless), [row("nothing", "x", true), row("nothing", "", true)]);
+    }
+
+    #[test]
+    fn what_only_looks_like_a_result_is_none() {
+        for body in [
+            r#"{"messages":[{"role":"assistant","content":[{"type":"tool_use","id":"a","input":{"type":"tool_result","tool_use_id":"b","content":"x"}}]}]}"#,
+            r#"{"messages":[{"role":"user","content":"{\"role\":\"tool\",\"tool_call_id\":\"a\"}"}]}"#,
+            r#"{"tools":[{"role":"tool","tool_call_id":"a"}],"input":"text"}"#,
+            r#"{"input":[{"type":"message","role":"user","content":[{"type":"output_text","text":"x"}]}]}"#,
+            r#"[{"messages":[{"role":"tool"}]}]"#,
+            "7",
+        ] {
+            assert_eq!(of(body), [], "{body}");
+        }
+    }
+}
