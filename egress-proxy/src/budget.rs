@@ -11,6 +11,7 @@ use wardkeep_policy::{Bundle, Limit, Window};
 use wardkeep_proto::ids::{AgentName, SessionId};
 use wardkeep_proto::time::Timestamp;
 
+use crate::prefix::PrefixChange;
 use crate::price::Cost;
 
 pub(crate) mod ask;
@@ -167,6 +168,11 @@ pub struct Stop {
 pub trait Reports: Send + Sync + 'static {
     /// Must not block. The same reason of the same agent is told once a minute at most.
     fn stopped(&self, stop: Stop);
+
+    /// Must not block. Told once of each change.
+    fn prefix_changed(&self, change: PrefixChange) {
+        let _ = change;
+    }
 }
 
 /// Nobody is told.

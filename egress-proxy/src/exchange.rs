@@ -28,6 +28,7 @@ use crate::headers;
 use crate::memo::Turn;
 use crate::meter::{Admitted, Run, Settlement};
 use crate::models;
+use crate::prefix;
 use crate::prepare::{self, Ready, Recipe};
 use crate::refusal::{self, Refusal};
 use crate::relay::{Answer, Relay, Way};
@@ -220,6 +221,7 @@ impl Asked<'_> {
         parts.secrets.catch_up();
         let engine = parts.redaction.load();
         let watch = self.remember(&bundle, &agent, &bytes, &engine).await?;
+        self.note_prefix(&bundle, &agent, (&parsed, &bytes), &engine).await?;
         let mut sent = self.head_towards_provider(&engine)?;
         let mut between = (towards != api).then(|| self.between(provider, &asked));
         if between.is_some() {
@@ -241,6 +243,7 @@ impl Asked<'_> {
             rules: provider.body.clone(),
             lists,
             unscanned: provider.unscanned.clone(),
+            breakpoints: bundle.llm.cache_breakpoints && towards == Api::Messages,
         };
         let Ready { body, added_usage, with_usage } = self.redact(bytes, parsed, recipe, &engine).await?;
         if let Some(between) = &mut between {
@@ -361,6 +364,21 @@ impl Asked<'_> {
         };
         let sources = Sources { decisions: &*parts.decisions, meter: &parts.meter };
         self.gateway.memory.judge(&request, sources).await
+    }
+
+    /// Records instructions and tools under the agent's version, where the policy names one.
+    async fn note_prefix(
+        &self,
+        bundle: &Bundle,
+        agent: &AgentName,
+        (head, body): (&Head, &[u8]),
+        engine: &Engine,
+    ) -> Result<(), Refusal> {
+        let policy = bundle.agents.iter().find(|policy| policy.name == *agent);
+        let Some(version) = policy.and_then(|policy| policy.version.as_deref()) else { return Ok(()) };
+        let Some(print) = prefix::print(head, body, engine) else { return Ok(()) };
+        let parts = &self.gateway.parts;
+        Ok(self.gateway.prefixes.note(agent, version, print, &parts.meter, &*parts.reports).await?)
     }
 
     /// Lease and posture. Checked before the body is read: most refusals are cheap.

@@ -17,6 +17,7 @@ use crate::client::{Client, Roots, RootsError};
 use crate::gate_memory::{Decisions, Memory};
 use crate::memo::Memo;
 use crate::meter::Meter;
+use crate::prefix::Prefixes;
 
 /// Bytes of request bodies that may wait in memory at the same time, in KiB.
 const WAITING_KIB: usize = 256 * 1024;
@@ -115,6 +116,7 @@ pub struct Gateway {
     pub(crate) desk: Desk,
     pub(crate) memo: Arc<Memo>,
     pub(crate) memory: Arc<Memory>,
+    pub(crate) prefixes: Prefixes,
     requests: AtomicU64,
 }
 
@@ -133,6 +135,7 @@ impl Gateway {
             desk: Desk::default(),
             memo: Arc::default(),
             memory: Arc::default(),
+            prefixes: Prefixes::default(),
             requests: AtomicU64::new(0),
         }))
     }

@@ -27,6 +27,7 @@ mod memo;
 mod meter;
 mod models;
 mod multipart;
+mod prefix;
 mod prepare;
 mod price;
 mod refusal;
@@ -54,6 +55,7 @@ pub use gateway::{Gateway, LeaseBook, Parts, PostureSource, Timeouts};
 pub use meter::{
     Admission, Admitted, Amounts, Bucket, BucketKey, By, Line, Meter, MeterError, NotAdmitted, Run, Settlement, Total,
 };
+pub use prefix::PrefixChange;
 pub use price::Cost;
 pub use request::BODY_BYTES;
 pub use server::serve;

@@ -27,11 +27,13 @@ use wardkeep_proto::waypoint::Waypoints;
 use crate::budget::Over;
 use crate::budget::pace::Ticket;
 use crate::gate_memory::{Kept, Key, Recalled};
+use crate::prefix::Recorded;
 use crate::price::Cost;
 use crate::usage::Usage;
 
 mod calls;
 mod ledger;
+mod prefixes;
 mod rows;
 mod schema;
 mod store;
@@ -184,6 +186,16 @@ impl Meter {
     /// What is kept of these calls.
     pub(crate) async fn recall(&self, agent: AgentName, calls: Vec<Key>) -> Result<Recalled, MeterError> {
         self.ask(|reply| Job::Recall { agent, calls, reply }).await
+    }
+
+    /// Records what the requests of an agent's version begin with.
+    pub(crate) async fn prefix(
+        &self,
+        agent: AgentName,
+        version: String,
+        print: [u8; 16],
+    ) -> Result<Recorded, MeterError> {
+        self.ask(|reply| Job::Prefix { agent, version, print, reply }).await
     }
 
     /// Counts commits that changed a bucket: wakes whoever reports.

@@ -9,6 +9,7 @@ use wardkeep_redaction::Engine;
 use crate::api::{Account, Api};
 use crate::attachments;
 use crate::memo::Turn;
+use crate::prefix;
 use crate::refusal::Refusal;
 use crate::request::{self, Head, InvalidBody, Splice};
 use crate::translate::{self, Wants};
@@ -31,6 +32,8 @@ pub(crate) struct Recipe {
     pub(crate) lists: Vec<(String, String)>,
     /// Files that may go although they cannot be read.
     pub(crate) unscanned: Vec<Unscanned>,
+    /// Anthropic's cache is told where instructions and tools end.
+    pub(crate) breakpoints: bool,
 }
 
 /// A body as it may go out.
@@ -67,6 +70,9 @@ impl Recipe {
             return self.translate(&scanned.bytes, &head, engine);
         }
         let mut changes = request::adapt(&head, &self.rules, &self.lists)?;
+        if self.breakpoints {
+            changes.extend(prefix::breakpoints(&head, &scanned.bytes));
+        }
         let ask = match self.api.account() {
             Account::Chat if !self.rules.usage_unasked => request::ask_for_usage(&head, &scanned.bytes),
             _ => None,
@@ -93,7 +99,10 @@ impl Recipe {
         // What stood apart may stand together now, and what was quoted twice is quoted once.
         let told = self.turn.redact(engine, &told, self.towards.sealed())?.bytes;
         let head = Head::parse(&told)?;
-        let changes = request::adapt(&head, &self.rules, &self.lists)?;
+        let mut changes = request::adapt(&head, &self.rules, &self.lists)?;
+        if self.breakpoints {
+            changes.extend(prefix::breakpoints(&head, &told));
+        }
         let body = Bytes::from(request::splice(told, changes).into_owned());
         Ok(Ready { body, added_usage: false, with_usage })
     }

@@ -7,6 +7,7 @@ mod files;
 mod gate_memory;
 mod harness;
 mod hostile;
+mod prefix;
 mod providers;
 mod refusals;
 mod relaying;

@@ -1,31 +1,44 @@
-//! Budgets that ended, taken into the audit log and, as lines for people, to the hub.
+//! Budgets that ended, and requests that begin otherwise than before, taken into the audit log and, as lines for people, to
+//! the hub.
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
-use wardkeep_egress::{Reason, Reports, Stop};
-use wardkeep_safety::Gate;
+use wardkeep_egress::{PrefixChange, Reason, Reports, Stop};
+use wardkeep_safety::{Gate, GateError};
 
 /// Stops that may wait to be recorded; the same one comes once a minute at most.
 const WAITING: usize = 256;
 
-/// Records stops one after the other, beside the requests that they ended.
+/// Records notes one after the other, beside the requests that they are about.
 #[derive(Debug)]
-pub struct StopBook(mpsc::Sender<Stop>);
+pub struct StopBook(mpsc::Sender<Note>);
+
+#[derive(Debug)]
+enum Note {
+    Stop(Stop),
+    Prefix(PrefixChange),
+}
 
 impl StopBook {
     /// Starts recording; ends with the last handle. Wants a runtime around it.
     #[must_use]
     pub fn new(gate: Arc<Gate>) -> Self {
-        let (sender, mut queue) = mpsc::channel::<Stop>(WAITING);
+        let (sender, mut queue) = mpsc::channel::<Note>(WAITING);
         tokio::spawn(async move {
-            while let Some(stop) = queue.recv().await {
-                let kind = if stop.enforced { "budget-stop" } else { "budget-over" };
-                if let Err(error) = gate.notice(kind, fields(&stop), "budget", &summary(&stop)).await {
+            while let Some(note) = queue.recv().await {
+                let told = match note {
+                    Note::Stop(stop) => {
+                        let kind = if stop.enforced { "budget-stop" } else { "budget-over" };
+                        gate.notice(kind, fields(&stop), "budget", &summary(&stop)).await
+                    }
+                    Note::Prefix(change) => tell(&gate, &change).await,
+                };
+                if let Err(error) = told {
                     tracing::error!(
                         error = crate::channel::chain(&error),
-                        "the end of a budget is not in the audit log"
+                        "a note of the gateway is not in the audit log"
                     );
                 }
             }
@@ -36,10 +49,27 @@ impl StopBook {
 
 impl Reports for StopBook {
     fn stopped(&self, stop: Stop) {
-        if self.0.try_send(stop).is_err() {
+        if self.0.try_send(Note::Stop(stop)).is_err() {
             tracing::error!("too many budgets ended at once; one is not in the audit log");
         }
     }
+
+    fn prefix_changed(&self, change: PrefixChange) {
+        if self.0.try_send(Note::Prefix(change)).is_err() {
+            tracing::error!("too much is to be noted at once; a changed prefix is not in the audit log");
+        }
+    }
+}
+
+async fn tell(gate: &Gate, change: &PrefixChange) -> Result<(), GateError> {
+    let PrefixChange { agent, version, print, others } = change;
+    let print = data_encoding::HEXLOWER.encode(print);
+    let fields = json!({"agent": agent, "version": version, "prefix": print, "others": others});
+    let summary = format!(
+        "agent {agent} sends other instructions or tools than before, and its version is still {version}; \
+         name a new version in the policy if that was meant"
+    );
+    gate.notice("prefix-changed", fields, "prefix", &summary).await
 }
 
 fn fields(stop: &Stop) -> Value {

@@ -1,6 +1,7 @@
 //! The results of tool calls that a request holds, in every dialect at once: what a lenient provider might read as one is one.
 //!
-//! Where a member stands twice, both count, since readers differ in which of them they take.
+//! Where a member stands twice, both count, since readers differ in which of them they take; so do names in letters of the
+//! other case (Go) and without underscores (ProtoJSON).
 
 use std::ops::Range;
 
@@ -89,6 +90,30 @@ enum Name {
     Other,
 }
 
+/// The longest name that matters, folded.
+const LONGEST: usize = 22;
+
+/// A name as the most lenient reader takes it; empty where it is longer than any that matters.
+fn folded<'a>(name: &[u8], buffer: &'a mut [u8; LONGEST]) -> &'a [u8] {
+    let (mut rest, mut len) = (name, 0);
+    while let [first, after @ ..] = rest {
+        let (letter, after) = match rest {
+            // Letters beyond ASCII that fold into it.
+            [0xc5, 0xbf, after @ ..] => (b's', after),
+            [0xe2, 0x84, 0xaa, after @ ..] => (b'k', after),
+            _ => (first.to_ascii_lowercase(), after),
+        };
+        rest = after;
+        if letter == b'_' {
+            continue;
+        }
+        let Some(place) = buffer.get_mut(len) else { return &[] };
+        *place = letter;
+        len += 1;
+    }
+    &buffer[..len]
+}
+
 impl Search<'_> {
     fn text(&self, token: Token) -> String {
         String::from_utf8_lossy(&token.text(self.body)).into_owned()
@@ -154,20 +179,21 @@ impl Visit for Search<'_> {
     fn key(&mut self, token: Token) {
         let name = token.text(self.body);
         let Some(level) = self.levels.last_mut() else { return };
-        level.name = match (level.kind, name.as_ref()) {
+        let mut buffer = [0; LONGEST];
+        level.name = match (level.kind, folded(&name, &mut buffer)) {
             (Kind::Top, b"messages" | b"input" | b"contents") => Name::Turns,
-            (Kind::Top, b"generateContentRequest" | b"generate_content_request") => Name::Request,
+            (Kind::Top, b"generatecontentrequest") => Name::Request,
             (Kind::Turn, b"content" | b"parts") => Name::Parts,
             (Kind::Turn | Kind::Part, b"type") => Name::Type,
             (Kind::Turn, b"role") => Name::Role,
-            (Kind::Turn, b"tool_call_id" | b"call_id")
-            | (Kind::Part, b"tool_use_id" | b"tool_call_id" | b"call_id")
+            (Kind::Turn, b"toolcallid" | b"callid")
+            | (Kind::Part, b"tooluseid" | b"toolcallid" | b"callid")
             | (Kind::Response, b"id") => Name::Id,
             (Kind::Turn | Kind::Response, b"name") => Name::Tool,
             (Kind::Turn, b"output") | (Kind::Part, b"content" | b"output") | (Kind::Response, b"response") => {
                 Name::Output
             }
-            (Kind::Part, b"functionResponse" | b"function_response") => Name::Response,
+            (Kind::Part, b"functionresponse") => Name::Response,
             _ => Name::Other,
         };
     }
@@ -270,6 +296,8 @@ mod tests {
             r#"{"messages":[{"role":"tool","role":"user","tool_call_id":"a","content":"x"}]}"#,
             r#"{"messages":[{"content":[{"type":"text","type":"tool_result","tool_use_id":"a","content":"x"}]}]}"#,
             r#"{"input":[{"call_id":"a","output":"x","type":"local_shell_call_output"}]}"#,
+            r#"{"Me\u017fsages":[{"ROLE":"tool","Tool_Call_ID":"a","Content":"x"}]}"#,
+            r#"{"messages":[{"content":[{"Type":"tool_result","toolUseId":"a","content":"x"}]}]}"#,
         ] {
             assert_eq!(of(body), [row("a", "x", true)], "{body}");
         }

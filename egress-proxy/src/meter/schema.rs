@@ -104,4 +104,12 @@ CREATE TABLE asked_calls (
     PRIMARY KEY (agent, call)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX asked_calls_by_age ON asked_calls (agent, asked_ms);
+-- What the requests of an agent's version begin with: keyed fingerprints of instructions and tools. The newest version only.
+CREATE TABLE prefixes (
+    agent    TEXT NOT NULL,
+    version  TEXT NOT NULL, -- by the policy
+    print    BLOB NOT NULL,
+    first_ms INTEGER NOT NULL,
+    PRIMARY KEY (agent, version, print)
+) STRICT, WITHOUT ROWID;
 ";

@@ -13,6 +13,7 @@ use super::store::{Store, Within};
 use super::{Admission, Bucket, BucketKey, By, Line, MeterError, NotAdmitted, Settlement, Total};
 use crate::budget::{Amount, Over};
 use crate::gate_memory::{Kept, Key, Recalled};
+use crate::prefix::Recorded;
 use crate::price::Cost;
 
 /// Jobs of one transaction; bounds how long the first of them waits for its answer.
@@ -38,6 +39,7 @@ pub(super) enum Job {
     Lines { by: By, since: Timestamp, limit: u32, reply: Reply<Vec<Line>> },
     Remember { agent: AgentName, calls: Vec<Kept> },
     Recall { agent: AgentName, calls: Vec<Key>, reply: Reply<Recalled> },
+    Prefix { agent: AgentName, version: String, print: [u8; 16], reply: Reply<Recorded> },
     Flush { reply: Reply<()> },
     Close,
 }
@@ -189,6 +191,7 @@ impl Round {
             (Job::Totals { reply, .. }, Value::Totals(found)) => drop(reply.send(Ok(found))),
             (Job::Lines { reply, .. }, Value::Lines(found)) => drop(reply.send(Ok(found))),
             (Job::Recall { reply, .. }, Value::Calls(found)) => drop(reply.send(Ok(found))),
+            (Job::Prefix { reply, .. }, Value::Prefix(recorded)) => drop(reply.send(Ok(recorded))),
             _ => {}
         }
     }
@@ -202,6 +205,7 @@ impl Round {
             Job::Totals { reply, .. } => drop(reply.send(Err(error))),
             Job::Lines { reply, .. } => drop(reply.send(Err(error))),
             Job::Recall { reply, .. } => drop(reply.send(Err(error))),
+            Job::Prefix { reply, .. } => drop(reply.send(Err(error))),
             Job::Flush { reply } => self.flushes.push(reply),
             // Their loss would lose usage; the disk's refusal does not end them.
             Job::Settle { .. } | Job::Void { .. } | Job::Remember { .. } => self.kept.push(job),
@@ -241,6 +245,7 @@ enum Value {
     Totals(Vec<Total>),
     Lines(Vec<Line>),
     Calls(Recalled),
+    Prefix(Recorded),
 }
 
 fn apply(within: &Within<'_>, ledger: &mut Ledger, job: &Job, now: Timestamp) -> Result<Value, rusqlite::Error> {
@@ -270,6 +275,7 @@ fn apply(within: &Within<'_>, ledger: &mut Ledger, job: &Job, now: Timestamp) ->
         Job::Lines { by, since, limit, .. } => Value::Lines(within.lines(*by, *since, *limit)?),
         Job::Remember { agent, calls } => within.remember(agent, calls, now).map(|()| Value::Nothing)?,
         Job::Recall { agent, calls, .. } => Value::Calls(within.recall(agent, calls)?),
+        Job::Prefix { agent, version, print, .. } => Value::Prefix(within.prefix(agent, version, print, now)?),
         Job::Flush { .. } | Job::Close => Value::Nothing,
     })
 }

@@ -21,7 +21,8 @@ use wardkeep_proto::waypoint::{Waypoint, Waypoints};
 use wardkeep_redaction::{Engine, RuleSet, Secret, Shared};
 
 use crate::{
-    Amounts, Answering, Bypass, Decisions, Gateway, LeaseBook, Meter, Parts, Reports, Roots, Stop, Timeouts, serve,
+    Amounts, Answering, Bypass, Decisions, Gateway, LeaseBook, Meter, Parts, PrefixChange, Reports, Roots, Stop,
+    Timeouts, serve,
 };
 
 /// The agent's local token.
@@ -43,6 +44,7 @@ pub(super) struct Switches {
     pub(super) passed: Mutex<Vec<Waypoint>>,
     pub(super) session: Mutex<Option<SessionId>>,
     pub(super) stops: Mutex<Vec<Stop>>,
+    pub(super) prefixes: Mutex<Vec<PrefixChange>>,
     /// Ids of calls that the gate decided on, and when.
     pub(super) decided: Mutex<BTreeMap<String, Timestamp>>,
     pub(super) past: Mutex<Vec<Bypass>>,
@@ -100,6 +102,10 @@ impl LeaseBook for Switches {
 impl Reports for Switches {
     fn stopped(&self, stop: Stop) {
         self.stops.lock().unwrap().push(stop);
+    }
+
+    fn prefix_changed(&self, change: PrefixChange) {
+        self.prefixes.lock().unwrap().push(change);
     }
 }
 
@@ -183,6 +189,7 @@ impl World {
             passed: Mutex::default(),
             session: Mutex::default(),
             stops: Mutex::default(),
+            prefixes: Mutex::default(),
             decided: Mutex::default(),
             past: Mutex::default(),
             news: Mutex::default(),
