@@ -6,6 +6,7 @@
 //! windows are compared.
 
 mod filter;
+mod looker;
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
@@ -14,6 +15,7 @@ use crate::cursor::Cursor;
 use crate::rarity::rarity;
 use crate::rules::RuleSet;
 use filter::{BLOCK, Filter, Look, Place, Window};
+use looker::Lookers;
 
 /// Bytes of a window.
 const WINDOW: usize = 4;
@@ -31,12 +33,10 @@ pub(crate) struct Anchors {
 }
 
 struct Keyword {
+    head: Head,
     /// In lower case.
     text: Box<[u8]>,
-    rules: Vec<u16>,
-    /// One of the rules finds what begins before its keyword.
-    back: bool,
-    head: Head,
+    lookers: Lookers,
 }
 
 impl Keyword {
@@ -51,8 +51,7 @@ impl Keyword {
         let head = if one { Head::new(spelling.as_bytes(), false) } else { Head::new(text, true) };
         let mut rules: Vec<u16> = same.iter().map(|(_, _, rule)| *rule).collect();
         rules.dedup();
-        let back = rules.iter().any(|&rule| set.rules()[usize::from(rule)].matcher.reaches_back());
-        Self { text: text.as_slice().into(), rules, back, head }
+        Self { head, text: text.as_slice().into(), lookers: Lookers::new(&rules, set) }
     }
 
     /// Whether it stands at the beginning of `text`, which begins with its head, as far as that goes.
@@ -176,10 +175,17 @@ impl Anchors {
         &self.set.rules()[usize::from(rule)].kind
     }
 
-    /// Length of a keyword, the rules that it makes look, and whether one of them finds what begins before it.
-    pub(crate) fn keyword(&self, keyword: u32) -> (usize, &[u16], bool) {
-        let Keyword { text, rules, back, .. } = &self.keywords[keyword as usize];
-        (text.len(), rules, *back)
+    /// Length of a keyword.
+    pub(crate) fn len_of(&self, keyword: u32) -> usize {
+        self.keywords[keyword as usize].text.len()
+    }
+
+    /// Tells of the rules that may find something because of `keyword` at `start`, and whether what they find may begin
+    /// before it. All that is known of the text must have been seen of it, and nothing else follows if it has `ended`.
+    #[inline]
+    pub(crate) fn asked(&self, keyword: u32, text: &[u8], start: usize, ended: bool, ask: impl FnMut(u16, bool)) {
+        let Keyword { text: keyword, lookers, .. } = &self.keywords[keyword as usize];
+        lookers.asked(&self.set, keyword, Cursor::new(text, start, ended), ask);
     }
 
     /// Whether the keyword stands at the beginning of `text`, as far as that goes.
@@ -258,8 +264,8 @@ fn short(keyword: &Keyword, set: &RuleSet) -> Vec<Vec<u8>> {
     }
     let longer = |text: Vec<u8>| (0..=u8::MAX).map(move |byte| [text.as_slice(), &[byte]].concat());
     let mut windows = Vec::new();
-    for rule in &keyword.rules {
-        let matcher = &set.rules()[usize::from(*rule)].matcher;
+    for rule in keyword.lookers.rules() {
+        let matcher = &set.rules()[usize::from(rule)].matcher;
         let mut beginnings = spellings(&keyword.text);
         while beginnings.first().is_some_and(|beginning| beginning.len() < WINDOW) {
             beginnings = beginnings.into_iter().flat_map(longer).filter(|text| matcher.may_begin(text)).collect();

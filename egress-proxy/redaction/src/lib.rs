@@ -7,6 +7,7 @@
 //! * **Never hears of**: HTTP, vault files, clocks, providers.
 
 mod anchors;
+mod byteset;
 mod cursor;
 mod engine;
 mod forms;

@@ -53,17 +53,16 @@ impl PatternScan {
         self.waiting.retain_mut(|candidate| (known < candidate.retry && !ended) || !judge(candidate));
         let waiting = &mut self.waiting;
         anchors.search(text, self.at.saturating_sub(base), ended, |start, keyword| {
-            let (len, rules, any_back) = anchors.keyword(keyword);
-            let start = base + start;
-            for &rule in rules {
-                let back = any_back && anchors.rules().rules()[usize::from(rule)].matcher.reaches_back();
-                let first = if back { base + Cursor::new(text, start - base, false).word_before() } else { start };
-                let end = start + len;
+            let at = start;
+            let start = base + at;
+            let end = start + anchors.len_of(keyword);
+            anchors.asked(keyword, text, at, ended, |rule, back| {
+                let first = if back { base + Cursor::new(text, at, false).word_before() } else { start };
                 let mut candidate = Candidate { keyword, rule, start, first, end, seen: known >= end, retry: end };
                 if !judge(&mut candidate) {
                     waiting.push(candidate);
                 }
-            }
+            });
         });
         // The last three bytes begin no whole window.
         self.at = self.at.max(known.saturating_sub(3));

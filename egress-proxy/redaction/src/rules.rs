@@ -13,6 +13,7 @@ mod structures;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use crate::byteset::ByteSet;
 use crate::cursor::{Cursor, Decision};
 use pack::{Additions, PackError, Profile};
 use pattern::Pattern;
@@ -89,6 +90,29 @@ impl Matcher {
     /// Whether a find may begin before its anchor.
     pub(crate) fn reaches_back(&self) -> bool {
         matches!(self, Self::Pack(matcher) if matcher.reaches_back())
+    }
+
+    /// Whether it finds only what begins a word with its anchor.
+    pub(crate) fn begins_word(&self) -> bool {
+        matches!(self, Self::Pack(matcher) if matcher.begins_word())
+    }
+
+    /// The bytes that can follow an anchor for a find.
+    pub(crate) fn after(&self, anchor: &[u8]) -> ByteSet {
+        match self {
+            Self::Pack(matcher) => matcher.after(anchor),
+            Self::UserInfo => structures::IN_USER_INFO,
+            Self::Assignment(_) => assignment::after(anchor),
+            Self::Jwt | Self::Pem | Self::Cookie | Self::Authorization => ByteSet::ALL,
+        }
+    }
+
+    /// For what stands near its anchor: its bytes, its least length, how far from the anchor it begins at most.
+    pub(crate) fn near_by(&self) -> Option<(ByteSet, usize, usize)> {
+        match self {
+            Self::Pack(matcher) => matcher.near_by(),
+            _ => None,
+        }
     }
 
     /// Decides about the anchor at `cursor`, `anchor` bytes long.

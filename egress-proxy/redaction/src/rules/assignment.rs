@@ -9,6 +9,7 @@ mod value;
 mod verdict;
 
 use super::{Matcher, Rule, judge};
+use crate::byteset::ByteSet;
 use crate::cursor::{Cursor, Decision};
 use name::Name;
 use sign::Sign;
@@ -126,11 +127,20 @@ pub(super) fn decide(mut cursor: Cursor<'_>, anchor: usize, keyword: Keyword) ->
     Ok((accepts(&values.first) && values.more.iter().all(accepts)).then(|| values.range()))
 }
 
+/// The bytes that can follow a keyword: more of its name, or what stands between that and its value.
+pub(super) fn after(anchor: &[u8]) -> ByteSet {
+    let named = |(text, word): &(&str, Word)| {
+        text.as_bytes() == anchor && !matches!(word, Word::IdentifiedBy | Word::UserFlag | Word::PasswordFlag)
+    };
+    let is_name = PASSWORDS.iter().chain(&TOKENS).chain(&KEYS).any(named);
+    if is_name { name::MAY_FOLLOW } else { ByteSet::ALL }
+}
+
 /// Whether a keyword that goes on as `text` does can lead to a find: most words that only begin as one of ours end here.
 pub(super) fn may_begin(text: &[u8]) -> bool {
     let follows = |next: Option<&u8>, letters: &[u8]| {
         next.is_none_or(|b| {
-            letters.contains(&b.to_ascii_lowercase()) || !b.is_ascii_lowercase() && name::may_follow(*b)
+            letters.contains(&b.to_ascii_lowercase()) || !b.is_ascii_lowercase() && name::MAY_FOLLOW.has(*b)
         })
     };
     match text {

@@ -3,6 +3,7 @@
 use super::check::{self, Check};
 use super::pack::{PackRule, Side};
 use super::pattern::Pattern;
+use crate::byteset::ByteSet;
 use crate::cursor::{Cursor, Decision, More};
 
 /// Bytes between keyword and value when the rule does not say.
@@ -91,6 +92,25 @@ impl PackMatcher {
             }
             Way::Near { .. } => true,
         }
+    }
+
+    /// Whether it looks only where a word begins.
+    pub(super) fn begins_word(&self) -> bool {
+        self.left == Side::Word && !self.reaches_back()
+    }
+
+    /// The bytes that can follow a keyword for a find.
+    pub(super) fn after(&self, keyword: &[u8]) -> ByteSet {
+        match &self.way {
+            Way::Token { lead: Some(first), .. } | Way::Token { lead: None, token: first, .. } => first.after(keyword),
+            Way::Near { .. } => ByteSet::ALL,
+        }
+    }
+
+    /// For a value near its keyword: what it is made of, its least length, how far from the keyword it begins at most.
+    pub(super) fn near_by(&self) -> Option<(ByteSet, usize, usize)> {
+        let Way::Near { value, within, .. } = &self.way else { return None };
+        value.body().map(|(alphabet, least)| (alphabet, least, *within))
     }
 
     pub(super) fn decide(&self, cursor: Cursor<'_>, anchor: usize) -> Decision {

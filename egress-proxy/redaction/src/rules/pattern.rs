@@ -11,6 +11,7 @@ use regex_automata::{Anchored, MatchKind};
 use regex_syntax::hir::literal::{Extractor, Literal};
 use regex_syntax::hir::{Class, Hir, HirKind};
 
+use crate::byteset::ByteSet;
 use crate::cursor::{Cursor, More};
 
 /// Highest count of a repetition.
@@ -73,6 +74,31 @@ impl Pattern {
             state = dfa.next_state(state, byte);
             !dfa.is_dead_state(state)
         })
+    }
+
+    /// The bytes that can follow `text`, in any case, for a match that begins with it.
+    pub(super) fn after(&self, text: &[u8]) -> ByteSet {
+        let Some(Made { dfa, start, .. }) = self.made() else { return ByteSet::NONE };
+        let mut states = vec![*start];
+        for byte in text {
+            let cases = [byte.to_ascii_lowercase(), byte.to_ascii_uppercase()];
+            states = states.iter().flat_map(|state| cases.map(|byte| dfa.next_state(*state, byte))).collect();
+            states.sort_unstable();
+            states.dedup();
+            states.retain(|state| !dfa.is_dead_state(*state));
+            // A match may end before.
+            if states.iter().any(|state| dfa.is_match_state(*state)) {
+                return ByteSet::ALL;
+            }
+        }
+        let goes_on = |byte: &u8| states.iter().any(|state| !dfa.is_dead_state(dfa.next_state(*state, *byte)));
+        (0..=u8::MAX).filter(goes_on).collect()
+    }
+
+    /// The bytes that stand in a match, and the length of the shortest.
+    pub(super) fn body(&self) -> Option<(ByteSet, usize)> {
+        let Made { alphabet, least, .. } = self.made()?;
+        Some(((0..=u8::MAX).filter(|byte| alphabet[usize::from(*byte)]).collect(), *least))
     }
 
     /// Whether of all spellings of `text` only this one begins a match. May say no where it is so; needs no automaton.
@@ -272,6 +298,10 @@ mod tests {
         assert!(!pattern.begins_only_with(b"Sk-") && !Pattern::new("(?i)sk-[a-z]{4}").begins_only_with(b"sk-"));
         assert!(Pattern::new("(?:SK|AC)[0-9a-f]{4}").begins_only_with(b"AC0"));
         assert!(!Pattern::new("[Ss]k-[0-9a-f]{4}").begins_only_with(b"sk-"));
+        assert_eq!(pattern.after(b"sK-"), (b'a'..=b'z').collect());
+        assert_eq!(pattern.after(b"skx"), ByteSet::NONE);
+        assert_eq!(Pattern::new("ab(?:c|d1)?").after(b"ab"), ByteSet::ALL);
+        assert_eq!(Pattern::new("(?i)ab[0-4]|Ab[5-9]").after(b"ab"), (b'0'..=b'9').collect());
         assert!(pattern.is_whole(b"sk-abcd"));
         assert!(!pattern.is_whole(b"sk-abc") && !pattern.is_whole(b"sk-abcde"));
     }

@@ -9,6 +9,7 @@ use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL_NOPAD};
 pub(super) use key::{BEGINS, pem};
 
 use super::judge;
+use crate::byteset::ByteSet;
 use crate::cursor::{Cursor, Decision, More};
 
 /// Longest token, in bytes.
@@ -17,6 +18,9 @@ const TOKEN: usize = 8 * 1024;
 const COOKIES: usize = 1024;
 /// Longest user and password of a URL, in bytes.
 const USER_INFO: usize = 512;
+/// What it is made of.
+pub(super) const IN_USER_INFO: ByteSet =
+    ByteSet::NONE.with_range(b'!', b'~').with_range(0x80, 0xff).without(b"\"'`<>/\\,;()[]{}|");
 
 const fn is_base64url(b: u8) -> bool {
     b.is_ascii_alphanumeric() || b == b'_' || b == b'-'
@@ -71,7 +75,7 @@ pub(super) fn user_info(mut cursor: Cursor<'_>, anchor: usize) -> Decision {
     }
     cursor.at += anchor;
     let from = cursor.at;
-    let info = cursor.run(USER_INFO, |b| b.is_ascii_graphic() && !b"\"'`<>/\\,;()[]{}|".contains(&b) || b >= 0x80)?;
+    let info = cursor.run(USER_INFO, |b| IN_USER_INFO.has(b))?;
     let Some(at_sign) = info.iter().rposition(|&b| b == b'@') else {
         return Ok(None);
     };

@@ -2,6 +2,7 @@
 
 use super::judge::words;
 use super::{Word, meaning::parts};
+use crate::byteset::ByteSet;
 use crate::cursor::{Cursor, More};
 
 /// A name that was read.
@@ -21,51 +22,20 @@ pub(super) struct Name<'a> {
 /// Bytes of a name after its keyword.
 const SUFFIX: usize = 96;
 
-pub(super) const fn in_name(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || b == b'_' || b == b'-' || b == b'.'
-}
+/// What names are made of.
+const IN_NAME: ByteSet = ByteSet::ALNUM.with(b"_-.");
 
 /// Bytes that can stand after a name whose value follows.
-const fn can_follow(b: u8) -> bool {
-    matches!(
-        b,
-        b'=' | b':'
-            | b'"'
-            | b'\''
-            | b'`'
-            | b' '
-            | b'\t'
-            | b'\n'
-            | b'\r'
-            | b'\\'
-            | b'('
-            | b')'
-            | b'['
-            | b']'
-            | b'}'
-            | b'>'
-            | b'<'
-            | b','
-            | b'|'
-            | b'*'
-            | b'?'
-            | b'!'
-            | b'&'
-            | 0xe2
-            | 0xef
-    )
-}
+const CAN_FOLLOW: ByteSet = ByteSet::NONE.with(b"=:\"'` \t\n\r\\()[]}><,|*?!&\xe2\xef");
 
 /// Bytes that can stand after a keyword: the rest of its name or what follows that.
-pub(super) const fn may_follow(b: u8) -> bool {
-    in_name(b) || can_follow(b)
-}
+pub(super) const MAY_FOLLOW: ByteSet = IN_NAME.and(CAN_FOLLOW);
 
 impl<'a> Name<'a> {
     /// Reads the name around the keyword that begins at the cursor; leaves the cursor behind it.
     pub(super) fn read(cursor: &mut Cursor<'a>, anchor: usize, keyword: Word) -> Result<Option<Self>, More> {
         let behind = cursor.behind();
-        let own = behind.len() - behind.iter().rev().take_while(|b| in_name(**b)).count();
+        let own = behind.iter().rposition(|b| !IN_NAME.has(*b)).map_or(0, |at| at + 1);
         let (before, stem) = behind.split_at(own);
         let from = cursor.at - stem.len();
         cursor.at += anchor;
@@ -88,9 +58,12 @@ impl<'a> Name<'a> {
         if !is_noun(keyword, rest) || !may_be_glued(keyword, stem, noun) {
             return Ok(None);
         }
-        let suffix = cursor.run(SUFFIX, in_name)?;
+        let suffix = cursor.run(SUFFIX, |b| IN_NAME.has(b))?;
         // `Vendor::ApiKey` is a type.
-        if !cursor.peek()?.is_none_or(can_follow) || before.ends_with(b"[REDACTED:") || before.ends_with(b"::") {
+        if !cursor.peek()?.is_none_or(|b| CAN_FOLLOW.has(b))
+            || before.ends_with(b"[REDACTED:")
+            || before.ends_with(b"::")
+        {
             return Ok(None);
         }
         let joined = joined_value(suffix);
@@ -142,7 +115,9 @@ fn is_noun(keyword: Word, rest: &[u8]) -> bool {
 /// A later keyword decides about the name.
 fn holds_keyword(suffix: &[u8]) -> bool {
     const KEYWORDS: [&[u8]; 7] = [b"pass", b"pw", b"secret", b"token", b"key", b"cred", b"auth"];
-    KEYWORDS.iter().any(|keyword| suffix.windows(keyword.len()).any(|w| w.eq_ignore_ascii_case(keyword)))
+    // Mostly there is none.
+    suffix.len() > 1
+        && KEYWORDS.iter().any(|keyword| suffix.windows(keyword.len()).any(|w| w.eq_ignore_ascii_case(keyword)))
 }
 
 /// Length of the value in `-1f0c…`: long and mixed, or a UUID.

@@ -281,9 +281,11 @@ fn spoken(cursor: &mut Cursor<'_>, name: &Name<'_>) -> Result<Option<Sign>, More
     if name.is_flag() {
         return Ok(Some(Sign::Given));
     }
-    let line = name.before.rsplit(|b| *b == b'\n').next().unwrap_or_default();
-    if let Some((_, sign)) = GIVERS.iter().find(|(giver, _)| line.trim_ascii() == *giver) {
-        return Ok(Some(*sign));
+    if matches!(name.before.trim_ascii_end(), [.., b'e' | b'l' | b'v' | b't' | b'x' | b'V' | b'G']) {
+        let line = name.before.rsplit(|b| *b == b'\n').next().unwrap_or_default();
+        if let Some((_, sign)) = GIVERS.iter().find(|(giver, _)| line.trim_ascii() == *giver) {
+            return Ok(Some(*sign));
+        }
     }
     if cursor.word(b"or ")? {
         return Ok(Some(Sign::Otherwise));

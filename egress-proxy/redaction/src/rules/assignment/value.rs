@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::judge;
 use super::quoted::quoted;
 use super::sign::Sign;
+use crate::byteset::ByteSet;
 use crate::cursor::{Cursor, More};
 
 /// Longest value, in bytes.
@@ -17,6 +18,11 @@ const DRAWN: usize = 512;
 const ENCODED: usize = 18 * 1024;
 /// Longest type or function around a value, in bytes.
 const WRAPPER: usize = 56;
+/// What that is made of.
+const IN_WRAPPER: ByteSet = ByteSet::ALNUM.with(b" _.:<>&[];*!?-");
+/// What a value without quotes is made of, and one that ends with a parameter of a query.
+const BARE: ByteSet = ByteSet::NONE.with_range(b'!', b'~').with_range(0x80, 0xff).without(b"\"'`,;<>(){}[]|\\");
+const OF_QUERY: ByteSet = BARE.without(b"&");
 
 /// How the value is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,7 +200,7 @@ fn list<'a>(cursor: &mut Cursor<'a>) -> Result<Vec<Value<'a>>, More> {
 /// `String = "value"`, `Some("value")`, `[]byte("value")`, `new Credential("user", "value")`, `{ 1, 2, 3, … }`.
 fn wrapped<'a>(cursor: &mut Cursor<'a>, sign: Sign) -> Result<Option<Value<'a>>, More> {
     for _ in 0..3 {
-        let run = cursor.run(WRAPPER, |b| b.is_ascii_alphanumeric() || b" _.:<>&[];*!?-".contains(&b))?;
+        let run = cursor.run(WRAPPER, |b| IN_WRAPPER.has(b))?;
         if run.len() == WRAPPER {
             return Ok(None);
         }
@@ -265,8 +271,8 @@ fn bare<'a>(cursor: &mut Cursor<'a>, sign: Sign) -> Result<Option<Value<'a>>, Mo
     let from = cursor.at;
     // `a=1&b=2` is a query, `a = 1&2` is not.
     let query = matches!(sign, Sign::Tight | Sign::Said | Sign::Beside);
-    let inside = |b: u8| !b"\"'`,;<>(){}[]|\\".contains(&b) && (b != b'&' || !query);
-    if !body(cursor, from, |b| (b.is_ascii_graphic() || b >= 0x80) && inside(b))? {
+    let inside = if query { &OF_QUERY } else { &BARE };
+    if !body(cursor, from, |b| inside.has(b))? {
         return Ok(None);
     }
     let text = cursor.since(from);
