@@ -12,6 +12,7 @@ use wardkeep_tests::simulators::llm::Usage;
 
 use crate::columns::{Api, Column};
 use crate::speaker::Speaker;
+use crate::table::Cell;
 use crate::world::{Counted, World};
 
 /// Every case, in the order of the table.
@@ -30,6 +31,7 @@ const CASES: &[&str] = &[
     "no such model",
     "no such address",
     "model not allowed",
+    "model of another API",
     "unknown token",
     "error 400",
     "error 401",
@@ -58,16 +60,29 @@ const CASES: &[&str] = &[
 const TEXT: &str = "Gr\u{fc}\u{df}e aus Wien \u{2014} \u{201e}12 \u{20ac}\u{201c}, \"quoted\" \\ and\n\u{1f956} in lines\u{2028}of two.";
 
 /// The cases of a client.
-pub(crate) fn of(column: &Column) -> impl Iterator<Item = &'static str> {
+pub(crate) fn of(column: &'static Column) -> impl Iterator<Item = &'static str> {
+    CASES.iter().copied().filter(|case| applies(case, column))
+}
+
+/// Where it stands in the table.
+pub(crate) fn place(case: &str) -> usize {
+    CASES.iter().position(|one| *one == case).unwrap_or(CASES.len())
+}
+
+fn applies(case: &str, column: &Column) -> bool {
     let api = column.api;
-    CASES.iter().copied().filter(move |case| match *case {
-        "embeddings" => matches!(api, Api::Chat | Api::Gemini),
-        "count tokens" => matches!(api, Api::Messages | Api::Gemini),
-        // One and the same function of the client for all of its APIs.
-        "file upload" | "models" | "no such model" | "no such address" => api != Api::Responses,
+    match case {
+        "embeddings" => matches!(api, Api::Chat | Api::Gemini) && !column.told(),
+        "count tokens" => matches!(api, Api::Messages | Api::Gemini) && !column.told(),
+        // One and the same function of the client for all of its APIs and models.
+        "file upload" | "models" | "no such model" | "no such address" => api != Api::Responses && !column.told(),
+        "unknown token" | "model not allowed" | "no retry of a refusal" => !column.told(),
+        // Those of the caller's API stay behind.
+        "secrets in headers" => !column.told(),
+        "model of another API" => matches!(api, Api::Responses | Api::Gemini),
         "stream, raw" => api != Api::Gemini,
         _ => true,
-    })
+    }
 }
 
 /// One case with one client, and what is around it.
@@ -79,18 +94,21 @@ struct Scene<'a> {
     asked_before: usize,
     /// What the daemon is to count as an estimate.
     estimates: u64,
+    /// Whether that it was refused is what had to be seen.
+    refused: bool,
 }
 
 /// Plays `case`; afterwards what the provider billed is what the daemon counted.
-pub(crate) async fn play(case: &str, column: &Column, world: &World, speaker: &mut Speaker) -> anyhow::Result<()> {
+pub(crate) async fn play(case: &str, column: &Column, world: &World, speaker: &mut Speaker) -> anyhow::Result<Cell> {
     world.renew().await?;
     world.provider().calm();
     let (before, billed) = (world.counted().await?, world.provider().billed().len());
     let asked_before = world.provider().requests().len();
-    let mut scene = Scene { column, world, speaker, asked_before, estimates: 0 };
+    let mut scene = Scene { column, world, speaker, asked_before, estimates: 0, refused: false };
     scene.play(case).await?;
-    let estimates = scene.estimates;
-    counted_as_billed(world, before, billed, estimates).await
+    let (estimates, refused) = (scene.estimates, scene.refused);
+    counted_as_billed(world, before, billed, estimates).await?;
+    Ok(if refused { Cell::Refused } else { Cell::Good })
 }
 
 async fn counted_as_billed(world: &World, before: Counted, billed: usize, estimates: u64) -> anyhow::Result<()> {
@@ -133,6 +151,7 @@ impl Scene<'_> {
             "no such model" => self.no_such_model().await,
             "no such address" => self.no_such_address().await,
             "model not allowed" => self.model_not_allowed().await,
+            "model of another API" => self.model_of_another_api().await,
             "unknown token" => self.unknown_token().await,
             "error in a stream" => self.error_in_a_stream().await,
             "stream breaks off" => self.stream_breaks_off().await,

@@ -25,6 +25,15 @@ pub(crate) struct Column {
     pub(crate) api: Api,
     /// What the agent asks for.
     pub(crate) model: &'static str,
+    /// The API that the model's provider speaks.
+    pub(crate) provider: Api,
+}
+
+impl Column {
+    /// What is said is told in another API.
+    pub(crate) fn told(&self) -> bool {
+        self.api != self.provider
+    }
 }
 
 /// Models of the policy, by the API of their provider.
@@ -36,22 +45,41 @@ pub(crate) const EMBEDDER: &str = "text-embedding-004";
 
 /// All of them, in the order of the table.
 pub(crate) const COLUMNS: &[Column] = &[
-    python("python anthropic", "anthropic_client", Api::Messages, CLAUDE),
-    python("python openai chat", "openai_client", Api::Chat, GPT),
-    python("python openai responses", "openai_responses", Api::Responses, GPT),
-    python("python google", "google_client", Api::Gemini, GEMINI),
-    node("node anthropic", "anthropic_client", Api::Messages, CLAUDE),
-    node("node openai chat", "openai_client", Api::Chat, GPT),
-    node("node openai responses", "openai_responses", Api::Responses, GPT),
-    node("node google", "google_client", Api::Gemini, GEMINI),
+    python("python anthropic", "anthropic_client", Api::Messages),
+    python("python openai chat", "openai_client", Api::Chat),
+    python("python openai responses", "openai_responses", Api::Responses),
+    python("python google", "google_client", Api::Gemini),
+    python("python anthropic on GPT", "anthropic_client", Api::Messages).on(GPT, Api::Chat),
+    python("python openai on Claude", "openai_client", Api::Chat).on(CLAUDE, Api::Messages),
+    node("node anthropic", "anthropic_client", Api::Messages),
+    node("node openai chat", "openai_client", Api::Chat),
+    node("node openai responses", "openai_responses", Api::Responses),
+    node("node google", "google_client", Api::Gemini),
+    node("node anthropic on GPT", "anthropic_client", Api::Messages).on(GPT, Api::Chat),
+    node("node openai on Claude", "openai_client", Api::Chat).on(CLAUDE, Api::Messages),
 ];
 
-const fn python(name: &'static str, script: &'static str, api: Api, model: &'static str) -> Column {
-    Column { name, language: Language::Python, script, api, model }
+const fn python(name: &'static str, script: &'static str, api: Api) -> Column {
+    Column { name, language: Language::Python, script, api, model: model_of(api), provider: api }
 }
 
-const fn node(name: &'static str, script: &'static str, api: Api, model: &'static str) -> Column {
-    Column { name, language: Language::Node, script, api, model }
+const fn node(name: &'static str, script: &'static str, api: Api) -> Column {
+    Column { language: Language::Node, ..python(name, script, api) }
+}
+
+const fn model_of(api: Api) -> &'static str {
+    match api {
+        Api::Messages => CLAUDE,
+        Api::Chat | Api::Responses => GPT,
+        Api::Gemini => GEMINI,
+    }
+}
+
+impl Column {
+    /// The same client on a model of another vendor.
+    const fn on(self, model: &'static str, provider: Api) -> Self {
+        Self { model, provider, ..self }
+    }
 }
 
 /// For a message about a name that is none.

@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 /// How one case went with one client.
 pub(crate) enum Cell {
     Good,
+    /// The gateway does not serve it, and says so in the client's own words.
+    Refused,
     Failed(String),
 }
 
@@ -17,9 +19,9 @@ pub(crate) struct Table {
 }
 
 impl Cell {
-    pub(crate) fn of(result: anyhow::Result<()>) -> Self {
+    pub(crate) fn of(result: anyhow::Result<Self>) -> Self {
         match result {
-            Ok(()) => Self::Good,
+            Ok(cell) => cell,
             Err(error) => Self::Failed(format!("{error:#}").replace('\n', " ")),
         }
     }
@@ -29,6 +31,7 @@ impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Good => f.write_str("ok"),
+            Self::Refused => f.write_str("refused"),
             Self::Failed(why) => write!(f, "FAILED: {why}"),
         }
     }
@@ -46,6 +49,7 @@ impl Table {
     pub(crate) fn json(&self) -> Value {
         let rows = self.cells.iter().map(|(client, case, cell)| match cell {
             Cell::Good => json!({"client": client, "case": case, "ok": true}),
+            Cell::Refused => json!({"client": client, "case": case, "ok": true, "refused": true}),
             Cell::Failed(why) => json!({"client": client, "case": case, "ok": false, "reason": why}),
         });
         json!({"cells": rows.collect::<Vec<_>>(), "ok": self.cells.len() - self.failed(), "failed": self.failed()})
@@ -65,36 +69,36 @@ impl Table {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (clients, cases) = (self.names(|cell| cell.0), self.names(|cell| cell.1));
+        let (clients, mut cases) = (self.names(|cell| cell.0), self.names(|cell| cell.1));
+        cases.sort_by_key(|case| crate::cases::place(case));
         let widest = cases.iter().map(|case| case.len()).max().unwrap_or_default();
         let words = |client: &str, line: usize| client.split(' ').nth(line).unwrap_or_default().to_owned();
-        let width = |client: &str| client.split(' ').map(str::len).max().unwrap_or_default().max(4);
+        let width = |client: &str| client.split(' ').map(str::len).max().unwrap_or_default().max(7);
         let lines = clients.iter().map(|client| client.split(' ').count()).max().unwrap_or_default();
         for line in 0..lines {
-            write!(f, "{:widest$}", "")?;
-            for client in &clients {
-                write!(f, "  {:<1$}", words(client, line), width(client))?;
-            }
-            writeln!(f)?;
+            let names = clients.iter().map(|client| format!("  {:<1$}", words(client, line), width(client)));
+            writeln!(f, "{}", format!("{:widest$}{}", "", names.collect::<String>()).trim_end())?;
         }
         for case in &cases {
-            write!(f, "{case:widest$}")?;
+            let mut row = format!("{case:widest$}");
             for client in &clients {
                 let cell = self.cells.iter().find(|(by, of, _)| by == client && of == case);
                 let mark = match cell {
                     Some((_, _, Cell::Good)) => "ok",
+                    Some((_, _, Cell::Refused)) => "refused",
                     Some((_, _, Cell::Failed(_))) => "FAIL",
                     None => "-",
                 };
-                write!(f, "  {mark:<0$}", width(client))?;
+                row += &format!("  {mark:<0$}", width(client));
             }
-            writeln!(f)?;
+            writeln!(f, "{}", row.trim_end())?;
         }
         for (client, case, cell) in &self.cells {
             if let Cell::Failed(why) = cell {
                 writeln!(f, "\n{client}, {case}: {why}")?;
             }
         }
-        write!(f, "\n{} of {} hold", self.cells.len() - self.failed(), self.cells.len())
+        writeln!(f, "\nrefused: not served, as it should be, and told in the client's own words")?;
+        write!(f, "{} of {} hold", self.cells.len() - self.failed(), self.cells.len())
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use wardkeep_tests::simulators::llm::Answer;
 
 use super::{Scene, TEXT};
-use crate::columns::{Api, Column, EMBEDDER};
+use crate::columns::{Api, CLAUDE, Column, EMBEDDER, GEMINI, GPT};
 
 /// The smallest picture: one pixel.
 const PNG: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
@@ -15,7 +15,7 @@ impl Scene<'_> {
         self.world.say(TEXT);
         let saw = self.speaker.see("plain", self.question(&json!({}))).await?;
         self.whole(&saw)?;
-        if self.column.api != Api::Gemini {
+        if self.column.api != Api::Gemini && !self.column.told() {
             let id = saw["request"].as_str().context("the provider's request id did not arrive")?;
             ensure!(id.starts_with("req_simulated_"), "the request id came as {id}");
         }
@@ -69,8 +69,8 @@ impl Scene<'_> {
         let asked = self.asked();
         let last = asked.last().context("nothing reached the provider")?;
         let body: Value = serde_json::from_slice(&last.body)?;
-        let arrived = match self.column.api {
-            Api::Messages => body["messages"][2]["content"][0]["content"].clone(),
+        let arrived = match self.column.provider {
+            Api::Messages => one_text(&body["messages"][2]["content"][0]["content"]),
             Api::Chat => body["messages"][2]["content"].clone(),
             Api::Responses => {
                 body["input"].as_array().and_then(|all| all.last()).map_or(Value::Null, |i| i["output"].clone())
@@ -89,8 +89,14 @@ impl Scene<'_> {
     }
 
     pub(super) async fn document(&mut self) -> anyhow::Result<()> {
-        self.world.say(TEXT);
         let words = "Notes: nothing of note.";
+        if self.column.told() {
+            self.refused = true;
+            let raised = self.speaker.must_raise("document", self.question(&json!({"words": words}))).await?;
+            ensure!(raised.text.contains("another API, in which this request cannot be told"), "it raised {raised:?}");
+            return self.is_of(&raised, 400);
+        }
+        self.world.say(TEXT);
         let saw = self.speaker.see("document", self.question(&json!({"words": words}))).await?;
         let coded = data_encoding::BASE64.encode(words.as_bytes());
         self.arrived(if self.column.api == Api::Messages { words } else { &coded })?;
@@ -101,6 +107,7 @@ impl Scene<'_> {
         let words = "Notes: nothing of note, for later.";
         let with = json!({"name": "notes.txt", "words": words});
         if self.column.api == Api::Gemini {
+            self.refused = true;
             // Google's own protocol of several requests; the gateway says so instead of passing it on unread.
             let raised = self.speaker.must_raise("upload", with).await?;
             ensure!(raised.status == Some(404) && raised.text.contains("Wardkeep"), "it raised {raised:?}");
@@ -141,8 +148,9 @@ impl Scene<'_> {
     /// The agent's models that speak this API, and no others.
     pub(super) async fn models(&mut self) -> anyhow::Result<()> {
         let saw = self.speaker.see("models", json!({})).await?;
+        // Of the other vendor, too, where a turn can be told to it.
         let google = self.column.api == Api::Gemini;
-        let all = if google { json!([self.model(), EMBEDDER]) } else { json!([self.model()]) };
+        let all = if google { json!([GEMINI, EMBEDDER]) } else { json!([CLAUDE, GPT]) };
         ensure!(saw == all, "they are {saw}");
         let saw = self.speaker.see("one_model", json!({"model": self.model()})).await?;
         ensure!(saw == self.model(), "it is {saw}");
@@ -177,6 +185,12 @@ impl Scene<'_> {
         ensure!(found, "{words:?} did not arrive");
         Ok(())
     }
+}
+
+/// A text, or the only part of one.
+fn one_text(content: &Value) -> Value {
+    let parts = content.as_array().filter(|parts| parts.len() == 1);
+    parts.map_or_else(|| content.clone(), |parts| parts[0]["text"].clone())
 }
 
 impl Column {

@@ -5,7 +5,7 @@ use serde_json::json;
 use wardkeep_tests::simulators::llm::Fault;
 
 use super::{Scene, TEXT};
-use crate::columns::{Api, Language};
+use crate::columns::{Api, CLAUDE, Language};
 use crate::speaker::Raised;
 
 impl Scene<'_> {
@@ -15,7 +15,12 @@ impl Scene<'_> {
         let raised = self.speaker.must_raise("plain", self.question(&json!({}))).await?;
         // A wrong key is a bad argument to Google.
         let google = self.column.api == Api::Gemini;
-        let shown = if google && status == 401 { 400 } else { status };
+        let shown = match (self.column.api, status) {
+            (Api::Gemini, 401) => 400,
+            (Api::Chat, 529) if self.column.told() => 503,
+            (Api::Messages, 503) if self.column.told() => 529,
+            _ => status,
+        };
         ensure!(raised.status == Some(shown), "it raised {raised:?}");
         let words = if google && status == 401 { "API key not valid" } else { "the simulator was told to fail" };
         ensure!(raised.text.contains(words), "the provider's words are lost: {}", raised.text);
@@ -23,7 +28,7 @@ impl Scene<'_> {
     }
 
     /// The class for a status.
-    fn is_of(&self, raised: &Raised, status: u16) -> anyhow::Result<()> {
+    pub(super) fn is_of(&self, raised: &Raised, status: u16) -> anyhow::Result<()> {
         let class = match (self.column.api, self.column.language, status) {
             (Api::Gemini, Language::Node, _) => "ApiError",
             (Api::Gemini, Language::Python, 500..) => "ServerError",
@@ -61,6 +66,15 @@ impl Scene<'_> {
     pub(super) async fn model_not_allowed(&mut self) -> anyhow::Result<()> {
         let raised = self.speaker.must_raise("plain", self.question(&json!({"model": "nobody"}))).await?;
         ensure!(raised.text.contains("may not use this model"), "it raised {raised:?}");
+        self.is_of(&raised, 400)
+    }
+
+    /// Responses and Gemini are told in no other API.
+    pub(super) async fn model_of_another_api(&mut self) -> anyhow::Result<()> {
+        self.refused = true;
+        let raised = self.speaker.must_raise("plain", self.question(&json!({"model": CLAUDE}))).await?;
+        ensure!(raised.text.contains("does not speak this API"), "it raised {raised:?}");
+        ensure!(self.asked().is_empty(), "it reached the provider");
         self.is_of(&raised, 400)
     }
 

@@ -19,15 +19,17 @@ impl Scene<'_> {
         let calls = vec![("weather".to_owned(), args.clone())];
         self.world.provider().say_next(Answer { text: text.clone(), calls, ..Answer::default() });
         let value = self.world.stage.secrets.database.clone();
-        let with = json!({"model": self.model(), "value": value, "streams": streams});
+        let with = json!({"model": self.model(), "value": value, "streams": streams, "told": self.column.told()});
         let saw = self.speaker.see("everywhere", with).await?;
         ensure!(saw["text"] == text, "the answer came as {}", saw["text"]);
         ensure!(saw["calls"] == json!([{"name": "weather", "args": args}]), "the call came as {}", saw["calls"]);
-        let places = match self.column.api {
-            Api::Messages => 16,
-            Api::Chat => 15,
-            Api::Responses => 14,
-            Api::Gemini => 10,
+        let places = match (self.column.api, self.column.told()) {
+            (Api::Messages, false) => 16,
+            (Api::Messages, true) => 11,
+            (Api::Chat, false) => 15,
+            (Api::Chat, true) => 12,
+            (Api::Responses, _) => 14,
+            (Api::Gemini, _) => 10,
         };
         let arrived = self.without_secrets()?;
         ensure!(arrived >= places, "{arrived} references arrived, {places} should");

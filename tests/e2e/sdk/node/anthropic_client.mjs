@@ -13,7 +13,7 @@ const TOOL = {
 const client = ({ retries = 0, timeout = 20, token }) =>
   new Anthropic({ maxRetries: retries, timeout: timeout * 1000, ...(token && { apiKey: token }) });
 
-const told = (message) => ({
+const summary = (message) => ({
   text: message.content.filter((block) => block.type === "text").map((block) => block.text).join(""),
   stop: message.stop_reason,
   input: message.usage.input_tokens,
@@ -28,14 +28,14 @@ const whole = (request, streams, options) =>
 
 export async function plain({ model, text, ...options }) {
   const begun = performance.now();
-  const answer = told(await client(options).messages.create(turn(model, text)));
+  const answer = summary(await client(options).messages.create(turn(model, text)));
   return { ...answer, seconds: (performance.now() - begun) / 1000 };
 }
 
 export async function stream({ model, text, ...options }) {
   const pieces = [];
   const events = client(options).messages.stream(turn(model, text)).on("text", (piece) => pieces.push(piece));
-  const answer = told(await events.finalMessage());
+  const answer = summary(await events.finalMessage());
   assert.equal(pieces.join(""), answer.text);
   return { ...answer, pieces: pieces.length };
 }
@@ -60,18 +60,18 @@ export async function tools({ model, text, result, streams, ...options }) {
     { role: "user", content: [{ type: "tool_result", tool_use_id: call.id, content: result }] },
   );
   const last = await whole(request, streams, options);
-  return { ...told(last), asked: { name: call.name, args: call.input, stop: first.stop_reason } };
+  return { ...summary(last), asked: { name: call.name, args: call.input, stop: first.stop_reason } };
 }
 
 export async function image({ model, text, data, ...options }) {
   const source = { type: "base64", media_type: "image/png", data };
-  return told(await whole(turn(model, [{ type: "image", source }, { type: "text", text }]), false, options));
+  return summary(await whole(turn(model, [{ type: "image", source }, { type: "text", text }]), false, options));
 }
 
 export async function document({ model, text, words, ...options }) {
   const source = { type: "text", media_type: "text/plain", data: words };
   const block = { type: "document", source, title: "notes.txt" };
-  return told(await whole(turn(model, [block, { type: "text", text }]), false, options));
+  return summary(await whole(turn(model, [block, { type: "text", text }]), false, options));
 }
 
 export async function upload({ name, words, ...options }) {
@@ -109,12 +109,13 @@ export async function unknown(options) {
   return (await client(options).messages.batches.list()).data;
 }
 
-// `value` in every field of a request that holds text.
-export async function everywhere({ model, value, streams, ...options }) {
+// `value` in every field of a request that holds text; `told`: that the other API can say, too.
+export async function everywhere({ model, value, streams, told, ...options }) {
   const schema = { type: "object", properties: { city: { type: "string", enum: ["Wien", value] } } };
   const call = { type: "tool_use", id: "toolu_1", name: "weather", input: { city: value, [value]: [{ deep: value }] } };
   const result = { type: "tool_result", tool_use_id: "toolu_1", content: [{ type: "text", text: `It is ${value}` }] };
   const source = { type: "text", media_type: "text/plain", data: `In a file: ${value}` };
+  const document = { type: "document", source, title: value, context: value };
   const message = await whole(
     {
       model,
@@ -123,21 +124,21 @@ export async function everywhere({ model, value, streams, ...options }) {
       messages: [
         { role: "user", content: `I say ${value}` },
         { role: "assistant", content: [{ type: "text", text: `You said ${value}` }, call] },
-        { role: "user", content: [result, { type: "document", source, title: value, context: value }] },
+        { role: "user", content: told ? [result] : [result, document] },
       ],
       tools: [{ name: "weather", description: `Tells ${value}.`, input_schema: schema }],
       stop_sequences: [value],
       metadata: { user_id: value },
-      x_unknown: { [value]: value },
+      ...(!told && { x_unknown: { [value]: value } }),
     },
     streams,
     options,
   );
   const calls = message.content.filter((block) => block.type === "tool_use");
-  return { ...told(message), calls: calls.map((block) => ({ name: block.name, args: block.input })) };
+  return { ...summary(message), calls: calls.map((block) => ({ name: block.name, args: block.input })) };
 }
 
 export async function in_header({ model, value, ...options }) {
   const headers = { "X-Client-Request-Id": value, "X-Other": value };
-  return told(await client(options).messages.create(turn(model, "Hello"), { headers }));
+  return summary(await client(options).messages.create(turn(model, "Hello"), { headers }));
 }

@@ -19,7 +19,7 @@ const client = ({ retries = 0, timeout = 20, token }) =>
     httpOptions: { timeout: timeout * 1000, retryOptions: { attempts: retries + 1, initialDelay: 0.1, jitter: 0 } },
   });
 
-const told = (response) => ({
+const summary = (response) => ({
   text: response.candidates[0].content.parts.map((part) => part.text ?? "").join(""),
   stop: response.candidates[0].finishReason,
   input: response.usageMetadata.promptTokenCount,
@@ -40,7 +40,7 @@ async function whole(model, contents, streams, config, options) {
 
 export async function plain({ model, text, ...options }) {
   const begun = performance.now();
-  const answer = told(await whole(model, text, false, {}, options));
+  const answer = summary(await whole(model, text, false, {}, options));
   return { ...answer, seconds: (performance.now() - begun) / 1000 };
 }
 
@@ -50,7 +50,7 @@ export async function stream({ model, text, ...options }) {
   for await (last of await client(options).models.generateContentStream({ model, contents: text })) {
     pieces.push(last.text ?? "");
   }
-  return { ...told(last), text: pieces.join(""), pieces: pieces.length };
+  return { ...summary(last), text: pieces.join(""), pieces: pieces.length };
 }
 
 export async function tools({ model, text, result, streams, ...options }) {
@@ -61,18 +61,18 @@ export async function tools({ model, text, result, streams, ...options }) {
   const response = { id: call.id, name: call.name, response: { result } };
   contents.push(content, { role: "user", parts: [{ functionResponse: response }] });
   const last = await whole(model, contents, streams, { tools: [TOOL] }, options);
-  return { ...told(last), asked: { name: call.name, args: call.args, stop: first.candidates[0].finishReason } };
+  return { ...summary(last), asked: { name: call.name, args: call.args, stop: first.candidates[0].finishReason } };
 }
 
 export async function image({ model, text, data, ...options }) {
   const parts = [{ inlineData: { data, mimeType: "image/png" } }, { text }];
-  return told(await whole(model, [{ role: "user", parts }], false, {}, options));
+  return summary(await whole(model, [{ role: "user", parts }], false, {}, options));
 }
 
 export async function document({ model, text, words, ...options }) {
   const data = Buffer.from(words).toString("base64");
   const parts = [{ inlineData: { data, mimeType: "text/plain" } }, { text }];
-  return told(await whole(model, [{ role: "user", parts }], false, {}, options));
+  return summary(await whole(model, [{ role: "user", parts }], false, {}, options));
 }
 
 export async function upload({ name, words, ...options }) {
@@ -121,8 +121,8 @@ export async function unknown(options) {
   return all;
 }
 
-// `value` in every field of a request that holds text.
-export async function everywhere({ model, value, streams, ...options }) {
+// `value` in every field of a request that holds text; `told`: that the other API can say, too.
+export async function everywhere({ model, value, streams, told, ...options }) {
   const schema = { type: "OBJECT", properties: { city: { type: "STRING", enum: ["Wien", value] } } };
   const declared = { name: "weather", description: `Tells ${value}.`, parameters: schema };
   const call = { id: "fn_1", name: "weather", args: { city: value, [value]: [{ deep: value }] } };
@@ -142,10 +142,10 @@ export async function everywhere({ model, value, streams, ...options }) {
   const response = await whole(model, contents, streams, config, options);
   const calls = response.candidates[0].content.parts.filter((part) => part.functionCall);
   const named = calls.map(({ functionCall }) => ({ name: functionCall.name, args: functionCall.args }));
-  return { ...told(response), calls: named };
+  return { ...summary(response), calls: named };
 }
 
 export async function in_header({ model, value, ...options }) {
   const headers = { "X-Client-Request-Id": value, "X-Other": value };
-  return told(await whole(model, "Hello", false, { httpOptions: { headers } }, options));
+  return summary(await whole(model, "Hello", false, { httpOptions: { headers } }, options));
 }

@@ -16,7 +16,7 @@ const TOOL = {
 export const client = ({ retries = 0, timeout = 20, token }) =>
   new OpenAI({ maxRetries: retries, timeout: timeout * 1000, ...(token && { apiKey: token }) });
 
-const told = (completion) => ({
+const summary = (completion) => ({
   text: completion.choices[0].message.content ?? "",
   stop: completion.choices[0].finish_reason,
   input: completion.usage?.prompt_tokens,
@@ -33,7 +33,7 @@ const whole = (request, streams, options) =>
 
 export async function plain({ model, text, ...options }) {
   const begun = performance.now();
-  const answer = told(await client(options).chat.completions.create(turn(model, text)));
+  const answer = summary(await client(options).chat.completions.create(turn(model, text)));
   return { ...answer, seconds: (performance.now() - begun) / 1000 };
 }
 
@@ -41,7 +41,7 @@ export async function stream({ model, text, ...options }) {
   const pieces = [];
   const request = turn(model, text, { stream_options: { include_usage: true } });
   const events = client(options).chat.completions.stream(request).on("content", (piece) => pieces.push(piece));
-  const answer = told(await events.finalChatCompletion());
+  const answer = summary(await events.finalChatCompletion());
   assert.equal(pieces.join(""), answer.text);
   return { ...answer, pieces: pieces.length };
 }
@@ -66,18 +66,18 @@ export async function tools({ model, text, result, streams, ...options }) {
   request.messages.push(said, { role: "tool", tool_call_id: call.id, content: result });
   const last = await whole(request, streams, options);
   const asked = { name: call.function.name, args: JSON.parse(call.function.arguments), stop: first.finish_reason };
-  return { ...told(last), asked };
+  return { ...summary(last), asked };
 }
 
 export async function image({ model, text, data, ...options }) {
   const part = { type: "image_url", image_url: { url: `data:image/png;base64,${data}` } };
-  return told(await whole(turn(model, [part, { type: "text", text }]), false, options));
+  return summary(await whole(turn(model, [part, { type: "text", text }]), false, options));
 }
 
 export async function document({ model, text, words, ...options }) {
   const data = `data:text/plain;base64,${Buffer.from(words).toString("base64")}`;
   const part = { type: "file", file: { filename: "notes.txt", file_data: data } };
-  return told(await whole(turn(model, [part, { type: "text", text }]), false, options));
+  return summary(await whole(turn(model, [part, { type: "text", text }]), false, options));
 }
 
 export async function upload({ name, words, ...options }) {
@@ -118,8 +118,8 @@ export async function unknown(options) {
   return (await client(options).batches.list()).data;
 }
 
-// `value` in every field of a request that holds text.
-export async function everywhere({ model, value, streams, ...options }) {
+// `value` in every field of a request that holds text; `told`: that the other API can say, too.
+export async function everywhere({ model, value, streams, told, ...options }) {
   const schema = { type: "object", properties: { city: { type: "string", enum: ["Wien", value] } } };
   const args = JSON.stringify({ city: value, [value]: [{ deep: value }] });
   const call = { id: "call_1", type: "function", function: { name: "weather", arguments: args } };
@@ -128,7 +128,7 @@ export async function everywhere({ model, value, streams, ...options }) {
       model,
       messages: [
         { role: "system", content: `You know ${value}` },
-        { role: "user", content: [{ type: "text", text: `I say ${value}` }], name: "somebody" },
+        { role: "user", content: [{ type: "text", text: `I say ${value}` }], ...(!told && { name: "somebody" }) },
         { role: "assistant", content: `You said ${value}`, tool_calls: [call] },
         { role: "tool", tool_call_id: "call_1", content: `It is ${value}` },
         { role: "user", content: `And ${value}` },
@@ -137,17 +137,17 @@ export async function everywhere({ model, value, streams, ...options }) {
       stop: [value],
       metadata: { who: value, [value]: "x" },
       user: value,
-      x_unknown: { [value]: value },
+      ...(!told && { x_unknown: { [value]: value } }),
     },
     streams,
     options,
   );
   const calls = completion.choices[0].message.tool_calls ?? [];
   const named = calls.map((one) => ({ name: one.function.name, args: JSON.parse(one.function.arguments) }));
-  return { ...told(completion), calls: named };
+  return { ...summary(completion), calls: named };
 }
 
 export async function in_header({ model, value, ...options }) {
   const headers = { "X-Client-Request-Id": value, "X-Other": value };
-  return told(await client(options).chat.completions.create(turn(model, "Hello"), { headers }));
+  return summary(await client(options).chat.completions.create(turn(model, "Hello"), { headers }));
 }

@@ -11,7 +11,7 @@ const TOOL = {
   strict: true,
 };
 
-const told = (response) => ({
+const summary = (response) => ({
   text: response.output_text,
   stop: response.status,
   input: response.usage?.input_tokens,
@@ -26,7 +26,7 @@ const whole = (request, streams, options) =>
 
 export async function plain({ model, text, ...options }) {
   const begun = performance.now();
-  const answer = told(await client(options).responses.create({ model, input: text }));
+  const answer = summary(await client(options).responses.create({ model, input: text }));
   return { ...answer, seconds: (performance.now() - begun) / 1000 };
 }
 
@@ -34,7 +34,7 @@ export async function stream({ model, text, ...options }) {
   const pieces = [];
   const events = client(options).responses.stream(turn(model, text));
   events.on("response.output_text.delta", (event) => pieces.push(event.delta));
-  const answer = told(await events.finalResponse());
+  const answer = summary(await events.finalResponse());
   assert.equal(pieces.join(""), answer.text);
   return { ...answer, pieces: pieces.length };
 }
@@ -63,18 +63,18 @@ export async function tools({ model, text, result, streams, ...options }) {
   for (const item of said) for (const part of item.content ?? []) delete part.parsed;
   request.input.push(...said, { type: "function_call_output", call_id: call.call_id, output: result });
   const last = await whole(request, streams, options);
-  return { ...told(last), asked: { name: call.name, args: JSON.parse(call.arguments), stop: first.status } };
+  return { ...summary(last), asked: { name: call.name, args: JSON.parse(call.arguments), stop: first.status } };
 }
 
 export async function image({ model, text, data, ...options }) {
   const part = { type: "input_image", image_url: `data:image/png;base64,${data}`, detail: "auto" };
-  return told(await whole(turn(model, [part, { type: "input_text", text }]), false, options));
+  return summary(await whole(turn(model, [part, { type: "input_text", text }]), false, options));
 }
 
 export async function document({ model, text, words, ...options }) {
   const data = `data:text/plain;base64,${Buffer.from(words).toString("base64")}`;
   const part = { type: "input_file", filename: "notes.txt", file_data: data };
-  return told(await whole(turn(model, [part, { type: "input_text", text }]), false, options));
+  return summary(await whole(turn(model, [part, { type: "input_text", text }]), false, options));
 }
 
 export async function abort({ model, text, after, ...options }) {
@@ -87,8 +87,8 @@ export async function abort({ model, text, after, ...options }) {
   return { pieces };
 }
 
-// `value` in every field of a request that holds text.
-export async function everywhere({ model, value, streams, ...options }) {
+// `value` in every field of a request that holds text; `told`: that the other API can say, too.
+export async function everywhere({ model, value, streams, told, ...options }) {
   const schema = { type: "object", properties: { city: { type: "string", enum: ["Wien", value] } } };
   const args = JSON.stringify({ city: value, [value]: [{ deep: value }] });
   const data = `data:text/plain;base64,${Buffer.from(`In a file: ${value}`).toString("base64")}`;
@@ -115,10 +115,10 @@ export async function everywhere({ model, value, streams, ...options }) {
     options,
   );
   const calls = response.output.filter((item) => item.type === "function_call");
-  return { ...told(response), calls: calls.map((call) => ({ name: call.name, args: JSON.parse(call.arguments) })) };
+  return { ...summary(response), calls: calls.map((call) => ({ name: call.name, args: JSON.parse(call.arguments) })) };
 }
 
 export async function in_header({ model, value, ...options }) {
   const headers = { "X-Client-Request-Id": value, "X-Other": value };
-  return told(await client(options).responses.create(turn(model, "Hello"), { headers }));
+  return summary(await client(options).responses.create(turn(model, "Hello"), { headers }));
 }

@@ -16,7 +16,7 @@ def client(retries=0, timeout=20.0, token=None):
     return anthropic.Anthropic(max_retries=retries, timeout=timeout, **({"api_key": token} if token else {}))
 
 
-def told(message):
+def summary(message):
     return {
         "text": "".join(block.text for block in message.content if block.type == "text"),
         "stop": message.stop_reason,
@@ -39,7 +39,7 @@ def whole(request, streams, **options):
 
 def plain(model, text, **options):
     begun = time.monotonic()
-    answer = told(client(**options).messages.create(**turn(model, text)))
+    answer = summary(client(**options).messages.create(**turn(model, text)))
     return {**answer, "seconds": time.monotonic() - begun}
 
 
@@ -47,7 +47,7 @@ def stream(model, text, **options):
     with client(**options).messages.stream(**turn(model, text)) as events:
         pieces = list(events.text_stream)
         message = events.get_final_message()
-    answer = told(message)
+    answer = summary(message)
     assert "".join(pieces) == answer["text"], pieces
     return {**answer, "pieces": len(pieces)}
 
@@ -72,18 +72,18 @@ def tools(model, text, result, streams, **options):
     ]
     last = whole(request, streams, **options)
     asked = {"name": call.name, "args": call.input, "stop": first.stop_reason}
-    return {**told(last), "asked": asked}
+    return {**summary(last), "asked": asked}
 
 
 def image(model, text, data, **options):
     source = {"type": "base64", "media_type": "image/png", "data": data}
-    return told(whole(turn(model, [{"type": "image", "source": source}, {"type": "text", "text": text}]), False, **options))
+    return summary(whole(turn(model, [{"type": "image", "source": source}, {"type": "text", "text": text}]), False, **options))
 
 
 def document(model, text, words, **options):
     source = {"type": "text", "media_type": "text/plain", "data": words}
     block = {"type": "document", "source": source, "title": "notes.txt"}
-    return told(whole(turn(model, [block, {"type": "text", "text": text}]), False, **options))
+    return summary(whole(turn(model, [block, {"type": "text", "text": text}]), False, **options))
 
 
 def upload(name, words, **options):
@@ -118,8 +118,8 @@ def unknown(**options):
     return client(**options).messages.batches.list().data
 
 
-def everywhere(model, value, streams, **options):
-    """`value` in every field of a request that holds text."""
+def everywhere(model, value, streams, told, **options):
+    """`value` in every field of a request that holds text; `told`: that the other API can say, too."""
     tool = {
         "name": "weather",
         "description": f"Tells {value}.",
@@ -142,11 +142,14 @@ def everywhere(model, value, streams, **options):
         "metadata": {"user_id": value},
         "extra_body": {"x_unknown": {value: value}},
     }
-    answer = told(message := whole(request, streams, **options))
+    if told:
+        request["messages"][2]["content"].pop()
+        del request["extra_body"]
+    answer = summary(message := whole(request, streams, **options))
     calls = [{"name": block.name, "args": block.input} for block in message.content if block.type == "tool_use"]
     return {**answer, "calls": calls}
 
 
 def in_header(model, value, **options):
     headers = {"X-Client-Request-Id": value, "X-Other": value}
-    return told(client(**options).messages.create(**turn(model, "Hello"), extra_headers=headers))
+    return summary(client(**options).messages.create(**turn(model, "Hello"), extra_headers=headers))

@@ -32,7 +32,7 @@ def client(retries=0, timeout=20.0, token=None):
     return HELD[-1]
 
 
-def told(response):
+def summary(response):
     usage = response.usage_metadata
     return {
         "text": "".join(part.text or "" for part in response.candidates[0].content.parts),
@@ -56,7 +56,7 @@ def whole(model, contents, streams, config=None, **options):
 
 def plain(model, text, **options):
     begun = time.monotonic()
-    answer = told(whole(model, text, False, **options))
+    answer = summary(whole(model, text, False, **options))
     return {**answer, "seconds": time.monotonic() - begun}
 
 
@@ -65,7 +65,7 @@ def stream(model, text, **options):
     pieces, last = [], None
     for last in made.models.generate_content_stream(model=model, contents=text):
         pieces.append(last.text or "")
-    return {**told(last), "text": "".join(pieces), "pieces": len(pieces)}
+    return {**summary(last), "text": "".join(pieces), "pieces": len(pieces)}
 
 
 def tools(model, text, result, streams, **options):
@@ -77,17 +77,17 @@ def tools(model, text, result, streams, **options):
     contents += [content, types.Content(role="user", parts=[types.Part(function_response=response)])]
     last = whole(model, contents, streams, {"tools": [TOOL]}, **options)
     asked = {"name": call.name, "args": call.args, "stop": first.candidates[0].finish_reason.value}
-    return {**told(last), "asked": asked}
+    return {**summary(last), "asked": asked}
 
 
 def image(model, text, data, **options):
     parts = [types.Part.from_bytes(data=base64.b64decode(data), mime_type="image/png"), types.Part(text=text)]
-    return told(whole(model, parts, False, **options))
+    return summary(whole(model, parts, False, **options))
 
 
 def document(model, text, words, **options):
     parts = [types.Part.from_bytes(data=words.encode(), mime_type="text/plain"), types.Part(text=text)]
-    return told(whole(model, parts, False, **options))
+    return summary(whole(model, parts, False, **options))
 
 
 def upload(name, words, **options):
@@ -132,8 +132,8 @@ def unknown(**options):
     return list(client(**options).caches.list())
 
 
-def everywhere(model, value, streams, **options):
-    """`value` in every field of a request that holds text."""
+def everywhere(model, value, streams, told, **options):
+    """`value` in every field of a request that holds text; `told`: that the other API can say, too."""
     schema = {"type": "OBJECT", "properties": {"city": {"type": "STRING", "enum": ["Wien", value]}}}
     declared = {"name": "weather", "description": f"Tells {value}.", "parameters": schema}
     call = types.FunctionCall(id="fn_1", name="weather", args={"city": value, value: [{"deep": value}]})
@@ -152,11 +152,11 @@ def everywhere(model, value, streams, **options):
         "stop_sequences": [value],
         "http_options": {"extra_body": {"x_unknown": {value: value}}},
     }
-    answer = told(response := whole(model, contents, streams, config, **options))
+    answer = summary(response := whole(model, contents, streams, config, **options))
     calls = [part.function_call for part in response.candidates[0].content.parts if part.function_call]
     return {**answer, "calls": [{"name": call.name, "args": call.args} for call in calls]}
 
 
 def in_header(model, value, **options):
     headers = {"X-Client-Request-Id": value, "X-Other": value}
-    return told(whole(model, "Hello", False, {"http_options": {"headers": headers}}, **options))
+    return summary(whole(model, "Hello", False, {"http_options": {"headers": headers}}, **options))

@@ -20,7 +20,7 @@ def client(retries=0, timeout=20.0, token=None):
     return openai.OpenAI(max_retries=retries, timeout=timeout, **({"api_key": token} if token else {}))
 
 
-def told(completion):
+def summary(completion):
     choice = completion.choices[0]
     return {
         "text": choice.message.content or "",
@@ -46,7 +46,7 @@ def whole(request, streams, **options):
 
 def plain(model, text, **options):
     begun = time.monotonic()
-    answer = told(client(**options).chat.completions.create(**turn(model, text)))
+    answer = summary(client(**options).chat.completions.create(**turn(model, text)))
     return {**answer, "seconds": time.monotonic() - begun}
 
 
@@ -56,7 +56,7 @@ def stream(model, text, **options):
     with client(**options).chat.completions.stream(**request) as events:
         pieces = [event.delta for event in events if event.type == "content.delta"]
         completion = events.get_final_completion()
-    answer = told(completion)
+    answer = summary(completion)
     assert "".join(pieces) == answer["text"], pieces
     return {**answer, "pieces": len(pieces)}
 
@@ -83,12 +83,12 @@ def tools(model, text, result, streams, **options):
     ]
     last = whole(request, streams, **options)
     asked = {"name": call.function.name, "args": json.loads(call.function.arguments), "stop": first.choices[0].finish_reason}
-    return {**told(last), "asked": asked}
+    return {**summary(last), "asked": asked}
 
 
 def image(model, text, data, **options):
     part = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{data}"}}
-    return told(whole(turn(model, [part, {"type": "text", "text": text}]), False, **options))
+    return summary(whole(turn(model, [part, {"type": "text", "text": text}]), False, **options))
 
 
 def document(model, text, words, **options):
@@ -96,7 +96,7 @@ def document(model, text, words, **options):
 
     data = f"data:text/plain;base64,{base64.b64encode(words.encode()).decode()}"
     part = {"type": "file", "file": {"filename": "notes.txt", "file_data": data}}
-    return told(whole(turn(model, [part, {"type": "text", "text": text}]), False, **options))
+    return summary(whole(turn(model, [part, {"type": "text", "text": text}]), False, **options))
 
 
 def upload(name, words, **options):
@@ -134,8 +134,8 @@ def unknown(**options):
     return client(**options).batches.list().data
 
 
-def everywhere(model, value, streams, **options):
-    """`value` in every field of a request that holds text."""
+def everywhere(model, value, streams, told, **options):
+    """`value` in every field of a request that holds text; `told`: that the other API can say, too."""
     schema = {"type": "object", "properties": {"city": {"type": "string", "enum": ["Wien", value]}}}
     arguments = json.dumps({"city": value, value: [{"deep": value}]})
     call = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": arguments}}
@@ -154,7 +154,9 @@ def everywhere(model, value, streams, **options):
         "user": value,
         "extra_body": {"x_unknown": {value: value}},
     }
-    answer = told(completion := whole(request, streams, **options))
+    if told:
+        del request["messages"][1]["name"], request["extra_body"]
+    answer = summary(completion := whole(request, streams, **options))
     calls = completion.choices[0].message.tool_calls or []
     calls = [{"name": call.function.name, "args": json.loads(call.function.arguments)} for call in calls]
     return {**answer, "calls": calls}
@@ -162,4 +164,4 @@ def everywhere(model, value, streams, **options):
 
 def in_header(model, value, **options):
     headers = {"X-Client-Request-Id": value, "X-Other": value}
-    return told(client(**options).chat.completions.create(**turn(model, "Hello"), extra_headers=headers))
+    return summary(client(**options).chat.completions.create(**turn(model, "Hello"), extra_headers=headers))

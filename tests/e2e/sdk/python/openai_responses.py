@@ -15,7 +15,7 @@ TOOL = {
 }
 
 
-def told(response):
+def summary(response):
     return {
         "text": response.output_text,
         "stop": response.status,
@@ -40,7 +40,7 @@ def whole(request, streams, **options):
 
 def plain(model, text, **options):
     begun = time.monotonic()
-    answer = told(client(**options).responses.create(model=model, input=text))
+    answer = summary(client(**options).responses.create(model=model, input=text))
     return {**answer, "seconds": time.monotonic() - begun}
 
 
@@ -48,7 +48,7 @@ def stream(model, text, **options):
     with client(**options).responses.stream(**turn(model, text)) as events:
         pieces = [event.delta for event in events if event.type == "response.output_text.delta"]
         response = events.get_final_response()
-    answer = told(response)
+    answer = summary(response)
     assert "".join(pieces) == answer["text"], pieces
     return {**answer, "pieces": len(pieces)}
 
@@ -79,18 +79,18 @@ def tools(model, text, result, streams, **options):
             part.pop("parsed", None)
     request["input"] += [{"type": "function_call_output", "call_id": call.call_id, "output": result}]
     last = whole(request, streams, **options)
-    return {**told(last), "asked": {"name": call.name, "args": json.loads(call.arguments), "stop": first.status}}
+    return {**summary(last), "asked": {"name": call.name, "args": json.loads(call.arguments), "stop": first.status}}
 
 
 def image(model, text, data, **options):
     part = {"type": "input_image", "image_url": f"data:image/png;base64,{data}", "detail": "auto"}
-    return told(whole(turn(model, [part, {"type": "input_text", "text": text}]), False, **options))
+    return summary(whole(turn(model, [part, {"type": "input_text", "text": text}]), False, **options))
 
 
 def document(model, text, words, **options):
     data = f"data:text/plain;base64,{base64.b64encode(words.encode()).decode()}"
     part = {"type": "input_file", "filename": "notes.txt", "file_data": data}
-    return told(whole(turn(model, [part, {"type": "input_text", "text": text}]), False, **options))
+    return summary(whole(turn(model, [part, {"type": "input_text", "text": text}]), False, **options))
 
 
 def abort(model, text, after, **options):
@@ -103,8 +103,8 @@ def abort(model, text, after, **options):
     return {"pieces": pieces}
 
 
-def everywhere(model, value, streams, **options):
-    """`value` in every field of a request that holds text."""
+def everywhere(model, value, streams, told, **options):
+    """`value` in every field of a request that holds text; `told`: that the other API can say, too."""
     schema = {"type": "object", "properties": {"city": {"type": "string", "enum": ["Wien", value]}}}
     arguments = json.dumps({"city": value, value: [{"deep": value}]})
     data = f"data:text/plain;base64,{base64.b64encode(f'In a file: {value}'.encode()).decode()}"
@@ -126,11 +126,11 @@ def everywhere(model, value, streams, **options):
         "store": False,
         "extra_body": {"x_unknown": {value: value}},
     }
-    answer = told(response := whole(request, streams, **options))
+    answer = summary(response := whole(request, streams, **options))
     calls = [item for item in response.output if item.type == "function_call"]
     return {**answer, "calls": [{"name": call.name, "args": json.loads(call.arguments)} for call in calls]}
 
 
 def in_header(model, value, **options):
     headers = {"X-Client-Request-Id": value, "X-Other": value}
-    return told(client(**options).responses.create(**turn(model, "Hello"), extra_headers=headers))
+    return summary(client(**options).responses.create(**turn(model, "Hello"), extra_headers=headers))
