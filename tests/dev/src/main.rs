@@ -23,7 +23,7 @@ const MENU: &str = "\
 ./dev check            formatting, lints, licences, documentation, links, unused dependencies
 ./dev e2e [WORDS]      install on a real systemd in a container (needs root, asks sudo for it), then as below
 ./dev e2e sdk [CLIENT] [--json]
-                       official clients of Anthropic, OpenAI and Google against the gateway
+                       official clients of Anthropic, OpenAI and Google against the gateway, HTTP clients through the proxy
 ./dev fuzz [TARGET] [SECONDS]
                        let chance look for texts that break the redaction; all targets, 60 seconds each, without words
 ./dev bench [NAME]     measure, side by side with a named peer or floor

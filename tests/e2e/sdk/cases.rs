@@ -4,6 +4,7 @@ mod accounts;
 mod answers;
 mod errors;
 mod secrets;
+mod web;
 
 use anyhow::ensure;
 use serde_json::{Value, json};
@@ -61,16 +62,21 @@ const TEXT: &str = "Gr\u{fc}\u{df}e aus Wien \u{2014} \u{201e}12 \u{20ac}\u{201c
 
 /// The cases of a client.
 pub(crate) fn of(column: &'static Column) -> impl Iterator<Item = &'static str> {
-    CASES.iter().copied().filter(|case| applies(case, column))
+    CASES.iter().chain(web::CASES).copied().filter(|case| applies(case, column))
 }
 
 /// Where it stands in the table.
 pub(crate) fn place(case: &str) -> usize {
-    CASES.iter().position(|one| *one == case).unwrap_or(CASES.len())
+    CASES.iter().chain(web::CASES).position(|one| *one == case).unwrap_or_default()
 }
 
 fn applies(case: &str, column: &Column) -> bool {
     let api = column.api;
+    if api == Api::Web || web::CASES.contains(&case) {
+        // The package has no part in it.
+        let without = case == "without TLS" && column.script == "agent_client";
+        return api == Api::Web && web::CASES.contains(&case) && !without;
+    }
     match case {
         "embeddings" => matches!(api, Api::Chat | Api::Gemini) && !column.told(),
         "count tokens" => matches!(api, Api::Messages | Api::Gemini) && !column.told(),
@@ -136,6 +142,9 @@ async fn counted_as_billed(world: &World, before: Counted, billed: usize, estima
 
 impl Scene<'_> {
     async fn play(&mut self, case: &str) -> anyhow::Result<()> {
+        if self.column.api == Api::Web {
+            return self.web(case).await;
+        }
         match case {
             "plain" => self.plain().await,
             "stream" => self.stream().await,
@@ -148,6 +157,13 @@ impl Scene<'_> {
             "embeddings" => self.embeddings().await,
             "count tokens" => self.count().await,
             "models" => self.models().await,
+            _ => self.play_further(case).await,
+        }
+    }
+
+    /// What does not go well.
+    async fn play_further(&mut self, case: &str) -> anyhow::Result<()> {
+        match case {
             "no such model" => self.no_such_model().await,
             "no such address" => self.no_such_address().await,
             "model not allowed" => self.model_not_allowed().await,

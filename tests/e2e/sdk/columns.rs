@@ -7,6 +7,8 @@ pub(crate) enum Api {
     Chat,
     Responses,
     Gemini,
+    /// No model: what tools reach.
+    Web,
 }
 
 /// In what its script is written.
@@ -57,6 +59,14 @@ pub(crate) const COLUMNS: &[Column] = &[
     node("node google", "google_client", Api::Gemini),
     node("node anthropic on GPT", "anthropic_client", Api::Messages).on(GPT, Api::Chat),
     node("node openai on Claude", "openai_client", Api::Chat).on(CLAUDE, Api::Messages),
+    python("python requests", "requests_client", Api::Web),
+    python("python httpx", "httpx_client", Api::Web),
+    python("python urllib", "urllib_client", Api::Web),
+    python("curl", "curl_client", Api::Web),
+    node("node fetch", "fetch_client", Api::Web),
+    node("node https", "https_client", Api::Web),
+    node("node undici", "undici_client", Api::Web),
+    node("node https-proxy-agent", "agent_client", Api::Web),
 ];
 
 const fn python(name: &'static str, script: &'static str, api: Api) -> Column {
@@ -72,6 +82,7 @@ const fn model_of(api: Api) -> &'static str {
         Api::Messages => CLAUDE,
         Api::Chat | Api::Responses => GPT,
         Api::Gemini => GEMINI,
+        Api::Web => "",
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod cases;
 mod columns;
+mod site;
 mod speaker;
 mod table;
 mod world;
@@ -17,7 +18,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser;
 
-use columns::{COLUMNS, Column};
+use columns::{Api, COLUMNS, Column};
 use speaker::{Places, Speaker};
 use table::{Cell, Table};
 use world::World;
@@ -63,7 +64,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<bool> {
     };
     let columns: Vec<&Column> = COLUMNS.iter().filter(wanted).collect();
     anyhow::ensure!(!columns.is_empty(), "no such client; there are {}", columns::names());
-    let mut table = Table::default();
+    let (mut models, mut tools) = (Table::of("gateway"), Table::of("forward proxy"));
     for column in columns {
         let mut speaker = Speaker::start(&places, column, &world).with_context(|| format!("start {}", column.name))?;
         for case in cases::of(column).filter(|case| arguments.case.as_ref().is_none_or(|part| case.contains(part))) {
@@ -71,16 +72,17 @@ async fn run(arguments: Arguments) -> anyhow::Result<bool> {
             if !arguments.json {
                 println!("{:<24} {:<28} {}", column.name, case, cell);
             }
+            let table = if column.api == Api::Web { &mut tools } else { &mut models };
             table.add(column.name, case, cell);
-            speaker.alive_or_again(&places, column, &world)?;
+            speaker.alive_or_again(column, &world)?;
         }
         speaker.end().await;
     }
     world.strike().await?;
     if arguments.json {
-        println!("{}", table.json());
+        println!("{}", table::json(&[&models, &tools]));
     } else {
-        println!("\n{table}");
+        println!("{models}{tools}\nrefused: not served, as it should be, and told in the client's own words");
     }
-    Ok(table.failed() == 0)
+    Ok(models.failed() + tools.failed() == 0)
 }

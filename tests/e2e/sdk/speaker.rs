@@ -17,6 +17,7 @@ use crate::world::World;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where `./dev` installed the clients.
+#[derive(Clone)]
 pub(crate) struct Places {
     python: PathBuf,
     node: PathBuf,
@@ -48,10 +49,11 @@ pub(crate) struct Speaker {
     input: ChildStdin,
     output: Lines<BufReader<ChildStdout>>,
     lost: bool,
+    places: Places,
 }
 
 impl Places {
-    #[expect(clippy::disallowed_methods, reason = "this is `main`'s part: ./dev says where the clients are")]
+    /// As ./dev says.
     pub(crate) fn from_environment() -> anyhow::Result<Self> {
         let place = |name: &str| std::env::var_os(name).map(PathBuf::from).context("use ./dev e2e sdk");
         Ok(Self { python: place("WARDKEEP_SDK_PYTHON")?, node: place("WARDKEEP_SDK_NODE")? })
@@ -78,12 +80,21 @@ impl Places {
 impl Speaker {
     /// Starts the script; it finds gateway and token where its client looks for them by itself.
     pub(crate) fn start(places: &Places, column: &Column, world: &World) -> anyhow::Result<Self> {
+        Self::start_as(places, column, world, &world.stage.tenant.agent_token)
+    }
+
+    /// Another one with another token.
+    pub(crate) fn with_token(&self, column: &Column, world: &World, token: &str) -> anyhow::Result<Self> {
+        Self::start_as(&self.places, column, world, token)
+    }
+
+    fn start_as(places: &Places, column: &Column, world: &World, token: &str) -> anyhow::Result<Self> {
         let mut command = places.command(column);
         command
             .env_clear()
             .envs([("PATH", "/usr/bin:/bin"), ("LANG", "C.UTF-8"), ("PYTHONDONTWRITEBYTECODE", "1")])
             .env("HOME", world.folder())
-            .envs(world.environment(column.api))
+            .envs(world.environment(column.api, token))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(std::fs::OpenOptions::new().create(true).append(true).open(world.folder().join("clients.log"))?)
@@ -91,7 +102,7 @@ impl Speaker {
         let mut child = command.spawn()?;
         let input = child.stdin.take().context("a pipe was asked for")?;
         let output = BufReader::new(child.stdout.take().context("a pipe was asked for")?).lines();
-        Ok(Self { child, input, output, lost: false })
+        Ok(Self { child, input, output, lost: false, places: places.clone() })
     }
 
     /// Has the script do something.
@@ -122,9 +133,9 @@ impl Speaker {
     }
 
     /// A script that did not answer is started again for the next case.
-    pub(crate) fn alive_or_again(&mut self, places: &Places, column: &Column, world: &World) -> anyhow::Result<()> {
+    pub(crate) fn alive_or_again(&mut self, column: &Column, world: &World) -> anyhow::Result<()> {
         if self.lost {
-            *self = Self::start(places, column, world)?;
+            *self = Self::start(&self.places.clone(), column, world)?;
         }
         Ok(())
     }

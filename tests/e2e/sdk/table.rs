@@ -12,9 +12,9 @@ pub(crate) enum Cell {
     Failed(String),
 }
 
-/// All of it, in the order of play.
-#[derive(Default)]
+/// All clients of one thing, in the order of play.
 pub(crate) struct Table {
+    name: &'static str,
     cells: Vec<(&'static str, &'static str, Cell)>,
 }
 
@@ -38,21 +38,16 @@ impl fmt::Display for Cell {
 }
 
 impl Table {
+    pub(crate) const fn of(name: &'static str) -> Self {
+        Self { name, cells: Vec::new() }
+    }
+
     pub(crate) fn add(&mut self, client: &'static str, case: &'static str, cell: Cell) {
         self.cells.push((client, case, cell));
     }
 
     pub(crate) fn failed(&self) -> usize {
         self.cells.iter().filter(|(_, _, cell)| matches!(cell, Cell::Failed(_))).count()
-    }
-
-    pub(crate) fn json(&self) -> Value {
-        let rows = self.cells.iter().map(|(client, case, cell)| match cell {
-            Cell::Good => json!({"client": client, "case": case, "ok": true}),
-            Cell::Refused => json!({"client": client, "case": case, "ok": true, "refused": true}),
-            Cell::Failed(why) => json!({"client": client, "case": case, "ok": false, "reason": why}),
-        });
-        json!({"cells": rows.collect::<Vec<_>>(), "ok": self.cells.len() - self.failed(), "failed": self.failed()})
     }
 
     /// Each name once, in order of appearance.
@@ -67,8 +62,30 @@ impl Table {
     }
 }
 
+/// All of them as one document.
+pub(crate) fn json(tables: &[&Table]) -> Value {
+    let all = tables.iter().flat_map(|table| table.cells.iter().map(|cell| (table.name, cell)));
+    let rows: Vec<Value> = all
+        .map(|(to, (client, case, cell))| {
+            let mut row = json!({"to": to, "client": client, "case": case, "ok": !matches!(cell, Cell::Failed(_))});
+            match cell {
+                Cell::Good => {}
+                Cell::Refused => row["refused"] = json!(true),
+                Cell::Failed(why) => row["reason"] = json!(why),
+            }
+            row
+        })
+        .collect();
+    let failed: usize = tables.iter().map(|table| table.failed()).sum();
+    json!({"ok": rows.len() - failed, "failed": failed, "cells": rows})
+}
+
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.cells.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "\nThrough the {}:\n", self.name)?;
         let (clients, mut cases) = (self.names(|cell| cell.0), self.names(|cell| cell.1));
         cases.sort_by_key(|case| crate::cases::place(case));
         let widest = cases.iter().map(|case| case.len()).max().unwrap_or_default();
@@ -98,7 +115,6 @@ impl fmt::Display for Table {
                 writeln!(f, "\n{client}, {case}: {why}")?;
             }
         }
-        writeln!(f, "\nrefused: not served, as it should be, and told in the client's own words")?;
-        write!(f, "{} of {} hold", self.cells.len() - self.failed(), self.cells.len())
+        writeln!(f, "\n{} of {} hold", self.cells.len() - self.failed(), self.cells.len())
     }
 }

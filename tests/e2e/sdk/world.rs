@@ -4,18 +4,30 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use serde_json::Value;
+use wardkeep_proto::chance::{SystemChance, bytes};
+use wardkeep_proto::time::{Clock as _, SystemClock};
 use wardkeep_tests::simulators::llm::{Answer, LlmSimulator, Usage};
 use wardkeep_tests::story::hooks::Hooks;
 use wardkeep_tests::story::people::wait;
-use wardkeep_tests::story::stage::{AGENT, OTHER_AGENT, Setting, Stage};
+use wardkeep_tests::story::stage::{AGENT, OTHER_AGENT, Opening, Setting, Stage, field};
 
 use crate::columns::{Api, CLAUDE, EMBEDDER, GEMINI, GPT};
+use crate::site::{HOST, Site};
+
+/// Both authorities that clients of the forward proxy meet.
+const TRUSTED: &str = "trusted.pem";
 
 /// What runs.
 pub(crate) struct World {
     pub(crate) stage: Stage,
+    /// What tools reach.
+    pub(crate) site: Site,
+    /// A key that is bound to the site.
+    pub(crate) site_key: String,
     /// Their hooks are alive while they say so.
     hooks: [Hooks; 2],
+    /// The forward proxy.
+    proxy: String,
 }
 
 /// What the daemon counted.
@@ -28,10 +40,24 @@ pub(crate) struct Counted {
 
 impl World {
     pub(crate) async fn set(folder: &Path) -> anyhow::Result<Self> {
-        let stage = Stage::set(Setting::plain(folder), &|_| ()).await?;
-        stage.follow(&policy(&stage)).await?;
+        let authority = folder.join("site-ca.pem");
+        let setting = Setting { upstream_ca: Some(authority.clone()), ..Setting::plain(folder) };
+        let opening = Opening::new(setting, &|_| ()).await?;
+        let chance = SystemChance::new();
+        let identity = opening.hub.keys().await?.ca.server(HOST, SystemClock.now(), &chance)?;
+        let site = Site::start(identity, &authority).await?;
+        let stage = opening.complete(&|_| ()).await?;
+        let site_key = format!("site_{}", data_encoding::HEXLOWER.encode(&bytes::<16>(&chance)));
+        let bound = format!("host:{HOST}:{}", site.inspect);
+        stage.tenant.cli_told(&["vault", "set", "site_key", "--to", &bound], &site_key).await?;
+        stage.follow(&policy(&stage, &site)).await?;
         let hooks = [Hooks::of(&stage.tenant)?, Hooks::with_token(&stage.tenant, &stage.tenant.other_token)?];
-        Ok(Self { stage, hooks })
+        let runtime = folder.join("tenant/run");
+        let proxy = field(&std::fs::read_to_string(runtime.join("listen.json"))?, "proxy")?;
+        // As the manual has it for hosts of both kinds.
+        let both = [std::fs::read(&authority)?, std::fs::read(runtime.join("proxy-ca.pem"))?].concat();
+        std::fs::write(folder.join(TRUSTED), both)?;
+        Ok(Self { stage, site, site_key, hooks, proxy })
     }
 
     pub(crate) async fn strike(self) -> anyhow::Result<()> {
@@ -57,12 +83,23 @@ impl World {
     }
 
     /// Where a client looks for its API and its key by itself.
-    pub(crate) fn environment(&self, api: Api) -> Vec<(&'static str, String)> {
-        let (base, token) = (self.stage.tenant.llm_url.clone(), self.stage.tenant.agent_token.clone());
+    pub(crate) fn environment(&self, api: Api, token: &str) -> Vec<(&'static str, String)> {
+        let (base, token) = (self.stage.tenant.llm_url.clone(), token.to_owned());
         match api {
             Api::Messages => vec![("ANTHROPIC_BASE_URL", base), ("ANTHROPIC_API_KEY", token)],
             Api::Chat | Api::Responses => vec![("OPENAI_BASE_URL", format!("{base}/v1")), ("OPENAI_API_KEY", token)],
             Api::Gemini => vec![("GOOGLE_GEMINI_BASE_URL", base), ("GEMINI_API_KEY", token)],
+            Api::Web => {
+                let proxy = format!("http://{AGENT}:{token}@{}", self.proxy);
+                let trusted = self.folder().join(TRUSTED).display().to_string();
+                // Programs differ in which they read, and in whose letters are large.
+                let proxies =
+                    ["HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"].map(|name| (name, proxy.clone()));
+                let trust = ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"];
+                let trust = trust.map(|name| (name, trusted.clone()));
+                let node = [("NODE_USE_ENV_PROXY", "1".to_owned())];
+                proxies.into_iter().chain(trust).chain(node).collect()
+            }
         }
     }
 
@@ -112,7 +149,7 @@ impl World {
 }
 
 /// One provider of each vendor, all of them at the simulator; the second agent may use nothing up.
-fn policy(stage: &Stage) -> String {
+fn policy(stage: &Stage, site: &Site) -> String {
     let url = &stage.tenant.services.llm_url;
     let workspace = stage.tenant.workspace().display().to_string();
     // Clients of the APIs know no gate.
@@ -132,6 +169,13 @@ fn policy(stage: &Stage) -> String {
             "[[models]]\nname = \"{model}\"\nprovider = \"{kind}\"\nupstream_model = \"{model}-upstream\"\n\
              price = {{ input = 3000000, output = 15000000, cache_read = 300000, cache_write = 3750000 }}\n\n"
         );
+    }
+    for (port, how) in [
+        (site.tunnel, "mode = \"tunnel\""),
+        (site.inspect, "mode = \"inspect\"\nmethods = [\"GET\", \"POST\"]"),
+        (site.clear, "mode = \"inspect\""),
+    ] {
+        text += &format!("[[egress]]\nhost = \"{HOST}\"\nports = [{port}]\nprivate = true\n{how}\n\n");
     }
     text += &format!("[[budgets]]\nagent = \"{OTHER_AGENT}\"\nlimits = [{{ window = \"day\", tokens = 1 }}]\n");
     text

@@ -121,6 +121,8 @@ pub struct Setting {
     pub treasure: bool,
     /// What becomes of results of tool calls that came past the gate, as a policy says it.
     pub gate_memory: &'static str,
+    /// Certificates of the hosts behind the forward proxy, in place of the machine's; there before the tenant starts.
+    pub upstream_ca: Option<PathBuf>,
     /// What the daemon writes into its log, when it is not the usual.
     pub log: Option<&'static str>,
 }
@@ -137,6 +139,7 @@ impl Setting {
             tapped: false,
             treasure: false,
             gate_memory: "refuse",
+            upstream_ca: None,
             log: None,
         }
     }

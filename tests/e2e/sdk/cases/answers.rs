@@ -39,7 +39,7 @@ impl Scene<'_> {
             Api::Messages => "message_stop",
             Api::Chat => "chat.completion.chunk",
             Api::Responses => "response.completed",
-            Api::Gemini => bail!("Gemini's streams have no other form"),
+            Api::Gemini | Api::Web => bail!("it has no other form"),
         };
         ensure!(
             saw["kinds"].as_array().is_some_and(|all| all.iter().any(|one| one == kind)),
@@ -62,7 +62,7 @@ impl Scene<'_> {
             Api::Messages => "tool_use",
             Api::Chat => "tool_calls",
             Api::Responses => "completed",
-            Api::Gemini => "STOP",
+            Api::Gemini | Api::Web => "STOP",
         };
         ensure!(saw["asked"]["stop"] == stop, "the call ended with {}", saw["asked"]["stop"]);
         self.whole(&saw)?;
@@ -75,7 +75,7 @@ impl Scene<'_> {
             Api::Responses => {
                 body["input"].as_array().and_then(|all| all.last()).map_or(Value::Null, |i| i["output"].clone())
             }
-            Api::Gemini => body["contents"][2]["parts"][0]["functionResponse"]["response"]["result"].clone(),
+            Api::Gemini | Api::Web => body["contents"][2]["parts"][0]["functionResponse"]["response"]["result"].clone(),
         };
         ensure!(arrived == result, "the result arrived as {arrived}");
         Ok(())
@@ -200,7 +200,7 @@ impl Column {
             Api::Messages => "end_turn",
             Api::Chat => "stop",
             Api::Responses => "completed",
-            Api::Gemini => "STOP",
+            Api::Gemini | Api::Web => "STOP",
         }
     }
 }

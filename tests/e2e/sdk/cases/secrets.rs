@@ -29,7 +29,7 @@ impl Scene<'_> {
             (Api::Chat, false) => 15,
             (Api::Chat, true) => 12,
             (Api::Responses, _) => 14,
-            (Api::Gemini, _) => 10,
+            (Api::Gemini | Api::Web, _) => 10,
         };
         let arrived = self.without_secrets()?;
         ensure!(arrived >= places, "{arrived} references arrived, {places} should");

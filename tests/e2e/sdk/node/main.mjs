@@ -9,8 +9,9 @@ function described(error) {
   const classes = [];
   for (let kind = error?.constructor; kind?.name; kind = Object.getPrototypeOf(kind)) classes.push(kind.name);
   const status = typeof error?.status === "number" ? error.status : null;
-  const cause = error?.cause ? ` (${error.cause})` : "";
-  return { classes, status, text: `${error?.message ?? error}${cause}`.slice(0, 2000) };
+  const said = [];
+  for (let one = error; one && said.length < 5; one = one.cause) said.push(one.message ?? `${one}`);
+  return { classes, status, text: said.join(": ").slice(0, 2000) };
 }
 
 const client = await import(`./${process.argv[2]}.mjs`);

@@ -53,7 +53,7 @@ impl Tenant {
             link = Some(tap.address());
             taps.push(("link to the hub", tap));
         }
-        fs::write(folder.join("agent.toml"), configuration(&folder, link, hooks, llm))?;
+        fs::write(folder.join("agent.toml"), configuration(setting, &folder, link, hooks, llm))?;
         let config = folder.join("agent.toml").display().to_string();
         let run = async |arguments: &[&str], input: &str| {
             let mut all = vec!["--config", config.as_str()];
@@ -171,11 +171,15 @@ price = {{ input = 3000000, output = 15000000, cache_read = 300000, cache_write 
     }
 }
 
-fn configuration(folder: &Path, link: Option<SocketAddr>, hooks: u16, llm: u16) -> String {
+fn configuration(setting: &Setting, folder: &Path, link: Option<SocketAddr>, hooks: u16, llm: u16) -> String {
     let folder = folder.display();
     let hub = link.map_or_else(String::new, |address| format!("[hub]\naddress = \"https://{address}\"\n"));
+    let upstream = setting
+        .upstream_ca
+        .as_ref()
+        .map_or_else(String::new, |path| format!("upstream_ca_file = \"{}\"\n", path.display()));
     format!(
         "state_dir = \"{folder}/state\"\nruntime_dir = \"{folder}/run\"\n\n{hub}\n[hooks]\nlisten = \"127.0.0.1:{hooks}\"\n\n\
-         [llm]\nlisten = \"127.0.0.1:{llm}\"\n\n[proxy]\nlisten = \"127.0.0.1:0\"\n\n[vault]\nkey_file = \"{folder}/vault.key\"\n"
+         [llm]\nlisten = \"127.0.0.1:{llm}\"\n\n[proxy]\nlisten = \"127.0.0.1:0\"\n{upstream}\n[vault]\nkey_file = \"{folder}/vault.key\"\n"
     )
 }
