@@ -23,6 +23,7 @@ const CASES: &[&str] = &[
     "stream, raw",
     "tools",
     "tools, streamed",
+    "result past the gate",
     "image",
     "document",
     "file upload",
@@ -93,6 +94,7 @@ fn applies(case: &str, column: &Column) -> bool {
 
 /// One case with one client, and what is around it.
 struct Scene<'a> {
+    case: &'a str,
     column: &'a Column,
     world: &'a World,
     speaker: &'a mut Speaker,
@@ -110,7 +112,7 @@ pub(crate) async fn play(case: &str, column: &Column, world: &World, speaker: &m
     world.provider().calm();
     let (before, billed) = (world.counted().await?, world.provider().billed().len());
     let asked_before = world.provider().requests().len();
-    let mut scene = Scene { column, world, speaker, asked_before, estimates: 0, refused: false };
+    let mut scene = Scene { case, column, world, speaker, asked_before, estimates: 0, refused: false };
     scene.play(case).await?;
     let (estimates, refused) = (scene.estimates, scene.refused);
     counted_as_billed(world, before, billed, estimates).await?;
@@ -151,6 +153,7 @@ impl Scene<'_> {
             "stream, raw" => self.raw_stream().await,
             "tools" => self.tools(false).await,
             "tools, streamed" => self.tools(true).await,
+            "result past the gate" => self.past_the_gate().await,
             "image" => self.image().await,
             "document" => self.document().await,
             "file upload" => self.upload().await,
@@ -198,7 +201,9 @@ impl Scene<'_> {
 
     /// One question with the usual words and `more`.
     fn question(&self, more: &Value) -> Value {
-        let mut with = json!({"model": self.model(), "text": "Hello"});
+        // Ids of calls come from the first words of a conversation: each has its own.
+        let text = format!("Hello from {}, {}", self.column.name, self.case);
+        let mut with = json!({"model": self.model(), "text": text});
         for (name, value) in more.as_object().into_iter().flatten() {
             with[name] = value.clone();
         }

@@ -103,6 +103,13 @@ impl World {
         }
     }
 
+    /// The agent's runtime asks the gate about a call that a model asked for; what it decides is of no interest here.
+    pub(crate) async fn show_the_gate(&self, call: &str, args: &Value) -> anyhow::Result<()> {
+        let (_, answer) = self.hooks[0].propose(call, "weather", args.clone()).await?;
+        anyhow::ensure!(answer["decision"].is_string(), "the gate did not decide: {answer}");
+        Ok(())
+    }
+
     /// A hook lives for two minutes without a word.
     pub(crate) async fn renew(&self) -> anyhow::Result<()> {
         for hooks in &self.hooks {
@@ -152,8 +159,7 @@ impl World {
 fn policy(stage: &Stage, site: &Site) -> String {
     let url = &stage.tenant.services.llm_url;
     let workspace = stage.tenant.workspace().display().to_string();
-    // Clients of the APIs know no gate.
-    let mut text = "[llm]\ngate_memory = \"report\"\n\n".to_owned();
+    let mut text = String::new();
     for agent in [AGENT, OTHER_AGENT] {
         text += &format!(
             "[[agents]]\nname = \"{agent}\"\nlevel = \"trusted\"\nmodels = [\"{CLAUDE}\", \"{GPT}\", \"{GEMINI}\", \"{EMBEDDER}\"]\nworkspace = \"{workspace}\"\n\n"

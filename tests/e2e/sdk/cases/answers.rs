@@ -49,22 +49,23 @@ impl Scene<'_> {
         Ok(())
     }
 
+    /// A call and its result, with the gate asked between them.
     pub(super) async fn tools(&mut self, streams: bool) -> anyhow::Result<()> {
         let args = json!({"city": "Z\u{fc}rich", "days": [1, 2.5, null], "note": "a \"b\" \\ c\n\u{1f956}"});
-        let calls = vec![("weather".to_owned(), args.clone())];
-        self.world.provider().say_next(Answer { text: "I look.".to_owned(), calls, ..Answer::default() });
-        self.world.say(TEXT);
-        let result = "12 \u{b0}C, \"dry\"\n\\ no wind";
-        let saw = self.speaker.see("tools", self.question(&json!({"result": result, "streams": streams}))).await?;
-        ensure!(saw["asked"]["name"] == "weather", "the call came as {}", saw["asked"]);
-        ensure!(saw["asked"]["args"] == args, "the arguments came as {}", saw["asked"]["args"]);
+        let call = self.call(&args, streams).await?;
+        ensure!(call["name"] == "weather", "the call came as {call}");
+        ensure!(call["args"] == args, "the arguments came as {}", call["args"]);
         let stop = match self.column.api {
             Api::Messages => "tool_use",
             Api::Chat => "tool_calls",
             Api::Responses => "completed",
             Api::Gemini | Api::Web => "STOP",
         };
-        ensure!(saw["asked"]["stop"] == stop, "the call ended with {}", saw["asked"]["stop"]);
+        ensure!(call["stop"] == stop, "the call ended with {}", call["stop"]);
+        self.world.show_the_gate(call["id"].as_str().unwrap_or_default(), &args).await?;
+        self.world.say(TEXT);
+        let result = "12 \u{b0}C, \"dry\"\n\\ no wind";
+        let saw = self.speaker.see("result", json!({"words": result, "streams": streams})).await?;
         self.whole(&saw)?;
         let asked = self.asked();
         let last = asked.last().context("nothing reached the provider")?;
@@ -79,6 +80,23 @@ impl Scene<'_> {
         };
         ensure!(arrived == result, "the result arrived as {arrived}");
         Ok(())
+    }
+
+    /// A call of the model, as the client tells it.
+    pub(super) async fn call(&mut self, args: &Value, streams: bool) -> anyhow::Result<Value> {
+        let calls = vec![("weather".to_owned(), args.clone())];
+        self.world.provider().say_next(Answer { text: "I look.".to_owned(), calls, ..Answer::default() });
+        self.speaker.see("call", self.question(&json!({"streams": streams}))).await
+    }
+
+    /// A result that the gate never heard of.
+    pub(super) async fn past_the_gate(&mut self) -> anyhow::Result<()> {
+        self.call(&json!({"city": "Wien"}), false).await?;
+        let asked = self.asked().len();
+        let raised = self.speaker.must_raise("result", json!({"words": "12", "streams": false, "retries": 3})).await?;
+        ensure!(self.asked().len() == asked, "it reached the provider");
+        ensure!(raised.text.contains("gate"), "it raised {raised:?}");
+        self.is_of(&raised, 400)
     }
 
     pub(super) async fn image(&mut self) -> anyhow::Result<()> {

@@ -14,12 +14,16 @@ const REFERENCE: &str = "SECRET_REF(shop_db_password)";
 impl Scene<'_> {
     /// The provider gets references, and an answer with references comes back as it was said.
     pub(super) async fn secrets(&mut self, streams: bool) -> anyhow::Result<()> {
+        let call = self.call(&json!({"city": "Wien"}), streams).await?;
+        let call = call["id"].as_str().context("a call has an id")?;
+        self.world.show_the_gate(call, &json!({"city": "Wien"})).await?;
         let text = format!("You know {REFERENCE}, and so do I: {REFERENCE}.");
         let args = json!({"city": REFERENCE, REFERENCE: [{"deep": format!("psql://shop:{REFERENCE}@db")}]});
         let calls = vec![("weather".to_owned(), args.clone())];
         self.world.provider().say_next(Answer { text: text.clone(), calls, ..Answer::default() });
         let value = self.world.stage.secrets.database.clone();
-        let with = json!({"model": self.model(), "value": value, "streams": streams, "told": self.column.told()});
+        let with =
+            json!({"model": self.model(), "value": value, "id": call, "streams": streams, "told": self.column.told()});
         let saw = self.speaker.see("everywhere", with).await?;
         ensure!(saw["text"] == text, "the answer came as {}", saw["text"]);
         ensure!(saw["calls"] == json!([{"name": "weather", "args": args}]), "the call came as {}", saw["calls"]);

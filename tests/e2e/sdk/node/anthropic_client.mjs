@@ -51,16 +51,22 @@ export async function raw_stream({ model, text, ...options }) {
   return { text: said, kinds: [...kinds] };
 }
 
-export async function tools({ model, text, result, streams, ...options }) {
+// A call and what it was an answer to, until its result comes.
+let open;
+
+export async function call({ model, text, streams, ...options }) {
   const request = turn(model, text, { tools: [TOOL] });
   const first = await whole(request, streams, options);
-  const call = first.content.find((block) => block.type === "tool_use");
-  request.messages.push(
-    { role: "assistant", content: first.content },
-    { role: "user", content: [{ type: "tool_result", tool_use_id: call.id, content: result }] },
-  );
-  const last = await whole(request, streams, options);
-  return { ...summary(last), asked: { name: call.name, args: call.input, stop: first.stop_reason } };
+  const { id, name, input } = first.content.find((block) => block.type === "tool_use");
+  request.messages.push({ role: "assistant", content: first.content });
+  open = { request, id };
+  return { id, name, args: input, stop: first.stop_reason };
+}
+
+export async function result({ words, streams, ...options }) {
+  const block = { type: "tool_result", tool_use_id: open.id, content: words };
+  open.request.messages.push({ role: "user", content: [block] });
+  return summary(await whole(open.request, streams, options));
 }
 
 export async function image({ model, text, data, ...options }) {
@@ -110,10 +116,10 @@ export async function unknown(options) {
 }
 
 // `value` in every field of a request that holds text; `told`: that the other API can say, too.
-export async function everywhere({ model, value, streams, told, ...options }) {
+export async function everywhere({ model, value, id, streams, told, ...options }) {
   const schema = { type: "object", properties: { city: { type: "string", enum: ["Wien", value] } } };
-  const call = { type: "tool_use", id: "toolu_1", name: "weather", input: { city: value, [value]: [{ deep: value }] } };
-  const result = { type: "tool_result", tool_use_id: "toolu_1", content: [{ type: "text", text: `It is ${value}` }] };
+  const call = { type: "tool_use", id, name: "weather", input: { city: value, [value]: [{ deep: value }] } };
+  const result = { type: "tool_result", tool_use_id: id, content: [{ type: "text", text: `It is ${value}` }] };
   const source = { type: "text", media_type: "text/plain", data: `In a file: ${value}` };
   const document = { type: "document", source, title: value, context: value };
   const message = await whole(

@@ -53,15 +53,21 @@ export async function stream({ model, text, ...options }) {
   return { ...summary(last), text: pieces.join(""), pieces: pieces.length };
 }
 
-export async function tools({ model, text, result, streams, ...options }) {
+// A call and what it was an answer to, until its result comes.
+let open;
+
+export async function call({ model, text, streams, ...options }) {
   const contents = [{ role: "user", parts: [{ text }] }];
-  const first = await whole(model, contents, streams, { tools: [TOOL] }, options);
-  const content = first.candidates[0].content;
-  const call = content.parts.find((part) => part.functionCall).functionCall;
-  const response = { id: call.id, name: call.name, response: { result } };
-  contents.push(content, { role: "user", parts: [{ functionResponse: response }] });
-  const last = await whole(model, contents, streams, { tools: [TOOL] }, options);
-  return { ...summary(last), asked: { name: call.name, args: call.args, stop: first.candidates[0].finishReason } };
+  const first = (await whole(model, contents, streams, { tools: [TOOL] }, options)).candidates[0];
+  const { id, name, args } = first.content.parts.find((part) => part.functionCall).functionCall;
+  open = { model, contents: [...contents, first.content], id, name };
+  return { id, name, args, stop: first.finishReason };
+}
+
+export async function result({ words, streams, ...options }) {
+  const { model, contents, id, name } = open;
+  contents.push({ role: "user", parts: [{ functionResponse: { id, name, response: { result: words } } }] });
+  return summary(await whole(model, contents, streams, { tools: [TOOL] }, options));
 }
 
 export async function image({ model, text, data, ...options }) {
@@ -122,11 +128,11 @@ export async function unknown(options) {
 }
 
 // `value` in every field of a request that holds text; `told`: that the other API can say, too.
-export async function everywhere({ model, value, streams, told, ...options }) {
+export async function everywhere({ model, value, id, streams, told, ...options }) {
   const schema = { type: "OBJECT", properties: { city: { type: "STRING", enum: ["Wien", value] } } };
   const declared = { name: "weather", description: `Tells ${value}.`, parameters: schema };
-  const call = { id: "fn_1", name: "weather", args: { city: value, [value]: [{ deep: value }] } };
-  const result = { id: "fn_1", name: "weather", response: { result: `It is ${value}` } };
+  const call = { id, name: "weather", args: { city: value, [value]: [{ deep: value }] } };
+  const result = { id, name: "weather", response: { result: `It is ${value}` } };
   const file = { data: Buffer.from(`In a file: ${value}`).toString("base64"), mimeType: "text/plain" };
   const contents = [
     { role: "user", parts: [{ text: `I say ${value}` }] },

@@ -58,15 +58,22 @@ export async function raw_stream({ model, text, ...options }) {
   return { text: said, kinds: [...kinds] };
 }
 
-export async function tools({ model, text, result, streams, ...options }) {
+// A call and what it was an answer to, until its result comes.
+let open;
+
+export async function call({ model, text, streams, ...options }) {
   const request = turn(model, text, { tools: [TOOL] });
   const first = (await whole(request, streams, options)).choices[0];
-  const call = first.message.tool_calls[0];
-  const said = { role: "assistant", content: first.message.content, tool_calls: [{ id: call.id, type: "function", function: call.function }] };
-  request.messages.push(said, { role: "tool", tool_call_id: call.id, content: result });
-  const last = await whole(request, streams, options);
-  const asked = { name: call.function.name, args: JSON.parse(call.function.arguments), stop: first.finish_reason };
-  return { ...summary(last), asked };
+  const { id, function: made } = first.message.tool_calls[0];
+  const said = { name: made.name, arguments: made.arguments };
+  request.messages.push({ role: "assistant", content: first.message.content, tool_calls: [{ id, type: "function", function: said }] });
+  open = { request, id };
+  return { id, name: made.name, args: JSON.parse(made.arguments), stop: first.finish_reason };
+}
+
+export async function result({ words, streams, ...options }) {
+  open.request.messages.push({ role: "tool", tool_call_id: open.id, content: words });
+  return summary(await whole(open.request, streams, options));
 }
 
 export async function image({ model, text, data, ...options }) {
@@ -119,10 +126,10 @@ export async function unknown(options) {
 }
 
 // `value` in every field of a request that holds text; `told`: that the other API can say, too.
-export async function everywhere({ model, value, streams, told, ...options }) {
+export async function everywhere({ model, value, id, streams, told, ...options }) {
   const schema = { type: "object", properties: { city: { type: "string", enum: ["Wien", value] } } };
   const args = JSON.stringify({ city: value, [value]: [{ deep: value }] });
-  const call = { id: "call_1", type: "function", function: { name: "weather", arguments: args } };
+  const call = { id, type: "function", function: { name: "weather", arguments: args } };
   const completion = await whole(
     {
       model,
@@ -130,7 +137,7 @@ export async function everywhere({ model, value, streams, told, ...options }) {
         { role: "system", content: `You know ${value}` },
         { role: "user", content: [{ type: "text", text: `I say ${value}` }], ...(!told && { name: "somebody" }) },
         { role: "assistant", content: `You said ${value}`, tool_calls: [call] },
-        { role: "tool", tool_call_id: "call_1", content: `It is ${value}` },
+        { role: "tool", tool_call_id: id, content: `It is ${value}` },
         { role: "user", content: `And ${value}` },
       ],
       tools: [{ type: "function", function: { name: "weather", description: `Tells ${value}.`, parameters: schema } }],

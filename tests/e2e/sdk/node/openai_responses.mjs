@@ -55,15 +55,24 @@ export async function raw_stream({ model, text, ...options }) {
   return { text: said, kinds: [...kinds], error };
 }
 
-export async function tools({ model, text, result, streams, ...options }) {
+// A call and what it was an answer to, until its result comes.
+let open;
+
+export async function call({ model, text, streams, ...options }) {
   const request = turn(model, text, { tools: [TOOL] });
   const first = await whole(request, streams, options);
-  const call = first.output.find((item) => item.type === "function_call");
+  const made = first.output.find((item) => item.type === "function_call");
+  // Without what the client's helper adds for its caller.
   const said = first.output.map(({ parsed_arguments, ...item }) => item);
   for (const item of said) for (const part of item.content ?? []) delete part.parsed;
-  request.input.push(...said, { type: "function_call_output", call_id: call.call_id, output: result });
-  const last = await whole(request, streams, options);
-  return { ...summary(last), asked: { name: call.name, args: JSON.parse(call.arguments), stop: first.status } };
+  request.input.push(...said);
+  open = { request, id: made.call_id };
+  return { id: made.call_id, name: made.name, args: JSON.parse(made.arguments), stop: first.status };
+}
+
+export async function result({ words, streams, ...options }) {
+  open.request.input.push({ type: "function_call_output", call_id: open.id, output: words });
+  return summary(await whole(open.request, streams, options));
 }
 
 export async function image({ model, text, data, ...options }) {
@@ -88,7 +97,7 @@ export async function abort({ model, text, after, ...options }) {
 }
 
 // `value` in every field of a request that holds text; `told`: that the other API can say, too.
-export async function everywhere({ model, value, streams, told, ...options }) {
+export async function everywhere({ model, value, id, streams, told, ...options }) {
   const schema = { type: "object", properties: { city: { type: "string", enum: ["Wien", value] } } };
   const args = JSON.stringify({ city: value, [value]: [{ deep: value }] });
   const data = `data:text/plain;base64,${Buffer.from(`In a file: ${value}`).toString("base64")}`;
@@ -102,8 +111,8 @@ export async function everywhere({ model, value, streams, told, ...options }) {
         { role: "user", content: [{ type: "input_file", filename: "notes.txt", file_data: data }] },
         { type: "message", id: "msg_1", role: "assistant", status: "completed", content: [said] },
         { type: "reasoning", id: "rs_1", summary: [{ type: "summary_text", text: `I think ${value}` }] },
-        { type: "function_call", call_id: "call_1", name: "weather", arguments: args },
-        { type: "function_call_output", call_id: "call_1", output: `It is ${value}` },
+        { type: "function_call", call_id: id, name: "weather", arguments: args },
+        { type: "function_call_output", call_id: id, output: `It is ${value}` },
       ],
       tools: [{ type: "function", name: "weather", description: `Tells ${value}.`, parameters: schema, strict: false }],
       metadata: { who: value, [value]: "x" },

@@ -11,6 +11,10 @@ TOOL = {
 }
 
 
+# A call and what it was an answer to, until its result comes.
+OPEN = {}
+
+
 def client(retries=0, timeout=20.0, token=None):
     # The address and, mostly, the token stand in the environment.
     return anthropic.Anthropic(max_retries=retries, timeout=timeout, **({"api_key": token} if token else {}))
@@ -62,17 +66,19 @@ def raw_stream(model, text, **options):
     return {"text": said, "kinds": sorted(set(kinds))}
 
 
-def tools(model, text, result, streams, **options):
+def call(model, text, streams, **options):
     request = turn(model, text, tools=[TOOL])
     first = whole(request, streams, **options)
-    call = next(block for block in first.content if block.type == "tool_use")
-    request["messages"] += [
-        {"role": "assistant", "content": first.content},
-        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": call.id, "content": result}]},
-    ]
-    last = whole(request, streams, **options)
-    asked = {"name": call.name, "args": call.input, "stop": first.stop_reason}
-    return {**summary(last), "asked": asked}
+    block = next(block for block in first.content if block.type == "tool_use")
+    request["messages"].append({"role": "assistant", "content": first.content})
+    OPEN.update(request=request, id=block.id)
+    return {"id": block.id, "name": block.name, "args": block.input, "stop": first.stop_reason}
+
+
+def result(words, streams, **options):
+    block = {"type": "tool_result", "tool_use_id": OPEN["id"], "content": words}
+    OPEN["request"]["messages"].append({"role": "user", "content": [block]})
+    return summary(whole(OPEN["request"], streams, **options))
 
 
 def image(model, text, data, **options):
@@ -118,15 +124,15 @@ def unknown(**options):
     return client(**options).messages.batches.list().data
 
 
-def everywhere(model, value, streams, told, **options):
+def everywhere(model, value, id, streams, told, **options):
     """`value` in every field of a request that holds text; `told`: that the other API can say, too."""
     tool = {
         "name": "weather",
         "description": f"Tells {value}.",
         "input_schema": {"type": "object", "properties": {"city": {"type": "string", "enum": ["Wien", value]}}},
     }
-    call = {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"city": value, value: [{"deep": value}]}}
-    result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": [{"type": "text", "text": f"It is {value}"}]}
+    call = {"type": "tool_use", "id": id, "name": "weather", "input": {"city": value, value: [{"deep": value}]}}
+    result = {"type": "tool_result", "tool_use_id": id, "content": [{"type": "text", "text": f"It is {value}"}]}
     source = {"type": "text", "media_type": "text/plain", "data": f"In a file: {value}"}
     request = {
         "model": model,

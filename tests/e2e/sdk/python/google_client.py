@@ -20,6 +20,8 @@ TOOL = {
 BY_HAND = {"automatic_function_calling": {"disable": True}}
 
 
+# A call and what it was an answer to, until its result comes.
+OPEN = {}
 # A client closes its connections when nobody holds it any more, even while a call of it is under way.
 HELD = []
 
@@ -68,16 +70,19 @@ def stream(model, text, **options):
     return {**summary(last), "text": "".join(pieces), "pieces": len(pieces)}
 
 
-def tools(model, text, result, streams, **options):
+def call(model, text, streams, **options):
     contents = [types.Content(role="user", parts=[types.Part(text=text)])]
-    first = whole(model, contents, streams, {"tools": [TOOL]}, **options)
-    content = first.candidates[0].content
-    call = next(part.function_call for part in content.parts if part.function_call)
-    response = types.FunctionResponse(id=call.id, name=call.name, response={"result": result})
-    contents += [content, types.Content(role="user", parts=[types.Part(function_response=response)])]
-    last = whole(model, contents, streams, {"tools": [TOOL]}, **options)
-    asked = {"name": call.name, "args": call.args, "stop": first.candidates[0].finish_reason.value}
-    return {**summary(last), "asked": asked}
+    first = whole(model, contents, streams, {"tools": [TOOL]}, **options).candidates[0]
+    made = next(part.function_call for part in first.content.parts if part.function_call)
+    OPEN.update(model=model, contents=[*contents, first.content], call=made)
+    return {"id": made.id, "name": made.name, "args": made.args, "stop": first.finish_reason.value}
+
+
+def result(words, streams, **options):
+    made = OPEN["call"]
+    response = types.FunctionResponse(id=made.id, name=made.name, response={"result": words})
+    OPEN["contents"].append(types.Content(role="user", parts=[types.Part(function_response=response)]))
+    return summary(whole(OPEN["model"], OPEN["contents"], streams, {"tools": [TOOL]}, **options))
 
 
 def image(model, text, data, **options):
@@ -132,12 +137,12 @@ def unknown(**options):
     return list(client(**options).caches.list())
 
 
-def everywhere(model, value, streams, told, **options):
+def everywhere(model, value, id, streams, told, **options):
     """`value` in every field of a request that holds text; `told`: that the other API can say, too."""
     schema = {"type": "OBJECT", "properties": {"city": {"type": "STRING", "enum": ["Wien", value]}}}
     declared = {"name": "weather", "description": f"Tells {value}.", "parameters": schema}
-    call = types.FunctionCall(id="fn_1", name="weather", args={"city": value, value: [{"deep": value}]})
-    result = types.FunctionResponse(id="fn_1", name="weather", response={"result": f"It is {value}"})
+    call = types.FunctionCall(id=id, name="weather", args={"city": value, value: [{"deep": value}]})
+    result = types.FunctionResponse(id=id, name="weather", response={"result": f"It is {value}"})
     contents = [
         types.Content(role="user", parts=[types.Part(text=f"I say {value}")]),
         types.Content(role="model", parts=[types.Part(text=f"You said {value}"), types.Part(function_call=call)]),

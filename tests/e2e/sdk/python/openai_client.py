@@ -15,6 +15,10 @@ TOOL = {
 }
 
 
+# A call and what it was an answer to, until its result comes.
+OPEN = {}
+
+
 def client(retries=0, timeout=20.0, token=None):
     # The address and, mostly, the token stand in the environment.
     return openai.OpenAI(max_retries=retries, timeout=timeout, **({"api_key": token} if token else {}))
@@ -71,19 +75,21 @@ def raw_stream(model, text, **options):
     return {"text": said, "kinds": sorted(kinds)}
 
 
-def tools(model, text, result, streams, **options):
+def call(model, text, streams, **options):
     request = turn(model, text, tools=[TOOL])
-    first = whole(request, streams, **options)
-    call = first.choices[0].message.tool_calls[0]
-    request["messages"] += [
-        {"role": "assistant", "content": first.choices[0].message.content, "tool_calls": [
-            {"id": call.id, "type": "function", "function": {"name": call.function.name, "arguments": call.function.arguments}},
-        ]},
-        {"role": "tool", "tool_call_id": call.id, "content": result},
-    ]
-    last = whole(request, streams, **options)
-    asked = {"name": call.function.name, "args": json.loads(call.function.arguments), "stop": first.choices[0].finish_reason}
-    return {**summary(last), "asked": asked}
+    first = whole(request, streams, **options).choices[0]
+    made = first.message.tool_calls[0]
+    function = {"name": made.function.name, "arguments": made.function.arguments}
+    said = {"role": "assistant", "content": first.message.content}
+    request["messages"].append({**said, "tool_calls": [{"id": made.id, "type": "function", "function": function}]})
+    OPEN.update(request=request, id=made.id)
+    args = json.loads(made.function.arguments)
+    return {"id": made.id, "name": made.function.name, "args": args, "stop": first.finish_reason}
+
+
+def result(words, streams, **options):
+    OPEN["request"]["messages"].append({"role": "tool", "tool_call_id": OPEN["id"], "content": words})
+    return summary(whole(OPEN["request"], streams, **options))
 
 
 def image(model, text, data, **options):
@@ -134,18 +140,18 @@ def unknown(**options):
     return client(**options).batches.list().data
 
 
-def everywhere(model, value, streams, told, **options):
+def everywhere(model, value, id, streams, told, **options):
     """`value` in every field of a request that holds text; `told`: that the other API can say, too."""
     schema = {"type": "object", "properties": {"city": {"type": "string", "enum": ["Wien", value]}}}
     arguments = json.dumps({"city": value, value: [{"deep": value}]})
-    call = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": arguments}}
+    call = {"id": id, "type": "function", "function": {"name": "weather", "arguments": arguments}}
     request = {
         "model": model,
         "messages": [
             {"role": "system", "content": f"You know {value}"},
             {"role": "user", "content": [{"type": "text", "text": f"I say {value}"}], "name": "somebody"},
             {"role": "assistant", "content": f"You said {value}", "tool_calls": [call]},
-            {"role": "tool", "tool_call_id": "call_1", "content": f"It is {value}"},
+            {"role": "tool", "tool_call_id": id, "content": f"It is {value}"},
             {"role": "user", "content": f"And {value}"},
         ],
         "tools": [{"type": "function", "function": {"name": "weather", "description": f"Tells {value}.", "parameters": schema}}],

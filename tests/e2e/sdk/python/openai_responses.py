@@ -4,7 +4,7 @@ import base64
 import json
 import time
 
-from openai_client import client, models, one_model, upload, unknown
+from openai_client import OPEN, client, models, one_model, upload, unknown
 
 TOOL = {
     "type": "function",
@@ -68,18 +68,24 @@ def raw_stream(model, text, **options):
     return {"text": said, "kinds": sorted(kinds), "error": error}
 
 
-def tools(model, text, result, streams, **options):
+def call(model, text, streams, **options):
     request = turn(model, text, tools=[TOOL])
     first = whole(request, streams, **options)
-    call = next(item for item in first.output if item.type == "function_call")
-    request["input"] += [item.to_dict() for item in first.output]
-    for item in request["input"]:
+    made = next(item for item in first.output if item.type == "function_call")
+    said = [item.to_dict() for item in first.output]
+    for item in said:
+        # What the client's helper adds for its caller.
         item.pop("parsed_arguments", None)
-        for part in item["content"] if isinstance(item.get("content"), list) else []:
+        for part in item.get("content") or []:
             part.pop("parsed", None)
-    request["input"] += [{"type": "function_call_output", "call_id": call.call_id, "output": result}]
-    last = whole(request, streams, **options)
-    return {**summary(last), "asked": {"name": call.name, "args": json.loads(call.arguments), "stop": first.status}}
+    request["input"] += said
+    OPEN.update(request=request, id=made.call_id)
+    return {"id": made.call_id, "name": made.name, "args": json.loads(made.arguments), "stop": first.status}
+
+
+def result(words, streams, **options):
+    OPEN["request"]["input"].append({"type": "function_call_output", "call_id": OPEN["id"], "output": words})
+    return summary(whole(OPEN["request"], streams, **options))
 
 
 def image(model, text, data, **options):
@@ -103,7 +109,7 @@ def abort(model, text, after, **options):
     return {"pieces": pieces}
 
 
-def everywhere(model, value, streams, told, **options):
+def everywhere(model, value, id, streams, told, **options):
     """`value` in every field of a request that holds text; `told`: that the other API can say, too."""
     schema = {"type": "object", "properties": {"city": {"type": "string", "enum": ["Wien", value]}}}
     arguments = json.dumps({"city": value, value: [{"deep": value}]})
@@ -117,8 +123,8 @@ def everywhere(model, value, streams, told, **options):
             {"role": "user", "content": [{"type": "input_file", "filename": "notes.txt", "file_data": data}]},
             {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [said]},
             {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": f"I think {value}"}]},
-            {"type": "function_call", "call_id": "call_1", "name": "weather", "arguments": arguments},
-            {"type": "function_call_output", "call_id": "call_1", "output": f"It is {value}"},
+            {"type": "function_call", "call_id": id, "name": "weather", "arguments": arguments},
+            {"type": "function_call_output", "call_id": id, "output": f"It is {value}"},
         ],
         "tools": [{"type": "function", "name": "weather", "description": f"Tells {value}.", "parameters": schema, "strict": False}],
         "metadata": {"who": value, value: "x"},
