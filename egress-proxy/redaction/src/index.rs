@@ -10,6 +10,7 @@ mod needles;
 
 pub(crate) use beside::{Beginning, Beside, keywords};
 pub(crate) use filter::Keys;
+pub(crate) use grams::CHECKED;
 use grams::{BEGIN, Begin, Grams};
 use needles::{BARE_MIN, EXACT_MIN};
 pub(crate) use needles::{HALF, LONGEST, Needle, Needles, Source, first_half};
@@ -19,9 +20,9 @@ pub(crate) const EXACT_WINDOW: usize = 4;
 /// A text is asked at every so-manieth byte.
 pub(crate) const EXACT_STEP: usize = EXACT_MIN - EXACT_WINDOW + 1;
 /// Letters and digits of a window of bare text.
-const BARE_WINDOW: usize = 6;
+pub(crate) const BARE_WINDOW: usize = 6;
 /// A bare text is asked at every so-manieth letter.
-const BARE_STEP: usize = BARE_MIN - BARE_WINDOW + 1;
+pub(crate) const BARE_STEP: usize = BARE_MIN - BARE_WINDOW + 1;
 
 /// All values in all their forms.
 pub(crate) struct Index {
@@ -30,6 +31,8 @@ pub(crate) struct Index {
     pub(crate) exact: Grams<EXACT_WINDOW, EXACT_STEP, 3, false, 2>,
     pub(crate) bare: Grams<BARE_WINDOW, BARE_STEP, 4, true, 2>,
     pub(crate) beside: Beside,
+    /// No shorter text holds a value: no view of a text is longer than the text.
+    shortest: usize,
 }
 
 impl Index {
@@ -46,12 +49,19 @@ impl Index {
             let all = chars(&needles.sources[needle.source as usize], needle);
             beginning(all.filter(u8::is_ascii_alphanumeric).map(|b| b.to_ascii_lowercase()), most, usize::MAX)
         });
-        Self { needles, exact, bare, beside }
+        let parts = needles.exact.iter().map(|needle| (needle.to - needle.from) as usize);
+        let shortest = parts.chain([BARE_MIN]).chain(beside.shortest()).min().unwrap_or(0);
+        Self { needles, exact, bare, beside, shortest }
     }
 
     /// Whether there is nothing to look for.
     pub(crate) fn is_empty(&self) -> bool {
         self.exact.is_empty() && self.beside.is_empty()
+    }
+
+    /// Whether a whole text of `len` bytes can hold something.
+    pub(crate) fn fits(&self, len: usize) -> bool {
+        len >= self.shortest && !self.is_empty()
     }
 
     pub(crate) fn exact(&self, needle: u32) -> (&Needle, &Source) {

@@ -1,5 +1,6 @@
 //! Searching for vault values: a pure function of a stretch of text, whole texts and streams being such stretches in a row.
 
+mod bare;
 mod ends;
 mod nested;
 mod pass;
@@ -70,7 +71,7 @@ impl VaultScan {
     /// Everything in a text that is decided: all of it, once it has `ended`.
     pub(crate) fn begun(&mut self, index: &Index, text: &[u8], ended: bool, hits: &mut Vec<Hit>) -> Resume {
         let (mut keep, mut live, mut size) = (0, 0, BLOCK);
-        if index.is_empty() {
+        if index.is_empty() || (ended && !index.fits(text.len())) {
             return Resume { live: text.len(), keep: text.len() };
         }
         loop {

@@ -7,6 +7,7 @@ pub(crate) mod decoded;
 pub(crate) mod dump;
 pub(crate) mod letters;
 pub(crate) mod prefixed;
+pub(crate) mod seams;
 
 use std::ops::Range;
 
@@ -75,6 +76,16 @@ impl Layers {
     pub(crate) fn range(&self, level: usize, bytes: Range<usize>) -> Range<usize> {
         let end = (0..level).rev().fold(bytes.end, |end, layer| self.layers[layer].end(end - 1));
         self.start(level, bytes.start)..end
+    }
+
+    /// Whether a range of a view is in all views above as it is.
+    pub(crate) fn is_copied(&self, level: usize, range: Range<usize>) -> bool {
+        let (mut first, last) = (range.start, range.len().saturating_sub(1));
+        self.layers[level..self.count].iter().all(|layer| {
+            let copies = layer.copy_of(first).zip(layer.copy_of(first + last));
+            first = copies.map_or(0, |(first, _)| first);
+            copies.is_some_and(|(first, copy)| copy == first + last)
+        })
     }
 
     /// The last place at or before `at` that is no inner part of an escape in any layer.

@@ -161,6 +161,21 @@ fn values_in_utf16_bytes_are_found() {
 }
 
 #[test]
+fn letters_go_on_behind_an_escape_wherever_one_stands() {
+    let engine = with_rules();
+    for escape in [r"\n", r#"\" +\n   \""#, "\u{200b}", "%20", r"\\n", "\\\n", "&quot;&#10;", r#"\\\" +\\n \\\""#] {
+        for at in 1..TOKEN.len() {
+            for again in [TOKEN.len(), 5, 7, 11, 13] {
+                let (first, rest) = TOKEN.split_at(at);
+                let rest: Vec<&str> = rest.as_bytes().chunks(again).map(|c| std::str::from_utf8(c).unwrap()).collect();
+                let text = format!("of {first}{escape}{} is", rest.join(escape));
+                assert_eq!(engine.redact(&text).text, "of SECRET_REF(token) is", "{text}");
+            }
+        }
+    }
+}
+
+#[test]
 fn overlapping_secrets_leave_no_rest() {
     let secrets =
         [("a", "q1w2x3y4"), ("b", "x3y4v5u6"), ("c", "q1w2x3y4v5")].map(|(name, value)| Secret::new(name, value));

@@ -51,6 +51,11 @@ impl Beside {
         Self { keys, values: values.iter().map(of).collect(), filter }
     }
 
+    /// Bytes of the shortest value.
+    pub(super) fn shortest(&self) -> Option<usize> {
+        self.values.iter().map(|value| value.bytes.len()).min()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.values.is_empty()
     }

@@ -217,24 +217,33 @@ impl<const LEAST: usize> Heads<LEAST> {
         self.reach = self.reach.max(reach);
     }
 
+    pub(super) fn reach(&self) -> usize {
+        self.reach
+    }
+
     /// The first place near the end of `text` from which on it may be the beginning of a needle.
     pub(crate) fn open(&self, text: &[u8]) -> Option<usize> {
         let near = &text[text.len().saturating_sub(self.reach.saturating_sub(1))..];
-        let from = text.len() - near.len();
+        let place = with_words!(&self.filter.cells, words => self.first(words, near))?;
+        Some(text.len() - near.len() + place)
+    }
+
+    #[inline(always)]
+    fn first<const N: usize>(&self, words: &[u64; N], near: &[u8]) -> Option<usize> {
+        let test = |hash| look_up::<2, N>(words, usize::MAX, hash) & 1 == 1;
+        let has = |hash| test(hash) && test(self.keys.spread(hash));
         // Most places have eight bytes behind them, which are asked for without a look at what is left.
-        let has = |hash| self.filter.test(hash) && self.filter.test(self.keys.spread(hash));
-        let long = near.windows(LONGER).position(|rest| has(self.keys.prefix(rest, self.longer)));
-        let short = || {
-            (near.len().saturating_sub(LONGER - 1)..near.len()).find(|&at| {
-                let rest = &near[at..];
-                match rest.len() {
-                    len if len < LEAST => true,
-                    len if len < self.longer => self.filter.test(self.keys.prefix(rest, LEAST)),
-                    _ => has(self.keys.prefix(rest, self.longer)),
-                }
-            })
-        };
-        long.or_else(short).map(|at| from + at)
+        if let Some(place) = near.windows(LONGER).position(|rest| has(self.keys.prefix(rest, self.longer))) {
+            return Some(place);
+        }
+        (near.len().saturating_sub(LONGER - 1)..near.len()).find(|&at| {
+            let rest = &near[at..];
+            match rest.len() {
+                len if len < LEAST => true,
+                len if len < self.longer => test(self.keys.prefix(rest, LEAST)),
+                _ => has(self.keys.prefix(rest, self.longer)),
+            }
+        })
     }
 }
 

@@ -8,7 +8,7 @@ use super::filter::{Filter, Heads, Keys, is_letters};
 use super::window;
 
 /// Letters that tell needles with equal windows apart before they are compared.
-const CHECKED: usize = 6;
+pub(crate) const CHECKED: usize = 6;
 /// More needles than this at one window are a crowd.
 const CROWD: u8 = 12;
 /// Furthest place of a window in its needle.
@@ -249,17 +249,23 @@ impl<const WINDOW: usize, const STEP: usize, const LEAST: usize, const BARE: boo
         self.filter.probe::<WINDOW, STEP, BARE>(self.keys, letters, places);
     }
 
-    /// Needles that may have the window that `letters` begin with, and its place in each.
-    pub(crate) fn needles(&self, letters: &[u8]) -> impl Iterator<Item = (u32, usize)> {
+    /// Needles that may have the window that `letters` begin with, and its place in each. `checked`: the letters behind it
+    /// are those of the needle, too.
+    pub(crate) fn needles(&self, letters: &[u8], checked: bool) -> impl Iterator<Item = (u32, usize)> {
         let hash = self.keys.spread(self.hash(letters));
         let bucket = self.bucket(hash);
-        let check = check::<BARE>(self.keys, &letters[WINDOW..]);
+        let check = if checked { check::<BARE>(self.keys, &letters[WINDOW..]) } else { 0 };
         let entries = &self.entries[self.starts[bucket] as usize..self.starts[bucket + 1] as usize];
         entries
             .iter()
             .filter(move |entry| entry.tag == hash as u16)
             .filter(move |entry| entry.check == check || entry.check == 0 || check == 0)
             .map(|entry| (entry.needle >> PLACE_BITS, (entry.needle & ((1 << PLACE_BITS) - 1)) as usize))
+    }
+
+    /// Letters at the end of a text that such a place can be among.
+    pub(crate) fn reach(&self) -> usize {
+        self.near.reach().max(self.far.reach())
     }
 
     /// The first place of a text that may go on from which on its end may be the beginning of a needle that was not met.
@@ -299,7 +305,7 @@ mod tests {
         let mut places = Vec::new();
         grams.probe(text, &mut places);
         places.iter().any(|&place| {
-            grams.needles(&text[place as usize..]).any(|(n, offset)| n == needle && place as usize == at + offset)
+            grams.needles(&text[place as usize..], true).any(|(n, offset)| n == needle && place as usize == at + offset)
         })
     }
 

@@ -1,8 +1,10 @@
 //! What the end of a text may be the beginning of, when more may follow.
 
 use super::SPAN;
-use super::pass::{Bare, Views};
+use super::bare::Bytes;
+use super::pass::Views;
 use crate::index::Index;
+use crate::views::seams::last;
 
 impl Views {
     /// The first byte of `text` that may begin a needle too short to be met yet, or an escape that is cut off.
@@ -16,16 +18,21 @@ impl Views {
         begun.fold(cut, usize::min)
     }
 
-    /// The first byte of `text` that may begin a needle too short to be met yet among letters alone, which were read from
-    /// the view at `level`.
-    pub(super) fn open_letters(&self, index: &Index, text: &[u8], level: usize, bare: Bare) -> Option<usize> {
-        let run = match bare {
-            Bare::Letters => self.letters.run(),
-            Bare::Dump if self.dump.is_open() => self.dump.digits(),
-            Bare::List if self.listed.is_open() => self.listed.digits(),
-            Bare::Dump | Bare::List => return None,
+    /// The first byte of `text` that may begin a needle too short to be met yet among letters alone, in the view at `level`.
+    pub(super) fn open_letters(&self, index: &Index, text: &[u8], level: usize) -> Option<usize> {
+        let view = self.layers.view(text, level);
+        let (letters, places) = last(view, index.bare.reach());
+        let place = places[index.bare.open(&letters)?];
+        Some(self.layers.start(level, place))
+    }
+
+    /// The same among the bytes of dumps or lists in that view.
+    pub(super) fn open_bytes(&self, index: &Index, level: usize, bytes: Bytes) -> Option<usize> {
+        let (open, digits) = match bytes {
+            Bytes::Dump => (self.dump.is_open(), self.dump.digits()),
+            Bytes::List => (self.listed.is_open(), self.listed.digits()),
         };
-        let place = self.bare(bare).len() - run.len() + index.bare.open(run)?;
-        Some(self.layers.start(level, self.place(bare, self.layers.view(text, level), place)))
+        let place = open.then(|| index.bare.open(digits)).flatten()?;
+        Some(self.layers.start(level, self.place(bytes, place)))
     }
 }

@@ -2,22 +2,16 @@
 
 use std::ops::Range;
 
+use super::bare::Bytes;
 use super::verify::{self, Outcome};
 use super::{SPAN, Stretch};
 use crate::hits::{Hit, What};
-use crate::index::{Beginning, EXACT_STEP, EXACT_WINDOW, Index};
+use crate::index::{BARE_STEP, BARE_WINDOW, Beginning, EXACT_STEP, EXACT_WINDOW, Index};
 use crate::views::Layers;
 use crate::views::dump::Dump;
 use crate::views::letters::Letters;
 use crate::views::prefixed::Prefixed;
-
-/// The views that hold letters and digits alone.
-#[derive(Clone, Copy)]
-pub(super) enum Bare {
-    Letters,
-    Dump,
-    List,
-}
+use crate::views::seams::Seams;
 
 #[derive(Default)]
 pub(super) struct Views {
@@ -25,29 +19,13 @@ pub(super) struct Views {
     pub(super) letters: Letters,
     pub(super) dump: Dump,
     pub(super) listed: Prefixed,
+    pub(super) seams: Seams<{ BARE_WINDOW - 1 }, { BARE_WINDOW + BARE_STEP - 2 }>,
 }
 
 impl Views {
     fn read(&mut self, stretch: Stretch<'_>) {
         let Stretch { text, ended, .. } = stretch;
         self.layers.undo(text, ended);
-    }
-
-    pub(super) fn bare(&self, bare: Bare) -> &[u8] {
-        match bare {
-            Bare::Letters => self.letters.bytes(),
-            Bare::Dump => self.dump.digits(),
-            Bare::List => self.listed.digits(),
-        }
-    }
-
-    /// Where in the view that it was read from a letter stands.
-    pub(super) fn place(&self, bare: Bare, view: &[u8], at: usize) -> usize {
-        match bare {
-            Bare::Letters => self.letters.place(view, at),
-            Bare::Dump => self.dump.place(at),
-            Bare::List => self.listed.place(at),
-        }
     }
 }
 
@@ -62,7 +40,7 @@ pub(super) struct Origin {
 pub(super) struct Pass {
     pub(super) views: Views,
     /// Places where a filter let a window through.
-    places: Vec<u32>,
+    pub(super) places: Vec<u32>,
     pub(super) found: Vec<Origin>,
 }
 
@@ -76,17 +54,18 @@ impl Pass {
         let mut live = text.len();
         self.exact(index, stretch, &mut live);
         // In each view: what looks like an escape may be the beginning of hex or base64, as in `\x70617373` of a database.
+        self.letters(index, stretch, &mut live);
+        for level in 1..=self.views.layers.count() {
+            self.seams(index, stretch, level, &mut live);
+        }
         for level in 0..=self.views.layers.count() {
-            let view = self.views.layers.view(text, level);
-            self.views.letters.read(view);
-            self.views.listed.read(view, ended);
-            self.bare(index, stretch, level, Bare::Letters, &mut live);
-            self.bare(index, stretch, level, Bare::List, &mut live);
+            self.views.listed.read(self.views.layers.view(text, level), ended);
+            self.bytes(index, stretch, level, Bytes::List, &mut live);
             // A dump's column of text may look like an escape, which undone breaks its lines.
             if level == 0 || level == self.views.layers.count() {
                 let Views { layers, dump, .. } = &mut self.views;
                 dump.read(layers.view(text, level), stretch.first, ended, |at| layers.start(level, at));
-                self.bare(index, stretch, level, Bare::Dump, &mut live);
+                self.bytes(index, stretch, level, Bytes::Dump, &mut live);
             }
         }
         if !ended {
@@ -143,7 +122,7 @@ impl Pass {
             if place + EXACT_WINDOW > view.len() {
                 break;
             }
-            for (needle, offset) in index.exact.needles(&view[place..]) {
+            for (needle, offset) in index.exact.needles(&view[place..], true) {
                 let Some(at) = place.checked_sub(offset) else { continue };
                 let (needle, source) = index.exact(needle);
                 match verify::exact(source, needle, view, at, stretch.ended) {
@@ -161,53 +140,6 @@ impl Pass {
                             put(&mut self.found, start, self.views.layers.range(above, rest), What::Rest);
                         }
                     }
-                }
-            }
-        }
-    }
-
-    /// Needles among letters and digits alone, which were read from the view at `level`.
-    fn bare(&mut self, index: &Index, stretch: Stretch<'_>, level: usize, bare: Bare, live: &mut usize) {
-        let mut places = std::mem::take(&mut self.places);
-        places.clear();
-        index.bare.probe(self.views.bare(bare), &mut places);
-        for &place in &places {
-            self.bare_at(index, stretch, (level, bare), place as usize, live);
-        }
-        self.places = places;
-        if !stretch.ended
-            && let Some(start) = self.views.open_letters(index, stretch.text, level, bare)
-        {
-            open(stretch, start, live);
-        }
-    }
-
-    /// Needles with the window at `place` of the letters.
-    fn bare_at(
-        &mut self,
-        index: &Index,
-        stretch: Stretch<'_>,
-        (level, bare): (usize, Bare),
-        place: usize,
-        live: &mut usize,
-    ) {
-        let layers = &self.views.layers;
-        let view = layers.view(stretch.text, level);
-        let letters = self.views.bare(bare);
-        let place_of = |at: usize| self.views.place(bare, view, at);
-        for (needle, offset) in index.bare.needles(&letters[place..]) {
-            let Some(at) = place.checked_sub(offset) else { continue };
-            let (needle, source) = index.bare(needle);
-            match verify::bare(source, needle, letters, at, stretch.ended) {
-                Outcome::Not => {}
-                Outcome::Open => open(stretch, layers.start(level, place_of(at)), live),
-                Outcome::Found(found) => {
-                    let (first, last) = (place_of(found.range.start), place_of(found.range.end - 1));
-                    let mut range = layers.range(level, first..last + 1);
-                    if found.joins {
-                        range.end = layers.start(level, place_of(found.range.end));
-                    }
-                    put(&mut self.found, range.start, range, What::Vault(source.owner));
                 }
             }
         }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::forms::Form;
 use crate::index::{HALF, Needle, Source, first_half};
+use crate::views::seams::{Next, next};
 
 /// Bytes that may stand between the two halves of a value.
 const BETWEEN: usize = 64;
@@ -77,6 +78,30 @@ pub(super) fn bare(source: &Source, needle: &Needle, letters: &[u8], at: usize, 
         _ => false,
     };
     Outcome::Found(Found { range: at..place, joins, rest: None })
+}
+
+/// Among the letters and digits of a view, in one case, whatever stands between them. The range of one that joins ends where
+/// the next part begins.
+pub(super) fn spaced(source: &Source, needle: &Needle, view: &[u8], at: usize, ended: bool) -> Outcome {
+    let value = &source.bytes[..];
+    let form = needle.form;
+    let letter = |n: usize| Some(form.at(value, n).to_ascii_lowercase()).filter(u8::is_ascii_alphanumeric);
+    let mut end = at;
+    for wanted in (needle.from as usize..needle.to as usize).filter_map(letter) {
+        match next(view, end) {
+            Next::Letter(have, place) if have == wanted => end = place + 1,
+            Next::Letter(..) | Next::Gap => return Outcome::Not,
+            Next::End => return open_unless(ended),
+        }
+    }
+    let following = (needle.to as usize..form.len(value.len())).find_map(letter);
+    match (following, next(view, end)) {
+        (Some(_), Next::End) if !ended => Outcome::Open,
+        (Some(wanted), Next::Letter(have, place)) if have == wanted => {
+            Outcome::Found(Found { range: at..place, joins: true, rest: None })
+        }
+        _ => Outcome::Found(Found { range: at..end, joins: false, rest: None }),
+    }
 }
 
 /// The first `same` bytes of the value stand at `at`; the rest may stand a little further on. Any of the last bytes before

@@ -3,12 +3,12 @@
 /// Bytes that may stand between two letters of one match.
 pub(crate) const GAP: usize = 64;
 /// Stands where more than [`GAP`] bytes lie between two letters; equals no letter.
-const BREAK: u8 = 0;
+pub(crate) const BREAK: u8 = 0;
 /// Bytes of the text between two marks. Below half of [`GAP`], so that each longer gap holds a whole stretch.
 const STRETCH: usize = 32;
 
 /// What the view makes of each byte: a small letter or a digit as it is, or nothing.
-const KEPT: [u8; 256] = {
+pub(super) const KEPT: [u8; 256] = {
     let mut table = [0; 256];
     let mut byte = 0;
     while byte < 256 {
@@ -19,6 +19,34 @@ const KEPT: [u8; 256] = {
     }
     table
 };
+
+/// The same of two bytes: what is kept of them, and above it how many that are.
+static PAIRS: [u32; 1 << 16] = {
+    let mut table = [0; 1 << 16];
+    let mut pair = 0;
+    while pair < 1 << 16 {
+        let [first, second] = (pair as u16).to_le_bytes();
+        let (first, second) = (KEPT[first as usize], KEPT[second as usize]);
+        let kept = if first == 0 { [second, 0] } else { [first, second] };
+        let count = (first != 0) as u32 + (second != 0) as u32;
+        table[pair] = u16::from_le_bytes(kept) as u32 | count << 16;
+        pair += 1;
+    }
+    table
+};
+
+/// Puts what is kept of a stretch into `out`; how many that are. Two bytes at once, since each step waits for the one before.
+#[inline(always)]
+fn keep(stretch: &[u8; STRETCH], out: &mut [u8; STRETCH + 1]) -> usize {
+    let mut count = 0;
+    for pair in stretch.as_chunks::<2>().0 {
+        let kept = PAIRS[usize::from(u16::from_le_bytes(*pair))];
+        let at = count & (STRETCH - 1);
+        out[at..at + 2].copy_from_slice(&(kept as u16).to_le_bytes());
+        count += (kept >> 16) as usize;
+    }
+    count
+}
 
 /// The letters of a text. The buffers are kept from one text to the next.
 #[derive(Default)]
@@ -33,21 +61,21 @@ impl Letters {
     /// Reads a text.
     pub(crate) fn read(&mut self, text: &[u8]) {
         // Room for a break in each stretch.
-        let most = text.len() + text.len() / STRETCH + STRETCH;
+        let most = text.len() + text.len() / STRETCH + 2 * STRETCH;
         if self.bytes.len() < most {
             self.bytes.resize(most, 0);
         }
         self.marks.clear();
         self.len = 0;
-        for (number, stretch) in text.chunks(STRETCH).enumerate() {
+        let (whole, rest) = text.as_chunks::<STRETCH>();
+        // What follows the rest is no letter.
+        let mut last = [0; STRETCH];
+        last[..rest.len()].copy_from_slice(rest);
+        let stretches = whole.iter().chain((!rest.is_empty()).then_some(&last));
+        for (number, stretch) in stretches.enumerate() {
             self.marks.push(self.len as u32);
-            let Some(out) = self.bytes[self.len..].first_chunk_mut::<STRETCH>() else { break };
-            let mut count = 0;
-            for &byte in stretch {
-                let kept = KEPT[usize::from(byte)];
-                out[count & (STRETCH - 1)] = kept;
-                count += usize::from(kept != 0);
-            }
+            let Some(out) = self.bytes[self.len..].first_chunk_mut() else { break };
+            let mut count = keep(stretch, out);
             if count == 0 && self.len > 0 && is_broken(text, number * STRETCH) {
                 out[0] = BREAK;
                 count = 1;
@@ -68,12 +96,6 @@ impl Letters {
         let place =
             text[from..].iter().take(STRETCH).enumerate().filter(|(_, b)| b.is_ascii_alphanumeric()).nth(before);
         from + place.map_or(0, |(place, _)| place)
-    }
-
-    /// The letters after the last break.
-    pub(crate) fn run(&self) -> &[u8] {
-        let bytes = self.bytes();
-        &bytes[memchr::memrchr(BREAK, bytes).map_or(0, |at| at + 1)..]
     }
 }
 
@@ -117,10 +139,7 @@ mod tests {
                 let breaks = letters.bytes().iter().filter(|&&b| b == BREAK).count();
                 assert_eq!(breaks > 0, gap > 64, "{from} {gap}");
                 assert_eq!(letters.place(&text, letters.bytes().len() - 1), text.len() - 1);
-                assert_eq!(letters.run().len(), 1 + if gap > 64 { 0 } else { from });
             }
         }
-        assert_eq!(read(&[&b"ab"[..], &b" ".repeat(64)].concat()).run(), b"ab");
-        assert_eq!(read(&[&b"ab"[..], &b" ".repeat(65)].concat()).run(), b"");
     }
 }
