@@ -1,13 +1,16 @@
 //! The way out: one pooled client, and where a provider's base address leads.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Uri;
 use http::uri::{PathAndQuery, Scheme};
 use http_body_util::Full;
-use hyper_rustls::HttpsConnector;
+use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::pki_types::CertificateDer;
@@ -41,42 +44,63 @@ pub enum RootsError {
 /// The pooled client. HTTP/1.1 only: an aborted stream closes its connection, which tells every provider to stop.
 pub(crate) type Pool = hyper_util::client::legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
-pub(crate) struct Client(pub(crate) Pool);
+/// One pool for each time that a connection may take: nearly always one.
+pub(crate) struct Client {
+    usual: Pool,
+    tls: rustls::ClientConfig,
+    others: Mutex<BTreeMap<Duration, Pool>>,
+}
+
+/// Pools beside the usual one; a bundle that names more of them begins anew.
+const POOLS: usize = 16;
 
 impl Client {
     pub(crate) fn new(roots: &Roots, timeouts: &Timeouts) -> Result<Self, RootsError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = hyper_rustls::HttpsConnectorBuilder::new();
-        let builder = match roots {
-            Roots::Native => builder
-                .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
-                .map_err(RootsError::Native)?,
+        let tls = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(RootsError::Given)?;
+        let tls = match roots {
+            Roots::Native => tls.with_native_roots().map_err(RootsError::Native)?,
             Roots::Given(certificates) => {
                 let mut store = rustls::RootCertStore::empty();
                 for certificate in certificates {
                     store.add(certificate.clone()).map_err(RootsError::Given)?;
                 }
-                let config = rustls::ClientConfig::builder_with_provider(provider)
-                    .with_safe_default_protocol_versions()
-                    .map_err(RootsError::Given)?
-                    .with_root_certificates(store)
-                    .with_no_client_auth();
-                builder.with_tls_config(config)
+                tls.with_root_certificates(store)
             }
         };
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(timeouts.connect));
-        tcp.set_keepalive(Some(std::time::Duration::from_secs(30)));
-        // Plain HTTP is let through here because `Upstream` gives it to loopback only.
-        let connector = builder.https_or_http().enable_http1().wrap_connector(tcp);
-        let pool = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(std::time::Duration::from_secs(60))
-            .build(connector);
-        Ok(Self(pool))
+        let tls = tls.with_no_client_auth();
+        Ok(Self { usual: pool(tls.clone(), timeouts.connect), tls, others: Mutex::default() })
     }
+
+    /// The one whose connections may take `connect`, or as long as usual.
+    pub(crate) fn pool(&self, connect: Option<Duration>) -> Cow<'_, Pool> {
+        let Some(connect) = connect else { return Cow::Borrowed(&self.usual) };
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        if others.len() >= POOLS && !others.contains_key(&connect) {
+            others.clear();
+        }
+        Cow::Owned(others.entry(connect).or_insert_with(|| pool(self.tls.clone(), connect)).clone())
+    }
+}
+
+fn pool(tls: rustls::ClientConfig, connect: Duration) -> Pool {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(connect));
+    tcp.set_keepalive(Some(Duration::from_secs(30)));
+    // Plain HTTP is let through here because `Upstream` gives it to loopback only.
+    let connector = hyper_rustls::HttpsConnectorBuilder::new()
+        .with_tls_config(tls)
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(tcp);
+    hyper_util::client::legacy::Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(Duration::from_secs(60))
+        .build(connector)
 }
 
 /// Where one request goes: parsed from a provider's base address.

@@ -2,15 +2,16 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use tokio::sync::OwnedSemaphorePermit;
+use wardkeep_policy::bundle::llm::{Choice, Waits};
 use wardkeep_policy::{Bundle, Closed, Dialect, Framing, Model, Provider};
-use wardkeep_proto::ids::AgentName;
+use wardkeep_proto::ids::{AgentName, SecretName};
 use wardkeep_proto::waypoint::Waypoint;
 use wardkeep_redaction::Engine;
 
@@ -25,7 +26,6 @@ use crate::frames::Frames;
 use crate::gate_memory::{self, Sources, Watch};
 use crate::gateway::Gateway;
 use crate::headers;
-use crate::memo::Turn;
 use crate::meter::{Admitted, Run, Settlement};
 use crate::models;
 use crate::prefix;
@@ -33,15 +33,18 @@ use crate::prepare::{self, Ready, Recipe};
 use crate::refusal::{self, Refusal};
 use crate::relay::{Answer, Relay, Way};
 use crate::request::Head;
+use crate::routing::Heard;
 use crate::strict::Numbered;
 use crate::trace::Trace;
 use crate::translate::{DEFAULT_MAX_TOKENS, Limit, Stamp, Wants};
 use crate::usage::{Observer, Shape, Usage};
 use crate::withhold::Withhold;
 
+mod attempts;
 mod between;
 mod upload;
 
+use attempts::{Errand, Outcome, Sending};
 use between::{Between, Coming};
 
 /// Bodies beyond this are scanned on another thread: a scan must not hold up the streams of others.
@@ -134,6 +137,9 @@ fn refuse(refusal: &Refusal, dialect: Dialect, id: &str) -> Response<Outgoing> {
     if let Ok(value) = HeaderValue::from_str(id) {
         headers.insert("x-wardkeep-request", value);
     }
+    if let Refusal::Resting(seconds) = refusal {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(*seconds));
+    }
     if !refusal.may_pass_later() {
         // Both official clients obey this.
         headers.insert("x-should-retry", HeaderValue::from_static("false"));
@@ -154,10 +160,12 @@ struct Asked<'a> {
     id: &'a str,
 }
 
-/// One request as it goes out.
+/// One attempt as it goes out.
 struct Parcel<'a> {
-    agent: AgentName,
+    agent: &'a AgentName,
     provider: &'a Provider,
+    /// Of its pool.
+    key: Option<&'a SecretName>,
     /// In the records.
     model: &'a str,
     /// What is paid for it; `None` is nothing.
@@ -179,8 +187,10 @@ struct Parcel<'a> {
     between: Option<Between>,
     /// Sees the calls in the answer.
     watch: Option<Watch>,
-    /// What the caller's body takes; given back when the answer begins.
-    room: Option<OwnedSemaphorePermit>,
+    /// Of this request, from 1.
+    attempt: u32,
+    /// Another attempt may follow: this one is not over before its answer has begun.
+    may_go_on: bool,
 }
 
 /// What has to be known of a request when its answer comes.
@@ -193,90 +203,56 @@ struct Sent<'a> {
     framing: Framing,
     between: Option<Between>,
     watch: Option<Watch>,
+    patience: Patience,
+    /// What came of the body already.
+    first: Option<Bytes>,
+}
+
+/// How long one provider is waited for.
+#[derive(Clone, Copy)]
+struct Patience {
+    /// For a connection, where it is not as usual.
+    connect: Option<Duration>,
+    /// For the head of the answer, and for its first byte.
+    first_byte: Duration,
+    /// Between two pieces of it.
+    idle: Duration,
 }
 
 impl Asked<'_> {
     async fn turn(&self, incoming: &mut Incoming) -> Result<Response<Outgoing>, Refusal> {
         let parts = &self.gateway.parts;
-        let api = self.call.api;
         let agent = who(self.gateway, self.head)?;
         self.admissible(&agent)?;
         if headers::is_encoded(&self.head.headers) {
             return Err(Refusal::Encoded);
         }
-        let Received { bytes, room } = body::receive(incoming, &parts.timeouts, &self.gateway.waiting).await?;
-        let received = bytes.len();
+        // The room is given back when the answer begins.
+        let Received { bytes, room: _room } = body::receive(incoming, &parts.timeouts, &self.gateway.waiting).await?;
         let parsed = Head::parse(&bytes)?;
-        let (asked, streams) = prepare::asked(api, self.call.model.as_deref(), &parsed)?;
-        // One bundle and one engine judge the whole turn.
+        let (asked, streams) = prepare::asked(self.call.api, self.call.model.as_deref(), &parsed)?;
+        // One bundle judges the whole turn.
         let bundle = Arc::clone(&parts.bundle.borrow());
-        let (model, provider) = self.model(&bundle, &agent, &asked)?;
-        let towards = self.towards(provider)?;
-        let mut ask = if bundle.budgets.is_empty() { Ask::default() } else { Ask::read(&bytes, &parsed) };
-        // A caller's query is of its own API.
-        let query = self.head.uri.query().filter(|_| towards == api);
-        let upstream = Upstream::of(provider, towards.endpoint(streams), &model.upstream_model, query)?;
-        let credentials = Credentials::resolve(&*parts.secrets, provider, provider.key.as_ref(), &upstream)?;
-        // After the key, so that this one is masked, too, in what comes back.
+        let targets = targets(&bundle, &agent, &asked)?;
+        let route = bundle.llm.route(&asked);
+        let is_counted = !bundle.budgets.is_empty() || route.is_some_and(|route| route.order == Choice::Cheapest);
+        let ask = if is_counted { Ask::read(&bytes, &parsed) } else { Ask::default() };
+        tracing::debug!(request = self.id, %agent, model = asked, bytes = bytes.len(), "an LLM request may go");
         parts.secrets.catch_up();
         let engine = parts.redaction.load();
         let watch = self.remember(&bundle, &agent, &bytes, &engine).await?;
         self.note_prefix(&bundle, &agent, (&parsed, &bytes), &engine).await?;
-        let mut sent = self.head_towards_provider(&engine)?;
-        let mut between = (towards != api).then(|| self.between(provider, &asked));
-        if between.is_some() {
-            headers::translate(&mut sent, provider.dialect);
-        }
-        let wants = wants(provider, model);
-        if towards == Api::Messages && between.is_some() {
-            // What is asked for in the caller's stead.
-            ask.max_output = ask.max_output.or(Some(wants.most));
-        }
-        let lists = headers::adapt(&mut sent, provider);
-        let recipe = Recipe {
-            api,
-            turn: Turn { memo: Arc::clone(&self.gateway.memo), agent: agent.clone() },
-            towards,
-            wants,
-            asked,
-            upstream_model: model.upstream_model.clone(),
-            rules: provider.body.clone(),
-            lists,
-            unscanned: provider.unscanned.clone(),
-            breakpoints: bundle.llm.cache_breakpoints && towards == Api::Messages,
-        };
-        let Ready { body, added_usage, with_usage } = self.redact(bytes, parsed, recipe, &engine).await?;
-        if let Some(between) = &mut between {
-            between.stamp.usage = with_usage;
-        }
-        tracing::debug!(request = self.id, %agent, model = %model.name, bytes = received, "an LLM request may go");
-        let parcel = Parcel {
-            agent,
-            provider,
-            model: &model.name,
-            priced: Some(model),
-            ask,
-            bundle: &bundle,
-            upstream,
-            credentials,
-            headers: sent,
-            body,
-            api: towards,
-            streams,
-            added_usage,
-            with_usage,
-            between,
-            watch,
-            room,
-        };
-        self.send(parcel, &engine).await
+        drop(engine);
+        let errand = Errand { agent: &agent, bundle: &bundle, asked: &asked, streams, ask, bytes, targets, route };
+        errand.run(self, parsed, watch).await
     }
 
-    /// Shows the credentials, puts the request on disk, sends it, and passes the answer on.
-    async fn send(&self, parcel: Parcel<'_>, engine: &Engine) -> Result<Response<Outgoing>, Refusal> {
+    /// Shows the credentials, puts the attempt on disk, sends it, and passes the answer on.
+    async fn send(&self, parcel: Parcel<'_>, engine: &Engine) -> Outcome {
         let Parcel {
             agent,
             provider,
+            key,
             model,
             priced,
             ask,
@@ -291,39 +267,93 @@ impl Asked<'_> {
             with_usage,
             between,
             watch,
-            room,
+            attempt,
+            may_go_on,
         } = parcel;
         let parts = &self.gateway.parts;
-        credentials.show("POST", &upstream, &mut headers, &body, parts.clock.now())?;
+        if let Err(refusal) = credentials.show("POST", &upstream, &mut headers, &body, parts.clock.now()) {
+            return Outcome::Unfit(refusal);
+        }
         drop(credentials);
         let order = Order {
-            agent: &agent,
+            agent,
             provider: &provider.name,
             model,
             priced,
             ask: &ask,
-            run: Run { session: parts.leases.session(&agent), trace: Trace::of(&self.head.headers) },
+            run: Run { session: parts.leases.session(agent), trace: Trace::of(&self.head.headers) },
             account: api.account(),
             bytes: body.len(),
         };
-        let admitted = match self.gateway.desk.admit(parts, bundle, &order).await? {
-            Verdict::Admitted(admitted) => admitted,
-            Verdict::Stopped(why) => return self.stopped(why, streams, with_usage),
+        let desk = &self.gateway.desk;
+        // A turn is one, however often it is attempted.
+        if attempt == 1
+            && let Err(why) = desk.brake(parts, bundle, &order)
+        {
+            return Outcome::Final(self.stopped(why, streams, with_usage));
+        }
+        let admitted = match desk.admit(parts, bundle, &order).await {
+            Ok(Verdict::Admitted(admitted)) => admitted,
+            Ok(Verdict::Stopped(why)) => return Outcome::Final(self.stopped(why, streams, with_usage)),
+            Err(error) => return Outcome::Final(Err(error.into())),
         };
         // It may have waited for its turn.
-        if let Err(refusal) = self.admissible(&agent) {
+        if let Err(refusal) = self.admissible(agent) {
             admitted.void();
-            return Err(refusal);
+            return Outcome::Final(Err(refusal));
         }
         parts.waypoints.pass(Waypoint::LlmAdmitted);
         let mut outgoing = Request::new(Full::new(body));
         *outgoing.method_mut() = Method::POST;
         *outgoing.uri_mut() = upstream.uri;
         *outgoing.headers_mut() = headers;
-        let (response, admitted) = self.dispatch(outgoing, streams, admitted).await?;
-        drop(room);
-        let framing = provider.framing;
-        self.relay(response, Sent { admitted, engine, api, added_usage, framing, between, watch }).await
+        let patience = self.patience(provider, streams);
+        let sending = Sending { provider, key, model, attempt };
+        let (mut response, admitted) = match self.dispatch(outgoing, patience, admitted).await {
+            Ok(answered) => answered,
+            Err(refusal) => return sending.failed(self, Err(refusal), Heard::Trouble(None)),
+        };
+        let heard = Heard::of(response.status(), response.headers(), parts.clock.now());
+        let mut sent = Sent {
+            admitted,
+            engine,
+            api,
+            added_usage,
+            framing: provider.framing,
+            between,
+            watch,
+            patience,
+            first: None,
+        };
+        if heard != Heard::Answered {
+            sending.tell(self, response.status(), engine, response.headers());
+            let told = self.relay(response, sent).await.map(|told| sending.signed(told));
+            return sending.failed(self, told, heard);
+        }
+        if may_go_on && response.status().is_success() {
+            match attempts::first(&mut response, patience.first_byte).await {
+                Ok(first) => sent.first = first,
+                Err(refusal) => {
+                    match refusal {
+                        // It told an error before it told anything else.
+                        Refusal::Faltered => nothing_used(sent.admitted).await,
+                        _ => drop(sent),
+                    }
+                    return sending.failed(self, Err(refusal), Heard::Trouble(None));
+                }
+            }
+        }
+        self.gateway.routing.heard(provider, key, &heard, parts.clock.now());
+        Outcome::Final(self.relay(response, sent).await.map(|told| sending.signed(told)))
+    }
+
+    fn patience(&self, provider: &Provider, streams: bool) -> Patience {
+        let usual = &self.gateway.parts.timeouts;
+        let of = |millis: Option<u32>| millis.map(|millis| Duration::from_millis(millis.into()));
+        let Waits { connect_ms, first_byte_ms, idle_ms } = provider.waits;
+        let idle = of(idle_ms).unwrap_or(usual.idle);
+        let first_byte = if streams { idle } else { usual.first_byte };
+        Patience { connect: of(connect_ms), first_byte: of(first_byte_ms).unwrap_or(first_byte), idle }
     }
 
     /// The end of a budget, as a message of the assistant where one is expected.
@@ -397,26 +427,6 @@ impl Asked<'_> {
         }
     }
 
-    fn model<'b>(
-        &self,
-        bundle: &'b Bundle,
-        agent: &AgentName,
-        asked: &str,
-    ) -> Result<(&'b Model, &'b Provider), Refusal> {
-        let policy = bundle
-            .agents
-            .iter()
-            .find(|policy| &policy.name == agent)
-            .ok_or_else(|| Refusal::UnknownAgent(agent.clone()))?;
-        let listed = policy.models.iter().any(|name| name == asked);
-        let model = bundle.llm.model(asked).filter(|_| listed).ok_or_else(|| Refusal::UnlistedModel {
-            agent: agent.clone(),
-            allowed: if policy.models.is_empty() { "none".to_owned() } else { policy.models.join(", ") },
-        })?;
-        let provider = bundle.llm.provider(&model.provider).ok_or(Refusal::BadProvider)?;
-        Ok((model, provider))
-    }
-
     /// What `provider` is asked for in the place of what the caller asks for.
     fn towards(&self, provider: &Provider) -> Result<Api, Refusal> {
         self.call.api.towards(provider.dialect).ok_or(Refusal::OtherDialect(match provider.dialect {
@@ -458,12 +468,11 @@ impl Asked<'_> {
     async fn dispatch(
         &self,
         request: Request<Full<Bytes>>,
-        streams: bool,
+        patience: Patience,
         admitted: Admitted,
     ) -> Result<(Response<Incoming>, Admitted), Refusal> {
-        let timeouts = &self.gateway.parts.timeouts;
-        let patience = if streams { timeouts.idle } else { timeouts.first_byte };
-        match tokio::time::timeout(patience, self.gateway.client.0.request(request)).await {
+        let pool = self.gateway.client.pool(patience.connect);
+        match tokio::time::timeout(patience.first_byte, pool.request(request)).await {
             Ok(Ok(response)) => Ok((response, admitted)),
             Ok(Err(error)) if error.is_connect() => {
                 tracing::warn!(request = self.id, %error, "the provider cannot be reached");
@@ -484,7 +493,7 @@ impl Asked<'_> {
     }
 
     async fn relay(&self, response: Response<Incoming>, sent: Sent<'_>) -> Result<Response<Outgoing>, Refusal> {
-        let Sent { admitted, engine, api, added_usage, framing, between, watch } = sent;
+        let Sent { admitted, engine, api, added_usage, framing, between, watch, patience, first } = sent;
         let parts = &self.gateway.parts;
         let (head, upstream) = response.into_parts();
         if head.status.is_client_error() || head.status.is_server_error() {
@@ -508,12 +517,12 @@ impl Asked<'_> {
         let mut sent = headers::towards_agent(&head.headers, engine);
         let observer = Observer::new(api.account(), shape).watched_by(watch);
         let streamed = matches!(shape, Shape::Events | Shape::List);
-        let idle = if streamed { parts.timeouts.idle } else { parts.timeouts.first_byte };
+        let idle = if streamed { patience.idle } else { patience.first_byte };
         let waypoints = Arc::clone(&parts.waypoints);
         let way = match between {
             Some(between) if shape != Shape::Events => {
                 between.head(&mut sent, "application/json");
-                let document = between.whole(Coming { upstream, observer, admitted, idle, waypoints }).await?;
+                let document = between.whole(Coming { upstream, first, observer, admitted, idle, waypoints }).await?;
                 return Ok(between::told(head.status, sent, document));
             }
             Some(between) => {
@@ -531,6 +540,7 @@ impl Asked<'_> {
         }
         let relay = Relay::new(Answer {
             upstream,
+            first,
             api: self.call.api,
             frames: framed.then(Frames::default),
             observer,
@@ -586,6 +596,25 @@ impl Asked<'_> {
         };
         Ok(between::told(status, sent, document))
     }
+}
+
+/// The models that may answer to `asked`, each with its provider.
+fn targets<'b>(bundle: &'b Bundle, agent: &AgentName, asked: &str) -> Result<Vec<(&'b Model, &'b Provider)>, Refusal> {
+    let policy = bundle
+        .agents
+        .iter()
+        .find(|policy| &policy.name == agent)
+        .ok_or_else(|| Refusal::UnknownAgent(agent.clone()))?;
+    let listed = policy.models.iter().find(|name| *name == asked);
+    let mut targets = Vec::with_capacity(1);
+    for model in listed.into_iter().flat_map(|name| bundle.llm.answering(name)) {
+        targets.push((model, bundle.llm.provider(&model.provider).ok_or(Refusal::BadProvider)?));
+    }
+    if targets.is_empty() {
+        let allowed = if policy.models.is_empty() { "none".to_owned() } else { policy.models.join(", ") };
+        return Err(Refusal::UnlistedModel { agent: agent.clone(), allowed });
+    }
+    Ok(targets)
 }
 
 /// What `model` wants of a request that comes from the other API.

@@ -471,6 +471,7 @@ async fn counted(
 }
 
 /// Sees the calls of one answer, and what was asked with it.
+#[derive(Clone)]
 pub(crate) struct Watch {
     memory: Arc<Memory>,
     meter: Meter,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 use wardkeep_policy::{Bundle, Posture};
+use wardkeep_proto::chance::Chance;
 use wardkeep_proto::ids::{AgentName, SessionId};
 use wardkeep_proto::secret::{AgentTokens, SecretSource};
 use wardkeep_proto::time::Clock;
@@ -18,6 +19,7 @@ use crate::gate_memory::{Decisions, Memory};
 use crate::memo::Memo;
 use crate::meter::Meter;
 use crate::prefix::Prefixes;
+use crate::routing::{ProviderState, Routing};
 
 /// Bytes of request bodies that may wait in memory at the same time, in KiB.
 const WAITING_KIB: usize = 256 * 1024;
@@ -97,6 +99,8 @@ pub struct Parts {
     pub reports: Arc<dyn Reports>,
     /// Now.
     pub clock: Arc<dyn Clock>,
+    /// Chance: which target of a route, and how long before another attempt.
+    pub chance: Arc<dyn Chance>,
     /// Told of each point on the way.
     pub waypoints: Arc<dyn Waypoints>,
     /// The closed states.
@@ -114,6 +118,7 @@ pub struct Gateway {
     pub(crate) waiting: Arc<Semaphore>,
     pub(crate) scans: Semaphore,
     pub(crate) desk: Desk,
+    pub(crate) routing: Routing,
     pub(crate) memo: Arc<Memo>,
     pub(crate) memory: Arc<Memory>,
     pub(crate) prefixes: Prefixes,
@@ -133,11 +138,18 @@ impl Gateway {
             waiting: Arc::new(Semaphore::new(WAITING_KIB)),
             scans: Semaphore::new(SCANS),
             desk: Desk::default(),
+            routing: Routing::default(),
             memo: Arc::default(),
             memory: Arc::default(),
             prefixes: Prefixes::default(),
             requests: AtomicU64::new(0),
         }))
+    }
+
+    /// The providers that failed or whose keys are left alone, by name.
+    #[must_use]
+    pub fn providers(&self) -> Vec<ProviderState> {
+        self.routing.states(self.parts.clock.now())
     }
 
     /// A name for one request, for the caller and the records: time and a count, no secret.

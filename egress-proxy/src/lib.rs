@@ -33,6 +33,7 @@ mod price;
 mod refusal;
 mod relay;
 mod request;
+mod routing;
 mod server;
 mod sse;
 mod strict;
@@ -58,6 +59,7 @@ pub use meter::{
 pub use prefix::PrefixChange;
 pub use price::Cost;
 pub use request::BODY_BYTES;
+pub use routing::{CoolingKey, ProviderState};
 pub use server::serve;
 pub use trace::Trace;
 pub use usage::Usage;

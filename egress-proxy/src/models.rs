@@ -36,14 +36,13 @@ pub(crate) fn one(bundle: &Bundle, agent: &AgentName, dialect: Dialect, name: &s
 
 fn names<'b>(bundle: &'b Bundle, agent: &AgentName, dialect: Dialect) -> Vec<&'b str> {
     let allowed = bundle.agents.iter().find(|policy| &policy.name == agent).map_or(&[][..], |policy| &policy.models);
-    bundle
-        .llm
-        .models
-        .iter()
-        .filter(|model| allowed.contains(&model.name))
-        .filter(|model| bundle.llm.provider(&model.provider).is_some_and(|provider| speaks(provider, dialect)))
-        .map(|model| model.name.as_str())
-        .collect()
+    let models = bundle.llm.models.iter().map(|model| model.name.as_str());
+    let all = models.chain(bundle.llm.routes.iter().map(|route| route.name.as_str()));
+    let answers = |name: &&str| {
+        let mut providers = bundle.llm.answering(name).filter_map(|model| bundle.llm.provider(&model.provider));
+        providers.any(|provider| speaks(provider, dialect))
+    };
+    all.filter(|name| allowed.iter().any(|one| one == name)).filter(answers).collect()
 }
 
 /// Whether it speaks `dialect`, or what is said in a turn can be told it.
@@ -61,7 +60,7 @@ fn model(bundle: &Bundle, dialect: Dialect, name: &str) -> Value {
             json!({"id": name, "object": "model", "created": bundle.issued.millis() / 1000, "owned_by": "wardkeep"})
         }
         Dialect::Gemini => {
-            let provider = bundle.llm.model(name).and_then(|model| bundle.llm.provider(&model.provider));
+            let provider = bundle.llm.answering(name).find_map(|model| bundle.llm.provider(&model.provider));
             let served = |endpoint| provider.is_some_and(|provider| provider.path(endpoint).is_some());
             let methods: Vec<&str> = METHODS.iter().filter(|(of, _)| served(*of)).map(|(_, name)| *name).collect();
             json!({"name": format!("models/{name}"), "displayName": name, "supportedGenerationMethods": methods})

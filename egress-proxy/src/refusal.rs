@@ -106,6 +106,10 @@ pub(crate) enum Refusal {
     Broken,
     #[error("the provider did not answer in time; try again")]
     Silent,
+    #[error("the provider began to answer and told an error instead; try again")]
+    Faltered,
+    #[error("every provider of this model failed just now and is left alone for {0} seconds; try again then")]
+    Resting(u64),
     #[error("the provider answered with something that cannot be relayed (status {0}); is its address right?")]
     Unrelayable(u16),
     #[error("{}", .0.of_answer())]
@@ -155,6 +159,8 @@ impl Refusal {
             Self::Unreachable => "unreachable",
             Self::Broken => "broken",
             Self::Silent => "silent",
+            Self::Faltered => "faltered",
+            Self::Resting(_) => "resting",
             Self::Unrelayable(_) => "unrelayable",
             Self::Untold(_) => "untold",
         }
@@ -170,8 +176,10 @@ impl Refusal {
             Self::Malformed(Fault::Head(InvalidHead::TooLarge) | Fault::Many) => {
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
             }
-            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Unreachable | Self::Broken | Self::Unrelayable(_) | Self::Untold(_) => StatusCode::BAD_GATEWAY,
+            Self::Busy | Self::Resting(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unreachable | Self::Broken | Self::Faltered | Self::Unrelayable(_) | Self::Untold(_) => {
+                StatusCode::BAD_GATEWAY
+            }
             Self::Silent => StatusCode::GATEWAY_TIMEOUT,
             Self::Encoded
             | Self::Cut

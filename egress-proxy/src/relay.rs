@@ -37,6 +37,8 @@ impl std::error::Error for Cut {}
 /// What a relay needs to know.
 pub(crate) struct Answer {
     pub(crate) upstream: Incoming,
+    /// What came of it already.
+    pub(crate) first: Option<Bytes>,
     pub(crate) api: Api,
     /// The provider's events come in frames of another kind.
     pub(crate) frames: Option<Frames>,
@@ -59,6 +61,7 @@ pub(crate) enum Way {
 /// An answer under way.
 pub(crate) struct Relay {
     upstream: Incoming,
+    first: Option<Bytes>,
     api: Api,
     frames: Option<Frames>,
     way: Way,
@@ -96,10 +99,11 @@ enum State {
 
 impl Relay {
     pub(crate) fn new(answer: Answer) -> Self {
-        let Answer { upstream, api, frames, observer, way, admitted, idle, waypoints } = answer;
+        let Answer { upstream, first, api, frames, observer, way, admitted, idle, waypoints } = answer;
         let last = Instant::now();
         Self {
             upstream,
+            first,
             api,
             frames,
             way,
@@ -142,7 +146,11 @@ impl Relay {
 
     fn flow(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         loop {
-            let frame = match Pin::new(&mut self.upstream).poll_frame(cx) {
+            let polled = match self.first.take() {
+                Some(first) => Poll::Ready(Some(Ok(Frame::data(first)))),
+                None => Pin::new(&mut self.upstream).poll_frame(cx),
+            };
+            let frame = match polled {
                 Poll::Ready(Some(Ok(frame))) => frame,
                 Poll::Ready(Some(Err(_))) => return self.broke(cx),
                 Poll::Ready(None) => return self.ended(cx),
@@ -255,7 +263,14 @@ impl Body for Relay {
 
     fn size_hint(&self) -> SizeHint {
         match self.way {
-            Way::Untouched if self.frames.is_none() => self.upstream.size_hint(),
+            Way::Untouched if self.frames.is_none() => {
+                let (mut hint, held) = (self.upstream.size_hint(), self.first.as_ref().map_or(0, Bytes::len) as u64);
+                if let Some(upper) = hint.upper() {
+                    hint.set_upper(upper + held);
+                }
+                hint.set_lower(hint.lower() + held);
+                hint
+            }
             _ => SizeHint::default(),
         }
     }

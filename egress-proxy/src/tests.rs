@@ -11,6 +11,7 @@ mod prefix;
 mod providers;
 mod refusals;
 mod relaying;
+mod routes;
 mod secrets;
 mod tls;
 mod translating;

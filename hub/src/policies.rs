@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use wardkeep_policy::AgentPolicy;
 use wardkeep_policy::bundle::budgets::{self, Budget};
-use wardkeep_policy::bundle::llm::ProviderDraft;
+use wardkeep_policy::bundle::llm::{ProviderDraft, Route};
 use wardkeep_policy::bundle::{Bundle, EgressRule, GateMemory, HttpHost, LlmConfig, Model, egress};
 use wardkeep_policy::signed::bundle_digest;
 use wardkeep_proto::digest::Digest;
@@ -42,6 +42,7 @@ struct Source {
     agents: Vec<AgentPolicy>,
     providers: Vec<ProviderDraft>,
     models: Vec<Model>,
+    routes: Vec<Route>,
     llm: LlmSource,
     http: Vec<HttpHost>,
     egress: Vec<EgressRule>,
@@ -66,7 +67,7 @@ name = "assistant"
 level = "supervised"
 workspace = "/srv/agents/assistant"
 # tools = ["shell", "read_file"]        # absent: any tool
-# models = ["claude-sonnet"]            # names from [[models]]
+# models = ["claude-sonnet"]            # names from [[models]] or [[routes]]
 # [[agents.grants]]
 # tool = "send_email"
 # recipients = ["*@example.com"]
@@ -81,6 +82,10 @@ workspace = "/srv/agents/assistant"
 # provider = "anthropic"
 # upstream_model = "claude-sonnet-4-5"
 # price = { input = 3000000, output = 15000000, cache_read = 300000, cache_write = 3750000 }  # 1e-6 USD per million tokens
+
+# [[routes]]                            # one name for several models: the next one answers when the first fails
+# name = "sonnet"
+# targets = [{ model = "claude-sonnet" }, { model = "claude-sonnet-bedrock" }]
 
 # [llm]
 # gate_memory = "report"                # results of tool calls that the gate did not decide on: "refuse" (the default), "report", "off"
@@ -224,7 +229,7 @@ fn draft(tenant: TenantId, text: &str, newest: Option<(u64, Digest)>, now: Times
     let providers: Result<Vec<_>, _> = source.providers.into_iter().map(ProviderDraft::resolve).collect();
     let providers = providers.map_err(|error| PublishError::Inconsistent(error.to_string()))?;
     let LlmSource { gate_memory, cache_breakpoints } = source.llm;
-    let llm = LlmConfig { providers, models: source.models, gate_memory, cache_breakpoints };
+    let llm = LlmConfig { providers, models: source.models, routes: source.routes, gate_memory, cache_breakpoints };
     llm.check().map_err(|error| PublishError::Inconsistent(error.to_string()))?;
     budgets::check(&source.budgets, source.agents.iter().map(|agent| &agent.name), &llm)
         .map_err(|error| PublishError::Inconsistent(error.to_string()))?;
@@ -257,7 +262,8 @@ fn check(source: &Source) -> Result<(), String> {
     twice("agent", source.agents.iter().map(|agent| agent.name.as_str()).collect())?;
     egress::check(&source.egress, &source.agents).map_err(|refused| refused.to_string())?;
     for agent in &source.agents {
-        if let Some(name) = agent.models.iter().find(|name| !source.models.iter().any(|model| model.name == **name)) {
+        let names = source.models.iter().map(|model| &model.name).chain(source.routes.iter().map(|route| &route.name));
+        if let Some(name) = agent.models.iter().find(|name| !names.clone().any(|known| known == *name)) {
             return Err(format!("agent {:?} may use model {name:?}, which is not there", agent.name.as_str()));
         }
         if !agent.workspace.starts_with('/') {

@@ -229,6 +229,7 @@ fn compose(
         meter: meter.clone(),
         reports: Arc::new(StopBook::new(gate.clone())),
         clock: env.clock.clone(),
+        chance: env.chance.clone(),
         waypoints: env.waypoints.clone(),
         posture: Arc::new(posture_of(&gate, &posture)),
         roots: roots(config.llm.upstream_ca_file.as_deref())?,
@@ -238,6 +239,7 @@ fn compose(
     let hub = config.hub.address.clone().unwrap_or_else(|| identity.hub.clone());
     let (link_state, link) = watch::channel(LinkState::default());
     let nudge = Arc::new(Notify::new());
+    let standing = gateway.clone();
     let observer = Arc::new(Observer {
         gate: gate.clone(),
         posture: posture.clone(),
@@ -249,6 +251,7 @@ fn compose(
         started_at: env.clock.now(),
         tenant: (identity.tenant, identity.name.clone(), hub.clone()),
         listening,
+        providers: Arc::new(move || standing.providers()),
         clock: env.clock.clone(),
     });
     let keeper = Arc::new(Keeper {

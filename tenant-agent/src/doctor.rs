@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use wardkeep_egress::{CoolingKey, ProviderState};
 use wardkeep_proto::time::Timestamp;
 use wardkeep_safety::Sandbox;
 use wardkeep_safety::runner::{SandboxState, sandbox_state};
@@ -207,6 +208,31 @@ impl Doctor {
     }
 }
 
+/// A provider that is left alone, or a key of it that it does not take.
+fn provider(state: &ProviderState) -> Vec<Finding> {
+    let ProviderState { provider, resting_until, failures, cooling } = state;
+    let rests = resting_until.iter().map(|until| {
+        let found = format!("{provider} failed {failures} times in a row and is left alone until {until}");
+        Finding::bad(
+            "provider",
+            Level::Warning,
+            found,
+            "see whether it works; routes of the policy ask others meanwhile",
+        )
+    });
+    let rejected = cooling.iter().filter(|key| key.rejected).map(|CoolingKey { key, until, .. }| {
+        let key = key.as_ref().map_or("what it is shown", |name| name.as_str());
+        let found = format!("{provider} does not take {key}, which is left alone until {until}");
+        Finding::bad(
+            "provider",
+            Level::Warning,
+            found,
+            format!("store one that it takes: `wardkeep-agent vault rotate {key}`"),
+        )
+    });
+    rests.chain(rejected).collect()
+}
+
 fn running(report: &StatusReport, config: &Config, now: Timestamp) -> Vec<Finding> {
     let mut findings = vec![Finding::ok("daemon", format!("it runs since {}", report.status.started_at))];
     let sockets = [config.hook_socket(), config.admin_socket()];
@@ -243,6 +269,7 @@ fn running(report: &StatusReport, config: &Config, now: Timestamp) -> Vec<Findin
         findings.push(Finding::bad("paused", Level::Warning, found, todo));
     }
     findings.extend(secrets(&report.vault, now));
+    findings.extend(report.providers.iter().flat_map(provider));
     findings.push(memory(report.memory_locked, crate::memory::has_swap()));
     for closed in &report.closed {
         let level = if closed.name == "hub-away" { Level::Warning } else { Level::Error };

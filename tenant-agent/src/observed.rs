@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+use wardkeep_egress::ProviderState;
 use wardkeep_policy::Closed;
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::{AgentName, BootId, TenantId};
@@ -83,6 +84,9 @@ pub struct StatusReport {
     /// No page of the daemon can reach a swap file.
     #[serde(default)]
     pub memory_locked: bool,
+    /// LLM providers that failed lately, and keys of theirs that are left alone.
+    #[serde(default)]
+    pub providers: Vec<ProviderState>,
     /// What the hub is told too.
     pub status: Status,
 }
@@ -120,6 +124,8 @@ pub struct Observer {
     pub tenant: (TenantId, String, HubAddress),
     /// Where the daemon listens.
     pub listening: Listening,
+    /// How LLM providers stand.
+    pub providers: Arc<dyn Fn() -> Vec<ProviderState> + Send + Sync>,
     /// Time.
     pub clock: Arc<dyn Clock>,
 }
@@ -174,6 +180,7 @@ impl Observer {
             listening: self.listening.clone(),
             vault: self.vault.facts(),
             memory_locked: memory::is_locked(),
+            providers: (self.providers)(),
             status: self.status().await?,
         })
     }

@@ -123,18 +123,29 @@ impl Order<'_> {
 }
 
 impl Desk {
-    /// Judges a request by the budgets of `bundle`, waits where waiting helps, and puts it on disk.
+    /// Counts a turn, once however often it is attempted; an agent that runs by itself is stopped.
+    pub(crate) fn brake(&self, parts: &Parts, bundle: &Bundle, order: &Order<'_>) -> Result<(), Box<Stop>> {
+        if !order.is_turn() {
+            return Ok(());
+        }
+        let session = order.run.session.as_ref();
+        match self.brake.turn(&bundle.budgets, order.agent, session, order.ask, parts.clock.now()) {
+            Ok(told) => {
+                told.into_iter().for_each(|braked| self.tell(&*parts.reports, order.braked(bundle, braked)));
+                Ok(())
+            }
+            Err(braked) => {
+                let stop = order.braked(bundle, braked);
+                self.tell(&*parts.reports, stop.clone());
+                Err(Box::new(stop))
+            }
+        }
+    }
+
+    /// Judges one attempt by the budgets of `bundle`, waits where waiting helps, and puts it on disk.
     pub(crate) async fn admit(&self, parts: &Parts, bundle: &Bundle, order: &Order<'_>) -> Result<Verdict, MeterError> {
         let (budgets, agent) = (&bundle.budgets, order.agent);
         let deadline = Instant::now() + PATIENCE;
-        if order.is_turn() {
-            match self.brake.turn(budgets, agent, order.run.session.as_ref(), order.ask, parts.clock.now()) {
-                Ok(told) => {
-                    told.into_iter().for_each(|braked| self.tell(&*parts.reports, order.braked(bundle, braked)));
-                }
-                Err(braked) => return Ok(self.stopped(&*parts.reports, order.braked(bundle, braked))),
-            }
-        }
         let tokens = order.estimated_input().saturating_add(order.max_output());
         let ticket = match self.pace.enter(budgets, agent, tokens, deadline).await {
             Ok((ticket, told)) => {

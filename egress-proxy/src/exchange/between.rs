@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Response, StatusCode};
+use http_body::Frame;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use wardkeep_policy::Dialect;
@@ -32,6 +33,8 @@ pub(super) struct Between {
 /// A whole answer on its way in.
 pub(super) struct Coming {
     pub(super) upstream: Incoming,
+    /// What came of it already.
+    pub(super) first: Option<Bytes>,
     pub(super) observer: Observer,
     pub(super) admitted: Admitted,
     pub(super) idle: Duration,
@@ -55,15 +58,18 @@ impl Between {
 
     /// A whole answer. It is paid for before it is told, and also if it cannot be.
     pub(super) async fn whole(self, coming: Coming) -> Result<Bytes, Refusal> {
-        let Coming { mut upstream, observer, admitted, idle, waypoints } = coming;
+        let Coming { mut upstream, mut first, observer, admitted, idle, waypoints } = coming;
         let mut account = Account(Some((observer, admitted)));
         let mut bytes = BytesMut::new();
         let received = loop {
-            let frame = match tokio::time::timeout(idle, upstream.frame()).await {
-                Err(_) => break Err(Refusal::Silent),
-                Ok(Some(Err(_))) => break Err(Refusal::Broken),
-                Ok(Some(Ok(frame))) => frame,
-                Ok(None) => break Ok(()),
+            let frame = match first.take().map(Frame::data) {
+                Some(first) => first,
+                None => match tokio::time::timeout(idle, upstream.frame()).await {
+                    Err(_) => break Err(Refusal::Silent),
+                    Ok(Some(Err(_))) => break Err(Refusal::Broken),
+                    Ok(Some(Ok(frame))) => frame,
+                    Ok(None) => break Ok(()),
+                },
             };
             let Ok(data) = frame.into_data() else { continue };
             account.see(&data);

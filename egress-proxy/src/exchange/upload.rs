@@ -31,7 +31,7 @@ impl Asked<'_> {
             return Err(Refusal::Encoded);
         }
         let boundary = multipart::boundary(&self.head.headers)?;
-        let Received { bytes, room } = body::receive(incoming, &parts.timeouts, &self.gateway.waiting).await?;
+        let Received { bytes, room: _room } = body::receive(incoming, &parts.timeouts, &self.gateway.waiting).await?;
         let bundle = Arc::clone(&parts.bundle.borrow());
         let provider = place(&bundle, &agent, self.call.api)?;
         let upstream = Upstream::of(provider, self.call.api.endpoint(false), FILES, self.head.uri.query())?;
@@ -58,8 +58,9 @@ impl Asked<'_> {
         // What follows waits for others, and holds up none who would scan.
         drop(turn);
         let parcel = Parcel {
-            agent,
+            agent: &agent,
             provider,
+            key: provider.key.as_ref(),
             model: FILES,
             priced: None,
             ask: Ask::default(),
@@ -74,9 +75,10 @@ impl Asked<'_> {
             with_usage: false,
             between: None,
             watch: None,
-            room,
+            attempt: 1,
+            may_go_on: false,
         };
-        self.send(parcel, &engine).await
+        self.send(parcel, &engine).await.told()
     }
 }
 
@@ -84,7 +86,7 @@ impl Asked<'_> {
 fn place<'b>(bundle: &'b Bundle, agent: &AgentName, api: Api) -> Result<&'b Provider, Refusal> {
     let policy = bundle.agents.iter().find(|policy| &policy.name == agent);
     let policy = policy.ok_or_else(|| Refusal::UnknownAgent(agent.clone()))?;
-    let models = policy.models.iter().filter_map(|name| bundle.llm.model(name));
+    let models = policy.models.iter().flat_map(|name| bundle.llm.answering(name));
     let mut providers = models.filter_map(|model| bundle.llm.provider(&model.provider));
     providers.find(|provider| provider.path(api.endpoint(false)).is_some()).ok_or(Refusal::NotServed)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -29,6 +29,8 @@ use crate::{
 pub(super) const TOKEN: &str = "wka_local_token_of_office";
 /// The provider's key; it must reach the provider in one header and nobody else.
 pub(super) const KEY: &str = "sk-ant-api03-Zx9-QwErTyUiOpAsDf";
+/// Another one of its pool.
+pub(super) const KEY_2: &str = "sk-ant-api03-Pq7-AsDfGhJkLzXcVbNm";
 /// What AWS requests are signed with.
 pub(super) const AWS_ID: &str = "AKQ7WK2TESTS4EXAMPLE";
 pub(super) const AWS_SECRET: &str = "q8Fz/xVt2+LkY6mJ0wRb4NcDhGpAeUsT1iKo9XyZ";
@@ -41,6 +43,8 @@ pub(super) struct Switches {
     pub(super) locked: AtomicBool,
     pub(super) bound: AtomicBool,
     pub(super) posture: Mutex<Posture>,
+    /// What the clock says, in milliseconds.
+    pub(super) now: AtomicI64,
     pub(super) passed: Mutex<Vec<Waypoint>>,
     pub(super) session: Mutex<Option<SessionId>>,
     pub(super) stops: Mutex<Vec<Stop>>,
@@ -60,7 +64,7 @@ impl SecretSource for Switches {
         }
         match to {
             Destination::Host { host: "127.0.0.1" | "localhost", .. } if self.bound.load(Ordering::SeqCst) => {
-                let values = [("llm_key", KEY), ("aws_id", AWS_ID), ("aws_secret", AWS_SECRET)];
+                let values = [("llm_key", KEY), ("llm_key_2", KEY_2), ("aws_id", AWS_ID), ("aws_secret", AWS_SECRET)];
                 let value = values.iter().find(|(known, _)| *known == name.as_str());
                 value.map(|(_, value)| SecretValue::new((*value).to_owned())).ok_or(NotGiven::Unknown(name.clone()))
             }
@@ -133,11 +137,21 @@ impl Waypoints for Switches {
     }
 }
 
-struct Noon;
+/// When all tests begin.
+pub(super) const NOON: i64 = 12 * 3_600_000;
 
-impl Clock for Noon {
+impl Clock for Switches {
     fn now(&self) -> Timestamp {
-        Timestamp(12 * 3_600_000)
+        Timestamp(self.now.load(Ordering::SeqCst))
+    }
+}
+
+/// The lowest draw, always.
+struct NoChance;
+
+impl wardkeep_proto::chance::Chance for NoChance {
+    fn fill(&self, out: &mut [u8]) {
+        out.fill(0);
     }
 }
 
@@ -185,6 +199,7 @@ impl World {
             lease: AtomicBool::new(true),
             locked: AtomicBool::new(false),
             bound: AtomicBool::new(true),
+            now: AtomicI64::new(NOON),
             posture: Mutex::new(Posture::open().with(Closed::HubAway)),
             passed: Mutex::default(),
             session: Mutex::default(),
@@ -257,7 +272,7 @@ impl World {
 }
 
 fn meter(dir: &TempDir, switches: &Arc<Switches>) -> Meter {
-    Meter::open(&dir.path().join("usage.db"), Arc::new(Noon), Arc::clone(switches) as _).unwrap()
+    Meter::open(&dir.path().join("usage.db"), Arc::clone(switches) as _, Arc::clone(switches) as _).unwrap()
 }
 
 async fn start(
@@ -277,7 +292,8 @@ async fn start(
         bundle,
         meter: meter.clone(),
         reports: Arc::clone(switches) as _,
-        clock: Arc::new(Noon),
+        clock: Arc::clone(switches) as _,
+        chance: Arc::new(NoChance),
         waypoints: Arc::clone(switches) as _,
         posture: Arc::new(move |_: &AgentName| book.posture.lock().unwrap().clone()),
         roots,

@@ -12,11 +12,13 @@ use super::{DatedPrice, Price};
 
 mod check;
 mod draft;
+mod route;
 #[cfg(test)]
 mod tests;
 
 pub use check::InvalidLlm;
 pub use draft::{InvalidDraft, Preset, ProviderDraft, presets};
+pub use route::{Breaker, Choice, Cooldown, Retry, Route, Target, Waits};
 
 /// Providers and models of the LLM gateway.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +28,9 @@ pub struct LlmConfig {
     pub providers: Vec<Provider>,
     /// What agents may ask for.
     pub models: Vec<Model>,
+    /// Further names that agents may ask for, for one or several of these models.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<Route>,
     /// What becomes of the result of a tool call that the gate did not decide on.
     #[serde(default, skip_serializing_if = "GateMemory::is_refuse")]
     pub gate_memory: GateMemory,
@@ -60,6 +65,19 @@ impl LlmConfig {
     #[must_use]
     pub fn model(&self, name: &str) -> Option<&Model> {
         self.models.iter().find(|model| model.name == name)
+    }
+
+    /// The route called `name`.
+    #[must_use]
+    pub fn route(&self, name: &str) -> Option<&Route> {
+        self.routes.iter().find(|route| route.name == name)
+    }
+
+    /// The models that may answer to `name`, the first one first: the targets of a route, or the model itself.
+    pub fn answering<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Model> {
+        let route = self.route(name);
+        let targets = route.into_iter().flat_map(|route| &route.targets).filter_map(|one| self.model(&one.model));
+        targets.chain(self.model(name).filter(|_| route.is_none()))
     }
 
     /// The provider called `name`.
@@ -109,6 +127,15 @@ pub struct Provider {
     /// Files that may go there although their text cannot be read here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unscanned: Vec<Unscanned>,
+    /// When it is left alone; absent: only among several targets of a route, see [`Breaker::default`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<Breaker>,
+    /// How long a key is left alone; absent: [`Cooldown::default`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cooldown: Option<Cooldown>,
+    /// How long it is waited for.
+    #[serde(default, skip_serializing_if = "Waits::is_usual")]
+    pub waits: Waits,
 }
 
 impl Provider {
@@ -129,6 +156,9 @@ impl Provider {
             body: BodyRules::default(),
             framing: Framing::default(),
             unscanned: Vec::new(),
+            breaker: None,
+            cooldown: None,
+            waits: Waits::default(),
         }
     }
 

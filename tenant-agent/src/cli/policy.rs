@@ -116,6 +116,10 @@ fn show(bundle: &Bundle, note: Option<&str>, context: &mut Context<'_>) -> Resul
     for model in &bundle.llm.models {
         context.say(format_args!("model {} at {} ({})", model.name, model.provider, model.upstream_model))?;
     }
+    for route in &bundle.llm.routes {
+        let targets: Vec<&str> = route.targets.iter().map(|target| target.model.as_str()).collect();
+        context.say(format_args!("route {} to {} ({:?})", route.name, targets.join(", "), route.order))?;
+    }
     for budget in &bundle.budgets {
         let who = budget.agent.as_ref().map_or("all agents together", |agent| agent.as_str());
         let mode = if budget.enforce { "" } else { " (only reports)" };

@@ -3,6 +3,8 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use wardkeep_egress::{CoolingKey, ProviderState};
+
 use super::StatusArgs;
 use super::context::{CliError, Context};
 use crate::doctor::{Doctor, Examiner as _, Finding, Level};
@@ -47,8 +49,20 @@ async fn look(client: &UnixClient) -> Result<StatusReport, ClientError> {
 }
 
 fn show(report: &StatusReport, context: &mut Context<'_>) -> Result<(), CliError> {
-    let StatusReport { tenant, name, hub, link, bundle, closed, waiting, listening, vault, memory_locked: _, status } =
-        report;
+    let StatusReport {
+        tenant,
+        name,
+        hub,
+        link,
+        bundle,
+        closed,
+        waiting,
+        listening,
+        vault,
+        memory_locked: _,
+        providers,
+        status,
+    } = report;
     context.say(format_args!("tenant     {name} ({tenant})"))?;
     context
         .say(format_args!("daemon     {} on {}, since {}", status.agent_version, status.hostname, status.started_at))?;
@@ -78,6 +92,17 @@ fn show(report: &StatusReport, context: &mut Context<'_>) -> Result<(), CliError
         context.say(format_args!(
             "secret     {name} cannot be masked and is given to nobody; see `wardkeep-agent doctor`"
         ))?;
+    }
+    for ProviderState { provider, resting_until, failures, cooling } in providers {
+        if let Some(until) = resting_until {
+            context
+                .say(format_args!("provider   {provider} is left alone until {until}: {failures} failures in a row"))?;
+        }
+        for CoolingKey { key, until, rejected } in cooling {
+            let key = key.as_ref().map_or("what it is shown", |name| name.as_str());
+            let why = if *rejected { "not taken" } else { "used too often" };
+            context.say(format_args!("provider   {provider}: key {key} is left alone until {until}: {why}"))?;
+        }
     }
     for agent in &status.agents {
         let lease = agent.lease_until.map_or_else(|| "no live hook".to_owned(), |at| format!("hook alive until {at}"));

@@ -121,6 +121,31 @@ fn paused_agents_are_named_with_the_way_back() {
     assert!(paused[0].found.contains("office") && paused[0].what_to_do.contains("`wardkeep-agent resume office`"));
 }
 
+#[test]
+fn providers_that_fail_are_named_and_keys_that_are_not_taken() {
+    let mut report = report(&[]);
+    let provider = |findings: Vec<Finding>| {
+        findings
+            .into_iter()
+            .filter(|finding| finding.check == "provider")
+            .map(|one| one.found + &one.what_to_do)
+            .collect()
+    };
+    let none: Vec<String> = provider(running(&report, &Config::default(), NOW));
+    assert!(none.is_empty());
+    report.providers = serde_json::from_value(serde_json::json!([{
+        "provider": "claude", "resting_until": NOW, "failures": 5,
+        "cooling": [{"key": "k1", "until": NOW, "rejected": true}, {"key": "k2", "until": NOW, "rejected": false}],
+    }]))
+    .expect("states");
+    let told: Vec<String> = provider(running(&report, &Config::default(), NOW));
+    assert_eq!(told.len(), 2, "a key that was used too often is no fault: {told:?}");
+    assert!(
+        told[0].contains("claude failed 5 times") && told[1].contains("`wardkeep-agent vault rotate k1`"),
+        "{told:?}"
+    );
+}
+
 fn report(agents: &[(&str, bool)]) -> StatusReport {
     let agents: Vec<_> = agents
         .iter()

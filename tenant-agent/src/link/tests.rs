@@ -105,6 +105,7 @@ impl Tenant {
             started_at: NOW,
             tenant: (identity.tenant, identity.name.clone(), hub.address.clone()),
             listening: listening(dir.path()),
+            providers: Arc::new(Vec::new),
             clock: clock.clone(),
         });
         let journal = Journal::new(state.commands());

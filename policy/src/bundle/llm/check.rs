@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Auth, Endpoint, LlmConfig, Model, Provider};
+use super::{Auth, Endpoint, LlmConfig, Model, Provider, Route, route};
 
 /// Providers and models that contradict themselves; the text says what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,9 +42,20 @@ impl LlmConfig {
 
     fn contradiction(&self) -> Option<String> {
         twice("provider", self.providers.iter().map(|provider| provider.name.as_str()))
-            .or_else(|| twice("model", self.models.iter().map(|model| model.name.as_str())))
+            .or_else(|| {
+                let names = self.models.iter().map(|model| model.name.as_str());
+                twice("model", names.chain(self.routes.iter().map(|route| route.name.as_str())))
+            })
             .or_else(|| self.providers.iter().find_map(provider))
             .or_else(|| self.models.iter().find_map(|model| self.lost(model)))
+            .or_else(|| self.routes.iter().find_map(route::wrong_route))
+            .or_else(|| self.routes.iter().find_map(|route| self.astray(route)))
+    }
+
+    fn astray(&self, route: &Route) -> Option<String> {
+        let Route { name, targets, .. } = route;
+        let lost = targets.iter().find(|target| self.model(&target.model).is_none())?;
+        Some(format!("route {name:?} names model {:?}, which is not there", lost.model))
     }
 
     fn lost(&self, model: &Model) -> Option<String> {
@@ -65,7 +76,8 @@ fn twice<'a>(kind: &str, mut names: impl Iterator<Item = &'a str>) -> Option<Str
 }
 
 fn provider(of: &Provider) -> Option<String> {
-    let wrong = address(of).or_else(|| keys(of)).or_else(|| head(of)).or_else(|| paths(of)).or_else(|| body(of))?;
+    let wrong = address(of).or_else(|| keys(of)).or_else(|| head(of)).or_else(|| paths(of)).or_else(|| body(of));
+    let wrong = wrong.or_else(|| route::wrong_patience(of.breaker, of.cooldown, of.waits))?;
     Some(format!("provider {:?}: {wrong}", of.name))
 }
 

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 use wardkeep_proto::ids::SecretName;
 
-use super::{Auth, BodyRules, Dialect, Endpoint, Framing, Provider, Unscanned};
+use super::{Auth, BodyRules, Breaker, Cooldown, Dialect, Endpoint, Framing, Provider, Unscanned, Waits};
 
 /// One `[[providers]]` of a policy.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -36,6 +36,10 @@ pub struct ProviderDraft {
     framing: Option<Framing>,
     #[serde(default)]
     unscanned: Vec<Unscanned>,
+    breaker: Option<Breaker>,
+    cooldown: Option<Cooldown>,
+    #[serde(default)]
+    waits: Waits,
 }
 
 /// What a `kind` stands for.
@@ -127,6 +131,9 @@ impl ProviderDraft {
             body,
             framing,
             unscanned,
+            breaker,
+            cooldown,
+            waits,
         } = self;
         let preset = match &kind {
             None => None,
@@ -173,6 +180,9 @@ impl ProviderDraft {
             body: body.or_else(|| preset.map(|preset| preset.body.clone())).unwrap_or_default(),
             framing: framing.or(preset.map(|preset| preset.framing)).unwrap_or_default(),
             unscanned,
+            breaker,
+            cooldown,
+            waits,
         })
     }
 }

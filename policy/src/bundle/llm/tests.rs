@@ -156,3 +156,74 @@ fn names_that_lead_nowhere_are_refused() {
         assert!(refused.contains(says), "{refused}");
     }
 }
+
+fn routed(route: &str) -> Result<LlmConfig, String> {
+    let text = format!(
+        r#"{{"providers":[{{"name":"p","dialect":"openai","base_url":"https://a.example","key":"k"}}],
+            "models":[{{"name":"m","provider":"p","upstream_model":"up"}},{{"name":"n","provider":"p","upstream_model":"up"}}],
+            "routes":[{route}]}}"#
+    );
+    let llm: LlmConfig = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    llm.check().map_err(|error| error.to_string()).map(|()| llm)
+}
+
+#[test]
+fn a_route_is_short_where_nothing_is_special_and_survives_json() {
+    let llm = routed(r#"{"name":"r","targets":[{"model":"m"},{"model":"n"}]}"#).expect("sound");
+    let canonical = String::from_utf8(serde_json_canonicalizer::to_vec(&llm.routes[0]).expect("JSON")).expect("UTF-8");
+    assert_eq!(canonical, r#"{"name":"r","targets":[{"model":"m"},{"model":"n"}]}"#);
+    let names = |name: &'static str| llm.answering(name).map(|model| model.name.as_str()).collect::<Vec<_>>();
+    assert_eq!((names("r"), names("n"), names("x")), (vec!["m", "n"], vec!["n"], vec![]));
+    let whole = r#"{"name":"r","order":"weighted","retry":{"attempts":3,"base_ms":1,"most_ms":2,"percent":5,"rounds":1,"within_s":9},"targets":[{"model":"m","weight":3}]}"#;
+    let llm = routed(whole).expect("sound");
+    let canonical = serde_json_canonicalizer::to_vec(&llm.routes[0]).expect("JSON");
+    assert_eq!(String::from_utf8(canonical).expect("UTF-8"), whole);
+    let without = LlmConfig { routes: Vec::new(), ..llm };
+    assert!(!serde_json::to_string(&without).expect("JSON").contains("routes"), "an older bundle keeps its bytes");
+}
+
+#[test]
+fn mistakes_in_routes_are_named() {
+    for (route, says) in [
+        (r#"{"name":"r","targets":[]}"#, "1 to 16 targets"),
+        (r#"{"name":"r","targets":[{"model":"x"}]}"#, "names model \"x\", which is not there"),
+        (r#"{"name":"r","targets":[{"model":"r"}]}"#, "names model \"r\", which is not there"),
+        (r#"{"name":"m","targets":[{"model":"n"}]}"#, "model \"m\" stands there twice"),
+        (r#"{"name":"","targets":[{"model":"n"}]}"#, "text on one line"),
+        (r#"{"name":"r","targets":[{"model":"m"},{"model":"m"}]}"#, "a target stands there twice"),
+        (r#"{"name":"r","order":"weighted","targets":[{"model":"m","weight":0}]}"#, "a weight is 1"),
+        (r#"{"name":"r","targets":[{"model":"m","weight":2}]}"#, "only with order"),
+        (r#"{"name":"r","order":"dearest","targets":[{"model":"m"}]}"#, "dearest"),
+        (r#"{"name":"r","targets":[{"model":"m"}],"retry":{"attempts":0}}"#, "attempts is 1 to 20"),
+        (r#"{"name":"r","targets":[{"model":"m"}],"retry":{"rounds":11}}"#, "rounds 1 to 10"),
+        (r#"{"name":"r","targets":[{"model":"m"}],"retry":{"base_ms":9,"most_ms":8}}"#, "base_ms at most most_ms"),
+        (r#"{"name":"r","targets":[{"model":"m"}],"retry":{"percent":101}}"#, "percent is 0 to 100"),
+        (r#"{"name":"r","targets":[{"model":"m"}],"retry":{"tries":1}}"#, "tries"),
+    ] {
+        let refused = routed(route).expect_err(route);
+        assert!(refused.contains(says), "{route}: {refused}");
+    }
+}
+
+#[test]
+fn how_a_provider_is_waited_for_is_bounded() {
+    let with = |more: &str| checked(&format!("name = \"p\"\nkind = \"openai\"\nkey = \"k\"\n{more}"));
+    let all = "breaker = { failures = 3, percent = 50, of = 10, rest_s = 60 }\ncooldown = { limited_s = 5, rejected_s = 9 }\nwaits = { connect_ms = 2000, first_byte_ms = 30000, idle_ms = 60000 }";
+    let provider = with(all).expect("sound");
+    let json = serde_json_canonicalizer::to_vec(&provider).expect("JSON");
+    assert_eq!(serde_json::from_slice::<Provider>(&json).expect("it reads"), provider);
+    assert_eq!(provider.waits.idle_ms, Some(60_000));
+    for (more, says) in [
+        ("breaker = { failures = 0 }", "failures is at least 1"),
+        ("breaker = { percent = 0 }", "percent 1 to 100"),
+        ("breaker = { of = 65 }", "of 5 to 64"),
+        ("breaker = { rest_s = 3601 }", "rest_s is 1 to 3600"),
+        ("cooldown = { limited_s = 0 }", "1 to 86400"),
+        ("waits = { connect_ms = 60001 }", "connect_ms is 1 to 60000"),
+        ("waits = { idle_ms = 0 }", "idle_ms 1 to 900000"),
+        ("waits = { idle_s = 1 }", "idle_s"),
+    ] {
+        let refused = with(more).expect_err(more);
+        assert!(refused.contains(says), "{more}: {refused}");
+    }
+}

@@ -1,0 +1,313 @@
+//! One request's attempts: which target is asked, what its failure means, and who is asked next.
+//!
+//! Nothing is attempted again once a byte of an answer was passed on, nor what fails everywhere (the caller's own 4xx).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::{Response, StatusCode};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use wardkeep_policy::bundle::llm::{Retry, Route};
+use wardkeep_policy::{Bundle, Model, Provider};
+use wardkeep_proto::ids::{AgentName, SecretName};
+
+use super::{Asked, Parcel, is_kind, wants};
+use crate::api::Api;
+use crate::auth::Credentials;
+use crate::body::Outgoing;
+use crate::budget::ask::Ask;
+use crate::client::Upstream;
+use crate::gate_memory::Watch;
+use crate::headers;
+use crate::memo::Turn;
+use crate::prepare::{Ready, Recipe};
+use crate::refusal::Refusal;
+use crate::request::Head;
+use crate::routing::order::{self, Size};
+use crate::routing::plan::{Next, Plan, Try};
+use crate::routing::{Heard, Standing, seconds_until};
+use crate::usage::estimate_tokens;
+
+/// Which provider answered, which model of the bundle, and after how many attempts.
+const PROVIDER: HeaderName = HeaderName::from_static("x-wardkeep-provider");
+const MODEL: HeaderName = HeaderName::from_static("x-wardkeep-model");
+const ATTEMPTS: HeaderName = HeaderName::from_static("x-wardkeep-attempts");
+
+/// One request as it is to be answered, by whichever of its targets.
+pub(super) struct Errand<'a> {
+    pub(super) agent: &'a AgentName,
+    pub(super) bundle: &'a Bundle,
+    pub(super) asked: &'a str,
+    pub(super) streams: bool,
+    pub(super) ask: Ask,
+    pub(super) bytes: Bytes,
+    pub(super) targets: Vec<(&'a Model, &'a Provider)>,
+    pub(super) route: Option<&'a Route>,
+}
+
+/// What became of an attempt.
+pub(super) enum Outcome {
+    /// What the caller gets, whoever else could be asked.
+    Final(Result<Response<Outgoing>, Refusal>),
+    /// What the caller gets if nobody else does better.
+    Failed {
+        told: Result<Response<Outgoing>, Refusal>,
+        heard: Heard,
+        /// The same provider may do better with another one.
+        another_key: bool,
+    },
+    /// The request cannot go to this target.
+    Unfit(Refusal),
+}
+
+impl Outcome {
+    /// What the caller gets where there is one attempt.
+    pub(super) fn told(self) -> Result<Response<Outgoing>, Refusal> {
+        match self {
+            Self::Final(told) | Self::Failed { told, .. } => told,
+            Self::Unfit(refusal) => Err(refusal),
+        }
+    }
+}
+
+/// An attempt that is out.
+#[derive(Clone, Copy)]
+pub(super) struct Sending<'a> {
+    pub(super) provider: &'a Provider,
+    pub(super) key: Option<&'a SecretName>,
+    pub(super) model: &'a str,
+    pub(super) attempt: u32,
+}
+
+impl Errand<'_> {
+    /// Asks one target after the other.
+    /// `watch` sees the calls in the answer.
+    pub(super) async fn run(
+        self,
+        asked: &Asked<'_>,
+        parsed: Head,
+        mut watch: Option<Watch>,
+    ) -> Result<Response<Outgoing>, Refusal> {
+        let gateway = asked.gateway;
+        let (parts, routing) = (&gateway.parts, &gateway.routing);
+        let mut plan = self.plan(asked);
+        let is_only = plan.is_only();
+        let mut parsed = Some(parsed);
+        let mut last = None;
+        loop {
+            let standing = |at: usize| match self.targets.get(at) {
+                Some((_, provider)) => routing.standing(provider, self.targets.len() > 1, parts.clock.now()),
+                None => Standing::Ready(None),
+            };
+            let may_repeat = || routing.may_repeat(self.asked);
+            let Try { target, key, wait } = match plan.next(parts.clock.now(), &*parts.chance, standing, may_repeat) {
+                Next::Try(next) => next,
+                Next::Done(opens) => {
+                    let rests = || Refusal::Resting(opens.map_or(1, |at| seconds_until(at, parts.clock.now())));
+                    return last.unwrap_or_else(|| Err(rests()));
+                }
+            };
+            if !wait.is_zero() {
+                tokio::time::sleep(wait).await;
+                asked.admissible(self.agent)?;
+            }
+            let Some((model, provider)) = self.targets.get(target) else { return Err(Refusal::BadProvider) };
+            let may_go_on = plan.may_go_on();
+            let aim = Aim { model, provider, key: key.as_ref(), attempt: plan.attempts(), may_go_on };
+            // Each attempt has its own.
+            let watch = if is_only { watch.take() } else { watch.clone() };
+            let head = match parsed.take() {
+                Some(head) => head,
+                None => Head::parse(&self.bytes)?,
+            };
+            match self.attempt(asked, head, watch, aim).await {
+                Outcome::Final(told) => return told,
+                Outcome::Failed { told, heard, another_key } => {
+                    plan.failed(target, &heard, another_key, parts.clock.now());
+                    last = Some(told);
+                }
+                Outcome::Unfit(refusal) => {
+                    plan.unfit(target);
+                    last.get_or_insert(Err(refusal));
+                }
+            }
+        }
+    }
+
+    fn plan(&self, asked: &Asked<'_>) -> Plan {
+        let parts = &asked.gateway.parts;
+        let now = parts.clock.now();
+        if let Some(route) = self.route {
+            asked.gateway.routing.began(&route.name, &route.retry);
+            let output = self.ask.max_output.map(|most| most.saturating_mul(self.ask.answers.max(1)));
+            let size = Size { input: estimate_tokens(self.bytes.len() as u64), output };
+            return Plan::new(order::of(&self.bundle.llm, route, size, now, &*parts.chance), route.retry, now);
+        }
+        // A model by itself is asked once, with each key of its provider that is needed.
+        let keys = self.targets.first().map_or(1, |(_, provider)| provider.every_key().count().max(1));
+        let attempts = u32::try_from(keys).unwrap_or(u32::MAX);
+        Plan::new(vec![0], Retry { attempts, rounds: 1, ..Retry::default() }, now)
+    }
+
+    /// Makes the request what this target wants, and sends it.
+    async fn attempt(&self, asked: &Asked<'_>, parsed: Head, watch: Option<Watch>, aim: Aim<'_>) -> Outcome {
+        let api = asked.call.api;
+        let parts = &asked.gateway.parts;
+        let Aim { model, provider, key, attempt, may_go_on } = aim;
+        let way = || -> Result<(Api, Upstream, Credentials), Refusal> {
+            let towards = asked.towards(provider)?;
+            // A caller's query is of its own API.
+            let query = asked.head.uri.query().filter(|_| towards == api);
+            let upstream = Upstream::of(provider, towards.endpoint(self.streams), &model.upstream_model, query)?;
+            let credentials = Credentials::resolve(&*parts.secrets, provider, key, &upstream)?;
+            Ok((towards, upstream, credentials))
+        };
+        let (towards, upstream, credentials) = match way() {
+            Ok(way) => way,
+            Err(refusal) => return Outcome::Unfit(refusal),
+        };
+        // After the key, so that this one is masked, too, in what comes back.
+        parts.secrets.catch_up();
+        let engine = parts.redaction.load();
+        let mut headers = match asked.head_towards_provider(&engine) {
+            Ok(headers) => headers,
+            Err(refusal) => return Outcome::Final(Err(refusal)),
+        };
+        let mut between = (towards != api).then(|| asked.between(provider, self.asked));
+        if between.is_some() {
+            headers::translate(&mut headers, provider.dialect);
+        }
+        let wants = wants(provider, model);
+        let mut ask = self.ask;
+        if towards == Api::Messages && between.is_some() {
+            // What is asked for in the caller's stead.
+            ask.max_output = ask.max_output.or(Some(wants.most));
+        }
+        let lists = headers::adapt(&mut headers, provider);
+        let recipe = Recipe {
+            api,
+            turn: Turn { memo: Arc::clone(&asked.gateway.memo), agent: self.agent.clone() },
+            towards,
+            wants,
+            asked: self.asked.to_owned(),
+            upstream_model: model.upstream_model.clone(),
+            rules: provider.body.clone(),
+            lists,
+            unscanned: provider.unscanned.clone(),
+            breakpoints: self.bundle.llm.cache_breakpoints && towards == Api::Messages,
+        };
+        let Ready { body, added_usage, with_usage } =
+            match asked.redact(self.bytes.clone(), parsed, recipe, &engine).await {
+                Ok(ready) => ready,
+                // Another target may speak the caller's API, or take the caller's files.
+                Err(refusal @ (Refusal::Untranslatable(_) | Refusal::File(_))) => return Outcome::Unfit(refusal),
+                Err(refusal) => return Outcome::Final(Err(refusal)),
+            };
+        if let Some(between) = &mut between {
+            between.stamp.usage = with_usage;
+        }
+        let parcel = Parcel {
+            agent: self.agent,
+            provider,
+            key,
+            model: &model.name,
+            priced: Some(model),
+            ask,
+            bundle: self.bundle,
+            upstream,
+            credentials,
+            headers,
+            body,
+            api: towards,
+            streams: self.streams,
+            added_usage,
+            with_usage,
+            between,
+            watch,
+            attempt,
+            may_go_on,
+        };
+        asked.send(parcel, &engine).await
+    }
+}
+
+/// Where one attempt goes.
+#[derive(Clone, Copy)]
+struct Aim<'a> {
+    model: &'a Model,
+    provider: &'a Provider,
+    key: Option<&'a SecretName>,
+    attempt: u32,
+    may_go_on: bool,
+}
+
+impl Sending<'_> {
+    /// Notes that the attempt failed, for who is asked from now on.
+    pub(super) fn failed(&self, asked: &Asked<'_>, told: Result<Response<Outgoing>, Refusal>, heard: Heard) -> Outcome {
+        let now = asked.gateway.parts.clock.now();
+        let another_key = asked.gateway.routing.heard(self.provider, self.key, &heard, now);
+        let code = told.as_ref().map_or_else(Refusal::code, |_| "status");
+        let Self { provider, model, attempt, .. } = self;
+        tracing::info!(request = asked.id, attempt, provider = provider.name, model, code, "an LLM attempt failed");
+        Outcome::Failed { told, heard, another_key }
+    }
+
+    /// By which name the provider itself knows the attempt.
+    pub(super) fn tell(
+        &self,
+        asked: &Asked<'_>,
+        status: StatusCode,
+        engine: &wardkeep_redaction::Engine,
+        headers: &HeaderMap,
+    ) {
+        let named = ["request-id", "x-request-id", "x-amzn-requestid"].iter().find_map(|name| headers.get(*name));
+        let named = named.and_then(|value| value.to_str().ok()).filter(|id| engine.redact(id).findings.is_empty());
+        let Self { provider, attempt, .. } = self;
+        let status = status.as_u16();
+        tracing::info!(
+            request = asked.id,
+            attempt,
+            provider = provider.name,
+            status,
+            named,
+            "a provider did not answer"
+        );
+    }
+
+    /// Says who answered.
+    pub(super) fn signed(&self, mut told: Response<Outgoing>) -> Response<Outgoing> {
+        let headers = told.headers_mut();
+        for (name, text) in [(PROVIDER, self.provider.name.as_str()), (MODEL, self.model)] {
+            // A name that no header can carry is not told.
+            if let Ok(value) = HeaderValue::from_str(text) {
+                headers.insert(name, value);
+            }
+        }
+        headers.insert(ATTEMPTS, HeaderValue::from(self.attempt));
+        told
+    }
+}
+
+/// Waits for the first piece of an answer, so that one that never begins can be asked for elsewhere. `None`: it is empty.
+pub(super) async fn first(response: &mut Response<Incoming>, patience: Duration) -> Result<Option<Bytes>, Refusal> {
+    let streams = is_kind(response.headers(), b"text/event-stream");
+    let first = async {
+        while let Some(frame) = response.body_mut().frame().await {
+            match frame.map_err(|_| Refusal::Broken)?.into_data() {
+                Ok(data) if !data.is_empty() => return Ok(Some(data)),
+                _ => {}
+            }
+        }
+        // A stream without any event is none.
+        if streams { Err(Refusal::Broken) } else { Ok(None) }
+    };
+    let first = tokio::time::timeout(patience, first).await.map_err(|_| Refusal::Silent)??;
+    let is_error = |first: &Bytes| {
+        let errors: [&[u8]; 3] = [b"event: error", b"data: {\"error\"", b"data: {\"type\":\"error\""];
+        streams && errors.iter().any(|error| first.starts_with(error))
+    };
+    if first.as_ref().is_some_and(is_error) { Err(Refusal::Faltered) } else { Ok(first) }
+}
