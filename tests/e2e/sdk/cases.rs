@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use wardkeep_tests::simulators::Recorded;
 use wardkeep_tests::simulators::llm::Usage;
 
-use crate::columns::{Api, Column};
+use crate::columns::{Api, Column, Language};
 use crate::speaker::Speaker;
 use crate::table::Cell;
 use crate::world::{Counted, World};
@@ -47,6 +47,7 @@ const CASES: &[&str] = &[
     "error 529",
     "error in a stream",
     "stream breaks off",
+    "stream stalls",
     "retry",
     "no retry of a refusal",
     "timeout",
@@ -71,8 +72,29 @@ pub(crate) fn place(case: &str) -> usize {
     CASES.iter().chain(web::CASES).position(|one| *one == case).unwrap_or_default()
 }
 
+/// Those in which waiting matters.
+const WAITING: &[&str] = &[
+    "plain",
+    "stream",
+    "tools",
+    "tools, streamed",
+    "error 429",
+    "error 529",
+    "error in a stream",
+    "stream breaks off",
+    "stream stalls",
+    "retry",
+    "timeout",
+    "abort",
+    "budget stop",
+    "budget stop, streamed",
+];
+
 fn applies(case: &str, column: &Column) -> bool {
     let api = column.api;
+    if column.waits() && !WAITING.contains(&case) {
+        return false;
+    }
     if api == Api::Web || web::CASES.contains(&case) {
         // The package has no part in it.
         let without = case == "without TLS" && column.script == "agent_client";
@@ -87,6 +109,8 @@ fn applies(case: &str, column: &Column) -> bool {
         // Those of the caller's API stay behind.
         "secrets in headers" => !column.told(),
         "model of another API" => matches!(api, Api::Responses | Api::Gemini),
+        // Clients for Node only limit the wait for the head.
+        "stream stalls" => column.language == Language::Python,
         "stream, raw" => api != Api::Gemini,
         _ => true,
     }
@@ -174,6 +198,7 @@ impl Scene<'_> {
             "unknown token" => self.unknown_token().await,
             "error in a stream" => self.error_in_a_stream().await,
             "stream breaks off" => self.stream_breaks_off().await,
+            "stream stalls" => self.stream_stalls().await,
             "retry" => self.retry().await,
             "no retry of a refusal" => self.no_retry_of_a_refusal().await,
             "timeout" => self.timeout().await,

@@ -32,6 +32,11 @@ pub(crate) struct Column {
 }
 
 impl Column {
+    /// A client that differs from another in how it waits only.
+    pub(crate) fn waits(&self) -> bool {
+        self.script.ends_with("_async")
+    }
+
     /// What is said is told in another API.
     pub(crate) fn told(&self) -> bool {
         self.api != self.provider
@@ -51,6 +56,9 @@ pub(crate) const COLUMNS: &[Column] = &[
     python("python openai chat", "openai_client", Api::Chat),
     python("python openai responses", "openai_responses", Api::Responses),
     python("python google", "google_client", Api::Gemini),
+    python("python anthropic async", "anthropic_async", Api::Messages),
+    python("python openai async", "openai_async", Api::Chat),
+    python("python google async", "google_async", Api::Gemini),
     python("python anthropic on GPT", "anthropic_client", Api::Messages).on(GPT, Api::Chat),
     python("python openai on Claude", "openai_client", Api::Chat).on(CLAUDE, Api::Messages),
     node("node anthropic", "anthropic_client", Api::Messages),

@@ -116,6 +116,18 @@ impl Scene<'_> {
         self.is_an_error_of_the_client(&raised)
     }
 
+    /// Nothing more comes: the client's own patience ends, and what it leaves is charged.
+    pub(super) async fn stream_stalls(&mut self) -> anyhow::Result<()> {
+        let left = self.world.provider().left();
+        self.world.say(TEXT);
+        self.world.provider().fail_next(Fault::Stall(4));
+        self.estimates = 1;
+        let raised = self.speaker.must_raise("stream", self.question(&json!({"timeout": 0.7}))).await?;
+        let classes = ["APITimeoutError", "TimeoutException", "ReadTimeout", "TimeoutError"];
+        ensure!(classes.iter().any(|class| raised.is(class)), "it raised {raised:?}");
+        self.world.until("the provider to be left", || self.world.provider().left() > left).await
+    }
+
     fn is_an_error_of_the_client(&self, raised: &Raised) -> anyhow::Result<()> {
         let class = match (self.column.api, self.column.language) {
             (Api::Gemini, Language::Node) => "ApiError",

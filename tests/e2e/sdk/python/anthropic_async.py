@@ -1,0 +1,82 @@
+"""Anthropic's Python client, asynchronous."""
+
+import asyncio
+import time
+
+import anthropic
+
+from anthropic_client import OPEN, TOOL, summary, turn
+
+
+def client(retries=0, timeout=20.0, token=None):
+    return anthropic.AsyncAnthropic(max_retries=retries, timeout=timeout, **({"api_key": token} if token else {}))
+
+
+def whole(request, streams, **options):
+    async def ask():
+        async with client(**options) as made:
+            if not streams:
+                return await made.messages.create(**request)
+            async with made.messages.stream(**request) as events:
+                return await events.get_final_message()
+
+    return asyncio.run(ask())
+
+
+def plain(model, text, **options):
+    begun = time.monotonic()
+    answer = summary(whole(turn(model, text), False, **options))
+    return {**answer, "seconds": time.monotonic() - begun}
+
+
+def stream(model, text, **options):
+    async def ask():
+        pieces = []
+        async with client(**options) as made, made.messages.stream(**turn(model, text)) as events:
+            async for piece in events.text_stream:
+                pieces.append(piece)
+            return pieces, await events.get_final_message()
+
+    pieces, message = asyncio.run(ask())
+    answer = summary(message)
+    assert "".join(pieces) == answer["text"], pieces
+    return {**answer, "pieces": len(pieces)}
+
+
+def call(model, text, streams, **options):
+    request = turn(model, text, tools=[TOOL])
+    first = whole(request, streams, **options)
+    block = next(block for block in first.content if block.type == "tool_use")
+    request["messages"].append({"role": "assistant", "content": first.content})
+    OPEN.update(request=request, id=block.id)
+    return {"id": block.id, "name": block.name, "args": block.input, "stop": first.stop_reason}
+
+
+def result(words, streams, **options):
+    block = {"type": "tool_result", "tool_use_id": OPEN["id"], "content": words}
+    OPEN["request"]["messages"].append({"role": "user", "content": [block]})
+    return summary(whole(OPEN["request"], streams, **options))
+
+
+def abort(model, text, after, **options):
+    """The task is cancelled from outside."""
+    pieces = []
+
+    async def ask():
+        async with client(**options) as made, made.messages.stream(**turn(model, text)) as events:
+            async for piece in events.text_stream:
+                pieces.append(piece)
+
+    async def leave():
+        task = asyncio.create_task(ask())
+        while len(pieces) < after and not task.done():
+            await asyncio.sleep(0.01)
+        task.cancel()
+        try:
+            await task
+        except asyncio.CancelledError:
+            return
+        raise AssertionError("it ended by itself")
+
+    asyncio.run(leave())
+    return {"pieces": len(pieces)}
