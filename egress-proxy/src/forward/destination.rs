@@ -60,10 +60,10 @@ impl fmt::Display for Destination {
 
 /// A name or an IPv4 address. Odd spellings of addresses (`127.1`, `0x7f.1`) are neither.
 fn name(host: &str) -> Option<String> {
-    let host = host.strip_suffix('.').unwrap_or(host);
     if host.parse::<std::net::Ipv4Addr>().is_ok() {
         return Some(host.to_owned());
     }
+    let host = host.strip_suffix('.').unwrap_or(host);
     let plain = |label: &str| {
         (1..=63).contains(&label.len()) && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
     };

@@ -1,6 +1,7 @@
 //! The forward proxy on real sockets: refusals first.
 
 mod harness;
+mod hostile;
 mod inspected;
 mod refusals;
 mod secrets;

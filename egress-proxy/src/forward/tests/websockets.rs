@@ -51,7 +51,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 /// First byte and payload of each frame.
-fn frames(mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
+pub(super) fn frames(mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
     let mut frames = Vec::new();
     while let [first, second, rest @ ..] = bytes {
         let (length, rest) = match second & 0x7f {
