@@ -1,5 +1,6 @@
 //! One day of an agent that tries to tell what it must not, each way numbered: every byte that leaves is searched.
 
+mod proxied;
 mod scenes;
 mod ways;
 
@@ -45,6 +46,7 @@ async fn an_agent_tries_for_a_day_and_nothing_leaves() {
     // Every form is somewhere, and no two ways that follow each other have the same one.
     let mut forms = disguise::ALL.iter().cycle();
     assert!(WAYS.iter().filter(|way| way.disguised).count() >= disguise::ALL.len(), "some form is never tried");
+    proxied::open(&siege, "").await;
     let mut lines = Vec::new();
     for (number, way) in WAYS.iter().enumerate() {
         let form = if way.disguised { forms.next() } else { None };
@@ -86,6 +88,10 @@ async fn try_one(siege: &mut Siege, number: usize, way: &'static Way, form: Opti
     for (turn, (what, text)) in tries.iter().enumerate() {
         let attack = format!("{}. {}, {what}", number + 1, way.name);
         let id = format!("w{number}-{turn}");
+        if let By::Tool(name) = way.by {
+            line.bytes += proxied::try_one(siege, name, &attack, text, turn == 0).await;
+            continue;
+        }
         let shows = speak(siege, way.by, &id, text).await;
         let news = siege.listen(&attack);
         line.bytes += way.over.channel().map_or(0, |channel| went(&news, channel));
@@ -148,7 +154,7 @@ async fn speak(siege: &mut Siege, by: By, id: &str, text: &str) -> Option<Channe
             force(&siege.stage, &siege.hooks, id, "shell", json!({ "command": command })).await;
             program.shows.then_some(Channel::Agent)
         }
-        By::Scene(_) => unreachable!("scenes speak for themselves"),
+        By::Scene(_) | By::Tool(_) => unreachable!("they speak for themselves"),
     }
 }
 

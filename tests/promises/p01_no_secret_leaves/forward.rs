@@ -10,12 +10,16 @@ use wardkeep_tests::story::stage::{AGENT, ELSEWHERE, Stage};
 
 use super::siege::{HARMLESS, Siege};
 
-/// A client of the daemon's proxy that shows `token`.
-fn tool(stage: &Stage, token: &str) -> Client {
+/// Where the daemon's proxy listens.
+pub(super) fn proxy(stage: &Stage) -> String {
     let listening = fs::read(stage.setting.folder.join("tenant/run/listen.json")).expect("the daemon listens");
     let listening: Value = serde_json::from_slice(&listening).expect("JSON");
-    let proxy = format!("http://{}", listening["proxy"].as_str().expect("an address"));
-    let proxy = Proxy::all(proxy).expect("a proxy").basic_auth(AGENT, token);
+    listening["proxy"].as_str().expect("an address").to_owned()
+}
+
+/// A client of the daemon's proxy that shows `token`.
+fn tool(stage: &Stage, token: &str) -> Client {
+    let proxy = Proxy::all(format!("http://{}", proxy(stage))).expect("a proxy").basic_auth(AGENT, token);
     let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -29,7 +33,7 @@ fn refusal(answer: &Response) -> &str {
     answer.headers().get("x-wardkeep-refusal").and_then(|code| code.to_str().ok()).unwrap_or_default()
 }
 
-fn rule(address: SocketAddr) -> String {
+pub(super) fn rule(address: SocketAddr) -> String {
     format!(
         "\n[[egress]]\nhost = \"{}\"\nports = [{}]\nmode = \"inspect\"\nprivate = true\nmethods = [\"GET\", \"POST\"]\n",
         address.ip(),
@@ -38,7 +42,7 @@ fn rule(address: SocketAddr) -> String {
 }
 
 /// The relay to which no secret is bound.
-fn elsewhere(stage: &Stage) -> SocketAddr {
+pub(super) fn elsewhere(stage: &Stage) -> SocketAddr {
     stage.taps.iter().find(|(name, _)| *name == ELSEWHERE).expect("a relay").1.address()
 }
 

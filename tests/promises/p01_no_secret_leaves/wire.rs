@@ -35,7 +35,7 @@ fn header(name: &str, value: &str) -> Headers {
 }
 
 /// What may stand in a URL, everything else escaped.
-fn escaped(value: &str) -> String {
+pub(super) fn escaped(value: &str) -> String {
     value
         .bytes()
         .map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") })
@@ -43,12 +43,12 @@ fn escaped(value: &str) -> String {
 }
 
 /// What may stand in the name of a header.
-fn as_name(value: &str) -> String {
+pub(super) fn as_name(value: &str) -> String {
     value.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.!#$&'*+^`|~".contains(*c)).collect()
 }
 
 /// What may stand in the value of a header.
-fn as_value(value: &str) -> String {
+pub(super) fn as_value(value: &str) -> String {
     value.chars().filter(|c| !c.is_control()).collect()
 }
 
@@ -157,7 +157,7 @@ fn stored(content: &[u8], raw: bool) -> Vec<u8> {
 }
 
 /// A gzip member around [`stored`]; its checksum is left out, which a careless reader does not mind.
-fn gzip(content: &[u8]) -> Vec<u8> {
+pub(super) fn gzip(content: &[u8]) -> Vec<u8> {
     [&[0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 3][..], &stored(content, true), &[0; 8]].concat()
 }
 

@@ -4,7 +4,7 @@ use std::pin::Pin;
 
 use wardkeep_tests::story::capture::Channel;
 
-use super::scenes;
+use super::{proxied, scenes};
 use crate::p01_no_secret_leaves::siege::Siege;
 
 /// How one way is tried.
@@ -20,6 +20,8 @@ pub(super) enum By {
     Hook(&'static str),
     /// A program that shows a file which holds the text.
     Program(&'static str),
+    /// A request of a tool, through the forward proxy.
+    Tool(&'static str),
     /// A scene of its own; answers how many bytes were searched.
     Scene(Scene),
 }
@@ -186,6 +188,37 @@ pub(super) const WAYS: &[Way] = &[
     scene!("reference sent to another host", Elsewhere, scenes::other_host),
     scene!("provider that shows its key in an error", Agent, scenes::provider_error),
     scene!("provider whose stream breaks off", Agent, scenes::broken_stream),
+    way("path of a tool's request", Elsewhere, By::Tool("path")),
+    way("query of a tool's request", Elsewhere, By::Tool("query")),
+    way("name in the query of a tool's request", Elsewhere, By::Tool("name in the query")),
+    way("header of a tool's request", Elsewhere, By::Tool("header")),
+    way("cookie of a tool's request", Elsewhere, By::Tool("cookie")),
+    way("address from which a tool's request came", Elsewhere, By::Tool("address from which it came")),
+    way("password of a tool's request", Elsewhere, By::Tool("basic authentication")),
+    way("body of a tool's request", Elsewhere, By::Tool("body")),
+    way("JSON of a tool's request", Elsewhere, By::Tool("JSON")),
+    way("key in the JSON of a tool's request", Elsewhere, By::Tool("key in JSON")),
+    way("form of a tool's request", Elsewhere, By::Tool("form")),
+    way("part of a form of a tool", Elsewhere, By::Tool("part of a form")),
+    way("name of a file in a form of a tool", Elsewhere, By::Tool("name of a file in a form")),
+    way("chunks of a tool's upload", Elsewhere, By::Tool("chunks")),
+    plainly("extension of a chunk of a tool's upload", Elsewhere, By::Tool("extension of a chunk")),
+    plainly("trailer of a tool's upload", Elsewhere, By::Tool("trailer")),
+    plainly("second request behind a tool's", Elsewhere, By::Tool("more than the length says")),
+    way("compressed body of a tool's request", Agent, By::Tool("gzip")),
+    plainly("name of a header of a tool's request", Agent, By::Tool("name of a header")),
+    plainly("method of a tool's request", Agent, By::Tool("method")),
+    plainly("user in the address of a tool's request", Agent, By::Tool("user in the address")),
+    plainly("host that a tool asks for", Agent, By::Tool("host")),
+    plainly("host to which a tool wants a tunnel", Agent, By::Tool("host of a tunnel")),
+    plainly("token that a tool shows", Agent, By::Tool("token")),
+    way("reference of a tool to another host", Agent, By::Tool("reference")),
+    scene!("service that shows the key to a tool", Service, proxied::echo),
+    scene!("service that leads a tool on with the key", Service, proxied::redirect),
+    scene!("service that tells a tool the key in pieces", Service, proxied::pieces),
+    scene!("host that tells a tool values in head and body", Agent, proxied::told),
+    scene!("messages of a tool's WebSocket", Elsewhere, proxied::socket),
+    scene!("words in a tunnel that is no TLS", Agent, proxied::tunnel),
     scene!("environment of a run", Agent, scenes::environment),
     scene!("environment of every other process", Agent, scenes::processes),
     scene!("memory and files of the daemon", Agent, scenes::daemon_files),
