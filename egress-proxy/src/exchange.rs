@@ -50,6 +50,8 @@ use between::{Between, Coming};
 /// Bodies beyond this are scanned on another thread: a scan must not hold up the streams of others.
 const SCAN_HERE: usize = 64 * 1024;
 const EVENTS: &str = "text/event-stream; charset=utf-8";
+/// Between two pieces of an error document.
+const ERROR_PATIENCE: Duration = Duration::from_secs(10);
 /// Bytes of an error document that are relayed.
 const ERROR_BYTES: usize = 256 * 1024;
 
@@ -497,7 +499,9 @@ impl Asked<'_> {
         let parts = &self.gateway.parts;
         let (head, upstream) = response.into_parts();
         if head.status.is_client_error() || head.status.is_server_error() {
-            return self.relay_error(head, upstream, admitted, engine, between).await;
+            // Others may be waiting to be asked: no error takes long.
+            let idle = patience.idle.min(ERROR_PATIENCE);
+            return self.relay_error(head, upstream, admitted, engine, between, idle).await;
         }
         if !head.status.is_success() {
             // A redirect would lead the agent, or its key, elsewhere.
@@ -563,6 +567,7 @@ impl Asked<'_> {
         admitted: Admitted,
         engine: &Engine,
         between: Option<Between>,
+        idle: Duration,
     ) -> Result<Response<Outgoing>, Refusal> {
         nothing_used(admitted).await;
         let status = head.status;
@@ -570,7 +575,6 @@ impl Asked<'_> {
         if headers::is_encoded(&head.headers) {
             return Err(unrelayable());
         }
-        let idle = self.gateway.parts.timeouts.idle;
         let document = body::collect(upstream, ERROR_BYTES, idle).await.ok_or_else(unrelayable)?;
         let scanned = match engine.redact_json(&document) {
             Ok(scanned) => scanned,

@@ -90,10 +90,12 @@ impl Routing {
         };
         let rule = provider.breaker.or_else(|| among.then(Default::default));
         let pool = one.pool.pick(provider, now);
-        match rule.and_then(|rule| one.breaker.rests(&rule, now)) {
-            Some(until) => Standing::Resting(until),
-            None => pool,
-        }
+        let rests = match pool {
+            Standing::Ready(_) => rule.and_then(|rule| one.breaker.rests(&rule, now)),
+            // Nobody goes with that key while others are left, so nobody decides.
+            _ => rule.and(one.breaker.open_until()).filter(|until| now < *until),
+        };
+        rests.map_or(pool, Standing::Resting)
     }
 
     /// Notes what was heard of `provider`, asked with `key`. Whether another key of it may do better.

@@ -26,7 +26,7 @@ use crate::memo::Turn;
 use crate::prepare::{Ready, Recipe};
 use crate::refusal::Refusal;
 use crate::request::Head;
-use crate::routing::order::{self, Size};
+use crate::routing::order::{self, Request};
 use crate::routing::plan::{Next, Plan, Try};
 use crate::routing::{Heard, Standing, seconds_until};
 use crate::usage::estimate_tokens;
@@ -143,8 +143,13 @@ impl Errand<'_> {
         if let Some(route) = self.route {
             asked.gateway.routing.began(&route.name, &route.retry);
             let output = self.ask.max_output.map(|most| most.saturating_mul(self.ask.answers.max(1)));
-            let size = Size { input: estimate_tokens(self.bytes.len() as u64), output };
-            return Plan::new(order::of(&self.bundle.llm, route, size, now, &*parts.chance), route.retry, now);
+            let request = Request {
+                input: estimate_tokens(self.bytes.len() as u64),
+                output,
+                session: parts.leases.session(self.agent),
+                now,
+            };
+            return Plan::new(order::of(&self.bundle.llm, route, &request, &*parts.chance), route.retry, now);
         }
         // A model by itself is asked once, with each key of its provider that is needed.
         let keys = self.targets.first().map_or(1, |(_, provider)| provider.every_key().count().max(1));
@@ -264,7 +269,9 @@ impl Sending<'_> {
         headers: &HeaderMap,
     ) {
         let named = ["request-id", "x-request-id", "x-amzn-requestid"].iter().find_map(|name| headers.get(*name));
-        let named = named.and_then(|value| value.to_str().ok()).filter(|id| engine.redact(id).findings.is_empty());
+        let named = named
+            .and_then(|value| value.to_str().ok())
+            .filter(|id| id.len() <= 128 && engine.redact(id).findings.is_empty());
         let Self { provider, attempt, .. } = self;
         let status = status.as_u16();
         tracing::info!(

@@ -17,6 +17,7 @@ use crate::body::{self, Outgoing, Received};
 use crate::budget::ask::Ask;
 use crate::client::Upstream;
 use crate::refusal::Refusal;
+use crate::routing::{Standing, seconds_until};
 use crate::{headers, multipart};
 
 /// What stands in place of a model in the records.
@@ -35,7 +36,12 @@ impl Asked<'_> {
         let bundle = Arc::clone(&parts.bundle.borrow());
         let provider = place(&bundle, &agent, self.call.api)?;
         let upstream = Upstream::of(provider, self.call.api.endpoint(false), FILES, self.head.uri.query())?;
-        let credentials = Credentials::resolve(&*parts.secrets, provider, provider.key.as_ref(), &upstream)?;
+        let now = parts.clock.now();
+        let key = match self.gateway.routing.standing(provider, false, now) {
+            Standing::Ready(key) | Standing::Cooling(key, _) => key,
+            Standing::Resting(until) => return Err(Refusal::Resting(seconds_until(until, now))),
+        };
+        let credentials = Credentials::resolve(&*parts.secrets, provider, key.as_ref(), &upstream)?;
         parts.secrets.catch_up();
         let engine = parts.redaction.load();
         let mut sent = self.head_towards_provider(&engine)?;
@@ -60,7 +66,7 @@ impl Asked<'_> {
         let parcel = Parcel {
             agent: &agent,
             provider,
-            key: provider.key.as_ref(),
+            key: key.as_ref(),
             model: FILES,
             priced: None,
             ask: Ask::default(),

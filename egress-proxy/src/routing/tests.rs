@@ -9,7 +9,7 @@ use wardkeep_proto::chance::Chance;
 use wardkeep_proto::ids::SecretName;
 use wardkeep_proto::time::Timestamp;
 
-use super::order::{self, Size};
+use super::order::{self, Request};
 use super::plan::{Next, Plan, Try};
 use super::{Heard, Routing, Standing};
 
@@ -46,7 +46,7 @@ fn weights_are_shares_of_what_is_drawn() {
         r#"{"name":"r","order":"weighted","targets":[{"model":"a"},{"model":"b","weight":3},{"model":"c","weight":6}]}"#,
     );
     let llm = LlmConfig::default();
-    let size = Size { input: 1, output: None };
+    let request = Request { input: 1, output: None, session: None, now: at(0) };
     // A draw is taken modulo the weights: ten numbers in a row are each of the ten parts once.
     struct Number(u64);
     impl Chance for Number {
@@ -56,16 +56,25 @@ fn weights_are_shares_of_what_is_drawn() {
     }
     let mut first = [0; 3];
     for number in 0..1000 {
-        let order = order::of(&llm, &route, size, at(0), &Number(number));
+        let order = order::of(&llm, &route, &request, &Number(number));
         first[order[0]] += 1;
         let mut sorted = order.clone();
         sorted.sort_unstable();
         assert_eq!(sorted, [0, 1, 2], "each once");
     }
     assert_eq!(first, [100, 300, 600]);
-    assert_eq!(order::of(&llm, &route, size, at(0), &Number(0)), [0, 1, 2]);
+    assert_eq!(order::of(&llm, &route, &request, &Number(0)), [0, 1, 2]);
     // 9 is of c; of the four that are left 1 is of b.
-    assert_eq!(order::of(&llm, &route, size, at(0), &Number(9)), [2, 1, 0]);
+    assert_eq!(order::of(&llm, &route, &request, &Number(9)), [2, 1, 0]);
+    // A session keeps its way, and sessions are shared out, too.
+    let mut first = [0; 3];
+    for number in 0..1000 {
+        let request = Request { session: format!("s{number}").parse().ok(), ..request.clone() };
+        let order = order::of(&llm, &route, &request, &Number(number));
+        assert_eq!(order, order::of(&llm, &route, &request, &Number(0)));
+        first[order[0]] += 1;
+    }
+    assert!((80..=120).contains(&first[0]) && (270..=330).contains(&first[1]), "{first:?}");
 }
 
 #[test]
@@ -83,7 +92,7 @@ fn the_cheapest_is_that_of_this_request_at_this_moment() {
     let of = |models: &[&str], input, output, now| {
         let targets: Vec<String> = models.iter().map(|model| format!(r#"{{"model":"{model}"}}"#)).collect();
         let route = route(&format!(r#"{{"name":"r","order":"cheapest","targets":[{}]}}"#, targets.join(",")));
-        let order = order::of(&llm, &route, Size { input, output }, now, &Drawn::of(&[0.0]));
+        let order = order::of(&llm, &route, &Request { input, output, session: None, now }, &Drawn::of(&[0.0]));
         order.into_iter().map(|at| models[at]).collect::<Vec<_>>().join(" ")
     };
     let november = Timestamp::of_date("2026-11-30").unwrap();
@@ -218,6 +227,29 @@ fn a_breaker_counts_where_the_policy_says_or_others_are_left() {
     routing.heard(&usual, Some(&key), &Heard::Answered, at(30_001));
     assert_eq!(routing.standing(&usual, true, at(30_001)), ready);
     assert!(routing.states(at(30_001)).is_empty());
+}
+
+#[test]
+fn a_key_that_is_left_alone_decides_nothing_about_the_breaker() {
+    let routing = Routing::default();
+    let key: SecretName = "a".parse().unwrap();
+    let provider = Provider::new("p", Dialect::OpenAi, "https://a.example", Some(key.clone()));
+    for _ in 0..5 {
+        routing.heard(&provider, Some(&key), &Heard::Trouble(None), at(0));
+    }
+    let minute = Some(Duration::from_secs(60));
+    // One that was under way is told to slow down: it is there again, its key is not.
+    routing.heard(&provider, Some(&key), &Heard::Limited(minute), at(1));
+    assert_eq!(routing.standing(&provider, true, at(2)), Standing::Cooling(Some(key.clone()), at(60_001)));
+    for _ in 0..5 {
+        routing.heard(&provider, Some(&key), &Heard::Trouble(None), at(3));
+    }
+    assert_eq!(routing.standing(&provider, true, at(4)), Standing::Resting(at(30_003)));
+    for _ in 0..2 {
+        let standing = routing.standing(&provider, true, at(40_000));
+        assert_eq!(standing, Standing::Cooling(Some(key.clone()), at(60_001)), "nobody was let through");
+    }
+    assert_eq!(routing.standing(&provider, true, at(60_001)), Standing::Ready(Some(key)));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
-use wardkeep_policy::bundle::llm::{Breaker, Waits};
+use wardkeep_policy::bundle::llm::{Breaker, GateMemory, Waits};
 use wardkeep_policy::{Dialect, Price, Provider};
 use wardkeep_proto::time::Timestamp;
 
@@ -472,4 +472,62 @@ async fn sixty_four_calls_with_fallbacks_stay_within_the_budget() {
     assert!((1..=10).contains(&answered) && stopped >= CALLS - 30, "{answered} answered, {stopped} stopped");
     let requests: u64 = totals.iter().map(|total| total.amounts.requests).sum();
     assert_eq!(requests, world.provider.seen().len() as u64, "each attempt is on record");
+}
+
+#[tokio::test]
+async fn calls_are_known_whichever_attempt_they_come_from() {
+    let call = r#"{"id":"m","type":"message","role":"assistant","content":[{"type":"tool_use","id":"toolu_1","name":"ls","input":{}}],"usage":{"input_tokens":1,"output_tokens":1}}"#;
+    let result = |model: &str| {
+        Request::messages(format!(
+            r#"{{"model":"{model}","max_tokens":9,"messages":[{{"role":"assistant","content":[{{"type":"tool_use","id":"toolu_1","name":"ls","input":{{}}}}]}},{{"role":"user","content":[{{"type":"tool_result","tool_use_id":"toolu_1","content":"x"}}]}}]}}"#
+        ))
+    };
+    for (name, model) in [("another target", "r"), ("another key", "sonnet-a")] {
+        let world = world(json!({})).await;
+        world.provider_named("a", |provider| provider.keys = vec!["llm_key_2".parse().unwrap()]);
+        world.change(|bundle| {
+            bundle.llm.gate_memory = GateMemory::Refuse;
+            bundle.agents[0].models.push("sonnet-a".to_owned());
+        });
+        world.fails(if model == "r" { "500 X" } else { "429 X" }, "");
+        world.provider.document("200 OK", call);
+        let reply = world.ask(Request::messages(PLAIN.replace("\"r\"", &format!("\"{model}\"")))).await;
+        assert_eq!(told(&reply).3, "2", "{name}");
+        let before = world.provider.seen().len();
+        assert_eq!(world.ask(result(model)).await.refusal(), (400, "past-the-gate"), "{name}");
+        let past = std::mem::take(&mut *world.switches.past.lock().unwrap());
+        let why: Vec<String> = past.iter().flat_map(|one| &one.results).map(|one| format!("{:?}", one.why)).collect();
+        assert_eq!(why, ["Undecided"], "{name}: the call was seen, and nobody asked about it");
+        assert_eq!(world.provider.seen().len(), before);
+        let at = Timestamp(NOON);
+        world.switches.decided.lock().unwrap().insert("toolu_1".to_owned(), at);
+        world.provider.document("200 OK", DONE);
+        assert_eq!(world.ask(result(model)).await.status, 200, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_that_does_not_end_is_not_waited_for_for_long() {
+    let world = worlds(json!({}), Timeouts { idle: Duration::from_millis(300), ..PATIENT }).await;
+    let half = b"HTTP/1.1 500 X\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{".to_vec();
+    world.provider.answer(vec![Step::Send(half), Step::Silence]);
+    world.provider.document("200 OK", DONE);
+    assert_eq!(told(&world.ask(Request::messages(PLAIN)).await), (200, "b", "sonnet-b", "2"));
+}
+
+#[tokio::test]
+async fn a_session_keeps_its_target() {
+    let world = world(json!({"order": "weighted"})).await;
+    let mut ways = std::collections::BTreeSet::new();
+    for session in 0..16 {
+        *world.switches.session.lock().unwrap() = format!("s{session}").parse().ok();
+        let mut way = std::collections::BTreeSet::new();
+        for _ in 0..2 {
+            world.provider.document("200 OK", DONE);
+            way.insert(told(&world.ask(Request::messages(PLAIN)).await).1.to_owned());
+        }
+        assert_eq!(way.len(), 1, "session {session}");
+        ways.extend(way);
+    }
+    assert_eq!(ways.len(), 2, "and not all have the same");
 }

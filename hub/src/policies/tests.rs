@@ -172,3 +172,24 @@ agents = ["assistant"]
     // A policy without any reads as before, for daemons that do not know the word.
     assert!(!std::str::from_utf8(&with("").expect("good").json).expect("JSON").contains("egress"));
 }
+
+#[test]
+fn routes_are_checked_before_anything_is_signed() {
+    let tenant = "0198f000-0000-7000-8000-000000000001".parse().expect("a UUID");
+    let check = |route: &str, models: &str| {
+        let text = GOOD.replacen("models = [\"sonnet\"]", models, 1);
+        draft(tenant, &format!("{text}\n[[routes]]\n{route}"), None, Timestamp(0)).map_err(|error| error.to_string())
+    };
+    let route = "name = \"quick\"\ntargets = [{ model = \"sonnet\" }]\nretry = { rounds = 1 }";
+    let made = check(route, "models = [\"quick\"]").expect("sound");
+    assert_eq!(made.bundle.llm.route("quick").map(|route| (route.targets.len(), route.retry.rounds)), Some((1, 1)));
+    for (route, models, says) in [
+        (route, "models = [\"slow\"]", "may use model \"slow\", which is not there"),
+        ("name = \"quick\"\ntargets = [{ model = \"opus\" }]", "models = [\"quick\"]", "names model \"opus\""),
+        ("name = \"sonnet\"\ntargets = [{ model = \"sonnet\" }]", "models = []", "stands there twice"),
+        ("name = \"quick\"\ntargets = [{ modell = \"sonnet\" }]", "models = []", "modell"),
+    ] {
+        let refused = check(route, models).expect_err(says);
+        assert!(refused.contains(says), "{refused}");
+    }
+}
