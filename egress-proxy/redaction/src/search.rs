@@ -63,8 +63,10 @@ impl VaultScan {
             return 0;
         }
         let Resume { live, keep } = self.begun(index, text, false, hits);
-        let stretch = Stretch { text: &text[keep..], from: live - keep, first: keep == 0, ended: true };
-        self.search_at(index, keep, stretch, hits);
+        if index.fits(text.len() - live) {
+            let stretch = Stretch { text: &text[keep..], from: live - keep, first: keep == 0, ended: true };
+            self.search_at(index, keep, stretch, hits);
+        }
         keep
     }
 

@@ -6,6 +6,7 @@
 pub(crate) mod decoded;
 pub(crate) mod dump;
 pub(crate) mod letters;
+mod mask;
 pub(crate) mod prefixed;
 pub(crate) mod seams;
 
@@ -86,6 +87,16 @@ impl Layers {
             first = copies.map_or(0, |(first, _)| first);
             copies.is_some_and(|(first, copy)| copy == first + last)
         })
+    }
+
+    /// Bytes at the end of a view above the text that are those at the end of the view below.
+    pub(crate) fn same_end(&self, text: &[u8], level: usize) -> usize {
+        let end = self.view(text, level).len();
+        let Some(last) = self.layer(level).marks().last().filter(|last| last.is_copy() && last.at < end) else {
+            return 0;
+        };
+        let below = self.view(text, level - 1).len();
+        if self.layer(level).end(end - 1) == below { end - last.at } else { 0 }
     }
 
     /// The last place at or before `at` that is no inner part of an escape in any layer.

@@ -233,8 +233,20 @@ impl<const LEAST: usize> Heads<LEAST> {
         let test = |hash| look_up::<2, N>(words, usize::MAX, hash) & 1 == 1;
         let has = |hash| test(hash) && test(self.keys.spread(hash));
         // Most places have eight bytes behind them, which are asked for without a look at what is left.
-        if let Some(place) = near.windows(LONGER).position(|rest| has(self.keys.prefix(rest, self.longer))) {
-            return Some(place);
+        let prefix = |rest: &[u8]| self.keys.prefix(rest, self.longer);
+        let mut at = 0;
+        // Four at once, as in a text.
+        while let Some(four) = near.get(at..at + LONGER + 3) {
+            let nth = |n: usize| test(prefix(&four[n..n + LONGER]));
+            if (nth(0) | nth(1)) | (nth(2) | nth(3))
+                && let Some(place) = four.windows(LONGER).position(|rest| has(prefix(rest)))
+            {
+                return Some(at + place);
+            }
+            at += 4;
+        }
+        if let Some(place) = near[at..].windows(LONGER).position(|rest| has(prefix(rest))) {
+            return Some(at + place);
         }
         (near.len().saturating_sub(LONGER - 1)..near.len()).find(|&at| {
             let rest = &near[at..];

@@ -55,36 +55,56 @@ pub(super) fn undone<'a>(raw: &'a [u8], escaped: bool, scratch: &'a mut Vec<u8>)
     scratch
 }
 
-/// Appends the text of `raw`, whose escapes are valid.
-pub(crate) fn decode_into(mut raw: &[u8], out: &mut Vec<u8>) {
-    out.reserve(raw.len());
-    while let Some(plain) = backslash(raw) {
-        out.extend_from_slice(&raw[..plain]);
-        let (used, text) = unit(&raw[plain..]);
-        match text {
-            Unit::Byte([byte]) => out.push(byte),
-            Unit::Char(..) => out.extend_from_slice(text.as_bytes()),
-        }
-        raw = &raw[plain + used..];
+/// What a backslash and one more byte stand for; 0 for what takes more.
+const SIMPLE: [u8; 256] = {
+    let mut table = [0; 256];
+    let pairs = *b"\"\"\\\\//b\x08f\x0cn\nr\rt\t";
+    let mut at = 0;
+    while at < pairs.len() {
+        table[pairs[at] as usize] = pairs[at + 1];
+        at += 2;
     }
-    out.extend_from_slice(raw);
-}
+    table
+};
 
-/// The first backslash. In text with escapes one is mostly near, where asking for a few bytes at once costs less than a call.
-#[inline]
-fn backslash(raw: &[u8]) -> Option<usize> {
+/// Appends the text of `raw`, whose escapes are valid. In text with escapes one is mostly near, where copying a few bytes with
+/// what follows them costs less than a call.
+pub(crate) fn decode_into(raw: &[u8], out: &mut Vec<u8>) {
     const EACH: u64 = 0x0101_0101_0101_0101;
-    const NEAR: usize = 4;
-    let (words, _) = raw.as_chunks::<8>();
-    for (n, word) in words.iter().take(NEAR).enumerate() {
+    let (mut at, mut to) = (0, out.len());
+    // No text is longer than it is written.
+    out.resize(to + raw.len() + 8, 0);
+    while let Some(word) = raw.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+        if let Some(copy) = out.get_mut(to..).and_then(<[u8]>::first_chunk_mut::<8>) {
+            *copy = *word;
+        }
         let other = u64::from_le_bytes(*word) ^ (EACH * b'\\' as u64);
         let found = other.wrapping_sub(EACH) & !other & (EACH << 7);
-        if found != 0 {
-            return Some(n * 8 + found.trailing_zeros() as usize / 8);
+        if found == 0 {
+            (at, to) = (at + 8, to + 8);
+            continue;
         }
+        let plain = found.trailing_zeros() as usize / 8;
+        (at, to) = escape(raw, at + plain, out, to + plain);
     }
-    let from = words.len().min(NEAR) * 8;
-    memchr(b'\\', &raw[from..]).map(|at| from + at)
+    while at < raw.len() {
+        (at, to) = escape(raw, at, out, to);
+    }
+    out.truncate(to);
+}
+
+/// Writes what stands at `at`, one byte or an escape; returns what comes next, and where.
+#[inline(always)]
+fn escape(raw: &[u8], at: usize, out: &mut [u8], to: usize) -> (usize, usize) {
+    let simple = raw.get(at + 1).map_or(0, |kind| SIMPLE[usize::from(*kind)]);
+    if raw[at] == b'\\' && simple != 0 {
+        out[to] = simple;
+        return (at + 2, to + 1);
+    }
+    let (used, text) = unit(&raw[at..]);
+    let text = text.as_bytes();
+    out[to..to + text.len()].copy_from_slice(text);
+    (at + used, to + text.len())
 }
 
 /// The first place at `at` or after it that is no inner part of an escape.
@@ -210,11 +230,19 @@ mod tests {
     }
 
     #[test]
-    fn the_first_backslash_is_found_wherever_it_stands() {
-        for before in 0..80 {
-            let raw = [&b"[]\xdb\xdd".repeat(20)[..before], b"\\a\\"].concat();
-            assert_eq!(backslash(&raw), Some(before));
-            assert_eq!(backslash(&raw[..before]), None);
+    fn an_escape_is_undone_wherever_it_stands() {
+        for before in 0..40 {
+            for (escape, text) in
+                [("\\\"", "\""), (r"\n", "\n"), (r"\u00e9", "\u{e9}"), (r"\ud83d\ude00", "\u{1f600}"), (r"\\", "\\")]
+            {
+                let plain = &"[]\u{5db}\u{5dd}abc~ ".repeat(5).chars().take(before).collect::<String>();
+                for after in ["", "x", "\u{5db}23456789"] {
+                    let raw = format!("{plain}{escape}{escape}{after}");
+                    let mut out = b"before".to_vec();
+                    decode_into(raw.as_bytes(), &mut out);
+                    assert_eq!(String::from_utf8(out).unwrap(), format!("before{plain}{text}{text}{after}"));
+                }
+            }
         }
     }
 

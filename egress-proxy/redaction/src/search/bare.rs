@@ -51,12 +51,11 @@ impl Pass {
                 for found in index.bare.needles(&letters.bytes()[at..], true) {
                     self.spaced(index, stretch, (0, place(self)), found, live);
                 }
-            } else {
+            } else if index.bare.needles(&letters.bytes()[at..], false).next().is_some() {
                 self.window(index, stretch, (0, place(self)), live);
             }
         }
         (self.places, self.views.letters) = (places, letters);
-        self.open_letters(index, stretch, 0, live);
     }
 
     /// Needles across the places where the view at `level` differs from the one below. All others were met there.
@@ -71,7 +70,6 @@ impl Pass {
             self.window(index, stretch, (level, seams.place(at)), live);
         }
         (self.places, self.views.seams) = (places, seams);
-        self.open_letters(index, stretch, level, live);
     }
 
     /// Needles with the window at a place of a view, where views above may go on with other letters.
@@ -121,14 +119,6 @@ impl Pass {
                     put(&mut self.found, range.start, range, What::Vault(source.owner));
                 }
             }
-        }
-    }
-
-    fn open_letters(&self, index: &Index, stretch: Stretch<'_>, level: usize, live: &mut usize) {
-        if !stretch.ended
-            && let Some(start) = self.views.open_letters(index, stretch.text, level)
-        {
-            open(stretch, start, live);
         }
     }
 

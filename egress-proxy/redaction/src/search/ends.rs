@@ -11,22 +11,31 @@ impl Views {
     pub(super) fn open_end(&self, index: &Index, text: &[u8]) -> usize {
         let top = self.layers.count();
         let cut = self.layers.start(top, self.layers.top(text).len());
-        let begun = (0..=top).filter_map(|level| {
+        // An end that is as the one below begins what that begins.
+        let same = |level: usize| level > 0 && self.layers.same_end(text, level) >= index.exact.reach();
+        let begun = (0..=top).filter(|level| !same(*level)).filter_map(|level| {
             let place = index.exact.open(self.layers.view(text, level))?;
             Some(self.layers.start(level, place)).filter(|start| text.len() - start <= SPAN)
         });
         begun.fold(cut, usize::min)
     }
 
-    /// The first byte of `text` that may begin a needle too short to be met yet among letters alone, in the view at `level`.
-    pub(super) fn open_letters(&self, index: &Index, text: &[u8], level: usize) -> Option<usize> {
-        let view = self.layers.view(text, level);
-        let (letters, places) = last(view, index.bare.reach());
-        let place = places[index.bare.open(&letters)?];
-        Some(self.layers.start(level, place))
+    /// The same among letters alone.
+    pub(super) fn open_letters(&self, index: &Index, text: &[u8], mut open: impl FnMut(usize)) {
+        let mut looked = usize::MAX;
+        for level in 0..=self.layers.count() {
+            if level > 0 && self.layers.same_end(text, level) >= looked {
+                continue;
+            }
+            let last = last(self.layers.view(text, level), index.bare.reach());
+            looked = last.looked;
+            if let Some(place) = index.bare.open(&last.letters) {
+                open(self.layers.start(level, last.places[place]));
+            }
+        }
     }
 
-    /// The same among the bytes of dumps or lists in that view.
+    /// The same among the bytes of dumps or lists, in the view at `level`.
     pub(super) fn open_bytes(&self, index: &Index, level: usize, bytes: Bytes) -> Option<usize> {
         let (open, digits) = match bytes {
             Bytes::Dump => (self.dump.is_open(), self.dump.digits()),

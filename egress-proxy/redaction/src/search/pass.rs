@@ -27,6 +27,13 @@ impl Views {
         let Stretch { text, ended, .. } = stretch;
         self.layers.undo(text, ended);
     }
+
+    /// Whether the layer has no dumps, as those of the text, which were read, show: none, and no line that differs.
+    fn no_dump_above(&self, stretch: Stretch<'_>) -> bool {
+        let view = self.layers.view(stretch.text, 1);
+        let marks = self.layers.layer(1).marks().iter().map(|mark| mark.at).take_while(|at| *at < view.len());
+        !self.dump.has_lines() && !marks.chain([view.len()]).any(|at| Dump::may_begin_near(view, at, stretch.first))
+    }
 }
 
 /// A hit, and where the needle begins that it is a part of.
@@ -62,7 +69,8 @@ impl Pass {
             self.views.listed.read(self.views.layers.view(text, level), ended);
             self.bytes(index, stretch, level, Bytes::List, &mut live);
             // A dump's column of text may look like an escape, which undone breaks its lines.
-            if level == 0 || level == self.views.layers.count() {
+            let last = level == self.views.layers.count() && !(level == 1 && self.views.no_dump_above(stretch));
+            if level == 0 || last {
                 let Views { layers, dump, .. } = &mut self.views;
                 dump.read(layers.view(text, level), stretch.first, ended, |at| layers.start(level, at));
                 self.bytes(index, stretch, level, Bytes::Dump, &mut live);
@@ -70,6 +78,7 @@ impl Pass {
         }
         if !ended {
             live = live.min(self.views.open_end(index, text));
+            self.views.open_letters(index, text, |start| open(stretch, start, &mut live));
         }
         live
     }

@@ -1,5 +1,7 @@
 //! What hex dumps in a text show: the digits of `hexdump -C`, `xxd` and `od` without addresses and text columns.
 
+use super::mask::mask;
+
 /// A dump's bytes stand within so many bytes of the text from the beginning of their line.
 pub(crate) const LINE: usize = 112;
 /// Stands where a line is no dump; equals no digit.
@@ -7,6 +9,8 @@ const BREAK: u8 = 0;
 /// Blanks before an address.
 const INDENT: usize = 16;
 const ADDRESS: std::ops::RangeInclusive<usize> = 4..=16;
+/// Bytes that one escape stands for, and one more.
+const NEAR: usize = 5;
 /// `hexdump -C` leaves a wider gap in the middle.
 const MIDDLE: usize = 8;
 
@@ -36,9 +40,19 @@ impl Dump {
         self.places.clear();
         self.lines.clear();
         self.open = false;
-        let after = memchr::memchr_iter(b'\n', view).map(|at| at + 1);
-        let lines = first.then_some(0).into_iter().chain(after).filter(|&line| may_be_address(&view[line..]));
-        self.lines.extend(lines.map(|line| line as u32));
+        if first {
+            self.candidate(view, 0);
+        }
+        let (blocks, rest) = view.as_chunks::<64>();
+        for (n, block) in blocks.iter().enumerate() {
+            let mut ends = mask(block, |byte| byte == b'\n');
+            while ends != 0 {
+                self.candidate(view, n * 64 + ends.trailing_zeros() as usize + 1);
+                ends &= ends - 1;
+            }
+        }
+        let from = view.len() - rest.len();
+        memchr::memchr_iter(b'\n', rest).for_each(|at| self.candidate(view, from + at + 1));
         if self.lines.is_empty() {
             return;
         }
@@ -62,6 +76,26 @@ impl Dump {
             self.open = false;
         }
         self.lines = lines;
+    }
+
+    #[inline(always)]
+    fn candidate(&mut self, view: &[u8], line: usize) {
+        if may_be_address(&view[line..]) {
+            self.lines.push(line as u32);
+        }
+    }
+
+    /// Whether a line was read that may be one of a dump.
+    pub(crate) fn has_lines(&self) -> bool {
+        !self.lines.is_empty()
+    }
+
+    /// Whether such a line may begin so near before the byte at `at` of a view, or with the next, that it depends on them.
+    pub(crate) fn may_begin_near(view: &[u8], at: usize, first: bool) -> bool {
+        let from = at.saturating_sub(INDENT + 8 + 1);
+        let near = &view[from..view.len().min(at + NEAR)];
+        let begins = |line: usize| may_be_address(&view[line..]);
+        memchr::memchr_iter(b'\n', near).any(|end| begins(from + end + 1)) || (first && from == 0 && begins(0))
     }
 
     fn end(&mut self, at: usize) {

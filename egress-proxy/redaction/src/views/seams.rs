@@ -130,26 +130,33 @@ pub(crate) fn back(view: &[u8], at: usize, count: usize) -> Option<usize> {
     Some(from)
 }
 
-/// The last `most` letters of `view` in order, with their places, as far as no gap lies between them or behind them.
-pub(crate) fn last(view: &[u8], most: usize) -> (Vec<u8>, Vec<usize>) {
+/// The last letters of a text in order, as far as no gap lies between them or behind them.
+pub(crate) struct Last {
+    pub(crate) letters: Vec<u8>,
+    pub(crate) places: Vec<usize>,
+    /// All that was looked at: bytes at the end of the text, and no more than those.
+    pub(crate) looked: usize,
+}
+
+/// The last `most` letters of `view`.
+pub(crate) fn last(view: &[u8], most: usize) -> Last {
     let (mut letters, mut places) = (Vec::with_capacity(most), Vec::with_capacity(most));
-    let mut at = view.len();
+    let (mut at, mut looked) = (view.len(), usize::MAX);
     for (place, byte) in view.iter().enumerate().rev() {
         let letter = KEPT[usize::from(*byte)];
+        if letters.len() == most || (letter == 0 && at - place > GAP) {
+            looked = view.len() - place;
+            break;
+        }
         if letter != 0 {
-            if letters.len() == most {
-                break;
-            }
             letters.push(letter);
             places.push(place);
             at = place;
-        } else if at - place > GAP {
-            break;
         }
     }
     letters.reverse();
     places.reverse();
-    (letters, places)
+    Last { letters, places, looked }
 }
 
 #[cfg(test)]
@@ -207,7 +214,7 @@ mod tests {
             }
             let open = matches!(next(text.as_bytes(), rows.last().map_or(0, |row| row[row.len() - 1] + 1)), Next::End);
             let row = rows.last().filter(|_| open).cloned().unwrap_or_default();
-            let (letters, places) = last(text.as_bytes(), 7);
+            let Last { letters, places, .. } = last(text.as_bytes(), 7);
             assert_eq!(places, row[row.len().saturating_sub(7)..], "{text:?}");
             assert!(letters.iter().zip(&places).all(|(l, place)| *l == text.as_bytes()[*place].to_ascii_lowercase()));
         }

@@ -2,6 +2,7 @@
 
 use super::LEAST_SIGNS;
 use super::code::BASE64;
+use crate::views::mask::mask;
 
 /// Blanks at the beginning of a line that goes on with a run.
 const INDENT: usize = 16;
@@ -77,7 +78,7 @@ impl Runs {
     /// The places in the next 64 bytes at which [`LEAST_SIGNS`] signs end.
     #[inline(always)]
     fn add(&mut self, block: &[u8; 64]) -> u64 {
-        let mut rows = mask(block);
+        let mut rows = mask(block, is_one);
         for (step, before) in self.0.iter_mut().enumerate() {
             let len = 1 << step;
             let longer = rows & (rows << len | *before >> (64 - len));
@@ -88,18 +89,11 @@ impl Runs {
     }
 }
 
-/// One bit for each sign among some bytes. Written so that the compiler makes wide comparisons of it.
+/// As [`is_sign`], without a branch.
 #[inline(always)]
-fn mask(block: &[u8; 64]) -> u64 {
-    let mut flags = [0; 64];
-    for (flag, &byte) in flags.iter_mut().zip(block) {
-        let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
-        let other = (byte.wrapping_sub(b'/') < 11) | (byte == b'+') | (byte == b'-') | (byte == b'_');
-        *flag = u8::from(letter | other);
-    }
-    // A product that puts the lowest bit of each byte beside those of the others.
-    let bits = |eight: &[u8; 8]| u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56;
-    flags.as_chunks::<8>().0.iter().rev().fold(0, |mask, eight| mask << 8 | bits(eight))
+fn is_one(byte: u8) -> bool {
+    let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
+    letter | (byte.wrapping_sub(b'/') < 11) | (byte == b'+') | (byte == b'-') | (byte == b'_')
 }
 
 #[cfg(test)]
@@ -113,7 +107,7 @@ mod tests {
                 let mut block = [around; 64];
                 block[usize::from(byte) % 64] = byte;
                 let expected = (0..64).fold(0, |mask, n| mask | u64::from(is_sign(block[n])) << n);
-                assert_eq!(mask(&block), expected, "{byte}");
+                assert_eq!(mask(&block, is_one), expected, "{byte}");
             }
         }
     }
