@@ -92,14 +92,27 @@ fn text<'a>(bytes: &'a [u8], engine: &Engine) -> Cow<'a, [u8]> {
     engine.redact_bytes(bytes).bytes
 }
 
-/// What stands in every request with a file in it, in one of the forms that the dialects have.
-const MARKS: [&[u8]; 4] = [b"base64", b"BASE64", b"nline", b"input_audio"];
+/// Whether a file stands under a member of this name.
+pub(crate) fn is_holder(name: &[u8]) -> bool {
+    matches!(name, b"inlineData" | b"inline_data" | b"input_audio")
+}
+
+/// Whether a text says that a file stands beside it, or is one: nothing of [`inline`] is missed where no text and no name says
+/// so.
+pub(crate) fn may_be_file(token: Token, body: &[u8]) -> bool {
+    /// Each sign of what is looked for takes six bytes at most.
+    const MOST: usize = 6 * 6;
+    let raw = token.raw(body);
+    let may_begin = matches!(raw.first(), Some(b'd' | b'D' | b'b' | b'\\'));
+    if !may_begin {
+        return false;
+    }
+    let says = |text: &[u8]| text == b"base64" || text.get(..5).is_some_and(|text| text.eq_ignore_ascii_case(b"data:"));
+    if token.escaped && raw[..raw.len().min(MOST)].contains(&b'\\') { says(&token.text(body)) } else { says(raw) }
+}
 
 /// The splices that take secrets out of the files in a JSON body.
 pub(crate) fn inline(body: &[u8], engine: &Engine, unscanned: &[Unscanned]) -> Result<Vec<Splice>, Refusal> {
-    if !MARKS.iter().any(|mark| memchr::memmem::find(body, mark).is_some()) {
-        return Ok(Vec::new());
-    }
     let mut search = Search { body, files: Vec::new(), levels: Vec::new() };
     wardkeep_redaction::read_json(body, &mut search)?;
     let mut changes = Vec::new();
@@ -190,7 +203,7 @@ impl Visit for Search<'_> {
         level.name = match token.text(self.body).as_ref() {
             b"type" => Name::Type,
             b"data" => Name::Data,
-            b"inlineData" | b"inline_data" | b"input_audio" => Name::Holder,
+            name if is_holder(name) => Name::Holder,
             _ => Name::Other,
         };
     }

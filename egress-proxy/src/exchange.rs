@@ -23,11 +23,12 @@ use crate::budget::desk::{Order, Verdict};
 use crate::budget::{Stop, stop};
 use crate::client::Upstream;
 use crate::frames::Frames;
-use crate::gate_memory::{self, Sources, Watch};
+use crate::gate_memory::{self, CallResult, Key, Sources, Watch};
 use crate::gateway::Gateway;
 use crate::headers;
 use crate::meter::{Admitted, Run, Settlement};
 use crate::models;
+use crate::outline::Outline;
 use crate::prefix;
 use crate::prepare::{self, Ready, Recipe};
 use crate::refusal::{self, Refusal};
@@ -47,7 +48,7 @@ mod upload;
 use attempts::{Errand, Outcome, Sending};
 use between::{Between, Coming};
 
-/// Bodies beyond this are scanned on another thread: a scan must not hold up the streams of others.
+/// Bodies with more than this to be searched are scanned on another thread: a scan must not hold up the streams of others.
 const SCAN_HERE: usize = 64 * 1024;
 const EVENTS: &str = "text/event-stream; charset=utf-8";
 /// Between two pieces of an error document.
@@ -231,7 +232,8 @@ impl Asked<'_> {
         }
         // The room is given back when the answer begins.
         let Received { bytes, room: _room } = body::receive(incoming, &parts.timeouts, &self.gateway.waiting).await?;
-        let parsed = Head::parse(&bytes)?;
+        let Outline { head: parsed, results, has_files, shared } =
+            self.gateway.outlines.read(&agent, &parts.redaction.load(), &bytes)?;
         let (asked, streams) = prepare::asked(self.call.api, self.call.model.as_deref(), &parsed)?;
         // One bundle judges the whole turn.
         let bundle = Arc::clone(&parts.bundle.borrow());
@@ -242,10 +244,11 @@ impl Asked<'_> {
         tracing::debug!(request = self.id, %agent, model = asked, bytes = bytes.len(), "an LLM request may go");
         parts.secrets.catch_up();
         let engine = parts.redaction.load();
-        let watch = self.remember(&bundle, &agent, &bytes, &engine).await?;
+        let watch = self.remember(&bundle, &agent, (&bytes, results), &engine).await?;
         self.note_prefix(&bundle, &agent, (&parsed, &bytes), &engine).await?;
         drop(engine);
-        let errand = Errand { agent: &agent, bundle: &bundle, asked: &asked, streams, ask, bytes, targets, route };
+        let (agent, bundle, asked) = (&agent, &*bundle, &*asked);
+        let errand = Errand { agent, bundle, asked, streams, ask, bytes, has_files, shared, targets, route };
         errand.run(self, parsed, watch).await
     }
 
@@ -382,20 +385,21 @@ impl Asked<'_> {
         &self,
         bundle: &Bundle,
         agent: &AgentName,
-        body: &Bytes,
+        (body, results): (&Bytes, Vec<(Key, CallResult)>),
         engine: &Arc<Engine>,
     ) -> Result<Option<Watch>, Refusal> {
         let parts = &self.gateway.parts;
-        let request = gate_memory::Request {
+        let mut request = gate_memory::Request {
             agent,
             session: parts.leases.session(agent),
             id: self.id,
             body,
+            results,
             mode: bundle.llm.gate_memory,
             engine,
         };
         let sources = Sources { decisions: &*parts.decisions, meter: &parts.meter };
-        self.gateway.memory.judge(&request, sources).await
+        self.gateway.memory.judge(&mut request, sources).await
     }
 
     /// Records instructions and tools under the agent's version, where the policy names one.
@@ -450,7 +454,7 @@ impl Asked<'_> {
     }
 
     async fn redact(&self, bytes: Bytes, head: Head, recipe: Recipe, engine: &Arc<Engine>) -> Result<Ready, Refusal> {
-        if bytes.len() <= SCAN_HERE {
+        if recipe.searches(bytes.len(), engine) <= SCAN_HERE {
             return recipe.apply(&bytes, head, engine);
         }
         let Ok(_turn) = self.gateway.scans.acquire().await else { return Err(Refusal::Busy) };

@@ -21,7 +21,7 @@ use crate::refusal::Refusal;
 mod answers;
 mod results;
 
-pub(crate) use results::{CallResult, Of};
+pub(crate) use results::{CallResult, Of, Search};
 
 /// Calls of one agent that are kept in memory; older ones are on disk.
 const CALLS: usize = 8 * 1024;
@@ -226,6 +226,7 @@ pub(crate) struct Request<'a> {
     pub(crate) session: Option<SessionId>,
     pub(crate) id: &'a str,
     pub(crate) body: &'a [u8],
+    pub(crate) results: Vec<(Key, CallResult)>,
     pub(crate) mode: GateMemory,
     pub(crate) engine: &'a Arc<Engine>,
 }
@@ -241,14 +242,13 @@ impl Memory {
     /// Judges the results in a request. What it gives watches the answer.
     pub(crate) async fn judge(
         self: &Arc<Self>,
-        request: &Request<'_>,
+        request: &mut Request<'_>,
         sources: Sources<'_>,
     ) -> Result<Option<Watch>, Refusal> {
-        let Request { agent, body, engine, mode, .. } = *request;
+        let Request { agent, engine, mode, .. } = *request;
         if mode == GateMemory::Off {
             return Ok(None);
         }
-        let results = results::read(body)?;
         let mut watch = Watch {
             memory: Arc::clone(self),
             meter: sources.meter.clone(),
@@ -257,8 +257,7 @@ impl Memory {
             gave: Vec::new(),
             seen: HashSet::new(),
         };
-        let mut results: Vec<(Key, CallResult)> =
-            results.into_iter().map(|result| (key(engine, agent, &result.of), result)).collect();
+        let mut results = std::mem::take(&mut request.results);
         if mode == GateMemory::Report {
             self.leave_out_the_told(agent, &mut results);
         }
@@ -432,7 +431,7 @@ fn of<'a>(agents: &'a mut HashMap<AgentName, Calls>, agent: &AgentName) -> &'a m
     agents.entry(agent.clone()).or_default()
 }
 
-fn key(engine: &Engine, agent: &AgentName, of: &Of) -> Key {
+pub(crate) fn key(engine: &Engine, agent: &AgentName, of: &Of) -> Key {
     let (kind, name) = match of {
         Of::Call(id) => ("call", id.as_str()),
         Of::Server(id) => ("server", id.as_str()),

@@ -18,6 +18,7 @@ use crate::client::{Client, Roots, RootsError};
 use crate::gate_memory::{Decisions, Memory};
 use crate::memo::Memo;
 use crate::meter::Meter;
+use crate::outline::Outlines;
 use crate::prefix::Prefixes;
 use crate::routing::{ProviderState, Routing};
 
@@ -122,6 +123,7 @@ pub struct Gateway {
     pub(crate) memo: Arc<Memo>,
     pub(crate) memory: Arc<Memory>,
     pub(crate) prefixes: Prefixes,
+    pub(crate) outlines: Outlines,
     requests: AtomicU64,
 }
 
@@ -142,6 +144,7 @@ impl Gateway {
             memo: Arc::default(),
             memory: Arc::default(),
             prefixes: Prefixes::default(),
+            outlines: Outlines::default(),
             requests: AtomicU64::new(0),
         }))
     }

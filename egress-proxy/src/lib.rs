@@ -27,6 +27,7 @@ mod memo;
 mod meter;
 mod models;
 mod multipart;
+mod outline;
 mod prefix;
 mod prepare;
 mod price;

@@ -33,6 +33,11 @@ pub(crate) struct Turn {
 }
 
 impl Turn {
+    /// Whether a body of the agent is known that this engine has judged.
+    pub(crate) fn is_known(&self, engine: &Engine) -> bool {
+        self.memo.sessions().iter().any(|session| session.agent == self.agent && session.memo.is_of(engine))
+    }
+
     /// The body without secrets; the same as [`Engine::redact_json_sealing`] gives.
     pub(crate) fn redact<'a>(
         &self,

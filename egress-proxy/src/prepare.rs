@@ -34,6 +34,10 @@ pub(crate) struct Recipe {
     pub(crate) unscanned: Vec<Unscanned>,
     /// Anthropic's cache is told where instructions and tools end.
     pub(crate) breakpoints: bool,
+    /// Something in it may be a file.
+    pub(crate) has_files: bool,
+    /// Bytes with which the body of the session began before.
+    pub(crate) shared: usize,
 }
 
 /// A body as it may go out.
@@ -46,10 +50,16 @@ pub(crate) struct Ready {
 }
 
 impl Recipe {
+    /// Bytes that are to be searched, about.
+    pub(crate) fn searches(&self, len: usize, engine: &Engine) -> usize {
+        // A file is decoded and searched anew with each turn.
+        if self.has_files || self.api != self.towards || !self.turn.is_known(engine) { len } else { len - self.shared }
+    }
+
     /// Redaction and splices: what leaves, or why nothing does.
     pub(crate) fn apply(&self, received: &Bytes, head: Head, engine: &Engine) -> Result<Ready, Refusal> {
         // Files first, since they are no files any more once something in their base64 was replaced.
-        let files = attachments::inline(received, engine, &self.unscanned)?;
+        let files = if self.has_files { attachments::inline(received, engine, &self.unscanned)? } else { Vec::new() };
         let bytes = match request::splice(Cow::Borrowed(&received[..]), files) {
             Cow::Borrowed(_) => received.clone(),
             Cow::Owned(changed) => Bytes::from(changed),
@@ -62,7 +72,13 @@ impl Recipe {
         }
         // Places moved with the redaction.
         let moved = changed || bytes.as_ptr() != received.as_ptr();
-        let head = if moved { Head::parse(&scanned.bytes)? } else { head };
+        let shifted =
+            || head.shifted(&bytes, &scanned.bytes, &scanned.findings).filter(|_| bytes.as_ptr() == received.as_ptr());
+        let head = match moved.then(shifted) {
+            None => head,
+            Some(Some(shifted)) => shifted,
+            Some(None) => Head::parse(&scanned.bytes)?,
+        };
         if let Some(names) = self.api.around() {
             request::no_other_model(&head, &scanned.bytes, names)?;
         }

@@ -7,12 +7,13 @@ use std::ops::Range;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use wardkeep_policy::bundle::llm::BodyRules;
+use wardkeep_redaction::Finding;
 
 /// Largest request body, in bytes; Anthropic's own limit.
 pub const BODY_BYTES: usize = 32 * 1024 * 1024;
 
 /// Members of the top level that are looked at; no API has a tenth of that.
-const MEMBERS: usize = 1024;
+pub(crate) const MEMBERS: usize = 1024;
 /// Models that one body may name, in a batch.
 const MODELS: usize = 4096;
 
@@ -27,12 +28,13 @@ pub(crate) struct Head {
     end: usize,
 }
 
-#[derive(Debug)]
-struct Member {
-    name: String,
+/// One member of the top level.
+#[derive(Clone, Debug)]
+pub(crate) struct Member {
+    pub(crate) name: String,
     /// Where its name begins, quote included.
-    start: usize,
-    value: Range<usize>,
+    pub(crate) start: usize,
+    pub(crate) value: Range<usize>,
 }
 
 /// The body is not a request.
@@ -78,6 +80,11 @@ impl Head {
         if too_many {
             return Err(InvalidBody::TooMany);
         }
+        Self::of(members, body)
+    }
+
+    /// From the members that a reader found.
+    pub(crate) fn of(members: Vec<Member>, body: &[u8]) -> Result<Self, InvalidBody> {
         let end = body.iter().rposition(|byte| *byte == b'}').ok_or(InvalidBody::NotAnObject)?;
         let mut head = Self { model: None, streams: false, members, end };
         let model = head.single("model")?.map(|model| serde_json::from_slice(&body[model.value.clone()]));
@@ -93,6 +100,40 @@ impl Head {
         }
         (head.model, head.streams) = (model, streams);
         Ok(head)
+    }
+
+    /// The same of the body after redaction, where that did not change what was read: no name, no model.
+    pub(crate) fn shifted(&self, before: &[u8], after: &[u8], findings: &[Finding]) -> Option<Self> {
+        let mut moves = Vec::with_capacity(findings.len());
+        let mut at = 0_isize;
+        for finding in findings {
+            let end = finding.start + finding.len;
+            let there = after.get(finding.start.checked_add_signed(at)?..)?;
+            let put = placeholder(there, finding)?;
+            at += put.cast_signed() - finding.len.cast_signed();
+            moves.push((finding.start, end, at));
+        }
+        if before.len().checked_add_signed(at)? != after.len() {
+            return None;
+        }
+        let place = |at: usize| {
+            let next = moves.partition_point(|(_, end, _)| *end <= at);
+            // In the middle of one.
+            let inside = moves.get(next).is_some_and(|(start, ..)| *start < at);
+            let by = next.checked_sub(1).map_or(0, |last| moves[last].2);
+            if inside { None } else { at.checked_add_signed(by) }
+        };
+        let whole = |from: usize, to: usize| !moves.iter().any(|(start, end, _)| *start < to && *end > from);
+        let mut members = Vec::with_capacity(self.members.len());
+        for Member { name, start, value } in &self.members {
+            let read = matches!(name.as_str(), "model" | "stream" | "stream_options");
+            if !whole(*start, if read { value.end } else { value.start }) {
+                return None;
+            }
+            let value = place(value.start)?..place(value.end)?;
+            members.push(Member { name: name.clone(), start: place(*start)?, value });
+        }
+        Some(Self { model: self.model.clone(), streams: self.streams, members, end: place(self.end)? })
     }
 
     fn single(&self, name: &'static str) -> Result<Option<&Member>, InvalidBody> {
@@ -126,6 +167,22 @@ impl Head {
 
     fn member(&self, name: &str) -> Option<&Member> {
         self.members.iter().find(|member| member.name == name)
+    }
+}
+
+/// The length of what stands in the place of a finding; `there` begins with it.
+fn placeholder(there: &[u8], finding: &Finding) -> Option<usize> {
+    if finding.rule == "rest" {
+        return Some(0);
+    }
+    let (text, len) = match &finding.name {
+        Some(name) => (&b"SECRET_REF("[..], "SECRET_REF()".len() + name.len()),
+        None => (&b"[REDACTED:"[..], "[REDACTED::xxxx]".len() + finding.rule.len()),
+    };
+    // A number becomes a text.
+    match there.strip_prefix(b"\"") {
+        Some(inner) => inner.starts_with(text).then_some(len + 2),
+        None => there.starts_with(text).then_some(len),
     }
 }
 

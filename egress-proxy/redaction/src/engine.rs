@@ -13,7 +13,7 @@ use crate::index::{Beside, Index, Keys, LONGEST, Needles, keywords};
 use crate::json::{self, Compared, JsonMemo, Unscannable};
 use crate::patterns::PatternScan;
 use crate::placeholder::{NAME, in_name};
-use crate::print::Printer;
+use crate::print::{PIECE, Printer};
 use crate::rules::RuleSet;
 use crate::search::{Progress, VaultScan};
 use crate::searchable::{MAX_BYTES, MIN_BESIDE, Unsearchable, searchable};
@@ -305,6 +305,13 @@ impl Engine {
     pub(crate) fn tag(&self, source: &[u8]) -> [u8; 2] {
         let tag = hmac::sign(&self.parts.tag, source);
         [tag.as_ref()[0], tag.as_ref()[1]]
+    }
+
+    /// Hashes of the pieces of [`PIECE`](crate::PIECE) bytes that `bytes` consist of, keyed as fingerprints are: two pieces of one
+    /// length have the same one with a chance of 2^-64. The last piece may be shorter.
+    #[must_use]
+    pub fn pieces(&self, bytes: &[u8]) -> Vec<u128> {
+        bytes.chunks(PIECE).map(|piece| self.parts.printer.piece(piece)).collect()
     }
 
     /// A fingerprint of `bytes` among those of the same `domain`; keyed like placeholders, and so the same for the life of a

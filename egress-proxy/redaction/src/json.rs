@@ -18,7 +18,7 @@ use across::{Row, Text};
 use memo::Trace;
 pub use memo::{Compared, JsonMemo};
 pub(crate) use read::{Fault, read};
-pub use read::{JSON_DEPTH, Token, Visit};
+pub use read::{JSON_DEPTH, Place, Token, Visit};
 
 /// Largest document that is scanned, in bytes.
 pub const JSON_BYTES: usize = 64 * 1024 * 1024;
@@ -64,6 +64,26 @@ impl From<Fault> for Unscannable {
 pub fn read_json(document: &[u8], visit: &mut impl Visit) -> Result<(), Unscannable> {
     std::str::from_utf8(document).map_err(|e| Unscannable::NotJson { at: e.valid_up_to() })?;
     Ok(read(document, visit)?)
+}
+
+/// As [`read_json`], from a place of an earlier document on that began with the same bytes up to there; `ended` hears of the
+/// place behind each value, and behind the bracket of a list or object without any.
+///
+/// # Errors
+/// As above.
+pub fn read_json_on<V: Visit>(
+    document: &[u8],
+    from: Option<Place>,
+    visit: &mut V,
+    ended: impl Fn(&mut V, Place),
+) -> Result<(), Unscannable> {
+    let at = from.map_or(0, Place::at);
+    let rest = document.get(at..).unwrap_or_default();
+    std::str::from_utf8(rest).map_err(|e| Unscannable::NotJson { at: at + e.valid_up_to() })?;
+    Ok(read::read_on(document, visit, from, |visit, place| {
+        ended(visit, place);
+        None
+    })?)
 }
 
 pub(crate) fn redact<'a>(engine: &Engine, body: &'a [u8], sealed: &[&str]) -> Result<RedactedBytes<'a>, Unscannable> {

@@ -28,7 +28,8 @@ mod unescape;
 mod views;
 
 pub use engine::{BuildError, Engine, Finding, Redacted, RedactedBytes, Secret};
-pub use json::{Compared, JSON_BYTES, JSON_DEPTH, JsonMemo, Token, Unscannable, Visit, read_json};
+pub use json::{Compared, JSON_BYTES, JSON_DEPTH, JsonMemo, Place, Token, Unscannable, Visit, read_json, read_json_on};
+pub use print::PIECE;
 pub use rules::check::Check;
 pub use rules::pack::{Additions, Allow, Disable, PackError, PackRule, Problem, Profile, Side};
 pub use rules::{RuleInfo, RuleSet};

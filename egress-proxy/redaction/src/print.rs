@@ -8,7 +8,7 @@ use ring::hmac;
 use zeroize::Zeroizing;
 
 /// Bytes of a piece.
-pub(crate) const PIECE: usize = 1024;
+pub const PIECE: usize = 1024;
 /// Words of the key: one for each word of a piece.
 const WORDS: usize = PIECE / 8;
 

@@ -44,6 +44,10 @@ pub(super) struct Errand<'a> {
     pub(super) streams: bool,
     pub(super) ask: Ask,
     pub(super) bytes: Bytes,
+    /// Something in them may be a file.
+    pub(super) has_files: bool,
+    /// With so many of them the session's body before began.
+    pub(super) shared: usize,
     pub(super) targets: Vec<(&'a Model, &'a Provider)>,
     pub(super) route: Option<&'a Route>,
 }
@@ -203,6 +207,8 @@ impl Errand<'_> {
             lists,
             unscanned: provider.unscanned.clone(),
             breakpoints: self.bundle.llm.cache_breakpoints && towards == Api::Messages,
+            has_files: self.has_files,
+            shared: self.shared,
         };
         let Ready { body, added_usage, with_usage } =
             match asked.redact(self.bytes.clone(), parsed, recipe, &engine).await {

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use wardkeep_redaction::{Token, Unscannable, Visit, read_json};
+use wardkeep_redaction::{Token, Visit};
 
 /// One result of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,24 +30,66 @@ pub(crate) enum Of {
     Nothing,
 }
 
-/// Every result in `body`.
-///
-/// # Errors
-/// The body is no JSON; redaction refuses it, too.
-pub(crate) fn read(body: &[u8]) -> Result<Vec<CallResult>, Unscannable> {
-    let mut search = Search { body, levels: Vec::new(), results: Vec::new(), last: 0 };
-    read_json(body, &mut search)?;
-    let last = search.last;
-    search.results[..last].iter_mut().for_each(|result| result.is_last = false);
-    Ok(search.results)
+#[cfg(test)]
+fn read(body: &[u8]) -> Result<Vec<CallResult>, wardkeep_redaction::Unscannable> {
+    let mut search = Search::new(body);
+    wardkeep_redaction::read_json(body, &mut search)?;
+    let (mut results, last) = search.finish();
+    results[..last].iter_mut().for_each(|result| result.is_last = false);
+    Ok(results)
 }
 
-struct Search<'a> {
+/// Looks for results while a body is read.
+pub(crate) struct Search<'a> {
     body: &'a [u8],
     levels: Vec<Level>,
     results: Vec<CallResult>,
-    /// Results before the last word of the model.
+    /// Results that were found before, in what this body begins with.
+    known: usize,
+    /// Of all of them, those before the last word of the model.
     last: usize,
+    is_object: bool,
+}
+
+impl<'a> Search<'a> {
+    pub(crate) fn new(body: &'a [u8]) -> Self {
+        Self { body, levels: Vec::new(), results: Vec::new(), known: 0, last: 0, is_object: false }
+    }
+
+    /// Between the turns of a conversation whose list begins at `start`.
+    pub(crate) fn within_turns(body: &'a [u8], start: usize, known: usize, last: usize) -> Self {
+        let top = Level { name: Name::Turns, ..Level::new(Kind::Top, 0) };
+        let levels = vec![top, Level::new(Kind::Turns, start)];
+        Self { body, levels, results: Vec::new(), known, last, is_object: true }
+    }
+
+    /// The results that were found here, and how many of all come before the last word of the model.
+    pub(crate) fn finish(self) -> (Vec<CallResult>, usize) {
+        (self.results, self.last)
+    }
+
+    /// All results so far, and those before the last word of the model.
+    pub(crate) fn count(&self) -> (usize, usize) {
+        (self.known + self.results.len(), self.last)
+    }
+
+    pub(crate) fn body(&self) -> &'a [u8] {
+        self.body
+    }
+
+    pub(crate) fn depth(&self) -> usize {
+        self.levels.len()
+    }
+
+    /// Whether the outermost value is an object.
+    pub(crate) fn is_object(&self) -> bool {
+        self.is_object
+    }
+
+    /// Whether it stands right in the conversation of the outermost object.
+    pub(crate) fn is_in_turns(&self) -> bool {
+        matches!(&self.levels[..], [_, Level { kind: Kind::Turns, .. }])
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -115,13 +157,9 @@ fn folded<'a>(name: &[u8], buffer: &'a mut [u8; LONGEST]) -> &'a [u8] {
 }
 
 impl Search<'_> {
-    fn text(&self, token: Token) -> String {
-        String::from_utf8_lossy(&token.text(self.body)).into_owned()
-    }
-
     fn close(&mut self, level: Level) {
         if level.of_model {
-            self.last = self.results.len();
+            self.last = self.known + self.results.len();
         }
         if !level.is_result {
             return;
@@ -153,17 +191,8 @@ impl Visit for Search<'_> {
             (Some((Kind::Part, Name::Response)), true) => Kind::Response,
             _ => Kind::Other,
         };
-        self.levels.push(Level {
-            kind,
-            start,
-            name: Name::Other,
-            is_result: kind == Kind::Response,
-            is_server: false,
-            of_model: false,
-            ids: Vec::new(),
-            tools: Vec::new(),
-            content: 0..0,
-        });
+        self.is_object |= object && self.levels.is_empty();
+        self.levels.push(Level::new(kind, start));
     }
 
     fn end(&mut self, at: usize) {
@@ -199,26 +228,29 @@ impl Visit for Search<'_> {
     }
 
     fn string(&mut self, token: Token) {
-        let text = self.text(token);
         let Some(level) = self.levels.last_mut() else { return };
         if level.holds_content() {
             level.content = token.start..token.end;
         }
+        // Most of a body is text that does not matter here: it is not even decoded.
         match level.name {
             Name::Role => {
-                level.is_result |= matches!(text.as_str(), "tool" | "function");
-                level.of_model |= matches!(text.as_str(), "assistant" | "model");
+                let text = token.text(self.body);
+                level.is_result |= matches!(text.as_ref(), b"tool" | b"function");
+                level.of_model |= matches!(text.as_ref(), b"assistant" | b"model");
             }
             Name::Type if level.kind == Kind::Turn => {
-                level.is_result |= text.ends_with("_output");
-                level.of_model |= text.ends_with("_call") || text == "reasoning";
+                let text = token.text(self.body);
+                level.is_result |= text.ends_with(b"_output");
+                level.of_model |= text.ends_with(b"_call") || text.as_ref() == b"reasoning";
             }
             Name::Type => {
-                level.is_result |= text.ends_with("tool_result");
-                level.is_server |= text.ends_with("_tool_result");
+                let text = token.text(self.body);
+                level.is_result |= text.ends_with(b"tool_result");
+                level.is_server |= text.ends_with(b"_tool_result");
             }
-            Name::Id => level.ids.push(text),
-            Name::Tool => level.tools.push(text),
+            Name::Id => level.ids.push(String::from_utf8_lossy(&token.text(self.body)).into_owned()),
+            Name::Tool => level.tools.push(String::from_utf8_lossy(&token.text(self.body)).into_owned()),
             _ => {}
         }
     }
@@ -227,6 +259,20 @@ impl Visit for Search<'_> {
 }
 
 impl Level {
+    fn new(kind: Kind, start: usize) -> Self {
+        Self {
+            kind,
+            start,
+            name: Name::Other,
+            is_result: kind == Kind::Response,
+            is_server: false,
+            of_model: false,
+            ids: Vec::new(),
+            tools: Vec::new(),
+            content: 0..0,
+        }
+    }
+
     fn holds_content(&self) -> bool {
         self.name == Name::Output || (self.kind == Kind::Turn && self.name == Name::Parts)
     }

@@ -1,3 +1,5 @@
+use wardkeep_redaction::{Engine, RuleSet, Secret};
+
 use super::*;
 
 #[test]
@@ -118,5 +120,37 @@ fn only_the_spliced_bytes_change() {
         let changes = [rename(&head, "up"), ask_for_usage(&head, body.as_bytes())];
         let out = splice(Cow::Borrowed(body.as_bytes()), changes.into_iter().flatten());
         assert_eq!(String::from_utf8_lossy(&out), want);
+    }
+}
+
+#[test]
+fn a_head_after_redaction_is_that_of_a_parse() {
+    let secrets = [Secret::new("token", "tok-8Jq2xN4vRk7Lm0Zs"), Secret::new("pin", "4711081547")];
+    let engine = Engine::build(secrets, &RuleSet::builtin(), [7; 32]).unwrap();
+    let key =
+        "sk-ant-api03-Zx9-QwErTyUiOpAsDfGhJkLzXcVbNmQwErTyUiOpAsDfGhJkLzXcVbNmQwErTyUiOpAsDfGhJkLzXcVbNmQwErTyUiO-AA";
+    for (body, shifts) in [
+        (
+            r#"{"a":"x","model":"m","messages":[{"content":"TOKEN and KEY"},{"content":["tok-8Jq2","xN4vRk7Lm0Zs"]}],"stream":true}"#,
+            true,
+        ),
+        (
+            r#"{"system":"TOKENTOKEN","model":"m","n":4711081547,"x":[1,4711081547],"user":"TOKEN" , "stream" : false }"#,
+            true,
+        ),
+        (r#"{"first":"tok-8Jq2x\u004e4vRk7Lm0Zs","model":"m"}"#, true),
+        (r#"{"model":"m","nothing":"here"}"#, true),
+        (r#"{"TOKEN":1,"model":"m","x":"TOKEN"}"#, false),
+        (r#"{"model":"TOKEN","x":"TOKEN"}"#, false),
+    ] {
+        let body = body.replace("TOKEN", "tok-8Jq2xN4vRk7Lm0Zs").replace("KEY", key);
+        let redacted = engine.redact_json(body.as_bytes()).unwrap();
+        let head = Head::parse(body.as_bytes()).unwrap();
+        let shifted = head.shifted(body.as_bytes(), &redacted.bytes, &redacted.findings);
+        assert_eq!(shifted.is_some(), shifts, "{body}");
+        if let Some(shifted) = shifted {
+            let parsed = Head::parse(&redacted.bytes).unwrap();
+            assert_eq!(format!("{shifted:?}"), format!("{parsed:?}"), "{body}");
+        }
     }
 }

@@ -59,11 +59,25 @@ pub(crate) enum Fault {
 
 /// A place behind a value, and what is open there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub struct Place {
     pub(crate) at: usize,
     /// One bit for each level that is open: is it an object?
     pub(crate) open: u128,
     pub(crate) depth: usize,
+}
+
+impl Place {
+    /// Bytes before it.
+    #[must_use]
+    pub fn at(self) -> usize {
+        self.at
+    }
+
+    /// Objects and lists that are open.
+    #[must_use]
+    pub fn depth(self) -> usize {
+        self.depth
+    }
 }
 
 /// Reads one whole value, with nothing but white space around it. UTF-8 is not checked.
