@@ -14,7 +14,7 @@ use std::collections::{HashMap, HashSet};
 use crate::cursor::Cursor;
 use crate::rarity::rarity;
 use crate::rules::RuleSet;
-use filter::{BLOCK, Filter, Look, Place, Window};
+use filter::{BLOCK, Filter, Look, Place, SIFTED, Window};
 use looker::Lookers;
 
 /// Bytes of a window.
@@ -200,9 +200,13 @@ impl Anchors {
         let mut places = [0; BLOCK];
         for block in (from..text.len()).step_by(BLOCK) {
             let end = text.len().min(block + BLOCK + WINDOW - 1);
-            let count = self.filter.gather(text, block, end, &mut places);
-            for &n in &places[..count] {
-                self.look(text, block + usize::from(n), &mut found);
+            let count = self.filter.gather(&text[block..end], &mut places);
+            for places in places[..count].chunks(SIFTED) {
+                let mut kept = self.filter.sift(text, block, places);
+                while let Some(place) = places.get(kept.trailing_zeros() as usize) {
+                    kept &= kept - 1;
+                    self.look(text, block + usize::from(*place), &mut found);
+                }
             }
         }
         // Three bytes are a keyword, behind which a text may end.

@@ -97,6 +97,8 @@ impl List {
     }
 }
 
+/// Places that are sifted at once.
+pub(super) const SIFTED: usize = 64;
 /// Bytes before the window that are looked at for what several keywords have in common.
 const BEFORE: u8 = 2;
 
@@ -158,28 +160,26 @@ impl Filter {
         &self.lists[usize::from(self.numbers[place.hash(self.factor) % ENTRIES])]
     }
 
-    /// Puts the places of `text` from `from` to `to` at which a window may begin, and a keyword can stand around it, in
-    /// `places`, counted from `from`; says how many. Without a branch, because none could be predicted.
-    pub(super) fn gather(&self, text: &[u8], from: usize, to: usize, places: &mut [u8; BLOCK]) -> usize {
-        let count = self.windows_in(&text[from..to], places);
-        let mut kept = 0;
-        for n in 0..count {
-            let n = places[n % BLOCK];
-            let at = from + usize::from(n);
+    /// One bit for each of `places`, counted from `from`, around which a keyword can stand, from the lowest on. Without a
+    /// branch, and without a store: one that is made here delays what is read for the next place.
+    #[inline]
+    pub(super) fn sift(&self, text: &[u8], from: usize, places: &[u8]) -> u64 {
+        places.iter().take(SIFTED).enumerate().fold(0, |kept, (n, place)| {
+            let at = from + usize::from(*place);
             let around = text.get(at.wrapping_sub(BEFORE.into())..).and_then(<[u8]>::first_chunk);
-            places[kept % BLOCK] = n;
             // Near the ends of the text too little is known.
-            kept += usize::from(around.is_none_or(|around| {
+            let may = around.is_none_or(|around| {
                 let eight = u64::from_le_bytes(*around);
                 self.list(Place((eight >> (8 * BEFORE)) as u32 | FOLD as u32)).may(eight)
-            }));
-        }
-        kept
+            });
+            kept | u64::from(may) << n
+        })
     }
 
-    /// Puts the places of `text` at which a window may begin in `places`; says how many.
+    /// Puts the places of `text` at which a window may begin in `places`; says how many. Without a branch, because none could
+    /// be predicted.
     #[inline(never)]
-    fn windows_in(&self, text: &[u8], places: &mut [u8; BLOCK]) -> usize {
+    pub(super) fn gather(&self, text: &[u8], places: &mut [u8; BLOCK]) -> usize {
         let mut count = 0_usize;
         let mut n = 0_usize;
         let mut gather = |place: Place, n: usize| {

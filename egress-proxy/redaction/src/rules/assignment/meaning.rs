@@ -79,8 +79,8 @@ fn spaced<'a>(stem: &[u8], before: &'a [u8]) -> &'a [u8] {
     }
 }
 
-fn ends(word: &[u8], with: &str) -> bool {
-    word.len() >= with.len() && word[word.len() - with.len()..].eq_ignore_ascii_case(with.as_bytes())
+fn ends(word: &[u8], with: &[u8]) -> bool {
+    word.len() >= with.len() && word[word.len() - with.len()..].eq_ignore_ascii_case(with)
 }
 
 /// What the words after the keyword make of its demand.

@@ -287,6 +287,10 @@ fn spoken(cursor: &mut Cursor<'_>, name: &Name<'_>) -> Result<Option<Sign>, More
             return Ok(Some(*sign));
         }
     }
+    // Most words begin as none of these.
+    if cursor.peek()?.is_some_and(|b| !b"oiwleaI".contains(&b)) {
+        return Ok(Some(Sign::Beside));
+    }
     if cursor.word(b"or ")? {
         return Ok(Some(Sign::Otherwise));
     }

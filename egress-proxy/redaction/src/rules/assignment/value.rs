@@ -16,6 +16,8 @@ const SIGNS: usize = 4;
 const DRAWN: usize = 512;
 /// Longest value in an encoding: a private key of 16,384 bits.
 const ENCODED: usize = 18 * 1024;
+/// So many letters beside a name may be a value.
+pub(super) const PLAIN: usize = 20;
 /// Longest type or function around a value, in bytes.
 const WRAPPER: usize = 56;
 /// What that is made of.
@@ -119,6 +121,9 @@ pub(super) fn read<'a>(cursor: &mut Cursor<'a>, sign: Sign) -> Result<Option<Val
         Sign::Spaced | Sign::Colon | Sign::Comma | Sign::Call | Sign::Otherwise => next_line(cursor)?,
         _ => {}
     }
+    if sign == Sign::Beside && is_of_sentence(cursor.ahead()) {
+        return Ok(None);
+    }
     let here = *cursor;
     if let Some(value) = quoted(cursor, Form::Quoted)? {
         // `"name", "other": …`: the next key.
@@ -143,6 +148,16 @@ pub(super) fn read<'a>(cursor: &mut Cursor<'a>, sign: Sign) -> Result<Option<Val
         return Ok(None);
     }
     Ok(bare(cursor, sign)?.map(Values::from))
+}
+
+/// Whether the text goes on with a word of letters, too few for a value, and nothing that could wrap another. Says so for
+/// most sentences, and only where reading all the kinds of values would come to nothing; not before it is certain.
+fn is_of_sentence(ahead: &[u8]) -> bool {
+    let word = ahead.iter().take(PLAIN).take_while(|b| b.is_ascii_alphabetic()).count();
+    let run = ahead.iter().take(WRAPPER).take_while(|b| IN_WRAPPER.has(**b)).count();
+    let ends = matches!(ahead.get(word), Some(b' ' | b',' | b';' | b')' | b'\n'));
+    let wraps = || matches!(ahead.get(run), None | Some(b'(' | b'=' | b'{')) || ahead[..run].ends_with(b"[");
+    (1..PLAIN).contains(&word) && ends && (run == WRAPPER || !wraps())
 }
 
 /// A value may stand on the line after its sign, if it is in quotes, in a bracket or a block of YAML.

@@ -4,13 +4,13 @@ use super::judge::{self, Traits};
 use super::meaning::{self, Demand};
 use super::name::Name;
 use super::sign::Sign;
-use super::value::{Form, Value};
+use super::value::{Form, PLAIN, Value};
 
 /// Whether it is worth asking: most words of sentences end here.
 pub(super) fn may_be(sign: Sign, value: &Value<'_>) -> bool {
     let bare = sign == Sign::Beside && value.form == Form::Bare;
     value.text.len() >= if bare { 6 } else { 4 }
-        && (!bare || value.text.len() >= 20 || value.text.iter().any(u8::is_ascii_digit))
+        && (!bare || value.text.len() >= PLAIN || value.text.iter().any(u8::is_ascii_digit))
 }
 
 /// `PASS: name of a test`, as logs of tests have it line by line.
