@@ -114,10 +114,17 @@ impl Conversation {
     }
 }
 
+/// With this the provider signs what a model thought: bytes in base64, as long as they are in the field.
+pub const SIGNATURE: &str = "EqQBCrgkTQKJgdaTr3tFavjvpMrWPSguGf8UlCwkblDZNR0icEqAKnHDWAtjcN5M6yk8MkqEIzQlV9Tlw4Q48ONpEO57VLZoNsH7\
+     3RPSRB2eFDTcYspnf7aPX+ZqRkuq3s29AFdvjWtaw7zICES31QscxmA0RLvnz8+PwKoe48Y22eM5+rhIybZXqFPuN8Ccv90UnQs4\
+     B7GR3em2I8zZUoHdGHBbSMibFQOQOEW7pXU5RTUf5rRUhSdg9zUpzwHKj2ncyg==";
+
 /// What the model says next.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Answer {
-    /// Text first.
+    /// What is thought aloud, and signed, before anything is said; Anthropic and Gemini only.
+    pub thinking: String,
+    /// Then text.
     pub text: String,
     /// Then tool calls: name and arguments.
     pub calls: Vec<(String, Value)>,

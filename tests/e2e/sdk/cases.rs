@@ -23,6 +23,7 @@ const CASES: &[&str] = &[
     "stream, raw",
     "tools",
     "tools, streamed",
+    "tools, with signed thoughts",
     "result past the gate",
     "image",
     "document",
@@ -50,6 +51,8 @@ const CASES: &[&str] = &[
     "stream stalls",
     "retry",
     "no retry of a refusal",
+    "fallback",
+    "fallback, streamed",
     "timeout",
     "abort",
     "budget stop",
@@ -106,6 +109,9 @@ fn applies(case: &str, column: &Column) -> bool {
         // One and the same function of the client for all of its APIs and models.
         "file upload" | "models" | "no such model" | "no such address" => api != Api::Responses && !column.told(),
         "unknown token" | "model not allowed" | "no retry of a refusal" => !column.told(),
+        "tools, with signed thoughts" => matches!(api, Api::Messages | Api::Gemini) && !column.told(),
+        // To the other vendor's model.
+        "fallback" | "fallback, streamed" => matches!(api, Api::Messages | Api::Chat) && !column.told(),
         // Those of the caller's API stay behind.
         "secrets in headers" => !column.told(),
         "model of another API" => matches!(api, Api::Responses | Api::Gemini),
@@ -177,6 +183,7 @@ impl Scene<'_> {
             "stream, raw" => self.raw_stream().await,
             "tools" => self.tools(false).await,
             "tools, streamed" => self.tools(true).await,
+            "tools, with signed thoughts" => self.thoughts().await,
             "result past the gate" => self.past_the_gate().await,
             "image" => self.image().await,
             "document" => self.document().await,
@@ -201,6 +208,8 @@ impl Scene<'_> {
             "stream stalls" => self.stream_stalls().await,
             "retry" => self.retry().await,
             "no retry of a refusal" => self.no_retry_of_a_refusal().await,
+            "fallback" => self.fallback("plain").await,
+            "fallback, streamed" => self.fallback("stream").await,
             "timeout" => self.timeout().await,
             "abort" => self.abort().await,
             "budget stop" => self.budget_stop("plain").await,

@@ -47,6 +47,9 @@ impl Column {
 pub(crate) const CLAUDE: &str = "claude";
 pub(crate) const GPT: &str = "gpt";
 pub(crate) const GEMINI: &str = "gemini";
+/// A route that begins with the model of one vendor and falls back on the other's.
+pub(crate) const CLAUDE_OR_GPT: &str = "claude-or-gpt";
+pub(crate) const GPT_OR_CLAUDE: &str = "gpt-or-claude";
 /// Google's client for Python goes by the name: with any other it makes one vector of all texts.
 pub(crate) const EMBEDDER: &str = "text-embedding-004";
 

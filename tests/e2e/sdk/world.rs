@@ -11,7 +11,7 @@ use wardkeep_tests::story::hooks::Hooks;
 use wardkeep_tests::story::people::wait;
 use wardkeep_tests::story::stage::{AGENT, OTHER_AGENT, Opening, Setting, Stage, field};
 
-use crate::columns::{Api, CLAUDE, EMBEDDER, GEMINI, GPT};
+use crate::columns::{Api, CLAUDE, CLAUDE_OR_GPT, EMBEDDER, GEMINI, GPT, GPT_OR_CLAUDE};
 use crate::site::{HOST, Site};
 
 /// Both authorities that clients of the forward proxy meet.
@@ -162,7 +162,7 @@ fn policy(stage: &Stage, site: &Site) -> String {
     let mut text = String::new();
     for agent in [AGENT, OTHER_AGENT] {
         text += &format!(
-            "[[agents]]\nname = \"{agent}\"\nlevel = \"trusted\"\nmodels = [\"{CLAUDE}\", \"{GPT}\", \"{GEMINI}\", \"{EMBEDDER}\"]\nworkspace = \"{workspace}\"\n\n"
+            "[[agents]]\nname = \"{agent}\"\nlevel = \"trusted\"\nmodels = [\"{CLAUDE}\", \"{GPT}\", \"{GEMINI}\", \"{EMBEDDER}\", \"{CLAUDE_OR_GPT}\", \"{GPT_OR_CLAUDE}\"]\nworkspace = \"{workspace}\"\n\n"
         );
     }
     for kind in ["anthropic", "openai", "google"] {
@@ -174,6 +174,11 @@ fn policy(stage: &Stage, site: &Site) -> String {
         text += &format!(
             "[[models]]\nname = \"{model}\"\nprovider = \"{kind}\"\nupstream_model = \"{model}-upstream\"\n\
              price = {{ input = 3000000, output = 15000000, cache_read = 300000, cache_write = 3750000 }}\n\n"
+        );
+    }
+    for (name, first, second) in [(CLAUDE_OR_GPT, CLAUDE, GPT), (GPT_OR_CLAUDE, GPT, CLAUDE)] {
+        text += &format!(
+            "[[routes]]\nname = \"{name}\"\ntargets = [{{ model = \"{first}\" }}, {{ model = \"{second}\" }}]\n\n"
         );
     }
     for (port, how) in [

@@ -5,7 +5,7 @@
 use axum::http::{HeaderMap, Uri};
 use serde_json::{Value, json};
 
-use super::{Answer, Conversation, Message, Speech, ToolResult, Usage, cut, text_of};
+use super::{Answer, Conversation, Message, SIGNATURE, Speech, ToolResult, Usage, cut, text_of};
 
 pub(super) struct Messages;
 
@@ -58,6 +58,9 @@ impl Speech for Messages {
 
     fn document(conversation: &Conversation, answer: &Answer, usage: &Usage) -> Value {
         let mut content = Vec::new();
+        if !answer.thinking.is_empty() {
+            content.push(json!({"type": "thinking", "thinking": answer.thinking, "signature": SIGNATURE}));
+        }
         if !answer.text.is_empty() {
             content.push(json!({"type": "text", "text": answer.text}));
         }
@@ -74,6 +77,13 @@ impl Speech for Messages {
     fn events(conversation: &Conversation, answer: &Answer, usage: &Usage) -> Vec<String> {
         let mut events = vec![event("message_start", &json!({"message": head(conversation, usage, 1)}))];
         let mut index = 0;
+        if !answer.thinking.is_empty() {
+            let start = json!({"type": "thinking", "thinking": "", "signature": ""});
+            block(&mut events, index, &start, "thinking_delta", "thinking", &answer.thinking);
+            let signed = json!({"index": index, "delta": {"type": "signature_delta", "signature": SIGNATURE}});
+            events.insert(events.len() - 1, event("content_block_delta", &signed));
+            index += 1;
+        }
         if !answer.text.is_empty() {
             block(&mut events, index, &json!({"type": "text", "text": ""}), "text_delta", "text", &answer.text);
             index += 1;

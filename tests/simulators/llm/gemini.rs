@@ -5,7 +5,7 @@
 use axum::http::{HeaderMap, Uri};
 use serde_json::{Value, json};
 
-use super::{Answer, Conversation, Message, Speech, Streaming, ToolResult, Usage, cut};
+use super::{Answer, Conversation, Message, SIGNATURE, Speech, Streaming, ToolResult, Usage, cut};
 
 pub(super) struct Gemini;
 
@@ -97,7 +97,11 @@ pub(super) fn model_and_verb(uri: &Uri) -> (&str, &str) {
 
 fn calls<'a>(conversation: &'a Conversation, answer: &'a Answer) -> impl Iterator<Item = Value> + 'a {
     answer.calls.iter().enumerate().map(|(index, (name, args))| {
-        json!({"functionCall": {"id": conversation.call_id("fn_", index), "name": name, "args": args}})
+        let mut part = json!({"functionCall": {"id": conversation.call_id("fn_", index), "name": name, "args": args}});
+        if index == 0 && !answer.thinking.is_empty() {
+            part["thoughtSignature"] = json!(SIGNATURE);
+        }
+        part
     })
 }
 

@@ -429,7 +429,7 @@ async fn simulated_model(secrets: &Secrets, newsletter: SocketAddr) -> anyhow::R
         let refused = conversation.last_results().iter().any(|r| r.is_error || r.text.starts_with(REFUSED));
         let turn = business::turn(conversation.turn(), &format!("http://{newsletter}"), refused);
         let calls = turn.calls.into_iter().map(|(name, args)| (name.to_owned(), args)).collect();
-        Answer { text: turn.says, calls, reasoning_tokens: 0 }
+        Answer { text: turn.says, calls, ..Answer::default() }
     };
     Ok(LlmSimulator::start(&secrets.llm, script).await?)
 }

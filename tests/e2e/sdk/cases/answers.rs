@@ -2,10 +2,10 @@
 
 use anyhow::{Context as _, bail, ensure};
 use serde_json::{Value, json};
-use wardkeep_tests::simulators::llm::Answer;
+use wardkeep_tests::simulators::llm::{Answer, SIGNATURE};
 
 use super::{Scene, TEXT};
-use crate::columns::{Api, CLAUDE, Column, EMBEDDER, GEMINI, GPT};
+use crate::columns::{Api, CLAUDE, CLAUDE_OR_GPT, Column, EMBEDDER, GEMINI, GPT, GPT_OR_CLAUDE};
 
 /// The smallest picture: one pixel.
 const PNG: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
@@ -79,6 +79,32 @@ impl Scene<'_> {
             Api::Gemini | Api::Web => body["contents"][2]["parts"][0]["functionResponse"]["response"]["result"].clone(),
         };
         ensure!(arrived == result, "the result arrived as {arrived}");
+        Ok(())
+    }
+
+    /// What the provider signed goes back to it to the letter.
+    pub(super) async fn thoughts(&mut self) -> anyhow::Result<()> {
+        let args = json!({"city": "Wien"});
+        let calls = vec![("weather".to_owned(), args.clone())];
+        let thinking = "Where is it?\nIn \u{201e}Wien\u{201c}.".to_owned();
+        self.world.provider().say_next(Answer {
+            thinking: thinking.clone(),
+            text: "I look.".to_owned(),
+            calls,
+            ..Answer::default()
+        });
+        let call = self.speaker.see("call", self.question(&json!({"streams": true}))).await?;
+        self.world.show_the_gate(call["id"].as_str().unwrap_or_default(), &args).await?;
+        self.world.say(TEXT);
+        let saw = self.speaker.see("result", json!({"words": "12", "streams": true})).await?;
+        self.whole(&saw)?;
+        self.arrived(SIGNATURE)?;
+        if self.column.api == Api::Messages {
+            let asked = self.asked();
+            let body: Value = serde_json::from_slice(&asked.last().context("nothing arrived")?.body)?;
+            let block = &body["messages"][1]["content"][0];
+            ensure!(block["type"] == "thinking" && block["thinking"] == thinking, "the thoughts arrived as {block}");
+        }
         Ok(())
     }
 
@@ -168,7 +194,7 @@ impl Scene<'_> {
         let saw = self.speaker.see("models", json!({})).await?;
         // Of the other vendor, too, where a turn can be told to it.
         let google = self.column.api == Api::Gemini;
-        let all = if google { json!([GEMINI, EMBEDDER]) } else { json!([CLAUDE, GPT]) };
+        let all = if google { json!([GEMINI, EMBEDDER]) } else { json!([CLAUDE, GPT, CLAUDE_OR_GPT, GPT_OR_CLAUDE]) };
         ensure!(saw == all, "they are {saw}");
         let saw = self.speaker.see("one_model", json!({"model": self.model()})).await?;
         ensure!(saw == self.model(), "it is {saw}");

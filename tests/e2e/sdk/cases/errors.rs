@@ -5,7 +5,7 @@ use serde_json::json;
 use wardkeep_tests::simulators::llm::Fault;
 
 use super::{Scene, TEXT};
-use crate::columns::{Api, CLAUDE, Language};
+use crate::columns::{Api, CLAUDE, CLAUDE_OR_GPT, GPT_OR_CLAUDE, Language};
 use crate::speaker::Raised;
 
 impl Scene<'_> {
@@ -160,6 +160,22 @@ impl Scene<'_> {
         let took = begun.elapsed();
         ensure!(took.as_millis() < 1500, "it took {took:?}: {raised:?}");
         self.is_of(&raised, 400)
+    }
+
+    /// The first model of a route fails; the client, which asks once, has its answer from the other vendor's.
+    pub(super) async fn fallback(&mut self, how: &str) -> anyhow::Result<()> {
+        self.world.provider().fail_next(Fault::Status(503));
+        self.world.say(TEXT);
+        let (route, other) = match self.column.api {
+            Api::Messages => (CLAUDE_OR_GPT, "/v1/chat/completions"),
+            _ => (GPT_OR_CLAUDE, "/v1/messages"),
+        };
+        let saw = self.speaker.see(how, self.question(&json!({"model": route}))).await?;
+        self.whole(&saw)?;
+        let asked: Vec<(u16, String)> =
+            self.asked().into_iter().map(|request| (request.status, request.target)).collect();
+        ensure!(asked.len() == 2 && asked[1] == (200, other.to_owned()), "the providers were asked {asked:?}");
+        Ok(())
     }
 
     pub(super) async fn timeout(&mut self) -> anyhow::Result<()> {
