@@ -16,6 +16,9 @@ pub(super) enum Bytes {
     List,
 }
 
+/// Bytes between two seams, from which on the letters around each cost less than all letters.
+const SPARSE: usize = 48;
+
 // A window that a needle across a seam has begins behind it or so many letters before.
 const _: () = assert!(BARE_STEP == BARE_WINDOW - 1);
 
@@ -37,22 +40,22 @@ impl Views {
 }
 
 impl Pass {
-    /// Needles among the letters of the text.
-    pub(super) fn letters(&mut self, index: &Index, stretch: Stretch<'_>, live: &mut usize) {
+    /// Needles among the letters of the view at `level`.
+    pub(super) fn letters(&mut self, index: &Index, stretch: Stretch<'_>, level: usize, live: &mut usize) {
         let mut letters = std::mem::take(&mut self.views.letters);
-        let view = self.views.layers.view(stretch.text, 0);
+        let view = self.views.layers.view(stretch.text, level);
         letters.read(view);
         let mut places = std::mem::take(&mut self.places);
         places.clear();
         index.bare.probe(letters.bytes(), &mut places);
         for at in places.iter().map(|at| *at as usize).filter(|at| letters.bytes()[*at] != BREAK) {
-            let place = |pass: &Self| letters.place(pass.views.layers.view(stretch.text, 0), at);
-            if self.views.layers.count() == 0 {
+            let place = |pass: &Self| letters.place(pass.views.layers.view(stretch.text, level), at);
+            if self.views.layers.count() == level {
                 for found in index.bare.needles(&letters.bytes()[at..], true) {
-                    self.spaced(index, stretch, (0, place(self)), found, live);
+                    self.spaced(index, stretch, (level, place(self)), found, live);
                 }
             } else if index.bare.needles(&letters.bytes()[at..], false).next().is_some() {
-                self.window(index, stretch, (0, place(self)), live);
+                self.window(index, stretch, (level, place(self)), live);
             }
         }
         (self.places, self.views.letters) = (places, letters);
@@ -60,8 +63,12 @@ impl Pass {
 
     /// Needles across the places where the view at `level` differs from the one below. All others were met there.
     pub(super) fn seams(&mut self, index: &Index, stretch: Stretch<'_>, level: usize, live: &mut usize) {
-        let mut seams = std::mem::take(&mut self.views.seams);
         let view = self.views.layers.view(stretch.text, level);
+        if self.views.layers.layer(level).marks().len() > view.len() / SPARSE {
+            self.letters(index, stretch, level, live);
+            return;
+        }
+        let mut seams = std::mem::take(&mut self.views.seams);
         seams.read(view, self.views.layers.layer(level));
         let mut places = std::mem::take(&mut self.places);
         places.clear();

@@ -22,9 +22,16 @@ impl Views {
 
     /// The same among letters alone.
     pub(super) fn open_letters(&self, index: &Index, text: &[u8], mut open: impl FnMut(usize)) {
-        let mut looked = usize::MAX;
-        for level in 0..=self.layers.count() {
-            if level > 0 && self.layers.same_end(text, level) >= looked {
+        // The letters of the text are at hand.
+        let view = self.layers.view(text, 0);
+        let (run, more) = self.letters.run(index.bare.reach());
+        let first = self.letters.bytes().len() - run.len();
+        if let Some(place) = index.bare.open(run) {
+            open(self.letters.place(view, first + place));
+        }
+        let mut looked = if more { view.len() - self.letters.place(view, first - 1) } else { usize::MAX };
+        for level in 1..=self.layers.count() {
+            if self.layers.same_end(text, level) >= looked {
                 continue;
             }
             let last = last(self.layers.view(text, level), index.bare.reach());

@@ -61,10 +61,11 @@ impl Pass {
         let mut live = text.len();
         self.exact(index, stretch, &mut live);
         // In each view: what looks like an escape may be the beginning of hex or base64, as in `\x70617373` of a database.
-        self.letters(index, stretch, &mut live);
-        for level in 1..=self.views.layers.count() {
+        // The text's own letters come last, to ask for their end.
+        for level in (1..=self.views.layers.count()).rev() {
             self.seams(index, stretch, level, &mut live);
         }
+        self.letters(index, stretch, 0, &mut live);
         for level in 0..=self.views.layers.count() {
             self.views.listed.read(self.views.layers.view(text, level), ended);
             self.bytes(index, stretch, level, Bytes::List, &mut live);

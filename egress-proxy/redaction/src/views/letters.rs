@@ -88,6 +88,16 @@ impl Letters {
         &self.bytes[..self.len]
     }
 
+    /// The last `most` letters behind the last break, and whether there are more.
+    pub(crate) fn run(&self, most: usize) -> (&[u8], bool) {
+        let bytes = self.bytes();
+        let last = &bytes[bytes.len().saturating_sub(most)..];
+        match memchr::memrchr(BREAK, last) {
+            Some(at) => (&last[at + 1..], false),
+            None => (last, bytes.len() > most && bytes[bytes.len() - most - 1] != BREAK),
+        }
+    }
+
     /// Where in `text`, which was read, the letter `at` stands.
     pub(crate) fn place(&self, text: &[u8], at: usize) -> usize {
         let stretch = self.marks.partition_point(|&mark| mark as usize <= at) - 1;
