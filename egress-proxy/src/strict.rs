@@ -27,7 +27,7 @@ use head::Next;
 /// Bytes of a request's head.
 pub(crate) const HEAD_BYTES: usize = 64 * 1024;
 /// What hyper reads instead of a head that is none.
-const INSTEAD: &[u8] = b"GET / HTTP/1.1\r\nhost: wardkeep\r\nconnection: close\r\n\r\n";
+pub(crate) const INSTEAD: &[u8] = b"GET / HTTP/1.1\r\nhost: wardkeep\r\nconnection: close\r\n\r\n";
 
 /// Why a request cannot be read. The texts hold no byte of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -154,7 +154,7 @@ impl<S> Strict<S> {
                         at += length;
                     }
                     Ok(Next::Part) => {
-                        self.held.extend_from_slice(rest);
+                        self.held.extend_from_slice(head::without_line_ends(rest));
                         self.searched = self.held.len();
                         return at;
                     }
@@ -193,6 +193,12 @@ impl<S> Strict<S> {
     fn go_on(&mut self, bytes: &[u8]) {
         self.held.extend_from_slice(bytes);
         match head::next(&self.held, self.searched) {
+            // A line end too many begins nothing that would have to go on.
+            Ok(Next::Part) if head::without_line_ends(&self.held).is_empty() => {
+                self.held.clear();
+                self.searched = 0;
+                self.alarm = None;
+            }
             Ok(Next::Part) => self.searched = self.held.len(),
             Ok(Next::Whole { length, body }) => {
                 self.heads += 1;

@@ -17,7 +17,7 @@ use super::pulse::Pulse;
 pub(crate) use body::{
     Body, BrokenBody, CHUNK_LINE, Framing, TRAILER_BYTES, TRAILERS, Told, chunk_size, write_chunk, write_last_chunk,
 };
-pub(crate) use head::{AnswerHead, Field, Fields, InvalidHead, RequestHead, RequestLine, each_field};
+pub(crate) use head::{AnswerHead, Field, Fields, InvalidHead, RequestHead, RequestLine, each_field, is_token};
 
 /// Bytes of the head of a message.
 pub(crate) const HEAD_BYTES: usize = 64 * 1024;

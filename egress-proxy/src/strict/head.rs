@@ -5,7 +5,7 @@ use http::uri::{PathAndQuery, Uri};
 use wardkeep_policy::Dialect;
 
 use crate::api;
-use crate::forward::wire::{Framing, InvalidHead, RequestLine, Told, each_field};
+use crate::forward::wire::{Framing, InvalidHead, RequestLine, Told, each_field, is_token};
 
 use super::chunks::Chunks;
 use super::{Fault, HEAD_BYTES, State};
@@ -39,8 +39,7 @@ impl From<Body> for State {
 
 /// The head with which `bytes` begin; in the first `searched` bytes it does not end.
 pub(super) fn next(bytes: &[u8], searched: usize) -> Result<Next, Fault> {
-    // Some clients end a body with a line end more than they announced; RFC 9112 2.2.
-    let ends = bytes.chunks_exact(2).take(LINE_ENDS).take_while(|pair| pair == b"\r\n").count() * 2;
+    let ends = bytes.len() - without_line_ends(bytes).len();
     let from = searched.saturating_sub(3).max(ends);
     let end = memchr::memmem::find(bytes.get(from..).unwrap_or_default(), b"\r\n\r\n").map(|end| from + end + 4);
     if end.unwrap_or(bytes.len()) - ends > HEAD_BYTES {
@@ -52,12 +51,18 @@ pub(super) fn next(bytes: &[u8], searched: usize) -> Result<Next, Fault> {
     match &bytes[ends..] {
         // What is no HTTP at all, such as the first bytes of TLS, need not be waited for.
         [b'\n', ..] => Err(Fault::Head(InvalidHead::LineEnd)),
-        [first, ..] if *first != b'\r' && !first.is_ascii_alphanumeric() => Err(Fault::Head(InvalidHead::FirstLine)),
+        [first, ..] if *first != b'\r' && !is_token(*first) => Err(Fault::Head(InvalidHead::FirstLine)),
         _ if memchr::memmem::find(&bytes[searched.saturating_sub(1)..], b"\n\n").is_some() => {
             Err(Fault::Head(InvalidHead::LineEnd))
         }
         _ => Ok(Next::Part),
     }
+}
+
+/// Some clients end a body with a line end more than they announced; RFC 9112 2.2.
+pub(super) fn without_line_ends(bytes: &[u8]) -> &[u8] {
+    let ends = bytes.chunks_exact(2).take(LINE_ENDS).take_while(|pair| pair == b"\r\n").count() * 2;
+    &bytes[ends..]
 }
 
 fn read(head: &[u8]) -> Result<Body, Fault> {

@@ -223,15 +223,32 @@ fn field(line: &[u8]) -> Result<(&[u8], &[u8]), InvalidHead> {
     if !name.iter().all(|byte| is_token(*byte)) {
         return Err(InvalidHead::Name);
     }
-    if value.iter().any(|byte| !is_text(*byte)) {
+    // Without an early end, which many bytes at once would not have.
+    if value.iter().fold(false, |bad, byte| bad | !is_text(*byte)) {
         return Err(InvalidHead::Value);
     }
     // No other white space than space and tab is left to trim.
     Ok((name, value.trim_ascii()))
 }
 
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+pub(crate) fn is_token(byte: u8) -> bool {
+    const TABLE: [bool; 256] = tokens();
+    TABLE[usize::from(byte)]
+}
+
+const fn tokens() -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut at = 0;
+    while at < 128 {
+        table[at] = (at as u8).is_ascii_alphanumeric();
+        at += 1;
+    }
+    let mut signs: &[u8] = b"!#$%&'*+-.^_`|~";
+    while let [sign, rest @ ..] = signs {
+        table[*sign as usize] = true;
+        signs = rest;
+    }
+    table
 }
 
 /// Visible, space, tab, or beyond ASCII.
