@@ -21,7 +21,7 @@ mod exchange;
 mod hello;
 mod inspect;
 mod outgoing;
-mod pulse;
+pub(crate) mod pulse;
 mod reach;
 mod record;
 mod records;

@@ -120,6 +120,9 @@ fn head(part: &[u8], engine: &Engine) -> Result<usize, InvalidUpload> {
 }
 
 #[cfg(test)]
+mod fuzzed;
+
+#[cfg(test)]
 mod tests {
     use wardkeep_redaction::{RuleSet, Secret};
 

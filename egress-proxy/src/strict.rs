@@ -331,4 +331,6 @@ pub(crate) async fn linger(io: &mut (impl AsyncRead + Unpin)) {
 }
 
 #[cfg(test)]
+mod fuzzed;
+#[cfg(test)]
 mod tests;
