@@ -2,7 +2,7 @@
 //! are installed once into the target folder.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::Context as _;
 
@@ -42,7 +42,9 @@ fn node(target: &Path) -> anyhow::Result<PathBuf> {
         for pin in &pins {
             std::fs::copy(pin, folder.join(pin.file_name().context("a file")?))?;
         }
-        must(Command::new("npm").args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(folder))
+        // The scripts run on the Node among the packages, whatever npm itself runs on.
+        let words = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
+        must(Command::new("npm").args(words).current_dir(folder))
     })?;
     // Modules are looked for beside a script.
     for script in std::fs::read_dir(&scripts)? {
@@ -69,7 +71,8 @@ fn once(
     let folder = target.join(format!("{name}-{sum:016x}"));
     let whole = folder.join("whole");
     if !whole.exists() {
-        println!("Installing the {name} clients once, into {}; this takes a minute", folder.display());
+        // What is printed is the matrix, perhaps for a program.
+        eprintln!("Installing the {name} clients once, into {}; this takes a minute", folder.display());
         if folder.exists() {
             std::fs::remove_dir_all(&folder)?;
         }
@@ -83,6 +86,6 @@ fn once(
 
 fn must(command: &mut Command) -> anyhow::Result<()> {
     let program = command.get_program().to_owned();
-    anyhow::ensure!(cargo::status(command)?.success(), "{} failed", program.display());
+    anyhow::ensure!(cargo::status(command.stdout(Stdio::null()))?.success(), "{} failed", program.display());
     Ok(())
 }
