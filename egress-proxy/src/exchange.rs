@@ -557,6 +557,7 @@ impl Asked<'_> {
             idle,
             waypoints,
         });
+        let relay = if streamed { relay } else { Box::pin(relay.begun()).await };
         let mut answer = Response::new(Outgoing::Relayed(Box::new(relay)));
         *answer.status_mut() = head.status;
         *answer.headers_mut() = sent;

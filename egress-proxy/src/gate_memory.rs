@@ -10,6 +10,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use serde::{Deserialize, Serialize};
 use wardkeep_policy::GateMemory;
 use wardkeep_proto::ids::{AgentName, SessionId};
 use wardkeep_proto::time::Timestamp;
@@ -162,14 +163,14 @@ fn more(others: usize) -> String {
 pub(crate) type Key = [u8; 16];
 
 /// A result without its text: fingerprint and length.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Gave {
     pub(crate) print: [u8; 16],
     pub(crate) bytes: u64,
 }
 
 /// What is on disk of a call that a model asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Kept {
     pub(crate) key: Key,
     pub(crate) gave: Option<Gave>,

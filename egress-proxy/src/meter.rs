@@ -1,13 +1,14 @@
-//! What was used, on disk: one SQLite file beside the daemon.
+//! What was used, on disk: one SQLite file beside the daemon, and its journal.
 //!
-//! A request is *admitted* (a row) before the provider sees it and *settled* after its answer was relayed; the row then
-//! folds into the hourly bucket of its agent, provider and model, in one transaction. Rows that a crash left behind are
-//! closed as estimates when the file is opened next, so a request counts exactly once and never as nothing.
+//! A request is *admitted* before the provider sees it and *settled* after its answer was relayed: an entry each in a journal
+//! beside the tables ([`journal`]), on disk before anybody goes on. What was settled folds into the hourly buckets of agents,
+//! providers and models when they are read, in one transaction. What a crash left open is closed as estimates when the file
+//! is opened next, so a request counts exactly once and never as nothing.
 //!
 //! A bucket is a monotonic total with a revision. Reporting says "my total is now this"; the receipt moves `acked` up,
 //! and a bucket is due while its revision is ahead.
 //!
-//! A budget is judged where it is spent: in the transaction that admits a request, what was used in the window, what is held
+//! A budget is judged where it is spent: in the turn that admits a request, what was used in the window, what is held
 //! for open requests and the most that this one may need are compared with the limit ([`ledger`]). So two calls at the same
 //! moment cannot both have the last of it. Settling gives back what was held and counts what was used; a crash closes what was
 //! open, so nothing stays held.
@@ -32,7 +33,9 @@ use crate::price::Cost;
 use crate::usage::Usage;
 
 mod calls;
+mod journal;
 mod ledger;
+mod open;
 mod prefixes;
 mod rows;
 mod schema;
@@ -41,8 +44,9 @@ mod store;
 mod tests;
 mod writer;
 
+use journal::Journal;
 pub use rows::{Admission, Amounts, Bucket, BucketKey, By, Line, Run, Settlement, Total};
-use writer::Job;
+use writer::{Disk, Job};
 
 /// The meter's file cannot be used.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -64,6 +68,9 @@ pub enum MeterError {
     /// SQLite refused.
     #[error("the usage file cannot be read or written; run `wardkeep-agent doctor`")]
     Store(#[source] Arc<rusqlite::Error>),
+    /// The journal beside the file cannot be read or written.
+    #[error("the usage journal cannot be read or written; run `wardkeep-agent doctor`")]
+    Journal(#[source] Arc<std::io::Error>),
     /// The thread that owns the file could not start or has ended.
     #[error("the usage file is closed; restart wardkeep-agent")]
     Closed,
@@ -74,6 +81,15 @@ impl From<rusqlite::Error> for MeterError {
         match error.sqlite_error_code() {
             Some(rusqlite::ErrorCode::DiskFull) => Self::DiskFull,
             _ => Self::Store(Arc::new(error)),
+        }
+    }
+}
+
+impl From<std::io::Error> for MeterError {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Self::DiskFull,
+            _ => Self::Journal(Arc::new(error)),
         }
     }
 }
@@ -108,16 +124,18 @@ impl Meter {
     /// Every reason of [`MeterError`]; also when another process has the file open.
     pub fn open(path: &Path, clock: Arc<dyn Clock>, waypoints: Arc<dyn Waypoints>) -> Result<Self, MeterError> {
         let mut store = store::Store::open(path)?;
-        store.close_left_open(clock.now())?;
-        Self::start(store, clock, waypoints)
+        // After the tables, which only one process has open.
+        let (journal, left) = Journal::open(&path.with_extension("journal"), store.folded()?)?;
+        store.take_up(left, clock.now())?;
+        Self::start(Disk::new(store, journal), clock, waypoints)
     }
 
-    fn start(store: store::Store, clock: Arc<dyn Clock>, waypoints: Arc<dyn Waypoints>) -> Result<Self, MeterError> {
+    fn start(disk: Disk, clock: Arc<dyn Clock>, waypoints: Arc<dyn Waypoints>) -> Result<Self, MeterError> {
         let (jobs, queue) = std::sync::mpsc::channel();
         let (changed, changes) = watch::channel(0);
         let thread = std::thread::Builder::new()
             .name("usage-meter".to_owned())
-            .spawn(move || writer::run(store, &queue, &*clock, &*waypoints, &changed))
+            .spawn(move || writer::run(disk, &queue, &*clock, &*waypoints, &changed))
             .map_err(|_| MeterError::Closed)?;
         Ok(Self(Arc::new(Inner { jobs, changes, thread: Mutex::new(Some(thread)) })))
     }
@@ -130,7 +148,7 @@ impl Meter {
         let (price, estimated_input) = (admission.tariff.price, admission.estimated_input);
         let undo = self.0.jobs.clone();
         let (reply, answer) = oneshot::channel();
-        let job = Job::Admit { admission: Box::new(admission), undo, reply };
+        let job = Job::Admit { admission: Box::new(admission), row: 0, undo, reply };
         self.0.jobs.send(job).map_err(|_| MeterError::Closed)?;
         let (row, told) = answer.await.map_err(|_| MeterError::Closed)??.take();
         Ok(Admitted { meter: self.clone(), row, price, estimated_input, told, ticket: None, open: true })
@@ -273,14 +291,14 @@ impl Admitted {
 
     /// The request was answered, wholly or in part. Never blocks.
     pub fn settle(mut self, settlement: Settlement) {
-        self.close(settlement);
+        self.close(settlement, None);
     }
 
     /// As [`settle`](Self::settle), and returns once it is on disk. A disk that refuses is tried again later, and not waited for.
-    pub async fn file(self, settlement: Settlement) {
-        let meter = self.meter.clone();
-        self.settle(settlement);
-        if let Err(error) = meter.flush().await {
+    pub async fn file(mut self, settlement: Settlement) {
+        let (reply, done) = oneshot::channel();
+        self.close(settlement, Some(reply));
+        if let Err(error) = done.await.unwrap_or(Err(MeterError::Closed)) {
             tracing::warn!(%error, "usage is not on disk yet");
         }
     }
@@ -291,7 +309,7 @@ impl Admitted {
         self.meter.tell(Job::Void { row: self.row });
     }
 
-    fn close(&mut self, settlement: Settlement) {
+    fn close(&mut self, settlement: Settlement, done: Option<oneshot::Sender<Result<(), MeterError>>>) {
         self.open = false;
         let usage = settlement.usage.bounded();
         let cost = Cost::of(&self.price, &usage);
@@ -299,7 +317,7 @@ impl Admitted {
             ticket.used(usage.tokens());
         }
         let settlement = Settlement { usage, ..settlement };
-        self.meter.tell(Job::Settle { row: self.row, settlement, cost });
+        self.meter.tell(Job::Settle { row: self.row, settlement, cost, done });
     }
 }
 
@@ -308,7 +326,7 @@ impl Drop for Admitted {
     fn drop(&mut self) {
         if self.open {
             let usage = Usage { input: self.estimated_input, ..Usage::default() };
-            self.close(Settlement { usage, estimated: true });
+            self.close(Settlement { usage, estimated: true }, None);
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Nothing is rounded where amounts are added up. Whoever shows or reports a total rounds it up, once, to millionths.
 
+use serde::{Deserialize, Serialize};
 use wardkeep_policy::Price;
 
 use crate::usage::Usage;
@@ -12,8 +13,21 @@ const PER: u128 = 1_000_000;
 const MOST: u128 = 1_000_000_000_000_000 * PER;
 
 /// An exact amount of money.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "(u64, u64)", from = "(u64, u64)")]
 pub struct Cost(u128);
+
+impl From<Cost> for (u64, u64) {
+    fn from(cost: Cost) -> Self {
+        cost.split()
+    }
+}
+
+impl From<(u64, u64)> for Cost {
+    fn from((micros, rest): (u64, u64)) -> Self {
+        Self::join(micros, rest)
+    }
+}
 
 impl Cost {
     /// What `usage` costs at `price`; a billion dollars at most.

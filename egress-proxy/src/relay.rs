@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
@@ -73,8 +73,15 @@ pub(crate) struct Relay {
     idle: Duration,
     last: Instant,
     alarm: Pin<Box<Sleep>>,
+    /// What came and was not given on yet.
+    gathered: BytesMut,
+    /// The connection to the provider had its turn since the last piece.
+    waited: bool,
     state: State,
 }
+
+/// Bytes that are gathered into one piece at most.
+const GATHERED: usize = 16 * 1024;
 
 type Filed = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -113,8 +120,68 @@ impl Relay {
             idle,
             last,
             alarm: Box::pin(tokio::time::sleep_until(last + idle)),
+            gathered: BytesMut::new(),
+            waited: false,
             state: State::Flowing,
         }
+    }
+
+    /// Waits for the first piece: the head of a document is not written alone.
+    pub(crate) async fn begun(mut self) -> Self {
+        let first = std::future::poll_fn(|cx| self.gather(cx)).await;
+        match first {
+            Some(Ok(frame)) => {
+                // An answer that is whole by now ends after what was gathered.
+                self.gathered = frame.into_data().map(BytesMut::from).unwrap_or_default();
+                self.waited = true;
+            }
+            Some(Err(Cut)) => self.state = State::Cutting,
+            None => {}
+        }
+        self
+    }
+
+    /// Events that wait together are given on together, since each piece costs a write of its own. Nothing is held back for
+    /// what has not come: the connection to the provider gets one turn to hand over what it has.
+    fn gather(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        loop {
+            let next = match self.state {
+                State::Flowing if self.filing.is_some() => self.wait_for_disk(cx),
+                State::Flowing => self.flow(cx),
+                _ => Poll::Ready(None),
+            };
+            match next {
+                Poll::Ready(Some(Ok(frame))) => {
+                    let Ok(data) = frame.into_data() else { continue };
+                    if self.gathered.is_empty() && (data.len() >= GATHERED || self.state != State::Flowing) {
+                        return Poll::Ready(Some(Ok(Frame::data(data))));
+                    }
+                    self.waited = false;
+                    self.gathered.extend_from_slice(&data);
+                    if self.gathered.len() >= GATHERED || self.state != State::Flowing {
+                        return self.give();
+                    }
+                }
+                Poll::Ready(Some(Err(Cut))) if !self.gathered.is_empty() => {
+                    self.state = State::Flushing;
+                    return self.give();
+                }
+                Poll::Ready(None) if !self.gathered.is_empty() => return self.give(),
+                Poll::Pending if !self.gathered.is_empty() => {
+                    if std::mem::replace(&mut self.waited, true) {
+                        return self.give();
+                    }
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                next => return next,
+            }
+        }
+    }
+
+    fn give(&mut self) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        self.waited = false;
+        Poll::Ready(Some(Ok(Frame::data(self.gathered.split().freeze()))))
     }
 
     /// Hands the account in, once, and then tells the agent the last of it.
@@ -245,8 +312,9 @@ impl Body for Relay {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         let this = self.get_mut();
         match this.state {
-            State::Flowing if this.filing.is_some() => this.wait_for_disk(cx),
-            State::Flowing => this.flow(cx),
+            State::Flowing => this.gather(cx),
+            State::Ended if !this.gathered.is_empty() => this.give(),
+            State::Flushing if !this.gathered.is_empty() => this.give(),
             State::Flushing => {
                 // One turn for the connection to write the last event, then the cut.
                 this.state = State::Cutting;

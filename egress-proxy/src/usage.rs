@@ -4,7 +4,7 @@
 //! differ (Anthropic's input excludes the cache, `OpenAI`'s includes it, Gemini's output excludes thoughts) and end here in one
 //! record.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::api::Account;
 use crate::gate_memory::Watch;
@@ -22,7 +22,7 @@ pub(crate) mod tests;
 
 /// Tokens of one request by kind; no kind contains another but `output` contains `reasoning` and
 /// `cache_write` contains `cache_write_1h`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     /// Input neither read from nor written to the provider's cache.
     pub input: u64,

@@ -10,8 +10,7 @@ use wardkeep_policy::Window;
 use wardkeep_proto::ids::AgentName;
 use wardkeep_proto::time::Timestamp;
 
-use super::Admission;
-use super::store::Within;
+use super::{Admission, MeterError};
 use crate::budget::{Amount, Over};
 
 #[derive(Default)]
@@ -20,10 +19,13 @@ pub(super) struct Ledger {
     agents: HashMap<AgentName, Windows>,
     open: HashMap<i64, Held>,
     /// The number of the last row; never given twice by one writer.
-    last_row: Option<i64>,
+    last_row: i64,
     /// How to take back what the present transaction did to `open`, newest last.
     undo: Vec<Undo>,
 }
+
+/// Reads what a scope used from one moment to before another.
+pub(super) type Reader<'a> = dyn FnMut(Option<&AgentName>, Timestamp, Timestamp) -> Result<Amount, MeterError> + 'a;
 
 /// What an open request holds.
 #[derive(Clone)]
@@ -54,15 +56,15 @@ impl Ledger {
     /// also if all that is held came back is named before one that would not: waiting does not help then.
     pub(super) fn judge(
         &mut self,
-        within: &Within<'_>,
+        read: &mut Reader<'_>,
         admission: &Admission,
         now: Timestamp,
-    ) -> Result<Result<Vec<Over>, Over>, rusqlite::Error> {
+    ) -> Result<Result<Vec<Over>, Over>, MeterError> {
         let need = admission.need();
         let (mut told, mut held_up) = (Vec::new(), None);
         for cap in &admission.caps {
             let window = cap.limit.window;
-            let slot = self.slot(within, cap.scope.as_ref(), window, now)?;
+            let slot = self.slot(read, cap.scope.as_ref(), window, now)?;
             if !cap.is_passed(slot.used.plus(slot.held).plus(need)) {
                 continue;
             }
@@ -76,13 +78,23 @@ impl Ledger {
         Ok(held_up.map_or(Ok(told), Err))
     }
 
-    /// The number of a new row.
-    pub(super) fn next_row(&mut self, within: &Within<'_>) -> Result<i64, rusqlite::Error> {
-        let last = match self.last_row {
-            Some(last) => last,
-            None => within.highest_row()?,
-        };
-        Ok(*self.last_row.insert(last + 1))
+    /// Whether judging `admission` reads nothing.
+    pub(super) fn knows(&self, admission: &Admission, now: Timestamp) -> bool {
+        admission.caps.iter().all(|cap| {
+            let windows = match &cap.scope {
+                None => Some(&self.tenant),
+                Some(agent) => self.agents.get(agent),
+            };
+            let window = cap.limit.window;
+            let current = |slot: &Slot| slot.window == window && slot.start == window.start(now);
+            windows.is_some_and(|windows| windows.0.iter().any(current))
+        })
+    }
+
+    /// The number of a new row; the last process left none open.
+    pub(super) fn next_row(&mut self) -> i64 {
+        self.last_row += 1;
+        self.last_row
     }
 
     /// A request was put on disk.
@@ -122,11 +134,11 @@ impl Ledger {
 
     fn slot(
         &mut self,
-        within: &Within<'_>,
+        read: &mut Reader<'_>,
         scope: Option<&AgentName>,
         window: Window,
         now: Timestamp,
-    ) -> Result<&Slot, rusqlite::Error> {
+    ) -> Result<&Slot, MeterError> {
         let windows = match scope {
             None => &mut self.tenant,
             Some(agent) => {
@@ -145,7 +157,7 @@ impl Ledger {
                     scope.is_none_or(|agent| *agent == held.agent) && (start..end).contains(&held.admitted)
                 };
                 let held = self.open.values().filter(ours).fold(Amount::default(), |sum, held| sum.plus(held.need));
-                let slot = Slot { window, start, used: within.used(scope, start, end)?, held };
+                let slot = Slot { window, start, used: read(scope, start, end)?, held };
                 // One slot a window: a clock that goes back over an edge has the sums read again.
                 if let Some(at) = stale {
                     windows.0[at] = slot;

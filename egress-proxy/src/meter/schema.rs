@@ -1,7 +1,7 @@
 //! The tables, and how an older file becomes a newer one: each step in the transaction that also names its number.
 
 /// Each step leads from the schema of its index to the next.
-pub(super) const STEPS: [&str; 3] = [FIRST, SECOND, THIRD];
+pub(super) const STEPS: [&str; 4] = [FIRST, SECOND, THIRD, FOURTH];
 
 const FIRST: &str = "
 -- Requests that the provider may have seen and whose usage is not known yet.
@@ -112,4 +112,10 @@ CREATE TABLE prefixes (
     first_ms INTEGER NOT NULL,
     PRIMARY KEY (agent, version, print)
 ) STRICT, WITHOUT ROWID;
+";
+
+const FOURTH: &str = "
+-- The number of the usage journal up to which it is in the tables; open_requests says what was open then.
+CREATE TABLE journal (folded INTEGER NOT NULL) STRICT;
+INSERT INTO journal VALUES (0);
 ";

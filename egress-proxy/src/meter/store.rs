@@ -4,14 +4,15 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params, params_from_iter};
+use rusqlite::{Connection, ToSql, params, params_from_iter};
 use wardkeep_policy::Price;
 use wardkeep_proto::time::Timestamp;
 
+use super::journal::{Entry, Left};
+use super::open::{Open, Pending, RunKey, RunSum, Sum};
 use super::schema::STEPS;
-use super::{Admission, BucketKey, MeterError, Run, Settlement};
+use super::{BucketKey, MeterError};
 use crate::price::Cost;
-use crate::trace::Trace;
 use crate::usage::Usage;
 
 mod reading;
@@ -92,28 +93,46 @@ impl Store {
         self.0.execute_batch(sql).expect("valid SQL");
     }
 
-    /// Closes what a crash left open: the input as estimated, no output, marked.
-    pub(super) fn close_left_open(&mut self, now: Timestamp) -> Result<(), MeterError> {
-        let closed = self.write(|within| {
-            let mut rows =
-                within.0.prepare("SELECT id, estimated_input, price_input FROM open_requests ORDER BY id")?;
-            let rows: Vec<(i64, u64, u64)> = rows
-                .query_map([], |row| Ok((row.get(0)?, count(row, 1)?, count(row, 2)?)))?
-                .collect::<Result<_, _>>()?;
-            for (id, input, price) in &rows {
-                let usage = Usage { input: *input, ..Usage::default() };
-                let cost = Cost::of(&Price { input: *price, ..Price::default() }, &usage);
-                within.settle(*id, &Settlement { usage, estimated: true }, cost, now)?;
+    /// The number of the journal up to which the tables know it.
+    pub(super) fn folded(&self) -> Result<u64, MeterError> {
+        let folded: i64 = self.0.query_row("SELECT folded FROM journal", [], |row| row.get(0))?;
+        Ok(folded.unsigned_abs())
+    }
+
+    /// Takes up what the last process left: counts what it settled, and closes what it left open as estimates: the input as
+    /// estimated, no output, marked.
+    pub(super) fn take_up(&mut self, left: Option<Left>, now: Timestamp) -> Result<(), MeterError> {
+        let mut pending = Pending::default();
+        self.write(|within| within.left_open(&mut pending))?;
+        let number = match left {
+            Some(left) => {
+                left.entries.into_iter().for_each(|entry| pending.take(entry));
+                left.number
             }
-            within.forget_runs(now)?;
-            Ok(rows.len())
-        })?;
-        if closed > 0 {
+            None => self.folded()?,
+        };
+        let open: Vec<(i64, u64, u64)> =
+            pending.open.iter().map(|(row, open)| (*row, open.estimated_input, open.price_input)).collect();
+        for (row, input, price) in &open {
+            let usage = Usage { input: *input, ..Usage::default() };
+            let cost = Cost::of(&Price { input: *price, ..Price::default() }, &usage);
+            pending.take(Entry::Settle { row: *row, usage, estimated: true, cost, at: now });
+        }
+        self.fold(&mut pending, number)?;
+        self.write(|within| within.forget_runs(now))?;
+        if !open.is_empty() {
             tracing::warn!(
-                requests = closed,
+                requests = open.len(),
                 "closed requests that were under way when the daemon last ended, as estimates"
             );
         }
+        Ok(())
+    }
+
+    /// Writes what the tables do not know, and that they know the journal up to `number` now.
+    pub(super) fn fold(&mut self, pending: &mut Pending, number: u64) -> Result<(), MeterError> {
+        self.write(|within| within.fold(pending, number))?;
+        pending.folded();
         Ok(())
     }
 }
@@ -122,66 +141,81 @@ impl Store {
 pub(super) struct Within<'a>(pub(super) &'a rusqlite::Transaction<'a>);
 
 impl Within<'_> {
-    /// The highest number of an open request; 0 where there is none.
-    pub(super) fn highest_row(&self) -> Result<i64, rusqlite::Error> {
-        self.0.query_row("SELECT coalesce(max(id), 0) FROM open_requests", [], |row| row.get(0))
-    }
-
-    pub(super) fn admit(&self, row: i64, admission: &Admission, now: Timestamp) -> Result<(), rusqlite::Error> {
-        let Run { session, trace } = &admission.run;
-        let need = admission.need();
-        self.0
-            .prepare_cached(
-                "INSERT INTO open_requests (id, agent, provider, model, admitted_ms, estimated_input, price_input, \
-                     guessed_price, session, run, span, held_tokens, held_micros) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-            )?
-            .execute(params![
-                row,
-                admission.agent.as_str(),
-                admission.provider,
-                admission.model,
-                now.millis(),
-                integer(admission.estimated_input),
-                integer(admission.tariff.price.input),
-                admission.tariff.guessed,
-                session.as_ref().map_or("", |session| session.as_str()),
-                trace.as_ref().map_or("", Trace::id),
-                trace.as_ref().map_or("", Trace::span),
-                i64::try_from(need.tokens).unwrap_or(i64::MAX),
-                integer(need.cost.micros_up()),
-            ])?;
+    /// What was open when the tables were last written.
+    fn left_open(&self, pending: &mut Pending) -> Result<(), rusqlite::Error> {
+        let mut rows = self.0.prepare(
+            "SELECT id, agent, provider, model, admitted_ms, estimated_input, price_input, guessed_price, session, run, \
+                 span FROM open_requests ORDER BY id",
+        )?;
+        let mut rows = rows.query([])?;
+        while let Some(row) = rows.next()? {
+            let open = Open {
+                agent: reading::agent(row, 1)?,
+                provider: row.get(2)?,
+                model: row.get(3)?,
+                admitted: Timestamp(row.get(4)?),
+                estimated_input: count(row, 5)?,
+                price_input: count(row, 6)?,
+                guessed_price: row.get(7)?,
+                session: row.get(8)?,
+                run: row.get(9)?,
+                span: row.get(10)?,
+            };
+            pending.in_table.push(row.get(0)?);
+            pending.open.insert(row.get(0)?, open);
+        }
         Ok(())
     }
 
-    /// Folds an open request into its bucket and its run; a request that is not open (any more) changes nothing.
-    pub(super) fn settle(
-        &self,
-        row: i64,
-        settlement: &Settlement,
-        cost: Cost,
-        now: Timestamp,
-    ) -> Result<(), rusqlite::Error> {
-        let closed = self
-            .0
-            .prepare_cached(
-                "DELETE FROM open_requests WHERE id = ?1 \
-                 RETURNING agent, provider, model, admitted_ms, session, run, span, guessed_price",
-            )?
-            .query_row([row], Closed::of)
-            .optional()?;
-        let Some(closed) = closed else { return Ok(()) };
-        let totals = totals(settlement, cost, closed.guessed_price);
-        let hour = closed.admitted.hour().millis();
-        let key: [&dyn ToSql; 4] = [&closed.agent, &closed.provider, &closed.model, &hour];
-        self.0
-            .prepare_cached(FOLD_BUCKET.get_or_init(|| fold("buckets", "agent, provider, model, hour_ms", BUCKET)))?
-            .execute(params_from_iter(key.into_iter().chain(totals.iter().map(|total| total as &dyn ToSql))))?;
-        let now = now.millis();
-        let key: [&dyn ToSql; 5] = [&closed.agent, &closed.session, &closed.run, &closed.span, &now];
-        self.0
-            .prepare_cached(FOLD_RUN.get_or_init(|| fold("runs", "agent, session, run", RUN)))?
-            .execute(params_from_iter(key.into_iter().chain(totals.iter().map(|total| total as &dyn ToSql))))?;
+    fn fold(&self, pending: &Pending, number: u64) -> Result<(), rusqlite::Error> {
+        for (BucketKey { agent, provider, model, hour }, sum) in &pending.buckets {
+            let (agent, hour, totals) = (agent.as_str(), hour.millis(), totals(sum));
+            let key: [&dyn ToSql; 4] = [&agent, provider, model, &hour];
+            self.0
+                .prepare_cached(FOLD_BUCKET.get_or_init(|| fold("buckets", "agent, provider, model, hour_ms", BUCKET)))?
+                .execute(params_from_iter(key.into_iter().chain(totals.iter().map(|total| total as &dyn ToSql))))?;
+        }
+        for (RunKey { agent, session, run }, RunSum { sum, span, first, last }) in &pending.runs {
+            let (agent, first, last, totals) = (agent.as_str(), first.millis(), last.millis(), totals(sum));
+            let key: [&dyn ToSql; 6] = [&agent, session, run, span, &first, &last];
+            self.0
+                .prepare_cached(FOLD_RUN.get_or_init(|| fold("runs", "agent, session, run", RUN)))?
+                .execute(params_from_iter(key.into_iter().chain(totals.iter().map(|total| total as &dyn ToSql))))?;
+        }
+        for (agent, calls, at) in &pending.calls {
+            self.remember(agent, calls, *at)?;
+        }
+        self.put_open(pending)?;
+        self.0.prepare_cached("UPDATE journal SET folded = ?1")?.execute([integer(number)])?;
+        Ok(())
+    }
+
+    /// Makes the table of open requests what is open.
+    fn put_open(&self, pending: &Pending) -> Result<(), rusqlite::Error> {
+        let mut delete = self.0.prepare_cached("DELETE FROM open_requests WHERE id = ?1")?;
+        for row in pending.in_table.iter().filter(|row| !pending.open.contains_key(row)) {
+            delete.execute([row])?;
+        }
+        let mut insert = self.0.prepare_cached(
+            "INSERT OR IGNORE INTO open_requests (id, agent, provider, model, admitted_ms, estimated_input, price_input, \
+                 guessed_price, session, run, span, held_tokens, held_micros) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 0, 0)",
+        )?;
+        for (row, open) in &pending.open {
+            insert.execute(params![
+                row,
+                open.agent.as_str(),
+                open.provider,
+                open.model,
+                open.admitted.millis(),
+                integer(open.estimated_input),
+                integer(open.price_input),
+                open.guessed_price,
+                open.session,
+                open.run,
+                open.span,
+            ])?;
+        }
         Ok(())
     }
 
@@ -201,11 +235,6 @@ impl Within<'_> {
         Ok(())
     }
 
-    pub(super) fn void(&self, row: i64) -> Result<(), rusqlite::Error> {
-        self.0.prepare_cached("DELETE FROM open_requests WHERE id = ?1")?.execute([row])?;
-        Ok(())
-    }
-
     pub(super) fn acknowledge(&self, key: &BucketKey, revision: u64) -> Result<(), rusqlite::Error> {
         self.0
             .prepare_cached(
@@ -214,33 +243,6 @@ impl Within<'_> {
             )?
             .execute(params![key.agent.as_str(), key.provider, key.model, key.hour.millis(), integer(revision)])?;
         Ok(())
-    }
-}
-
-/// An open request as it was.
-struct Closed {
-    agent: String,
-    provider: String,
-    model: String,
-    admitted: Timestamp,
-    session: String,
-    run: String,
-    span: String,
-    guessed_price: bool,
-}
-
-impl Closed {
-    fn of(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
-        Ok(Self {
-            agent: row.get(0)?,
-            provider: row.get(1)?,
-            model: row.get(2)?,
-            admitted: Timestamp(row.get(3)?),
-            session: row.get(4)?,
-            run: row.get(5)?,
-            span: row.get(6)?,
-            guessed_price: row.get(7)?,
-        })
     }
 }
 
@@ -254,21 +256,22 @@ struct Front {
 
 const BUCKET: Front = Front {
     columns: "agent, provider, model, hour_ms, revision",
-    values: "?1, ?2, ?3, ?4, 1",
+    // With each request, the first of the totals.
+    values: "?1, ?2, ?3, ?4, ?5",
     parameters: 4,
-    changes: "revision = revision + 1",
+    changes: "revision = revision + ?5",
 };
 const RUN: Front = Front {
     columns: "agent, session, run, span, first_ms, last_ms",
-    values: "?1, ?2, ?3, ?4, ?5, ?5",
-    parameters: 5,
-    changes: "span=?4, last_ms=max(last_ms,?5)",
+    values: "?1, ?2, ?3, ?4, ?5, ?6",
+    parameters: 6,
+    changes: "span=?4, last_ms=max(last_ms,?6)",
 };
 
 static FOLD_BUCKET: OnceLock<String> = OnceLock::new();
 static FOLD_RUN: OnceLock<String> = OnceLock::new();
 
-/// The statement that adds a request to its row. Totals stop at [`MOST`]; what is left over of the cost is carried. Kept
+/// The statement that adds requests to their row. Totals stop at [`MOST`]; what is left over of the cost is carried. Kept
 /// short: it is looked up by its text.
 fn fold(table: &str, key: &str, front: Front) -> String {
     let Front { columns, values, parameters, changes } = front;
@@ -293,14 +296,14 @@ fn fold(table: &str, key: &str, front: Front) -> String {
     )
 }
 
-/// [`TOTALS`] of one request.
-fn totals(settlement: &Settlement, cost: Cost, guessed_price: bool) -> [i64; TOTALS.len()] {
-    let Settlement { usage, estimated } = settlement;
+/// [`TOTALS`] of settled requests.
+fn totals(sum: &Sum) -> [i64; TOTALS.len()] {
+    let Sum { requests, estimated, guessed, usage, cost } = sum;
     let (micros, rest) = cost.split();
     [
-        1,
-        u64::from(*estimated),
-        u64::from(guessed_price),
+        *requests,
+        *estimated,
+        *guessed,
         usage.input,
         usage.output,
         usage.cache_read,

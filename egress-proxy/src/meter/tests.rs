@@ -1,4 +1,4 @@
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
 use tempfile::TempDir;
 use wardkeep_policy::{Price, Tariff};
@@ -36,6 +36,17 @@ impl Desk {
     fn try_open(&self) -> Result<Meter, MeterError> {
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as _;
         Meter::open(&self.dir.path().join("usage.db"), clock, Arc::new(NoWaypoints))
+    }
+
+    /// With a disk that has so much room for the journal.
+    fn narrow(&self, room: u64) -> (Meter, Arc<AtomicU64>) {
+        let path = self.dir.path().join("usage.db");
+        let store = store::Store::open(&path).unwrap();
+        let (mut journal, _) = Journal::open(&path.with_extension("journal"), store.folded().unwrap()).unwrap();
+        let room = Arc::new(AtomicU64::new(room));
+        journal.room = Some(Arc::clone(&room));
+        let disk = Disk::new(store, journal);
+        (Meter::start(disk, Arc::clone(&self.clock) as _, Arc::new(NoWaypoints)).unwrap(), room)
     }
 
     fn at(&self, ms: i64) {
@@ -88,9 +99,9 @@ async fn a_newer_file_is_refused_and_a_second_daemon_too() {
     assert!(matches!(second, Err(MeterError::Store(_))), "two daemons would close each other's requests");
     meter.close();
     let file = rusqlite::Connection::open(desk.dir.path().join("usage.db")).unwrap();
-    file.pragma_update(None, "user_version", 4).unwrap();
+    file.pragma_update(None, "user_version", 5).unwrap();
     drop(file);
-    assert!(matches!(desk.try_open(), Err(MeterError::NewerSchema { found: 4, known: 3 })));
+    assert!(matches!(desk.try_open(), Err(MeterError::NewerSchema { found: 5, known: 4 })));
 }
 
 #[tokio::test]
@@ -237,39 +248,80 @@ async fn closing_writes_what_is_queued_and_says_so_afterwards() {
 #[tokio::test]
 async fn a_full_disk_refuses_new_requests_with_a_name() {
     let desk = Desk::new();
-    let store = store::Store::open(&desk.dir.path().join("usage.db")).unwrap();
-    // SQLite's own way to a full disk: no page more than there are now.
-    store.sabotage("PRAGMA max_page_count = 1");
-    let meter = Meter::start(store, Arc::clone(&desk.clock) as _, Arc::new(NoWaypoints)).unwrap();
+    let (meter, _) = desk.narrow(5_000);
     let mut open = Vec::new();
     let error = loop {
         match meter.admit(admission("a")).await {
             Ok(admitted) => open.push(admitted),
             Err(error) => break error,
         }
-        assert!(open.len() < 10_000, "the disk never fills");
+        assert!(open.len() < 100, "the disk never fills");
     };
-    assert!(matches!(error, NotAdmitted::Meter(MeterError::DiskFull)), "{error:?}");
+    assert!(!open.is_empty() && matches!(error, NotAdmitted::Meter(MeterError::DiskFull)), "{error:?}");
 }
 
 #[tokio::test]
-async fn a_settlement_that_the_disk_refuses_is_kept_and_holds_up_nobody() {
+async fn tables_that_cannot_be_written_refuse_new_requests_in_the_end() {
     let desk = Desk::new();
-    let store = store::Store::open(&desk.dir.path().join("usage.db")).unwrap();
-    // No bucket can be written while fewer than two requests are open.
-    store.sabotage(
-        "CREATE TRIGGER refuse BEFORE INSERT ON buckets WHEN (SELECT count(*) FROM open_requests) < 2
-         BEGIN SELECT raise(ABORT, 'no'); END",
-    );
-    let meter = Meter::start(store, Arc::clone(&desk.clock) as _, Arc::new(NoWaypoints)).unwrap();
-    meter.admit(admission("a")).await.unwrap().settle(exact(3, 1));
+    let path = desk.dir.path().join("usage.db");
+    let store = store::Store::open(&path).unwrap();
+    // SQLite's own way to a full disk: no page more than there are now.
+    store.sabotage("PRAGMA max_page_count = 1");
+    let (journal, _) = Journal::open(&path.with_extension("journal"), store.folded().unwrap()).unwrap();
+    let meter = Meter::start(Disk::new(store, journal), Arc::clone(&desk.clock) as _, Arc::new(NoWaypoints)).unwrap();
+    let mut open = Vec::new();
+    let error = loop {
+        match meter.admit(admission("a")).await {
+            Ok(admitted) => open.push(admitted),
+            Err(error) => break error,
+        }
+        assert!(open.len() < 10_000, "the journal grows for ever");
+    };
+    assert!(matches!(error, NotAdmitted::Meter(MeterError::DiskFull)), "{error:?}");
+    let count = u64::try_from(open.len()).unwrap();
+    let after = desk.crash();
+    drop((open, meter));
+    assert_eq!(after.open().totals(Timestamp(0)).await.unwrap()[0].amounts.requests, count, "what was admitted counts");
+}
+
+#[tokio::test]
+async fn a_settlement_that_the_disk_refuses_is_kept() {
+    let desk = Desk::new();
+    let (meter, room) = desk.narrow(u64::MAX);
+    let open = meter.admit(admission("a")).await.unwrap();
+    room.store(1, Ordering::SeqCst);
+    open.settle(exact(3, 1));
     assert!(meter.flush().await.is_err(), "a flush says that something is not written");
-    let second = meter.admit(admission("b")).await.unwrap();
+    assert!(matches!(meter.admit(admission("b")).await, Err(NotAdmitted::Meter(MeterError::DiskFull))));
     assert!(meter.totals(Timestamp(0)).await.unwrap().is_empty());
-    let third = meter.admit(admission("b")).await.unwrap();
+    room.store(u64::MAX, Ordering::SeqCst);
     meter.flush().await.unwrap();
     let totals = meter.totals(Timestamp(0)).await.unwrap();
     assert_eq!(totals.iter().map(|t| (t.agent.as_str(), t.amounts.input_tokens)).collect::<Vec<_>>(), [("a", 3)]);
-    second.void();
-    third.void();
+}
+
+#[tokio::test]
+async fn a_journal_that_grows_is_folded_and_a_crash_at_any_turn_counts_once() {
+    let desk = Desk::new();
+    let meter = desk.open();
+    let long_open = meter.admit(admission("long")).await.unwrap();
+    for n in 1..=1_000 {
+        meter.admit(admission("a")).await.unwrap().file(exact(1, 0)).await;
+        if n % 50 == 0 {
+            let meter = desk.crash().open();
+            let totals = meter.totals(Timestamp(0)).await.unwrap();
+            let seen: Vec<_> = totals.iter().map(|t| (t.agent.as_str(), t.amounts.requests)).collect();
+            assert_eq!(seen, [("a", n), ("long", 1)]);
+            meter.close();
+        }
+    }
+    let journal = desk.dir.path().join("usage.journal");
+    assert!(std::fs::metadata(&journal).unwrap().len() < 100_000, "it begins anew");
+    long_open.settle(exact(9, 9));
+    meter.close();
+    // A journal that was folded is not counted again, even if the tables are all that is asked.
+    let meter = desk.open();
+    let totals = meter.totals(Timestamp(0)).await.unwrap();
+    let seen: Vec<_> = totals.iter().map(|t| (t.amounts.requests, t.amounts.input_tokens)).collect();
+    assert_eq!(seen, [(1_000, 1_000), (1, 9)]);
 }

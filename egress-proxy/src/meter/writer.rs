@@ -1,5 +1,6 @@
-//! The thread that owns the file: takes what waits, commits it together, then answers.
+//! The thread that owns the files: takes what waits, writes it together, then answers.
 
+use std::borrow::Cow;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
@@ -8,7 +9,9 @@ use wardkeep_proto::ids::AgentName;
 use wardkeep_proto::time::{Clock, Timestamp};
 use wardkeep_proto::waypoint::{Waypoint, Waypoints};
 
+use super::journal::{Entry, Journal};
 use super::ledger::Ledger;
+use super::open::{Open, Pending};
 use super::store::{Store, Within};
 use super::{Admission, Bucket, BucketKey, By, Line, MeterError, NotAdmitted, Settlement, Total};
 use crate::budget::{Amount, Over};
@@ -16,12 +19,16 @@ use crate::gate_memory::{Kept, Key, Recalled};
 use crate::prefix::Recorded;
 use crate::price::Cost;
 
-/// Jobs of one transaction; bounds how long the first of them waits for its answer.
+/// Jobs of one frame; bounds how long the first of them waits for its answer.
 const TOGETHER: usize = 256;
 /// How soon a settlement that the disk refused is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 /// Settlements kept for a retry; beyond this the row on disk stays open and becomes an estimate at the next start.
 const KEPT: usize = 16_384;
+
+/// Bytes of the journal at which it is folded into the tables, and beyond which nothing new is admitted if it cannot be.
+const FOLD_AT: u64 = if cfg!(test) { 64 * 1024 } else { 1024 * 1024 };
+const FOLD_MUST: u64 = 4 * FOLD_AT;
 
 /// Settlements between two looks at what is to be forgotten.
 const TIDY_EVERY: u32 = 1000;
@@ -30,17 +37,49 @@ type Reply<T> = oneshot::Sender<Result<T, MeterError>>;
 
 /// What the thread is asked to do.
 pub(super) enum Job {
-    Admit { admission: Box<Admission>, undo: Sender<Job>, reply: oneshot::Sender<Result<Fresh, NotAdmitted>> },
-    Settle { row: i64, settlement: Settlement, cost: Cost },
-    Void { row: i64 },
-    Acknowledge { key: BucketKey, revision: u64, reply: Reply<()> },
-    ToReport { limit: u32, reply: Reply<Vec<Bucket>> },
-    Totals { since: Timestamp, reply: Reply<Vec<Total>> },
-    Lines { by: By, since: Timestamp, limit: u32, reply: Reply<Vec<Line>> },
-    Remember { agent: AgentName, calls: Vec<Kept> },
-    Recall { agent: AgentName, calls: Vec<Key>, reply: Reply<Recalled> },
-    Prefix { agent: AgentName, version: String, print: [u8; 16], reply: Reply<Recorded> },
-    Flush { reply: Reply<()> },
+    Admit {
+        admission: Box<Admission>,
+        /// Given when it is staged.
+        row: i64,
+        undo: Sender<Job>,
+        reply: oneshot::Sender<Result<Fresh, NotAdmitted>>,
+    },
+    Settle {
+        row: i64,
+        settlement: Settlement,
+        cost: Cost,
+    },
+    Void {
+        row: i64,
+    },
+    Acknowledge {
+        key: BucketKey,
+        revision: u64,
+        reply: Reply<()>,
+    },
+    ToReport {
+        limit: u32,
+        reply: Reply<Vec<Bucket>>,
+    },
+    Totals {
+        since: Timestamp,
+        reply: Reply<Vec<Total>>,
+    },
+    Lines {
+        by: By,
+        since: Timestamp,
+        limit: u32,
+        reply: Reply<Vec<Line>>,
+    },
+    Prefix {
+        agent: AgentName,
+        version: String,
+        print: [u8; 16],
+        reply: Reply<Recorded>,
+    },
+    Flush {
+        reply: Reply<()>,
+    },
     Close,
 }
 
@@ -68,26 +107,68 @@ impl Drop for Fresh {
     }
 }
 
+/// Where things are kept: the journal, what is in it, and the tables.
+pub(super) struct Disk {
+    store: Store,
+    journal: Journal,
+    pending: Pending,
+    ledger: Ledger,
+}
+
+impl Disk {
+    pub(super) fn new(store: Store, journal: Journal) -> Self {
+        Self { store, journal, pending: Pending::default(), ledger: Ledger::default() }
+    }
+
+    /// Brings the tables up to date.
+    fn fold(&mut self) -> Result<(), MeterError> {
+        if self.pending.is_wanted() || self.journal.bytes() > FOLD_AT {
+            self.store.fold(&mut self.pending, self.journal.number())?;
+            self.journal.begin_anew();
+        }
+        Ok(())
+    }
+
+    /// Folds a journal that has grown.
+    fn tend(&mut self) {
+        if self.journal.bytes() > FOLD_AT
+            && let Err(error) = self.fold()
+        {
+            tracing::error!(%error, "the usage journal cannot be folded; it grows");
+        }
+    }
+
+    /// Judges by the caps; reads the tables where a window is new.
+    fn judge(&mut self, admission: &Admission, now: Timestamp) -> Result<Result<Vec<Over>, Over>, MeterError> {
+        if self.journal.bytes() > FOLD_MUST {
+            self.fold()?;
+        }
+        let Self { store, ledger, .. } = self;
+        let mut read = |scope: Option<&_>, start, end| store.write(|within| within.used(scope, start, end));
+        ledger.judge(&mut read, admission, now)
+    }
+}
+
 /// Runs until [`Job::Close`] or until every sender is gone.
 pub(super) fn run(
-    mut store: Store,
+    mut disk: Disk,
     queue: &Receiver<Job>,
     clock: &dyn Clock,
     waypoints: &dyn Waypoints,
     changed: &watch::Sender<u64>,
 ) {
     let mut kept = Vec::new();
-    let mut ledger = Ledger::default();
     let mut settled = 0;
     loop {
         let (mut jobs, last) = next(queue, kept.is_empty());
-        let mut round = Round { now: clock.now(), ..Round::default() };
-        while !jobs.is_empty() {
-            let rest = jobs.split_off(jobs.len().min(TOGETHER));
-            round.work(&mut store, &mut ledger, jobs);
-            jobs = rest;
+        let mut round =
+            Round { now: clock.now(), settled: 0, staged: Vec::new(), kept: Vec::new(), flushes: Vec::new() };
+        // What the disk refused has waited longest.
+        jobs.splice(0..0, kept);
+        for job in jobs {
+            round.take(&mut disk, job);
         }
-        round.again(&mut store, &mut ledger, kept);
+        round.sync(&mut disk);
         if round.kept.len() > KEPT {
             tracing::error!(dropped = round.kept.len() - KEPT, "usage cannot be written; requests become estimates");
             round.kept.truncate(KEPT);
@@ -97,18 +178,22 @@ pub(super) fn run(
             waypoints.pass(Waypoint::UsageRecorded);
             changed.send_modify(|count| *count += 1);
         }
+        kept = round.finish();
+        disk.tend();
         if settled >= TIDY_EVERY {
             settled = 0;
-            let tidied = store.write(|within| {
-                within.forget_runs(round.now)?;
-                within.forget_calls(round.now)
+            let tidied = disk.store.write(|within| {
+                within.forget_runs(clock.now())?;
+                within.forget_calls(clock.now())
             });
             if let Err(error) = tidied {
                 tracing::warn!(%error, "old sessions, runs and calls are not forgotten yet");
             }
         }
-        kept = round.finish();
         if last {
+            if let Err(error) = disk.fold() {
+                tracing::warn!(%error, "the usage journal is folded at the next start");
+            }
             return;
         }
     }
@@ -128,71 +213,126 @@ fn next(queue: &Receiver<Job>, may_wait: bool) -> (Vec<Job>, bool) {
 struct Round {
     now: Timestamp,
     settled: u32,
+    /// Answered once the frame is on disk.
+    staged: Vec<(Job, Vec<Over>)>,
     /// Must be tried again.
     kept: Vec<Job>,
     /// Whoever waits for everything to be written.
-    flushes: Vec<Reply<()>>,
-    error: Option<MeterError>,
-}
-
-impl Default for Round {
-    fn default() -> Self {
-        Self { now: Timestamp(0), settled: 0, kept: Vec::new(), flushes: Vec::new(), error: None }
-    }
+    flushes: Vec<(Reply<()>, Result<(), MeterError>)>,
 }
 
 impl Round {
-    /// Commits the jobs together; if that fails, one by one, so that one of them cannot hold up the others.
-    fn work(&mut self, store: &mut Store, ledger: &mut Ledger, batch: Vec<Job>) {
-        match commit(store, ledger, &batch, self.now) {
-            Ok(values) => {
-                for (job, value) in batch.into_iter().zip(values) {
-                    self.answer(job, value);
+    fn take(&mut self, disk: &mut Disk, job: Job) {
+        match &job {
+            Job::Admit { admission, .. } => {
+                if !disk.ledger.knows(admission, self.now) {
+                    // What the tables are asked for must be in them.
+                    self.sync(disk);
+                    if let Err(error) = disk.fold() {
+                        return self.refuse(job, &error);
+                    }
+                }
+                match disk.judge(admission, self.now) {
+                    Ok(Ok(told)) => self.stage(disk, job, told),
+                    Ok(Err(over)) => self.over(job, over),
+                    Err(error) => self.refuse(job, &error),
                 }
             }
-            Err(error) => match <[Job; 1]>::try_from(batch) {
-                Ok([job]) => {
-                    tracing::error!(%error, "usage cannot be written now");
-                    self.refuse(job, &error);
-                    self.error = Some(error);
+            Job::Settle { .. } | Job::Void { .. } | Job::Remember { .. } => self.stage(disk, job, Vec::new()),
+            Job::Flush { .. } => self.staged.push((job, Vec::new())),
+            Job::Close => {}
+            Job::Acknowledge { .. }
+            | Job::ToReport { .. }
+            | Job::Totals { .. }
+            | Job::Lines { .. }
+            | Job::Recall { .. }
+            | Job::Prefix { .. } => {
+                self.sync(disk);
+                let done = disk.fold().and_then(|()| disk.store.write(|within| ask(within, &job, self.now)));
+                match done {
+                    Ok(value) => value.answer(job),
+                    Err(error) => self.refuse(job, &error),
                 }
-                Err(batch) => batch.into_iter().for_each(|job| self.work(store, ledger, vec![job])),
-            },
+            }
         }
     }
 
-    /// Tries what earlier rounds could not write. If the disk still refuses, one job alone goes on trial and then to the end:
-    /// whatever is wrong with it, the others get their turn.
-    fn again(&mut self, store: &mut Store, ledger: &mut Ledger, mut kept: Vec<Job>) {
-        if kept.is_empty() {
-            return;
-        }
-        if let Err(error) = commit(store, ledger, &kept, self.now) {
-            let rest = kept.split_off(1);
-            self.work(store, ledger, kept);
-            self.kept.splice(0..0, rest);
-            self.error.get_or_insert(error);
-        } else {
-            self.settled += 1;
-        }
-    }
-
-    fn answer(&mut self, job: Job, value: Value) {
-        // Whoever asked may have left; `Fresh` takes care of the one case in which that matters.
-        match (job, value) {
-            (Job::Admit { undo, reply, .. }, Value::Row(row, told)) => {
-                drop(reply.send(Ok(Fresh { row, told, undo: Some(undo) })));
+    /// Puts an entry into the frame, and into the ledger as if it were on disk.
+    fn stage(&mut self, disk: &mut Disk, mut job: Job, told: Vec<Over>) {
+        match &mut job {
+            Job::Admit { admission, row, .. } => {
+                *row = disk.ledger.next_row();
+                disk.ledger.open(*row, admission, self.now);
             }
-            (Job::Admit { reply, .. }, Value::Over(over)) => drop(reply.send(Err(NotAdmitted::Over(over)))),
-            (Job::Settle { .. }, _) => self.settled += 1,
-            (Job::Flush { reply }, _) => self.flushes.push(reply),
-            (Job::Acknowledge { reply, .. }, _) => drop(reply.send(Ok(()))),
-            (Job::ToReport { reply, .. }, Value::Buckets(found)) => drop(reply.send(Ok(found))),
-            (Job::Totals { reply, .. }, Value::Totals(found)) => drop(reply.send(Ok(found))),
-            (Job::Lines { reply, .. }, Value::Lines(found)) => drop(reply.send(Ok(found))),
-            (Job::Recall { reply, .. }, Value::Calls(found)) => drop(reply.send(Ok(found))),
-            (Job::Prefix { reply, .. }, Value::Prefix(recorded)) => drop(reply.send(Ok(recorded))),
+            Job::Settle { row, settlement, cost, .. } => {
+                disk.ledger.close(*row, Amount { tokens: settlement.usage.tokens().into(), cost: *cost });
+            }
+            Job::Void { row } => disk.ledger.close(*row, Amount::default()),
             _ => {}
+        }
+        if let Some(entry) = self.entry(&job) {
+            disk.journal.put(&entry);
+        }
+        self.staged.push((job, told));
+        if self.staged.len() >= TOGETHER {
+            self.sync(disk);
+        }
+    }
+
+    fn entry<'j>(&self, job: &'j Job) -> Option<Entry<'j>> {
+        match job {
+            Job::Admit { admission, row, .. } => {
+                Some(Entry::Admit { row: *row, open: Cow::Owned(Open::of(admission, self.now)) })
+            }
+            Job::Settle { row, settlement: Settlement { usage, estimated }, cost, .. } => {
+                Some(Entry::Settle { row: *row, usage: *usage, estimated: *estimated, cost: *cost, at: self.now })
+            }
+            Job::Void { row } => Some(Entry::Void { row: *row }),
+            Job::Remember { agent, calls } => {
+                Some(Entry::Calls { agent: Cow::Borrowed(agent), calls: Cow::Borrowed(calls), at: self.now })
+            }
+            _ => None,
+        }
+    }
+
+    /// Writes the frame and answers; what could not be written is refused, or kept.
+    fn sync(&mut self, disk: &mut Disk) {
+        let staged = std::mem::take(&mut self.staged);
+        match disk.journal.sync() {
+            Ok(()) => {
+                disk.ledger.keep();
+                for (job, told) in staged {
+                    if let Some(entry) = self.entry(&job) {
+                        disk.pending.take(entry);
+                    }
+                    self.answer(job, told);
+                }
+            }
+            Err(error) => {
+                disk.ledger.undo();
+                let error = MeterError::from(error);
+                tracing::error!(%error, "usage cannot be written now");
+                staged.into_iter().for_each(|(job, _)| self.refuse(job, &error));
+            }
+        }
+    }
+
+    fn answer(&mut self, job: Job, told: Vec<Over>) {
+        match job {
+            // Whoever asked may have left; `Fresh` takes care of the one case in which that matters.
+            Job::Admit { row, undo, reply, .. } => drop(reply.send(Ok(Fresh { row, told, undo: Some(undo) }))),
+            Job::Settle { done, .. } => {
+                self.settled += 1;
+                self.flushes.extend(done.map(|reply| (reply, Ok(()))));
+            }
+            Job::Flush { reply } => self.flushes.push((reply, Ok(()))),
+            _ => {}
+        }
+    }
+
+    fn over(&self, job: Job, over: Over) {
+        if let Job::Admit { reply, .. } = job {
+            drop(reply.send(Err(NotAdmitted::Over(Box::new(over)))));
         }
     }
 
@@ -206,41 +346,29 @@ impl Round {
             Job::Lines { reply, .. } => drop(reply.send(Err(error))),
             Job::Recall { reply, .. } => drop(reply.send(Err(error))),
             Job::Prefix { reply, .. } => drop(reply.send(Err(error))),
-            Job::Flush { reply } => self.flushes.push(reply),
-            // Their loss would lose usage; the disk's refusal does not end them.
-            Job::Settle { .. } | Job::Void { .. } | Job::Remember { .. } => self.kept.push(job),
+            Job::Flush { reply } => self.flushes.push((reply, Err(error))),
+            // Their loss would lose usage; the disk's refusal does not end them. Nobody waits for it.
+            Job::Settle { row, settlement, cost, done } => {
+                self.flushes.extend(done.map(|reply| (reply, Err(error))));
+                self.kept.push(Job::Settle { row, settlement, cost, done: None });
+            }
+            Job::Void { .. } | Job::Remember { .. } => self.kept.push(job),
             Job::Close => {}
         }
     }
 
     /// Answers who waits for the end of the round; gives what is still to be written.
     fn finish(self) -> Vec<Job> {
-        for reply in self.flushes {
-            let outcome = match &self.error {
-                Some(error) if !self.kept.is_empty() => Err(error.clone()),
-                _ => Ok(()),
-            };
-            drop(reply.send(outcome));
+        for (reply, outcome) in self.flushes {
+            drop(reply.send(if self.kept.is_empty() { Ok(()) } else { outcome }));
         }
         self.kept
     }
 }
 
-fn commit(store: &mut Store, ledger: &mut Ledger, batch: &[Job], now: Timestamp) -> Result<Vec<Value>, MeterError> {
-    let done = store.write(|within| batch.iter().map(|job| apply(within, ledger, job, now)).collect());
-    if done.is_ok() {
-        ledger.keep()
-    } else {
-        ledger.undo()
-    }
-    done
-}
-
-/// What a job found out inside the transaction.
+/// What a job found out in the tables.
 enum Value {
     Nothing,
-    Row(i64, Vec<Over>),
-    Over(Box<Over>),
     Buckets(Vec<Bucket>),
     Totals(Vec<Total>),
     Lines(Vec<Line>),
@@ -248,34 +376,29 @@ enum Value {
     Prefix(Recorded),
 }
 
-fn apply(within: &Within<'_>, ledger: &mut Ledger, job: &Job, now: Timestamp) -> Result<Value, rusqlite::Error> {
+impl Value {
+    fn answer(self, job: Job) {
+        // Whoever asked may have left.
+        match (job, self) {
+            (Job::Acknowledge { reply, .. }, Self::Nothing) => drop(reply.send(Ok(()))),
+            (Job::ToReport { reply, .. }, Self::Buckets(found)) => drop(reply.send(Ok(found))),
+            (Job::Totals { reply, .. }, Self::Totals(found)) => drop(reply.send(Ok(found))),
+            (Job::Lines { reply, .. }, Self::Lines(found)) => drop(reply.send(Ok(found))),
+            (Job::Recall { reply, .. }, Self::Calls(found)) => drop(reply.send(Ok(found))),
+            (Job::Prefix { reply, .. }, Self::Prefix(recorded)) => drop(reply.send(Ok(recorded))),
+            _ => {}
+        }
+    }
+}
+
+fn ask(within: &Within<'_>, job: &Job, now: Timestamp) -> Result<Value, rusqlite::Error> {
     Ok(match job {
-        Job::Admit { admission, .. } => match ledger.judge(within, admission, now)? {
-            Ok(told) => {
-                let row = ledger.next_row(within)?;
-                within.admit(row, admission, now)?;
-                ledger.open(row, admission, now);
-                Value::Row(row, told)
-            }
-            Err(over) => Value::Over(Box::new(over)),
-        },
-        Job::Settle { row, settlement, cost } => {
-            within.settle(*row, settlement, *cost, now)?;
-            ledger.close(*row, Amount { tokens: settlement.usage.tokens().into(), cost: *cost });
-            Value::Nothing
-        }
-        Job::Void { row } => {
-            within.void(*row)?;
-            ledger.close(*row, Amount::default());
-            Value::Nothing
-        }
         Job::Acknowledge { key, revision, .. } => within.acknowledge(key, *revision).map(|()| Value::Nothing)?,
         Job::ToReport { limit, .. } => Value::Buckets(within.to_report(*limit)?),
         Job::Totals { since, .. } => Value::Totals(within.totals(*since)?),
         Job::Lines { by, since, limit, .. } => Value::Lines(within.lines(*by, *since, *limit)?),
-        Job::Remember { agent, calls } => within.remember(agent, calls, now).map(|()| Value::Nothing)?,
         Job::Recall { agent, calls, .. } => Value::Calls(within.recall(agent, calls)?),
         Job::Prefix { agent, version, print, .. } => Value::Prefix(within.prefix(agent, version, print, now)?),
-        Job::Flush { .. } | Job::Close => Value::Nothing,
+        _ => Value::Nothing,
     })
 }

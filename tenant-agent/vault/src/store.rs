@@ -42,6 +42,10 @@ impl FileId {
         let meta = path.symlink_metadata()?;
         Ok(Self { device: meta.dev(), inode: meta.ino() })
     }
+
+    pub(crate) fn is(self, (device, inode): (u64, u64)) -> bool {
+        (self.device, self.inode) == (device, inode)
+    }
 }
 
 /// An open vault file.

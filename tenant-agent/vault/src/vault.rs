@@ -1,12 +1,13 @@
 //! The vault as its users see it.
 
+mod calm;
 mod rows;
 mod upkeep;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, params};
 use wardkeep_proto::chance::Chance;
@@ -22,6 +23,7 @@ use crate::key::{self, Key, KeyError, KeySource, Staged};
 use crate::store::{self, FileId, Opened};
 use crate::terms::{Context, Terms};
 
+use calm::{Calm, Given, Look};
 pub(crate) use rows::{Put, check_value, forget, is_present, parsed, put_value, set_bindings, set_expiry};
 use rows::{horizon, known, retire};
 use upkeep::Used;
@@ -69,6 +71,7 @@ pub struct Vault {
     clock: Arc<dyn Clock>,
     by: String,
     used: Mutex<Used>,
+    calm: Mutex<Calm>,
 }
 
 impl Vault {
@@ -127,8 +130,9 @@ impl Vault {
         })?;
         crate::rekey::tidy(path, file, key, &fitted);
         let by = format!("uid-{}", rustix::process::geteuid().as_raw());
-        let (connection, path, used) = (Mutex::new(connection), path.to_owned(), Mutex::default());
-        Ok(Self { connection, path, file, key: fitted, clock, by, used })
+        let (connection, path) = (Mutex::new(connection), path.to_owned());
+        let (used, calm) = (Mutex::default(), Mutex::default());
+        Ok(Self { connection, path, file, key: fitted, clock, by, used, calm })
     }
 
     /// The key that `passphrase` makes for the vault at `path`, which it opens to be sure.
@@ -326,12 +330,47 @@ impl Vault {
     /// # Errors
     /// [`VaultError::Replaced`] when the vault has another file now, or SQLite refused.
     pub fn generation(&self) -> Result<u64, VaultError> {
-        if !self.is_current() {
-            return Err(VaultError::Replaced);
+        let look = Look::at(&self.path).filter(|look| self.file.is(look.file())).ok_or(VaultError::Replaced)?;
+        let calm = self.calm().look(look, Instant::now());
+        if let Some(generation) = self.calm().generation.filter(|_| calm) {
+            return Ok(generation);
         }
-        let db = self.lock();
-        let count: i64 = db.prepare_cached("SELECT generation FROM meta")?.query_row([], |row| row.get(0))?;
-        Ok(u64::try_from(count).unwrap_or(0))
+        let count: i64 = {
+            let db = self.lock();
+            db.prepare_cached("SELECT generation FROM meta")?.query_row([], |row| row.get(0))?
+        };
+        let generation = u64::try_from(count).unwrap_or(0);
+        if calm {
+            self.keep(look, |known| known.generation = Some(generation));
+        }
+        Ok(generation)
+    }
+
+    /// What may be given of `name`, from memory while nobody writes the file.
+    fn given(&self, name: &SecretName) -> Result<Option<Given>, VaultError> {
+        let calm = Look::at(&self.path).filter(|look| self.calm().look(*look, Instant::now()));
+        if let Some(given) = self.calm().given.get(name).filter(|_| calm.is_some()) {
+            return Ok(Some(given.clone()));
+        }
+        let given = rows::present(&self.lock(), name)?;
+        let given = given.map(|(value, expires, bindings)| Given { value, expires, bindings });
+        if let (Some(look), Some(given)) = (calm, given.clone()) {
+            self.keep(look, |known| drop(known.given.insert(name.clone(), given)));
+        }
+        Ok(given)
+    }
+
+    /// Keeps what was read since the file had this look, unless it was written meanwhile.
+    fn keep(&self, look: Look, what: impl FnOnce(&mut Calm)) {
+        let now = Look::at(&self.path);
+        let mut calm = self.calm();
+        if now == Some(look) && calm.is(look) {
+            what(&mut calm);
+        }
+    }
+
+    fn calm(&self) -> MutexGuard<'_, Calm> {
+        self.calm.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Puts several values in one change.
@@ -368,9 +407,8 @@ impl Vault {
 impl SecretSource for Vault {
     fn resolve(&self, name: &SecretName, to: Destination<'_>) -> Result<SecretValue, NotGiven> {
         let now = self.clock.now();
-        let (value, expires, bindings) = rows::present(&self.lock(), name)
-            .map_err(|_| NotGiven::Unreadable)?
-            .ok_or_else(|| NotGiven::Unknown(name.clone()))?;
+        let given = self.given(name).map_err(|_| NotGiven::Unreadable)?;
+        let Given { value, expires, bindings } = given.ok_or_else(|| NotGiven::Unknown(name.clone()))?;
         if !bindings.allow(to) {
             return Err(NotGiven::NotBound { name: name.clone(), to: to.to_string() });
         }

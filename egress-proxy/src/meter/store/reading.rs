@@ -37,7 +37,7 @@ impl Within<'_> {
             ))?
             .query_map([limit], |row| {
                 let key = BucketKey {
-                    agent: agent(row)?,
+                    agent: agent(row, 0)?,
                     provider: row.get(1)?,
                     model: row.get(2)?,
                     hour: Timestamp(row.get(3)?),
@@ -55,7 +55,12 @@ impl Within<'_> {
                 sums()
             ))?
             .query_map([since.millis()], |row| {
-                Ok(Total { agent: agent(row)?, provider: row.get(1)?, model: row.get(2)?, amounts: amounts(row, 3)? })
+                Ok(Total {
+                    agent: agent(row, 0)?,
+                    provider: row.get(1)?,
+                    model: row.get(2)?,
+                    amounts: amounts(row, 3)?,
+                })
             })?
             .collect()
     }
@@ -93,7 +98,7 @@ impl Within<'_> {
             ))?
             .query_map(params![since.millis(), limit], |row| {
                 Ok(Line {
-                    agent: agent(row)?,
+                    agent: agent(row, 0)?,
                     provider: row.get(1)?,
                     model: row.get(2)?,
                     session: row.get(3)?,
@@ -112,11 +117,11 @@ fn sums() -> String {
     TOTALS.map(|total| format!("sum({total})")).join(", ")
 }
 
-fn agent(row: &Row<'_>) -> Result<AgentName, rusqlite::Error> {
-    let agent: String = row.get(0)?;
-    agent
-        .parse()
-        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error)))
+pub(super) fn agent(row: &Row<'_>, column: usize) -> Result<AgentName, rusqlite::Error> {
+    let agent: String = row.get(column)?;
+    agent.parse().map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
+    })
 }
 
 /// [`TOTALS`], from column `at` on.

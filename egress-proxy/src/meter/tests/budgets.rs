@@ -245,36 +245,25 @@ async fn a_budget_that_only_reports_admits_and_says_what_it_would_have_stopped()
 #[tokio::test]
 async fn what_the_disk_refuses_holds_nothing() {
     let desk = Desk::new();
-    let store = store::Store::open(&desk.dir.path().join("usage.db")).unwrap();
-    store.sabotage(
-        "CREATE TRIGGER refuse BEFORE INSERT ON open_requests WHEN NEW.agent = 'bad'
-         BEGIN SELECT raise(ABORT, 'no'); END",
-    );
-    let meter = Meter::start(store, Arc::clone(&desk.clock) as _, Arc::new(NoWaypoints)).unwrap();
+    let (meter, room) = desk.narrow(0);
     let caps = [cap(None, Window::Day, Some(10 * NEED), None)];
-    // One bad one in a batch undoes all of it; each is then tried alone.
-    let (mut admitted, mut broken) = (Vec::new(), 0);
-    let calls = (0..30).map(|n| meter.admit(request(if n % 3 == 2 { "bad" } else { "good" }, &caps)));
-    for call in futures(calls.collect()).await {
-        match call {
-            Ok(one) => admitted.push(one),
-            Err(NotAdmitted::Meter(MeterError::Store(_))) => broken += 1,
-            Err(NotAdmitted::Over(over)) => {
-                assert_eq!((over.used, over.held), (amount(0, 0), amount(10 * NEED, 10 * NEED_MICROS)))
-            }
-            Err(error) => panic!("{error}"),
-        }
+    let calls = async || futures((0..30).map(|_| meter.admit(request("a", &caps))).collect()).await;
+    let refused = calls().await;
+    assert!(refused.iter().all(Result::is_err));
+    assert!(refused.iter().any(|call| matches!(call, Err(NotAdmitted::Meter(MeterError::DiskFull)))));
+    room.store(u64::MAX, Ordering::SeqCst);
+    let (admitted, over): (Vec<_>, Vec<_>) = calls().await.into_iter().partition(Result::is_ok);
+    assert_eq!((admitted.len(), over.len()), (10, 20));
+    for call in over {
+        let Err(NotAdmitted::Over(over)) = call else { panic!("the disk has room") };
+        assert_eq!((over.used, over.held), (amount(0, 0), amount(10 * NEED, 10 * NEED_MICROS)));
     }
-    // The four that come before the budget is full; the others are refused before anything is written.
-    assert_eq!((admitted.len(), broken), (10, 4));
 }
 
 #[tokio::test]
 async fn a_full_disk_is_no_way_around_a_budget() {
     let desk = Desk::new();
-    let store = store::Store::open(&desk.dir.path().join("usage.db")).unwrap();
-    store.sabotage("PRAGMA max_page_count = 1");
-    let meter = Meter::start(store, Arc::clone(&desk.clock) as _, Arc::new(NoWaypoints)).unwrap();
+    let (meter, room) = desk.narrow(5_000);
     let caps = [cap(None, Window::Day, Some(1_000_000 * NEED), None)];
     let mut open = Vec::new();
     loop {
@@ -286,6 +275,10 @@ async fn a_full_disk_is_no_way_around_a_budget() {
     let small = [cap(None, Window::Day, Some(0), None)];
     let held = u64::try_from(open.len()).unwrap();
     assert_eq!(over(&meter, request("a", &small)).await.held, amount(held * NEED, held * NEED_MICROS));
+    room.store(u64::MAX, Ordering::SeqCst);
+    open.pop().unwrap().file(all_of_it()).await;
+    let after = over(&meter, request("a", &small)).await;
+    assert_eq!((after.used, after.held.tokens), (amount(NEED, NEED_MICROS), u128::from((held - 1) * NEED)));
 }
 
 /// Polls all of them at once, to the end.

@@ -1,0 +1,268 @@
+//! What was admitted and settled since the tables were last written: one small file that is only ever added to.
+//!
+//! A request costs two entries, of a line each, here instead of four rows in tables of many pages. Before the tables are read, when the file has
+//! grown, and at the end, they are folded into the tables in one transaction that also names the file's number; after
+//! it the file begins anew under the next number. So an entry counts once: a file whose number the tables know is over.
+//!
+//! Entries that were written together are one frame: `length, checksum, lines`. The checksum covers number and place, so that
+//! what is left of an earlier turn, or half of a frame, is not read. Nothing is cut off: places that were written before need
+//! no room and no change of the file's own record, which makes reaching the disk cheap.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+use ring::digest;
+use serde::{Deserialize, Serialize};
+use wardkeep_proto::ids::AgentName;
+use wardkeep_proto::time::Timestamp;
+
+use super::open::Open;
+use crate::gate_memory::Kept;
+use crate::price::Cost;
+use crate::usage::Usage;
+
+/// The first bytes; the last one is the form.
+const MAGIC: [u8; 8] = *b"WKUSAGE1";
+/// Magic, number, checksum.
+const HEAD: usize = 24;
+/// Length and checksum before the lines of a frame.
+const FRAME: usize = 12;
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Entry<'a> {
+    /// A request may go to its provider.
+    #[serde(rename = "a")]
+    Admit { row: i64, open: Cow<'a, Open> },
+    /// It used so much.
+    #[serde(rename = "s")]
+    Settle { row: i64, usage: Usage, estimated: bool, cost: Cost, at: Timestamp },
+    /// It never went there.
+    #[serde(rename = "v")]
+    Void { row: i64 },
+    /// A model asked for these calls, or something was handed in for them.
+    #[serde(rename = "c")]
+    Calls { agent: Cow<'a, AgentName>, calls: Cow<'a, [Kept]>, at: Timestamp },
+}
+
+/// The file.
+pub(super) struct Journal {
+    file: File,
+    number: u64,
+    /// Where the next frame goes; 0 when the head is not written yet.
+    end: u64,
+    /// The next frame, with room for what stands before its lines.
+    frame: Vec<u8>,
+    fault: Option<io::Error>,
+    /// Bytes that the disk has for it.
+    #[cfg(test)]
+    pub(super) room: Option<std::sync::Arc<std::sync::atomic::AtomicU64>>,
+}
+
+/// What the last process left.
+pub(super) struct Left {
+    pub(super) number: u64,
+    pub(super) entries: Vec<Entry<'static>>,
+}
+
+impl Journal {
+    /// Opens or makes the file; also gives the entries of a number above `folded`.
+    pub(super) fn open(path: &Path, folded: u64) -> io::Result<(Self, Option<Left>)> {
+        let mut options = File::options();
+        let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        let mut bytes = Vec::new();
+        io::Read::read_to_end(&mut &file, &mut bytes)?;
+        if bytes.is_empty() {
+            // Its name must outlive a loss of power, too.
+            path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())?;
+        }
+        let left = read(&bytes).filter(|left| left.number > folded);
+        let number = left.as_ref().map_or(folded, |left| left.number) + 1;
+        let journal = Self {
+            file,
+            number,
+            end: 0,
+            frame: Vec::new(),
+            fault: None,
+            #[cfg(test)]
+            room: None,
+        };
+        Ok((journal, left))
+    }
+
+    /// Bytes that are not folded.
+    pub(super) fn bytes(&self) -> u64 {
+        self.end
+    }
+
+    /// The number under which it is written now.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Takes an entry for the next frame. One that cannot be put into words fails the frame.
+    pub(super) fn put(&mut self, entry: &Entry<'_>) {
+        if self.frame.is_empty() {
+            self.frame.resize(if self.end == 0 { HEAD + FRAME } else { FRAME }, 0);
+        }
+        match serde_json::to_writer(&mut self.frame, entry) {
+            Ok(()) => self.frame.push(b'\n'),
+            Err(error) => self.fault = Some(error.into()),
+        }
+    }
+
+    /// Writes the frame and returns once it is on disk; on failure it is as if it had never been.
+    pub(super) fn sync(&mut self) -> io::Result<()> {
+        let mut frame = std::mem::take(&mut self.frame);
+        let done = self.fault.take().map_or_else(|| self.write(&mut frame), Err);
+        frame.clear();
+        self.frame = frame;
+        done
+    }
+
+    fn write(&mut self, frame: &mut [u8]) -> io::Result<()> {
+        if frame.is_empty() {
+            return Ok(());
+        }
+        let head = if self.end == 0 { HEAD } else { 0 };
+        let (front, lines) = frame.split_at_mut(head + FRAME);
+        let length = u32::try_from(lines.len()).map_err(|_| io::ErrorKind::FileTooLarge)?;
+        let at = self.end + head as u64;
+        if head > 0 {
+            front[..8].copy_from_slice(&MAGIC);
+            front[8..16].copy_from_slice(&self.number.to_le_bytes());
+            front[16..24].copy_from_slice(&checksum(self.number, 0, &MAGIC));
+        }
+        front[head..head + 4].copy_from_slice(&length.to_le_bytes());
+        front[head + 4..].copy_from_slice(&checksum(self.number, at, lines));
+        #[cfg(test)]
+        if self
+            .room
+            .as_ref()
+            .is_some_and(|room| self.end + frame.len() as u64 > room.load(std::sync::atomic::Ordering::SeqCst))
+        {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.file.write_all_at(frame, self.end)?;
+        self.file.sync_data()?;
+        self.end += frame.len() as u64;
+        Ok(())
+    }
+
+    /// Its entries are in the tables: begins anew.
+    pub(super) fn begin_anew(&mut self) {
+        self.number += 1;
+        self.end = 0;
+    }
+}
+
+/// Binds bytes to the turn and the place in which they were written.
+fn checksum(number: u64, at: u64, bytes: &[u8]) -> [u8; 8] {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(&number.to_le_bytes());
+    context.update(&at.to_le_bytes());
+    context.update(bytes);
+    let mut sum = [0; 8];
+    sum.copy_from_slice(&context.finish().as_ref()[..8]);
+    sum
+}
+
+/// The entries of whole frames from the beginning on; `None` without a head.
+fn read(bytes: &[u8]) -> Option<Left> {
+    let head = bytes.get(..HEAD)?;
+    let number = u64::from_le_bytes(head[8..16].try_into().ok()?);
+    if head[..8] != MAGIC || head[16..] != checksum(number, 0, &MAGIC) {
+        return None;
+    }
+    let (mut entries, mut at) = (Vec::new(), HEAD);
+    while let Some(found) = frame(bytes, number, at) {
+        at += FRAME + found.len();
+        let read = found.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+        entries.extend(read.filter_map(|line| serde_json::from_slice(line).ok()));
+    }
+    Some(Left { number, entries })
+}
+
+fn frame(bytes: &[u8], number: u64, at: usize) -> Option<&[u8]> {
+    let front = bytes.get(at..at + FRAME)?;
+    let length = usize::try_from(u32::from_le_bytes(front[..4].try_into().ok()?)).ok()?;
+    let lines = bytes.get(at + FRAME..)?.get(..length)?;
+    (length > 0 && front[4..] == checksum(number, at as u64, lines)).then_some(lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn void(row: i64) -> Entry<'static> {
+        Entry::Void { row }
+    }
+
+    fn rows(left: Option<Left>) -> Vec<Entry<'static>> {
+        left.map(|left| left.entries).unwrap_or_default()
+    }
+
+    #[test]
+    fn frames_are_read_back_until_the_first_that_is_not_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("usage.journal");
+        let (mut journal, left) = Journal::open(&path, 3).unwrap();
+        assert!(left.is_none() && journal.number() == 4);
+        journal.put(&void(1));
+        journal.put(&void(2));
+        journal.sync().unwrap();
+        let first = journal.bytes();
+        journal.put(&void(3));
+        journal.sync().unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        assert_eq!(read(&whole).unwrap().entries, [void(1), void(2), void(3)]);
+        for cut in 0..whole.len() {
+            let want = [void(1), void(2)];
+            let want = if cut < usize::try_from(first).unwrap() { &want[..0] } else { &want[..] };
+            assert_eq!(rows(read(&whole[..cut])), want, "cut at {cut}");
+        }
+        for at in 0..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 1;
+            assert!(rows(read(&damaged)).len() < 3, "a changed byte at {at}");
+        }
+        assert!(Journal::open(&path, 4).unwrap().1.is_none(), "what is folded is over");
+        let (journal, left) = Journal::open(&path, 3).unwrap();
+        assert_eq!((journal.number(), rows(left).len()), (5, 3));
+    }
+
+    #[test]
+    fn what_an_earlier_turn_left_behind_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("usage.journal");
+        let (mut journal, _) = Journal::open(&path, 0).unwrap();
+        for row in 0..3 {
+            journal.put(&void(row));
+            journal.sync().unwrap();
+        }
+        journal.begin_anew();
+        // The same length as before: the old second frame stands right behind it.
+        journal.put(&void(7));
+        journal.sync().unwrap();
+        assert_eq!(rows(Journal::open(&path, 1).unwrap().1), [void(7)]);
+    }
+
+    #[test]
+    fn a_full_disk_leaves_no_trace() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("usage.journal");
+        let (mut journal, _) = Journal::open(&path, 0).unwrap();
+        journal.put(&void(1));
+        journal.sync().unwrap();
+        journal.room = Some(std::sync::Arc::new((journal.bytes() + 1).into()));
+        journal.put(&void(2));
+        assert_eq!(journal.sync().unwrap_err().kind(), io::ErrorKind::StorageFull);
+        journal.room = None;
+        journal.put(&void(3));
+        journal.sync().unwrap();
+        assert_eq!(rows(Journal::open(&path, 0).unwrap().1), [void(1), void(3)]);
+    }
+}
