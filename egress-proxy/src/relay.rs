@@ -332,7 +332,8 @@ impl Body for Relay {
     fn size_hint(&self) -> SizeHint {
         match self.way {
             Way::Untouched if self.frames.is_none() => {
-                let (mut hint, held) = (self.upstream.size_hint(), self.first.as_ref().map_or(0, Bytes::len) as u64);
+                let held = self.first.as_ref().map_or(0, Bytes::len) + self.gathered.len();
+                let (mut hint, held) = (self.upstream.size_hint(), held as u64);
                 if let Some(upper) = hint.upper() {
                     hint.set_upper(upper + held);
                 }

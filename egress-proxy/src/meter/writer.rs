@@ -48,6 +48,8 @@ pub(super) enum Job {
         row: i64,
         settlement: Settlement,
         cost: Cost,
+        /// Hears when it is on disk.
+        done: Option<Reply<()>>,
     },
     Void {
         row: i64,
@@ -70,6 +72,15 @@ pub(super) enum Job {
         since: Timestamp,
         limit: u32,
         reply: Reply<Vec<Line>>,
+    },
+    Remember {
+        agent: AgentName,
+        calls: Vec<Kept>,
+    },
+    Recall {
+        agent: AgentName,
+        calls: Vec<Key>,
+        reply: Reply<Recalled>,
     },
     Prefix {
         agent: AgentName,
