@@ -61,6 +61,6 @@ pub use prefix::PrefixChange;
 pub use price::Cost;
 pub use request::BODY_BYTES;
 pub use routing::{CoolingKey, ProviderState};
-pub use server::serve;
+pub use server::{serve, serve_apart};
 pub use trace::Trace;
 pub use usage::Usage;

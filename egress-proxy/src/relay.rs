@@ -75,13 +75,19 @@ pub(crate) struct Relay {
     alarm: Pin<Box<Sleep>>,
     /// What came and was not given on yet.
     gathered: BytesMut,
-    /// The connection to the provider had its turn since the last piece.
-    waited: bool,
+    /// How often more was asked for in vain since the last piece.
+    asked: u8,
+    /// The last piece followed the one before at once.
+    burst: bool,
     state: State,
 }
 
 /// Bytes that are gathered into one piece at most.
 const GATHERED: usize = 16 * 1024;
+/// Pieces that follow each other within this time wait together, most likely; a model's own pace is far slower.
+const BURST: Duration = Duration::from_micros(100);
+/// hyper asks a body up to 16 times before anybody else has a turn.
+const ASKED: u8 = 17;
 
 type Filed = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -121,7 +127,8 @@ impl Relay {
             last,
             alarm: Box::pin(tokio::time::sleep_until(last + idle)),
             gathered: BytesMut::new(),
-            waited: false,
+            asked: 0,
+            burst: false,
             state: State::Flowing,
         }
     }
@@ -133,7 +140,7 @@ impl Relay {
             Some(Ok(frame)) => {
                 // An answer that is whole by now ends after what was gathered.
                 self.gathered = frame.into_data().map(BytesMut::from).unwrap_or_default();
-                self.waited = true;
+                self.burst = false;
             }
             Some(Err(Cut)) => self.state = State::Cutting,
             None => {}
@@ -142,7 +149,7 @@ impl Relay {
     }
 
     /// Events that wait together are given on together, since each piece costs a write of its own. Nothing is held back for
-    /// what has not come: the connection to the provider gets one turn to hand over what it has.
+    /// what has not come: in a burst the connection to the provider gets one turn to hand over what it has.
     fn gather(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         loop {
             let next = match self.state {
@@ -156,7 +163,7 @@ impl Relay {
                     if self.gathered.is_empty() && (data.len() >= GATHERED || self.state != State::Flowing) {
                         return Poll::Ready(Some(Ok(Frame::data(data))));
                     }
-                    self.waited = false;
+                    self.asked = 0;
                     self.gathered.extend_from_slice(&data);
                     if self.gathered.len() >= GATHERED || self.state != State::Flowing {
                         return self.give();
@@ -168,7 +175,8 @@ impl Relay {
                 }
                 Poll::Ready(None) if !self.gathered.is_empty() => return self.give(),
                 Poll::Pending if !self.gathered.is_empty() => {
-                    if std::mem::replace(&mut self.waited, true) {
+                    self.asked += 1;
+                    if !self.burst || self.asked > ASKED {
                         return self.give();
                     }
                     cx.waker().wake_by_ref();
@@ -180,7 +188,7 @@ impl Relay {
     }
 
     fn give(&mut self) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        self.waited = false;
+        self.asked = 0;
         Poll::Ready(Some(Ok(Frame::data(self.gathered.split().freeze()))))
     }
 
@@ -233,7 +241,9 @@ impl Relay {
                     continue;
                 }
             };
-            self.last = Instant::now();
+            let now = Instant::now();
+            self.burst = now.saturating_duration_since(self.last) < BURST;
+            self.last = now;
             // Trailers end here: no dialect has any.
             let Ok(data) = frame.into_data() else { continue };
             let data = match &mut self.frames {

@@ -31,6 +31,31 @@ pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, stop: Cancellat
     each_connection(listener, stop, move |stream, stop| connection(stream, Arc::clone(&gateway), stop)).await;
 }
 
+/// As [`serve`], on a thread of its own, and returns when that ends: answers do not wait for what else the process does, and no
+/// connection has to wake another thread for its next turn. One core carries far more than the agents of one server ask.
+pub async fn serve_apart(listener: TcpListener, gateway: Arc<Gateway>, stop: CancellationToken) {
+    let (ended, end) = tokio::sync::oneshot::channel::<()>();
+    let apart = move || {
+        // Dropped with the thread, however it ends.
+        let _ended = ended;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let listener = TcpListener::from_std(listener.into_std()?)?;
+            serve(listener, gateway, stop).await;
+            Ok::<_, std::io::Error>(())
+        })
+    };
+    let logged = move || {
+        if let Err(error) = apart() {
+            tracing::error!(%error, "the LLM gateway cannot be served");
+        }
+    };
+    match std::thread::Builder::new().name("llm-gateway".to_owned()).spawn(logged) {
+        Ok(_) => drop(end.await),
+        Err(error) => tracing::error!(%error, "the LLM gateway has no thread"),
+    }
+}
+
 /// Accepts until `stop`, a bounded number at the same time, and then lets what is under way end within [`GRACE`].
 pub(crate) async fn each_connection<F, C>(listener: TcpListener, stop: CancellationToken, serve: F)
 where

@@ -378,7 +378,7 @@ impl Daemon {
             "the admin socket",
             axum::serve(admin_socket, admin).with_graceful_shutdown(stopped(&stop)).into_future(),
         ));
-        parts.spawn(ended("the LLM gateway", wardkeep_egress::serve(llm, self.gateway.clone(), stop.clone())));
+        parts.spawn(ended("the LLM gateway", wardkeep_egress::serve_apart(llm, self.gateway.clone(), stop.clone())));
         let forward = wardkeep_egress::serve_forward(proxy, self.forward.clone(), stop.clone());
         parts.spawn(ended("the forward proxy", forward));
         parts.spawn(ended("the proxy's records", self.egress_audit.run(stop.clone())));

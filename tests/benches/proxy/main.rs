@@ -8,6 +8,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its figures")]
 
 mod bodies;
+mod canary;
 mod cell;
 #[path = "../redaction/chance.rs"]
 #[expect(dead_code, reason = "shared with another benchmark")]
@@ -132,6 +133,10 @@ fn bench(options: &Options) -> anyhow::Result<()> {
         let figures = rig.targets.iter().map(|target| cell.measure(target, rig.mock.id(), &rig.folder, effort));
         report.cell(cell, figures.collect::<anyhow::Result<_>>()?);
     }
+    if let Some(stage) = &rig.stage {
+        stage.renew()?;
+    }
+    report.found(canary::look(&rig)?, canary::in_log(&rig));
     report.finish();
     Ok(())
 }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::bodies::Way;
+use crate::canary::Found;
 use crate::cell::{Cell, Figures};
 use crate::mock::DELTAS;
 use crate::targets::{DIRECT, FLOOR, OURS, Rig};
@@ -13,16 +14,26 @@ pub(crate) struct Report {
     targets: Value,
     missing: Vec<String>,
     cells: Vec<(Cell, Vec<Figures>)>,
+    found: Vec<Bar>,
+    leaks: Vec<String>,
 }
 
 impl Report {
     pub(crate) fn new(rig: &Rig, json: bool) -> Self {
         let one = |target: &crate::targets::Target| json!({"name": target.name, "start_ms": target.start.map(|start| start.as_secs_f64() * 1e3), "idle_rss_mib": target.idle});
+        let mut found = Vec::new();
+        if let Some(ours) = rig.targets.iter().find(|target| target.name == OURS) {
+            let start = ours.start.map_or(0.0, |start| start.as_secs_f64() * 1e3);
+            let bar = |name: &str, ours, bound| Bar { name: name.to_owned(), ours, bound, at_least: false };
+            found = vec![bar("start to the first answer, ms", start, 300.0), bar("RSS at rest, MiB", ours.idle, 20.0)];
+        }
         let report = Self {
             json,
             targets: rig.targets.iter().map(one).collect(),
             missing: rig.missing.clone(),
             cells: Vec::new(),
+            found,
+            leaks: Vec::new(),
         };
         if !json {
             report.missing.iter().for_each(|why| println!("not measured: {why}"));
@@ -46,16 +57,33 @@ impl Report {
         self.cells.push((cell, all));
     }
 
+    /// Takes what became of secrets and of the prompt cache.
+    pub(crate) fn found(&mut self, found: Option<Found>, in_log: usize) {
+        let Some(Found { sent, leaks, turns, unstable }) = found else { return };
+        let mut none = |name: String, count: usize| {
+            self.found.push(Bar { name, ours: count as f64, bound: 0.0, at_least: false });
+        };
+        none(format!("secrets that reached the provider, of {sent}"), leaks.len());
+        none("secrets in the log".to_owned(), in_log);
+        none(format!("turns of {turns} whose beginning changed on the way"), unstable);
+        self.leaks = leaks;
+    }
+
     /// Prints what follows from all of it.
     pub(crate) fn finish(self) {
-        let bars: Vec<Bar> = self.cells.iter().flat_map(|(cell, all)| bars(*cell, all)).collect();
+        let mut bars: Vec<Bar> = self.cells.iter().flat_map(|(cell, all)| bars(*cell, all)).collect();
+        bars.extend(self.found);
         if self.json {
             let cells: Vec<Value> =
                 self.cells.iter().flat_map(|(cell, all)| all.iter().map(|figures| cell.json(figures))).collect();
             let bars: Vec<Value> = bars.iter().map(Bar::json).collect();
-            println!("{:#}", json!({"targets": self.targets, "missing": self.missing, "cells": cells, "bars": bars}));
+            println!(
+                "{:#}",
+                json!({"targets": self.targets, "missing": self.missing, "cells": cells, "bars": bars, "leaks": self.leaks})
+            );
             return;
         }
+        self.leaks.iter().for_each(|leak| println!("LEAKED: {leak}"));
         println!("\n{:<58} {:>10} {:>10}", "bar", "ours", "bar");
         for bar in bars {
             let verdict = if bar.holds() { "" } else { "  MISSED" };

@@ -154,3 +154,8 @@ pub(crate) fn count(provider: SocketAddr) -> anyhow::Result<u64> {
     let (_, body) = wire::once(provider, &wire::get("/count"), Duration::from_secs(1))?;
     Ok(wire::number(&body))
 }
+
+/// The last request's body as the provider got it.
+pub(crate) fn last(provider: SocketAddr) -> anyhow::Result<Vec<u8>> {
+    Ok(wire::once(provider, &wire::get("/last"), Duration::from_secs(5))?.1)
+}
