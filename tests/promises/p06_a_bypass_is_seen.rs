@@ -36,7 +36,7 @@ impl Runtime {
     /// The model asks for calls; their ids.
     async fn calls(&mut self, stage: &Stage, count: usize) -> Vec<String> {
         let calls = vec![("read_file".to_owned(), json!({"path": NOTE})); count];
-        stage.llm.say_next(Answer { text: String::new(), calls, reasoning_tokens: 0 });
+        stage.llm.say_next(Answer { calls, ..Answer::default() });
         let (status, answer) = self.hand_in(&[], false).await;
         assert_eq!(status, 200, "{answer}");
         self.turns.push(json!({"role": "assistant", "content": answer["content"]}));
