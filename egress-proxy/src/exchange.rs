@@ -242,14 +242,9 @@ impl Asked<'_> {
         let is_counted = !bundle.budgets.is_empty() || route.is_some_and(|route| route.order == Choice::Cheapest);
         let ask = if is_counted { Ask::read(&bytes, &parsed) } else { Ask::default() };
         tracing::debug!(request = self.id, %agent, model = asked, bytes = bytes.len(), "an LLM request may go");
-        parts.secrets.catch_up();
-        let engine = parts.redaction.load();
-        let watch = self.remember(&bundle, &agent, (&bytes, results), &engine).await?;
-        self.note_prefix(&bundle, &agent, (&parsed, &bytes), &engine).await?;
-        drop(engine);
         let (agent, bundle, asked) = (&agent, &*bundle, &*asked);
         let errand = Errand { agent, bundle, asked, streams, ask, bytes, has_files, shared, targets, route };
-        errand.run(self, parsed, watch).await
+        errand.run(self, parsed, results).await
     }
 
     /// Shows the credentials, puts the attempt on disk, sends it, and passes the answer on.

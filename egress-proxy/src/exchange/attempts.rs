@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use wardkeep_policy::bundle::llm::{Retry, Route};
 use wardkeep_policy::{Bundle, Model, Provider};
 use wardkeep_proto::ids::{AgentName, SecretName};
+use wardkeep_redaction::Engine;
 
 use super::{Asked, Parcel, is_kind, wants};
 use crate::api::Api;
@@ -20,7 +21,7 @@ use crate::auth::Credentials;
 use crate::body::Outgoing;
 use crate::budget::ask::Ask;
 use crate::client::Upstream;
-use crate::gate_memory::Watch;
+use crate::gate_memory::{CallResult, Key, Watch};
 use crate::headers;
 use crate::memo::Turn;
 use crate::prepare::{Ready, Recipe};
@@ -88,17 +89,17 @@ pub(super) struct Sending<'a> {
 
 impl Errand<'_> {
     /// Asks one target after the other.
-    /// `watch` sees the calls in the answer.
+    /// `results` are those of tools that the request hands in.
     pub(super) async fn run(
         self,
         asked: &Asked<'_>,
         parsed: Head,
-        mut watch: Option<Watch>,
+        results: Vec<(Key, CallResult)>,
     ) -> Result<Response<Outgoing>, Refusal> {
         let gateway = asked.gateway;
         let (parts, routing) = (&gateway.parts, &gateway.routing);
         let mut plan = self.plan(asked);
-        let is_only = plan.is_only();
+        let mut sight = Sight { results: Some(results), watch: None, is_only: plan.is_only() };
         let mut parsed = Some(parsed);
         let mut last = None;
         loop {
@@ -121,13 +122,11 @@ impl Errand<'_> {
             let Some((model, provider)) = self.targets.get(target) else { return Err(Refusal::BadProvider) };
             let may_go_on = plan.may_go_on();
             let aim = Aim { model, provider, key: key.as_ref(), attempt: plan.attempts(), may_go_on };
-            // Each attempt has its own.
-            let watch = if is_only { watch.take() } else { watch.clone() };
             let head = match parsed.take() {
                 Some(head) => head,
                 None => Head::parse(&self.bytes)?,
             };
-            match self.attempt(asked, head, watch, aim).await {
+            match self.attempt(asked, head, &mut sight, aim).await {
                 Outcome::Final(told) => return told,
                 Outcome::Failed { told, heard, another_key } => {
                     plan.failed(target, &heard, another_key, parts.clock.now());
@@ -162,7 +161,7 @@ impl Errand<'_> {
     }
 
     /// Makes the request what this target wants, and sends it.
-    async fn attempt(&self, asked: &Asked<'_>, parsed: Head, watch: Option<Watch>, aim: Aim<'_>) -> Outcome {
+    async fn attempt(&self, asked: &Asked<'_>, parsed: Head, sight: &mut Sight, aim: Aim<'_>) -> Outcome {
         let api = asked.call.api;
         let parts = &asked.gateway.parts;
         let Aim { model, provider, key, attempt, may_go_on } = aim;
@@ -181,6 +180,10 @@ impl Errand<'_> {
         // After the key, so that this one is masked, too, in what comes back.
         parts.secrets.catch_up();
         let engine = parts.redaction.load();
+        let watch = match sight.watch(self, asked, &parsed, &engine).await {
+            Ok(watch) => watch,
+            Err(refusal) => return Outcome::Final(Err(refusal)),
+        };
         let mut headers = match asked.head_towards_provider(&engine) {
             Ok(headers) => headers,
             Err(refusal) => return Outcome::Final(Err(refusal)),
@@ -245,6 +248,32 @@ impl Errand<'_> {
     }
 }
 
+/// What is looked for in a request once, and in the answer of each attempt.
+struct Sight {
+    results: Option<Vec<(Key, CallResult)>>,
+    watch: Option<Watch>,
+    /// No other attempt follows, whatever becomes of this one.
+    is_only: bool,
+}
+
+impl Sight {
+    /// Judges the request at its first attempt; gives what sees the calls in the answer.
+    async fn watch(
+        &mut self,
+        errand: &Errand<'_>,
+        asked: &Asked<'_>,
+        parsed: &Head,
+        engine: &Arc<Engine>,
+    ) -> Result<Option<Watch>, Refusal> {
+        if let Some(results) = self.results.take() {
+            let Errand { agent, bundle, bytes, .. } = errand;
+            self.watch = asked.remember(bundle, agent, (bytes, results), engine).await?;
+            asked.note_prefix(bundle, agent, (parsed, bytes), engine).await?;
+        }
+        Ok(if self.is_only { self.watch.take() } else { self.watch.clone() })
+    }
+}
+
 /// Where one attempt goes.
 #[derive(Clone, Copy)]
 struct Aim<'a> {
@@ -267,13 +296,7 @@ impl Sending<'_> {
     }
 
     /// By which name the provider itself knows the attempt.
-    pub(super) fn tell(
-        &self,
-        asked: &Asked<'_>,
-        status: StatusCode,
-        engine: &wardkeep_redaction::Engine,
-        headers: &HeaderMap,
-    ) {
+    pub(super) fn tell(&self, asked: &Asked<'_>, status: StatusCode, engine: &Engine, headers: &HeaderMap) {
         let named = ["request-id", "x-request-id", "x-amzn-requestid"].iter().find_map(|name| headers.get(*name));
         let named = named
             .and_then(|value| value.to_str().ok())
