@@ -33,9 +33,10 @@ pub(crate) struct Turn {
 }
 
 impl Turn {
-    /// Whether a body of the agent is known that this engine has judged.
-    pub(crate) fn is_known(&self, engine: &Engine) -> bool {
-        self.memo.sessions().iter().any(|session| session.agent == self.agent && session.memo.is_of(engine))
+    /// Whether a body of the agent is known, of so many bytes at least, that this engine has judged.
+    pub(crate) fn is_known(&self, engine: &Engine, bytes: usize) -> bool {
+        let is_one = |session: &Session| session.memo.is_of(engine) && session.memo.body_len() >= bytes;
+        self.memo.sessions().iter().any(|session| session.agent == self.agent && is_one(session))
     }
 
     /// The body without secrets; the same as [`Engine::redact_json_sealing`] gives.

@@ -14,6 +14,9 @@ use crate::refusal::Refusal;
 use crate::request::{self, Head, InvalidBody, Splice};
 use crate::translate::{self, Wants};
 
+/// A larger body counts as if all of it had to be searched.
+const KNOWN_HERE: usize = 256 * 1024;
+
 /// What a body has to become.
 pub(crate) struct Recipe {
     pub(crate) api: Api,
@@ -52,8 +55,9 @@ pub(crate) struct Ready {
 impl Recipe {
     /// Bytes that are to be searched, about.
     pub(crate) fn searches(&self, len: usize, engine: &Engine) -> usize {
-        // A file is decoded and searched anew with each turn.
-        if self.has_files || self.api != self.towards || !self.turn.is_known(engine) { len } else { len - self.shared }
+        // Whether the very body is known from which this one goes on is seen too late; so a large one counts whole.
+        let is_whole = len > KNOWN_HERE || self.has_files || self.api != self.towards;
+        if is_whole || !self.turn.is_known(engine, self.shared) { len } else { len - self.shared }
     }
 
     /// Redaction and splices: what leaves, or why nothing does.
