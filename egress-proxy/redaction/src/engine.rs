@@ -307,7 +307,7 @@ impl Engine {
         [tag.as_ref()[0], tag.as_ref()[1]]
     }
 
-    /// Hashes of the pieces of [`PIECE`](crate::PIECE) bytes that `bytes` consist of, keyed as fingerprints are: two pieces of one
+    /// Hashes of the pieces of [`PIECE`] bytes that `bytes` consist of, keyed as fingerprints are: two pieces of one
     /// length have the same one with a chance of 2^-64. The last piece may be shorter.
     #[must_use]
     pub fn pieces(&self, bytes: &[u8]) -> Vec<u128> {
