@@ -204,6 +204,19 @@ struct Memory {
     left: Arc<AtomicU64>,
 }
 
+impl Memory {
+    /// How a request ends that a fault keeps from being read: with an echo, or never.
+    fn unread(&mut self, fault: Option<Fault>, request: &Recorded, key: &str) -> Option<Option<Response>> {
+        let (status, end) = match fault? {
+            Fault::Echo(status) => (status, Some(echo(status, request, key))),
+            Fault::Silent => (request.status, None),
+            _ => return None,
+        };
+        self.requests.push(Recorded { status, ..request.clone() });
+        Some(end)
+    }
+}
+
 impl LlmSimulator {
     /// Starts the provider on a free port of 127.0.0.1; it wants `key` as its dialects do.
     ///
@@ -387,17 +400,8 @@ fn small_answer(
 ) -> Option<Response> {
     let mut memory = shared.memory();
     let fault = memory.faults.pop_front();
-    match fault {
-        Some(Fault::Echo(status)) => {
-            let answer = echo(status, &request, &shared.key);
-            memory.requests.push(Recorded { status, ..request });
-            return Some(answer);
-        }
-        Some(Fault::Silent) => {
-            memory.requests.push(request);
-            return None;
-        }
-        _ => {}
+    if let Some(ended) = memory.unread(fault, &request, &shared.key) {
+        return ended;
     }
     let raw = serde_json::from_slice::<Value>(body).unwrap_or_default();
     let done = match uri.path() {
@@ -459,17 +463,8 @@ fn answer<S: Speech>(shared: &Shared, (method, uri, headers): &Shown, body: &[u8
     let request = Recorded::new(method, uri, headers, body);
     let mut memory = shared.memory();
     let fault = memory.faults.pop_front();
-    match fault {
-        Some(Fault::Echo(status)) => {
-            let answer = echo(status, &request, &shared.key);
-            memory.requests.push(Recorded { status, ..request });
-            return Some(answer);
-        }
-        Some(Fault::Silent) => {
-            memory.requests.push(request);
-            return None;
-        }
-        _ => {}
+    if let Some(ended) = memory.unread(fault, &request, &shared.key) {
+        return ended;
     }
     let parsed = serde_json::from_slice(body).ok().and_then(|raw| S::parse(raw, uri));
     let wrong = match (fault, &parsed) {

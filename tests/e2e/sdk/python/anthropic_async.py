@@ -6,6 +6,7 @@ import time
 import anthropic
 
 from anthropic_client import OPEN, TOOL, summary, turn
+from leaving import cancelled
 
 
 def client(retries=0, timeout=20.0, token=None):
@@ -59,7 +60,6 @@ def result(words, streams, **options):
 
 
 def abort(model, text, after, **options):
-    """The task is cancelled from outside."""
     pieces = []
 
     async def ask():
@@ -67,16 +67,4 @@ def abort(model, text, after, **options):
             async for piece in events.text_stream:
                 pieces.append(piece)
 
-    async def leave():
-        task = asyncio.create_task(ask())
-        while len(pieces) < after and not task.done():
-            await asyncio.sleep(0.01)
-        task.cancel()
-        try:
-            await task
-        except asyncio.CancelledError:
-            return
-        raise AssertionError("it ended by itself")
-
-    asyncio.run(leave())
-    return {"pieces": len(pieces)}
+    return cancelled(ask, pieces, after)

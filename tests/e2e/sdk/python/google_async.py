@@ -6,6 +6,7 @@ import time
 from google.genai import types
 
 from google_client import BY_HAND, OPEN, TOOL, client, summary
+from leaving import cancelled
 
 
 def whole(model, contents, streams, config=None, **options):
@@ -57,7 +58,6 @@ def result(words, streams, **options):
 
 
 def abort(model, text, after, **options):
-    """The task is cancelled from outside."""
     pieces = []
 
     async def ask():
@@ -65,16 +65,4 @@ def abort(model, text, after, **options):
         async for chunk in await made.models.generate_content_stream(model=model, contents=text):
             pieces.append(chunk)
 
-    async def leave():
-        task = asyncio.create_task(ask())
-        while len(pieces) < after and not task.done():
-            await asyncio.sleep(0.01)
-        task.cancel()
-        try:
-            await task
-        except asyncio.CancelledError:
-            return
-        raise AssertionError("it ended by itself")
-
-    asyncio.run(leave())
-    return {"pieces": len(pieces)}
+    return cancelled(ask, pieces, after)

@@ -7,6 +7,7 @@ import time
 import openai
 
 from openai_client import OPEN, TOOL, summary, turn
+from leaving import cancelled
 
 
 def client(retries=0, timeout=20.0, token=None):
@@ -65,7 +66,6 @@ def result(words, streams, **options):
 
 
 def abort(model, text, after, **options):
-    """The task is cancelled from outside."""
     pieces = []
 
     async def ask():
@@ -74,16 +74,4 @@ def abort(model, text, after, **options):
                 if chunk.choices[0].delta.content:
                     pieces.append(chunk)
 
-    async def leave():
-        task = asyncio.create_task(ask())
-        while len(pieces) < after and not task.done():
-            await asyncio.sleep(0.01)
-        task.cancel()
-        try:
-            await task
-        except asyncio.CancelledError:
-            return
-        raise AssertionError("it ended by itself")
-
-    asyncio.run(leave())
-    return {"pieces": len(pieces)}
+    return cancelled(ask, pieces, after)
