@@ -1,6 +1,5 @@
 //! One request's way: route → who asks → may they → body → redaction → key → meter → provider → relay.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,51 +9,44 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use wardkeep_policy::bundle::llm::{Choice, Waits};
-use wardkeep_policy::{Bundle, Closed, Dialect, Framing, Model, Provider};
+use wardkeep_policy::{Bundle, Closed, Dialect, Model, Provider};
 use wardkeep_proto::ids::{AgentName, SecretName};
 use wardkeep_proto::waypoint::Waypoint;
 use wardkeep_redaction::Engine;
 
-use crate::api::{self, Api, Call, Route, Verb};
+use crate::api::{self, Api, Call, Route};
 use crate::auth::Credentials;
 use crate::body::{self, Outgoing, Received};
 use crate::budget::ask::Ask;
 use crate::budget::desk::{Order, Verdict};
 use crate::budget::{Stop, stop};
 use crate::client::Upstream;
-use crate::frames::Frames;
 use crate::gate_memory::{self, CallResult, Key, Sources, Watch};
 use crate::gateway::Gateway;
 use crate::headers;
-use crate::meter::{Admitted, Run, Settlement};
+use crate::meter::{Admitted, Run};
 use crate::models;
 use crate::outline::Outline;
 use crate::prefix;
 use crate::prepare::{self, Ready, Recipe};
-use crate::refusal::{self, Refusal};
-use crate::relay::{Answer, Relay, Way};
+use crate::refusal::Refusal;
 use crate::request::Head;
 use crate::routing::Heard;
 use crate::strict::Numbered;
 use crate::trace::Trace;
 use crate::translate::{DEFAULT_MAX_TOKENS, Limit, Stamp, Wants};
-use crate::usage::{Observer, Shape, Usage};
-use crate::withhold::Withhold;
 
+mod answer;
 mod attempts;
 mod between;
 mod upload;
 
+use answer::{Sent, nothing_used};
 use attempts::{Errand, Outcome, Sending};
-use between::{Between, Coming};
+use between::Between;
 
 /// Bodies with more than this to be searched are scanned on another thread: a scan must not hold up the streams of others.
 const SCAN_HERE: usize = 64 * 1024;
-const EVENTS: &str = "text/event-stream; charset=utf-8";
-/// Between two pieces of an error document.
-const ERROR_PATIENCE: Duration = Duration::from_secs(10);
-/// Bytes of an error document that are relayed.
-const ERROR_BYTES: usize = 256 * 1024;
 
 /// Answers one request; every refusal is an answer.
 pub(crate) async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>, number: Numbered) -> Response<Outgoing> {
@@ -194,21 +186,6 @@ struct Parcel<'a> {
     attempt: u32,
     /// Another attempt may follow: this one is not over before its answer has begun.
     may_go_on: bool,
-}
-
-/// What has to be known of a request when its answer comes.
-struct Sent<'a> {
-    admitted: Admitted,
-    engine: &'a Engine,
-    /// What the provider was asked for.
-    api: Api,
-    added_usage: bool,
-    framing: Framing,
-    between: Option<Between>,
-    watch: Option<Watch>,
-    patience: Patience,
-    /// What came of the body already.
-    first: Option<Bytes>,
 }
 
 /// How long one provider is waited for.
@@ -492,114 +469,6 @@ impl Asked<'_> {
             }
         }
     }
-
-    async fn relay(&self, response: Response<Incoming>, sent: Sent<'_>) -> Result<Response<Outgoing>, Refusal> {
-        let Sent { admitted, engine, api, added_usage, framing, between, watch, patience, first } = sent;
-        let parts = &self.gateway.parts;
-        let (head, upstream) = response.into_parts();
-        if head.status.is_client_error() || head.status.is_server_error() {
-            // Others may be waiting to be asked: no error takes long.
-            let idle = patience.idle.min(ERROR_PATIENCE);
-            return self.relay_error(head, upstream, admitted, engine, between, idle).await;
-        }
-        if !head.status.is_success() {
-            // A redirect would lead the agent, or its key, elsewhere.
-            nothing_used(admitted).await;
-            return Err(Refusal::Unrelayable(head.status.as_u16()));
-        }
-        let encoded = headers::is_encoded(&head.headers);
-        let framed =
-            framing == Framing::AwsEventStream && is_kind(&head.headers, b"application/vnd.amazon.eventstream");
-        let is_stream = framed || is_kind(&head.headers, b"text/event-stream");
-        let shape = match (encoded, is_stream) {
-            (true, _) => Shape::Opaque,
-            (false, true) => Shape::Events,
-            (false, false) if api == Api::Gemini(Verb::Stream) => Shape::List,
-            (false, false) => Shape::Document,
-        };
-        let mut sent = headers::towards_agent(&head.headers, engine);
-        let observer = Observer::new(api.account(), shape).watched_by(watch);
-        let streamed = matches!(shape, Shape::Events | Shape::List);
-        let idle = if streamed { patience.idle } else { patience.first_byte };
-        let waypoints = Arc::clone(&parts.waypoints);
-        let way = match between {
-            Some(between) if shape != Shape::Events => {
-                between.head(&mut sent, "application/json");
-                let document = between.whole(Coming { upstream, first, observer, admitted, idle, waypoints }).await?;
-                return Ok(between::told(head.status, sent, document));
-            }
-            Some(between) => {
-                between.head(&mut sent, EVENTS);
-                Way::Translated(Box::new(between.stream()?))
-            }
-            None if added_usage && shape == Shape::Events => Way::Withheld(Withhold::default()),
-            None => Way::Untouched,
-        };
-        if framed || !matches!(way, Way::Untouched) {
-            sent.remove(header::CONTENT_LENGTH);
-        }
-        if framed {
-            sent.insert(header::CONTENT_TYPE, HeaderValue::from_static(EVENTS));
-        }
-        let relay = Relay::new(Answer {
-            upstream,
-            first,
-            api: self.call.api,
-            frames: framed.then(Frames::default),
-            observer,
-            way,
-            admitted,
-            idle,
-            waypoints,
-        });
-        let relay = if streamed { relay } else { Box::pin(relay.begun()).await };
-        let mut answer = Response::new(Outgoing::Relayed(Box::new(relay)));
-        *answer.status_mut() = head.status;
-        *answer.headers_mut() = sent;
-        Ok(answer)
-    }
-
-    /// Errors are small and may quote what was sent, the provider's key included: scanned whole, relayed with their status.
-    async fn relay_error(
-        &self,
-        head: http::response::Parts,
-        upstream: Incoming,
-        admitted: Admitted,
-        engine: &Engine,
-        between: Option<Between>,
-        idle: Duration,
-    ) -> Result<Response<Outgoing>, Refusal> {
-        nothing_used(admitted).await;
-        let status = head.status;
-        let unrelayable = || Refusal::Unrelayable(status.as_u16());
-        if headers::is_encoded(&head.headers) {
-            return Err(unrelayable());
-        }
-        let document = body::collect(upstream, ERROR_BYTES, idle).await.ok_or_else(unrelayable)?;
-        let scanned = match engine.redact_json(&document) {
-            Ok(scanned) => scanned,
-            Err(_) => engine.redact_bytes(&document),
-        };
-        tracing::info!(request = self.id, status = status.as_u16(), "the provider answered with an error");
-        let mut sent = headers::towards_agent(&head.headers, engine);
-        sent.remove(header::CONTENT_LENGTH);
-        if let Some(between) = between {
-            between.head(&mut sent, "application/json");
-            let (status, document) = between.error(status, &Bytes::from(scanned.bytes.into_owned()));
-            return Ok(between::told(status, sent, document));
-        }
-        let document = match refusal::translated(self.call.api.dialect(), status, &scanned.bytes, self.id) {
-            Some(translated) => {
-                sent.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-                Bytes::from(translated)
-            }
-            None => match scanned.bytes {
-                Cow::Borrowed(_) => document.clone(),
-                Cow::Owned(changed) => Bytes::from(changed),
-            },
-        };
-        Ok(between::told(status, sent, document))
-    }
 }
 
 /// The models that may answer to `asked`, each with its provider.
@@ -628,14 +497,4 @@ fn wants(provider: &Provider, model: &Model) -> Wants {
         most: model.max_output.map_or(DEFAULT_MAX_TOKENS, |most| most.min(DEFAULT_MAX_TOKENS)),
         ask_for_usage: !provider.body.usage_unasked,
     }
-}
-
-/// A request that the provider refused: it counts, its tokens do not.
-async fn nothing_used(admitted: Admitted) {
-    admitted.file(Settlement { usage: Usage::default(), estimated: false }).await;
-}
-
-fn is_kind(headers: &HeaderMap, kind: &[u8]) -> bool {
-    let value = headers.get(header::CONTENT_TYPE).map_or(&[][..], HeaderValue::as_bytes);
-    value.get(..kind.len()).is_some_and(|value| value.eq_ignore_ascii_case(kind))
 }

@@ -15,7 +15,8 @@ use wardkeep_policy::{Bundle, Model, Provider};
 use wardkeep_proto::ids::{AgentName, SecretName};
 use wardkeep_redaction::Engine;
 
-use super::{Asked, Parcel, is_kind, wants};
+use super::answer::is_kind;
+use super::{Asked, Parcel, wants};
 use crate::api::Api;
 use crate::auth::Credentials;
 use crate::body::Outgoing;
@@ -88,8 +89,7 @@ pub(super) struct Sending<'a> {
 }
 
 impl Errand<'_> {
-    /// Asks one target after the other.
-    /// `results` are those of tools that the request hands in.
+    /// Asks one target after the other. `results` are those of tools that the request hands in.
     pub(super) async fn run(
         self,
         asked: &Asked<'_>,
