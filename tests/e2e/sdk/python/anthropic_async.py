@@ -2,10 +2,11 @@
 
 import asyncio
 import time
+from functools import partial
 
 import anthropic
 
-from anthropic_client import OPEN, TOOL, summary, turn
+from anthropic_client import call_by, result_by, summary, turn
 from leaving import cancelled
 
 
@@ -44,19 +45,8 @@ def stream(model, text, **options):
     return {**answer, "pieces": len(pieces)}
 
 
-def call(model, text, streams, **options):
-    request = turn(model, text, tools=[TOOL])
-    first = whole(request, streams, **options)
-    block = next(block for block in first.content if block.type == "tool_use")
-    request["messages"].append({"role": "assistant", "content": first.content})
-    OPEN.update(request=request, id=block.id)
-    return {"id": block.id, "name": block.name, "args": block.input, "stop": first.stop_reason}
-
-
-def result(words, streams, **options):
-    block = {"type": "tool_result", "tool_use_id": OPEN["id"], "content": words}
-    OPEN["request"]["messages"].append({"role": "user", "content": [block]})
-    return summary(whole(OPEN["request"], streams, **options))
+call = partial(call_by, whole)
+result = partial(result_by, whole)
 
 
 def abort(model, text, after, **options):

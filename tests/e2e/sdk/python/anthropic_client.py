@@ -1,6 +1,7 @@
 """Anthropic's Python client: Messages, count_tokens, files, models."""
 
 import time
+from functools import partial
 
 import anthropic
 
@@ -66,7 +67,7 @@ def raw_stream(model, text, **options):
     return {"text": said, "kinds": sorted(set(kinds))}
 
 
-def call(model, text, streams, **options):
+def call_by(whole, model, text, streams, **options):
     request = turn(model, text, tools=[TOOL])
     first = whole(request, streams, **options)
     block = next(block for block in first.content if block.type == "tool_use")
@@ -75,10 +76,14 @@ def call(model, text, streams, **options):
     return {"id": block.id, "name": block.name, "args": block.input, "stop": first.stop_reason}
 
 
-def result(words, streams, **options):
+def result_by(whole, words, streams, **options):
     block = {"type": "tool_result", "tool_use_id": OPEN["id"], "content": words}
     OPEN["request"]["messages"].append({"role": "user", "content": [block]})
     return summary(whole(OPEN["request"], streams, **options))
+
+
+call = partial(call_by, whole)
+result = partial(result_by, whole)
 
 
 def image(model, text, data, **options):

@@ -2,10 +2,9 @@
 
 import asyncio
 import time
+from functools import partial
 
-from google.genai import types
-
-from google_client import BY_HAND, OPEN, TOOL, client, summary
+from google_client import BY_HAND, call_by, client, result_by, summary
 from leaving import cancelled
 
 
@@ -42,19 +41,8 @@ def stream(model, text, **options):
     return {**summary(chunks[-1]), "text": "".join(pieces), "pieces": len(pieces)}
 
 
-def call(model, text, streams, **options):
-    contents = [types.Content(role="user", parts=[types.Part(text=text)])]
-    first = whole(model, contents, streams, {"tools": [TOOL]}, **options).candidates[0]
-    made = next(part.function_call for part in first.content.parts if part.function_call)
-    OPEN.update(model=model, contents=[*contents, first.content], call=made)
-    return {"id": made.id, "name": made.name, "args": made.args, "stop": first.finish_reason.value}
-
-
-def result(words, streams, **options):
-    made = OPEN["call"]
-    response = types.FunctionResponse(id=made.id, name=made.name, response={"result": words})
-    OPEN["contents"].append(types.Content(role="user", parts=[types.Part(function_response=response)]))
-    return summary(whole(OPEN["model"], OPEN["contents"], streams, {"tools": [TOOL]}, **options))
+call = partial(call_by, whole)
+result = partial(result_by, whole)
 
 
 def abort(model, text, after, **options):

@@ -3,6 +3,7 @@
 import base64
 import io
 import time
+from functools import partial
 
 from google import genai
 from google.genai import types
@@ -70,7 +71,7 @@ def stream(model, text, **options):
     return {**summary(last), "text": "".join(pieces), "pieces": len(pieces)}
 
 
-def call(model, text, streams, **options):
+def call_by(whole, model, text, streams, **options):
     contents = [types.Content(role="user", parts=[types.Part(text=text)])]
     first = whole(model, contents, streams, {"tools": [TOOL]}, **options).candidates[0]
     made = next(part.function_call for part in first.content.parts if part.function_call)
@@ -78,11 +79,15 @@ def call(model, text, streams, **options):
     return {"id": made.id, "name": made.name, "args": made.args, "stop": first.finish_reason.value}
 
 
-def result(words, streams, **options):
+def result_by(whole, words, streams, **options):
     made = OPEN["call"]
     response = types.FunctionResponse(id=made.id, name=made.name, response={"result": words})
     OPEN["contents"].append(types.Content(role="user", parts=[types.Part(function_response=response)]))
     return summary(whole(OPEN["model"], OPEN["contents"], streams, {"tools": [TOOL]}, **options))
+
+
+call = partial(call_by, whole)
+result = partial(result_by, whole)
 
 
 def image(model, text, data, **options):

@@ -1,12 +1,12 @@
 """OpenAI's Python client, asynchronous: Chat Completions."""
 
 import asyncio
-import json
 import time
+from functools import partial
 
 import openai
 
-from openai_client import OPEN, TOOL, summary, turn
+from openai_client import call_by, result_by, summary, turn
 from leaving import cancelled
 
 
@@ -48,21 +48,8 @@ def stream(model, text, **options):
     return {**answer, "pieces": len(pieces)}
 
 
-def call(model, text, streams, **options):
-    request = turn(model, text, tools=[TOOL])
-    first = whole(request, streams, **options).choices[0]
-    made = first.message.tool_calls[0]
-    function = {"name": made.function.name, "arguments": made.function.arguments}
-    said = {"role": "assistant", "content": first.message.content}
-    request["messages"].append({**said, "tool_calls": [{"id": made.id, "type": "function", "function": function}]})
-    OPEN.update(request=request, id=made.id)
-    args = json.loads(made.function.arguments)
-    return {"id": made.id, "name": made.function.name, "args": args, "stop": first.finish_reason}
-
-
-def result(words, streams, **options):
-    OPEN["request"]["messages"].append({"role": "tool", "tool_call_id": OPEN["id"], "content": words})
-    return summary(whole(OPEN["request"], streams, **options))
+call = partial(call_by, whole)
+result = partial(result_by, whole)
 
 
 def abort(model, text, after, **options):

@@ -2,6 +2,7 @@
 
 import json
 import time
+from functools import partial
 
 import openai
 
@@ -75,7 +76,7 @@ def raw_stream(model, text, **options):
     return {"text": said, "kinds": sorted(kinds)}
 
 
-def call(model, text, streams, **options):
+def call_by(whole, model, text, streams, **options):
     request = turn(model, text, tools=[TOOL])
     first = whole(request, streams, **options).choices[0]
     made = first.message.tool_calls[0]
@@ -87,9 +88,13 @@ def call(model, text, streams, **options):
     return {"id": made.id, "name": made.function.name, "args": args, "stop": first.finish_reason}
 
 
-def result(words, streams, **options):
+def result_by(whole, words, streams, **options):
     OPEN["request"]["messages"].append({"role": "tool", "tool_call_id": OPEN["id"], "content": words})
     return summary(whole(OPEN["request"], streams, **options))
+
+
+call = partial(call_by, whole)
+result = partial(result_by, whole)
 
 
 def image(model, text, data, **options):
