@@ -227,7 +227,7 @@ async fn neither_what_was_open_nor_who_calls_in_is_a_way_out() {
     let (inside, outside) = (served("127.0.0.1:0"), served("198.51.100.1:0"));
     let call_in = || {
         let to = addr(&outside);
-        net.at(&net.beyond, 0, || std::net::TcpStream::connect_timeout(&to, Duration::from_millis(700)))
+        net.at(&net.beyond, 0, || std::net::TcpStream::connect_timeout(&to, Duration::from_secs(2)))
     };
     assert!(call_in().is_ok());
 
@@ -272,6 +272,7 @@ async fn at_no_moment_is_there_no_rule() {
         stop.cancel();
         busy.join().expect("ended")
     });
+    receiver.set_read_timeout(Some(Duration::from_millis(200))).expect("set");
     assert!(receiver.recv(&mut [0; 8]).is_err(), "a packet got out");
     // Nor is a count lost.
     let denied = helper.status(Request::EgressStatus {}).await.totals.denied.packets;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsFd as _;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Gid, Uid};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space, set_thread_gid, set_thread_uid};
@@ -38,7 +38,21 @@ impl Net {
             ip(&["-n", side, "link", "set", link, "up"]);
         }
         ip(&["-n", &net.here, "route", "add", "default", "via", "198.51.100.2"]);
+        net.wait_for_the_wire();
         Some(net)
+    }
+
+    /// The kernel may take a second and more until a new wire carries, and drops what is sent before.
+    fn wait_for_the_wire(&self) {
+        let started = Instant::now();
+        for to in ["198.51.100.2:9", "[2001:db8:51::2]:9"] {
+            let end = self.at(&self.beyond, 0, || UdpSocket::bind(to)).expect("bound");
+            end.set_read_timeout(Some(Duration::from_millis(50))).expect("set");
+            while !(self.send(0, &end) && end.recv(&mut [0; 8]).is_ok()) {
+                assert!(started.elapsed() < Duration::from_secs(30), "nothing comes through to {to}");
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
     }
 
     /// The namespace's own rules.
@@ -68,21 +82,24 @@ impl Net {
     }
 
     pub(crate) fn receiver(&self, addr: &str) -> UdpSocket {
-        let socket = self.at(&self.beyond, 0, || UdpSocket::bind(addr)).expect("bound");
-        socket.set_read_timeout(Some(Duration::from_millis(200))).expect("set");
-        socket
+        self.at(&self.beyond, 0, || UdpSocket::bind(addr)).expect("bound")
     }
 
     pub(crate) fn connect(&self, uid: u32, to: SocketAddr) -> std::io::Result<TcpStream> {
         self.at(&self.here, uid, || TcpStream::connect_timeout(&to, Duration::from_secs(2)))
     }
 
-    /// Sends one datagram and looks whether it came.
+    /// Sends one datagram and looks whether it came. One that the kernel refused to send is given less time to come.
     pub(crate) fn arrives(&self, uid: u32, receiver: &UdpSocket) -> bool {
+        let patience = if self.send(uid, receiver) { Duration::from_secs(10) } else { Duration::from_millis(200) };
+        receiver.set_read_timeout(Some(patience)).expect("set");
+        receiver.recv(&mut [0; 8]).is_ok()
+    }
+
+    fn send(&self, uid: u32, receiver: &UdpSocket) -> bool {
         let to = receiver.local_addr().expect("bound");
         let any = if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
-        self.at(&self.here, uid, || UdpSocket::bind(any).expect("bound").send_to(b"out", to).ok());
-        receiver.recv(&mut [0; 8]).is_ok()
+        self.at(&self.here, uid, || UdpSocket::bind(any).and_then(|socket| socket.send_to(b"out", to)).is_ok())
     }
 }
 
