@@ -64,6 +64,10 @@ pub struct Timeouts {
     pub first_byte: Duration,
     /// Between two pieces of a request's body or of a streamed answer, and for the head of a streamed answer.
     pub idle: Duration,
+    /// For a request on a connection on which nothing is asked; then it is closed.
+    pub unused: Duration,
+    /// Between two looks whether a connection rests, which then gives its buffers back.
+    pub rest: Duration,
 }
 
 impl Default for Timeouts {
@@ -76,6 +80,9 @@ impl Default for Timeouts {
             first_byte: Duration::from_secs(600),
             // Providers ping about every 15 s, but models that think have been silent for two minutes.
             idle: Duration::from_secs(180),
+            // One that rests costs little, and clients find a closed one out by a failed request.
+            unused: Duration::from_secs(600),
+            rest: Duration::from_secs(2),
         }
     }
 }
@@ -110,6 +117,8 @@ pub struct Parts {
     pub roots: Roots,
     /// How long to wait.
     pub timeouts: Timeouts,
+    /// Connections of agents at the same time; those that rest go first.
+    pub connections: usize,
 }
 
 /// The gateway; hand it to [`crate::serve`].

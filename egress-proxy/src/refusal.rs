@@ -130,6 +130,7 @@ impl Refusal {
             Self::Cut => "cut",
             Self::Malformed(Fault::Head(InvalidHead::TooLarge) | Fault::Many) => "large-head",
             Self::Malformed(Fault::Slow) => "slow-head",
+            Self::Malformed(Fault::Crowded) => "crowded",
             Self::Malformed(_) => "malformed",
             Self::Invalid(_) => "invalid-body",
             Self::Unscannable(Unscannable::Sealed { .. }) => "secret-in-signed-block",
@@ -176,7 +177,7 @@ impl Refusal {
             Self::Malformed(Fault::Head(InvalidHead::TooLarge) | Fault::Many) => {
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
             }
-            Self::Busy | Self::Resting(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::Resting(_) | Self::Malformed(Fault::Crowded) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unreachable | Self::Broken | Self::Faltered | Self::Unrelayable(_) | Self::Untold(_) => {
                 StatusCode::BAD_GATEWAY
             }

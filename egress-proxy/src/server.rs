@@ -1,26 +1,25 @@
 //! The listening side: connections on loopback, HTTP/1.1.
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::exchange;
 use crate::gateway::Gateway;
-use crate::strict::{self, HEAD_BYTES, Strict};
 
-/// Connections at the same time; more wait to be accepted.
+mod connection;
+mod places;
+
+use places::Places;
+
+/// Connections of the forward proxy at the same time; more wait to be accepted.
 const CONNECTIONS: usize = 1024;
-/// A connection on which nothing is asked is closed after this.
-const UNUSED: Duration = Duration::from_secs(60);
+/// Connections beyond the limit that are told so at the same time; more wait to be accepted.
+const TURNED_AWAY: usize = 64;
 /// After `stop`, how long answers under way may go on.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -28,7 +27,29 @@ const GRACE: Duration = Duration::from_secs(10);
 ///
 /// Usage of answers that were cut by the end is settled as estimates; close the [`crate::Meter`] after this returns.
 pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, stop: CancellationToken) {
-    each_connection(listener, stop, move |stream, stop| connection(stream, Arc::clone(&gateway), stop)).await;
+    let places = Places::new(gateway.parts.connections);
+    let doorstep = Arc::new(Semaphore::new(TURNED_AWAY));
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = accept(&listener, &doorstep) => accepted,
+        };
+        while connections.try_join_next().is_some() {}
+        let Some((stream, permit)) = accepted else { continue };
+        let (gateway, stop) = (Arc::clone(&gateway), stop.clone());
+        if let Some(place) = places.take() {
+            drop(permit);
+            connections.spawn(connection::serve(stream, gateway, place, stop));
+        } else {
+            connections.spawn(async move {
+                connection::turn_away(stream, gateway, stop).await;
+                drop(permit);
+            });
+        }
+    }
+    drop(listener);
+    end_within_grace(connections).await;
 }
 
 /// As [`serve`], on a thread of its own, and returns when that ends: answers do not wait for what else the process does, and no
@@ -78,6 +99,10 @@ where
         });
     }
     drop(listener);
+    end_within_grace(connections).await;
+}
+
+async fn end_within_grace(mut connections: JoinSet<()>) {
     let all = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(GRACE, all).await.is_err() {
         tracing::warn!(connections = connections.len(), "answers under way were cut because the daemon stops");
@@ -98,39 +123,5 @@ async fn accept(
             tokio::time::sleep(Duration::from_millis(50)).await;
             None
         }
-    }
-}
-
-async fn connection(mut stream: TcpStream, gateway: Arc<Gateway>, stop: CancellationToken) {
-    // Small events must not wait for the acknowledgement of the one before.
-    if stream.set_nodelay(true).is_err() {
-        return;
-    }
-    let requests = Strict::new(&mut stream, gateway.parts.timeouts.head);
-    let witness = requests.witness();
-    let numbers = Arc::clone(&witness);
-    let service = service_fn(move |request| {
-        let (gateway, number) = (Arc::clone(&gateway), numbers.next());
-        async move { Ok::<_, Infallible>(exchange::answer(gateway, request, number).await) }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(UNUSED)
-        // A head that is let through always has room.
-        .max_buf_size(HEAD_BYTES + 4096)
-        .serve_connection(TokioIo::new(requests), service);
-    let mut connection = std::pin::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection ended early");
-    }
-    if witness.left_unread() {
-        strict::linger(&mut stream).await;
     }
 }

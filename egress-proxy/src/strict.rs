@@ -12,6 +12,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
+use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 use wardkeep_policy::Dialect;
@@ -46,6 +47,11 @@ pub(crate) enum Fault {
     NoPath,
     #[error("the head of the request did not arrive in time; send it at once")]
     Slow,
+    #[error(
+        "all connections of the LLM gateway are in use; close some that are not needed, or raise `connections` in section \
+         [llm] of agent.toml"
+    )]
+    Crowded,
     #[error("the body's chunks are none (RFC 9112 7.1); send it with a content-length")]
     Chunk,
 }
@@ -54,6 +60,12 @@ pub(crate) enum Fault {
 #[derive(Default)]
 pub(crate) struct Witness {
     served: AtomicU64,
+    /// Of them, those whose answer has ended.
+    answered: AtomicU64,
+    /// The beginning of a request has arrived, or its body has not ended.
+    within: AtomicBool,
+    /// What was written has not left yet.
+    unsent: AtomicBool,
     /// Something was answered that had not arrived yet.
     unread: AtomicBool,
     /// The first request that could not be read, counted from 0; nothing was read after it.
@@ -73,6 +85,13 @@ impl Witness {
         Numbered { witness: Arc::clone(self), number: self.served.fetch_add(1, Ordering::Relaxed) }
     }
 
+    /// How many requests were answered, if nothing is under way: not a byte of a request, and none of an answer.
+    pub(crate) fn at_rest(&self) -> Option<u64> {
+        let (served, answered) = (self.served.load(Ordering::Relaxed), self.answered.load(Ordering::Relaxed));
+        let moves = self.within.load(Ordering::Relaxed) || self.unsent.load(Ordering::Relaxed);
+        (served == answered && !moves).then_some(served)
+    }
+
     /// Whether there may be more to read than anybody wants.
     pub(crate) fn left_unread(&self) -> bool {
         self.fault.get().is_some() || self.unread.load(Ordering::Relaxed)
@@ -80,6 +99,11 @@ impl Witness {
 }
 
 impl Numbered {
+    /// Counts the request as answered when dropped.
+    pub(crate) fn under_way(&self) -> UnderWay {
+        UnderWay(Arc::clone(&self.witness))
+    }
+
     /// The rest of this request is not waited for.
     pub(crate) fn leave_rest(&self) {
         self.witness.unread.store(true, Ordering::Relaxed);
@@ -89,6 +113,45 @@ impl Numbered {
     pub(crate) fn fault(&self) -> Option<(Fault, Option<Dialect>)> {
         let (number, fault, dialect) = *self.witness.fault.get()?;
         (number == self.number).then_some((fault, dialect))
+    }
+}
+
+/// A request whose answer has not ended.
+pub(crate) struct UnderWay(Arc<Witness>);
+
+impl UnderWay {
+    /// The same body, which ends this when it is dropped.
+    pub(crate) fn until_the_end_of<B>(self, body: B) -> Answering<B> {
+        Answering { body, _under_way: self }
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.answered.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The body of an answer under way.
+pub(crate) struct Answering<B> {
+    body: B,
+    _under_way: UnderWay,
+}
+
+impl<B: Body + Unpin> Body for Answering<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        Pin::new(&mut self.get_mut().body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
@@ -106,6 +169,8 @@ pub(crate) struct Strict<S> {
     patience: Duration,
     alarm: Option<Pin<Box<Sleep>>>,
     heads: u64,
+    /// What the first head is answered, whatever it asks.
+    refusing: Option<Fault>,
     witness: Arc<Witness>,
 }
 
@@ -130,8 +195,31 @@ impl<S> Strict<S> {
             patience,
             alarm: None,
             heads: 0,
+            refusing: None,
             witness: Arc::default(),
         }
+    }
+
+    /// Answers the first request with `fault`.
+    pub(crate) fn refusing(io: S, patience: Duration, fault: Fault) -> Self {
+        Self { refusing: Some(fault), ..Self::new(io, patience) }
+    }
+
+    pub(crate) fn into_inner(self) -> S {
+        self.io
+    }
+
+    fn next(&self, bytes: &[u8], searched: usize) -> Result<Next, Fault> {
+        match (head::next(bytes, searched)?, self.refusing) {
+            (Next::Whole { .. }, Some(fault)) => Err(fault),
+            (next, _) => Ok(next),
+        }
+    }
+
+    /// What the connection's witness needs to know after each read.
+    fn tell_position(&self) {
+        let within = !self.held.is_empty() || !self.ready.is_empty() || !matches!(self.state, State::Head);
+        self.witness.within.store(within, Ordering::Relaxed);
     }
 
     pub(crate) fn witness(&self) -> Arc<Witness> {
@@ -147,7 +235,7 @@ impl<S> Strict<S> {
                 return at;
             }
             match &mut self.state {
-                State::Head => match head::next(rest, 0) {
+                State::Head => match self.next(rest, 0) {
                     Ok(Next::Whole { length, body }) => {
                         self.heads += 1;
                         self.state = body.into();
@@ -192,7 +280,7 @@ impl<S> Strict<S> {
     /// Reads on in a head of which a part is held; `bytes` are new.
     fn go_on(&mut self, bytes: &[u8]) {
         self.held.extend_from_slice(bytes);
-        match head::next(&self.held, self.searched) {
+        match self.next(&self.held, self.searched) {
             // A line end too many begins nothing that would have to go on.
             Ok(Next::Part) if head::without_line_ends(&self.held).is_empty() => {
                 self.held.clear();
@@ -226,6 +314,7 @@ impl<S> Strict<S> {
         self.held = BytesMut::new();
         self.state = State::Over;
         self.ready = Bytes::from_static(INSTEAD);
+        self.tell_position();
     }
 
     fn tell(&self, number: u64, fault: Fault, dialect: Option<Dialect>) {
@@ -242,6 +331,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
                 let count = this.ready.len().min(buf.remaining());
                 buf.put_slice(&this.ready[..count]);
                 this.ready.advance(count);
+                this.tell_position();
                 return Poll::Ready(Ok(()));
             }
             match this.state {
@@ -275,6 +365,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
                 0
             };
             buf.set_filled(before + passed);
+            this.tell_position();
             if !this.held.is_empty() && this.alarm.is_none() {
                 this.alarm = Some(Box::pin(tokio::time::sleep(this.patience)));
             }
@@ -287,11 +378,17 @@ impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Strict<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().io).poll_write(cx, buf)
+        let this = self.get_mut();
+        this.witness.unsent.store(true, Ordering::Relaxed);
+        Pin::new(&mut this.io).poll_write(cx, buf)
     }
 
+    // Whoever wrote says by this that it was all.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_flush(cx)
+        let this = self.get_mut();
+        ready!(Pin::new(&mut this.io).poll_flush(cx))?;
+        this.witness.unsent.store(false, Ordering::Relaxed);
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -303,7 +400,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Strict<S> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().io).poll_write_vectored(cx, bufs)
+        let this = self.get_mut();
+        this.witness.unsent.store(true, Ordering::Relaxed);
+        Pin::new(&mut this.io).poll_write_vectored(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {

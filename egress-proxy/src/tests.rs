@@ -3,6 +3,7 @@
 mod accounts;
 mod apis;
 mod budgets;
+mod crowd;
 mod files;
 mod gate_memory;
 mod harness;

@@ -1,6 +1,7 @@
 //! The configuration file: one struct a section, read once before ports open.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -83,6 +84,8 @@ pub struct HooksSection {
 pub struct LlmSection {
     /// Loopback address; port 0 picks one.
     pub listen: Loopback,
+    /// Of agents, at the same time; those that rest go first.
+    pub connections: NonZeroU16,
     /// Certificate authorities for providers instead of the machine's own, PEM.
     pub upstream_ca_file: Option<PathBuf>,
 }
@@ -180,7 +183,9 @@ impl Default for HooksSection {
 
 impl Default for LlmSection {
     fn default() -> Self {
-        Self { listen: Loopback::port(7400), upstream_ca_file: None }
+        // Ten thousand that rest, and some that work.
+        const CONNECTIONS: NonZeroU16 = NonZeroU16::new(12_288).expect("it is not zero");
+        Self { listen: Loopback::port(7400), connections: CONNECTIONS, upstream_ca_file: None }
     }
 }
 

@@ -27,6 +27,7 @@ use crate::decisions::DecisionBook;
 use crate::doctor::Doctor;
 use crate::egress_audit;
 use crate::egress_lock;
+use crate::files;
 use crate::identity::{Identity, IdentityDir, IdentityError};
 use crate::keeper::Keeper;
 use crate::link::journal::Journal;
@@ -234,6 +235,7 @@ fn compose(
         posture: Arc::new(posture_of(&gate, &posture)),
         roots: roots(config.llm.upstream_ca_file.as_deref())?,
         timeouts: Timeouts::default(),
+        connections: files::connections(config.llm.connections.get().into()),
     })?;
     let spool = Arc::new(Spool::open(gate.clone(), meter.clone(), state.path().join("link.json")));
     let hub = config.hub.address.clone().unwrap_or_else(|| identity.hub.clone());

@@ -22,6 +22,7 @@ pub mod doctor;
 pub mod egress_audit;
 pub mod egress_lock;
 pub mod enrol;
+pub mod files;
 pub mod hub_address;
 pub mod identity;
 pub mod keeper;

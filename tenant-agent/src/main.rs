@@ -14,7 +14,7 @@ use wardkeep_agent::cli::{
     Cli, Command, approvals, audit, egress, helper, hook, pipes, policy, server, status, usage, vault,
 };
 use wardkeep_agent::config::DEFAULT_FILE;
-use wardkeep_agent::memory;
+use wardkeep_agent::{files, memory};
 use wardkeep_proto::chance::SystemChance;
 use wardkeep_proto::secret::SecretValue;
 use wardkeep_proto::time::SystemClock;
@@ -26,7 +26,11 @@ fn main() -> ExitCode {
     if matches!(cli.command, Command::Run | Command::Vault(_)) {
         memory::lock();
     }
+    if matches!(cli.command, Command::Run) {
+        files::raise();
+    }
     if matches!(cli.command, Command::Runner) {
+        files::lower();
         return wardkeep_safety::runner::run_from_stdin();
     }
     match start(cli) {

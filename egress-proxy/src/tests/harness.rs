@@ -168,12 +168,17 @@ pub(super) struct World {
     dir: TempDir,
 }
 
+/// Far more than any test needs that says nothing of them.
+const CONNECTIONS: usize = 1000;
+
 pub(super) const PATIENT: Timeouts = Timeouts {
     head: Duration::from_secs(30),
     request: Duration::from_secs(60),
     connect: Duration::from_secs(5),
     first_byte: Duration::from_secs(30),
     idle: Duration::from_secs(30),
+    unused: Duration::from_secs(60),
+    rest: Duration::from_secs(2),
 };
 
 impl World {
@@ -186,6 +191,11 @@ impl World {
     }
 
     pub(super) async fn trusting(timeouts: Timeouts, roots: Roots) -> Self {
+        Self::serving(timeouts, roots, CONNECTIONS).await
+    }
+
+    /// With room for so many connections.
+    pub(super) async fn serving(timeouts: Timeouts, roots: Roots, connections: usize) -> Self {
         let provider = Upstream::start().await;
         let secrets = [
             Secret::new("llm_key", KEY),
@@ -212,7 +222,7 @@ impl World {
         });
         let meter = meter(&dir, &switches);
         let (bundle, watched) = watch::channel(Arc::new(bundle(&format!("http://{}", provider.address))));
-        let (gateway, stop, serving) = start(&switches, &meter, watched, roots, timeouts).await;
+        let (gateway, stop, serving) = start(&switches, &meter, watched, roots, (timeouts, connections)).await;
         let changes = meter.changes();
         Self { gateway, provider, switches, meter, bundle, stop, serving, changes, dir }
     }
@@ -224,7 +234,7 @@ impl World {
         self.meter = meter(&self.dir, &self.switches);
         let roots = Roots::Given(Vec::new());
         (self.gateway, self.stop, self.serving) =
-            start(&self.switches, &self.meter, self.bundle.subscribe(), roots, PATIENT).await;
+            start(&self.switches, &self.meter, self.bundle.subscribe(), roots, (PATIENT, CONNECTIONS)).await;
     }
 
     /// Sends one request and reads the whole answer.
@@ -280,7 +290,7 @@ async fn start(
     meter: &Meter,
     bundle: watch::Receiver<Arc<Bundle>>,
     roots: Roots,
-    timeouts: Timeouts,
+    (timeouts, connections): (Timeouts, usize),
 ) -> (SocketAddr, CancellationToken, tokio::task::JoinHandle<()>) {
     let book = Arc::clone(switches);
     let gateway = Gateway::new(Parts {
@@ -298,6 +308,7 @@ async fn start(
         posture: Arc::new(move |_: &AgentName| book.posture.lock().unwrap().clone()),
         roots,
         timeouts,
+        connections,
     })
     .unwrap();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();

@@ -1,0 +1,135 @@
+//! One connection of an agent: awake while something is asked, at rest in between.
+//!
+//! hyper keeps some 20 KiB for each connection, for the next request. One that rests gives all of that back and waits
+//! for its socket alone, so that ten thousand of them cost less than one large request.
+
+use std::convert::Infallible;
+use std::future::Future as _;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::places::Place;
+use crate::exchange;
+use crate::gateway::Gateway;
+use crate::strict::{self, Fault, HEAD_BYTES, Strict};
+
+/// For the head of a request while the last places are being taken.
+const HURRY: Duration = Duration::from_secs(3);
+
+/// How a connection comes out of being awake.
+enum Outcome {
+    /// Nothing is asked for now.
+    Rests,
+    Over,
+}
+
+/// Serves one connection to its end.
+pub(super) async fn serve(mut stream: TcpStream, gateway: Arc<Gateway>, mut place: Place, stop: CancellationToken) {
+    // Small events must not wait for the acknowledgement of the one before.
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    loop {
+        if !asked(&stream, &gateway, &mut place, &stop).await {
+            return;
+        }
+        let patience = gateway.parts.timeouts.head;
+        let patience = if place.is_scarce() { patience.min(HURRY) } else { patience };
+        let requests = |stream| Strict::new(stream, patience);
+        // Apart: one that rests must not keep the room for it.
+        if let Outcome::Over = Box::pin(awake(&mut stream, requests, &gateway, &stop)).await {
+            return;
+        }
+    }
+}
+
+/// Tells one too many so, in the words of its dialect.
+pub(super) async fn turn_away(mut stream: TcpStream, gateway: Arc<Gateway>, stop: CancellationToken) {
+    let requests = |stream| Strict::refusing(stream, HURRY, Fault::Crowded);
+    let _ = tokio::time::timeout(2 * HURRY, awake(&mut stream, requests, &gateway, &stop)).await;
+}
+
+/// Waits until there is something to read; `false` if nothing is to be read any more.
+async fn asked(stream: &TcpStream, gateway: &Gateway, place: &mut Place, stop: &CancellationToken) -> bool {
+    let mut resting = place.rest();
+    let comes = tokio::select! {
+        biased;
+        () = stop.cancelled() => false,
+        () = resting.sent_away() => false,
+        comes = stream.readable() => comes.is_ok(),
+        () = sleep(gateway.parts.timeouts.unused) => false,
+    };
+    drop(resting);
+    comes && !place.is_lost()
+}
+
+/// Answers requests for as long as they come.
+async fn awake<'a>(
+    stream: &'a mut TcpStream,
+    requests: impl FnOnce(&'a mut TcpStream) -> Strict<&'a mut TcpStream>,
+    gateway: &Arc<Gateway>,
+    stop: &CancellationToken,
+) -> Outcome {
+    let requests = requests(stream);
+    let witness = requests.witness();
+    let numbers = Arc::clone(&witness);
+    let service = service_fn(move |request| {
+        let (gateway, number) = (Arc::clone(gateway), numbers.next());
+        let under_way = number.under_way();
+        async move {
+            let response = exchange::answer(gateway, request, number).await;
+            Ok::<_, Infallible>(response.map(|body| under_way.until_the_end_of(body)))
+        }
+    });
+    // No timer: heads are waited for by `Strict`, and requests by `asked`.
+    let mut connection = http1::Builder::new()
+        .header_read_timeout(None)
+        // A head that is let through always has room.
+        .max_buf_size(HEAD_BYTES + 4096)
+        .serve_connection(TokioIo::new(requests), service);
+    let step = gateway.parts.timeouts.rest;
+    let mut look = pin!(sleep(step));
+    let mut stopped = pin!(stop.cancelled());
+    let (mut before, mut stopping) = (None, false);
+    let ended = std::future::poll_fn(|cx| {
+        if !stopping && stopped.as_mut().poll(cx).is_ready() {
+            stopping = true;
+            Pin::new(&mut connection).graceful_shutdown();
+        }
+        if let Poll::Ready(ended) = Pin::new(&mut connection).poll(cx) {
+            return Poll::Ready(Some(ended));
+        }
+        while look.as_mut().poll(cx).is_ready() {
+            let now = witness.at_rest();
+            if now.is_some() && now == before {
+                return Poll::Ready(None);
+            }
+            before = now;
+            look.as_mut().reset(Instant::now() + step);
+        }
+        Poll::Pending
+    })
+    .await;
+    let parts = connection.into_parts();
+    match ended {
+        // hyper holds whole heads only, and none while nothing is under way.
+        None if parts.read_buf.is_empty() => return Outcome::Rests,
+        None => tracing::warn!("a connection was closed on a request that was not read"),
+        Some(Ok(())) => {}
+        Some(Err(error)) => tracing::debug!(%error, "a connection ended early"),
+    }
+    if witness.left_unread() {
+        let requests = parts.io.into_inner();
+        strict::linger(&mut requests.into_inner()).await;
+    }
+    Outcome::Over
+}
