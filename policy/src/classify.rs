@@ -10,8 +10,8 @@ use crate::bundle::{Bundle, HostKind};
 use crate::class::Class;
 use crate::facts::args::Parsed;
 use crate::facts::http::{self, Target};
-use crate::facts::paths::{Access, PathUse};
-use crate::facts::{Command, Context, Facts, Word, from_argv, from_shell};
+use crate::facts::paths::{Access, PathUse, Place};
+use crate::facts::{Code, Command, Context, Facts, Word, from_argv, from_shell};
 use crate::rules::{HttpCall, Operands, Rule, RuleSet, Subject, Syntax};
 
 /// One rule that matched.
@@ -142,12 +142,16 @@ impl<'a> Judge<'a> {
     fn program(&mut self, env: &BTreeMap<String, String>, extract: impl FnOnce(&Context<'_>) -> Facts) {
         let rules = self.rules;
         let knows = |name: &str| rules.knows(name);
-        let facts = extract(&Context { knows: &knows, env });
+        let starts = |name: &str| rules.starts(name);
+        let facts = extract(&Context { knows: &knows, starts: &starts, env });
         for note in &facts.notes {
             self.built_in(note.id(), &format!("It {}", note.reason()), note.class());
         }
         for name in env.keys().chain(&facts.assigned) {
-            self.others(&Subject::Env(name));
+            self.others(&Subject::Env { name, value: "" });
+        }
+        for (name, value) in env.iter().chain(facts.values.iter().map(|(name, value)| (name, value))) {
+            self.others(&Subject::Env { name, value });
         }
         for code in &facts.code {
             self.others(&Subject::Code(code));
@@ -155,17 +159,33 @@ impl<'a> Judge<'a> {
         for redirect in &facts.redirects {
             self.path(redirect);
         }
-        for command in &facts.commands {
+        let mut acts = false;
+        for (at, command) in facts.commands.iter().enumerate() {
             let own = facts.functions.contains(&command.program);
-            if !own || self.rules.knows(&command.program) {
-                self.command(command);
+            if own && !self.rules.knows(&command.program) {
+                continue;
             }
+            let before = self.fired.len();
+            self.command(command);
+            let class = self.fired[before..].iter().map(|fired| fired.class).max();
+            let reads = class.is_none_or(|class| class == Class::Green);
+            acts |= !reads && !FILE_MAKERS.contains(&command.program.as_str());
+            for fed in facts.fed.iter().filter(|fed| fed.command == at && !reads) {
+                self.others(&Subject::Code(&Code {
+                    language: "fed",
+                    text: without_first_line(&fed.content).to_owned(),
+                }));
+            }
+        }
+        for content in facts.planted.iter().filter_map(|planted| planted.content.as_deref()).filter(|_| acts) {
+            self.others(&Subject::Code(&Code { language: "planted", text: without_first_line(content).to_owned() }));
         }
         if facts.commands.is_empty() && self.fired.is_empty() {
             self.built_in("shell.nothing", "It starts no program", Class::Green);
         }
     }
 
+    /// Judges one command by every rule about its program, its paths and its requests.
     fn command(&mut self, command: &Command) {
         let name = command.program.rsplit('/').next().unwrap_or_default();
         let syntax = self.rules.syntax(name);
@@ -179,13 +199,16 @@ impl<'a> Judge<'a> {
         }
         if command.more && parsed.operands.is_empty() {
             // Which sub-command it will be is decided by what arrives: the gravest may.
-            let gravest = rules.about_program(name).filter(|rule| !rule.sub.is_empty()).max_by_key(|rule| rule.class);
+            let gravest = rules
+                .about_program(name)
+                .filter(|rule| !rule.sub.is_empty() && !rule.program.iter().any(|name| name == "*"))
+                .max_by_key(|rule| rule.class);
             if let Some(rule) = gravest {
                 self.fire(rule);
             }
         }
         let (mut known, mut settled, mut class) = (false, false, Class::Green);
-        for rule in rules.about_program(name) {
+        for rule in rules.about_program(name).filter(|rule| !rule.unless_green) {
             if rule.holds(&Subject::Program { command, parsed: &parsed }) {
                 known = true;
                 settled |= rule.any_arguments;
@@ -194,12 +217,30 @@ impl<'a> Judge<'a> {
             }
         }
         let hands_out = |word: &Word| SHELL_PATHS.iter().any(|path| word.text.contains(path));
-        if (!known || class > Class::Green) && command.args.iter().any(hands_out) || is_shell_path(&command.program) {
+        let reads = known && class == Class::Green && !command.program.contains('/');
+        if !reads {
+            for rule in rules.about_program(name).filter(|rule| rule.unless_green) {
+                if rule.holds(&Subject::Program { command, parsed: &parsed }) {
+                    self.fire(rule);
+                }
+            }
+        }
+        if !reads && command.args.iter().any(hands_out) || is_shell_path(&command.program) {
             self.built_in("program.hands-out-shell", &format!("It lets {name} start a shell"), Class::Red);
         }
         if command.program.contains('/') {
             let reason = format!("It runs {}, which is not one of the system's programs", command.program);
             self.built_in("program.local", &reason, Class::Yellow);
+            let elsewhere =
+                PathUse { access: Access::Read, path: Word::literal(&*command.program), cwd: command.cwd.clone() };
+            let installed = INSTALLED.iter().any(|folder| command.program.starts_with(folder));
+            if elsewhere.resolve(self.workspace).place == Place::Outside && !installed {
+                let reason = format!(
+                    "It runs {}, which lies neither in the workspace nor where software is installed",
+                    command.program
+                );
+                self.built_in("program.elsewhere", &reason, Class::Red);
+            }
         } else if !known {
             let what = if self.rules.knows(name) { "these arguments of" } else { "the program" };
             self.built_in("program.unknown", &format!("No rule knows {what} {name}"), Class::Yellow);
@@ -268,6 +309,37 @@ impl<'a> Judge<'a> {
 
 /// A program that is told where a shell lies will start it, whatever the program is.
 const SHELL_PATHS: &[&str] = &["/bin/sh", "/bin/bash", "/bin/dash", "/bin/zsh", "/bin/ksh", "/bin/fish", "/bin/csh"];
+
+/// Where software is installed, beside the folders of the system's own programs.
+const INSTALLED: &[&str] = &[
+    "/usr/",
+    "/opt/",
+    "/bin/",
+    "/sbin/",
+    "/snap/",
+    "/nix/",
+    "/lib",
+    "/home/linuxbrew/",
+    "/Applications/",
+    "/Library/",
+    "/System/",
+    "/var/lib/flatpak/",
+    "~/.local/bin/",
+    "~/bin/",
+    "~/.cargo/bin/",
+    "~/go/bin/",
+    "~/.npm-global/bin/",
+    "~/.nvm/",
+    "~/.pyenv/",
+];
+
+/// Programs that make a file and do nothing with what stands in it.
+const FILE_MAKERS: &[&str] = &["tee", "mkdir", "touch", "chmod", "chown", "rm", "cp", "mv", "ln", "git", "install"];
+
+/// A script's first line may name its shell.
+fn without_first_line(text: &str) -> &str {
+    if text.starts_with("#!") { text.split_once('\n').map_or("", |(_, rest)| rest) } else { text }
+}
 
 fn is_shell_path(program: &str) -> bool {
     program.rsplit_once('/').is_some_and(|(_, name)| matches!(name, "sh" | "bash" | "dash" | "zsh" | "ksh" | "fish"))

@@ -9,6 +9,7 @@ mod caps;
 pub mod http;
 mod interpret;
 pub mod paths;
+mod planted;
 pub mod scripts;
 mod second;
 mod shell;
@@ -23,6 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::class::Class;
 
+pub use planted::{Fed, Planted};
 pub use shell::{from_argv, from_shell};
 pub use words::{OPAQUE, Word};
 
@@ -35,10 +37,16 @@ pub struct Facts {
     pub redirects: Vec<paths::PathUse>,
     /// Variables that are set for some command or for the rest of the text.
     pub assigned: BTreeSet<String>,
+    /// What they are set to, where that is a path, a command line or anything else with a slash.
+    pub values: BTreeSet<(String, String)>,
     /// Code in other languages than the shell's.
     pub code: Vec<Code>,
     /// Functions that the text defines.
     pub functions: BTreeSet<String>,
+    /// Files that the text writes.
+    pub planted: Vec<Planted>,
+    /// Those of them that it then names to a program.
+    pub fed: Vec<Fed>,
     /// What makes the text hard or impossible to judge.
     pub notes: BTreeSet<Note>,
 }
@@ -90,6 +98,8 @@ pub enum Note {
     BareShell,
     /// The program's name was put together from a variable with one known value.
     IndirectProgram,
+    /// The name of a program begins with `!` or `:`, as interactive programs spell "start a shell".
+    Escape,
     /// A connection through the shell itself.
     ShellSocket,
     /// Data that nobody has seen is evaluated as arithmetic, which can run programs.
@@ -112,6 +122,7 @@ impl Note {
             | Self::PipedCode
             | Self::UnclearWrapper
             | Self::BareShell
+            | Self::Escape
             | Self::ShellSocket
             | Self::DynamicVariable => Class::Red,
         }
@@ -130,6 +141,7 @@ impl Note {
             Self::UnclearWrapper => "shell.unclear-wrapper",
             Self::BareShell => "shell.bare-shell",
             Self::IndirectProgram => "shell.indirect-program",
+            Self::Escape => "shell.escape",
             Self::ShellSocket => "shell.socket",
             Self::EvaluatesData => "shell.evaluates-data",
             Self::DynamicVariable => "shell.dynamic-variable",
@@ -149,6 +161,7 @@ impl Note {
             Self::UnclearWrapper => "hides its command behind an option that is not known",
             Self::BareShell => "starts a shell without saying what it will do",
             Self::IndirectProgram => "takes a program's name from a variable",
+            Self::Escape => "has a line that interactive programs read as an order to start a shell",
             Self::ShellSocket => "opens a network connection through the shell",
             Self::EvaluatesData => "computes with data, which the shell may run as code",
             Self::DynamicVariable => "sets a variable whose name is only known at run time",
@@ -160,6 +173,8 @@ impl Note {
 pub struct Context<'a> {
     /// Whether the rules know a program of that name.
     pub knows: &'a dyn Fn(&str) -> bool,
+    /// Whether a known program starts one that its arguments name.
+    pub starts: &'a dyn Fn(&str) -> bool,
     /// Environment given with the call; its names are never taken for constants.
     pub env: &'a BTreeMap<String, String>,
 }

@@ -11,7 +11,7 @@ mod matching;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -36,6 +36,7 @@ struct Compiled {
     /// Rules about programs whose name begins so.
     by_prefix: Vec<(String, usize)>,
     syntax: HashMap<String, usize>,
+    starts: HashSet<String>,
     /// Rules about anything else.
     others: Vec<usize>,
 }
@@ -73,6 +74,9 @@ pub struct Syntax {
     /// Options that turn operands that are read into operands that are written.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub in_place: Vec<String>,
+    /// Whether its arguments name a program that it starts.
+    #[serde(skip_serializing_if = "is_false")]
+    pub starts: bool,
     /// Whether `-name` is one option.
     #[serde(skip_serializing_if = "is_false")]
     pub single_dash: bool,
@@ -131,7 +135,7 @@ pub struct PathList {
     /// The path itself or a folder above it: `/etc`, `~/.ssh`; with `*` at the end, all that begin so.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub under: Vec<String>,
-    /// A part between slashes, `*` at its start or end: `.env`, `*.pem`.
+    /// A part between slashes, `*` at its start or end: `.env`, `*.pem`; or several in a row: `.git/hooks`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub part: Vec<String>,
     /// The last part only, `*` as above.
@@ -153,13 +157,16 @@ pub struct Rule {
     /// For people: completes "It …".
     pub reason: String,
 
-    /// File names of programs, `*` at the end for all that begin so.
+    /// File names of programs, `*` at the end for all that begin so; one behind `!` does not count after all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub program: Vec<String>,
+    /// The rule holds only where the others do not find the command Green: for what is harmless to a program that only reads.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unless_green: bool,
     /// The first operands must be one of these: `push`, `remote add`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sub: Vec<String>,
-    /// One of these options must be given.
+    /// One of these options must be given, `*` at the end for all that begin so.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub option: Vec<String>,
     /// None of these options may be given.
@@ -171,7 +178,8 @@ pub struct Rule {
     /// No operand may look like one of these.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub without_operand: Vec<String>,
-    /// One argument (for code: the text; for HTTP: path and query) must contain one of these, without regard to case.
+    /// One argument (for code: the text; for HTTP: path and query; for a variable: its value) must contain one of these, without
+    /// regard to case.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub contains: Vec<String>,
     /// At least so many operands.
@@ -249,6 +257,7 @@ impl RuleSet {
             by_program: HashMap::new(),
             by_prefix: Vec::new(),
             syntax: HashMap::new(),
+            starts: HashSet::new(),
             others: Vec::new(),
             document: Document::default(),
         };
@@ -258,6 +267,7 @@ impl RuleSet {
             }
             for name in &rule.program {
                 match name.strip_suffix('*') {
+                    _ if name.starts_with('!') => {}
                     Some(prefix) => compiled.by_prefix.push((prefix.to_owned(), at)),
                     None => compiled.by_program.entry(name.clone()).or_default().push(at),
                 }
@@ -265,7 +275,11 @@ impl RuleSet {
         }
         for (at, syntax) in document.syntax.iter().enumerate() {
             for name in &syntax.program {
-                compiled.syntax.insert(name.clone(), at);
+                if syntax.starts {
+                    compiled.starts.insert(name.clone());
+                } else {
+                    compiled.syntax.insert(name.clone(), at);
+                }
             }
         }
         compiled.document = document;
@@ -285,6 +299,12 @@ impl RuleSet {
         self.0.by_program.contains_key(program) || self.0.by_prefix.iter().any(|(prefix, _)| begins(prefix))
     }
 
+    /// Whether that program starts one that its arguments name.
+    #[must_use]
+    pub fn starts(&self, program: &str) -> bool {
+        self.0.starts.contains(program)
+    }
+
     /// How that program reads its arguments, if the rules say.
     #[must_use]
     pub fn syntax(&self, program: &str) -> Option<&Syntax> {
@@ -294,7 +314,8 @@ impl RuleSet {
     pub(crate) fn about_program<'s>(&'s self, program: &'s str) -> impl Iterator<Item = &'s Rule> + 's {
         let exact = self.0.by_program.get(program).into_iter().flatten().copied();
         let prefixed = self.0.by_prefix.iter().filter(move |(p, _)| program.starts_with(p.as_str())).map(|(_, at)| *at);
-        exact.chain(prefixed).map(|at| &self.0.document.rule[at])
+        let excepted = move |rule: &&Rule| !rule.program.iter().any(|name| name.strip_prefix('!') == Some(program));
+        exact.chain(prefixed).map(|at| &self.0.document.rule[at]).filter(excepted)
     }
 
     pub(crate) fn about_others(&self) -> impl Iterator<Item = &Rule> {

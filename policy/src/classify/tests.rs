@@ -104,7 +104,7 @@ fn everyday_calls_have_the_class_a_person_would_give() {
         (Y, "read x < f; [[ -v $x ]]"),
         (R, "printf -v \"$x\" 1"),
         (Y, "gawk --include=x 1 a"),
-        (Y, "dc -e '!id'"),
+        (R, "dc -e '!id'"),
         (Y, "xxd a b"),
         (Y, "ss -D out"),
         (Y, "ptx -G a b"),

@@ -70,7 +70,8 @@ impl Parsed {
         }
         // Also as a whole, for programs with single-dash words that nobody listed.
         if text.chars().count() > 2 {
-            self.options.push((text.to_owned(), None));
+            let (name, value) = text.split_once('=').map_or((text, None), |(n, v)| (n, Some(Word::literal(v))));
+            self.options.push((name.to_owned(), value));
         }
         0
     }

@@ -14,6 +14,7 @@ pub fn from_shell(text: &str, cwd: &str, context: &Context<'_>) -> Facts {
     let mut walker = Walker::new(cwd, context);
     text.clone_into(&mut walker.outermost);
     walker.code(text);
+    walker.reap();
     walker.settle();
     walker.facts
 }
@@ -24,6 +25,7 @@ pub fn from_argv(argv: &[String], stdin: Option<&str>, cwd: &str, context: &Cont
     let mut walker = Walker::new(cwd, context);
     let stdin = stdin.map_or(Stdin::Nothing, |text| Stdin::Known(Word::literal(text)));
     walker.run(argv.iter().map(Word::literal).collect(), &stdin, &Around::default());
+    walker.reap();
     walker.settle();
     walker.facts
 }
@@ -198,9 +200,15 @@ impl<'a> Walker<'a> {
         match command {
             ast::Command::Simple(simple) => self.simple(simple),
             ast::Command::Compound(compound, redirects) => {
+                let before = self.facts.redirects.len();
                 let stdin = self.redirects(redirects.iter().flat_map(|list| &list.0));
+                let after = self.facts.redirects.len();
                 let stdin = stdin.unwrap_or_else(|| self.stdin.clone());
-                self.with_stdin(stdin, |walker| walker.compound(compound))
+                let printed = self.with_stdin(stdin, |walker| walker.compound(compound));
+                if after > before {
+                    self.plants(before, &printed);
+                }
+                printed
             }
             ast::Command::Function(function) => {
                 self.facts.functions.insert(function.fname.value.clone());
@@ -360,8 +368,14 @@ impl<'a> Walker<'a> {
                 self.facts.assigned.insert("IFS for read".to_owned());
             }
         }
+        let before = self.facts.redirects.len();
         let stdin = self.redirects(redirects.into_iter()).unwrap_or_else(|| self.stdin.clone());
-        self.run(args, &stdin, &Around::default())
+        let opened = self.facts.redirects.len() > before;
+        let printed = self.run(args, &stdin, &Around::default());
+        if opened {
+            self.plants(before, &printed);
+        }
+        printed
     }
 
     /// `export X=1`: the value lasts.
@@ -371,6 +385,7 @@ impl<'a> Walker<'a> {
             ast::AssignmentValue::Scalar(raw) => {
                 let value = words::open_whole(&raw.value, self);
                 self.given(name, &raw.value, &value);
+                self.valued(name, &value.text);
             }
             ast::AssignmentValue::Array(_) => self.fills(name),
         }
@@ -396,6 +411,7 @@ impl<'a> Walker<'a> {
                 let value = words::open_whole(&word.value, self);
                 self.evaluated_later(&value);
                 self.given(name, &word.value, &value);
+                self.valued(name, &value.text);
                 if lasts && index.is_none() && !assignment.append {
                     self.assign(name, &Word { glob: false, ..value });
                 }
@@ -416,6 +432,13 @@ impl<'a> Walker<'a> {
     fn evaluated_later(&mut self, word: &Word) {
         if word.text.contains('[') && ["$(", "`", "[${"].iter().any(|code| word.text.contains(code)) {
             self.note(Note::DynamicCode);
+        }
+    }
+
+    /// Notes a value that may name a program.
+    pub(super) fn valued(&mut self, name: &str, value: &str) {
+        if value.contains('/') {
+            self.facts.values.insert((name.to_owned(), value.to_owned()));
         }
     }
 
@@ -454,8 +477,10 @@ impl<'a> Walker<'a> {
             ast::IoRedirect::File(fd, kind, Target::Filename(word)) => {
                 let word = words::open_whole(&word.value, self);
                 let access = if matches!(kind, Kind::Read) { Access::Read } else { Access::Write };
+                let terminal = word.text.starts_with("/dev/tty") || word.text.starts_with("/dev/pts");
                 self.opens(word, access);
-                matches!(kind, Kind::Read | Kind::ReadAndWrite).then_some((*fd, Stdin::File))
+                let stdin = if terminal { Stdin::Nothing } else { Stdin::File };
+                matches!(kind, Kind::Read | Kind::ReadAndWrite).then_some((*fd, stdin))
             }
             ast::IoRedirect::File(fd, kind, Target::Duplicate(word)) => {
                 let word = words::open_whole(&word.value, self);

@@ -112,7 +112,11 @@ impl Walker<'_> {
         if self.interpreted(&name, args, stdin, around) {
             return Stdin::Stream;
         }
+        if name.len() > 1 && name.starts_with(['!', ':']) {
+            self.note(Note::Escape);
+        }
         self.carried(&name, args, stdin, around);
+        self.writes(&name, args, stdin);
         let printed = printed(&name, args, stdin, around.more);
         self.moves(&name, args);
         self.names(&name, args, around.more);
@@ -170,8 +174,9 @@ impl Walker<'_> {
             self.plain("env", &[], around);
             return Stdin::Stream;
         }
-        for assigned in found.assigned {
-            self.facts.assigned.insert(assigned);
+        for (name, value) in found.assigned {
+            self.valued(&name, &value);
+            self.facts.assigned.insert(name);
         }
         let mut inner = around.within(name);
         let mut command = found.command.to_vec();
@@ -223,7 +228,7 @@ impl Walker<'_> {
             | "multipass" => {
                 self.known_suffix(name, args, stdin, around);
             }
-            _ if !(self.context.knows)(name) && !self.facts.functions.contains(name) => {
+            _ if (self.context.starts)(name) || !(self.context.knows)(name) && !self.facts.functions.contains(name) => {
                 self.known_suffix(name, args, stdin, around);
             }
             _ => {}
@@ -306,7 +311,7 @@ impl Walker<'_> {
 
 struct Found<'w> {
     command: &'w [Word],
-    assigned: Vec<String>,
+    assigned: Vec<(String, String)>,
     /// What `-I` replaces.
     replace: Option<String>,
 }
@@ -339,7 +344,7 @@ fn find_command<'w>(wrapper: &Wrapper, args: &'w [Word]) -> Option<Found<'w>> {
             // A word that is not known might be an option or the command.
             return None;
         } else if matches!(wrapper.name, "env" | "sudo" | "doas") && is_assignment(text) {
-            found.assigned.extend(text.split_once('=').map(|(name, _)| name.to_owned()));
+            found.assigned.extend(text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())));
             options = false;
             at += 1;
         } else if skip > 0 {
@@ -403,16 +408,45 @@ fn after_host(args: &[Word]) -> &[Word] {
 fn printed(name: &str, args: &[Word], stdin: &Stdin, more: bool) -> Stdin {
     let known: Option<Vec<&str>> = args.iter().map(Word::known).collect();
     let Some(known) = known.filter(|_| !more) else { return Stdin::Stream };
+    let text = |text: Option<String>| text.map_or(Stdin::Stream, |text| Stdin::Known(Word::literal(text)));
     match (name, known.as_slice()) {
+        ("echo", ["-e" | "-ne" | "-en", rest @ ..]) => text(unescape(&rest.join(" "))),
         ("echo", ["-n", rest @ ..]) | ("echo", rest) if !rest.first().is_some_and(|a| a.starts_with('-')) => {
-            Stdin::Known(Word::literal(rest.join(" ")))
+            // Some shells decode escapes here and some do not: then it is not plain to see.
+            let line = rest.join(" ");
+            text((!line.contains('\\')).then_some(line))
         }
-        ("printf", ["%s" | "%s\\n" | "%b" | "%b\\n", text]) if !text.contains('\\') => {
-            Stdin::Known(Word::literal(*text))
-        }
-        ("printf", [text]) if !text.contains(['%', '\\']) => Stdin::Known(Word::literal(*text)),
-        ("cat", [] | ["-"]) => stdin.clone(),
+        ("printf", [format, rest @ ..]) if !format.starts_with('-') => text(format_with(format, rest)),
+        ("cat" | "tee", [] | ["-"]) => stdin.clone(),
         ("cd" | "true" | ":" | "export" | "set" | "sleep" | "wait" | "mkdir" | "touch", _) => Stdin::Nothing,
         _ => Stdin::Stream,
     }
+}
+
+/// What `printf` makes of its arguments; only `%s`, `%b`, `%%` and escapes are plain to see.
+fn format_with(format: &str, args: &[&str]) -> Option<String> {
+    let format = unescape(format)?;
+    let mut out = String::new();
+    let mut rest = args.iter();
+    loop {
+        let (mut chars, before) = (format.chars(), rest.len());
+        while let Some(c) = chars.next() {
+            match (c, (c == '%').then(|| chars.next()).flatten()) {
+                ('%', Some('%')) => out.push('%'),
+                ('%', Some('s')) => out.push_str(rest.next().unwrap_or(&"")),
+                ('%', Some('b')) => out.push_str(&unescape(rest.next().unwrap_or(&""))?),
+                ('%', _) => return None,
+                _ => out.push(c),
+            }
+        }
+        // The format is used again until the arguments are.
+        if rest.len() == 0 || rest.len() == before {
+            return Some(out);
+        }
+    }
+}
+
+/// Decodes the escapes that `echo -e` and `printf` share with `$'…'`.
+fn unescape(text: &str) -> Option<String> {
+    if text.contains('\\') { super::words::decode_ansi_c(text) } else { Some(text.to_owned()) }
 }

@@ -279,7 +279,7 @@ fn continue_with(out: &mut String, next: Option<char>) {
 }
 
 /// The text of `$'…'`; `None` where an escape is not one of bash's.
-fn decode_ansi_c(raw: &str) -> Option<String> {
+pub(super) fn decode_ansi_c(raw: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(raw.len());
     let mut chars = raw.chars().peekable();
     let mut buffer = [0; 4];

@@ -109,7 +109,12 @@ fn subject(rule: &Rule) -> Result<(), InvalidRules> {
         ("min_operands", rule.min_operands.is_some(), program),
         ("max_operands", rule.max_operands.is_some(), program),
         ("any_arguments", rule.any_arguments, program),
-        ("contains", !rule.contains.is_empty(), program || !rule.code.is_empty() || !rule.method.is_empty()),
+        ("unless_green", rule.unless_green, program),
+        (
+            "contains",
+            !rule.contains.is_empty(),
+            program || !(rule.code.is_empty() && rule.method.is_empty() && rule.env.is_empty()),
+        ),
         ("path", !rule.path.is_empty(), !rule.access.is_empty()),
         ("host", !rule.host.is_empty(), !rule.method.is_empty()),
     ];

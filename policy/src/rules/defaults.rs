@@ -15,6 +15,7 @@ pub(super) const TEXTS: &[&str] = &[
     include_str!("../../default/network.toml"),
     include_str!("../../default/cloud.toml"),
     include_str!("../../default/code.toml"),
+    include_str!("../../default/escapes.toml"),
     include_str!("../../default/tools.toml"),
 ];
 

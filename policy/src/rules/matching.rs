@@ -22,8 +22,8 @@ pub(crate) enum Subject<'a> {
     Program { command: &'a Command, parsed: &'a Parsed },
     /// A path, where it lies, its lists, and whether all of a folder is meant.
     Path { access: Access, resolved: &'a Resolved, lists: &'a std::collections::BTreeSet<&'a str>, written: &'a str },
-    /// A variable that is set.
-    Env(&'a str),
+    /// A variable that is set, and its value as far as that is known.
+    Env { name: &'a str, value: &'a str },
     /// Inline code.
     Code(&'a Code),
     /// A request.
@@ -47,10 +47,7 @@ impl Rule {
                             .iter()
                             .any(|name| lists.contains(name.as_str()) || computed(name, resolved, written)))
             }
-            Subject::Env(name) => {
-                let excepted = |pattern: &String| pattern.strip_prefix('!').is_some_and(|rest| fits(rest, name));
-                self.env.iter().any(|pattern| fits(pattern, name)) && !self.env.iter().any(excepted)
-            }
+            Subject::Env { name, value } => named(&self.env, name) && self.contains_in([*value]),
             Subject::Code(code) => {
                 self.code.iter().any(|language| language == code.language) && self.contains_in([&*code.text])
             }
@@ -65,7 +62,10 @@ impl Rule {
     }
 
     fn holds_program(&self, command: &Command, parsed: &Parsed) -> bool {
-        let has = |option: &String| parsed.has(option) || command.script.contains(&option.as_str());
+        let has = |option: &String| match option.contains('*') {
+            true => parsed.options.iter().any(|(name, _)| fits_option(option, name)),
+            false => parsed.has(option) || command.script.contains(&option.as_str()),
+        };
         let operand = |patterns: &[String]| patterns.iter().any(|p| parsed.operands.iter().any(|o| fits(p, &o.text)));
         (self.sub.is_empty() || self.sub.iter().any(|sub| begins(parsed, sub)))
             && (self.option.is_empty() || self.option.iter().any(has))
@@ -84,6 +84,12 @@ impl Rule {
                 self.contains.iter().any(|part| text.contains(&part.to_ascii_lowercase()))
             })
     }
+}
+
+/// Whether one of the patterns fits, and none behind `!`.
+fn named(patterns: &[String], name: &str) -> bool {
+    let excepted = |pattern: &String| pattern.strip_prefix('!').is_some_and(|rest| fits(rest, name));
+    patterns.iter().any(|pattern| fits(pattern, name)) && !patterns.iter().any(excepted)
 }
 
 /// Whether the first operands are the words of `sub`.
@@ -118,20 +124,44 @@ impl PathList {
             path.strip_prefix(folder.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
                 || (folder.ends_with('*') && fits(folder, &path))
         };
+        let parts = |pattern: &String| match pattern.contains('/') {
+            true => {
+                let mut at = path.match_indices(pattern.as_str()).map(|(at, _)| (at, at + pattern.len()));
+                at.any(|(start, end)| {
+                    (start == 0 || path[..start].ends_with('/')) && (end == path.len() || path[end..].starts_with('/'))
+                })
+            }
+            false => path.split('/').any(|part| fits(pattern, part)),
+        };
         let inside = self.under.iter().any(under)
-            || self.part.iter().any(|pattern| path.split('/').any(|part| fits(pattern, part)))
+            || self.part.iter().any(parts)
             || self.last.iter().any(|pattern| fits(pattern, last));
         inside && !self.except.iter().any(|pattern| fits(pattern, last) || fits(pattern, &path))
     }
 }
 
-/// Whether `text` is `pattern`, `*` at the pattern's start or end standing for anything.
+/// Whether a given option fits a pattern such as `--*-hook*`; one that switches something off never does.
+fn fits_option(pattern: &str, given: &str) -> bool {
+    const OFF: &[&str] = &["--no-", "--ignore-", "--skip-", "--disable-", "--without-", "--exclude-"];
+    let (start, rest) = pattern.split_once('*').unwrap_or((pattern, ""));
+    let Some(behind) = given.strip_prefix(start) else { return false };
+    let rest_fits = match rest.strip_suffix('*') {
+        Some(middle) => behind.contains(middle),
+        None => behind.ends_with(rest),
+    };
+    rest_fits && !OFF.iter().any(|off| given.starts_with(off))
+}
+
+/// Whether `text` is `pattern`: `*` at the pattern's start or end stands for anything, `?` in one without `*` for one character.
 pub(super) fn fits(pattern: &str, text: &str) -> bool {
     match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
         (Some(""), _) => true,
         (Some(end), Some(_)) => end.strip_suffix('*').is_some_and(|middle| text.contains(middle)),
         (Some(end), None) => text.ends_with(end),
         (None, Some(start)) => text.starts_with(start),
+        (None, None) if pattern.contains('?') => {
+            pattern.len() == text.len() && pattern.bytes().zip(text.bytes()).all(|(p, t)| p == b'?' || p == t)
+        }
         (None, None) => text == pattern,
     }
 }

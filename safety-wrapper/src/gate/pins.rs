@@ -79,11 +79,14 @@ impl Gate {
     fn facts(&self, action: &Action) -> Option<Facts> {
         let bundle = self.parts.bundle.borrow().clone();
         let knows = |name: &str| bundle.rules.knows(name);
+        let starts = |name: &str| bundle.rules.starts(name);
         let cwd = action.cwd.as_deref().unwrap_or_default();
         match &action.call {
-            Call::Shell { command, env } => Some(facts::from_shell(command, cwd, &Context { knows: &knows, env })),
+            Call::Shell { command, env } => {
+                Some(facts::from_shell(command, cwd, &Context { knows: &knows, starts: &starts, env }))
+            }
             Call::Exec { argv, stdin, env } => {
-                Some(facts::from_argv(argv, stdin.as_deref(), cwd, &Context { knows: &knows, env }))
+                Some(facts::from_argv(argv, stdin.as_deref(), cwd, &Context { knows: &knows, starts: &starts, env }))
             }
             _ => None,
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use wardkeep_policy::action::{Call, refs_in};
 use wardkeep_policy::facts::{self, Context};
-use wardkeep_policy::{Action, Class};
+use wardkeep_policy::{Action, Class, RuleSet};
 use wardkeep_proto::ids::PermitId;
 use wardkeep_proto::secret::{Destination, KnownValue, NotGiven};
 use wardkeep_proto::waypoint::Waypoint;
@@ -87,7 +87,7 @@ impl Gate {
 
     fn work(&self, action: &Action) -> Result<Work, String> {
         let bundle = self.parts.bundle.borrow().clone();
-        let to = Programs::of(action, &|name| bundle.rules.knows(name));
+        let to = Programs::of(action, &bundle.rules);
         Ok(match &action.call {
             Call::Shell { command, env } => {
                 let argv = ["bash", "--norc", "--noprofile", "-c", command].map(str::to_owned).to_vec();
@@ -207,15 +207,15 @@ struct Programs<'a> {
 }
 
 impl<'a> Programs<'a> {
-    /// `knows`: whether the rules know a program of that name.
-    fn of(action: &'a Action, knows: &dyn Fn(&str) -> bool) -> Self {
+    fn of(action: &'a Action, rules: &RuleSet) -> Self {
+        let knows = |name: &str| rules.knows(name);
+        let starts = |name: &str| rules.starts(name);
+        let context = |env| Context { knows: &knows, starts: &starts, env };
         let cwd = action.cwd.as_deref().unwrap_or_default();
         match &action.call {
-            Call::Shell { command, env } => {
-                Self::seen(action, env, facts::from_shell(command, cwd, &Context { knows, env }))
-            }
+            Call::Shell { command, env } => Self::seen(action, env, facts::from_shell(command, cwd, &context(env))),
             Call::Exec { argv, stdin, env } => {
-                Self::seen(action, env, facts::from_argv(argv, stdin.as_deref(), cwd, &Context { knows, env }))
+                Self::seen(action, env, facts::from_argv(argv, stdin.as_deref(), cwd, &context(env)))
             }
             _ => Self { tool: &action.tool, unclear: true, names: Vec::new() },
         }
