@@ -1,5 +1,6 @@
 //! The rules we ship: the packs of the folder `rules/`, and the structures that no expression can say.
 
+use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 use super::pack::{Additions, PackError, Profile};
@@ -27,7 +28,15 @@ pub(super) const PACKS: &[(&str, &str)] = &[
 pub(super) fn rules() -> &'static [Arc<Active>] {
     static RULES: LazyLock<Vec<Arc<Active>>> = LazyLock::new(|| {
         let written = packs().flat_map(|pack| pack.expect("a test reads every pack").rules);
-        written.map(|rule| Active::from(&rule)).chain(code()).map(Arc::new).collect()
+        let mut known = HashMap::new();
+        let active = written.map(|rule| {
+            let mut active = Active::from(&rule);
+            if let Matcher::Pack(matcher) = &mut active.matcher {
+                matcher.share(&mut known);
+            }
+            active
+        });
+        active.chain(code()).map(Arc::new).collect()
     });
     &RULES
 }

@@ -1,5 +1,7 @@
 //! How a rule of a pack decides about its keyword.
 
+use std::collections::HashMap;
+
 use super::check::{self, Check};
 use super::pack::{PackRule, Side};
 use super::pattern::Pattern;
@@ -56,6 +58,16 @@ impl PackMatcher {
             entropy: rule.entropy.unwrap_or(if near { NEAR_ENTROPY } else { 0.0 }),
             mixed: rule.mixed.unwrap_or(near),
             check: rule.check,
+        }
+    }
+
+    /// Shares its expressions with others that have the same.
+    pub(super) fn share(&mut self, known: &mut HashMap<Box<str>, Pattern>) {
+        match &mut self.way {
+            Way::Token { lead, before, token } => {
+                lead.iter_mut().chain(before).chain([token]).for_each(|pattern| pattern.share(known));
+            }
+            Way::Near { value, .. } => value.share(known),
         }
     }
 

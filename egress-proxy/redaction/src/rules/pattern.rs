@@ -1,11 +1,17 @@
 //! Expressions of rules: a bounded part of regular expressions, matched byte by byte as the text comes.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::OnceLock;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::sync::{Arc, OnceLock};
 
-use regex_automata::dfa::{Automaton as _, StartKind, dense};
-use regex_automata::nfa::thompson::{self, WhichCaptures};
+use regex_automata::dfa::{StartKind, dense};
+use regex_automata::hybrid::LazyStateID;
+use regex_automata::hybrid::dfa::{Cache, DFA};
+use regex_automata::nfa::thompson::{self, NFA, State, WhichCaptures};
+use regex_automata::util::pool::{Pool, PoolGuard};
 use regex_automata::util::primitives::StateID;
+use regex_automata::util::start;
 use regex_automata::util::syntax;
 use regex_automata::{Anchored, MatchKind};
 use regex_syntax::hir::literal::{Extractor, Literal};
@@ -21,36 +27,84 @@ const LONGEST: usize = 4096;
 /// Largest automaton, in bytes.
 const STATES: usize = 256 * 1024;
 
-/// An expression, made into an automaton when it is first needed.
+/// An expression. What is made of it is made when it is first needed, and an automaton state by state: all of it takes
+/// milliseconds, and most of what stands in a text has not even the [`Shape`] of a match.
+#[derive(Clone)]
 pub(super) struct Pattern {
-    text: Box<str>,
-    made: OnceLock<Option<Box<Made>>>,
+    made: Arc<Made>,
 }
 
-/// What is made of an expression.
 struct Made {
-    dfa: dense::DFA<Vec<u32>>,
-    start: StateID,
+    text: Box<str>,
+    shape: OnceLock<Option<Shape>>,
+    automaton: OnceLock<Option<Automaton>>,
+}
+
+/// What all matches of an expression have in common.
+struct Shape {
+    hir: Hir,
     /// Bytes that stand in a match.
     alphabet: [bool; 256],
     /// Length of the shortest match.
     least: usize,
 }
 
+/// The automaton of an expression, and the states of it that were needed.
+struct Automaton {
+    dfa: DFA,
+    states: Pool<Cache, MakeStates>,
+}
+
+type MakeStates = Box<dyn Fn() -> Cache + Send + Sync + UnwindSafe + RefUnwindSafe>;
+
+/// One reading of a text, byte by byte.
+struct Reading<'a> {
+    dfa: &'a DFA,
+    states: PoolGuard<'a, Cache, MakeStates>,
+    at: LazyStateID,
+}
+
+impl Reading<'_> {
+    /// Reads a byte, or the end. A match is told of one byte late, which is when the byte after it is known.
+    fn read(&mut self, next: Option<u8>) -> Option<()> {
+        self.at = match next {
+            Some(byte) => self.dfa.next_state(&mut self.states, self.at, byte),
+            None => self.dfa.next_eoi_state(&mut self.states, self.at),
+        }
+        .ok()?;
+        (!self.at.is_dead()).then_some(())
+    }
+
+    /// Whether no byte leads on from here.
+    fn is_over(&mut self) -> bool {
+        let cleared = self.states.clear_count();
+        // When there are too many states they are forgotten, the one under way as well.
+        (0..=u8::MAX).all(|byte| {
+            self.states.clear_count() == cleared
+                && self.dfa.next_state(&mut self.states, self.at, byte).is_ok_and(|next| next.is_dead())
+        })
+    }
+}
+
 impl fmt::Debug for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Pattern({:?})", self.text)
+        write!(f, "Pattern({:?})", self.made.text)
     }
 }
 
 impl Pattern {
     pub(super) fn new(text: &str) -> Self {
-        Self { text: text.into(), made: OnceLock::new() }
+        Self { made: Arc::new(Made { text: text.into(), shape: OnceLock::new(), automaton: OnceLock::new() }) }
+    }
+
+    /// Takes the place of one with the same text: what was made of that is made once.
+    pub(super) fn share(&mut self, known: &mut HashMap<Box<str>, Self>) {
+        *self = known.entry(self.made.text.clone()).or_insert_with(|| self.clone()).clone();
     }
 
     /// Why the expression must not be used: rules of bundles are judged before, ours by a test.
     pub(super) fn verify(&self) -> Result<(), String> {
-        let hir = parse(&self.text).map_err(|e| match e {
+        let hir = parse(&self.made.text).map_err(|e| match e {
             regex_syntax::Error::Parse(e) => e.kind().to_string(),
             regex_syntax::Error::Translate(e) => e.kind().to_string(),
             _ => "not an expression".to_owned(),
@@ -63,47 +117,39 @@ impl Pattern {
         if properties.maximum_len().is_none_or(|most| most > LONGEST) {
             return Err(format!("it may match more than {LONGEST} bytes; lower its counts"));
         }
-        if self.made().is_some() { Ok(()) } else { Err("its automaton is too large; lower its counts".to_owned()) }
+        if is_small(&hir) { Ok(()) } else { Err("its automaton is too large; lower its counts".to_owned()) }
     }
 
     /// Whether a match can begin with `text`.
     pub(super) fn can_begin_with(&self, text: &[u8]) -> bool {
-        let Some(Made { dfa, start, .. }) = self.made() else { return false };
-        let mut state = *start;
-        text.iter().all(|&byte| {
-            state = dfa.next_state(state, byte);
-            !dfa.is_dead_state(state)
-        })
+        let Some(mut reading) = self.reading() else { return false };
+        text.iter().all(|&byte| reading.read(Some(byte)).is_some())
     }
 
-    /// The bytes that can follow `text`, in any case, for a match that begins with it.
+    /// The bytes that can follow `text`, in any case, for a match that begins with it. Needs no state.
     pub(super) fn after(&self, text: &[u8]) -> ByteSet {
-        let Some(Made { dfa, start, .. }) = self.made() else { return ByteSet::NONE };
-        let mut states = vec![*start];
+        let Some(nfa) = self.automaton().map(|automaton| automaton.dfa.get_nfa()) else { return ByteSet::NONE };
+        let mut states = reached(nfa, vec![nfa.start_anchored()]);
         for byte in text {
             let cases = [byte.to_ascii_lowercase(), byte.to_ascii_uppercase()];
-            states = states.iter().flat_map(|state| cases.map(|byte| dfa.next_state(*state, byte))).collect();
-            states.sort_unstable();
-            states.dedup();
-            states.retain(|state| !dfa.is_dead_state(*state));
+            states = reached(nfa, cases.iter().flat_map(|byte| step(nfa, &states, *byte)).collect());
             // A match may end before.
-            if states.iter().any(|state| dfa.is_match_state(*state)) {
+            if states.iter().any(|state| matches!(nfa.state(*state), State::Match { .. })) {
                 return ByteSet::ALL;
             }
         }
-        let goes_on = |byte: &u8| states.iter().any(|state| !dfa.is_dead_state(dfa.next_state(*state, *byte)));
-        (0..=u8::MAX).filter(goes_on).collect()
+        (0..=u8::MAX).filter(|byte| step(nfa, &states, *byte).next().is_some()).collect()
     }
 
     /// The bytes that stand in a match, and the length of the shortest.
     pub(super) fn body(&self) -> Option<(ByteSet, usize)> {
-        let Made { alphabet, least, .. } = self.made()?;
+        let Shape { alphabet, least, .. } = self.shape()?;
         Some(((0..=u8::MAX).filter(|byte| alphabet[usize::from(*byte)]).collect(), *least))
     }
 
     /// Whether of all spellings of `text` only this one begins a match. May say no where it is so; needs no automaton.
     pub(super) fn begins_only_with(&self, text: &[u8]) -> bool {
-        let Ok(hir) = parse(&self.text) else { return false };
+        let Ok(hir) = parse(&self.made.text) else { return false };
         let beginnings = Extractor::new().limit_class(16).extract(&hir);
         beginnings.literals().is_some_and(|literals| {
             literals.iter().map(Literal::as_bytes).all(|known| {
@@ -116,54 +162,52 @@ impl Pattern {
     /// How many places from here on no match can begin at, because a byte follows that stands in none.
     #[inline]
     pub(super) fn no_match_for(&self, ahead: &[u8]) -> usize {
-        let Some(Made { alphabet, least, .. }) = self.made() else { return 0 };
+        let Some(Shape { alphabet, least, .. }) = self.shape() else { return 0 };
         let window = &ahead[..ahead.len().min(*least)];
         window.iter().rposition(|&byte| !alphabet[usize::from(byte)]).map_or(0, |at| at + 1)
     }
 
     /// Length of the shortest match.
     pub(super) fn least(&self) -> usize {
-        self.made().map_or(usize::MAX, |made| made.least)
+        self.shape().map_or(usize::MAX, |shape| shape.least)
     }
 
     /// Whether every match has at most `most` bytes, all of them `allowed`.
     pub(super) fn stays_within(&self, most: usize, allowed: impl Fn(u8) -> bool) -> bool {
-        let longest = parse(&self.text).ok().and_then(|hir| hir.properties().maximum_len());
+        let longest = parse(&self.made.text).ok().and_then(|hir| hir.properties().maximum_len());
         longest.is_some_and(|longest| longest <= most)
-            && self.made().is_some_and(|made| (0..=u8::MAX).all(|b| !made.alphabet[usize::from(b)] || allowed(b)))
+            && self.shape().is_some_and(|shape| (0..=u8::MAX).all(|b| !shape.alphabet[usize::from(b)] || allowed(b)))
     }
 
     /// Whether all of `text` matches.
     pub(super) fn is_whole(&self, text: &[u8]) -> bool {
-        let Some(Made { dfa, start, .. }) = self.made() else { return false };
-        let state = text.iter().fold(*start, |state, &byte| dfa.next_state(state, byte));
-        dfa.is_match_state(dfa.next_eoi_state(state))
+        if text.len() < self.least() || self.no_match_for(text) > 0 {
+            return false;
+        }
+        let Some(mut reading) = self.reading() else { return false };
+        text.iter().all(|&byte| reading.read(Some(byte)).is_some())
+            && reading.read(None).is_some()
+            && reading.at.is_match()
     }
 
     /// Shows `seen` the end of every match that begins at `cursor`, shortest first, with the byte that follows it. Answers
-    /// how far it had to read.
+    /// how far it had to read: not at all where what follows has not the shape of a match.
     pub(super) fn ends(&self, mut cursor: Cursor<'_>, mut seen: impl FnMut(usize, Option<u8>)) -> Result<usize, More> {
-        let Some(Made { dfa, start, .. }) = self.made() else { return Ok(cursor.at) };
-        let mut state = *start;
+        if self.no_match_for(cursor.ahead()) > 0 {
+            return Ok(cursor.at);
+        }
+        let Some(mut reading) = self.reading() else { return Ok(cursor.at) };
         loop {
             let next = match cursor.peek() {
                 Ok(next) => next,
-                Err(_) if (0..=u8::MAX).all(|byte| dfa.is_dead_state(dfa.next_state(state, byte))) => {
-                    return Ok(cursor.at);
-                }
+                Err(_) if reading.is_over() => return Ok(cursor.at),
                 Err(more) => return Err(more),
             };
-            state = match next {
-                Some(byte) => dfa.next_state(state, byte),
-                None => dfa.next_eoi_state(state),
-            };
-            // The automaton tells of a match one byte late, which is when the byte after it is known.
-            if dfa.is_special_state(state) {
-                if dfa.is_match_state(state) {
-                    seen(cursor.at, next);
-                } else if dfa.is_dead_state(state) {
-                    return Ok(cursor.at);
-                }
+            if reading.read(next).is_none() {
+                return Ok(cursor.at);
+            }
+            if reading.at.is_match() {
+                seen(cursor.at, next);
             }
             if next.is_none() {
                 return Ok(cursor.at);
@@ -172,8 +216,20 @@ impl Pattern {
         }
     }
 
-    fn made(&self) -> Option<&Made> {
-        self.made.get_or_init(|| make(&self.text).map(Box::new)).as_deref()
+    fn shape(&self) -> Option<&Shape> {
+        self.made.shape.get_or_init(|| shape(&self.made.text)).as_ref()
+    }
+
+    fn automaton(&self) -> Option<&Automaton> {
+        self.made.automaton.get_or_init(|| automaton(&self.shape()?.hir)).as_ref()
+    }
+
+    /// A reading at its beginning.
+    fn reading(&self) -> Option<Reading<'_>> {
+        let Automaton { dfa, states } = self.automaton()?;
+        let mut states = states.get();
+        let at = dfa.start_state(&mut states, &start::Config::new().anchored(Anchored::Yes)).ok()?;
+        Some(Reading { dfa, states, at })
     }
 }
 
@@ -186,25 +242,64 @@ fn parse(text: &str) -> Result<Hir, regex_syntax::Error> {
     syntax::parse_with(text, &syntax())
 }
 
-fn make(text: &str) -> Option<Made> {
+fn shape(text: &str) -> Option<Shape> {
     let hir = parse(text).ok()?;
-    let dfa = dense::Builder::new()
-        .configure(
-            dense::Config::new()
-                .start_kind(StartKind::Anchored)
-                .match_kind(MatchKind::All)
-                .accelerate(false)
-                .dfa_size_limit(Some(STATES))
-                .determinize_size_limit(Some(16 * STATES)),
-        )
-        .syntax(syntax())
-        .thompson(thompson::Config::new().utf8(false).which_captures(WhichCaptures::None))
-        .build(text)
-        .ok()?;
     let mut alphabet = [false; 256];
     letters(&hir, &mut alphabet);
-    let start = dfa.universal_start_state(Anchored::Yes)?;
-    Some(Made { dfa, start, alphabet, least: hir.properties().minimum_len()? })
+    let least = hir.properties().minimum_len()?;
+    Some(Shape { hir, alphabet, least })
+}
+
+fn automaton(hir: &Hir) -> Option<Automaton> {
+    let config = DFA::config().match_kind(MatchKind::All).cache_capacity(4 * STATES).skip_cache_capacity_check(true);
+    let dfa = DFA::builder().configure(config).build_from_nfa(compile(hir)?).ok()?;
+    let make = dfa.clone();
+    Some(Automaton { dfa, states: Pool::new(Box::new(move || make.create_cache())) })
+}
+
+/// Whether all states of its automaton need little memory.
+fn is_small(hir: &Hir) -> bool {
+    let config = dense::Config::new()
+        .start_kind(StartKind::Anchored)
+        .match_kind(MatchKind::All)
+        .accelerate(false)
+        .dfa_size_limit(Some(STATES))
+        .determinize_size_limit(Some(16 * STATES));
+    compile(hir).is_some_and(|nfa| dense::Builder::new().configure(config).build_from_nfa(&nfa).is_ok())
+}
+
+/// What an automaton is made from.
+fn compile(hir: &Hir) -> Option<NFA> {
+    let config = thompson::Config::new().utf8(false).which_captures(WhichCaptures::None);
+    thompson::Compiler::new().configure(config).build_from_hir(hir).ok()
+}
+
+/// The states that can be reached from `from` without a byte, these included.
+fn reached(nfa: &NFA, from: Vec<StateID>) -> Vec<StateID> {
+    let (mut states, mut left) = (Vec::new(), from);
+    while let Some(state) = left.pop() {
+        if states.contains(&state) {
+            continue;
+        }
+        states.push(state);
+        match nfa.state(state) {
+            State::Union { alternates } => left.extend(alternates.iter()),
+            State::BinaryUnion { alt1, alt2 } => left.extend([alt1, alt2]),
+            State::Capture { next, .. } | State::Look { next, .. } => left.push(*next),
+            _ => {}
+        }
+    }
+    states
+}
+
+/// Where `byte` leads from some states.
+fn step<'a>(nfa: &'a NFA, states: &'a [StateID], byte: u8) -> impl Iterator<Item = StateID> + 'a {
+    states.iter().filter_map(move |state| match nfa.state(*state) {
+        State::ByteRange { trans } => trans.matches_byte(byte).then_some(trans.next),
+        State::Sparse(sparse) => sparse.matches_byte(byte),
+        State::Dense(dense) => dense.matches_byte(byte),
+        _ => None,
+    })
 }
 
 /// The bytes that `hir` reads.
@@ -272,7 +367,8 @@ mod tests {
             let answer = Pattern::new("ab{2,3}").ends(Cursor::new(text, 0, ended), |end, next| found.push((end, next)));
             (found, answer)
         };
-        assert_eq!(ends(b"ac", false), (vec![], Ok(1)));
+        assert_eq!(ends(b"ac", false), (vec![], Ok(0)), "no match has a c");
+        assert_eq!(ends(b"aabb", false), (vec![], Ok(1)));
         assert_eq!(ends(b"abb", false), (vec![], Err(More)));
         assert_eq!(ends(b"abb", true), (vec![(3, None)], Ok(3)));
         assert_eq!(ends(b"abbc", false), (vec![(3, Some(b'c'))], Ok(4)));
