@@ -82,7 +82,7 @@ impl Default for Timeouts {
             idle: Duration::from_secs(180),
             // One that rests costs little, and clients find a closed one out by a failed request.
             unused: Duration::from_secs(600),
-            rest: Duration::from_secs(2),
+            rest: Duration::from_millis(50),
         }
     }
 }

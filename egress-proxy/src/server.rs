@@ -63,6 +63,8 @@ pub async fn serve_apart(listener: TcpListener, gateway: Arc<Gateway>, stop: Can
         runtime.block_on(async {
             let listener = TcpListener::from_std(listener.into_std()?)?;
             serve(listener, gateway, stop).await;
+            let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+            tracing::info!(tasks, "the LLM gateway has ended");
             Ok::<_, std::io::Error>(())
         })
     };

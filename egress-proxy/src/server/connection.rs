@@ -25,6 +25,9 @@ use crate::strict::{self, Fault, HEAD_BYTES, Strict};
 /// For the head of a request while the last places are being taken.
 const HURRY: Duration = Duration::from_secs(3);
 
+/// Looks that are left out while something is under way.
+const BUSY: u32 = 20;
+
 /// How a connection comes out of being awake.
 enum Outcome {
     /// Nothing is asked for now.
@@ -114,7 +117,9 @@ async fn awake<'a>(
                 return Poll::Ready(None);
             }
             before = now;
-            look.as_mut().reset(Instant::now() + step);
+            // Answers take seconds; what is over is seen soon enough to give way to many that come at once.
+            let next = if now.is_some() { step } else { BUSY * step };
+            look.as_mut().reset(Instant::now() + next);
         }
         Poll::Pending
     })

@@ -35,12 +35,13 @@ pub(crate) fn free_port() -> anyhow::Result<SocketAddr> {
 }
 
 impl Stage {
-    /// Sets it up with these secrets in the vault and `provider` behind the gateway; `programs` holds the binaries.
+    /// Sets it up with these secrets in the vault, `provider` behind the gateway and this policy; `programs` holds the binaries.
     pub(crate) fn set(
         programs: &Path,
         folder: &Path,
         provider: SocketAddr,
         secrets: &[(String, String)],
+        policy: &str,
     ) -> anyhow::Result<Self> {
         let (hub_data, tenant) = (folder.join("hub"), folder.join("tenant"));
         fs::create_dir_all(tenant.join("run"))?;
@@ -83,9 +84,9 @@ impl Stage {
             "sk-bench-provider-key-0123456789",
         )?;
         stage.token = stage.cli(&["hook", "token", AGENT], "")?.trim().to_owned();
-        let policy = folder.join("policy.toml");
-        fs::write(&policy, self::policy(&tenant, provider))?;
-        hub(&["policy", "publish", TENANT, "--file", &policy.display().to_string()])?;
+        let file = folder.join("policy.toml");
+        fs::write(&file, policy)?;
+        hub(&["policy", "publish", TENANT, "--file", &file.display().to_string()])?;
         stage.start()?;
         Ok(stage)
     }
@@ -147,34 +148,6 @@ fn configuration(folder: &Path, hooks: SocketAddr, llm: SocketAddr) -> String {
     format!(
         "state_dir = \"{folder}/state\"\nruntime_dir = \"{folder}/run\"\n\n[hooks]\nlisten = \"{hooks}\"\n\n\
          [llm]\nlisten = \"{llm}\"\n\n[proxy]\nlisten = \"127.0.0.1:0\"\n\n[vault]\nkey_file = \"{folder}/vault.key\"\n"
-    )
-}
-
-fn policy(folder: &Path, provider: SocketAddr) -> String {
-    let workspace = folder.display();
-    format!(
-        r#"
-[llm]
-gate_memory = "report"
-
-[[agents]]
-name = "{AGENT}"
-level = "trusted"
-models = ["{MODEL}"]
-workspace = "{workspace}"
-
-[[providers]]
-name = "provider"
-dialect = "openai"
-base_url = "http://{provider}/v1"
-key = "llm_key"
-
-[[models]]
-name = "{MODEL}"
-provider = "provider"
-upstream_model = "mock-2026-11-01"
-price = {{ input = 3000000, output = 15000000, cache_read = 300000, cache_write = 3750000 }}
-"#
     )
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::bodies::{self, Shape, Way};
+use crate::bodies::{self, MODEL, Shape, Way};
 use crate::process::{self, Process};
 use crate::stage::{self, Stage};
 use crate::{peers, vault, wire};
@@ -101,7 +101,8 @@ impl Rig {
     }
 
     fn ours(&mut self, programs: &Path) -> anyhow::Result<()> {
-        let mut stage = Stage::set(programs, &self.folder, self.provider, &self.secrets)?;
+        let policy = policy(&self.folder, self.provider);
+        let mut stage = Stage::set(programs, &self.folder, self.provider, &self.secrets, &policy)?;
         // The second start is the usual one: enrolled, with vault, policy and lease.
         stage.stop();
         let start = stage.start()?;
@@ -147,6 +148,35 @@ impl Rig {
         self.targets.push(target);
         Ok(())
     }
+}
+
+/// One agent, one model.
+fn policy(folder: &Path, provider: SocketAddr) -> String {
+    let workspace = folder.join("tenant").display().to_string();
+    format!(
+        r#"
+[llm]
+gate_memory = "report"
+
+[[agents]]
+name = "bench"
+level = "trusted"
+models = ["{MODEL}"]
+workspace = "{workspace}"
+
+[[providers]]
+name = "provider"
+dialect = "openai"
+base_url = "http://{provider}/v1"
+key = "llm_key"
+
+[[models]]
+name = "{MODEL}"
+provider = "provider"
+upstream_model = "mock-2026-11-01"
+price = {{ input = 3000000, output = 15000000, cache_read = 300000, cache_write = 3750000 }}
+"#
+    )
 }
 
 /// Requests that the provider has seen.
