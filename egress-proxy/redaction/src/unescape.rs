@@ -8,7 +8,9 @@ mod unicode;
 
 use std::ops::Range;
 
-use decode::{MAX_PENDING, Step, decode, special};
+use decode::{MAX_PENDING, SPECIAL, Step, decode, specials};
+
+use crate::views::block::{BLOCK, Block};
 
 /// The text below with one layer of escapes undone, and the way back to it.
 ///
@@ -162,24 +164,27 @@ struct Suspects<'a> {
     range: Range<usize>,
     /// or around the marks behind it.
     marks: &'a [Mark],
+    /// The block that was asked last, and its specials.
+    block: Range<usize>,
+    specials: u64,
 }
 
 impl<'a> Suspects<'a> {
     fn of_text(text: &[u8]) -> Self {
-        Self { range: 0..text.len(), marks: &[] }
+        Self { range: 0..text.len(), marks: &[], block: 0..0, specials: 0 }
     }
 
     /// What was copied with all bytes that it can depend on was no escape below and is none here.
     fn of_layer(layer: &'a Layer) -> Self {
-        Self { range: 0..0, marks: &layer.marks }
+        Self { range: 0..0, marks: &layer.marks, block: 0..0, specials: 0 }
     }
 
     /// The next one at `at` or later.
+    #[inline]
     fn next(&mut self, text: &[u8], at: usize) -> Option<usize> {
         loop {
-            let from = at.max(self.range.start);
-            if let Some(skip) = text.get(from..self.range.end).and_then(special) {
-                return Some(from + skip);
+            if let Some(special) = self.special(text, at.max(self.range.start)) {
+                return Some(special);
             }
             let (mark, behind) = self.marks.split_first()?;
             // At its end the text may go on, as it may have below.
@@ -188,6 +193,40 @@ impl<'a> Suspects<'a> {
             let first = if mark.is_copy() { reach.max(mark.at) } else { mark.at };
             (self.range, self.marks) = (first..end, behind);
         }
+    }
+
+    /// The first special byte of the range from `from` on.
+    #[inline]
+    fn special(&mut self, text: &[u8], mut from: usize) -> Option<usize> {
+        while from < self.range.end {
+            if !self.block.contains(&from) {
+                self.ask(text, from);
+            }
+            let left = self.specials & u64::MAX << (from - self.block.start);
+            if left == 0 {
+                from = self.block.end;
+                continue;
+            }
+            from = self.block.start + left.trailing_zeros() as usize;
+            if from < self.range.end && SPECIAL[usize::from(text[from])] {
+                return Some(from);
+            }
+            from += 1;
+        }
+        None
+    }
+
+    #[inline]
+    fn ask(&mut self, text: &[u8], at: usize) {
+        self.block = at..at + BLOCK;
+        self.specials = match text[at..].first_chunk() {
+            Some(block) => specials(Block::of(block)),
+            None => {
+                let mut last = [0; BLOCK];
+                last[..text.len() - at].copy_from_slice(&text[at..]);
+                specials(Block::of(&last))
+            }
+        };
     }
 }
 

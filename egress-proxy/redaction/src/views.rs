@@ -3,6 +3,7 @@
 //!
 //! A view exists only where it differs: text without escapes is its own top layer.
 
+pub(crate) mod block;
 pub(crate) mod decoded;
 pub(crate) mod dump;
 pub(crate) mod letters;

@@ -1,6 +1,7 @@
 //! What one escape stands for: what programs do to text that they quote, and what people do to hide it.
 
 use super::unicode;
+use crate::views::block::Block;
 
 /// Longest sequence that is looked at as one, in bytes.
 pub(super) const MAX_PENDING: usize = 24;
@@ -20,22 +21,11 @@ pub(crate) const SPECIAL: [bool; 256] = {
     table
 };
 
-/// The first byte that is [`SPECIAL`].
-///
-/// Few are, so a whole chunk is asked first, in a way that the compiler makes a few wide comparisons of: four times as fast as
-/// looking each byte up.
-pub(super) fn special(text: &[u8]) -> Option<usize> {
-    let in_chunk = |chunk: &[u8]| chunk.iter().position(|&b| SPECIAL[usize::from(b)]);
-    let (chunks, rest) = text.as_chunks::<32>();
-    for (n, chunk) in chunks.iter().enumerate() {
-        let may_be = |b: u8| (b == b'\\') | (b == b'%') | (b == b'&') | (b == 0x1b) | !b.is_ascii();
-        if chunk.iter().fold(false, |any, &b| any | may_be(b))
-            && let Some(at) = in_chunk(chunk)
-        {
-            return Some(n * 32 + at);
-        }
-    }
-    in_chunk(rest).map(|at| text.len() - rest.len() + at)
+/// The bytes of a block among which are all [`SPECIAL`] ones, and few others.
+#[inline(always)]
+pub(super) fn specials(block: Block) -> u64 {
+    let ascii = (block.are(b'\\') | block.are(b'%')) | (block.are(b'&') | block.are(0x1b));
+    (ascii | block.within(0xc2, 0xf3)).bits()
 }
 
 pub(super) enum Step {

@@ -1,6 +1,6 @@
 //! What hex dumps in a text show: the digits of `hexdump -C`, `xxd` and `od` without addresses and text columns.
 
-use super::mask::mask;
+use super::block::{blocks, places};
 
 /// A dump's bytes stand within so many bytes of the text from the beginning of their line.
 pub(crate) const LINE: usize = 112;
@@ -40,19 +40,7 @@ impl Dump {
         self.places.clear();
         self.lines.clear();
         self.open = false;
-        if first {
-            self.candidate(view, 0);
-        }
-        let (blocks, rest) = view.as_chunks::<64>();
-        for (n, block) in blocks.iter().enumerate() {
-            let mut ends = mask(block, |byte| byte == b'\n');
-            while ends != 0 {
-                self.candidate(view, n * 64 + ends.trailing_zeros() as usize + 1);
-                ends &= ends - 1;
-            }
-        }
-        let from = view.len() - rest.len();
-        memchr::memchr_iter(b'\n', rest).for_each(|at| self.candidate(view, from + at + 1));
+        self.candidates(view, first);
         if self.lines.is_empty() {
             return;
         }
@@ -78,9 +66,31 @@ impl Dump {
         self.lines = lines;
     }
 
-    #[inline(always)]
-    fn candidate(&mut self, view: &[u8], line: usize) {
-        if may_be_address(&view[line..]) {
+    /// Finds lines that may begin with an address: most begin with something else, which is told of all in a block at once.
+    fn candidates(&mut self, view: &[u8], first: bool) {
+        // Whether the next block begins with a line, or with more blanks of one.
+        let (mut begins, mut goes_on) = (u64::from(first), 0);
+        // Behind the end anything may come.
+        for (at, block) in blocks(view, b'0') {
+            let (ends, blanks) = (block.are(b'\n').bits(), (block.are(b' ') | block.are(b'\t')).bits());
+            let hex = (block.within(b'0', b'9') | block.lower().within(b'a', b'f')).bits();
+            let lines = ends << 1 | begins | goes_on;
+            // Blanks that are added to themselves from the beginning of their line on carry into what is behind them.
+            let (behind, over) = blanks.overflowing_add(lines & blanks);
+            let next = |n: u32| hex >> n | !(u64::MAX >> n);
+            let addresses = (lines | behind) & !blanks & hex & next(1) & next(2) & next(3);
+            for address in places(addresses) {
+                self.candidate(view, at + address);
+            }
+            (begins, goes_on) = (ends >> 63, u64::from(over));
+        }
+    }
+
+    /// A line whose blanks end at `at`.
+    fn candidate(&mut self, view: &[u8], at: usize) {
+        let blanks = view[..at].iter().rev().take(INDENT + 1).take_while(|b| matches!(b, b' ' | b'\t')).count();
+        let line = at - blanks;
+        if blanks <= INDENT && may_be_address(&view[line..]) {
             self.lines.push(line as u32);
         }
     }

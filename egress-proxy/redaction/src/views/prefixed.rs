@@ -1,5 +1,6 @@
 //! What lists of bytes in source code show: the digits of `0x61, 0x62` without the prefixes.
 
+use super::block::{blocks, places};
 use super::letters::GAP;
 
 /// Stands where a list ends; equals no digit.
@@ -20,10 +21,18 @@ impl Prefixed {
         self.digits.clear();
         self.places.clear();
         let mut last = None;
-        for x in memchr::memchr2_iter(b'x', b'X', view) {
+        // Whether the last block ended with a zero.
+        let mut zero = 0;
+        let all = blocks(view, 0).flat_map(|(at, block)| {
+            let zeros = block.are(b'0').bits();
+            let prefixes = block.lower().are(b'x').bits() & (zeros << 1 | zero);
+            zero = zeros >> 63;
+            places(prefixes).map(move |place| at + place)
+        });
+        for x in all {
             // What stands before the first and after the last byte of a list is nobody's business.
             let Some(byte @ [high, low]) = view.get(x + 1..x + 3) else { break };
-            if x <= last.unwrap_or(0) || view[x - 1] != b'0' || !high.is_ascii_hexdigit() || !low.is_ascii_hexdigit() {
+            if x <= last.unwrap_or(0) || !high.is_ascii_hexdigit() || !low.is_ascii_hexdigit() {
                 continue;
             }
             if last.is_some_and(|last| !is_between(&view[last..x - 1])) {
