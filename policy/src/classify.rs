@@ -11,6 +11,7 @@ use crate::class::Class;
 use crate::facts::args::Parsed;
 use crate::facts::http::{self, Target};
 use crate::facts::paths::{Access, PathUse, Place};
+use crate::facts::tool::Tool;
 use crate::facts::{Code, Command, Context, Facts, Word, from_argv, from_shell};
 use crate::rules::{HttpCall, Operands, Rule, RuleSet, Subject, Syntax};
 
@@ -44,7 +45,8 @@ pub fn classify(action: &Action, bundle: &Bundle) -> Verdict {
     Judge::new(&bundle.rules, &|host| bundle.host_kind(host), workspace).action(action)
 }
 
-/// Classifies the example of a rule: shell text, or `http:`, `tool:`, `message:`, `read:`, `write:`, `delete:` and its words.
+/// Classifies the example of a rule: shell text, or `http: METHOD URL BODY`, `tool: NAME JSON`, `message:`, `read:`, `write:`,
+/// `delete:`.
 ///
 /// In examples `known.example` is a known host and `own.example` one of the tenant's own.
 pub(crate) fn judge_example(example: &str, rules: &RuleSet) -> Option<Verdict> {
@@ -53,10 +55,14 @@ pub(crate) fn judge_example(example: &str, rules: &RuleSet) -> Option<Verdict> {
     let (tool, call) = match kind {
         "http" => {
             let (method, url) = rest.split_once(' ')?;
+            let (url, body) = url.split_once(' ').map_or((url, None), |(url, body)| (url, Some(body.to_owned())));
             let (method, url) = (method.to_owned(), url.to_owned());
-            ("http", Call::Http { method, url, headers: Vec::new(), body: None })
+            ("http", Call::Http { method, url, headers: Vec::new(), body })
         }
-        "tool" => (rest, Call::Other { args: serde_json::Value::Object(serde_json::Map::new()) }),
+        "tool" => {
+            let (name, args) = rest.split_once(' ').unwrap_or((rest, "{}"));
+            (name, Call::Other { args: serde_json::from_str(args).ok()? })
+        }
         "message" => {
             ("message", Call::Message { channel: "email".into(), to: vec![text], subject: None, body: String::new() })
         }
@@ -102,12 +108,11 @@ impl<'a> Judge<'a> {
             Call::FileRead { path } | Call::FileList { path } => self.file(Access::Read, path, cwd),
             Call::FileWrite { path, .. } => self.file(Access::Write, path, cwd),
             Call::FileDelete { path } => self.file(Access::Delete, path, cwd),
-            Call::Http { method, url, headers, .. } => self.request(method, url, headers),
-            Call::Message { .. } => self.others(&Subject::Message),
-            Call::Other { .. } => {
-                let words = name_words(&action.tool);
-                self.others(&Subject::Tool(&words));
+            Call::Http { method, url, headers, body } => {
+                self.request(method, url, headers, body.as_deref().unwrap_or_default());
             }
+            Call::Message { .. } => self.others(&Subject::Message),
+            Call::Other { args } => self.tool(&Tool::read(&action.tool, args), cwd),
         }
         if self.fired.is_empty() {
             self.built_in("call.unknown", "No rule knows it", Class::Yellow);
@@ -154,7 +159,7 @@ impl<'a> Judge<'a> {
             self.others(&Subject::Env { name, value });
         }
         for code in &facts.code {
-            self.others(&Subject::Code(code));
+            self.code(code);
         }
         for redirect in &facts.redirects {
             self.path(redirect);
@@ -253,7 +258,7 @@ impl<'a> Judge<'a> {
             }
         }
         for request in http::of_program(name, &parsed) {
-            self.request(&request.method, &request.url, &[]);
+            self.request(&request.method, &request.url, &[], &request.body);
             for path in request.reads {
                 self.path(&PathUse { access: Access::Read, path: Word::literal(path), cwd: command.cwd.clone() });
             }
@@ -261,8 +266,44 @@ impl<'a> Judge<'a> {
     }
 
     fn file(&mut self, access: Access, path: &str, cwd: &str) {
-        let path = PathUse { access, path: Word::literal(path), cwd: Some(cwd.to_owned()) };
-        self.path(&path);
+        // Some runtimes repair a path after it was judged: both readings count.
+        let plain = path.trim().trim_start_matches('@');
+        let plain = plain.split_once("</").map_or(plain, |(path, _)| path);
+        for path in [path, plain].iter().take(if path == plain { 1 } else { 2 }) {
+            self.path(&PathUse { access, path: Word::literal(*path), cwd: Some(cwd.to_owned()) });
+        }
+    }
+
+    /// A tool that Wardkeep does not know: its name, and whatever its arguments look like.
+    fn tool(&mut self, tool: &Tool, cwd: &str) {
+        self.others(&Subject::Tool(tool));
+        let env = BTreeMap::new();
+        for text in &tool.shell {
+            self.program(&env, |context| from_shell(text, cwd, context));
+        }
+        for argv in &tool.argv {
+            self.program(&env, |context| from_argv(argv, None, cwd, context));
+        }
+        for (language, text) in &tool.code {
+            self.code(&Code { language, text: text.clone() });
+        }
+        for (access, path) in &tool.paths {
+            self.file(*access, path, cwd);
+        }
+        for (method, url) in &tool.requests {
+            self.request(method, url, &[], "");
+        }
+    }
+
+    fn code(&mut self, code: &Code) {
+        self.others(&Subject::Code(code));
+        let changes_all = |statement: &str| {
+            let statement = statement.trim().to_ascii_lowercase();
+            statement.starts_with("update ") && !statement.contains("where")
+        };
+        if code.language == "sql" && code.text.split(';').any(changes_all) {
+            self.built_in("code.sql-changes-all", "It changes every row of a table", Class::Red);
+        }
     }
 
     fn path(&mut self, path: &PathUse) {
@@ -279,7 +320,7 @@ impl<'a> Judge<'a> {
         });
     }
 
-    fn request(&mut self, method: &str, url: &str, headers: &[(String, String)]) {
+    fn request(&mut self, method: &str, url: &str, headers: &[(String, String)], body: &str) {
         let target = Target::parse(url);
         let host = match &target {
             Ok(target) if target.is_metadata() => "metadata",
@@ -290,13 +331,16 @@ impl<'a> Judge<'a> {
             },
             Err(_) => "unlisted",
         };
-        let path = target.as_ref().map_or_else(|_| url.to_owned(), |t| t.path.clone());
+        let (path, server) = match &target {
+            Ok(target) => (decoded(&target.path_and_query), target.host.as_str()),
+            Err(_) => (url.to_owned(), ""),
+        };
         // Some servers obey a header more than the method.
         let overrides = headers.iter().filter(|(name, _)| name.to_ascii_lowercase().contains("method-override"));
         let methods = std::iter::once(method.to_owned()).chain(overrides.map(|(_, value)| value.to_ascii_uppercase()));
         for method in methods {
             let before = self.fired.len();
-            self.others(&Subject::Http(&HttpCall { method, host, path: path.clone() }));
+            self.others(&Subject::Http(&HttpCall { method, host, server, path: &path, body }));
             if self.fired.len() == before {
                 self.built_in("http.unknown-method", "It uses an HTTP method that no rule knows", Class::Red);
             }
@@ -309,6 +353,30 @@ impl<'a> Judge<'a> {
 
 /// A program that is told where a shell lies will start it, whatever the program is.
 const SHELL_PATHS: &[&str] = &["/bin/sh", "/bin/bash", "/bin/dash", "/bin/zsh", "/bin/ksh", "/bin/fish", "/bin/csh"];
+
+/// The text with every `%XX` taken out of its coding.
+fn decoded(text: &str) -> String {
+    let bytes: Vec<u8> = percent_decode(text.as_bytes());
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn percent_decode(text: &[u8]) -> Vec<u8> {
+    let digit = |at: usize| text.get(at).and_then(|b| char::from(*b).to_digit(16)).and_then(|d| u8::try_from(d).ok());
+    let (mut out, mut at) = (Vec::with_capacity(text.len()), 0);
+    while let Some(byte) = text.get(at) {
+        match (byte, digit(at + 1), digit(at + 2)) {
+            (b'%', Some(high), Some(low)) => {
+                out.push(high * 16 + low);
+                at += 3;
+            }
+            _ => {
+                out.push(*byte);
+                at += 1;
+            }
+        }
+    }
+    out
+}
 
 /// Where software is installed, beside the folders of the system's own programs.
 const INSTALLED: &[&str] = &[
@@ -386,27 +454,6 @@ fn path_uses(syntax: &Syntax, parsed: &Parsed, cwd: Option<&String>) -> Vec<Path
         }
     }
     out
-}
-
-/// `sendMoney_now` as `send`, `money`, `now`.
-fn name_words(name: &str) -> Vec<String> {
-    let mut words: Vec<String> = Vec::new();
-    let mut before = ' ';
-    let chars: Vec<char> = name.chars().collect();
-    for (at, &c) in chars.iter().enumerate() {
-        let next_is_lower = chars.get(at + 1).is_some_and(char::is_ascii_lowercase);
-        let starts = !c.is_ascii_alphanumeric()
-            || !before.is_ascii_alphanumeric()
-            || (c.is_ascii_uppercase() && (before.is_ascii_lowercase() || next_is_lower));
-        if c.is_ascii_alphanumeric() {
-            match words.last_mut() {
-                Some(word) if !starts => word.push(c.to_ascii_lowercase()),
-                _ => words.push(c.to_ascii_lowercase().to_string()),
-            }
-        }
-        before = c;
-    }
-    words
 }
 
 #[cfg(test)]

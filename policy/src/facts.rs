@@ -13,6 +13,7 @@ mod planted;
 pub mod scripts;
 mod second;
 mod shell;
+pub mod tool;
 mod unwrap;
 mod variables;
 mod words;

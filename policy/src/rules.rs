@@ -214,9 +214,22 @@ pub struct Rule {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub host: Vec<String>,
 
-    /// Words in the name of a tool that Wardkeep does not know; `*` for any.
+    /// With `method`: the server's name is one of these, `*` at either end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub server: Vec<String>,
+    /// With `method`: the body must contain one of these, without regard to case.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub body: Vec<String>,
+
+    /// Words in the name of a tool that Wardkeep does not know, or in its argument `action`; `*` for any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tool: Vec<String>,
+    /// With `tool`: none of these words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without_tool: Vec<String>,
+    /// With `tool`: one of these arguments at any depth, `name` or `name=value` in lower case and snake case, `*` at either end of both.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub argument: Vec<String>,
 
     /// The rule is about messages.
     #[serde(default, skip_serializing_if = "is_false")]

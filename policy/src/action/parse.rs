@@ -154,6 +154,13 @@ impl Args<'_> {
     }
 
     fn program(&self) -> Result<Call, InvalidAction> {
+        // Run elsewhere or with other rights it is not this server's shell: it keeps its arguments, which are judged.
+        let elsewhere = self.get("elevated", &[]) == Some(&Value::Bool(true))
+            || self.get("node", &[]).is_some_and(|node| !node.is_null() && node.as_str() != Some(""))
+            || self.get("host", &[]).and_then(Value::as_str) == Some("node");
+        if elsewhere && self.map.is_some() {
+            return self.other();
+        }
         let env = self.env()?;
         match self.get("argv", &["command", "cmd"]) {
             Some(Value::Array(items)) => {
@@ -230,8 +237,13 @@ impl Args<'_> {
     }
 
     fn message(&self, channel: &str) -> Result<Call, InvalidAction> {
+        if self.get("action", &[]).and_then(Value::as_str).is_some_and(|action| action != "send") {
+            return self.other();
+        }
         let mut to = Vec::new();
-        for (name, others) in [("to", ["recipients", "recipient"].as_slice()), ("cc", &[]), ("bcc", &[])] {
+        for (name, others) in
+            [("to", ["recipients", "recipient", "target", "targets"].as_slice()), ("cc", &[]), ("bcc", &[])]
+        {
             match self.get(name, others) {
                 None | Some(Value::Null) => {}
                 Some(Value::String(one)) => to.push(clean("to", one)?),

@@ -214,6 +214,6 @@ fn names_of_tools_are_split_into_words() {
         ("EpicFHIRManageRecords", vec!["epic", "fhir", "manage", "records"]),
         ("mcp__shop-api.deleteOrder2", vec!["mcp", "shop", "api", "delete", "order2"]),
     ] {
-        assert_eq!(name_words(name), words, "{name}");
+        assert_eq!(crate::facts::tool::words(name), words, "{name}");
     }
 }

@@ -1,5 +1,7 @@
 //! Facts about one HTTP request.
 
+use std::net::IpAddr;
+
 use url::Url;
 
 use super::args::Parsed;
@@ -16,6 +18,8 @@ pub struct Target {
     pub port: u16,
     /// The path, percent-encoded, without query.
     pub path: String,
+    /// The same with the query behind it.
+    pub path_and_query: String,
     /// Whether the URL carries a user name or password.
     pub has_credentials: bool,
 }
@@ -45,6 +49,9 @@ impl Target {
             host: host.to_ascii_lowercase(),
             port: url.port_or_known_default().ok_or(InvalidTarget)?,
             path: url.path().to_owned(),
+            path_and_query: url
+                .query()
+                .map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path())),
             has_credentials: !url.username().is_empty() || url.password().is_some(),
         })
     }
@@ -54,10 +61,23 @@ impl Target {
     /// Whether it is a cloud's metadata service, which hands out the machine's credentials.
     #[must_use]
     pub fn is_metadata(&self) -> bool {
-        matches!(
-            self.host.as_str(),
-            "169.254.169.254" | "[fd00:ec2::254]" | "metadata.google.internal" | "metadata" | "100.100.100.200"
-        )
+        let bare = self.host.trim_start_matches('[').trim_end_matches(']');
+        // Link-local addresses lead nowhere else; IPv6 can carry one of IPv4.
+        let link_local = match bare.parse::<IpAddr>() {
+            Ok(IpAddr::V4(v4)) => v4.is_link_local(),
+            Ok(IpAddr::V6(v6)) => v6.to_ipv4_mapped().or_else(|| v6.to_ipv4()).is_some_and(|v4| v4.is_link_local()),
+            Err(_) => false,
+        };
+        link_local
+            || matches!(
+                bare,
+                "fd00:ec2::254"
+                    | "metadata.google.internal"
+                    | "metadata"
+                    | "100.100.100.200"
+                    | "instance-data"
+                    | "192.0.0.192"
+            )
     }
 }
 
@@ -70,6 +90,8 @@ pub(crate) struct ProgramRequest {
     pub(crate) url: String,
     /// Files that are sent.
     pub(crate) reads: Vec<String>,
+    /// What is sent, as far as it stands in the arguments.
+    pub(crate) body: String,
 }
 
 /// The requests that `curl`, `wget` and their relatives make; empty for any other program.
@@ -98,10 +120,12 @@ fn curl(parsed: &Parsed) -> Vec<ProgramRequest> {
     } else {
         "GET"
     };
-    let mut reads = Vec::new();
+    let (mut reads, mut body) = (Vec::new(), String::new());
     for (option, value) in &parsed.options {
         let Some(value) = value else { continue };
         if data.contains(&option.as_str()) {
+            body.push_str(&value.text);
+            body.push('\n');
             reads.extend(value.text.rsplit_once('@').map(|(_, path)| path.to_owned()));
         } else if matches!(option.as_str(), "-T" | "--upload-file") {
             reads.push(value.text.clone());
@@ -120,7 +144,12 @@ fn curl(parsed: &Parsed) -> Vec<ProgramRequest> {
         (None, _) => implied.to_owned(),
     };
     urls.iter()
-        .map(|url| ProgramRequest { method: method(url), url: absolute(&url.text), reads: reads.clone() })
+        .map(|url| ProgramRequest {
+            method: method(url),
+            url: absolute(&url.text),
+            reads: reads.clone(),
+            body: body.clone(),
+        })
         .collect()
 }
 
@@ -133,8 +162,16 @@ fn wget(parsed: &Parsed) -> Vec<ProgramRequest> {
     };
     let files = ["--post-file", "--body-file"];
     let reads: Vec<String> = files.iter().filter_map(|o| parsed.value(o)).map(|word| word.text.clone()).collect();
-    let request =
-        |url: &Word| ProgramRequest { method: method.clone(), url: absolute(&url.text), reads: reads.clone() };
+    let body = parsed
+        .value("--post-data")
+        .or_else(|| parsed.value("--body-data"))
+        .map_or_else(String::new, |w| w.text.clone());
+    let request = |url: &Word| ProgramRequest {
+        method: method.clone(),
+        url: absolute(&url.text),
+        reads: reads.clone(),
+        body: body.clone(),
+    };
     parsed.operands.iter().map(request).collect()
 }
 
@@ -147,7 +184,7 @@ fn httpie(parsed: &Parsed) -> Vec<ProgramRequest> {
         (_, Some(_)) => ("POST".to_owned(), first),
         (_, None) => ("GET".to_owned(), first),
     };
-    vec![ProgramRequest { method, url: absolute(url), reads: Vec::new() }]
+    vec![ProgramRequest { method, url: absolute(url), reads: Vec::new(), body: String::new() }]
 }
 
 fn absolute(url: &str) -> String {

@@ -116,6 +116,10 @@ fn subject(rule: &Rule) -> Result<(), InvalidRules> {
             program || !(rule.code.is_empty() && rule.method.is_empty() && rule.env.is_empty()),
         ),
         ("path", !rule.path.is_empty(), !rule.access.is_empty()),
+        ("server", !rule.server.is_empty(), !rule.method.is_empty()),
+        ("body", !rule.body.is_empty(), !rule.method.is_empty()),
+        ("without_tool", !rule.without_tool.is_empty(), !rule.tool.is_empty()),
+        ("argument", !rule.argument.is_empty(), !rule.tool.is_empty()),
         ("host", !rule.host.is_empty(), !rule.method.is_empty()),
     ];
     match conditions.into_iter().find(|(_, given, fits)| *given && !fits) {

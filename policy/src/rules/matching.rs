@@ -3,17 +3,22 @@
 use super::{PathList, Rule};
 use crate::facts::args::Parsed;
 use crate::facts::paths::{Access, Place, Resolved};
+use crate::facts::tool::Tool;
 use crate::facts::{Code, Command};
 
 /// One HTTP request as rules see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct HttpCall {
+pub(crate) struct HttpCall<'a> {
     /// Upper case.
     pub(crate) method: String,
     /// `own`, `known`, `unlisted`, `metadata`.
     pub(crate) host: &'static str,
-    /// Path and query.
-    pub(crate) path: String,
+    /// Its name.
+    pub(crate) server: &'a str,
+    /// Path and query, percent-decoded.
+    pub(crate) path: &'a str,
+    /// What is sent.
+    pub(crate) body: &'a str,
 }
 
 /// One fact.
@@ -27,9 +32,9 @@ pub(crate) enum Subject<'a> {
     /// Inline code.
     Code(&'a Code),
     /// A request.
-    Http(&'a HttpCall),
-    /// An unknown tool's name as words in lower case.
-    Tool(&'a [String]),
+    Http(&'a HttpCall<'a>),
+    /// An unknown tool's name and arguments.
+    Tool(&'a Tool),
     /// A message.
     Message,
 }
@@ -54,9 +59,15 @@ impl Rule {
             Subject::Http(call) => {
                 self.method.iter().any(|m| m == "*" || *m == call.method)
                     && (self.host.is_empty() || self.host.iter().any(|h| h == call.host))
-                    && self.contains_in([&*call.path])
+                    && (self.server.is_empty() || self.server.iter().any(|name| fits(name, call.server)))
+                    && self.contains_in([call.path])
+                    && (self.body.is_empty() || contains(&self.body, call.body))
             }
-            Subject::Tool(words) => self.tool.iter().any(|word| word == "*" || words.contains(word)),
+            Subject::Tool(tool) => {
+                self.tool.iter().any(|word| word == "*" || tool.words.contains(word))
+                    && !self.without_tool.iter().any(|word| tool.words.contains(word))
+                    && (self.argument.is_empty() || self.argument.iter().any(|pattern| has_argument(pattern, tool)))
+            }
             Subject::Message => self.message,
         }
     }
@@ -78,12 +89,25 @@ impl Rule {
     }
 
     fn contains_in<'t>(&self, texts: impl IntoIterator<Item = &'t str>) -> bool {
-        self.contains.is_empty()
-            || texts.into_iter().any(|text| {
-                let text = text.to_ascii_lowercase();
-                self.contains.iter().any(|part| text.contains(&part.to_ascii_lowercase()))
-            })
+        self.contains.is_empty() || texts.into_iter().any(|text| contains(&self.contains, text))
     }
+}
+
+/// Whether `text` holds one of the parts, without regard to case and to the kind and number of blanks.
+fn contains(parts: &[String], text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    let found = |text: &str| parts.iter().any(|part| text.contains(&part.to_ascii_lowercase()));
+    found(&text)
+        || (text.contains(['\n', '\t', '\r']) || text.contains("  "))
+            && found(&text.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// `name`, or `name=value`, `*` at either end of both.
+fn has_argument(pattern: &str, tool: &Tool) -> bool {
+    let (name, value) = pattern.split_once('=').unwrap_or((pattern, "*"));
+    tool.arguments
+        .iter()
+        .any(|argument| argument.split_once('=').is_some_and(|(given, is)| fits(name, given) && fits(value, is)))
 }
 
 /// Whether one of the patterns fits, and none behind `!`.
