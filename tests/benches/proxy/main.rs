@@ -27,6 +27,7 @@ mod wire;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use bodies::{Shape, Way};
 use cell::{Cell, Effort};
@@ -55,11 +56,11 @@ struct Options {
     /// Leave the peers out
     #[arg(long)]
     no_peers: bool,
-    /// Milliseconds of a cell
-    #[arg(long, default_value_t = 2_000)]
+    /// Milliseconds of a cell; all cells with all peers take some ten minutes
+    #[arg(long, default_value_t = 1_000)]
     millis: u64,
     /// Tries of a cell while others use the machine
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 2)]
     tries: usize,
     /// Where the daemon keeps its files; without it a folder in memory, so that the disk is not what is measured
     #[arg(long, value_name = "FOLDER")]
@@ -116,7 +117,7 @@ fn bench(options: &Options) -> anyhow::Result<()> {
         let peer = peers::NAMES.contains(&name);
         (options.only.is_empty() || options.only.iter().any(|only| only == name)) && !(peer && options.no_peers)
     };
-    let rig = Rig::start(folder.path(), wanted, !options.json)?;
+    let rig = Rig::start(folder.path(), wanted)?;
     if options.hold {
         for target in &rig.targets {
             println!("{:<12} {} {:?} {:?}", target.name, target.to, target.pid, target.headers);
@@ -126,7 +127,10 @@ fn bench(options: &Options) -> anyhow::Result<()> {
     }
     let effort = Effort { warm_millis: 300, millis: options.millis, tries: options.tries.max(1) };
     let mut report = report::Report::new(&rig, options.json);
-    for cell in plan(options) {
+    let (plan, began) = (plan(options), Instant::now());
+    for (number, cell) in plan.iter().copied().enumerate() {
+        let (seconds, of) = (began.elapsed().as_secs(), plan.len());
+        eprintln!("cell {} of {of} after {seconds} s: {} × {}", number + 1, cell.name(), cell.connections);
         if let Some(stage) = &rig.stage {
             stage.renew()?;
         }

@@ -44,6 +44,7 @@ fn nginx(target: &Path, folder: &Path, listen: SocketAddr, provider: SocketAddr)
     let places = [PathBuf::from("nginx"), PathBuf::from("/usr/sbin/nginx"), unpacked.join("root/usr/sbin/nginx")];
     if !places.iter().any(|place| runs(place)) {
         fs::create_dir_all(&unpacked)?;
+        fetching("nginx", "the package of the system, by apt-get download");
         must(Command::new("apt-get").args(["download", "-q", "nginx"]).current_dir(&unpacked))?;
         let package = fs::read_dir(&unpacked)?.filter_map(|entry| Some(entry.ok()?.path()));
         let package =
@@ -76,9 +77,11 @@ fn liter(target: &Path, folder: &Path, listen: SocketAddr, provider: SocketAddr)
     let program = root.join("bin/liter-llm");
     if !program.exists() {
         let (name, version) = LITER;
+        fetching(name, &format!("{version}, by cargo install; it takes some twenty minutes on two cores"));
         let mut install = Command::new(env!("CARGO"));
         install.args(["install", "--quiet", "--locked", "--version", version, name, "--root"]).arg(&root);
         must(install.arg("--target-dir").arg(root.join("build")))?;
+        // It is of no more use; a build that failed goes on there.
         fs::remove_dir_all(root.join("build"))?;
     }
     let file = folder.join("liter-llm.toml");
@@ -99,7 +102,9 @@ fn liter(target: &Path, folder: &Path, listen: SocketAddr, provider: SocketAddr)
 fn litellm(target: &Path, folder: &Path, listen: SocketAddr, provider: SocketAddr) -> anyhow::Result<Peer> {
     let venv = target.join("litellm");
     if !venv.join("ready").exists() {
-        must(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
+        fetching(LITELLM, "by pip, into a folder of its own; some 600 MB");
+        // What a fetch that was broken off has left may be half a package.
+        must(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
         let mut pip = Command::new(venv.join("bin/python"));
         must(pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", LITELLM]))?;
         fs::write(venv.join("ready"), LITELLM)?;
@@ -119,9 +124,16 @@ fn litellm(target: &Path, folder: &Path, listen: SocketAddr, provider: SocketAdd
     Ok(Peer { name: "litellm", command, headers: Vec::new() })
 }
 
+/// Says what takes so long.
+fn fetching(what: &str, how: &str) {
+    eprintln!("fetching {what}: {how}");
+}
+
+/// Runs it; what it said last is why it failed.
 fn must(command: &mut Command) -> anyhow::Result<()> {
     let output = command.output()?;
     let said = String::from_utf8_lossy(&output.stderr);
-    anyhow::ensure!(output.status.success(), "{}", said.lines().last().unwrap_or("it failed"));
+    let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it failed");
+    anyhow::ensure!(output.status.success(), "{}: {last}", command.get_program().display());
     Ok(())
 }

@@ -54,7 +54,7 @@ pub(crate) fn part(name: &str) -> anyhow::Result<Command> {
 
 impl Rig {
     /// Starts all targets that `wanted` says, in a folder that is theirs.
-    pub(crate) fn start(folder: &Path, wanted: impl Fn(&str) -> bool, say: bool) -> anyhow::Result<Self> {
+    pub(crate) fn start(folder: &Path, wanted: impl Fn(&str) -> bool) -> anyhow::Result<Self> {
         // target/release/deps/proxy-…
         let me = std::env::current_exe()?;
         let programs = me.ancestors().nth(2).unwrap_or(folder).to_path_buf();
@@ -84,14 +84,17 @@ impl Rig {
             rig.add(FLOOR, listen, Vec::new(), Some(command))?;
         }
         for name in peers::NAMES.into_iter().filter(|name| wanted(name)) {
-            if say {
-                eprintln!("preparing {name}");
-            }
+            let began = Instant::now();
             let listen = stage::free_port()?;
             let prepared = peers::prepare(name, &target, folder, listen, provider);
             let added = prepared.and_then(|peer| rig.add(peer.name, listen, peer.headers, Some(peer.command)));
-            if let Err(error) = added {
-                rig.missing.push(format!("{name}: {error:#}"));
+            // One that cannot be had stops nobody.
+            match added {
+                Ok(()) => eprintln!("{name} serves, after {:.0} s", began.elapsed().as_secs_f64()),
+                Err(error) => {
+                    eprintln!("{name} is left out: {error:#}");
+                    rig.missing.push(format!("{name}: {error:#}"));
+                }
             }
         }
         if wanted(OURS) {
