@@ -7,7 +7,6 @@ pub(crate) mod block;
 pub(crate) mod decoded;
 pub(crate) mod dump;
 pub(crate) mod letters;
-mod mask;
 pub(crate) mod prefixed;
 pub(crate) mod seams;
 

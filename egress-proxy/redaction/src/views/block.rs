@@ -36,8 +36,8 @@ mod wide {
     use std::ops::BitOr;
 
     use safe_arch::{
-        bitor_m128i, cmp_eq_mask_i8_m128i, m128i, min_u8_m128i, move_mask_i8_m128i, set_i64_m128i, set_splat_i8_m128i,
-        sub_i8_m128i,
+        add_i8_m128i, bitor_m128i, cmp_eq_mask_i8_m128i, m128i, min_u8_m128i, move_mask_i8_m128i, set_i64_m128i,
+        set_splat_i8_m128i, sub_i8_m128i,
     };
 
     use super::BLOCK;
@@ -72,6 +72,18 @@ mod wide {
                 let above = sub_i8_m128i(quarter, first);
                 cmp_eq_mask_i8_m128i(min_u8_m128i(above, most), above)
             }))
+        }
+
+        /// The bytes with their highest bit.
+        #[inline(always)]
+        pub(crate) fn highest(self) -> Flags {
+            Flags(self.0)
+        }
+
+        /// Each byte without its highest bit, the others being one higher.
+        #[inline(always)]
+        pub(crate) fn doubled(self) -> Self {
+            Self(self.0.map(|quarter| add_i8_m128i(quarter, quarter)))
         }
     }
 
@@ -124,6 +136,14 @@ mod each {
             let bits = self.0.iter().zip(0..).map(|(byte, n)| u64::from((first..=last).contains(byte)) << n);
             Flags(bits.fold(0, |all, bit| all | bit))
         }
+
+        pub(crate) fn highest(self) -> Flags {
+            self.within(0x80, 0xff)
+        }
+
+        pub(crate) fn doubled(self) -> Self {
+            Self(self.0.map(|byte| byte << 1))
+        }
     }
 
     /// Of which bytes of a block something holds.
@@ -154,6 +174,8 @@ mod tests {
         let texts = (0..4).map(|n| std::array::from_fn::<u8, BLOCK, _>(|at| (n * 64 + at) as u8));
         for bytes in texts.chain([[b'x'; BLOCK], std::array::from_fn(|at| (at * 7 % 251) as u8)]) {
             let (wide, each) = (Block::of(&bytes), each::Block::of(&bytes));
+            assert_eq!(wide.highest().bits(), each.highest().bits());
+            assert_eq!(wide.doubled().highest().bits(), each.doubled().highest().bits());
             for byte in 0..=u8::MAX {
                 assert_eq!(wide.are(byte).bits(), each.are(byte).bits(), "{byte}");
                 let (small, digits) = (wide.lower().are(byte), each.lower().are(byte));

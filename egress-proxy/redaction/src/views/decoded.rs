@@ -1,7 +1,7 @@
 //! What runs of base64, base32 and hex digits in a text stand for, where that is text itself.
 //!
 //! A run is read from every bit at which a byte of it can begin, since what stands before it may be no part of it. What
-//! comes out of random bytes is no text, so ordinary identifiers and keys are refused before they are looked at byte by byte.
+//! comes out of random bytes is no text, so ordinary identifiers and keys are refused without making bytes of them.
 
 mod code;
 mod plain;
@@ -10,8 +10,9 @@ mod runs;
 use std::ops::Range;
 
 use super::Layers;
+use super::block::places;
 use code::{BASE32, BASE64, Code, HEX};
-use plain::{Character, QUIET, Stream, character, is_sample};
+use plain::{Character, Reader};
 pub(crate) use runs::signs;
 use runs::{is_sign, line_end, next_run};
 
@@ -19,8 +20,8 @@ use runs::{is_sign, line_end, next_run};
 const LEAST_SIGNS: usize = 16;
 /// Bytes of text in a run that are searched.
 const LEAST_BYTES: usize = 8;
-/// Every so-manieth byte of a run is asked whether it begins so much text; any [`LEAST_BYTES`] hold one that does.
-const SAMPLE: usize = 4;
+/// Bytes of the longest character.
+const CHARACTER: usize = 4;
 /// Stands between two texts, longer than anything that is bridged and no part of an escape.
 const APART: [u8; 72] = {
     let mut apart = [1; 72];
@@ -63,15 +64,21 @@ pub(crate) struct Text {
     width: usize,
 }
 
+/// A run that is read from one of its bits on.
+struct Reading<'a, const BITS: usize> {
+    bytes: Reader<'a, BITS>,
+    enough: bool,
+    /// The bit among all of the run that byte 0 begins with.
+    first: usize,
+    /// More bytes may follow.
+    open: bool,
+}
+
 /// The texts that the runs of a text stand for. The buffers are kept from one text to the next.
 #[derive(Default)]
 pub(crate) struct Decoded {
-    /// The run that is read,
+    /// The run that is read.
     signs: Vec<u8>,
-    /// its bytes,
-    decoded: Vec<u8>,
-    /// and those from another bit on.
-    stream: Stream,
     runs: Vec<Run>,
     lines: Vec<Line>,
     /// All texts that have ended, apart from each other, then those that may go on.
@@ -166,82 +173,69 @@ impl Decoded {
         end
     }
 
-    fn code<const BITS: usize>(&mut self, code: &Code<BITS>, signs: &[u8], open: bool, layers: &Layers) {
+    fn code<const BITS: usize>(&mut self, code: &'static Code<BITS>, signs: &[u8], open: bool, layers: &Layers) {
         let mut at = 0;
-        let mut decoded = std::mem::take(&mut self.decoded);
-        let mut stream = std::mem::take(&mut self.stream);
-        while let Some(run) = code.next(signs, at, open) {
-            let open = open && run.end == signs.len();
-            decoded.clear();
-            code.decode(&signs[run.clone()], &mut decoded);
-            decoded.push(0);
-            for bit in (0..8).step_by(Code::<BITS>::STEP) {
-                let count = (run.len() * BITS).saturating_sub(bit) / 8;
-                if count < LEAST_BYTES && !open {
-                    continue;
+        while let Some(range) = code.next(signs, at, open) {
+            at = range.end;
+            let open = open && range.end == signs.len();
+            let reading = |bit| Reading {
+                bytes: Reader { code, run: &signs[range.clone()], bit },
+                enough: range.len() >= LEAST_SIGNS,
+                first: range.start * BITS + bit,
+                open,
+            };
+            // By the bit of a byte that the run begins with: the first bit that was not read.
+            let mut done = [0; 8];
+            for (block, begins) in code.begins(&signs[range.clone()]) {
+                for (bit, begins) in begins.into_iter().enumerate() {
+                    for at in places(begins).map(|sign| (block + sign) * BITS + bit) {
+                        if at >= done[at % 8] {
+                            done[at % 8] = at % 8 + 8 * self.text(&reading(at % 8), at / 8, layers);
+                        }
+                    }
                 }
-                stream.read(&decoded, bit, count);
-                let enough = run.len() >= LEAST_SIGNS;
-                let text =
-                    Text { bytes: 0..0, enough, run: self.runs.len() - 1, bit: run.start * BITS + bit, width: BITS };
-                self.texts(&stream, &text, open, layers);
             }
-            at = run.end;
+            if open {
+                for bit in (0..8).step_by(Code::<BITS>::STEP) {
+                    self.end(&reading(bit), done[bit] / 8, layers);
+                }
+            }
         }
-        (self.decoded, self.stream) = (decoded, stream);
     }
 
-    /// The texts in the bytes of a run.
-    fn texts(&mut self, stream: &Stream, text: &Text, open: bool, layers: &Layers) {
-        let bytes = stream.bytes();
-        let count = bytes.len();
-        let (mut sample, mut done, mut asked) = (0, 0, 0);
-        while sample < count {
-            // At an end that is open less than a text is looked at.
-            if sample >= asked && (!open || sample + QUIET + LEAST_BYTES + SAMPLE <= count) {
-                if stream.is_quiet(sample) {
-                    sample += QUIET;
-                    continue;
-                }
-                asked = sample + QUIET;
-            }
-            let last = open && sample + LEAST_BYTES + SAMPLE > count;
-            let read = last || (sample + SAMPLE <= count && is_sample(|n| bytes[sample + n]));
-            if !read {
-                sample += SAMPLE;
-                continue;
-            }
-            let mut at = sample.saturating_sub(SAMPLE).max(done);
-            let mut start = at;
-            while at < count {
-                match character(|n| bytes.get(at + n).copied()) {
-                    Character::Text(len) => at += len,
-                    Character::Cut if open => break,
-                    Character::Cut | Character::Other if at < sample + SAMPLE => {
-                        self.text(bytes, text, start..at, false);
-                        at += 1;
-                        start = at;
+    /// The text from byte `at` of a run on. Returns the first byte that no other begins before.
+    fn text<const BITS: usize>(&mut self, reading: &Reading<'_, BITS>, start: usize, layers: &Layers) -> usize {
+        let mut at = start;
+        loop {
+            match reading.bytes.character(at) {
+                Character::Text(len) => at += len,
+                Character::Cut if reading.open => {
+                    self.add(reading, start..at, true);
+                    if at < reading.bytes.count() {
+                        // A character that is cut off begins here.
+                        self.cut((reading.first + 8 * at) / BITS, layers);
                     }
-                    Character::Cut | Character::Other => break,
+                    return reading.bytes.count();
                 }
+                Character::Cut | Character::Other => break,
             }
-            let cut = open && (at == count || matches!(character(|n| bytes.get(at + n).copied()), Character::Cut));
-            self.text(bytes, text, start..at, cut);
-            if cut {
-                if at < count {
-                    // A character that is cut off begins here.
-                    self.cut((text.bit + 8 * at) / text.width, layers);
-                }
-                return;
-            }
-            done = at + 1;
-            sample = done.next_multiple_of(SAMPLE);
+        }
+        self.add(reading, start..at, false);
+        at + 1
+    }
+
+    /// The text that a run which may go on ends with, from byte `at` on, where it is too short to be met otherwise.
+    fn end<const BITS: usize>(&mut self, reading: &Reading<'_, BITS>, at: usize, layers: &Layers) {
+        let count = reading.bytes.count();
+        let mut at = at.max(count.saturating_sub(LEAST_BYTES + CHARACTER));
+        while at < count {
+            at = self.text(reading, at, layers);
         }
     }
 
     /// One text among the bytes of a run.
-    fn text(&mut self, bytes: &[u8], text: &Text, range: Range<usize>, open: bool) {
-        let enough = text.enough && range.len() >= LEAST_BYTES;
+    fn add<const BITS: usize>(&mut self, reading: &Reading<'_, BITS>, range: Range<usize>, open: bool) {
+        let enough = reading.enough && range.len() >= LEAST_BYTES;
         if range.is_empty() || !(enough || open) {
             return;
         }
@@ -250,17 +244,15 @@ impl Decoded {
             false => (&mut self.bytes, &mut self.numbers),
         };
         let before = all.len();
-        let found = &bytes[range.clone()];
-        if memchr::memchr(0, found).is_none() {
-            all.extend_from_slice(found);
-            numbers.extend(range.start as u32..range.end as u32);
-        } else {
-            // Every other byte of wide characters.
-            let shown = |(_, byte): &(u32, &u8)| **byte != 0;
-            numbers.extend((range.start as u32..).zip(found).filter(shown).map(|(number, _)| number));
-            all.extend(found.iter().filter(|byte| **byte != 0));
+        for (byte, number) in reading.bytes.bytes(range.clone()).zip(range.start as u32..) {
+            // Every other byte of wide characters is none.
+            if byte != 0 {
+                all.push(byte);
+                numbers.push(number);
+            }
         }
-        let found = Text { bytes: before..all.len(), enough, ..text.clone() };
+        let bytes = before..all.len();
+        let found = Text { bytes, enough, run: self.runs.len() - 1, bit: reading.first, width: BITS };
         if open {
             self.open.push(found);
         } else {

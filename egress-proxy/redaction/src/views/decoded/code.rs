@@ -83,16 +83,8 @@ impl<const BITS: usize> Code<BITS> {
         (tail > 0).then(|| signs.len() - tail..signs.len())
     }
 
-    /// Adds the bytes of a run; missing bits of the last are zero.
-    pub(super) fn decode(&self, run: &[u8], bytes: &mut Vec<u8>) {
-        let value = |b: &u8| u64::from(self.values[usize::from(*b)]);
-        let (eights, rest) = run.as_chunks::<8>();
-        for eight in eights {
-            let bits = eight.iter().fold(0, |bits, b| bits << BITS | value(b));
-            bytes.extend_from_slice(&(bits << (64 - 8 * BITS)).to_be_bytes()[..BITS]);
-        }
-        let bits = (0..8).fold(0, |bits, n| bits << BITS | rest.get(n).map_or(0, value));
-        let left = (rest.len() * BITS).div_ceil(8);
-        bytes.extend_from_slice(&(bits << (64 - 8 * BITS)).to_be_bytes()[..left]);
+    /// What a sign of this code stands for.
+    pub(super) fn value(&self, sign: u8) -> u8 {
+        self.values[usize::from(sign)]
     }
 }

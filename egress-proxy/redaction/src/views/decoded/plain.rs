@@ -1,107 +1,148 @@
-//! Where in decoded bytes text may stand.
+//! Where in the bytes that a run stands for text may stand, asked of many signs at once.
+//!
+//! Each mask has one bit for a sign of a block. A byte is known by the sign that it begins in and by its first bit there, and
+//! each of its bits is one bit of that sign or of one further on, so all bytes of a block that begin with the same bit of a
+//! sign are read together, whatever stands before them.
 
-use super::{LEAST_BYTES, SAMPLE};
+use std::array::from_fn;
+use std::ops::Range;
 
-/// Equals no byte of a text.
-const NO_TEXT: u8 = 1;
-/// Windows that are asked at once whether they may lie in a text.
-const ASKED: usize = 32;
-/// Bytes that are no text where none of those may: windows around every sample in them were asked.
-pub(super) const QUIET: usize = ASKED - SAMPLE;
+use super::LEAST_BYTES;
+use super::code::Code;
+use crate::views::block::{BLOCK, Block};
 
-/// The bytes of a run, read from one of its bits on.
-#[derive(Default)]
-pub(super) struct Stream {
-    /// Before and behind them stands [`NO_TEXT`].
-    bytes: Vec<u8>,
-    /// For each byte whether it and the next can be neighbours in a text.
-    flags: Vec<u8>,
-    count: usize,
+const _: () = assert!(LEAST_BYTES == 8);
+
+/// The signs that a text may begin in, by the first bit of its first byte. Not all of them begin one; of every text of
+/// [`LEAST_BYTES`] it has the first byte.
+pub(super) type Begins<const BITS: usize> = [u64; BITS];
+
+impl<const BITS: usize> Code<BITS> {
+    /// Signs of a block that are asked: each text that begins in one, and the characters it begins with, end in the block.
+    const ASKED: usize = BLOCK - (BITS - 1 + 8 * (LEAST_BYTES + 3)).div_ceil(BITS);
+
+    /// Where text may begin in a run, by blocks, each with its first sign.
+    pub(super) fn begins(&self, run: &[u8]) -> impl Iterator<Item = (usize, Begins<BITS>)> {
+        let last = run.len().saturating_sub(BLOCK).next_multiple_of(Self::ASKED);
+        (0..=last).step_by(Self::ASKED).map(move |first| {
+            let signs = &run[first..run.len().min(first + BLOCK)];
+            let asked = if first == last { u64::MAX } else { ones(Self::ASKED) };
+            (first, self.texts(signs).map(|begins| begins & asked))
+        })
+    }
+
+    fn texts(&self, signs: &[u8]) -> Begins<BITS> {
+        let mut values = [0; BLOCK];
+        values.iter_mut().zip(signs).for_each(|(value, sign)| *value = self.value(*sign));
+        // The highest bit of all values, then the others.
+        let mut rest = (BITS..8).fold(Block::of(&values), |values, _| values.doubled());
+        let planes: [u64; BITS] = from_fn(|_| {
+            let bits = rest.highest().bits();
+            rest = rest.doubled();
+            bits
+        });
+        let bytes: [Bytes; BITS] = from_fn(|first| match first % Self::STEP {
+            0 => Bytes::new(
+                |n| ahead(&planes, first + n),
+                ones((signs.len() + 1).saturating_sub((first + 8).div_ceil(BITS))),
+            ),
+            _ => Bytes::default(),
+        });
+        let (lead2, lead3, lead4) = (bytes.map(|b| b.lead), bytes.map(|b| b.lead3), bytes.map(|b| b.lead4));
+        let trail = bytes.map(|b| b.trail);
+        // Well-formed as far as one byte tells: a character's first has the others behind it, those are behind such a one.
+        let shown: [u64; BITS] = from_fn(|at| {
+            let next = |n: usize| ahead(&trail, at + 8 * n);
+            let lead = lead2[at] & next(1) & (!lead3[at] | next(2)) & (!lead4[at] | next(3));
+            let led = behind(&lead2, at, 1) | behind(&lead3, at, 2) | behind(&lead4, at, 3);
+            bytes[at].ascii | lead | trail[at] & led
+        });
+        let longer = |texts: [u64; BITS], by: usize| from_fn(|at| texts[at] & ahead(&texts, at + 8 * by));
+        longer(longer(longer(shown, 1), 2), 4)
+    }
 }
 
-impl Stream {
-    /// Reads `count` bytes from bit `bit` of `run` on, which has one more.
-    pub(super) fn read(&mut self, run: &[u8], bit: usize, count: usize) {
-        let len = (SAMPLE + count + QUIET + ASKED).next_multiple_of(ASKED);
-        self.bytes.clear();
-        self.bytes.resize(len + 1, NO_TEXT);
-        self.count = count;
-        let shifted = &mut self.bytes[SAMPLE..SAMPLE + count];
-        for ((byte, first), second) in shifted.iter_mut().zip(run).zip(&run[1..]) {
-            *byte = first << bit | (second >> 1) >> (7 - bit);
-        }
-        self.flags.resize(len.max(self.flags.len()), 0);
-        let chunks = self.bytes.as_chunks::<ASKED>().0.iter().zip(self.bytes[1..].as_chunks::<ASKED>().0);
-        for (flags, (first, second)) in self.flags.as_chunks_mut::<ASKED>().0.iter_mut().zip(chunks) {
-            for at in 0..ASKED {
-                flags[at] = u8::from(may_be_neighbours(first[at], second[at]));
-            }
-        }
-    }
-
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes[SAMPLE..SAMPLE + self.count]
-    }
-
-    /// Whether no text of [`LEAST_BYTES`] holds one of the samples at `at` and up to [`QUIET`] bytes further.
-    pub(super) fn is_quiet(&self, at: usize) -> bool {
-        // The windows begin a sample earlier.
-        let Some(flags) = self.flags[at..].first_chunk::<{ ASKED + LEAST_BYTES }>() else { return false };
-        let mut any = 0;
-        for n in 0..ASKED {
-            let four = |n: usize| flags[n] & flags[n + 1] & flags[n + 2] & flags[n + 3];
-            any |= four(n) & four(n + 3);
-        }
-        any == 0
-    }
-}
-
-/// Whether two bytes may be neighbours in a text, of which the first is one. Does not know all that cannot.
+/// What stands at a bit of each sign, or so many bits further on.
 #[inline(always)]
-fn may_be_neighbours(first: u8, second: u8) -> bool {
-    let (head, tail) = (first >= 0xc0, first & 0xc0 == 0x80);
-    let shown = (first.wrapping_sub(b' ') < 0x5f) | (first.wrapping_sub(b'\t') < 5) | (first == 0) | (first == 0x1b);
-    let ascii = shown & (second & 0xc0 != 0x80);
-    ascii | (head & (second & 0xc0 == 0x80)) | tail
+fn ahead<const BITS: usize>(of: &[u64; BITS], bit: usize) -> u64 {
+    of[bit % BITS] >> (bit / BITS)
 }
 
-/// Bytes of a text: ASCII that prints, and what characters beyond it are made of.
-static TEXT: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        table[byte] = matches!(byte as u8, b' '..=b'~' | b'\t' | b'\n' | b'\r' | 0 | 0x1b | 0x80..=0xbf | 0xc2..=0xf4);
-        byte += 1;
-    }
-    table
-};
-
-/// Whether some bytes may be within a text.
+/// What stands so many bytes before a bit of each sign.
 #[inline(always)]
-pub(super) fn is_sample(byte: impl Fn(usize) -> u8) -> bool {
-    // Most are refused by this.
-    let [first, second, third, fourth] = [byte(0), byte(1), byte(2), byte(3)];
-    let continues = |a: u8, b: u8| (b & 0xc0 == 0x80) == (a >= 0xc2) || a & b & 0xc0 == 0x80 || a & 0xc0 == 0x80;
-    let may_be = TEXT[usize::from(first)]
-        & TEXT[usize::from(second)]
-        & TEXT[usize::from(third)]
-        & TEXT[usize::from(fourth)]
-        & continues(first, second)
-        & continues(second, third)
-        & continues(third, fourth);
-    if !may_be {
-        return false;
-    }
-    // What is left of a character that begins before.
-    let mut at = (0..SAMPLE - 1).take_while(|&n| byte(n) & 0xc0 == 0x80).count();
-    while at < SAMPLE {
-        match character(|n| (at + n < SAMPLE).then(|| byte(at + n))) {
-            Character::Text(len) => at += len,
-            Character::Cut => return true,
-            Character::Other => return false,
+fn behind<const BITS: usize>(of: &[u64; BITS], bit: usize, bytes: usize) -> u64 {
+    let signs = (8 * bytes).saturating_sub(bit).div_ceil(BITS);
+    of[signs * BITS + bit - 8 * bytes] << signs
+}
+
+fn ones(count: usize) -> u64 {
+    if count < BLOCK { !(u64::MAX << count) } else { u64::MAX }
+}
+
+/// What the bytes are that begin with the same bit of their signs.
+#[derive(Clone, Copy, Default)]
+struct Bytes {
+    /// ASCII of a text.
+    ascii: u64,
+    /// The first of a character of several bytes, of three or four, of four,
+    lead: u64,
+    lead3: u64,
+    lead4: u64,
+    /// and the others.
+    trail: u64,
+}
+
+impl Bytes {
+    /// Of bytes of which bit `n`, from the highest, is `bit(n)`.
+    #[inline(always)]
+    fn new(bit: impl Fn(usize) -> u64, all: u64) -> Self {
+        let [b7, b6, b5, b4, b3, b2, b1, b0] = from_fn(bit);
+        let zero = !(b4 | b3 | b2 | b1 | b0);
+        // Tab and line feed, carriage return, escape.
+        let blank = b3 & !b4 & ((!b2 & (b1 ^ b0)) | (b2 & !b1 & b0));
+        let control = zero | blank | (b4 & b3 & !b2 & b1 & b0);
+        let lead = b7 & b6 & all;
+        Self {
+            ascii: !b7 & (b6 | b5 | control) & all,
+            lead,
+            lead3: lead & b5,
+            lead4: lead & b5 & b4,
+            trail: b7 & !b6 & all,
         }
     }
-    true
+}
+
+/// The bytes of a run from one of its bits on.
+pub(super) struct Reader<'a, const BITS: usize> {
+    pub(super) code: &'static Code<BITS>,
+    pub(super) run: &'a [u8],
+    pub(super) bit: usize,
+}
+
+impl<const BITS: usize> Reader<'_, BITS> {
+    /// Whole bytes.
+    pub(super) fn count(&self) -> usize {
+        (self.run.len() * BITS).saturating_sub(self.bit) / 8
+    }
+
+    #[inline(always)]
+    fn byte(&self, at: usize) -> Option<u8> {
+        if at >= self.count() {
+            return None;
+        }
+        let bit = self.bit + 8 * at;
+        let value = |n: usize| self.run.get(bit / BITS + n).map_or(0, |sign| u32::from(self.code.value(*sign)));
+        let three = (value(0) << BITS | value(1)) << BITS | value(2);
+        Some((three >> (3 * BITS - 8 - bit % BITS)) as u8)
+    }
+
+    pub(super) fn character(&self, at: usize) -> Character {
+        character(|n| self.byte(at + n))
+    }
+
+    pub(super) fn bytes(&self, range: Range<usize>) -> impl Iterator<Item = u8> {
+        range.map_while(|at| self.byte(at))
+    }
 }
 
 pub(super) enum Character {
@@ -114,7 +155,7 @@ pub(super) enum Character {
 
 /// What a text begins with. A zero is a half of a wide character.
 #[inline(always)]
-pub(super) fn character(byte: impl Fn(usize) -> Option<u8>) -> Character {
+fn character(byte: impl Fn(usize) -> Option<u8>) -> Character {
     let Some(first) = byte(0) else { return Character::Cut };
     let len = match first {
         b' '..=b'~' | b'\t' | b'\n' | b'\r' | 0 | 0x1b => return Character::Text(1),
@@ -131,4 +172,92 @@ pub(super) fn character(byte: impl Fn(usize) -> Option<u8>) -> Character {
         }
     }
     Character::Text(len)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::code::{BASE32, BASE64, HEX};
+    use super::*;
+    use crate::views::block::places;
+
+    /// Every place of a run, by the slow way, with whether [`LEAST_BYTES`] of a text begin there.
+    fn all<const BITS: usize>(code: &'static Code<BITS>, run: &[u8]) -> Vec<(usize, bool)> {
+        let bits = (0..run.len() * BITS).filter(|bit| (bit % BITS).is_multiple_of(Code::<BITS>::STEP));
+        let begins = |bit| {
+            let (reader, mut at) = (Reader { code, run, bit }, 0);
+            while let Character::Text(len) = reader.character(at) {
+                at += len;
+            }
+            at >= LEAST_BYTES
+        };
+        bits.map(|bit| (bit, begins(bit))).collect()
+    }
+
+    fn compare<const BITS: usize>(code: &'static Code<BITS>, run: &[u8]) -> (usize, usize) {
+        let mut asked = std::collections::BTreeSet::new();
+        for (first, begins) in code.begins(run) {
+            for (bit, begins) in begins.into_iter().enumerate() {
+                asked.extend(places(begins).map(|n| (first + n) * BITS + bit));
+            }
+        }
+        let all = all(code, run);
+        for (bit, begins) in &all {
+            assert!(!begins || asked.contains(bit), "{bit} of {}", String::from_utf8_lossy(run));
+        }
+        assert!(asked.iter().all(|bit| all.iter().any(|(place, _)| place == bit)), "places that are none");
+        (asked.len(), all.iter().filter(|(_, begins)| *begins).count())
+    }
+
+    fn written(bytes: &[u8]) -> [String; 3] {
+        use data_encoding::{BASE32_NOPAD, BASE64_NOPAD, HEXLOWER};
+        [BASE64_NOPAD.encode(bytes), BASE32_NOPAD.encode(bytes), HEXLOWER.encode(bytes)]
+    }
+
+    fn compare_all([base64, base32, hex]: &[String; 3]) -> (usize, usize) {
+        let each =
+            [compare(&BASE64, base64.as_bytes()), compare(&BASE32, base32.as_bytes()), compare(&HEX, hex.as_bytes())];
+        each.iter().fold((0, 0), |(asked, begin), (a, b)| (asked + a, begin + b))
+    }
+
+    #[test]
+    fn no_text_is_missed() {
+        let texts = [
+            "plain text",
+            "h\u{fc}n\u{20ac}\u{1f600}er",
+            "\t\r\n\u{1b}[0m ab",
+            "\u{43f}\u{430}\u{440}\u{43e}",
+            "a\0b\0c\0d\0e\0",
+        ];
+        for text in texts.map(|text| text.repeat(9)) {
+            for noise in [&b"\xff\xfe\x80"[..], b"\xe2\x82", b"\xf0\x9f\x98", b"\x01"] {
+                for before in 0..40 {
+                    for len in [7, 8, 9, 20, 64, 80] {
+                        let end = (0..=text.len().min(len)).rev().find(|at| text.is_char_boundary(*at)).unwrap();
+                        let around = noise.repeat(before);
+                        let bytes =
+                            [&around[..before], &text.as_bytes()[..end], &around[..around.len().min(3)]].concat();
+                        let (_, begin) = compare_all(&written(&bytes));
+                        assert!(begin >= 3 || end < LEAST_BYTES, "{text} {noise:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn most_of_what_is_no_text_is_refused() {
+        let mut state = 1_u64;
+        let random: Vec<u8> = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 56) as u8
+        })
+        .take(3000)
+        .collect();
+        let (asked, begin) = compare_all(&written(&random));
+        assert!(asked < 3 * begin + 30 && begin > 10, "{asked} {begin}");
+        for path in ["src/views/decoded/Runs", "usr/lib/x86_64-linux-gnu/libc", "0f9619ff-8b86-d011-b42d-00cf4fc964ff"]
+        {
+            assert_eq!(compare(&BASE64, path.as_bytes()).0, 0, "{path}");
+        }
+    }
 }

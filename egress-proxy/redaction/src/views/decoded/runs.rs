@@ -2,7 +2,7 @@
 
 use super::LEAST_SIGNS;
 use super::code::BASE64;
-use crate::views::mask::mask;
+use crate::views::block::{Block, blocks, places};
 
 /// Blanks at the beginning of a line that goes on with a run.
 const INDENT: usize = 16;
@@ -40,23 +40,8 @@ pub(super) fn next_run(view: &[u8], at: usize) -> Option<(usize, usize)> {
 
 /// The first place behind so many signs as are enough.
 fn enough(text: &[u8]) -> Option<usize> {
-    let (blocks, rest) = text.as_chunks::<64>();
     let mut runs = Runs::default();
-    let found = blocks.iter().enumerate().find_map(|(n, block)| Some((n, nonzero(runs.add(block))?)));
-    let (n, bits) = match found {
-        Some(found) => found,
-        None if rest.is_empty() => return None,
-        None => {
-            let mut last = [0; 64];
-            last[..rest.len()].copy_from_slice(rest);
-            (blocks.len(), nonzero(runs.add(&last))?)
-        }
-    };
-    Some(n * 64 + bits.trailing_zeros() as usize + 1)
-}
-
-fn nonzero(bits: u64) -> Option<u64> {
-    (bits != 0).then_some(bits)
+    blocks(text, b' ').find_map(|(at, block)| Some(at + places(runs.add(block)).next()? + 1))
 }
 
 fn is_mixed(signs: &[u8]) -> bool {
@@ -77,8 +62,8 @@ const _: () = assert!(LEAST_SIGNS == 16);
 impl Runs {
     /// The places in the next 64 bytes at which [`LEAST_SIGNS`] signs end.
     #[inline(always)]
-    fn add(&mut self, block: &[u8; 64]) -> u64 {
-        let mut rows = mask(block, is_one);
+    fn add(&mut self, block: Block) -> u64 {
+        let mut rows = all_signs(block);
         for (step, before) in self.0.iter_mut().enumerate() {
             let len = 1 << step;
             let longer = rows & (rows << len | *before >> (64 - len));
@@ -89,11 +74,11 @@ impl Runs {
     }
 }
 
-/// As [`is_sign`], without a branch.
+/// As [`is_sign`] of each byte of a block.
 #[inline(always)]
-fn is_one(byte: u8) -> bool {
-    let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
-    letter | (byte.wrapping_sub(b'/') < 11) | (byte == b'+') | (byte == b'-') | (byte == b'_')
+fn all_signs(block: Block) -> u64 {
+    let letters = block.lower().within(b'a', b'z');
+    (letters | block.within(b'/', b'9') | block.are(b'+') | block.are(b'-') | block.are(b'_')).bits()
 }
 
 #[cfg(test)]
@@ -107,7 +92,7 @@ mod tests {
                 let mut block = [around; 64];
                 block[usize::from(byte) % 64] = byte;
                 let expected = (0..64).fold(0, |mask, n| mask | u64::from(is_sign(block[n])) << n);
-                assert_eq!(mask(&block, is_one), expected, "{byte}");
+                assert_eq!(all_signs(Block::of(&block)), expected, "{byte}");
             }
         }
     }
