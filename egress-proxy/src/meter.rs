@@ -36,6 +36,7 @@ mod calls;
 mod journal;
 mod ledger;
 mod open;
+mod porter;
 mod prefixes;
 mod rows;
 mod schema;
@@ -45,6 +46,7 @@ mod tests;
 mod writer;
 
 use journal::Journal;
+use porter::Porter;
 pub use rows::{Admission, Amounts, Bucket, BucketKey, By, Line, Run, Settlement, Total};
 use writer::{Disk, Job};
 
@@ -111,6 +113,7 @@ pub struct Meter(Arc<Inner>);
 
 struct Inner {
     jobs: std::sync::mpsc::Sender<Job>,
+    porter: Arc<Porter>,
     changes: watch::Receiver<u64>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -133,11 +136,14 @@ impl Meter {
     fn start(disk: Disk, clock: Arc<dyn Clock>, waypoints: Arc<dyn Waypoints>) -> Result<Self, MeterError> {
         let (jobs, queue) = std::sync::mpsc::channel();
         let (changed, changes) = watch::channel(0);
+        let porter = Arc::new(Porter::new(jobs.clone()));
+        // It ends with the last way to it.
+        let back = Arc::downgrade(&porter);
         let thread = std::thread::Builder::new()
             .name("usage-meter".to_owned())
-            .spawn(move || writer::run(disk, &queue, &*clock, &*waypoints, &changed))
+            .spawn(move || writer::run(disk, &queue, &back, &*clock, &*waypoints, &changed))
             .map_err(|_| MeterError::Closed)?;
-        Ok(Self(Arc::new(Inner { jobs, changes, thread: Mutex::new(Some(thread)) })))
+        Ok(Self(Arc::new(Inner { jobs, porter, changes, thread: Mutex::new(Some(thread)) })))
     }
 
     /// Judges the request by its caps and puts it on disk. The provider must not see it before this returns.
@@ -149,7 +155,7 @@ impl Meter {
         let undo = self.0.jobs.clone();
         let (reply, answer) = oneshot::channel();
         let job = Job::Admit { admission: Box::new(admission), row: 0, undo, reply };
-        self.0.jobs.send(job).map_err(|_| MeterError::Closed)?;
+        self.0.porter.hand(job)?;
         let (row, told) = answer.await.map_err(|_| MeterError::Closed)??.take();
         Ok(Admitted { meter: self.clone(), row, price, estimated_input, told, ticket: None, open: true })
     }
@@ -216,6 +222,12 @@ impl Meter {
         self.ask(|reply| Job::Prefix { agent, version, print, reply }).await
     }
 
+    /// Carries between this thread and the writer's for as long as it is polled: what is handed over in one turn of the
+    /// runtime goes together, and answers come back together.
+    pub(crate) async fn carry(self) {
+        self.0.porter.carry().await;
+    }
+
     /// Counts commits that changed a bucket: wakes whoever reports.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
@@ -233,7 +245,7 @@ impl Meter {
     /// Writes what is queued and closes the file; later calls answer [`MeterError::Closed`]. Blocks shortly.
     pub fn close(&self) {
         // The thread may have ended already; then there is nothing to close.
-        let _ = self.0.jobs.send(Job::Close);
+        let _ = self.0.porter.hand_now(Job::Close);
         let thread = self.0.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread
             && thread.join().is_err()
@@ -244,12 +256,12 @@ impl Meter {
 
     async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<Result<T, MeterError>>) -> Job) -> Result<T, MeterError> {
         let (reply, answer) = oneshot::channel();
-        self.0.jobs.send(job(reply)).map_err(|_| MeterError::Closed)?;
+        self.0.porter.hand_now(job(reply))?;
         answer.await.map_err(|_| MeterError::Closed)?
     }
 
     fn tell(&self, job: Job) {
-        if self.0.jobs.send(job).is_err() {
+        if self.0.porter.hand(job).is_err() {
             tracing::error!(
                 "usage arrived after the meter was closed; the request is closed as an estimate at next start"
             );

@@ -27,6 +27,9 @@ const GRACE: Duration = Duration::from_secs(10);
 ///
 /// Usage of answers that were cut by the end is settled as estimates; close the [`crate::Meter`] after this returns.
 pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, stop: CancellationToken) {
+    // Ends with this future, however that ends.
+    let mut porter = JoinSet::new();
+    porter.spawn(gateway.parts.meter.clone().carry());
     let places = Places::new(gateway.parts.connections);
     let doorstep = Arc::new(Semaphore::new(TURNED_AWAY));
     let mut connections = JoinSet::new();

@@ -1,6 +1,7 @@
 //! The thread that owns the files: takes what waits, writes it together, then answers.
 
 use std::borrow::Cow;
+use std::sync::Weak;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use wardkeep_proto::waypoint::{Waypoint, Waypoints};
 use super::journal::{Entry, Journal};
 use super::ledger::Ledger;
 use super::open::{Open, Pending};
+use super::porter::{Answer, Porter};
 use super::store::{Store, Within};
 use super::{Admission, Bucket, BucketKey, By, Line, MeterError, NotAdmitted, Settlement, Total};
 use crate::budget::{Amount, Over};
@@ -164,6 +166,7 @@ impl Disk {
 pub(super) fn run(
     mut disk: Disk,
     queue: &Receiver<Job>,
+    porter: &Weak<Porter>,
     clock: &dyn Clock,
     waypoints: &dyn Waypoints,
     changed: &watch::Sender<u64>,
@@ -172,8 +175,15 @@ pub(super) fn run(
     let mut settled = 0;
     loop {
         let (mut jobs, last) = next(queue, kept.is_empty());
-        let mut round =
-            Round { now: clock.now(), settled: 0, staged: Vec::new(), kept: Vec::new(), flushes: Vec::new() };
+        let mut round = Round {
+            now: clock.now(),
+            porter,
+            settled: 0,
+            staged: Vec::new(),
+            kept: Vec::new(),
+            answers: Vec::new(),
+            flushes: Vec::new(),
+        };
         // What the disk refused has waited longest.
         jobs.splice(0..0, kept);
         for job in jobs {
@@ -220,25 +230,37 @@ fn next(queue: &Receiver<Job>, may_wait: bool) -> (Vec<Job>, bool) {
     (jobs, last)
 }
 
+/// A job whose entry is in the frame.
+struct Staged {
+    job: Job,
+    /// What an admission opens.
+    open: Option<Open>,
+    told: Vec<Over>,
+}
+
 /// One turn of the loop.
-struct Round {
+struct Round<'a> {
     now: Timestamp,
+    porter: &'a Weak<Porter>,
     settled: u32,
     /// Answered once the frame is on disk.
-    staged: Vec<(Job, Vec<Over>)>,
+    staged: Vec<Staged>,
     /// Must be tried again.
     kept: Vec<Job>,
+    /// Not brought yet.
+    answers: Vec<Answer>,
     /// Whoever waits for everything to be written.
     flushes: Vec<(Reply<()>, Result<(), MeterError>)>,
 }
 
-impl Round {
+impl Round<'_> {
     fn take(&mut self, disk: &mut Disk, job: Job) {
         match &job {
             Job::Admit { admission, .. } => {
                 if !disk.ledger.knows(admission, self.now) {
                     // What the tables are asked for must be in them.
                     self.sync(disk);
+                    self.bring();
                     if let Err(error) = disk.fold() {
                         return self.refuse(job, &error);
                     }
@@ -250,7 +272,7 @@ impl Round {
                 }
             }
             Job::Settle { .. } | Job::Void { .. } | Job::Remember { .. } => self.stage(disk, job, Vec::new()),
-            Job::Flush { .. } => self.staged.push((job, Vec::new())),
+            Job::Flush { .. } => self.staged.push(Staged { job, open: None, told: Vec::new() }),
             Job::Close => {}
             Job::Acknowledge { .. }
             | Job::ToReport { .. }
@@ -259,6 +281,7 @@ impl Round {
             | Job::Recall { .. }
             | Job::Prefix { .. } => {
                 self.sync(disk);
+                self.bring();
                 let done = disk.fold().and_then(|()| disk.store.write(|within| ask(within, &job, self.now)));
                 match done {
                     Ok(value) => value.answer(job),
@@ -281,20 +304,22 @@ impl Round {
             Job::Void { row } => disk.ledger.close(*row, Amount::default()),
             _ => {}
         }
-        if let Some(entry) = self.entry(&job) {
+        let open = match &job {
+            Job::Admit { admission, .. } => Some(Open::of(admission, self.now)),
+            _ => None,
+        };
+        if let Some(entry) = self.entry(&job, open.as_ref().map(Cow::Borrowed)) {
             disk.journal.put(&entry);
         }
-        self.staged.push((job, told));
+        self.staged.push(Staged { job, open, told });
         if self.staged.len() >= TOGETHER {
             self.sync(disk);
         }
     }
 
-    fn entry<'j>(&self, job: &'j Job) -> Option<Entry<'j>> {
+    fn entry<'j>(&self, job: &'j Job, open: Option<Cow<'j, Open>>) -> Option<Entry<'j>> {
         match job {
-            Job::Admit { admission, row, .. } => {
-                Some(Entry::Admit { row: *row, open: Cow::Owned(Open::of(admission, self.now)) })
-            }
+            Job::Admit { row, .. } => open.map(|open| Entry::Admit { row: *row, open }),
             Job::Settle { row, settlement: Settlement { usage, estimated }, cost, .. } => {
                 Some(Entry::Settle { row: *row, usage: *usage, estimated: *estimated, cost: *cost, at: self.now })
             }
@@ -312,8 +337,8 @@ impl Round {
         match disk.journal.sync() {
             Ok(()) => {
                 disk.ledger.keep();
-                for (job, told) in staged {
-                    if let Some(entry) = self.entry(&job) {
+                for Staged { job, open, told } in staged {
+                    if let Some(entry) = self.entry(&job, open.map(Cow::Owned)) {
                         disk.pending.take(entry);
                     }
                     self.answer(job, told);
@@ -323,15 +348,16 @@ impl Round {
                 disk.ledger.undo();
                 let error = MeterError::from(error);
                 tracing::error!(%error, "usage cannot be written now");
-                staged.into_iter().for_each(|(job, _)| self.refuse(job, &error));
+                staged.into_iter().for_each(|staged| self.refuse(staged.job, &error));
             }
         }
     }
 
     fn answer(&mut self, job: Job, told: Vec<Over>) {
         match job {
-            // Whoever asked may have left; `Fresh` takes care of the one case in which that matters.
-            Job::Admit { row, undo, reply, .. } => drop(reply.send(Ok(Fresh { row, told, undo: Some(undo) }))),
+            Job::Admit { admission, row, undo, reply } => {
+                self.answers.push(Answer::Admitted(reply, Ok(Fresh { row, told, undo: Some(undo) }), admission));
+            }
             Job::Settle { done, .. } => {
                 self.settled += 1;
                 self.flushes.extend(done.map(|reply| (reply, Ok(()))));
@@ -341,16 +367,26 @@ impl Round {
         }
     }
 
-    fn over(&self, job: Job, over: Over) {
-        if let Job::Admit { reply, .. } = job {
-            drop(reply.send(Err(NotAdmitted::Over(Box::new(over)))));
+    fn over(&mut self, job: Job, over: Over) {
+        if let Job::Admit { admission, reply, .. } = job {
+            self.answers.push(Answer::Admitted(reply, Err(NotAdmitted::Over(Box::new(over))), admission));
+        }
+    }
+
+    /// Nobody waits for what comes after it.
+    fn bring(&mut self) {
+        match self.porter.upgrade() {
+            Some(porter) => porter.bring(&mut self.answers),
+            None => self.answers.drain(..).for_each(Answer::deliver),
         }
     }
 
     fn refuse(&mut self, job: Job, error: &MeterError) {
         let error = error.clone();
         match job {
-            Job::Admit { reply, .. } => drop(reply.send(Err(error.into()))),
+            Job::Admit { admission, reply, .. } => {
+                self.answers.push(Answer::Admitted(reply, Err(error.into()), admission));
+            }
             Job::Acknowledge { reply, .. } => drop(reply.send(Err(error))),
             Job::ToReport { reply, .. } => drop(reply.send(Err(error))),
             Job::Totals { reply, .. } => drop(reply.send(Err(error))),
@@ -369,10 +405,11 @@ impl Round {
     }
 
     /// Answers who waits for the end of the round; gives what is still to be written.
-    fn finish(self) -> Vec<Job> {
-        for (reply, outcome) in self.flushes {
-            drop(reply.send(if self.kept.is_empty() { Ok(()) } else { outcome }));
+    fn finish(mut self) -> Vec<Job> {
+        for (reply, outcome) in std::mem::take(&mut self.flushes) {
+            self.answers.push(Answer::Done(reply, if self.kept.is_empty() { Ok(()) } else { outcome }));
         }
+        self.bring();
         self.kept
     }
 }
