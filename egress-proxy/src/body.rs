@@ -11,6 +11,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::client::Inflow;
 use crate::gateway::Timeouts;
 use crate::refusal::Refusal;
 use crate::relay::{Cut, Relay};
@@ -121,7 +122,7 @@ pub(crate) async fn drain(body: &mut Incoming) {
 }
 
 /// Collects an answer of at most `most` bytes; `None` if it is longer, breaks, or stops for `idle`.
-pub(crate) async fn collect(mut body: Incoming, most: usize, idle: Duration) -> Option<Bytes> {
+pub(crate) async fn collect(mut body: Inflow, most: usize, idle: Duration) -> Option<Bytes> {
     let mut bytes = BytesMut::new();
     while let Some(frame) = tokio::time::timeout(idle, body.frame()).await.ok()? {
         let Ok(data) = frame.ok()?.into_data() else { continue };

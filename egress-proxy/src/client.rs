@@ -6,13 +6,10 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::Uri;
 use http::uri::{PathAndQuery, Scheme};
-use http_body_util::Full;
-use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector};
+use hyper_rustls::ConfigBuilderExt as _;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::pki_types::CertificateDer;
 
 use wardkeep_policy::{Endpoint, Provider};
@@ -20,6 +17,13 @@ use wardkeep_policy::{Endpoint, Provider};
 use crate::gateway::Timeouts;
 use crate::refusal::Refusal;
 use crate::{api, headers};
+
+mod inflow;
+mod line;
+mod pool;
+
+pub(crate) use inflow::Inflow;
+pub(crate) use pool::Pool;
 
 /// Whom to trust as a provider's certificate authority.
 #[derive(Clone, Debug)]
@@ -42,8 +46,7 @@ pub enum RootsError {
 }
 
 /// The pooled client. HTTP/1.1 only: an aborted stream closes its connection, which tells every provider to stop.
-pub(crate) type Pool = hyper_util::client::legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
-
+///
 /// One pool for each time that a connection may take: nearly always one.
 pub(crate) struct Client {
     usual: Pool,
@@ -97,10 +100,7 @@ fn pool(tls: rustls::ClientConfig, connect: Duration) -> Pool {
         .https_or_http()
         .enable_http1()
         .wrap_connector(tcp);
-    hyper_util::client::legacy::Client::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(Duration::from_secs(60))
-        .build(connector)
+    Pool::new(connector)
 }
 
 /// Where one request goes: parsed from a provider's base address.
@@ -171,79 +171,4 @@ fn is_loopback(host: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use wardkeep_policy::Dialect;
-
-    use super::*;
-
-    #[test]
-    fn only_https_or_loopback() {
-        for bad in [
-            "http://api.example.com",
-            "http://127.0.0.1.example.com",
-            "http://localhost.example.com",
-            "http://10.0.0.1",
-            "http://169.254.169.254",
-            "ftp://127.0.0.1",
-            "https://user:pass@api.example.com",
-            "http://127.0.0.1@api.example.com",
-            "https://api.example.com/?x=1",
-            "api.example.com",
-            "/v1",
-            "",
-        ] {
-            assert_eq!(Upstream::parse(bad, "/v1/messages", None), Err(BadAddress), "{bad}");
-        }
-    }
-
-    #[test]
-    fn the_endpoint_is_joined_once() {
-        for (base, uri, host, port) in [
-            ("https://API.example.com", "https://API.example.com/v1/messages", "api.example.com", 443),
-            ("https://api.example.com/v1/", "https://api.example.com/v1/messages", "api.example.com", 443),
-            (
-                "https://api.example.com:8443/llm/v1",
-                "https://api.example.com:8443/llm/v1/messages",
-                "api.example.com",
-                8443,
-            ),
-            ("http://127.0.0.1:9/", "http://127.0.0.1:9/v1/messages", "127.0.0.1", 9),
-            ("http://[::1]", "http://[::1]/v1/messages", "::1", 80),
-        ] {
-            let upstream = Upstream::parse(base, "/v1/messages", None).expect(base);
-            assert_eq!((upstream.uri.to_string().as_str(), upstream.host.as_str(), upstream.port), (uri, host, port));
-        }
-        let upstream = Upstream::parse("https://a.example", "/v1/messages", Some("beta=true")).expect("valid");
-        assert_eq!(upstream.uri.to_string(), "https://a.example/v1/messages?beta=true");
-    }
-
-    #[test]
-    fn a_provider_says_where_its_endpoints_are() {
-        let mut provider = Provider::new("p", Dialect::Anthropic, "https://a.example/v1", None);
-        let uri = |provider: &Provider, endpoint, query| {
-            Upstream::of(provider, endpoint, "a.b-v1:0", query)
-                .map(|upstream| upstream.uri.to_string())
-                .map_err(|r| r.code())
-        };
-        let streamed = Endpoint::MessagesStream;
-        assert_eq!(uri(&provider, streamed, None).as_deref(), Ok("https://a.example/v1/messages"));
-        assert_eq!(uri(&provider, Endpoint::Responses, None), Err("not-served"));
-        provider.paths = [(streamed, "/model/{model}/stream".to_owned())].into();
-        provider.query = [("api-version".to_owned(), "1".to_owned())].into();
-        let asked = Some("beta=true&key=wka_x&api-version=2&k%65y=wka_y&access_token=z&alt=sse");
-        let want = "https://a.example/v1/model/a.b-v1%3A0/stream?beta=true&alt=sse&api-version=1";
-        assert_eq!(uri(&provider, streamed, asked).as_deref(), Ok(want));
-        assert_eq!(
-            uri(&provider, Endpoint::Messages, Some("key=wka_x")).as_deref(),
-            Ok("https://a.example/v1/messages?api-version=1")
-        );
-        let google = Provider::new("g", Dialect::Gemini, "https://g.example/v1beta/", None);
-        let want = "https://g.example/v1beta/models/a.b-v1%3A0:generateContent";
-        assert_eq!(uri(&google, Endpoint::GenerateContent, None).as_deref(), Ok(want));
-        let azure = Provider {
-            paths: [(Endpoint::Responses, "/openai/v1/responses".to_owned())].into(),
-            ..Provider::new("z", Dialect::OpenAi, "https://z.example/openai", None)
-        };
-        assert_eq!(uri(&azure, Endpoint::Responses, None).as_deref(), Ok("https://z.example/openai/v1/responses"));
-    }
-}
+mod tests;

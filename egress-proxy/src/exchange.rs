@@ -6,7 +6,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use wardkeep_policy::bundle::llm::{Choice, Waits};
 use wardkeep_policy::{Bundle, Closed, Dialect, Model, Provider};
@@ -20,7 +19,7 @@ use crate::body::{self, Outgoing, Received};
 use crate::budget::ask::Ask;
 use crate::budget::desk::{Order, Verdict};
 use crate::budget::{Stop, stop};
-use crate::client::Upstream;
+use crate::client::{Inflow, Upstream};
 use crate::gate_memory::{self, CallResult, Key, Sources, Watch};
 use crate::gateway::Gateway;
 use crate::headers;
@@ -280,7 +279,7 @@ impl Asked<'_> {
             return Outcome::Final(Err(refusal));
         }
         parts.waypoints.pass(Waypoint::LlmAdmitted);
-        let mut outgoing = Request::new(Full::new(body));
+        let mut outgoing = Request::new(body);
         *outgoing.method_mut() = Method::POST;
         *outgoing.uri_mut() = upstream.uri;
         *outgoing.headers_mut() = headers;
@@ -439,16 +438,16 @@ impl Asked<'_> {
         if self.head.uri.query().is_some_and(|query| !engine.redact(query).findings.is_empty()) {
             return Err(Refusal::SecretInHead);
         }
-        headers::towards_provider(&self.head.headers, engine)
+        headers::towards_provider(&self.head.headers, engine, &self.gateway.clean)
     }
 
     /// Sends the request and waits for the head of the answer. A request that never left counts as nothing.
     async fn dispatch(
         &self,
-        request: Request<Full<Bytes>>,
+        request: Request<Bytes>,
         patience: Patience,
         admitted: Admitted,
-    ) -> Result<(Response<Incoming>, Admitted), Refusal> {
+    ) -> Result<(Response<Inflow>, Admitted), Refusal> {
         let pool = self.gateway.client.pool(patience.connect);
         match tokio::time::timeout(patience.first_byte, pool.request(request)).await {
             Ok(Ok(response)) => Ok((response, admitted)),

@@ -16,6 +16,7 @@ use crate::budget::Reports;
 use crate::budget::desk::Desk;
 use crate::client::{Client, Roots, RootsError};
 use crate::gate_memory::{Decisions, Memory};
+use crate::headers::Clean;
 use crate::memo::Memo;
 use crate::meter::Meter;
 use crate::outline::Outlines;
@@ -133,6 +134,7 @@ pub struct Gateway {
     pub(crate) memory: Arc<Memory>,
     pub(crate) prefixes: Prefixes,
     pub(crate) outlines: Outlines,
+    pub(crate) clean: Clean,
     requests: AtomicU64,
 }
 
@@ -154,6 +156,7 @@ impl Gateway {
             memory: Arc::default(),
             prefixes: Prefixes::default(),
             outlines: Outlines::default(),
+            clean: Clean::default(),
             requests: AtomicU64::new(0),
         }))
     }

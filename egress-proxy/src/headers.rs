@@ -14,6 +14,10 @@ use crate::api;
 use crate::refusal::Refusal;
 use crate::request::json_text;
 
+mod clean;
+
+pub(crate) use clean::Clean;
+
 /// Names of one connection only; RFC 9110 7.6.1.
 const HOP_BY_HOP: [&str; 9] = [
     "connection",
@@ -95,7 +99,7 @@ pub(crate) fn query(asked: Option<&str>, fixed: &BTreeMap<String, String>) -> Op
 
 /// What the provider gets of the caller's headers. A value that holds a secret passes redacted; one that cannot be a header
 /// any more refuses the request.
-pub(crate) fn towards_provider(from: &HeaderMap, engine: &Engine) -> Result<HeaderMap, Refusal> {
+pub(crate) fn towards_provider(from: &HeaderMap, engine: &Engine, clean: &Clean) -> Result<HeaderMap, Refusal> {
     let named = connection_named(from);
     let mut to = HeaderMap::with_capacity(from.len() + 3);
     for (name, value) in from {
@@ -103,10 +107,10 @@ pub(crate) fn towards_provider(from: &HeaderMap, engine: &Engine) -> Result<Head
         if !FORWARDED.contains(&text) || named.iter().any(|other| other == text) {
             continue;
         }
-        let scanned = engine.redact_bytes(value.as_bytes());
-        let value = if scanned.findings.is_empty() {
+        let value = if clean.holds(engine, value.as_bytes()) {
             value.clone()
         } else {
+            let scanned = engine.redact_bytes(value.as_bytes());
             HeaderValue::from_bytes(&scanned.bytes).map_err(|_| Refusal::SecretInHead)?
         };
         to.append(name.clone(), value);
@@ -157,13 +161,13 @@ pub(crate) fn adapt(to: &mut HeaderMap, provider: &Provider) -> Vec<(String, Str
 }
 
 /// What the agent gets of the provider's headers. A value that holds a secret (a provider that echoes its key) is left out.
-pub(crate) fn towards_agent(from: &HeaderMap, engine: &Engine) -> HeaderMap {
+pub(crate) fn towards_agent(from: &HeaderMap, engine: &Engine, clean: &Clean) -> HeaderMap {
     let named = connection_named(from);
     let mut to = HeaderMap::with_capacity(from.len() + 1);
     for (name, value) in from {
         let text = name.as_str();
         let ours = HOP_BY_HOP.contains(&text) || text == "set-cookie" || named.iter().any(|other| other == text);
-        if !ours && engine.redact_bytes(value.as_bytes()).findings.is_empty() {
+        if !ours && clean.holds(engine, value.as_bytes()) {
             to.append(name.clone(), value.clone());
         }
     }

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 use wardkeep_proto::waypoint::{Waypoint, Waypoints};
 
 use crate::api::Api;
+use crate::client::Inflow;
 use crate::frames::{Frames, Garbled};
 use crate::meter::Admitted;
 use crate::refusal;
@@ -36,7 +36,7 @@ impl std::error::Error for Cut {}
 
 /// What a relay needs to know.
 pub(crate) struct Answer {
-    pub(crate) upstream: Incoming,
+    pub(crate) upstream: Inflow,
     /// What came of it already.
     pub(crate) first: Option<Bytes>,
     pub(crate) api: Api,
@@ -60,7 +60,7 @@ pub(crate) enum Way {
 
 /// An answer under way.
 pub(crate) struct Relay {
-    upstream: Incoming,
+    upstream: Inflow,
     first: Option<Bytes>,
     api: Api,
     frames: Option<Frames>,
@@ -73,21 +73,10 @@ pub(crate) struct Relay {
     idle: Duration,
     last: Instant,
     alarm: Pin<Box<Sleep>>,
-    /// What came and was not given on yet.
-    gathered: BytesMut,
-    /// How often more was asked for in vain since the last piece.
-    asked: u8,
-    /// The last piece followed the one before at once.
-    burst: bool,
+    /// What came before the head went out.
+    begun: Option<Frame<Bytes>>,
     state: State,
 }
-
-/// Bytes that are gathered into one piece at most.
-const GATHERED: usize = 16 * 1024;
-/// Pieces that follow each other within this time wait together, most likely; a model's own pace is far slower.
-const BURST: Duration = Duration::from_micros(100);
-/// hyper asks a body up to 16 times before anybody else has a turn.
-const ASKED: u8 = 17;
 
 type Filed = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -126,70 +115,37 @@ impl Relay {
             idle,
             last,
             alarm: Box::pin(tokio::time::sleep_until(last + idle)),
-            gathered: BytesMut::new(),
-            asked: 0,
-            burst: false,
+            begun: None,
             state: State::Flowing,
         }
     }
 
     /// Waits for the first piece: the head of a document is not written alone.
     pub(crate) async fn begun(mut self) -> Self {
-        let first = std::future::poll_fn(|cx| self.gather(cx)).await;
-        match first {
-            Some(Ok(frame)) => {
-                // An answer that is whole by now ends after what was gathered.
-                self.gathered = frame.into_data().map(BytesMut::from).unwrap_or_default();
-                self.burst = false;
-            }
+        match std::future::poll_fn(|cx| self.next(cx)).await {
+            Some(Ok(frame)) => self.begun = Some(frame),
             Some(Err(Cut)) => self.state = State::Cutting,
             None => {}
         }
         self
     }
 
-    /// Events that wait together are given on together, since each piece costs a write of its own. Nothing is held back for
-    /// what has not come: in a burst the connection to the provider gets one turn to hand over what it has.
-    fn gather(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        loop {
-            let next = match self.state {
-                State::Flowing if self.filing.is_some() => self.wait_for_disk(cx),
-                State::Flowing => self.flow(cx),
-                _ => Poll::Ready(None),
-            };
-            match next {
-                Poll::Ready(Some(Ok(frame))) => {
-                    let Ok(data) = frame.into_data() else { continue };
-                    if self.gathered.is_empty() && (data.len() >= GATHERED || self.state != State::Flowing) {
-                        return Poll::Ready(Some(Ok(Frame::data(data))));
-                    }
-                    self.asked = 0;
-                    self.gathered.extend_from_slice(&data);
-                    if self.gathered.len() >= GATHERED || self.state != State::Flowing {
-                        return self.give();
-                    }
-                }
-                Poll::Ready(Some(Err(Cut))) if !self.gathered.is_empty() => {
-                    self.state = State::Flushing;
-                    return self.give();
-                }
-                Poll::Ready(None) if !self.gathered.is_empty() => return self.give(),
-                Poll::Pending if !self.gathered.is_empty() => {
-                    self.asked += 1;
-                    if !self.burst || self.asked > ASKED {
-                        return self.give();
-                    }
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
-                next => return next,
+    fn next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        match self.state {
+            State::Flowing if self.filing.is_some() => self.wait_for_disk(cx),
+            State::Flowing => self.flow(cx),
+            State::Flushing => {
+                // One turn for the connection to write the last event, then the cut.
+                self.state = State::Cutting;
+                cx.waker().wake_by_ref();
+                Poll::Pending
             }
+            State::Cutting => {
+                self.state = State::Ended;
+                Poll::Ready(Some(Err(Cut)))
+            }
+            State::Ended => Poll::Ready(None),
         }
-    }
-
-    fn give(&mut self) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        self.asked = 0;
-        Poll::Ready(Some(Ok(Frame::data(self.gathered.split().freeze()))))
     }
 
     /// Hands the account in, once, and then tells the agent the last of it.
@@ -241,9 +197,7 @@ impl Relay {
                     continue;
                 }
             };
-            let now = Instant::now();
-            self.burst = now.saturating_duration_since(self.last) < BURST;
-            self.last = now;
+            self.last = Instant::now();
             // Trailers end here: no dialect has any.
             let Ok(data) = frame.into_data() else { continue };
             let data = match &mut self.frames {
@@ -321,28 +275,17 @@ impl Body for Relay {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         let this = self.get_mut();
-        match this.state {
-            State::Flowing => this.gather(cx),
-            State::Ended if !this.gathered.is_empty() => this.give(),
-            State::Flushing if !this.gathered.is_empty() => this.give(),
-            State::Flushing => {
-                // One turn for the connection to write the last event, then the cut.
-                this.state = State::Cutting;
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            }
-            State::Cutting => {
-                this.state = State::Ended;
-                Poll::Ready(Some(Err(Cut)))
-            }
-            State::Ended => Poll::Ready(None),
+        match this.begun.take() {
+            Some(frame) => Poll::Ready(Some(Ok(frame))),
+            None => this.next(cx),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self.way {
             Way::Untouched if self.frames.is_none() => {
-                let held = self.first.as_ref().map_or(0, Bytes::len) + self.gathered.len();
+                let begun = self.begun.as_ref().and_then(Frame::data_ref);
+                let held = self.first.as_ref().map_or(0, Bytes::len) + begun.map_or(0, Bytes::len);
                 let (mut hint, held) = (self.upstream.size_hint(), held as u64);
                 if let Some(upper) = hint.upper() {
                     hint.set_upper(upper + held);

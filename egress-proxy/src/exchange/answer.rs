@@ -7,7 +7,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Response;
 use http::header::{self, HeaderMap, HeaderValue};
-use hyper::body::Incoming;
 use wardkeep_policy::Framing;
 use wardkeep_redaction::Engine;
 
@@ -15,6 +14,7 @@ use super::between::{self, Between, Coming};
 use super::{Asked, Patience};
 use crate::api::{Api, Verb};
 use crate::body::{self, Outgoing};
+use crate::client::Inflow;
 use crate::frames::Frames;
 use crate::gate_memory::Watch;
 use crate::headers;
@@ -49,7 +49,7 @@ impl Asked<'_> {
     /// Passes the answer on, in the API of the caller.
     pub(super) async fn relay(
         &self,
-        response: Response<Incoming>,
+        response: Response<Inflow>,
         sent: Sent<'_>,
     ) -> Result<Response<Outgoing>, Refusal> {
         let Sent { admitted, engine, api, added_usage, framing, between, watch, patience, first } = sent;
@@ -75,7 +75,7 @@ impl Asked<'_> {
             (false, false) if api == Api::Gemini(Verb::Stream) => Shape::List,
             (false, false) => Shape::Document,
         };
-        let mut sent = headers::towards_agent(&head.headers, engine);
+        let mut sent = headers::towards_agent(&head.headers, engine, &self.gateway.clean);
         let observer = Observer::new(api.account(), shape).watched_by(watch);
         let streamed = matches!(shape, Shape::Events | Shape::List);
         let idle = if streamed { patience.idle } else { patience.first_byte };
@@ -121,7 +121,7 @@ impl Asked<'_> {
     async fn relay_error(
         &self,
         head: http::response::Parts,
-        upstream: Incoming,
+        upstream: Inflow,
         admitted: Admitted,
         engine: &Engine,
         between: Option<Between>,
@@ -139,7 +139,7 @@ impl Asked<'_> {
             Err(_) => engine.redact_bytes(&document),
         };
         tracing::info!(request = self.id, status = status.as_u16(), "the provider answered with an error");
-        let mut sent = headers::towards_agent(&head.headers, engine);
+        let mut sent = headers::towards_agent(&head.headers, engine, &self.gateway.clean);
         sent.remove(header::CONTENT_LENGTH);
         if let Some(between) = between {
             between.head(&mut sent, "application/json");

@@ -9,7 +9,6 @@ use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use wardkeep_policy::bundle::llm::{Retry, Route};
 use wardkeep_policy::{Bundle, Model, Provider};
 use wardkeep_proto::ids::{AgentName, SecretName};
@@ -21,7 +20,7 @@ use crate::api::Api;
 use crate::auth::Credentials;
 use crate::body::Outgoing;
 use crate::budget::ask::Ask;
-use crate::client::Upstream;
+use crate::client::{Inflow, Upstream};
 use crate::gate_memory::{CallResult, Key, Watch};
 use crate::headers;
 use crate::memo::Turn;
@@ -328,7 +327,7 @@ impl Sending<'_> {
 }
 
 /// Waits for the first piece of an answer, so that one that never begins can be asked for elsewhere. `None`: it is empty.
-pub(super) async fn first(response: &mut Response<Incoming>, patience: Duration) -> Result<Option<Bytes>, Refusal> {
+pub(super) async fn first(response: &mut Response<Inflow>, patience: Duration) -> Result<Option<Bytes>, Refusal> {
     let streams = is_kind(response.headers(), b"text/event-stream");
     let first = async {
         while let Some(frame) = response.body_mut().frame().await {

@@ -8,12 +8,12 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Response, StatusCode};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use wardkeep_policy::Dialect;
 use wardkeep_proto::waypoint::{Waypoint, Waypoints};
 
 use super::SCAN_HERE;
 use crate::body::Outgoing;
+use crate::client::Inflow;
 use crate::meter::Admitted;
 use crate::refusal::Refusal;
 use crate::translate::{self, Stamp, Untranslatable};
@@ -32,7 +32,7 @@ pub(super) struct Between {
 
 /// A whole answer on its way in.
 pub(super) struct Coming {
-    pub(super) upstream: Incoming,
+    pub(super) upstream: Inflow,
     /// What came of it already.
     pub(super) first: Option<Bytes>,
     pub(super) observer: Observer,

@@ -1,0 +1,304 @@
+//! One connection to a provider, HTTP/1.1: a request goes out, the head of its answer comes in.
+//!
+//! Own code on the wire that the forward proxy reads strictly, too: the connection is read by the task that passes the answer
+//! on, which costs no other task a turn for each piece, and all that waits is given on at once.
+
+use std::future::Future as _;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Request, StatusCode, Uri};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+use zeroize::Zeroizing;
+
+use crate::forward::wire::{Framing, HEAD_BYTES, InvalidHead, Told, each_field};
+
+/// Bytes that are read at once. The room stays with the connection while it waits.
+const READ: usize = 16 * 1024;
+/// Headers of an answer.
+const FIELDS: usize = 128;
+
+/// The byte stream below.
+pub(super) enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TokioIo<TokioIo<TcpStream>>>>),
+}
+
+/// A connection.
+pub(super) struct Line {
+    io: Stream,
+    /// What arrived and is not used.
+    pub(super) ahead: BytesMut,
+    /// What is still to be sent of a request.
+    head: Zeroizing<Vec<u8>>,
+    sent: usize,
+    body: Bytes,
+    is_sent: bool,
+    /// It cannot be written any more.
+    deaf: bool,
+    /// It cannot be read any more; whether it was closed in order.
+    ended: Option<bool>,
+}
+
+/// The head of an answer.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) framing: Framing,
+    pub(super) keeps_alive: bool,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoAnswer {
+    /// Nothing of the request has left.
+    #[error("the connection was closed before the request was sent")]
+    Unsent,
+    #[error("the connection ended before the answer began")]
+    Ended,
+    #[error("its head cannot be read: {0}")]
+    Head(#[from] InvalidHead),
+    #[error("its framing is unclear: {0}")]
+    Unclear(&'static str),
+}
+
+/// The head of a request with a body of `length` bytes, as it goes out.
+pub(super) fn head(request: &Request<Bytes>) -> Zeroizing<Vec<u8>> {
+    let (uri, headers, length) = (request.uri(), request.headers(), request.body().len());
+    // Room for all of it, so that nothing is left behind where it was before.
+    let fields: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let mut head = Zeroizing::new(Vec::with_capacity(path.len() + fields + 512));
+    for piece in [request.method().as_str(), " ", path, " HTTP/1.1\r\n"] {
+        head.extend_from_slice(piece.as_bytes());
+    }
+    if !headers.contains_key(header::HOST) {
+        for piece in ["host: ", uri.host().unwrap_or_default()] {
+            head.extend_from_slice(piece.as_bytes());
+        }
+        if let Some(port) = unusual_port(uri) {
+            head.push(b':');
+            head.extend_from_slice(port.as_bytes());
+        }
+        head.extend_from_slice(b"\r\n");
+    }
+    for (name, value) in headers {
+        // Where the body ends is said here alone.
+        if name != header::CONTENT_LENGTH && name != header::TRANSFER_ENCODING {
+            for piece in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+                head.extend_from_slice(piece);
+            }
+        }
+    }
+    head.extend_from_slice(format!("content-length: {length}\r\n\r\n").as_bytes());
+    head
+}
+
+/// The port, where the scheme does not say it.
+fn unusual_port(uri: &Uri) -> Option<String> {
+    let usual = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+    uri.port_u16().filter(|port| *port != usual).map(|port| port.to_string())
+}
+
+impl Line {
+    pub(super) fn new(io: Stream) -> Self {
+        Self {
+            io,
+            ahead: BytesMut::new(),
+            head: Zeroizing::default(),
+            sent: 0,
+            body: Bytes::new(),
+            is_sent: true,
+            deaf: false,
+            ended: None,
+        }
+    }
+
+    /// Sends a request and waits for the head of its answer, both at the same time: a provider may refuse what it has not read.
+    pub(super) async fn ask(&mut self, head: Zeroizing<Vec<u8>>, body: Bytes) -> Result<Answer, NoAnswer> {
+        (self.head, self.sent, self.body, self.is_sent) = (head, 0, body, false);
+        let mut seen = 0;
+        std::future::poll_fn(|cx| {
+            self.go_on(cx);
+            if self.deaf && self.sent == 0 {
+                return Poll::Ready(Err(NoAnswer::Unsent));
+            }
+            loop {
+                while let Some(length) = self.head_end(&mut seen)? {
+                    let head = self.ahead.split_to(length).freeze();
+                    seen = 0;
+                    // Others may come before it (RFC 9110 15.2).
+                    if let Some(answer) = parse(&head)? {
+                        return Poll::Ready(Ok(answer));
+                    }
+                }
+                match ready!(self.poll_read(cx)) {
+                    Ok(1..) => {}
+                    Ok(0) | Err(_) => return Poll::Ready(Err(NoAnswer::Ended)),
+                }
+            }
+        })
+        .await
+    }
+
+    /// Where the head ends with which `ahead` begins, if it is all there.
+    fn head_end(&self, seen: &mut usize) -> Result<Option<usize>, InvalidHead> {
+        let from = seen.saturating_sub(3);
+        let end = memchr::memmem::find(&self.ahead[from..], b"\r\n\r\n").map(|end| from + end + 4);
+        *seen = self.ahead.len();
+        if end.unwrap_or(self.ahead.len()) > HEAD_BYTES { Err(InvalidHead::TooLarge) } else { Ok(end) }
+    }
+
+    /// Sends on what is not sent yet. What cannot be sent is seen by whoever reads.
+    pub(super) fn go_on(&mut self, cx: &mut Context<'_>) {
+        if !self.deaf
+            && !self.is_sent
+            && let Poll::Ready(Err(_)) = self.poll_send(cx)
+        {
+            self.deaf = true;
+        }
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.sent < self.head.len() || !self.body.is_empty() {
+            let head = &self.head[self.sent..];
+            let pieces = [io::IoSlice::new(head), io::IoSlice::new(&self.body)];
+            let pieces = if head.is_empty() { &pieces[1..] } else { &pieces[..] };
+            let count = ready!(Pin::new(&mut self.io).poll_write_vectored(cx, pieces))?;
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            let of_head = count.min(head.len());
+            self.sent += of_head;
+            self.body.advance(count - of_head);
+        }
+        ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+        self.is_sent = true;
+        // It held the provider's key.
+        self.head = Zeroizing::default();
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads what there is, up to a piece of a body; `false` when more will be told of.
+    pub(super) fn fill(&mut self, cx: &mut Context<'_>) -> bool {
+        self.go_on(cx);
+        while self.ended.is_none() && self.ahead.len() < READ {
+            match self.poll_read(cx) {
+                Poll::Pending => return false,
+                Poll::Ready(Ok(1..)) => {}
+                Poll::Ready(end) => self.ended = Some(end.is_ok()),
+            }
+        }
+        true
+    }
+
+    /// Whether it was closed in order, once nothing more can be read.
+    pub(super) fn ended(&self) -> Option<bool> {
+        self.ended
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.ahead.capacity() - self.ahead.len() < READ / 4 {
+            self.ahead.reserve(READ);
+        }
+        std::pin::pin!(self.io.read_buf(&mut self.ahead)).poll(cx)
+    }
+
+    /// Whether another request can go out: the last one is over, and the provider neither left nor speaks unasked.
+    pub(super) fn is_idle(&mut self) -> bool {
+        let quiet = self.is_sent && !self.deaf && self.ended.is_none() && self.ahead.is_empty();
+        if !quiet {
+            return false;
+        }
+        let mut byte = [0];
+        let mut byte = ReadBuf::new(&mut byte);
+        let mut nobody = Context::from_waker(std::task::Waker::noop());
+        Pin::new(&mut self.io).poll_read(&mut nobody, &mut byte).is_pending()
+    }
+}
+
+/// The head of an answer; `None` is one of those that come before it.
+fn parse(head: &Bytes) -> Result<Option<Answer>, NoAnswer> {
+    let (mut headers, mut told, mut closes) = (HeaderMap::with_capacity(16), Told::default(), false);
+    let first = each_field(head, |name, value| {
+        told.see(name, value);
+        let name = HeaderName::from_bytes(name).map_err(|_| InvalidHead::Name)?;
+        if name == header::CONNECTION {
+            closes |= value.split(|byte| *byte == b',').any(|word| word.trim_ascii().eq_ignore_ascii_case(b"close"));
+        }
+        let value = HeaderValue::from_maybe_shared(head.slice_ref(value)).map_err(|_| InvalidHead::Value)?;
+        if headers.len() == FIELDS {
+            return Err(InvalidHead::Many);
+        }
+        headers.append(name, value);
+        Ok(())
+    })?;
+    let is_1_1 = match first.get(..9) {
+        Some(b"HTTP/1.1 ") => true,
+        Some(b"HTTP/1.0 ") => false,
+        _ => return Err(InvalidHead::FirstLine.into()),
+    };
+    let code = match first.get(9..).and_then(<[u8]>::split_first_chunk::<3>) {
+        Some((code, [] | [b' ', ..])) => code,
+        _ => return Err(InvalidHead::FirstLine.into()),
+    };
+    let status = StatusCode::from_bytes(code).map_err(|_| InvalidHead::FirstLine)?;
+    let framing = told.framing().map_err(NoAnswer::Unclear)?;
+    let framing = match status.as_u16() {
+        101 | 204 | 304 => Framing::Empty,
+        100..200 => return Ok(None),
+        _ => framing.unwrap_or(Framing::ToEnd),
+    };
+    // After a change of the protocol nobody asked for, it is no HTTP any more.
+    let keeps_alive = is_1_1 && !closes && framing != Framing::ToEnd && status != StatusCode::SWITCHING_PROTOCOLS;
+    Ok(Some(Answer { status, headers, framing, keeps_alive }))
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(io) => Pin::new(io).poll_read(cx, buf),
+            Self::Tls(io) => Pin::new(io).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(io) => Pin::new(io).poll_write(cx, buf),
+            Self::Tls(io) => Pin::new(io).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(io) => Pin::new(io).poll_write_vectored(cx, bufs),
+            Self::Tls(io) => Pin::new(io).poll_write_vectored(cx, bufs),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(io) => Pin::new(io).poll_flush(cx),
+            Self::Tls(io) => Pin::new(io).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(io) => Pin::new(io).poll_shutdown(cx),
+            Self::Tls(io) => Pin::new(io).poll_shutdown(cx),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Which values of headers hold no secret: most are the same in every request.
+
+use std::collections::HashSet;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
+use std::sync::{Mutex, PoisonError};
+
+use wardkeep_redaction::Engine;
+
+/// Values that are known; a client that sends more begins anew.
+const KNOWN: usize = 512;
+/// A longer one is searched each time.
+const BYTES: usize = 256;
+
+/// What one engine found clean, as keyed hashes of 128 bits: no text is kept.
+#[derive(Default)]
+pub(crate) struct Clean {
+    keys: [RandomState; 2],
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    engine: u64,
+    values: HashSet<[u64; 2]>,
+}
+
+impl Clean {
+    /// Whether `engine` finds nothing in `value`.
+    pub(super) fn holds(&self, engine: &Engine, value: &[u8]) -> bool {
+        let search = || engine.redact_bytes(value).findings.is_empty();
+        if value.len() > BYTES {
+            return search();
+        }
+        let hash = self.keys.each_ref().map(|key| key.hash_one(value));
+        if self.known(engine).values.contains(&hash) {
+            return true;
+        }
+        let clean = search();
+        if clean {
+            let mut known = self.known(engine);
+            if known.values.len() == KNOWN {
+                known.values.clear();
+            }
+            known.values.insert(hash);
+        }
+        clean
+    }
+
+    /// What this engine found; what another one found is forgotten.
+    fn known(&self, engine: &Engine) -> std::sync::MutexGuard<'_, Known> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.engine != engine.generation() {
+            *known = Known { engine: engine.generation(), ..Known::default() };
+        }
+        known
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wardkeep_redaction::{RuleSet, Secret};
+
+    use super::*;
+
+    const TOKEN: &str = "tok-8Jq2xN4vRk7Lm0Zs";
+
+    #[test]
+    fn a_value_is_judged_by_the_engine_of_the_moment() {
+        let of = |secrets: &[Secret<'_>]| Engine::build(secrets.iter().copied(), &RuleSet::none(), [7; 32]).unwrap();
+        let (knows_nothing, knows_it) = (of(&[]), of(&[Secret::new("token", TOKEN)]));
+        let clean = Clean::default();
+        for _ in 0..2 {
+            assert!(clean.holds(&knows_nothing, TOKEN.as_bytes()));
+            assert!(clean.holds(&knows_nothing, TOKEN.as_bytes()), "as before");
+            assert!(!clean.holds(&knows_it, TOKEN.as_bytes()), "found clean by another engine");
+            assert!(clean.holds(&knows_it, b"application/json"));
+            assert!(!clean.holds(&knows_it, TOKEN.as_bytes()), "and again");
+        }
+        for n in 0..3 * KNOWN {
+            assert!(clean.holds(&knows_it, n.to_string().as_bytes()));
+            assert!(clean.known(&knows_it).values.len() <= KNOWN);
+        }
+    }
+}
