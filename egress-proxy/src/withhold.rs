@@ -4,7 +4,10 @@
 //! did not ask for it index `choices[0]` and fall over, so it is dropped. Only an unfinished event is ever held, which no
 //! client could use yet.
 
+use std::sync::LazyLock;
+
 use bytes::{Bytes, BytesMut};
+use memchr::memmem::Finder;
 use serde::Deserialize;
 
 use crate::sse::Parser;
@@ -53,7 +56,8 @@ fn is_extra(data: &[u8]) -> bool {
         usage: Option<serde::de::IgnoredAny>,
     }
     // Nearly every chunk has a choice: the parse is for those that may not.
-    memchr::memmem::find(data, b"\"usage\"").is_some()
+    static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"usage\""));
+    USAGE.find(data).is_some()
         && serde_json::from_slice::<Chunk>(data).is_ok_and(|chunk| chunk.choices.is_empty() && chunk.usage.is_some())
 }
 

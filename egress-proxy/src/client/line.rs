@@ -17,9 +17,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use zeroize::Zeroizing;
 
-use crate::forward::wire::{Framing, HEAD_BYTES, InvalidHead, Told, each_field};
+use crate::forward::wire::{Framing, HEAD_BYTES, InvalidHead, Told, each_field, head_end};
 
-/// Bytes that are read at once. The room stays with the connection while it waits.
+/// Bytes that are read at once.
 const READ: usize = 16 * 1024;
 /// Headers of an answer.
 const FIELDS: usize = 128;
@@ -130,7 +130,7 @@ impl Line {
                 return Poll::Ready(Err(NoAnswer::Unsent));
             }
             loop {
-                while let Some(length) = self.head_end(&mut seen)? {
+                while let Some(length) = self.next_head(&mut seen)? {
                     let head = self.ahead.split_to(length).freeze();
                     seen = 0;
                     // Others may come before it (RFC 9110 15.2).
@@ -148,9 +148,9 @@ impl Line {
     }
 
     /// Where the head ends with which `ahead` begins, if it is all there.
-    fn head_end(&self, seen: &mut usize) -> Result<Option<usize>, InvalidHead> {
+    fn next_head(&self, seen: &mut usize) -> Result<Option<usize>, InvalidHead> {
         let from = seen.saturating_sub(3);
-        let end = memchr::memmem::find(&self.ahead[from..], b"\r\n\r\n").map(|end| from + end + 4);
+        let end = head_end(&self.ahead[from..]).map(|end| from + end + 4);
         *seen = self.ahead.len();
         if end.unwrap_or(self.ahead.len()) > HEAD_BYTES { Err(InvalidHead::TooLarge) } else { Ok(end) }
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::uri::{Authority, Scheme};
 use http::{Request, Response, Uri};
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
@@ -19,6 +19,8 @@ use super::line::{self, Line, NoAnswer, Stream};
 const UNUSED: Duration = Duration::from_secs(60);
 /// Connections to one host that wait; more are closed after their request.
 const WAITING: usize = 256;
+/// Those of them that keep their room.
+const ROOMY: usize = 32;
 
 /// Connections to all hosts.
 #[derive(Clone)]
@@ -116,9 +118,12 @@ impl Idle {
         }
     }
 
-    fn put(self: Arc<Self>, place: Place, line: Line) {
+    fn put(self: Arc<Self>, place: Place, mut line: Line) {
         let mut waiting = self.waiting();
         let lines = waiting.lines.entry(place).or_default();
+        if lines.len() >= ROOMY {
+            line.ahead = BytesMut::new();
+        }
         if lines.len() < WAITING {
             lines.push((line, Instant::now()));
         }

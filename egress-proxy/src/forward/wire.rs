@@ -7,9 +7,10 @@ mod body;
 mod head;
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bytes::{Buf as _, Bytes, BytesMut};
+use memchr::memmem::Finder;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf};
 
 use super::pulse::Pulse;
@@ -23,6 +24,13 @@ pub(crate) use head::{AnswerHead, Field, Fields, InvalidHead, RequestHead, Reque
 pub(crate) const HEAD_BYTES: usize = 64 * 1024;
 /// Bytes that are read at once; what a connection holds in each direction is a small multiple of it.
 const PIECE: usize = 32 * 1024;
+
+/// Where the first empty line is, which ends a head.
+pub(crate) fn head_end(bytes: &[u8]) -> Option<usize> {
+    // Made once: making it costs more than a short head.
+    static END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n\r\n"));
+    END.find(bytes)
+}
 
 /// Both directions of a byte stream.
 pub(crate) trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -93,7 +101,7 @@ impl Reader {
             while self.buffer.starts_with(b"\r\n") {
                 self.buffer.advance(2);
             }
-            if let Some(end) = memchr::memmem::find(&self.buffer[seen..], b"\r\n\r\n") {
+            if let Some(end) = head_end(&self.buffer[seen..]) {
                 let length = seen + end + 4;
                 return if length > HEAD_BYTES { Err(InvalidHead::TooLarge) } else { Ok(Some(self.take(length))) };
             }

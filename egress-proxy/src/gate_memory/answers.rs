@@ -1,16 +1,19 @@
 //! The ids of tool calls in a provider's answer, whole or in events of a stream, in every dialect.
 
-use memchr::memmem;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 use wardkeep_redaction::{Token, Visit, read_json};
 
 use super::results::Of;
 
 /// One of these stands in every piece of an answer that holds a call.
-const MARKS: [&[u8]; 4] = [b"tool_use", b"tool_calls", b"call_id", b"unction"];
+static MARKS: LazyLock<[Finder<'static>; 4]> =
+    LazyLock::new(|| ["tool_use", "tool_calls", "call_id", "unction"].map(Finder::new));
 
 /// Shows each call that `piece`, a document or the data of an event, names with an id.
 pub(super) fn read(piece: &[u8], show: impl FnMut(Of)) {
-    if !MARKS.iter().any(|mark| memmem::find(piece, mark).is_some()) {
+    if !MARKS.iter().any(|mark| mark.find(piece).is_some()) {
         return;
     }
     let mut search = Search { piece, levels: Vec::new(), show };

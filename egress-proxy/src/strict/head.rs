@@ -5,7 +5,7 @@ use http::uri::{PathAndQuery, Uri};
 use wardkeep_policy::Dialect;
 
 use crate::api;
-use crate::forward::wire::{Framing, InvalidHead, RequestLine, Told, each_field, is_token};
+use crate::forward::wire::{Framing, InvalidHead, RequestLine, Told, each_field, head_end, is_token};
 
 use super::chunks::Chunks;
 use super::{Fault, HEAD_BYTES, State};
@@ -41,7 +41,7 @@ impl From<Body> for State {
 pub(super) fn next(bytes: &[u8], searched: usize) -> Result<Next, Fault> {
     let ends = bytes.len() - without_line_ends(bytes).len();
     let from = searched.saturating_sub(3).max(ends);
-    let end = memchr::memmem::find(bytes.get(from..).unwrap_or_default(), b"\r\n\r\n").map(|end| from + end + 4);
+    let end = head_end(bytes.get(from..).unwrap_or_default()).map(|end| from + end + 4);
     if end.unwrap_or(bytes.len()) - ends > HEAD_BYTES {
         return Err(Fault::Head(InvalidHead::TooLarge));
     }
