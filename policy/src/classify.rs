@@ -86,11 +86,13 @@ struct Judge<'a> {
     hosts: &'a dyn Fn(&str) -> Option<HostKind>,
     workspace: &'a str,
     fired: Vec<Fired>,
+    /// Whether a piece of another text is judged.
+    nested: bool,
 }
 
 impl<'a> Judge<'a> {
     fn new(rules: &'a RuleSet, hosts: &'a dyn Fn(&str) -> Option<HostKind>, workspace: &'a str) -> Self {
-        Self { rules, hosts, workspace, fired: Vec::new() }
+        Self { rules, hosts, workspace, fired: Vec::new(), nested: false }
     }
 
     fn action(mut self, action: &Action) -> Verdict {
@@ -182,11 +184,42 @@ impl<'a> Judge<'a> {
                 }));
             }
         }
+        self.hidden(&facts);
         for content in facts.planted.iter().filter_map(|planted| planted.content.as_deref()).filter(|_| acts) {
             self.others(&Subject::Code(&Code { language: "planted", text: without_first_line(content).to_owned() }));
         }
         if facts.commands.is_empty() && self.fired.is_empty() {
             self.built_in("shell.nothing", "It starts no program", Class::Green);
+        }
+    }
+
+    /// What hides in code and quotes is Red whatever it says; where it plainly says something graver, that counts.
+    fn hidden(&mut self, facts: &Facts) {
+        let class = self.fired.iter().map(|fired| fired.class).max();
+        if class != Some(Class::Red) || self.nested {
+            return;
+        }
+        let lines = facts
+            .commands
+            .iter()
+            .map(|command| command.args.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" "));
+        let mut left = MAX_HIDDEN;
+        let texts: Vec<String> = lines.chain(facts.code.iter().map(|code| code.text.clone())).collect();
+        for piece in
+            texts.iter().flat_map(|text| text.split(['"', '\'', '`', '!', '|', ';', '(', ')', '{', '}', '\n', '&']))
+        {
+            let words: Vec<&str> = piece.split_whitespace().collect();
+            for at in 0..words.len().saturating_sub(1) {
+                let name = words[at].rsplit(['=', '/']).next().unwrap_or_default();
+                if left == 0 || !GRAVE.contains(&name) && !self.rules.is_grave(name) {
+                    continue;
+                }
+                left -= 1;
+                let line = std::iter::once(name).chain(words[at + 1..].iter().copied()).collect::<Vec<_>>().join(" ");
+                let mut inner = Judge { nested: true, ..Judge::new(self.rules, self.hosts, self.workspace) };
+                inner.program(&BTreeMap::new(), |context| from_shell(&line, "", context));
+                self.fired.extend(inner.fired.into_iter().filter(|fired| fired.class == Class::CriticalRed));
+            }
         }
     }
 
@@ -301,6 +334,13 @@ impl<'a> Judge<'a> {
             let statement = statement.trim().to_ascii_lowercase();
             statement.starts_with("update ") && !statement.contains("where")
         };
+        // What the clients themselves read: an order to the shell.
+        let order = code.text.trim_start().to_ascii_lowercase();
+        if code.language == "sql"
+            && ["system ", "source ", "shell ", "\\!", ".shell", ".system"].iter().any(|o| order.starts_with(o))
+        {
+            self.built_in("code.sql-starts", "It gives a database client an order to start a program", Class::Red);
+        }
         if code.language == "sql" && code.text.split(';').any(changes_all) {
             self.built_in("code.sql-changes-all", "It changes every row of a table", Class::Red);
         }
@@ -401,6 +441,12 @@ const INSTALLED: &[&str] = &[
     "~/.pyenv/",
 ];
 
+/// Programs whose operands decide whether they are critical.
+const GRAVE: &[&str] = &["dd", "tee", "cp", "mv", "rm", "sed", "echo", "cat", "ln", "chmod", "chown"];
+
+/// How many pieces of hidden code are looked at.
+const MAX_HIDDEN: usize = 24;
+
 /// Programs that make a file and do nothing with what stands in it.
 const FILE_MAKERS: &[&str] = &["tee", "mkdir", "touch", "chmod", "chown", "rm", "cp", "mv", "ln", "git", "install"];
 
@@ -420,7 +466,12 @@ fn path_uses(syntax: &Syntax, parsed: &Parsed, cwd: Option<&String>) -> Vec<Path
     for (options, access) in [(&syntax.writes, Access::Write), (&syntax.reads, Access::Read)] {
         options.iter().filter_map(|option| parsed.value(option)).for_each(|path| add(access, path));
     }
-    let operands = parsed.operands.get(syntax.skip..).unwrap_or_default();
+    let skip = if syntax.no_skip.iter().any(|option| parsed.has(option)) { 0 } else { syntax.skip };
+    let operands = parsed.operands.get(skip..).unwrap_or_default();
+    if syntax.operands == Operands::Read && syntax.skip == 0 && !syntax.single_dash {
+        // One program's option with a value is another's without: it may be a file.
+        parsed.options.iter().filter_map(|(_, value)| value.as_ref()).for_each(|path| add(Access::Read, path));
+    }
     let all = |add: &mut dyn FnMut(Access, &Word), access| operands.iter().for_each(|path| add(access, path));
     match syntax.operands {
         Operands::Text => {}
@@ -458,3 +509,5 @@ fn path_uses(syntax: &Syntax, parsed: &Parsed, cwd: Option<&String>) -> Vec<Path
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wrappings;

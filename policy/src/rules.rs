@@ -83,6 +83,9 @@ pub struct Syntax {
     /// What the operands are.
     #[serde(skip_serializing_if = "Operands::is_text")]
     pub operands: Operands,
+    /// With one of these options given no operand comes before those.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub no_skip: Vec<String>,
     /// How many operands come before those (a pattern, a mode).
     #[serde(skip_serializing_if = "is_zero")]
     pub skip: usize,
@@ -310,6 +313,12 @@ impl RuleSet {
     pub fn knows(&self, program: &str) -> bool {
         let begins = |prefix: &str| !prefix.is_empty() && program.starts_with(prefix);
         self.0.by_program.contains_key(program) || self.0.by_prefix.iter().any(|(prefix, _)| begins(prefix))
+    }
+
+    /// Whether a rule of the gravest class is about that program.
+    pub(crate) fn is_grave(&self, program: &str) -> bool {
+        let rules = self.0.by_program.get(program).into_iter().flatten();
+        rules.into_iter().any(|at| self.0.document.rule[*at].class == Class::CriticalRed)
     }
 
     /// Whether that program starts one that its arguments name.

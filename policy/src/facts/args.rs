@@ -27,7 +27,7 @@ impl Parsed {
     #[must_use]
     pub fn read(args: &[Word], reading: Reading<'_>) -> Self {
         let mut out = Self::default();
-        let takes = |option: &str| reading.values.iter().any(|v| v == option);
+        let takes = |option: &str| reading.values.iter().any(|v| is_option(option, v));
         let mut at = 0;
         let mut options = true;
         while let Some(word) = args.get(at) {

@@ -121,6 +121,11 @@ impl Walker<'_> {
                 None if is_script && !matches!(language, "sql" | "mongo") => self.note(Note::PipedCode),
                 _ => {}
             }
+        } else if matches!(name.as_str(), "make" | "gmake") {
+            let usual = ["makefile", "gnumakefile"].iter().any(|usual| path.to_lowercase().ends_with(usual));
+            if let Some(text) = content.filter(|_| usual || command.args.iter().any(|arg| names(&arg.text, &seen))) {
+                self.recipes(&text);
+            }
         } else if name == "chmod" && command.args.iter().any(|arg| seen(&arg.text)) {
             if let Some(text) = content {
                 self.script(&text, false);

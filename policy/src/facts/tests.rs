@@ -31,7 +31,7 @@ fn what_cannot_be_told_is_noted() {
         ("/bin/r? -rf x", Note::DynamicProgram),
         ("r${y}m -rf x", Note::DynamicProgram),
         ("git${IFS}push", Note::DynamicProgram),
-        ("echo a | xargs nice", Note::DynamicProgram),
+        ("ls | xargs nice", Note::DynamicProgram),
         ("eval \"$x\"", Note::DynamicCode),
         ("bash -c \"ls $x\"", Note::DynamicCode),
         ("echo a | xargs -I@ sh -c @", Note::DynamicCode),

@@ -81,6 +81,10 @@ const WRAPPERS: &[Wrapper] = &[
     ),
 ];
 
+/// Names of programs that are everyday words of others' sub-commands.
+const WORDS: &[&str] =
+    &[".", ":", "[", "test", "exec", "set", "read", "type", "help", "wait", "times", "source", "history", "install"];
+
 /// Wrappers that change who runs the command; rules see them as programs too.
 const PRIVILEGED: &[&str] = &["sudo", "doas", "pkexec"];
 
@@ -165,6 +169,7 @@ impl Walker<'_> {
         let Some(found) = find_command(wrapper, args) else {
             self.note(Note::UnclearWrapper);
             self.plain(name, args, around);
+            self.known_suffix(name, args, stdin, around);
             return Stdin::Stream;
         };
         if PRIVILEGED.contains(&name) || matches!(name, "parallel") {
@@ -188,6 +193,20 @@ impl Walker<'_> {
             if let Some(end) = command.iter().position(|word| word.text.starts_with(":::")) {
                 command.truncate(end);
             }
+            if let (None, Stdin::Known(text), "xargs") = (&found.replace, stdin, name)
+                && !text.text.contains(['\'', '"', '\\'])
+                && found.splits
+                && command.first().is_some_and(|word| !is_shell(&file_name(&word.text)))
+            {
+                command.extend(text.text.split_whitespace().map(Word::literal));
+                return self.run(command, &Stdin::Nothing, &inner);
+            }
+            if name == "parallel" && command.first().is_some_and(|word| word.text.contains(char::is_whitespace)) {
+                // A shell reads it.
+                let line = command.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
+                self.code(&format!("{line} {OPAQUE}"));
+                return Stdin::Stream;
+            }
             match found.replace {
                 Some(mark) => {
                     command.iter_mut().for_each(|word| word.text = word.text.replace(&mark, &OPAQUE.to_string()));
@@ -203,6 +222,17 @@ impl Walker<'_> {
         match name {
             "find" | "gfind" | "fd" | "fdfind" => self.found(name, args, around),
             "eval" => self.joined(args),
+            "git" => self.git(args, around),
+            "make" | "gmake" => {
+                if let (Stdin::Known(text), true) = (stdin, args.iter().any(|a| a.text.ends_with('-'))) {
+                    self.recipes(&text.text);
+                }
+            }
+            "rsync" => {
+                let pairs = args.windows(2).filter(|pair| matches!(pair[0].text.as_str(), "-e" | "--rsh"));
+                let codes: Vec<Word> = pairs.map(|pair| pair[1].clone()).collect();
+                codes.iter().filter(|code| !code.text.starts_with("ssh")).for_each(|code| self.text(code));
+            }
             "trap" => {
                 if let Some(code) = args.iter().find(|a| !matches!(a.text.as_str(), "--" | "-p" | "-l")) {
                     self.text(code);
@@ -238,22 +268,63 @@ impl Walker<'_> {
     /// A program that nobody knows may start another one: the first argument that names a known one is taken for it.
     fn known_suffix(&mut self, name: &str, args: &[Word], stdin: &Stdin, around: &Around) {
         let inner = around.within(name);
-        for (at, word) in args.iter().enumerate() {
-            let Some(text) = word.known() else { continue };
+        let program = |text: &str| {
             let head = text.split_whitespace().next().unwrap_or_default();
             let starts = (self.context.knows)(&file_name(head)) || is_shell(&file_name(head));
-            if !starts || head.starts_with('-') {
-                continue;
+            starts && !head.starts_with('-') && !WORDS.contains(&head)
+        };
+        let known: Vec<(usize, &str)> = args.iter().enumerate().filter_map(|(at, a)| Some((at, a.known()?))).collect();
+        // Command lines in one word, also behind `--option=` or the letter of an option.
+        let lines: Vec<String> = known
+            .iter()
+            .filter(|(_, text)| text.contains(char::is_whitespace))
+            .filter_map(|(_, text)| {
+                let attached =
+                    if text.starts_with("--") { text.split_once('=').map(|(_, v)| v) } else { text.get(2..) };
+                let line = if text.starts_with('-') { attached? } else { text };
+                program(line).then(|| line.to_owned())
+            })
+            .collect();
+        // `foo test`: a bare last word only happens to be a program's name.
+        let first = known.iter().find(|(at, text)| {
+            !text.contains(char::is_whitespace) && program(text) && (args.len() > at + 1 || is_shell(&file_name(text)))
+        });
+        let first = first.map(|(at, _)| *at);
+        lines.iter().for_each(|line| {
+            self.code(line);
+        });
+        if let Some(at) = first {
+            self.run(args[at..].to_vec(), stdin, &inner);
+        }
+    }
+
+    /// What `git` starts for its own work.
+    fn git(&mut self, args: &[Word], around: &Around) {
+        let at = |words: &[&str]| {
+            let fits = |pair: &&[Word]| pair.iter().zip(words).all(|(word, text)| word.text == *text);
+            args.windows(words.len()).position(|pair| fits(&pair)).map(|at| at + words.len())
+        };
+        if let Some(at) = at(&["bisect", "run"]) {
+            self.run(args[at..].to_vec(), &Stdin::Nothing, &around.within("git"));
+        }
+        if let Some(at) = at(&["submodule", "foreach"]) {
+            let rest: Vec<Word> = args[at..].iter().skip_while(|a| a.text.starts_with('-')).cloned().collect();
+            self.joined(&rest);
+        }
+        if args.iter().any(|a| a.text == "rebase") {
+            let pairs = args.windows(2).filter(|pair| matches!(pair[0].text.as_str(), "-x" | "--exec"));
+            let codes: Vec<Word> = pairs.map(|pair| pair[1].clone()).collect();
+            codes.iter().for_each(|code| self.text(code));
+        }
+    }
+
+    /// The lines of a file that `make` would hand to a shell.
+    pub(super) fn recipes(&mut self, text: &str) {
+        for line in text.lines() {
+            let recipe = line.strip_prefix('\t').or_else(|| line.split_once(';').map(|(_, recipe)| recipe));
+            if let Some(recipe) = recipe {
+                self.code(recipe.trim_start_matches(['@', '-', '+', ' ']));
             }
-            if text.contains(char::is_whitespace) {
-                self.text(word);
-            } else if args.len() > at + 1 || is_shell(&file_name(head)) {
-                self.run(args[at..].to_vec(), stdin, &inner);
-            } else {
-                // `foo test`: a bare word that only happens to be a program's name.
-                continue;
-            }
-            return;
         }
     }
 
@@ -314,11 +385,18 @@ struct Found<'w> {
     assigned: Vec<(String, String)>,
     /// What `-I` replaces.
     replace: Option<String>,
+    /// Whether `xargs` splits its input at blanks and hands over all of it.
+    splits: bool,
 }
 
 /// The command behind a wrapper's own words; `None` if it cannot be told.
 fn find_command<'w>(wrapper: &Wrapper, args: &'w [Word]) -> Option<Found<'w>> {
-    let mut found = Found { command: &[], assigned: Vec::new(), replace: None };
+    let mut found = Found {
+        command: &[],
+        assigned: Vec::new(),
+        replace: None,
+        splits: args.first().is_some_and(|first| !first.text.starts_with('-')),
+    };
     let (mut at, mut skip) = (0, wrapper.skip);
     let mut options = true;
     while let Some(word) = args.get(at) {
@@ -411,7 +489,7 @@ fn printed(name: &str, args: &[Word], stdin: &Stdin, more: bool) -> Stdin {
     let text = |text: Option<String>| text.map_or(Stdin::Stream, |text| Stdin::Known(Word::literal(text)));
     match (name, known.as_slice()) {
         ("echo", ["-e" | "-ne" | "-en", rest @ ..]) => text(unescape(&rest.join(" "))),
-        ("echo", ["-n", rest @ ..]) | ("echo", rest) if !rest.first().is_some_and(|a| a.starts_with('-')) => {
+        ("echo", ["-n", rest @ ..]) | ("echo", rest) if !rest.first().is_some_and(|a| is_echo_option(a)) => {
             // Some shells decode escapes here and some do not: then it is not plain to see.
             let line = rest.join(" ");
             text((!line.contains('\\')).then_some(line))
@@ -421,6 +499,11 @@ fn printed(name: &str, args: &[Word], stdin: &Stdin, more: bool) -> Stdin {
         ("cd" | "true" | ":" | "export" | "set" | "sleep" | "wait" | "mkdir" | "touch", _) => Stdin::Nothing,
         _ => Stdin::Stream,
     }
+}
+
+/// `-n`, `-e`, `-E` in any order; anything else is text.
+fn is_echo_option(word: &str) -> bool {
+    word.strip_prefix('-').is_some_and(|rest| !rest.is_empty() && rest.chars().all(|c| "neE".contains(c)))
 }
 
 /// What `printf` makes of its arguments; only `%s`, `%b`, `%%` and escapes are plain to see.

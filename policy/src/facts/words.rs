@@ -71,6 +71,10 @@ pub(super) fn options() -> ParserOptions {
 /// The words that `raw` becomes.
 pub(super) fn open(raw: &str, around: &mut dyn Surroundings) -> Vec<Word> {
     match braces::expand(raw) {
+        // `{git,}` is one word: nothing is left of an empty one that was not quoted.
+        Ok(texts) if texts.len() > 1 => {
+            texts.iter().filter(|text| !text.is_empty()).flat_map(|text| open_one(text, around)).collect()
+        }
         Ok(texts) => texts.iter().flat_map(|text| open_one(text, around)).collect(),
         Err(braces::TooMany) => {
             around.note(Note::OverCap);
