@@ -12,7 +12,6 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
-use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 use wardkeep_policy::Dialect;
@@ -119,39 +118,9 @@ impl Numbered {
 /// A request whose answer has not ended.
 pub(crate) struct UnderWay(Arc<Witness>);
 
-impl UnderWay {
-    /// The same body, which ends this when it is dropped.
-    pub(crate) fn until_the_end_of<B>(self, body: B) -> Answering<B> {
-        Answering { body, _under_way: self }
-    }
-}
-
 impl Drop for UnderWay {
     fn drop(&mut self) {
         self.0.answered.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// The body of an answer under way.
-pub(crate) struct Answering<B> {
-    body: B,
-    _under_way: UnderWay,
-}
-
-impl<B: Body + Unpin> Body for Answering<B> {
-    type Data = B::Data;
-    type Error = B::Error;
-
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        Pin::new(&mut self.get_mut().body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 

@@ -1,6 +1,8 @@
 //! WebSockets to inspected hosts: messages are cleaned as bodies are, both ways, without extensions. Source: RFC 6455.
 
 mod frame;
+#[cfg(test)]
+mod fuzzed;
 mod way;
 
 use std::sync::Arc;

@@ -7,9 +7,11 @@ use std::convert::Infallible;
 use std::future::Future as _;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -18,9 +20,11 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::places::Place;
+use crate::body::Outgoing;
 use crate::exchange;
 use crate::gateway::Gateway;
-use crate::strict::{self, Fault, HEAD_BYTES, Strict};
+use crate::relay::Cut;
+use crate::strict::{self, Fault, HEAD_BYTES, Strict, UnderWay};
 
 /// For the head of a request while the last places are being taken.
 const HURRY: Duration = Duration::from_secs(3);
@@ -90,7 +94,7 @@ async fn awake<'a>(
         let under_way = number.under_way();
         async move {
             let response = exchange::answer(gateway, request, number).await;
-            Ok::<_, Infallible>(response.map(|body| under_way.until_the_end_of(body)))
+            Ok::<_, Infallible>(response.map(|body| Answer { body, _under_way: under_way }))
         }
     });
     // No timer: heads are waited for by `Strict`, and requests by `asked`.
@@ -137,4 +141,27 @@ async fn awake<'a>(
         strict::linger(&mut requests.into_inner()).await;
     }
     Outcome::Over
+}
+
+/// An answer, which is under way until it is dropped.
+struct Answer {
+    body: Outgoing,
+    _under_way: UnderWay,
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        Pin::new(&mut self.get_mut().body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
