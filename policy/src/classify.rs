@@ -86,13 +86,15 @@ struct Judge<'a> {
     hosts: &'a dyn Fn(&str) -> Option<HostKind>,
     workspace: &'a str,
     fired: Vec<Fired>,
+    /// The gravest class since somebody began to look.
+    peak: Option<Class>,
     /// Whether a piece of another text is judged.
     nested: bool,
 }
 
 impl<'a> Judge<'a> {
     fn new(rules: &'a RuleSet, hosts: &'a dyn Fn(&str) -> Option<HostKind>, workspace: &'a str) -> Self {
-        Self { rules, hosts, workspace, fired: Vec::new(), nested: false }
+        Self { rules, hosts, workspace, fired: Vec::new(), peak: None, nested: false }
     }
 
     fn action(mut self, action: &Action) -> Verdict {
@@ -130,16 +132,31 @@ impl<'a> Judge<'a> {
     }
 
     fn built_in(&mut self, rule: &str, reason: &str, class: Class) {
+        self.peak = self.peak.max(Some(class));
         self.fired.push(Fired { rule: rule.to_owned(), reason: reason.to_owned(), class });
     }
 
     fn fire(&mut self, rule: &Rule) {
+        self.peak = self.peak.max(Some(rule.class));
+        if self.fired.iter().any(|fired| fired.rule == rule.id) {
+            return;
+        }
         let reason = format!("It {}", rule.reason);
         self.fired.push(Fired { rule: rule.id.clone(), reason, class: rule.class });
     }
 
+    /// The gravest class of what `look` finds, nothing if no rule speaks.
+    fn peak_of(&mut self, look: impl FnOnce(&mut Self)) -> Option<Class> {
+        let before = self.peak.take();
+        look(self);
+        let class = self.peak;
+        self.peak = before.max(class);
+        class
+    }
+
     fn others(&mut self, subject: &Subject<'_>) {
-        for rule in self.rules.about_others() {
+        let rules = self.rules;
+        for rule in rules.about(subject) {
             if rule.holds(subject) {
                 self.fire(rule);
             }
@@ -172,9 +189,7 @@ impl<'a> Judge<'a> {
             if own && !self.rules.knows(&command.program) {
                 continue;
             }
-            let before = self.fired.len();
-            self.command(command);
-            let class = self.fired[before..].iter().map(|fired| fired.class).max();
+            let class = self.peak_of(|judge| judge.command(command));
             let reads = class.is_none_or(|class| class == Class::Green);
             acts |= !reads && !FILE_MAKERS.contains(&command.program.as_str());
             for fed in facts.fed.iter().filter(|fed| fed.command == at && !reads) {
@@ -379,9 +394,8 @@ impl<'a> Judge<'a> {
         let overrides = headers.iter().filter(|(name, _)| name.to_ascii_lowercase().contains("method-override"));
         let methods = std::iter::once(method.to_owned()).chain(overrides.map(|(_, value)| value.to_ascii_uppercase()));
         for method in methods {
-            let before = self.fired.len();
-            self.others(&Subject::Http(&HttpCall { method, host, server, path: &path, body }));
-            if self.fired.len() == before {
+            let call = HttpCall { method, host, server, path: &path, body };
+            if self.peak_of(|judge| judge.others(&Subject::Http(&call))).is_none() {
                 self.built_in("http.unknown-method", "It uses an HTTP method that no rule knows", Class::Red);
             }
         }

@@ -7,6 +7,7 @@
 
 mod check;
 mod defaults;
+mod index;
 mod matching;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use check::InvalidRules;
 pub use defaults::default_rules;
+use index::{ByKind, Paths};
 pub(crate) use matching::{HttpCall, Subject};
 
 use crate::class::Class;
@@ -38,7 +40,8 @@ struct Compiled {
     syntax: HashMap<String, usize>,
     starts: HashSet<String>,
     /// Rules about anything else.
-    others: Vec<usize>,
+    others: ByKind,
+    paths: Paths,
 }
 
 /// The rules as they are written.
@@ -274,12 +277,13 @@ impl RuleSet {
             by_prefix: Vec::new(),
             syntax: HashMap::new(),
             starts: HashSet::new(),
-            others: Vec::new(),
+            others: ByKind::default(),
+            paths: Paths::new(&document),
             document: Document::default(),
         };
         for (at, rule) in document.rule.iter().enumerate() {
             if rule.program.is_empty() {
-                compiled.others.push(at);
+                compiled.others.add(at, rule);
             }
             for name in &rule.program {
                 match name.strip_suffix('*') {
@@ -340,14 +344,13 @@ impl RuleSet {
         exact.chain(prefixed).map(|at| &self.0.document.rule[at]).filter(excepted)
     }
 
-    pub(crate) fn about_others(&self) -> impl Iterator<Item = &Rule> {
-        self.0.others.iter().map(|at| &self.0.document.rule[*at])
+    pub(crate) fn about<'s>(&'s self, subject: &Subject<'_>) -> impl Iterator<Item = &'s Rule> + use<'s> {
+        self.0.others.about(subject).iter().map(|at| &self.0.document.rule[*at])
     }
 
     /// The names of every list that holds the normalised path.
     pub(crate) fn lists_of(&self, path: &str) -> BTreeSet<&str> {
-        let lists = self.0.document.paths.iter().filter(|list| list.holds(path));
-        lists.map(|list| list.name.as_str()).collect()
+        self.0.paths.of(path)
     }
 }
 

@@ -85,6 +85,9 @@ pub(super) fn open(raw: &str, around: &mut dyn Surroundings) -> Vec<Word> {
 
 /// One word that is not split or brace-expanded: the value of an assignment, a redirect's target.
 pub(super) fn open_whole(raw: &str, around: &mut dyn Surroundings) -> Word {
+    if let Some(text) = plain(raw) {
+        return Word::literal(text);
+    }
     let mut word = Word::default();
     match brush_parser::word::parse(raw, &options()) {
         Ok(pieces) => Opener { around, raw }.pieces(&pieces, false, &mut word),
@@ -109,7 +112,23 @@ pub(super) fn open_heredoc(raw: &str, around: &mut dyn Surroundings) -> Word {
     word
 }
 
+/// The text of a word without anything that a shell would change: plain, or one pair of quotes around plain text.
+fn plain(raw: &str) -> Option<&str> {
+    let as_it_is = |b: u8| b.is_ascii_alphanumeric() || b"_-./:,+=@%^".contains(&b);
+    if raw.bytes().all(as_it_is) {
+        return Some(raw);
+    }
+    let quoted = |quote: char| raw.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
+    if let Some(inner) = quoted('\'') {
+        return (!inner.contains('\'')).then_some(inner);
+    }
+    quoted('"').filter(|inner| !inner.contains(['"', '$', '`', '\\']))
+}
+
 fn open_one(raw: &str, around: &mut dyn Surroundings) -> Vec<Word> {
+    if let Some(text) = plain(raw) {
+        return vec![Word::literal(text)];
+    }
     // `$c` alone with a known value of several words becomes those words.
     let name = raw.strip_prefix('$').map(|n| n.strip_prefix('{').and_then(|n| n.strip_suffix('}')).unwrap_or(n));
     if let Some(value) = name.and_then(|name| around.value_of(name)) {

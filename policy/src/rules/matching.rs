@@ -1,6 +1,6 @@
 //! Whether one rule holds for one fact.
 
-use super::{PathList, Rule};
+use super::Rule;
 use crate::facts::args::Parsed;
 use crate::facts::paths::{Access, Place, Resolved};
 use crate::facts::tool::Tool;
@@ -138,30 +138,6 @@ fn computed(name: &str, resolved: &Resolved, written: &str) -> bool {
 /// `/etc`, `/usr/*`: a folder right below the root.
 fn is_top(path: &str) -> bool {
     path.strip_prefix('/').is_some_and(|rest| !rest.trim_end_matches("/*").contains('/'))
-}
-
-impl PathList {
-    pub(super) fn holds(&self, path: &str) -> bool {
-        let path = path.to_ascii_lowercase();
-        let last = path.rsplit('/').next().unwrap_or_default();
-        let under = |folder: &String| {
-            path.strip_prefix(folder.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-                || (folder.ends_with('*') && fits(folder, &path))
-        };
-        let parts = |pattern: &String| match pattern.contains('/') {
-            true => {
-                let mut at = path.match_indices(pattern.as_str()).map(|(at, _)| (at, at + pattern.len()));
-                at.any(|(start, end)| {
-                    (start == 0 || path[..start].ends_with('/')) && (end == path.len() || path[end..].starts_with('/'))
-                })
-            }
-            false => path.split('/').any(|part| fits(pattern, part)),
-        };
-        let inside = self.under.iter().any(under)
-            || self.part.iter().any(parts)
-            || self.last.iter().any(|pattern| fits(pattern, last));
-        inside && !self.except.iter().any(|pattern| fits(pattern, last) || fits(pattern, &path))
-    }
 }
 
 /// Whether a given option fits a pattern such as `--*-hook*`; one that switches something off never does.

@@ -1,0 +1,182 @@
+//! Rules and paths arranged by what is asked of them.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use super::matching::{Subject, fits};
+use super::{Document, PathList, Rule};
+
+/// Which rules are about anything but programs, by their subject.
+#[derive(Default)]
+pub(super) struct ByKind {
+    access: Vec<usize>,
+    env: Vec<usize>,
+    code: Vec<usize>,
+    http: Vec<usize>,
+    tool: Vec<usize>,
+    message: Vec<usize>,
+}
+
+impl ByKind {
+    pub(super) fn add(&mut self, at: usize, rule: &Rule) {
+        let kind = if !rule.access.is_empty() {
+            &mut self.access
+        } else if !rule.env.is_empty() {
+            &mut self.env
+        } else if !rule.code.is_empty() {
+            &mut self.code
+        } else if !rule.method.is_empty() {
+            &mut self.http
+        } else if !rule.tool.is_empty() {
+            &mut self.tool
+        } else {
+            &mut self.message
+        };
+        kind.push(at);
+    }
+
+    pub(super) fn about(&self, subject: &Subject<'_>) -> &[usize] {
+        match subject {
+            Subject::Program { .. } => &[],
+            Subject::Path { .. } => &self.access,
+            Subject::Env { .. } => &self.env,
+            Subject::Code(_) => &self.code,
+            Subject::Http(_) => &self.http,
+            Subject::Tool(_) => &self.tool,
+            Subject::Message => &self.message,
+        }
+    }
+}
+
+/// The path lists, so that a path is looked up part by part and not pattern by pattern.
+#[derive(Default)]
+pub(super) struct Paths {
+    lists: Vec<Compiled>,
+    /// Folders by their first part (`/etc`, `~`), those with `*` at the end apart.
+    under: HashMap<String, Vec<(usize, String)>>,
+    under_patterns: Vec<(usize, String)>,
+    /// Whole parts, and whole last parts.
+    part: HashMap<String, Vec<usize>>,
+    last: HashMap<String, Vec<usize>>,
+}
+
+struct Compiled {
+    name: String,
+    part: Vec<String>,
+    last: Vec<String>,
+    rows: Vec<String>,
+    except: Vec<String>,
+}
+
+impl Paths {
+    pub(super) fn new(document: &Document) -> Self {
+        let mut out = Self::default();
+        for (at, list) in document.paths.iter().enumerate() {
+            out.add(at, list);
+        }
+        out
+    }
+
+    fn add(&mut self, at: usize, list: &PathList) {
+        for folder in &list.under {
+            if folder.ends_with('*') {
+                self.under_patterns.push((at, folder.clone()));
+            } else {
+                self.under.entry(first_part(folder).to_owned()).or_default().push((at, folder.clone()));
+            }
+        }
+        let (rows, parts): (Vec<_>, Vec<_>) = list.part.iter().cloned().partition(|part| part.contains('/'));
+        let (part, whole): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| is_pattern(part));
+        whole.into_iter().for_each(|part| self.part.entry(part).or_default().push(at));
+        let (last, whole): (Vec<_>, Vec<_>) = list.last.iter().cloned().partition(|last| is_pattern(last));
+        whole.into_iter().for_each(|last| self.last.entry(last).or_default().push(at));
+        self.lists.push(Compiled { name: list.name.clone(), part, last, rows, except: list.except.clone() });
+    }
+
+    /// The names of every list that holds the normalised path.
+    pub(super) fn of(&self, path: &str) -> BTreeSet<&str> {
+        let path = path.to_ascii_lowercase();
+        let path = path.as_str();
+        let last = path.rsplit('/').next().unwrap_or_default();
+        let mut found: HashSet<usize> = HashSet::new();
+        let below =
+            |folder: &str| path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let folders = self.under.get(first_part(path)).into_iter().flatten();
+        found.extend(folders.filter(|(_, folder)| below(folder)).map(|(at, _)| *at));
+        found.extend(self.under_patterns.iter().filter(|(_, folder)| fits(folder, path)).map(|(at, _)| *at));
+        found.extend(path.split('/').filter_map(|part| self.part.get(part)).flatten().copied());
+        found.extend(self.last.get(last).into_iter().flatten().copied());
+        for (at, list) in self.lists.iter().enumerate() {
+            let row = |row: &String| {
+                path.match_indices(row.as_str()).any(|(start, _)| {
+                    let end = start + row.len();
+                    (start == 0 || path[..start].ends_with('/')) && (end == path.len() || path[end..].starts_with('/'))
+                })
+            };
+            let fitting = list.last.iter().any(|pattern| fits(pattern, last))
+                || list.part.iter().any(|pattern| path.split('/').any(|part| fits(pattern, part)))
+                || (!list.rows.is_empty() && path.contains('/') && list.rows.iter().any(row));
+            if fitting {
+                found.insert(at);
+            }
+        }
+        let excepted = |list: &Compiled| list.except.iter().any(|pattern| fits(pattern, last) || fits(pattern, path));
+        let lists = found.into_iter().map(|at| &self.lists[at]);
+        lists.filter(|list| !excepted(list)).map(|list| list.name.as_str()).collect()
+    }
+}
+
+fn is_pattern(text: &str) -> bool {
+    text.contains(['*', '?'])
+}
+
+/// `/etc` of `/etc/ssh`, `~` of `~/a`.
+fn first_part(path: &str) -> &str {
+    let end = path.get(1..).and_then(|rest| rest.find('/')).map_or(path.len(), |at| at + 1);
+    &path[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_in_the_lists_that_hold_it() {
+        let list = |name: &str, under: &[&str], part: &[&str], last: &[&str], except: &[&str]| {
+            let own = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+            PathList { name: name.into(), under: own(under), part: own(part), last: own(last), except: own(except) }
+        };
+        let document = Document {
+            paths: vec![
+                list("system", &["/etc", "/dev/sd*"], &[], &[], &["/etc/motd"]),
+                list("secret", &["~/vault"], &[".ssh", ".git/hooks", "cron.*"], &["*.pem", ".env"], &["*.pub"]),
+            ],
+            ..Document::default()
+        };
+        let paths = Paths::new(&document);
+        for (path, want) in [
+            ("etc/hosts", ""),
+            ("/etcetera", ""),
+            ("/etc/motd", ""),
+            ("a/.ssh/id.pub", ""),
+            ("a/xgit/hooks/b", ""),
+            ("a.git/hooks/b", ""),
+            (".git/hooksx", ""),
+            ("~/vaults", ""),
+            ("", ""),
+            ("/", ""),
+            ("/etc", "system"),
+            ("/ETC/hosts", "system"),
+            ("/dev/sda1", "system"),
+            ("~/vault/a", "secret"),
+            ("a/.ssh/id", "secret"),
+            (".git/hooks", "secret"),
+            ("a/.git/hooks/b", "secret"),
+            ("a/cron.d/b", "secret"),
+            ("a/x.pem", "secret"),
+            (".env", "secret"),
+            ("/etc/ssl/x.pem", "secret system"),
+        ] {
+            assert_eq!(paths.of(path).into_iter().collect::<Vec<_>>().join(" "), want, "{path}");
+        }
+    }
+}
