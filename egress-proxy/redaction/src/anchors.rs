@@ -4,18 +4,26 @@
 //! bit is looked up; in ordinary text few bits are set, and the pass costs a few instructions a byte whatever the number of
 //! keywords. The places with a bit are gathered without a branch, since none could be predicted; then the keywords of their
 //! windows are compared.
+//!
+//! Most rules find only what holds a long run of letters and digits. Where the text has none near, their keywords are not
+//! looked for at all, which leaves so few that hardly any bit is set.
 
 mod filter;
 mod looker;
+mod runs;
+mod zones;
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
+use crate::byteset::ByteSet;
 use crate::cursor::Cursor;
 use crate::rarity::rarity;
 use crate::rules::RuleSet;
-use filter::{BLOCK, Filter, Look, Place, SIFTED, Window};
+use crate::rules::signs::MIXED_RUN;
+use filter::{BEHIND, BLOCK, CHUNK, Filter, Folded, Look, PLACES, Place, Places, SIFTED, Window};
 use looker::Lookers;
+use zones::{BEFORE_RUN, Zones};
 
 /// Bytes of a window.
 const WINDOW: usize = 4;
@@ -24,7 +32,10 @@ const SAMPLE: &[u8] = include_bytes!("anchors/sample.txt");
 
 /// The keywords of a set of rules, ready to search. Immutable.
 pub(crate) struct Anchors {
-    filter: Filter,
+    /// All windows, for where a run is near: 32 KiB.
+    all: Filter<{ 1 << 13 }>,
+    /// Those of keywords that need none, each with the window a byte later: every second place meets one of both.
+    always: Filter<{ 1 << 13 }>,
     keywords: Vec<Keyword>,
     beginnings: Beginnings,
     /// Whether a rule finds what begins before its keyword.
@@ -52,6 +63,24 @@ impl Keyword {
         let mut rules: Vec<u16> = same.iter().map(|(_, _, rule)| *rule).collect();
         rules.dedup();
         Self { head, text: text.as_slice().into(), lookers: Lookers::new(&rules, set) }
+    }
+
+    /// Whether all that its rules find holds a run near a window that begins so many bytes behind its beginning.
+    fn needs_run(&self, offset: u8, set: &RuleSet) -> bool {
+        usize::from(offset) < MIXED_RUN
+            && self.lookers.rules().all(|rule| {
+                let before = set.rules()[usize::from(rule)].matcher.before_run(self.text.len());
+                before.is_some_and(|before| before <= BEFORE_RUN)
+            })
+    }
+
+    /// What it can be the beginning of, a byte longer.
+    fn longer(&self, set: &RuleSet) -> Vec<Vec<u8>> {
+        let mut next = ByteSet::NONE;
+        for rule in self.lookers.rules() {
+            next = next.and(set.rules()[usize::from(rule)].matcher.follows(&self.text));
+        }
+        (0..=u8::MAX).filter(|byte| next.has(*byte)).map(|byte| [&*self.text, &[byte]].concat()).collect()
     }
 
     /// Whether it stands at the beginning of `text`, which begins with its head, as far as that goes.
@@ -140,7 +169,7 @@ impl Anchors {
         let same = pairs.chunk_by(|(one, ..), (other, ..)| one == other);
         let keywords: Vec<Keyword> = same.map(|same| Keyword::new(same, set)).collect();
         let common = Common::new();
-        let mut windows = Vec::new();
+        let (mut windows, mut always) = (Vec::new(), Vec::new());
         // Short keywords have no choice.
         let mut short_first: Vec<(u32, &Keyword)> = (0..).zip(&keywords).collect();
         short_first.sort_by_key(|(_, keyword)| keyword.text.len());
@@ -151,20 +180,32 @@ impl Anchors {
                 Some((offset, window)) => {
                     *taken.entry(first(window)).or_default() += 1;
                     windows.push(Window::new(window, offset, n));
+                    if !keyword.needs_run(offset, set) {
+                        let next = &keyword.text[usize::from(offset) + 1..];
+                        always.push(Window::new(window, offset, n));
+                        always.push(Window::new(&next[..next.len().min(WINDOW)], offset + 1, n));
+                    }
                 }
                 None => {
-                    for window in short(keyword, set) {
-                        let lower = window.to_ascii_lowercase();
-                        taken.entry(first(&lower)).or_insert(1);
-                        windows.push(Window::new(&window, 0, n));
+                    let short = short(keyword, set);
+                    for window in &short {
+                        taken.entry(first(&window.to_ascii_lowercase())).or_insert(1);
+                        windows.push(Window::new(window, 0, n));
+                    }
+                    if !keyword.needs_run(0, set) {
+                        always.extend(short.iter().map(|window| Window::new(window, 0, n)));
+                        let next = if keyword.text.len() < WINDOW - 1 { short } else { keyword.longer(set) };
+                        always.extend(next.iter().map(|text| Window::new(&text[1..], 1, n)));
                     }
                 }
             }
         }
         let beginnings = Beginnings::new(&keywords);
         let reaches_back = set.rules().iter().any(|rule| rule.matcher.reaches_back());
-        let filter = Filter::new(windows, |keyword| keywords[keyword as usize].head);
-        Self { filter, keywords, beginnings, reaches_back, set: set.clone() }
+        let head = |keyword: u32| keywords[keyword as usize].head;
+        let always = Filter::new(always, head);
+        let all = Filter::new(windows, head);
+        Self { all, always, keywords, beginnings, reaches_back, set: set.clone() }
     }
 
     pub(crate) fn rules(&self) -> &RuleSet {
@@ -197,27 +238,82 @@ impl Anchors {
     /// Tells of every keyword whose window begins at `from` or later, with the place where it begins. Its end may lie behind
     /// the end of `text`. The last three bytes begin no window as long as more may follow.
     pub(crate) fn search(&self, text: &[u8], from: usize, ended: bool, mut found: impl FnMut(usize, u32)) {
-        let mut places = [0; BLOCK];
-        for block in (from..text.len()).step_by(BLOCK) {
-            let end = text.len().min(block + BLOCK + WINDOW - 1);
-            let count = self.filter.gather(&text[block..end], &mut places);
-            for places in places[..count].chunks(SIFTED) {
-                let mut kept = self.filter.sift(text, block, places);
-                while let Some(place) = places.get(kept.trailing_zeros() as usize) {
-                    kept &= kept - 1;
-                    self.look(text, block + usize::from(*place), &mut found);
-                }
+        if self.keywords.is_empty() || text.len() <= from {
+            return;
+        }
+        let rest = self.search_whole(text, from, ended, &mut found);
+        let mut places = Places::<CHUNK>::new();
+        for first in (rest..text.len()).step_by(CHUNK) {
+            for n in (0..CHUNK.min(text.len() - first)).step_by(BLOCK) {
+                self.all.gather_last(&text[first + n..], n, &mut places);
             }
+            self.look_at(&self.all, text, first, places.take(), &mut found);
         }
         // Three bytes are a keyword, behind which a text may end.
         if let Some(at) = text.len().checked_sub(WINDOW - 1).filter(|at| ended && *at >= from) {
-            self.look(text, at, &mut found);
+            self.look(&self.all, text, at, &mut found);
+        }
+    }
+
+    /// The same as far as whole blocks go; answers where the rest begins.
+    #[inline(always)]
+    fn search_whole(&self, text: &[u8], from: usize, ended: bool, found: &mut impl FnMut(usize, u32)) -> usize {
+        let mut first = from;
+        if text.len() - from < CHUNK + BEHIND {
+            return first;
+        }
+        let mut zones = Zones::new(text, from, ended);
+        let (mut folded, mut near, mut far) = (Folded::new(), Places::<PLACES>::new(), Places::<PLACES>::new());
+        while text.len() - first >= CHUNK + BEHIND {
+            let mut done = 0;
+            while done < PLACES
+                && let Some(ahead) = text[first + done..].first_chunk()
+            {
+                folded.read(ahead);
+                for n in (0..CHUNK).step_by(BLOCK) {
+                    if zones.next() {
+                        self.all.gather(folded.block(n), done + n, &mut near);
+                    } else {
+                        self.always.gather_odd(folded.block(n), done + n, &mut far);
+                    }
+                }
+                done += CHUNK;
+            }
+            self.look_at(&self.all, text, first, near.take(), found);
+            self.look_at(&self.always, text, first, far.take(), found);
+            first += done;
+        }
+        first
+    }
+
+    /// Tells of the keywords at `places`, counted from `from`.
+    #[inline(always)]
+    fn look_at<const ENTRIES: usize>(
+        &self,
+        filter: &Filter<ENTRIES>,
+        text: &[u8],
+        from: usize,
+        places: &[u16],
+        found: &mut impl FnMut(usize, u32),
+    ) {
+        for places in places.chunks(SIFTED) {
+            let mut kept = filter.sift(text, from, places);
+            while let Some(place) = places.get(kept.trailing_zeros() as usize) {
+                kept &= kept - 1;
+                self.look(filter, text, from + usize::from(*place), found);
+            }
         }
     }
 
     #[inline]
-    fn look(&self, text: &[u8], at: usize, found: &mut impl FnMut(usize, u32)) {
-        for (start, window) in self.filter.windows(text, at, place(&text[at..])) {
+    fn look<const ENTRIES: usize>(
+        &self,
+        filter: &Filter<ENTRIES>,
+        text: &[u8],
+        at: usize,
+        found: &mut impl FnMut(usize, u32),
+    ) {
+        for (start, window) in filter.windows(text, at, place(&text[at..])) {
             if self.keywords[window.keyword as usize].stands(&text[start..]) {
                 found(start, window.keyword);
             }

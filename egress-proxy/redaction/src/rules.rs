@@ -8,6 +8,7 @@ mod load;
 mod matcher;
 pub(crate) mod pack;
 mod pattern;
+pub(crate) mod signs;
 mod structures;
 
 use std::collections::HashSet;
@@ -87,6 +88,15 @@ impl Matcher {
         }
     }
 
+    /// The most bytes between the beginning of an anchor that is so long and the run of signs that every find holds
+    /// ([`signs`]); `None` if one may hold none.
+    pub(crate) fn before_run(&self, anchor: usize) -> Option<usize> {
+        match self {
+            Self::Pack(matcher) => matcher.before_run(anchor),
+            _ => None,
+        }
+    }
+
     /// Whether a find may begin before its anchor.
     pub(crate) fn reaches_back(&self) -> bool {
         matches!(self, Self::Pack(matcher) if matcher.reaches_back())
@@ -103,6 +113,17 @@ impl Matcher {
             Self::Pack(matcher) => matcher.after(anchor),
             Self::UserInfo => structures::IN_USER_INFO,
             Self::Assignment(_) => assignment::after(anchor),
+            Self::Jwt | Self::Pem | Self::Cookie | Self::Authorization => ByteSet::ALL,
+        }
+    }
+
+    /// The bytes that can follow `text`, which begins with an anchor or is one, for a find. Some that cannot may be among them;
+    /// needs no automaton.
+    pub(crate) fn follows(&self, text: &[u8]) -> ByteSet {
+        match self {
+            Self::Pack(matcher) => matcher.follows(text),
+            Self::UserInfo => structures::IN_USER_INFO,
+            Self::Assignment(_) => assignment::follows(text),
             Self::Jwt | Self::Pem | Self::Cookie | Self::Authorization => ByteSet::ALL,
         }
     }

@@ -2,10 +2,14 @@
 
 use super::{Head, SAMPLE};
 
-/// Entries of the table, each with one bit for each signature: 32 KiB.
-const ENTRIES: usize = 1 << 13;
+/// Bytes of a text whose places are gathered at once.
+pub(super) const BLOCK: usize = 64;
+/// Bytes that are folded at once.
+pub(super) const CHUNK: usize = 4 * BLOCK;
 /// Places that are gathered before they are looked at.
-pub(super) const BLOCK: usize = 256;
+pub(super) const PLACES: usize = 4 * CHUNK;
+/// Words of 32 bits each, one for each hash of three bytes: 16 KiB.
+const BITS: usize = 1 << 12;
 /// Folds letters to lower case. What it does to other bytes it does to both sides.
 const FOLD: u64 = 0x2020_2020_2020_2020;
 /// Factors to choose from; odd, with well-spread bits.
@@ -24,8 +28,15 @@ impl Place {
 
     /// Of the first three bytes: the factor shifts the fourth out.
     #[inline(always)]
-    fn hash(self, factor: u32) -> usize {
-        (self.0.wrapping_mul(factor << 8) >> 19) as usize
+    fn hash<const ENTRIES: usize>(self, factor: u32) -> usize {
+        self.0.wrapping_mul(factor << 8) as usize >> (32 - ENTRIES.trailing_zeros()) & (ENTRIES - 1)
+    }
+
+    /// One of [`BITS`], by word and number in it.
+    #[inline(always)]
+    fn bit(self, factor: u32) -> (usize, u32) {
+        let hash = self.0.wrapping_mul(factor << 8);
+        ((hash >> (32 - BITS.trailing_zeros())) as usize & (BITS - 1), hash >> (27 - BITS.trailing_zeros()) & 31)
     }
 
     /// What the table tells apart, but for chance.
@@ -64,8 +75,8 @@ impl Window {
         Self { bytes, signatures: if window.len() > 3 { 1 << signature } else { u32::MAX }, offset, keyword }
     }
 
-    fn list(&self, factor: u32) -> usize {
-        Place(self.bytes).hash(factor) % ENTRIES
+    fn entry<const ENTRIES: usize>(&self, factor: u32) -> usize {
+        Place(self.bytes).hash::<ENTRIES>(factor)
     }
 }
 
@@ -97,15 +108,65 @@ impl List {
     }
 }
 
+/// Bytes behind a block that its windows reach.
+pub(super) const BEHIND: usize = 4;
+
+/// Some blocks of a text with what its windows reach behind them, folded.
+pub(super) struct Folded([u8; CHUNK + BEHIND]);
+
+impl Folded {
+    pub(super) fn new() -> Self {
+        Self([0; CHUNK + BEHIND])
+    }
+
+    #[inline(always)]
+    pub(super) fn read(&mut self, text: &[u8; CHUNK + BEHIND]) {
+        for (folded, byte) in self.0.iter_mut().zip(text) {
+            *folded = byte | FOLD as u8;
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn block(&self, at: usize) -> &[u8; BLOCK + BEHIND] {
+        self.0[at..].first_chunk().unwrap_or(&[0; BLOCK + BEHIND])
+    }
+}
+
+/// Places of a text, counted from some byte of it.
+pub(super) struct Places<const MOST: usize> {
+    places: [u16; MOST],
+    count: usize,
+}
+
+impl<const MOST: usize> Places<MOST> {
+    pub(super) fn new() -> Self {
+        Self { places: [0; MOST], count: 0 }
+    }
+
+    /// Adds one if it is `wanted`.
+    #[inline(always)]
+    fn add(&mut self, place: usize, wanted: bool) {
+        self.places[self.count % MOST] = place as u16;
+        self.count += usize::from(wanted);
+    }
+
+    /// All, which are then forgotten.
+    pub(super) fn take(&mut self) -> &[u16] {
+        &self.places[..std::mem::take(&mut self.count).min(MOST)]
+    }
+}
+
 /// Places that are sifted at once.
 pub(super) const SIFTED: usize = 64;
 /// Bytes before the window that are looked at for what several keywords have in common.
 const BEFORE: u8 = 2;
 
-/// The set.
-pub(super) struct Filter {
+/// The set, with a table of so many entries, each with one bit for each signature.
+pub(super) struct Filter<const ENTRIES: usize> {
     factor: u32,
     table: Box<[u32; ENTRIES]>,
+    /// The same of three bytes alone.
+    bits: Box<[u32; BITS]>,
     /// For each entry the number of its list.
     numbers: Box<[u16; ENTRIES]>,
     lists: Vec<List>,
@@ -113,7 +174,7 @@ pub(super) struct Filter {
     windows: Vec<(Window, Head)>,
 }
 
-impl Filter {
+impl<const ENTRIES: usize> Filter<ENTRIES> {
     /// `head`: the beginning of a keyword.
     pub(super) fn new(mut windows: Vec<Window>, head: impl Fn(u32) -> Head) -> Self {
         windows.sort_unstable_by_key(|window| (window.keyword, window.offset, window.bytes));
@@ -128,12 +189,13 @@ impl Filter {
         };
         let sets = FACTORS.iter().map(|&factor| Self::with(factor, &windows));
         let mut set = sets.min_by_key(hits).unwrap_or_else(|| Self::with(1, &[]));
-        windows.sort_by_key(|window| window.list(set.factor));
+        windows.sort_by_key(|window| window.entry::<ENTRIES>(set.factor));
         set.lists.push(List::new(0, &[], &head));
         let mut first = 0;
-        for list in windows.chunk_by(|one, other| one.list(set.factor) == other.list(set.factor)) {
+        let entry = |window: &Window| window.entry::<ENTRIES>(set.factor);
+        for list in windows.chunk_by(|one, other| entry(one) == entry(other)) {
             // There are fewer than entries.
-            set.numbers[list[0].list(set.factor)] = set.lists.len() as u16;
+            set.numbers[list[0].entry::<ENTRIES>(set.factor)] = set.lists.len() as u16;
             set.lists.push(List::new(first, list, &head));
             first += list.len();
         }
@@ -144,26 +206,31 @@ impl Filter {
     fn with(factor: u32, windows: &[Window]) -> Self {
         let mut table = Box::new([0; ENTRIES]);
         for window in windows {
-            table[window.list(factor)] |= window.signatures;
+            table[window.entry::<ENTRIES>(factor)] |= window.signatures;
         }
-        Self { factor, table, numbers: Box::new([0; ENTRIES]), lists: Vec::new(), windows: Vec::new() }
+        let mut bits = Box::new([0; BITS]);
+        for window in windows {
+            let (entry, bit) = Place(window.bytes).bit(factor);
+            bits[entry] |= 1 << bit;
+        }
+        Self { factor, table, bits, numbers: Box::new([0; ENTRIES]), lists: Vec::new(), windows: Vec::new() }
     }
 
     /// Whether a window may begin here.
     #[inline(always)]
     pub(super) fn has(&self, place: Place) -> bool {
-        self.table[place.hash(self.factor) % ENTRIES] & 1 << place.signature() != 0
+        self.table[place.hash::<ENTRIES>(self.factor)] & 1 << place.signature() != 0
     }
 
     #[inline(always)]
     fn list(&self, place: Place) -> &List {
-        &self.lists[usize::from(self.numbers[place.hash(self.factor) % ENTRIES])]
+        &self.lists[usize::from(self.numbers[place.hash::<ENTRIES>(self.factor)])]
     }
 
     /// One bit for each of `places`, counted from `from`, around which a keyword can stand, from the lowest on. Without a
     /// branch, and without a store: one that is made here delays what is read for the next place.
     #[inline]
-    pub(super) fn sift(&self, text: &[u8], from: usize, places: &[u8]) -> u64 {
+    pub(super) fn sift(&self, text: &[u8], from: usize, places: &[u16]) -> u64 {
         places.iter().take(SIFTED).enumerate().fold(0, |kept, (n, place)| {
             let at = from + usize::from(*place);
             let around = text.get(at.wrapping_sub(BEFORE.into())..).and_then(<[u8]>::first_chunk);
@@ -176,34 +243,56 @@ impl Filter {
         })
     }
 
-    /// Puts the places of `text` at which a window may begin in `places`; says how many. Without a branch, because none could
-    /// be predicted.
-    #[inline(never)]
-    pub(super) fn gather(&self, text: &[u8], places: &mut [u8; BLOCK]) -> usize {
-        let mut count = 0_usize;
-        let mut n = 0_usize;
-        let mut gather = |place: Place, n: usize| {
-            places[count % BLOCK] = n as u8;
-            count += usize::from(self.has(place));
-        };
+    /// Adds the places of a block, counted from `first`, at which a window may begin. Without a branch, because none could be
+    /// predicted. `text` is folded.
+    #[inline(always)]
+    pub(super) fn gather<const MOST: usize>(
+        &self,
+        text: &[u8; BLOCK + BEHIND],
+        first: usize,
+        places: &mut Places<MOST>,
+    ) {
+        for n in 0..BLOCK {
+            let four = text[n..].first_chunk().copied().unwrap_or_default();
+            places.add(first + n, self.has(Place(u32::from_le_bytes(four))));
+        }
+    }
+
+    /// The same for the end of a text that is no whole block.
+    #[inline(always)]
+    pub(super) fn gather_last<const MOST: usize>(&self, text: &[u8], first: usize, places: &mut Places<MOST>) {
+        let mut n = 0;
         // Eight bytes are read at once for four places.
         while n < BLOCK
             && let Some(eight) = text.get(n..).and_then(<[u8]>::first_chunk)
         {
             let eight = u64::from_le_bytes(*eight) | FOLD;
-            gather(Place(eight as u32), n);
-            gather(Place((eight >> 8) as u32), n + 1);
-            gather(Place((eight >> 16) as u32), n + 2);
-            gather(Place((eight >> 24) as u32), n + 3);
+            for moved in 0..4 {
+                places.add(first + n + moved, self.has(Place((eight >> (8 * moved)) as u32)));
+            }
             n += 4;
         }
         while n < BLOCK
             && let Some(four) = text.get(n..).and_then(<[u8]>::first_chunk)
         {
-            gather(Place::new(*four), n);
+            places.add(first + n, self.has(Place::new(*four)));
             n += 1;
         }
-        count
+    }
+
+    /// The same for every second place, from the second on, whatever the fourth byte.
+    #[inline(always)]
+    pub(super) fn gather_odd<const MOST: usize>(
+        &self,
+        text: &[u8; BLOCK + BEHIND],
+        first: usize,
+        places: &mut Places<MOST>,
+    ) {
+        for n in (1..BLOCK).step_by(2) {
+            let four = text[n..].first_chunk().copied().unwrap_or_default();
+            let (entry, bit) = Place(u32::from_le_bytes(four)).bit(self.factor);
+            places.add(first + n, self.bits[entry] & 1 << bit != 0);
+        }
     }
 
     /// The windows that begin at `at`, as far as `text` goes, and where their keywords do.

@@ -136,6 +136,12 @@ pub(super) fn after(anchor: &[u8]) -> ByteSet {
     if is_name { name::MAY_FOLLOW } else { ByteSet::ALL }
 }
 
+/// The bytes that can follow `text`, which is a keyword or begins with one.
+pub(super) fn follows(text: &[u8]) -> ByteSet {
+    let after = after(text);
+    (0..=u8::MAX).filter(|byte| after.has(*byte) && may_begin(&[text, &[*byte]].concat())).collect()
+}
+
 /// Whether a keyword that goes on as `text` does can lead to a find: most words that only begin as one of ours end here.
 pub(super) fn may_begin(text: &[u8]) -> bool {
     let follows = |next: Option<&u8>, letters: &[u8]| {

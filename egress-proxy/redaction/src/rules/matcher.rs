@@ -1,6 +1,7 @@
 //! How a rule of a pack decides about its keyword.
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use super::check::{self, Check};
 use super::pack::{PackRule, Side};
@@ -24,6 +25,8 @@ pub(crate) struct PackMatcher {
     entropy: f64,
     mixed: bool,
     check: Option<Check>,
+    /// What stands before the run of signs in its last expressions, once it is known.
+    run: OnceLock<Option<usize>>,
 }
 
 #[derive(Debug)]
@@ -58,6 +61,7 @@ impl PackMatcher {
             entropy: rule.entropy.unwrap_or(if near { NEAR_ENTROPY } else { 0.0 }),
             mixed: rule.mixed.unwrap_or(near),
             check: rule.check,
+            run: OnceLock::new(),
         }
     }
 
@@ -119,10 +123,31 @@ impl PackMatcher {
         }
     }
 
+    /// The same without an automaton; some bytes that cannot may be among them.
+    pub(super) fn follows(&self, text: &[u8]) -> ByteSet {
+        match &self.way {
+            Way::Token { lead: Some(first), .. } | Way::Token { lead: None, token: first, .. } => first.follows(text),
+            Way::Near { .. } => ByteSet::ALL,
+        }
+    }
+
     /// For a value near its keyword: what it is made of, its least length, how far from the keyword it begins at most.
     pub(super) fn near_by(&self) -> Option<(ByteSet, usize, usize)> {
         let Way::Near { value, within, .. } = &self.way else { return None };
         value.body().map(|(alphabet, least)| (alphabet, least, *within))
+    }
+
+    /// The most bytes between a keyword's beginning and the run of signs that every find holds; `None` if one may hold none.
+    pub(super) fn before_run(&self, keyword: usize) -> Option<usize> {
+        let before = self.run.get_or_init(|| match &self.way {
+            Way::Token { lead: Some(lead), token, .. } => Pattern::before_run(&[lead, token]),
+            Way::Token { token, .. } => Pattern::before_run(&[token]),
+            Way::Near { value, .. } => Pattern::before_run(&[value]),
+        });
+        before.map(|before| match &self.way {
+            Way::Token { .. } => before,
+            Way::Near { within, .. } => keyword + within + before,
+        })
     }
 
     pub(super) fn decide(&self, cursor: Cursor<'_>, anchor: usize) -> Decision {

@@ -17,6 +17,7 @@ use regex_automata::{Anchored, MatchKind};
 use regex_syntax::hir::literal::{Extractor, Literal};
 use regex_syntax::hir::{Class, Hir, HirKind};
 
+use super::signs;
 use crate::byteset::ByteSet;
 use crate::cursor::{Cursor, More};
 
@@ -120,6 +121,12 @@ impl Pattern {
         if is_small(&hir) { Ok(()) } else { Err("its automaton is too large; lower its counts".to_owned()) }
     }
 
+    /// The most bytes before the run of signs that every match of these, one behind the other, holds. Needs no automaton.
+    pub(super) fn before_run(patterns: &[&Self]) -> Option<usize> {
+        let parts = patterns.iter().map(|pattern| parse(&pattern.made.text).ok()).collect::<Option<_>>()?;
+        signs::before_run(&Hir::concat(parts))
+    }
+
     /// Whether a match can begin with `text`.
     pub(super) fn can_begin_with(&self, text: &[u8]) -> bool {
         let Some(mut reading) = self.reading() else { return false };
@@ -157,6 +164,25 @@ impl Pattern {
                 known.starts_with(text) || !known[..len].eq_ignore_ascii_case(&text[..len])
             })
         })
+    }
+
+    /// The bytes that can follow `text`, in any case, for a match that begins with it; needs no automaton. Some that cannot may
+    /// be among them.
+    pub(super) fn follows(&self, text: &[u8]) -> ByteSet {
+        let Ok(hir) = parse(&self.made.text) else { return ByteSet::NONE };
+        let beginnings = Extractor::new().limit_class(256).limit_literal_len(text.len() + 1).extract(&hir);
+        let Some(literals) = beginnings.literals() else { return ByteSet::ALL };
+        let same = |known: &&[u8]| known.iter().zip(text).all(|(one, other)| one.eq_ignore_ascii_case(other));
+        literals
+            .iter()
+            .map(Literal::as_bytes)
+            .filter(same)
+            .try_fold(ByteSet::NONE, |set, known| {
+                // What is known may end before.
+                let next = known.get(text.len())?;
+                Some(set.with(&[next.to_ascii_lowercase(), next.to_ascii_uppercase()]))
+            })
+            .unwrap_or(ByteSet::ALL)
     }
 
     /// How many places from here on no match can begin at, because a byte follows that stands in none.
@@ -396,6 +422,10 @@ mod tests {
         assert!(!Pattern::new("[Ss]k-[0-9a-f]{4}").begins_only_with(b"sk-"));
         assert_eq!(pattern.after(b"sK-"), (b'a'..=b'z').collect());
         assert_eq!(pattern.after(b"skx"), ByteSet::NONE);
+        assert_eq!(pattern.follows(b"sK-"), (b'a'..=b'z').chain(b'A'..=b'Z').collect());
+        assert_eq!(pattern.follows(b"s"), ByteSet::NONE.with(b"kK"));
+        assert_eq!(pattern.follows(b"skx"), ByteSet::NONE);
+        assert_eq!(Pattern::new("ab(?:c|d1)?").follows(b"ab"), ByteSet::ALL);
         assert_eq!(Pattern::new("ab(?:c|d1)?").after(b"ab"), ByteSet::ALL);
         assert_eq!(Pattern::new("(?i)ab[0-4]|Ab[5-9]").after(b"ab"), (b'0'..=b'9').collect());
         assert!(pattern.is_whole(b"sk-abcd"));

@@ -1,3 +1,7 @@
+use super::builtin;
+use crate::anchors::Anchors;
+use crate::hits::Hit;
+use crate::patterns::PatternScan;
 use crate::{Engine, RuleSet};
 
 fn redacted(text: &str) -> String {
@@ -179,4 +183,26 @@ fn assigned_values_go() {
     );
     check("key", &["API_KEY=«q9x2mn7pk4rt8wy1»"]);
     check("aws-secret", &["aws_secret_access_key = «wJalrXUtnFEMI7K7MDENGbPxRfiCYzq9x2mn7pk4»"]);
+}
+
+#[test]
+fn what_a_rule_finds_is_found_anywhere_in_a_long_text() {
+    let anchors = Anchors::new(&RuleSet::builtin());
+    let found = |text: &str| {
+        let mut found = Vec::new();
+        PatternScan::new().push(&anchors, text.as_bytes(), 0, true, &mut found);
+        found.sort_unstable();
+        found.dedup();
+        found
+    };
+    let packs = builtin::packs().flat_map(|pack| pack.unwrap().rules);
+    for (n, text) in packs.flat_map(|rule| rule.matches).enumerate() {
+        // Alone it is too short for its parts to be told apart.
+        let alone = found(&format!("\n{text}\n() ()"));
+        for before in [300 + n % 64, 400 + n * 7 % 64] {
+            let padded = format!("{}\n{text}\n{}", " ".repeat(before), "() ".repeat(500));
+            let moved: Vec<Hit> = alone.iter().map(|hit| hit.shifted(before)).collect();
+            assert_eq!(found(&padded), moved, "{before} blanks before {text}");
+        }
+    }
 }
