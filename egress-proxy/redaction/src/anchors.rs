@@ -173,7 +173,7 @@ impl Anchors {
         // Short keywords have no choice.
         let mut short_first: Vec<(u32, &Keyword)> = (0..).zip(&keywords).collect();
         short_first.sort_by_key(|(_, keyword)| keyword.text.len());
-        let mut taken: HashMap<[u8; 3], u32> = HashMap::new();
+        let (mut taken, mut pairs): (HashMap<[u8; 3], u32>, HashMap<[u8; 3], u32>) = Default::default();
         let first = |window: &[u8]| window.first_chunk().copied().unwrap_or_default();
         for (n, keyword) in short_first {
             match common.rarest(&keyword.text, |window| taken.get(&first(window)).copied().unwrap_or_default()) {
@@ -181,9 +181,13 @@ impl Anchors {
                     *taken.entry(first(window)).or_default() += 1;
                     windows.push(Window::new(window, offset, n));
                     if !keyword.needs_run(offset, set) {
-                        let next = &keyword.text[usize::from(offset) + 1..];
-                        always.push(Window::new(window, offset, n));
-                        always.push(Window::new(&next[..next.len().min(WINDOW)], offset + 1, n));
+                        let offset =
+                            common.rarest_pair(&keyword.text, |bytes| pairs.get(bytes).copied().unwrap_or_default());
+                        for offset in [offset, offset + 1] {
+                            let window = &keyword.text[usize::from(offset)..];
+                            *pairs.entry(first(window)).or_default() += 1;
+                            always.push(Window::new(&window[..window.len().min(WINDOW)], offset, n));
+                        }
                     }
                 }
                 None => {
@@ -335,11 +339,31 @@ fn place(text: &[u8]) -> Place {
 }
 
 /// What is common in ordinary text.
-struct Common(HashSet<Look>);
+struct Common {
+    looks: HashSet<Look>,
+    /// How often three bytes stand in it.
+    counts: HashMap<[u8; 3], u32>,
+}
 
 impl Common {
     fn new() -> Self {
-        Self(SAMPLE.windows(WINDOW).map(|window| place(window).look()).collect())
+        let mut counts = HashMap::new();
+        for three in SAMPLE.to_ascii_lowercase().windows(3).filter_map(<[u8]>::first_chunk) {
+            *counts.entry(*three).or_default() += 1;
+        }
+        Self { looks: SAMPLE.windows(WINDOW).map(|window| place(window).look()).collect(), counts }
+    }
+
+    /// Where three bytes begin in a keyword of four or more that are rare, as are those a byte later. Others may have taken
+    /// them.
+    fn rarest_pair(&self, text: &[u8], taken: impl Fn(&[u8; 3]) -> u32) -> u8 {
+        let rare = |three: &[u8; 3]| {
+            let often = self.counts.get(three).copied().unwrap_or_default();
+            rarity(three).saturating_sub(OFTEN * often.min(8) + TAKEN * taken(three))
+        };
+        let each: Vec<u32> = text.windows(3).filter_map(<[u8]>::first_chunk).map(rare).collect();
+        let pairs = (0..=u8::MAX).zip(each.windows(2));
+        pairs.max_by_key(|(offset, pair)| (pair.iter().sum::<u32>(), Reverse(*offset))).map_or(0, |(offset, _)| offset)
     }
 
     /// The rarest window of a keyword with its place, one that others have not taken if there are several; `None` when it is
@@ -348,13 +372,15 @@ impl Common {
         let windows = (0_u8..=u8::MAX).zip(text.windows(WINDOW));
         windows.max_by_key(|(offset, window)| {
             let rare = rarity(window).saturating_sub(TAKEN * taken(window));
-            (!self.0.contains(&place(window).look()), rare, Reverse(*offset))
+            (!self.looks.contains(&place(window).look()), rare, Reverse(*offset))
         })
     }
 }
 
 /// Bits of rarity that a window loses with each keyword that is looked for by its first three bytes.
 const TAKEN: u32 = 2;
+/// Bits of rarity that three bytes lose with each time that they stand in ordinary text.
+const OFTEN: u32 = 2;
 
 /// The windows that a short keyword can begin. Two bytes stand everywhere, so there the rule must say how they go on, in any
 /// spelling that it reads.

@@ -32,6 +32,7 @@ proptest! {
     fn every_keyword_is_found_in_any_case_at_any_place(
         keywords in prop::collection::btree_set("[a-c_]{2,7}", 1..12),
         text in "[a-dA-D_]{0,60}",
+        before in 0..200_usize,
     ) {
         let keywords: Vec<String> = keywords.into_iter().collect();
         let anchors = anchors(&keywords);
@@ -47,6 +48,13 @@ proptest! {
         let mut quick = found(&anchors, padded.as_bytes(), 0, false);
         quick.retain(|(at, k)| at + k.len() <= text.len());
         prop_assert_eq!(&quick, &naive);
+
+        // In a long text every second place is looked at.
+        let long = format!("{}{padded}{}", " ".repeat(before), " ".repeat(600));
+        let mut anywhere = found(&anchors, long.as_bytes(), 0, true);
+        anywhere.retain(|(at, k)| at + k.len() <= before + text.len());
+        let moved: Vec<(usize, String)> = naive.iter().map(|(at, k)| (before + at, k.clone())).collect();
+        prop_assert_eq!(&anywhere, &moved);
 
         // At the end of the text nothing need follow but behind two bytes, which say too little.
         let end = found(&anchors, text.as_bytes(), 0, true);
