@@ -8,20 +8,18 @@
 //! Most rules find only what holds a long run of letters and digits. Where the text has none near, their keywords are not
 //! looked for at all, which leaves so few that hardly any bit is set.
 
+mod beginnings;
 mod filter;
 mod looker;
 mod runs;
+mod windows;
 mod zones;
 
-use std::cmp::Reverse;
-use std::collections::{HashMap, HashSet};
-
-use crate::byteset::ByteSet;
 use crate::cursor::Cursor;
-use crate::rarity::rarity;
 use crate::rules::RuleSet;
 use crate::rules::signs::MIXED_RUN;
-use filter::{BEHIND, BLOCK, CHUNK, Filter, Folded, Look, PLACES, Place, Places, SIFTED, Window};
+use beginnings::Beginnings;
+use filter::{BEHIND, BLOCK, CHUNK, Filter, Folded, PLACES, Place, Places, SIFTED};
 use looker::Lookers;
 use zones::{BEFORE_RUN, Zones};
 
@@ -72,15 +70,6 @@ impl Keyword {
                 let before = set.rules()[usize::from(rule)].matcher.before_run(self.text.len());
                 before.is_some_and(|before| before <= BEFORE_RUN)
             })
-    }
-
-    /// What it can be the beginning of, a byte longer.
-    fn longer(&self, set: &RuleSet) -> Vec<Vec<u8>> {
-        let mut next = ByteSet::NONE;
-        for rule in self.lookers.rules() {
-            next = next.and(set.rules()[usize::from(rule)].matcher.follows(&self.text));
-        }
-        (0..=u8::MAX).filter(|byte| next.has(*byte)).map(|byte| [&*self.text, &[byte]].concat()).collect()
     }
 
     /// Whether it stands at the beginning of `text`, which begins with its head, as far as that goes.
@@ -168,42 +157,7 @@ impl Anchors {
         pairs.dedup();
         let same = pairs.chunk_by(|(one, ..), (other, ..)| one == other);
         let keywords: Vec<Keyword> = same.map(|same| Keyword::new(same, set)).collect();
-        let common = Common::new();
-        let (mut windows, mut always) = (Vec::new(), Vec::new());
-        // Short keywords have no choice.
-        let mut short_first: Vec<(u32, &Keyword)> = (0..).zip(&keywords).collect();
-        short_first.sort_by_key(|(_, keyword)| keyword.text.len());
-        let (mut taken, mut pairs): (HashMap<[u8; 3], u32>, HashMap<[u8; 3], u32>) = Default::default();
-        let first = |window: &[u8]| window.first_chunk().copied().unwrap_or_default();
-        for (n, keyword) in short_first {
-            match common.rarest(&keyword.text, |window| taken.get(&first(window)).copied().unwrap_or_default()) {
-                Some((offset, window)) => {
-                    *taken.entry(first(window)).or_default() += 1;
-                    windows.push(Window::new(window, offset, n));
-                    if !keyword.needs_run(offset, set) {
-                        let offset =
-                            common.rarest_pair(&keyword.text, |bytes| pairs.get(bytes).copied().unwrap_or_default());
-                        for offset in [offset, offset + 1] {
-                            let window = &keyword.text[usize::from(offset)..];
-                            *pairs.entry(first(window)).or_default() += 1;
-                            always.push(Window::new(&window[..window.len().min(WINDOW)], offset, n));
-                        }
-                    }
-                }
-                None => {
-                    let short = short(keyword, set);
-                    for window in &short {
-                        taken.entry(first(&window.to_ascii_lowercase())).or_insert(1);
-                        windows.push(Window::new(window, 0, n));
-                    }
-                    if !keyword.needs_run(0, set) {
-                        always.extend(short.iter().map(|window| Window::new(window, 0, n)));
-                        let next = if keyword.text.len() < WINDOW - 1 { short } else { keyword.longer(set) };
-                        always.extend(next.iter().map(|text| Window::new(&text[1..], 1, n)));
-                    }
-                }
-            }
-        }
+        let (windows, always) = windows::choose(&keywords, set);
         let beginnings = Beginnings::new(&keywords);
         let reaches_back = set.rules().iter().any(|rule| rule.matcher.reaches_back());
         let head = |keyword: u32| keywords[keyword as usize].head;
@@ -336,172 +290,6 @@ fn place(text: &[u8]) -> Place {
     Place::new(
         text.first_chunk().copied().unwrap_or_else(|| [0, 1, 2, 3].map(|n| text.get(n).copied().unwrap_or_default())),
     )
-}
-
-/// What is common in ordinary text.
-struct Common {
-    looks: HashSet<Look>,
-    /// How often three bytes stand in it.
-    counts: HashMap<[u8; 3], u32>,
-}
-
-impl Common {
-    fn new() -> Self {
-        let mut counts = HashMap::new();
-        for three in SAMPLE.to_ascii_lowercase().windows(3).filter_map(<[u8]>::first_chunk) {
-            *counts.entry(*three).or_default() += 1;
-        }
-        Self { looks: SAMPLE.windows(WINDOW).map(|window| place(window).look()).collect(), counts }
-    }
-
-    /// Where three bytes begin in a keyword of four or more that are rare, as are those a byte later. Others may have taken
-    /// them.
-    fn rarest_pair(&self, text: &[u8], taken: impl Fn(&[u8; 3]) -> u32) -> u8 {
-        let rare = |three: &[u8; 3]| {
-            let often = self.counts.get(three).copied().unwrap_or_default();
-            rarity(three).saturating_sub(OFTEN * often.min(8) + TAKEN * taken(three))
-        };
-        let each: Vec<u32> = text.windows(3).filter_map(<[u8]>::first_chunk).map(rare).collect();
-        let pairs = (0..=u8::MAX).zip(each.windows(2));
-        pairs.max_by_key(|(offset, pair)| (pair.iter().sum::<u32>(), Reverse(*offset))).map_or(0, |(offset, _)| offset)
-    }
-
-    /// The rarest window of a keyword with its place, one that others have not taken if there are several; `None` when it is
-    /// too short for one.
-    fn rarest<'a>(&self, text: &'a [u8], taken: impl Fn(&[u8]) -> u32) -> Option<(u8, &'a [u8])> {
-        let windows = (0_u8..=u8::MAX).zip(text.windows(WINDOW));
-        windows.max_by_key(|(offset, window)| {
-            let rare = rarity(window).saturating_sub(TAKEN * taken(window));
-            (!self.looks.contains(&place(window).look()), rare, Reverse(*offset))
-        })
-    }
-}
-
-/// Bits of rarity that a window loses with each keyword that is looked for by its first three bytes.
-const TAKEN: u32 = 2;
-/// Bits of rarity that three bytes lose with each time that they stand in ordinary text.
-const OFTEN: u32 = 2;
-
-/// The windows that a short keyword can begin. Two bytes stand everywhere, so there the rule must say how they go on, in any
-/// spelling that it reads.
-fn short(keyword: &Keyword, set: &RuleSet) -> Vec<Vec<u8>> {
-    if keyword.text.len() == WINDOW - 1 {
-        return vec![keyword.text.to_vec()];
-    }
-    let longer = |text: Vec<u8>| (0..=u8::MAX).map(move |byte| [text.as_slice(), &[byte]].concat());
-    let mut windows = Vec::new();
-    for rule in keyword.lookers.rules() {
-        let matcher = &set.rules()[usize::from(rule)].matcher;
-        let mut beginnings = spellings(&keyword.text);
-        while beginnings.first().is_some_and(|beginning| beginning.len() < WINDOW) {
-            beginnings = beginnings.into_iter().flat_map(longer).filter(|text| matcher.may_begin(text)).collect();
-        }
-        windows.append(&mut beginnings);
-    }
-    windows
-}
-
-/// `text` with each of its letters in both cases.
-fn spellings(text: &[u8]) -> Vec<Vec<u8>> {
-    text.iter().fold(vec![Vec::new()], |spellings, &byte| {
-        let mut cases = vec![byte.to_ascii_lowercase(), byte.to_ascii_uppercase()];
-        cases.dedup();
-        let with =
-            |spelling: Vec<u8>| cases.iter().map(|&byte| [spelling.as_slice(), &[byte]].concat()).collect::<Vec<_>>();
-        spellings.into_iter().flat_map(with).collect()
-    })
-}
-
-/// One bit for each pair of bytes.
-const PAIRS: usize = (1 << 16) / 64;
-
-/// How keywords begin: which last bytes of a piece of text must wait for the next.
-struct Beginnings {
-    /// By the folded first byte.
-    one: [bool; 256],
-    /// One bit for the folded first two bytes; for the hash of three, or of two that are a whole keyword; of four; of eight.
-    two: Bits,
-    three: Bits,
-    four: Bits,
-    eight: Bits,
-    /// Bytes up to the end of a window, at most.
-    longest: usize,
-}
-
-/// A set of hashes.
-struct Bits(Box<[u64; PAIRS]>);
-
-impl Bits {
-    fn insert(&mut self, bit: u16) {
-        self.0[usize::from(bit >> 6)] |= 1 << (bit & 63);
-    }
-
-    fn has(&self, bit: u16) -> bool {
-        self.0[usize::from(bit >> 6)] >> (bit & 63) & 1 != 0
-    }
-}
-
-impl Beginnings {
-    fn new(keywords: &[Keyword]) -> Self {
-        let bits = || Bits(Box::new([0; PAIRS]));
-        let (mut one, mut two, mut three, mut four, mut eight) = ([false; 256], bits(), bits(), bits(), bits());
-        for keyword in keywords {
-            if let [first, second, ..] = *keyword.text {
-                one[usize::from(first)] = true;
-                two.insert(u16::from_le_bytes([first, second]));
-            }
-            match *keyword.text {
-                [first, second] => three.insert(hash([first, second, 0, 0])),
-                [first, second, third, ..] => three.insert(hash([first, second, third, 0])),
-                _ => {}
-            }
-            if let Some(first) = keyword.text.first_chunk() {
-                four.insert(hash(*first));
-            }
-            if let Some(first) = keyword.text.first_chunk() {
-                eight.insert(hash_eight(*first));
-            }
-        }
-        let longest = keywords.iter().map(|keyword| keyword.text.len()).max().unwrap_or(0);
-        Self { one, two, three, four, eight, longest }
-    }
-
-    fn first(&self, text: &[u8], keywords: &[Keyword]) -> usize {
-        let earliest = text.len().saturating_sub(self.longest.max(WINDOW) - 1);
-        let end = text[earliest..].to_ascii_lowercase();
-        let begun = (0..end.len()).find(|&at| self.can_begin(&end[at..], keywords));
-        begun.map_or(text.len(), |at| earliest + at)
-    }
-
-    /// Whether a keyword begins with `tail`, which is in small letters; or is shorter, but found by a window that reaches
-    /// behind its end. Sometimes says so without reason of three bytes, never of more.
-    fn can_begin(&self, tail: &[u8], keywords: &[Keyword]) -> bool {
-        match *tail {
-            [] => false,
-            [a] => self.one[usize::from(a)],
-            [a, b] => self.two.has(u16::from_le_bytes([a, b])),
-            // What can begin no keyword does not begin one with a byte more.
-            [a, b, c] => {
-                self.two.has(u16::from_le_bytes([a, b]))
-                    && (self.three.has(hash([a, b, c, 0])) || self.three.has(hash([a, b, 0, 0])))
-            }
-            [a, b, c, d, ..] => {
-                let eight = tail.first_chunk().is_none_or(|first| self.eight.has(hash_eight(*first)));
-                self.four.has(hash([a, b, c, d])) && eight && {
-                    let next = keywords.partition_point(|keyword| *keyword.text < *tail);
-                    keywords.get(next).is_some_and(|keyword| keyword.text.starts_with(tail))
-                }
-            }
-        }
-    }
-}
-
-fn hash(first: [u8; 4]) -> u16 {
-    (u32::from_le_bytes(first).wrapping_mul(0x9e37_79b1) >> 16) as u16
-}
-
-fn hash_eight(first: [u8; 8]) -> u16 {
-    (u64::from_le_bytes(first).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as u16
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::windows::Common;
 use super::*;
 use crate::rules::pack::{Additions, PackRule};
 
