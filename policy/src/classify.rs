@@ -1,5 +1,6 @@
 //! From facts to a class: the maximum over every rule that matches.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,7 @@ use crate::facts::args::Parsed;
 use crate::facts::http::{self, Target};
 use crate::facts::paths::{Access, PathUse, Place};
 use crate::facts::tool::Tool;
-use crate::facts::{Code, Command, Context, Facts, Word, from_argv, from_shell};
+use crate::facts::{Code, Command, Context, Facts, OPAQUE, Word, from_argv, from_shell};
 use crate::rules::{HttpCall, Operands, Rule, RuleSet, Subject, Syntax};
 
 /// One rule that matched.
@@ -43,6 +44,26 @@ pub fn classify(action: &Action, bundle: &Bundle) -> Verdict {
     let agent = bundle.agent(&action.agent);
     let workspace = agent.as_ref().map_or("", |agent| agent.workspace.as_str());
     Judge::new(&bundle.rules, &|host| bundle.host_kind(host), workspace).action(action)
+}
+
+/// One thing that was seen in a call, for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// What kind of thing: `runs`, `reads`, `writes`, `deletes`, `sets`, `code`, `asks`.
+    pub what: String,
+    /// The thing, shortened.
+    pub text: String,
+}
+
+/// As [`classify`], with everything that was seen in the call, in the order in which it was looked at.
+pub fn explain(action: &Action, bundle: &Bundle) -> (Verdict, Vec<Seen>) {
+    let agent = bundle.agent(&action.agent);
+    let workspace = agent.as_ref().map_or("", |agent| agent.workspace.as_str());
+    let seen = RefCell::new(Vec::new());
+    let hosts = |host: &str| bundle.host_kind(host);
+    let judge = Judge { seen: Some(&seen), ..Judge::new(&bundle.rules, &hosts, workspace) };
+    let verdict = judge.action(action);
+    (verdict, seen.into_inner())
 }
 
 /// Classifies the example of a rule: shell text, or `http: METHOD URL BODY`, `tool: NAME JSON`, `message:`, `read:`, `write:`,
@@ -90,11 +111,13 @@ struct Judge<'a> {
     peak: Option<Class>,
     /// Whether a piece of another text is judged.
     nested: bool,
+    /// Where to write what is seen, if anybody wants to know.
+    seen: Option<&'a RefCell<Vec<Seen>>>,
 }
 
 impl<'a> Judge<'a> {
     fn new(rules: &'a RuleSet, hosts: &'a dyn Fn(&str) -> Option<HostKind>, workspace: &'a str) -> Self {
-        Self { rules, hosts, workspace, fired: Vec::new(), peak: None, nested: false }
+        Self { rules, hosts, workspace, fired: Vec::new(), peak: None, nested: false, seen: None }
     }
 
     fn action(mut self, action: &Action) -> Verdict {
@@ -136,6 +159,17 @@ impl<'a> Judge<'a> {
         self.fired.push(Fired { rule: rule.to_owned(), reason: reason.to_owned(), class });
     }
 
+    fn sees(&self, what: &str, text: impl FnOnce() -> String) {
+        let Some(seen) = self.seen else { return };
+        let text = text().replace(OPAQUE, "…").replace('\n', "\\n");
+        let short: String = text.chars().take(MAX_SEEN).collect();
+        let text = if short.len() < text.len() { format!("{short}…") } else { short };
+        let one = Seen { what: what.to_owned(), text };
+        if !seen.borrow().contains(&one) {
+            seen.borrow_mut().push(one);
+        }
+    }
+
     fn fire(&mut self, rule: &Rule) {
         self.peak = self.peak.max(Some(rule.class));
         if self.fired.iter().any(|fired| fired.rule == rule.id) {
@@ -172,6 +206,7 @@ impl<'a> Judge<'a> {
             self.built_in(note.id(), &format!("It {}", note.reason()), note.class());
         }
         for name in env.keys().chain(&facts.assigned) {
+            self.sees("sets", || name.clone());
             self.others(&Subject::Env { name, value: "" });
         }
         for (name, value) in env.iter().chain(facts.values.iter().map(|(name, value)| (name, value))) {
@@ -241,6 +276,7 @@ impl<'a> Judge<'a> {
     /// Judges one command by every rule about its program, its paths and its requests.
     fn command(&mut self, command: &Command) {
         let name = command.program.rsplit('/').next().unwrap_or_default();
+        self.sees("runs", || line_of(command));
         let syntax = self.rules.syntax(name);
         let parsed = Parsed::read(&command.args, syntax.map(Syntax::reading).unwrap_or_default());
         let rules = self.rules;
@@ -344,6 +380,7 @@ impl<'a> Judge<'a> {
     }
 
     fn code(&mut self, code: &Code) {
+        self.sees("code", || format!("{}: {}", code.language, code.text));
         self.others(&Subject::Code(code));
         let changes_all = |statement: &str| {
             let statement = statement.trim().to_ascii_lowercase();
@@ -364,6 +401,21 @@ impl<'a> Judge<'a> {
     fn path(&mut self, path: &PathUse) {
         let resolved = path.resolve(self.workspace);
         let lists = self.rules.lists_of(&resolved.text);
+        let what = match path.access {
+            Access::Read => "reads",
+            Access::Write => "writes",
+            Access::Delete => "deletes",
+        };
+        self.sees(what, || {
+            let place = match resolved.place {
+                Place::Workspace => "in the workspace",
+                Place::Outside => "outside of the workspace",
+                Place::Unknown => "known at run time only",
+            };
+            let lists: String = lists.iter().map(|list| format!(", {list}")).collect();
+            let shown = if resolved.text.is_empty() { "." } else { &resolved.text };
+            format!("{shown}  ({place}{lists})")
+        });
         if lists.contains("null") {
             return;
         }
@@ -394,6 +446,7 @@ impl<'a> Judge<'a> {
         let overrides = headers.iter().filter(|(name, _)| name.to_ascii_lowercase().contains("method-override"));
         let methods = std::iter::once(method.to_owned()).chain(overrides.map(|(_, value)| value.to_ascii_uppercase()));
         for method in methods {
+            self.sees("asks", || format!("{method} {url}  ({host})"));
             let call = HttpCall { method, host, server, path: &path, body };
             if self.peak_of(|judge| judge.others(&Subject::Http(&call))).is_none() {
                 self.built_in("http.unknown-method", "It uses an HTTP method that no rule knows", Class::Red);
@@ -457,6 +510,22 @@ const INSTALLED: &[&str] = &[
 
 /// Programs whose operands decide whether they are critical.
 const GRAVE: &[&str] = &["dd", "tee", "cp", "mv", "rm", "sed", "echo", "cat", "ln", "chmod", "chown"];
+
+/// A command as a person would read it.
+fn line_of(command: &Command) -> String {
+    let words = std::iter::once(command.program.as_str()).chain(command.args.iter().map(|arg| arg.text.as_str()));
+    let mut line = words.collect::<Vec<_>>().join(" ");
+    if command.more {
+        line.push_str(" …");
+    }
+    if !command.wrappers.is_empty() {
+        line.push_str(&format!("  (through {})", command.wrappers.join(", ")));
+    }
+    line
+}
+
+/// Characters of a thing that was seen.
+const MAX_SEEN: usize = 160;
 
 /// How many pieces of hidden code are looked at.
 const MAX_HIDDEN: usize = 24;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::action::Action;
 use crate::bundle::Bundle;
 use crate::class::Class;
-use crate::classify::{Fired, classify};
+use crate::classify::{Fired, Seen, explain};
 
 /// One question.
 #[derive(Deserialize)]
@@ -28,6 +28,9 @@ pub struct Answer {
     pub class: Class,
     /// The rules that fired, gravest first.
     pub rules: Vec<Fired>,
+    /// What was seen in the call.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seen: Vec<Seen>,
 }
 
 /// Classifies one line `{"id","tool","command"|"args"}`. Arguments that are no call are Red.
@@ -45,12 +48,12 @@ pub fn classify_line(line: &str, bundle: &Bundle) -> Result<Answer, serde_json::
     let session = "classify".parse().expect("visible ASCII");
     Ok(match Action::parse(agent, session, &question.tool, &args, None) {
         Ok(action) => {
-            let verdict = classify(&action, bundle);
-            Answer { id: question.id, class: verdict.class, rules: verdict.fired }
+            let (verdict, seen) = explain(&action, bundle);
+            Answer { id: question.id, class: verdict.class, rules: verdict.fired, seen }
         }
         Err(invalid) => {
             let fired = Fired { rule: "call.invalid".to_owned(), reason: invalid.to_string(), class: Class::Red };
-            Answer { id: question.id, class: Class::Red, rules: vec![fired] }
+            Answer { id: question.id, class: Class::Red, rules: vec![fired], seen: Vec::new() }
         }
     })
 }

@@ -309,7 +309,10 @@ pub enum HookCommand {
 /// Arguments of `classify`.
 #[derive(Debug, Args)]
 pub struct ClassifyArgs {
-    /// Say which rules fired and why.
+    /// A command line of a shell; without it the call is read from standard input, as JSON or as a command line.
+    #[arg(conflicts_with = "jsonl")]
+    pub command: Option<String>,
+    /// Say what was seen in the call, and which rules fired and why.
     #[arg(long)]
     pub explain: bool,
     /// Read JSON lines {"id","tool","command"|"args"} and answer each with a JSON line.

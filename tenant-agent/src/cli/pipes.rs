@@ -18,28 +18,52 @@ pub fn classify(args: &ClassifyArgs, context: &mut Context<'_>) -> Result<(), Cl
     let bundle = super::policy::in_force_or_built_in(context);
     let stdin = std::io::stdin().lock();
     if !args.jsonl {
-        let text = std::io::read_to_string(stdin)?;
-        let answer = classify_text(&text, &bundle)?;
+        let text = match &args.command {
+            Some(command) => command.clone(),
+            None => std::io::read_to_string(stdin)?,
+        };
+        let answer = if args.command.is_none() && text.trim_start().starts_with("{\"") {
+            classify_text(&text, &bundle)?
+        } else {
+            let call = serde_json::json!({ "id": "", "tool": "shell", "command": text.trim_end_matches('\n') });
+            classify_text(&call.to_string(), &bundle)?
+        };
         context.say(answer.class)?;
-        if args.explain {
-            for fired in &answer.rules {
-                context.say(format_args!("  {:<16} {}: {}", fired.class.as_str(), fired.rule, fired.reason))?;
-            }
-        }
-        return Ok(());
+        return if args.explain { say_why(&answer, context) } else { Ok(()) };
     }
     for line in stdin.lines() {
         let line = line?;
         if line.trim().is_empty() {
             continue;
         }
-        let Answer { id, class, rules } = classify_text(&line, &bundle)?;
+        let Answer { id, class, rules, seen } = classify_text(&line, &bundle)?;
         let answer = if args.explain {
-            serde_json::json!({ "id": id, "class": class, "rules": rules })
+            serde_json::json!({ "id": id, "class": class, "rules": rules, "seen": seen })
         } else {
-            serde_json::json!({ "id": id, "class": class })
+            let ids: Vec<String> = rules.into_iter().map(|fired| fired.rule).collect();
+            serde_json::json!({ "id": id, "class": class, "rules": ids })
         };
         context.say(answer)?;
+    }
+    Ok(())
+}
+
+/// What was seen, then the rules: those that gave the class first.
+fn say_why(answer: &Answer, context: &mut Context<'_>) -> Result<(), CliError> {
+    if !answer.seen.is_empty() {
+        context.say("\nWhat it does:")?;
+    }
+    for seen in &answer.seen {
+        context.say(format_args!("  {:<8} {}", seen.what, seen.text))?;
+    }
+    let mut class = None;
+    for fired in &answer.rules {
+        if class != Some(fired.class) {
+            let why = if class.is_none() { "Why" } else { "Also" };
+            context.say(format_args!("\n{why}, {}:", fired.class.as_str().replace('_', " ")))?;
+            class = Some(fired.class);
+        }
+        context.say(format_args!("  {:<28} {}", fired.rule, fired.reason))?;
     }
     Ok(())
 }

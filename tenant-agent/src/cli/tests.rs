@@ -79,6 +79,7 @@ fn the_usual_lines_are_understood() {
         "hook token office --rotate",
         "hook call",
         "classify --explain",
+        "classify ls",
         "classify --jsonl",
         "redact --vault v --jsonl --report",
         "egress lock --dry-run",
