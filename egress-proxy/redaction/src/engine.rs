@@ -378,12 +378,12 @@ impl Scan {
         found
     }
 
-    /// Vault values in a text, neither in order nor disjoint. Unless it has `ended`, those that begin before the place
-    /// which is returned: what begins there or later is not decided.
+    /// Vault values in a text, neither in order nor disjoint. Unless it has `ended`, those that are decided: all that begin
+    /// before the place which is returned, and nothing before it matters to what begins there or later.
     pub(crate) fn vault_values(&mut self, engine: &Engine, text: &[u8], ended: bool) -> (Vec<Hit>, usize) {
         let mut found = Vec::new();
-        let live = self.vault.begun(&engine.parts.index, text, ended, &mut found).live;
-        (found, live)
+        let keep = self.vault.begun(&engine.parts.index, text, ended, &mut found).keep;
+        (found, keep)
     }
 
     /// Searches on: `text` is all that is known from offset `base` on, with what earlier calls have seen.

@@ -14,8 +14,10 @@ use pass::{Origin, Pass};
 
 /// Bytes of the text that are looked at at once, so that all views stay in the cache.
 const BLOCK: usize = 32 * 1024;
-/// Bytes before the place where a search goes on that it looks at again: the line of a hex dump, a keyword.
-pub(crate) const CONTEXT: usize = LINE + 16;
+/// Bytes before the place where a search goes on that it may have to look at again: the line of a hex dump, a keyword.
+const CONTEXT: usize = LINE + 16;
+/// Bytes that it always looks at again: the prefix of a byte in a list.
+const NEAR: usize = 16;
 /// Longest range of the text that one part of a value takes in any form. Bounds what a stream holds back.
 const SPAN: usize = 64 * 1024;
 
@@ -58,7 +60,7 @@ impl VaultScan {
 
     /// As [`VaultScan::whole`], and where the end of the text begins that must be known to search on behind it.
     pub(crate) fn whole_and_tail(&mut self, index: &Index, text: &[u8], hits: &mut Vec<Hit>) -> usize {
-        if text.len() < 3 * CONTEXT {
+        if text.len() < CONTEXT {
             self.whole(index, text, hits);
             return 0;
         }
@@ -110,7 +112,7 @@ impl VaultScan {
         let live = if ended { text.len() } else { live.max(from) };
         let decided = |origin: &&Origin| (from..live).contains(&origin.at);
         hits.extend(self.text.found.iter().filter(decided).map(|origin| origin.hit));
-        Resume { live, keep: self.boundary(text, live) }
+        Resume { live, keep: self.boundary(index, text, live) }
     }
 }
 

@@ -3,10 +3,11 @@
 use super::{Token, text};
 use crate::engine::{Engine, Scan};
 use crate::hits::{self, Hit, What};
-use crate::search::CONTEXT;
 
-/// Bytes of a text in which most of what began before it is decided. A shorter text may lie in the middle of a value.
-const LEAD: usize = 2 * CONTEXT + 64;
+/// Bytes of a text in which most of what began before it is decided; with a dump before it, more. A shorter text may lie in
+/// the middle of a value.
+const LEAD: usize = 96;
+const LONG_LEAD: usize = 320;
 
 /// One of the texts, which has been searched by itself.
 #[derive(Clone, Copy)]
@@ -80,11 +81,11 @@ impl Row {
             return false;
         }
         let most = 2 * engine.reach();
-        for len in [LEAD, most] {
+        for len in [LEAD, LONG_LEAD, most] {
             let end = if raw.len() <= len { raw.len() } else { text::boundary(raw, len) };
             self.push(token.start, &raw[..end]);
-            let (hits, live) = scan.vault_values(engine, &self.joined, false);
-            if live >= before + CONTEXT || (len == most && end < raw.len()) {
+            let (hits, keep) = scan.vault_values(engine, &self.joined, false);
+            if keep >= before || (len == most && end < raw.len()) {
                 self.flush(document, hits, found);
                 return false;
             }

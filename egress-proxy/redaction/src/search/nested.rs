@@ -1,7 +1,7 @@
 //! Searching what runs of base64, base32 and hex digits stand for: the same search, one layer deeper, and no further.
 
 use super::pass::{Origin, Pass, open, put};
-use super::{CONTEXT, Stretch, VaultScan};
+use super::{CONTEXT, NEAR, Stretch, VaultScan};
 use crate::index::Index;
 use crate::views::Layers;
 use crate::views::decoded::{Decoded, signs};
@@ -44,8 +44,9 @@ impl VaultScan {
 
     /// The last place where a stretch can begin that sees what this one has seen from `live` on: with enough context and
     /// between two escapes, in the text and in what its runs stand for.
-    pub(super) fn boundary(&mut self, text: &[u8], live: usize) -> usize {
-        let context = live.saturating_sub(CONTEXT);
+    pub(super) fn boundary(&mut self, index: &Index, text: &[u8], live: usize) -> usize {
+        let far = !index.beside.is_empty() || self.text.may_be_dump(live, text.len());
+        let context = live.saturating_sub(if far { CONTEXT } else { NEAR });
         let within = self.between(live, CONTEXT);
         let mut at = self.before(context, within);
         loop {

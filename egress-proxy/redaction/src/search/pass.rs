@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::bare::Bytes;
 use super::verify::{self, Outcome};
-use super::{SPAN, Stretch};
+use super::{CONTEXT, SPAN, Stretch};
 use crate::hits::{Hit, What};
 use crate::index::{BARE_STEP, BARE_WINDOW, Beginning, EXACT_STEP, EXACT_WINDOW, Index};
 use crate::views::Layers;
@@ -49,7 +49,12 @@ pub(super) struct Pass {
     /// Places where a filter let a window through.
     pub(super) places: Vec<u32>,
     pub(super) found: Vec<Origin>,
+    /// First bytes of lines that may be those of a dump, of the last [`KNOWN`] bytes.
+    lines: Vec<usize>,
 }
+
+/// Bytes at the end of a stretch of which it is known where dumps may be.
+const KNOWN: usize = 1024;
 
 impl Pass {
     /// Everything that the views of the stretch hold, in [`Pass::found`]. What begins at the place which is returned or
@@ -57,6 +62,7 @@ impl Pass {
     pub(super) fn search(&mut self, index: &Index, stretch: Stretch<'_>) -> usize {
         let Stretch { text, ended, .. } = stretch;
         self.found.clear();
+        self.lines.clear();
         self.views.read(stretch);
         let mut live = text.len();
         self.exact(index, stretch, &mut live);
@@ -74,6 +80,8 @@ impl Pass {
             if level == 0 || last {
                 let Views { layers, dump, .. } = &mut self.views;
                 dump.read(layers.view(text, level), stretch.first, ended, |at| layers.start(level, at));
+                let lines = dump.lines().rev().map(|line| layers.start(level, line));
+                self.lines.extend(lines.take_while(|line| line + KNOWN >= text.len()));
                 self.bytes(index, stretch, level, Bytes::Dump, &mut live);
             }
         }
@@ -82,6 +90,12 @@ impl Pass {
             self.views.open_letters(index, text, |start| open(stretch, start, &mut live));
         }
         live
+    }
+
+    /// Whether the line of a dump may reach from before `at` to behind it, in a stretch of `len` bytes.
+    pub(super) fn may_be_dump(&self, at: usize, len: usize) -> bool {
+        let known = at + KNOWN >= len + CONTEXT;
+        !known || self.lines.iter().any(|line| (*line..line + CONTEXT).contains(&at))
     }
 
     /// Needles in text as it is and with escapes undone.

@@ -100,6 +100,11 @@ impl Dump {
         !self.lines.is_empty()
     }
 
+    /// First bytes of such lines in the view.
+    pub(crate) fn lines(&self) -> impl DoubleEndedIterator<Item = usize> {
+        self.lines.iter().map(|&line| line as usize)
+    }
+
     /// Whether such a line may begin so near before the byte at `at` of a view, or with the next, that it depends on them.
     pub(crate) fn may_begin_near(view: &[u8], at: usize, first: bool) -> bool {
         let from = at.saturating_sub(INDENT + 8 + 1);
