@@ -6,6 +6,7 @@
 mod across;
 mod memo;
 mod read;
+mod short;
 pub(crate) mod text;
 
 use std::borrow::Cow;
@@ -19,6 +20,7 @@ use memo::Trace;
 pub use memo::{Compared, JsonMemo};
 pub(crate) use read::{Fault, read};
 pub use read::{JSON_DEPTH, Place, Token, Visit};
+use short::Short;
 
 /// Largest document that is scanned, in bytes.
 pub const JSON_BYTES: usize = 64 * 1024 * 1024;
@@ -145,8 +147,50 @@ struct Level {
     /// The same of the member that comes next, which seals if it has a text.
     seals: Option<usize>,
     /// The name of the member that comes next, or of the list; what its `"name"` says, for its `"value"`.
-    name: Option<Token>,
-    called: Option<Token>,
+    name: Option<Name>,
+    called: Option<Name>,
+}
+
+/// The name of a member.
+#[derive(Clone, Copy)]
+struct Name {
+    token: Token,
+    says: Says,
+}
+
+/// What a name says of its member.
+#[derive(Clone, Copy, Default)]
+struct Says {
+    /// Its text goes on with the text around it.
+    flows: bool,
+    /// It is the arguments of a call, or what it gave.
+    deepens: bool,
+    /// `"type"`
+    typed: bool,
+    /// `"value"`
+    value: bool,
+    /// `"name"` or `"key"`
+    calls: bool,
+    /// It can be a secret because of it.
+    secret: bool,
+    /// Its number among the sealed.
+    seals: Option<usize>,
+}
+
+impl Says {
+    fn of(name: &[u8], sealed: &[&str]) -> Self {
+        Self {
+            flows: FLOWS.contains(&name),
+            deepens: DEEP.contains(&name),
+            typed: name == b"type",
+            value: name.eq_ignore_ascii_case(b"value"),
+            calls: name.eq_ignore_ascii_case(b"name") || name.eq_ignore_ascii_case(b"key"),
+            secret: rules::may_name_a_secret(name),
+            seals: sealed
+                .iter()
+                .position(|sealed| sealed.strip_suffix(':').is_some_and(|member| member.as_bytes() == name)),
+        }
+    }
 }
 
 struct Walk<'a, 'e> {
@@ -171,7 +215,11 @@ struct Walk<'a, 'e> {
     numbers: Vec<usize>,
     /// Blocks that nobody may change, by their number among the sealed.
     blocks: Vec<(usize, usize, usize)>,
-    scratch: Vec<u8>,
+    /// The text of the last string with escapes.
+    undone: Vec<u8>,
+    /// Short texts in which nothing was found, and what short names say.
+    clean: Short<()>,
+    names: Short<Says>,
     /// Places from where a later walk may go on.
     trace: Option<Trace>,
 }
@@ -219,18 +267,17 @@ impl Visit for Walk<'_, '_> {
 
     fn key(&mut self, token: Token) {
         self.search(token);
-        let name = text::decode(token.raw(self.body));
+        let name = self.name(token);
         if let Some(level) = self.levels.last_mut() {
-            level.flows = level.deep || FLOWS.contains(&name.as_ref());
-            level.deepens = DEEP.contains(&name.as_ref());
-            level.typed = name.as_ref() == b"type";
-            level.seals = self
-                .sealed
-                .iter()
-                .position(|sealed| sealed.strip_suffix(':').is_some_and(|member| member.as_bytes() == name.as_ref()));
-            let value = name.eq_ignore_ascii_case(b"value");
-            level.name = level.called.filter(|_| value).or(Some(token));
+            let Says { flows, deepens, typed, value, seals, .. } = name.says;
+            level.flows = level.deep || flows;
+            (level.deepens, level.typed, level.seals) = (deepens, typed, seals);
+            level.name = level.called.filter(|_| value).or(Some(name));
         }
+    }
+
+    fn undone(&mut self) -> Option<&mut Vec<u8>> {
+        Some(&mut self.undone)
     }
 
     fn string(&mut self, token: Token) {
@@ -245,25 +292,20 @@ impl Visit for Walk<'_, '_> {
             None
         };
         let Some(name) = self.levels.last().map(|level| level.name) else { return };
-        if let Some(name) = name {
-            self.search_named(name, token);
+        if let Some(name) = name.filter(|name| name.says.secret) {
+            self.search_named(name.token, token);
         }
+        let called = name.filter(|name| name.says.calls).map(|_| self.name(token));
         let Some(level) = self.levels.last_mut() else { return };
-        let called = level.name.is_some_and(|name| {
-            let name = text::decode(name.raw(self.body));
-            name.eq_ignore_ascii_case(b"name") || name.eq_ignore_ascii_case(b"key")
-        });
-        if called {
-            level.called = Some(token);
-        }
+        level.called = called.or(level.called);
         if level.seals.is_some() && token.end > token.start {
             level.sealed = level.seals;
         }
         if let Some(tail) = tail {
             self.run.push(Text { token, tail });
         } else if level.typed && !self.sealed.is_empty() {
-            let kind = text::decode(token.raw(self.body));
-            let sealed = self.sealed.iter().position(|sealed| sealed.as_bytes() == kind.as_ref());
+            let kind = if token.escaped { &self.undone } else { token.raw(self.body) };
+            let sealed = self.sealed.iter().position(|sealed| sealed.as_bytes() == kind);
             level.sealed = sealed.or(level.sealed);
         }
     }
@@ -308,27 +350,51 @@ impl<'a, 'e> Walk<'a, 'e> {
             outer: Vec::new(),
             numbers: Vec::new(),
             blocks: Vec::new(),
-            scratch: Vec::new(),
+            undone: Vec::new(),
+            clean: Short::default(),
+            names: Short::default(),
             trace: None,
         }
     }
 
-    /// Whether there is something in the token.
+    /// The last string that was read, as a name.
+    fn name(&mut self, token: Token) -> Name {
+        let text = if token.escaped { &self.undone } else { token.raw(self.body) };
+        let sealed = self.sealed;
+        Name { token, says: self.names.get_or(text, || Says::of(text, sealed)) }
+    }
+
+    /// Whether there is something in the token, which was read last.
     fn search(&mut self, token: Token) -> bool {
-        let text = text::undone(token.raw(self.body), token.escaped, &mut self.scratch);
+        let text = if token.escaped { &self.undone } else { token.raw(self.body) };
+        if self.clean.get(text).is_some() {
+            return false;
+        }
         let found = self.scan.whole(self.engine, text);
+        if found.is_empty() {
+            self.clean.put(text, ());
+            return false;
+        }
         self.put(token, &found);
-        !found.is_empty()
+        true
     }
 
     /// Searches a text that another may go on from. Where in the document the end of it begins that must be known for that.
     fn search_to_its_tail(&mut self, token: Token) -> usize {
         let raw = token.raw(self.body);
-        let text = text::undone(raw, token.escaped, &mut self.scratch);
+        if raw.len() <= short::MOST {
+            self.search(token);
+            return token.start;
+        }
+        let text = if token.escaped { &self.undone } else { raw };
         let (found, tail) = self.scan.whole_and_tail(self.engine, text);
         let len = text.len() - tail;
         self.put(token, &found);
-        if token.escaped { token.start + text::last(raw, len) } else { token.end - len }
+        match (tail, token.escaped) {
+            (0, _) => token.start,
+            (_, true) => token.start + text::last(raw, len),
+            (_, false) => token.end - len,
+        }
     }
 
     fn put(&mut self, token: Token, found: &[Hit]) {
@@ -342,9 +408,6 @@ impl<'a, 'e> Walk<'a, 'e> {
     /// What is a secret only because its member has a name that says so.
     fn search_named(&mut self, name: Token, token: Token) {
         let name = text::decode(name.raw(self.body));
-        if !rules::may_name_a_secret(&name) {
-            return;
-        }
         let raw = token.raw(self.body);
         let value = text::decode(raw);
         // In quotes that the value has none of.

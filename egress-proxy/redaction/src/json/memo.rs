@@ -14,7 +14,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use super::across::{Row, Text};
 use super::read::{Place, read_on};
-use super::{JSON_BYTES, Level, Token, Unscannable, Walk};
+use super::{JSON_BYTES, Level, Name, Token, Unscannable, Walk};
 use crate::engine::{Engine, RedactedBytes};
 use crate::hits::{Hit, What};
 
@@ -422,8 +422,9 @@ impl Walk<'_, '_> {
             if mark.place.at > here.place.at {
                 // Both names stand in the rest.
                 let level = &mark.levels[0];
-                let (name, called) = (level.name.map(|name| shift.token(name)), level.called);
-                self.levels[0] = Level { name, called: called.map(|called| shift.token(called)), ..*level };
+                let moved = |name: Name| Name { token: shift.token(name.token), ..name };
+                let (name, called) = (level.name.map(moved), level.called.map(moved));
+                self.levels[0] = Level { name, called, ..*level };
             }
             let Some(trace) = &mut self.trace else { continue };
             trace.know_texts(&self.run);

@@ -46,6 +46,10 @@ pub trait Visit {
     fn number(&mut self, token: Token);
     /// `true`, `false` or `null`.
     fn word(&mut self) {}
+    /// Where the text of each string with escapes is put before it is told of, in place of the last one; if anywhere.
+    fn undone(&mut self) -> Option<&mut Vec<u8>> {
+        None
+    }
 }
 
 /// Why a document cannot be read.
@@ -115,7 +119,10 @@ pub(crate) fn read_on<V: Visit>(
                     continue;
                 }
             }
-            Some(b'"') => visit.string(reader.string()?),
+            Some(b'"') => {
+                let token = reader.string(visit)?;
+                visit.string(token);
+            }
             Some(b'-' | b'0'..=b'9') => visit.number(reader.number()?),
             _ => {
                 reader.word()?;
@@ -180,7 +187,7 @@ impl Reader<'_> {
     }
 
     fn key(&mut self, visit: &mut impl Visit) -> Result<(), Fault> {
-        let key = self.string()?;
+        let key = self.string(visit)?;
         visit.key(key);
         self.space();
         self.expect(b':')?;
@@ -188,16 +195,23 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn string(&mut self) -> Result<Token, Fault> {
+    fn string(&mut self, visit: &mut impl Visit) -> Result<Token, Fault> {
         self.expect(b'"')?;
         let start = self.at;
-        let mut escaped = false;
+        self.at += text::ordinary(&self.document[self.at..]);
+        let escaped = self.peek() == Some(b'\\');
+        if escaped && let Some(out) = visit.undone() {
+            out.clear();
+            out.extend_from_slice(&self.document[start..self.at]);
+            let end = text::undo(self.document, self.at, out).map_err(Fault::At)?;
+            self.at = end + 1;
+            return Ok(Token { start, end, escaped });
+        }
         loop {
             self.at += text::ordinary(&self.document[self.at..]);
             match self.peek() {
                 Some(b'"') => break,
                 Some(b'\\') => {
-                    escaped = true;
                     self.at += text::escape_len(&self.document[self.at..]).ok_or_else(|| self.fault())?;
                 }
                 _ => return Err(self.fault()),

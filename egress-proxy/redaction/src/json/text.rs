@@ -4,26 +4,78 @@ use std::borrow::Cow;
 
 use memchr::memchr;
 
+use crate::views::block::{BLOCK, Block};
+
 /// The longest escape: two halves of a character, in bytes.
 const PAIR: usize = 12;
 
-/// Bytes before the first one that a string cannot hold as it is: a quote, a backslash, a control character.
+/// One bit for each byte that a string cannot hold as it is.
+#[inline(always)]
+fn special(block: &[u8; BLOCK]) -> u64 {
+    let block = Block::of(block);
+    (block.within(0, 0x1f) | block.are(b'"') | block.are(b'\\')).bits()
+}
+
+/// A quote, a backslash, a control character.
+fn is_special(byte: u8) -> bool {
+    matches!(byte, 0..0x20 | b'"' | b'\\')
+}
+
+/// Bytes before the first one that a string cannot hold as it is.
 pub(super) fn ordinary(raw: &[u8]) -> usize {
-    const EACH: u64 = 0x0101_0101_0101_0101;
-    /// The top bit of the lowest byte that is less than `than`, and of none below it; those above say nothing.
-    const fn less(word: u64, than: u8) -> u64 {
-        word.wrapping_sub(EACH * than as u64) & !word & (EACH << 7)
-    }
-    let (words, rest) = raw.as_chunks::<8>();
-    for (n, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let found = less(word, 0x20) | less(word ^ (EACH * b'"' as u64), 1) | less(word ^ (EACH * b'\\' as u64), 1);
+    let (blocks, rest) = raw.as_chunks();
+    for (n, block) in blocks.iter().enumerate() {
+        let found = special(block);
         if found != 0 {
-            return n * 8 + found.trailing_zeros() as usize / 8;
+            return n * BLOCK + found.trailing_zeros() as usize;
         }
     }
-    let special = |b: &u8| matches!(b, 0..0x20 | b'"' | b'\\');
-    words.len() * 8 + rest.iter().position(special).unwrap_or(rest.len())
+    raw.len() - rest.len() + rest.iter().position(|byte| is_special(*byte)).unwrap_or(rest.len())
+}
+
+/// Appends the text of the rest of a string, `at` its first escape, to `out`, which is as it is before that. The place of the
+/// quote behind it, or of what is no string.
+pub(super) fn undo(document: &[u8], mut at: usize, out: &mut Vec<u8>) -> Result<usize, usize> {
+    loop {
+        match document.get(at..).and_then(<[u8]>::first_chunk::<BLOCK>) {
+            Some(block) => {
+                // Copied whole, what is too much goes again: the next escape is near.
+                let before = out.len();
+                out.extend_from_slice(block);
+                let found = special(block);
+                if found == 0 {
+                    at += BLOCK;
+                    continue;
+                }
+                let plain = found.trailing_zeros() as usize;
+                out.truncate(before + plain);
+                at += plain;
+            }
+            None => {
+                let rest = document.get(at..).unwrap_or_default();
+                let plain = ordinary(rest);
+                out.extend_from_slice(&rest[..plain]);
+                at += plain;
+            }
+        }
+        match document.get(at) {
+            Some(b'"') => return Ok(at),
+            Some(b'\\') => {
+                let simple = document.get(at + 1).map_or(0, |kind| SIMPLE[usize::from(*kind)]);
+                if simple != 0 {
+                    out.push(simple);
+                    at += 2;
+                } else {
+                    let rest = &document[at..];
+                    escape_len(rest).ok_or(at)?;
+                    let (used, text) = unit(rest);
+                    out.extend_from_slice(text.as_bytes());
+                    at += used;
+                }
+            }
+            _ => return Err(at),
+        }
+    }
 }
 
 /// Length of the escape that `raw` begins with; `None` if it is not one.
@@ -43,16 +95,6 @@ pub(crate) fn decode(raw: &[u8]) -> Cow<'_, [u8]> {
     let mut out = Vec::with_capacity(raw.len());
     decode_into(raw, &mut out);
     Cow::Owned(out)
-}
-
-/// The text; in `scratch` when something is `escaped`.
-pub(super) fn undone<'a>(raw: &'a [u8], escaped: bool, scratch: &'a mut Vec<u8>) -> &'a [u8] {
-    if !escaped {
-        return raw;
-    }
-    scratch.clear();
-    decode_into(raw, scratch);
-    scratch
 }
 
 /// What a backslash and one more byte stand for; 0 for what takes more.

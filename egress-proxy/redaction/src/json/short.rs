@@ -1,0 +1,71 @@
+//! What was found out about short texts: a document has few of them, again and again.
+
+/// Bytes of the longest text.
+pub(super) const MOST: usize = 15;
+/// Texts that are kept.
+const KEPT: usize = 64;
+
+/// What is known of each of some texts.
+pub(super) struct Short<T>(Vec<(u128, T)>);
+
+impl<T: Copy + Default> Default for Short<T> {
+    fn default() -> Self {
+        Self(vec![(0, T::default()); KEPT])
+    }
+}
+
+/// The text and its length, if it is short and not empty, and where it is kept.
+fn key(text: &[u8]) -> Option<(u128, usize)> {
+    if !(1..=MOST).contains(&text.len()) {
+        return None;
+    }
+    let mut bytes = [0; MOST + 1];
+    bytes[..text.len()].copy_from_slice(text);
+    bytes[MOST] = text.len() as u8;
+    let key = u128::from_le_bytes(bytes);
+    let hash = (key as u64 ^ (key >> 64) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    Some((key, (hash >> 58) as usize % KEPT))
+}
+
+impl<T: Copy> Short<T> {
+    pub(super) fn get(&self, text: &[u8]) -> Option<T> {
+        let (key, place) = key(text)?;
+        let (kept, known) = self.0.get(place)?;
+        (*kept == key).then_some(*known)
+    }
+
+    /// Keeps what is known of a text in place of another, if it is short.
+    pub(super) fn put(&mut self, text: &[u8], known: T) {
+        if let Some((key, place)) = key(text)
+            && let Some(kept) = self.0.get_mut(place)
+        {
+            *kept = (key, known);
+        }
+    }
+
+    pub(super) fn get_or(&mut self, text: &[u8], find: impl FnOnce() -> T) -> T {
+        self.get(text).unwrap_or_else(|| {
+            let found = find();
+            self.put(text, found);
+            found
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_known_by_all_its_bytes_and_its_length() {
+        let mut short = Short::default();
+        let text = b"content\0\0\0\0\0\0\0\0\0";
+        for len in 0..=text.len() {
+            assert_eq!(short.get(&text[..len]), None, "{len}");
+            short.put(&text[..len], len);
+            assert_eq!(short.get(&text[..len]), (1..=MOST).contains(&len).then_some(len));
+        }
+        assert_eq!(short.get(b"Content"), None);
+        assert_eq!(short.get_or(b"role", || 1) + short.get_or(b"role", || 2), 2);
+    }
+}
