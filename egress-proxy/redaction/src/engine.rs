@@ -15,6 +15,7 @@ use crate::patterns::PatternScan;
 use crate::placeholder::{NAME, in_name};
 use crate::print::{PIECE, Printer};
 use crate::rules::RuleSet;
+use crate::search::across::is_nothing_across;
 use crate::search::{Progress, VaultScan};
 use crate::searchable::{MAX_BYTES, MIN_BESIDE, Unsearchable, searchable};
 use crate::sse::Events;
@@ -293,6 +294,11 @@ impl Engine {
     /// Bytes of the end of a text in which a value may begin that ends in another text.
     pub(crate) fn reach(&self) -> usize {
         self.parts.reach
+    }
+
+    /// Whether surely no vault value stands across byte `seam` of a text, as [`search::across`] says.
+    pub(crate) fn is_nothing_across(&self, text: &[u8], seam: usize) -> bool {
+        is_nothing_across(&self.parts.index, text, seam)
     }
 
     /// The number of this engine: every other one has another.

@@ -1,5 +1,6 @@
 //! Searching for vault values: a pure function of a stretch of text, whole texts and streams being such stretches in a row.
 
+pub(crate) mod across;
 mod bare;
 mod ends;
 mod nested;

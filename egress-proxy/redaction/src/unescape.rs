@@ -230,6 +230,11 @@ impl<'a> Suspects<'a> {
     }
 }
 
+/// Whether an escape may begin with this byte.
+pub(crate) fn is_special(byte: u8) -> bool {
+    SPECIAL[usize::from(byte)]
+}
+
 /// `text` with one layer undone.
 pub(crate) fn once(text: &[u8]) -> Vec<u8> {
     let mut layer = Layer::default();

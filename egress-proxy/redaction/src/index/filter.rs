@@ -221,6 +221,12 @@ impl<const LEAST: usize> Heads<LEAST> {
         self.reach
     }
 
+    /// Whether a needle may begin with the first eight bytes of `text`.
+    pub(crate) fn may_begin(&self, text: &[u8]) -> bool {
+        let hash = self.keys.prefix(text, self.longer);
+        self.filter.test(hash) && self.filter.test(self.keys.spread(hash))
+    }
+
     /// The first place near the end of `text` from which on it may be the beginning of a needle.
     pub(crate) fn open(&self, text: &[u8]) -> Option<usize> {
         let near = &text[text.len().saturating_sub(self.reach.saturating_sub(1))..];

@@ -268,6 +268,11 @@ impl<const WINDOW: usize, const STEP: usize, const LEAST: usize, const BARE: boo
         self.near.reach().max(self.far.reach())
     }
 
+    /// Whether a needle may begin with the first eight letters.
+    pub(crate) fn may_begin(&self, letters: &[u8]) -> bool {
+        self.near.may_begin(letters) || self.far.may_begin(letters)
+    }
+
     /// The first place of a text that may go on from which on its end may be the beginning of a needle that was not met.
     pub(crate) fn open(&self, letters: &[u8]) -> Option<usize> {
         if self.is_empty() {

@@ -3,6 +3,7 @@
 use super::{Token, text};
 use crate::engine::{Engine, Scan};
 use crate::hits::{self, Hit, What};
+use crate::search::across::AHEAD;
 
 /// Bytes of a text in which most of what began before it is decided; with a dump before it, more. A shorter text may lie in
 /// the middle of a value.
@@ -60,6 +61,7 @@ impl Row {
         for &Text { token, tail } in before.get(self.done..).unwrap_or(&[]) {
             let raw = token.raw(document);
             if raw.len() <= LEAD {
+                self.part(engine, raw);
                 self.push(token.start, raw);
             } else if !self.lead(engine, scan, document, token, found) {
                 self.push(tail, &document[tail..token.end]);
@@ -73,11 +75,27 @@ impl Row {
         self.pieces.push((start, self.joined.len()));
     }
 
+    /// Forgets the end of one text if nothing stands across it and the next. Whether it did.
+    fn part(&mut self, engine: &Engine, raw: &[u8]) -> bool {
+        let seam = self.joined.len();
+        if self.pieces.len() != 1 || seam > LEAD {
+            return false;
+        }
+        let end = if raw.len() <= AHEAD { raw.len() } else { text::boundary(raw, AHEAD) };
+        text::decode_into(&raw[..end], &mut self.joined);
+        let parted = engine.is_nothing_across(&self.joined, seam);
+        self.joined.truncate(if parted { 0 } else { seam });
+        if parted {
+            self.pieces.clear();
+        }
+        parted
+    }
+
     /// Adds the beginning of a text, up to where everything is decided that began before it. Whether nothing was, and the
     /// whole text now waits for the next.
     fn lead(&mut self, engine: &Engine, scan: &mut Scan, document: &[u8], token: Token, found: &mut Vec<Hit>) -> bool {
         let (raw, before) = (token.raw(document), self.joined.len());
-        if before == 0 {
+        if before == 0 || self.part(engine, raw) {
             return false;
         }
         let most = 2 * engine.reach();

@@ -304,6 +304,47 @@ fn a_value_that_is_cut_anywhere_leaves_no_part() {
 }
 
 #[test]
+fn a_value_in_any_form_that_is_cut_is_found_as_in_one_text() {
+    const VALUE: &str = "mK7xQp2vR9sT4wZ8";
+    let engine = Engine::build([Secret::new("a", VALUE)], &RuleSet::none(), [7; 32]).unwrap();
+    let each = |with: fn(u8) -> String| VALUE.bytes().map(with).collect::<String>();
+    let hex = each(|b| format!("{b:02x}"));
+    let base64 = data_encoding::BASE64.encode(format!("user:{VALUE};").as_bytes());
+    let forms = [
+        VALUE.to_owned(),
+        each(|b| format!("{} ", char::from(b))),
+        each(|b| format!("\\x{b:02x}")),
+        each(|b| format!("\\\\u{b:04x}")),
+        each(|b| format!("%{b:02X}")),
+        each(|b| format!("0x{b:02x}, ")),
+        each(|b| format!("{b:02x}:")),
+        VALUE.replace('v', "v\n    "),
+        VALUE.replace('v', "v\u{200b}&shy;"),
+        format!("{}\n{}", &base64[..20], &base64[20..]),
+        format!("\n00000000: {}  ..\n00000010: {}  ..\n", &hex[..20], &hex[20..]).replace("6d4b", "6d4b "),
+        base64,
+        hex,
+    ];
+    for filler in ["some words and then ", "fn a(b: &c) { 12; }\n", "\u{e9} 2026-11-21T\n"] {
+        let long = filler.repeat(20);
+        for (n, form) in forms.iter().enumerate() {
+            for cut in (0..=form.len()).filter(|cut| form.is_char_boundary(*cut)) {
+                let (one, two) = form.split_at(cut);
+                let (one, two) = (format!("{long}{one}"), format!("{two}{long}"));
+                let body = serde_json::json!([one, two]).to_string();
+                let out = engine.redact_json(body.as_bytes()).unwrap().bytes;
+                let parts: [String; 2] = serde_json::from_slice(&out).unwrap();
+                // Each part may have a placeholder of its own.
+                let left = |text: &str| text.replace("SECRET_REF(a)", "");
+                let joined = format!("{one}{two}");
+                let whole = engine.redact(&joined).text;
+                assert_eq!(left(&parts.concat()), left(&whole), "form {n} at {cut}, {filler}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_text_that_is_a_document_stays_valid() {
     let engine = Engine::build([Secret::new("num", "98237461523")], &RuleSet::builtin(), [7; 32]).unwrap();
     for (text, wanted) in [

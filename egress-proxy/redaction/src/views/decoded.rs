@@ -13,11 +13,11 @@ use super::Layers;
 use super::block::places;
 use code::{BASE32, BASE64, Code, HEX};
 use plain::{Character, Reader};
-pub(crate) use runs::signs;
 use runs::{is_sign, line_end, next_run};
+pub(crate) use runs::{run_before, run_behind, signs};
 
 /// Signs of a run that is read. A shorter one holds no value that is written in a longer form than its own.
-const LEAST_SIGNS: usize = 16;
+pub(crate) const LEAST_SIGNS: usize = 16;
 /// Bytes of text in a run that are searched.
 const LEAST_BYTES: usize = 8;
 /// Bytes of the longest character.

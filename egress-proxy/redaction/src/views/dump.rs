@@ -192,7 +192,7 @@ impl Dump {
 
 /// Whether a line can begin with an address; most lines cannot, which eight bytes say without a branch.
 #[inline]
-fn may_be_address(line: &[u8]) -> bool {
+pub(crate) fn may_be_address(line: &[u8]) -> bool {
     const BLANKS: u64 = u64::from_le_bytes([b' '; 8]);
     let Some(begin) = line.first_chunk::<{ INDENT + 8 }>() else { return short_may_be_address(line) };
     let eight = |at: usize| begin[at..].first_chunk().map_or(0, |eight| u64::from_le_bytes(*eight));

@@ -8,7 +8,7 @@ pub(crate) const BREAK: u8 = 0;
 const STRETCH: usize = 32;
 
 /// What the view makes of each byte: a small letter or a digit as it is, or nothing.
-pub(super) const KEPT: [u8; 256] = {
+pub(crate) const KEPT: [u8; 256] = {
     let mut table = [0; 256];
     let mut byte = 0;
     while byte < 256 {

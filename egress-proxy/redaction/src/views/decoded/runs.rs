@@ -23,6 +23,19 @@ pub(super) fn line_end(text: &[u8]) -> Option<usize> {
     (blanks <= INDENT).then_some(end + blanks)
 }
 
+/// Signs that a text ends with, or its last line does, that the first signs of another may go on from.
+pub(crate) fn run_before(text: &[u8]) -> usize {
+    let line = text.trim_ascii_end();
+    let signs = line.iter().rev().take_while(|byte| is_sign(**byte)).count();
+    // More may stand before.
+    if signs == line.len() { LEAST_SIGNS } else { signs }
+}
+
+/// Signs that a text begins with, or its next line does.
+pub(crate) fn run_behind(text: &[u8]) -> usize {
+    signs(text.trim_ascii_start())
+}
+
 /// The next line of a run that is long enough to be one, from `at` on.
 pub(super) fn next_run(view: &[u8], at: usize) -> Option<(usize, usize)> {
     let mut from = at;
