@@ -1,5 +1,6 @@
 //! What holds for any bytes of a WebSocket; the fuzzer calls it, too (fuzz/fuzz_targets/websocket.rs).
 
+use std::future::Future as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,11 +69,14 @@ async fn read(pieces: &[&[u8]], masks: &Masks) -> (Vec<Frame>, bool) {
             frames.push((head.is_last, head.kind, payload.to_vec()));
         }
     };
-    tokio::pin!(send, hear);
-    tokio::select! {
-        heard = &mut hear => heard,
-        () = &mut send => hear.await,
-    }
+    let (mut send, mut hear, mut is_sent) = (std::pin::pin!(send), std::pin::pin!(hear), false);
+    std::future::poll_fn(|cx| {
+        if !is_sent {
+            is_sent = send.as_mut().poll(cx).is_ready();
+        }
+        hear.as_mut().poll(cx)
+    })
+    .await
 }
 
 async fn written(frames: &[Frame], masks: &Masks) -> Vec<u8> {
