@@ -12,17 +12,17 @@ const KNOWN: usize = 512;
 /// A longer one is searched each time.
 const BYTES: usize = 256;
 
-/// What one engine found clean, as keyed hashes of 128 bits: no text is kept.
+/// What one engine found clean, as keyed hashes: no text is kept, and nobody can choose a value with the hash of another.
 #[derive(Default)]
 pub(crate) struct Clean {
-    keys: [RandomState; 2],
+    key: RandomState,
     known: Mutex<Known>,
 }
 
 #[derive(Default)]
 struct Known {
     engine: u64,
-    values: HashSet<[u64; 2]>,
+    values: HashSet<u64>,
 }
 
 impl Clean {
@@ -32,7 +32,7 @@ impl Clean {
         if value.len() > BYTES {
             return search();
         }
-        let hash = self.keys.each_ref().map(|key| key.hash_one(value));
+        let hash = self.key.hash_one(value);
         if self.known(engine).values.contains(&hash) {
             return true;
         }
