@@ -21,6 +21,8 @@ const BUCKETS: u32 = 1000;
 const USAGE_EVERY: Duration = Duration::from_secs(5);
 /// After a change, so that a burst of requests becomes one report.
 const SETTLE: Duration = Duration::from_millis(300);
+/// After a report of a change: an agent that asks all the time is told of once in a second.
+const REST: Duration = Duration::from_millis(700);
 /// Between two checkpoints.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
 /// How long one report may take.
@@ -39,12 +41,18 @@ async fn usage(parts: &LinkParts, mut client: ReportClient<Channel>) -> Infallib
     let mut every = interval(USAGE_EVERY);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        tokio::select! {
-            _ = every.tick() => {}
-            Ok(()) = changes.changed() => tokio::time::sleep(SETTLE).await,
+        let changed = tokio::select! {
+            _ = every.tick() => false,
+            Ok(()) = changes.changed() => true,
+        };
+        if changed {
+            tokio::time::sleep(SETTLE).await;
         }
         if let Err(why) = report_usage(parts, &mut client).await {
             tracing::info!(why, "usage was not reported; it is sent again");
+        }
+        if changed {
+            tokio::time::sleep(REST).await;
         }
     }
 }
