@@ -149,10 +149,17 @@ impl Line {
 
     /// Where the head ends with which `ahead` begins, if it is all there.
     fn next_head(&self, seen: &mut usize) -> Result<Option<usize>, InvalidHead> {
-        let from = seen.saturating_sub(3);
+        let (from, searched) = (seen.saturating_sub(3), seen.saturating_sub(1));
         let end = head_end(&self.ahead[from..]).map(|end| from + end + 4);
         *seen = self.ahead.len();
-        if end.unwrap_or(self.ahead.len()) > HEAD_BYTES { Err(InvalidHead::TooLarge) } else { Ok(end) }
+        if end.unwrap_or(self.ahead.len()) > HEAD_BYTES {
+            return Err(InvalidHead::TooLarge);
+        }
+        // Its end would be waited for in vain.
+        if end.is_none() && memchr::memmem::find(&self.ahead[searched..], b"\n\n").is_some() {
+            return Err(InvalidHead::LineEnd);
+        }
+        Ok(end)
     }
 
     /// Sends on what is not sent yet. What cannot be sent is seen by whoever reads.

@@ -143,7 +143,9 @@ async fn a_provider_may_answer_what_it_has_not_read() {
 #[tokio::test]
 async fn nobody_there_is_told_from_an_answer_that_broke() {
     let (provider, pool) = Provider::new().await;
-    for (raw, why) in [("", "ended"), ("HTTP/1.1 200", "ended"), ("HTTP/2 200\r\n\r\n", "head")] {
+    for (raw, why) in
+        [("", "ended"), ("HTTP/1.1 200", "ended"), ("HTTP/2 200\r\n\r\n", "head"), ("HTTP/1.1 200 OK\n\n", "CR LF")]
+    {
         let (asked, ()) = tokio::join!(pool.request(provider.request(&Bytes::from_static(b"{}"))), async {
             let mut stream = provider.connection().await;
             told(&mut stream).await;
