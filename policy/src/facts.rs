@@ -105,6 +105,8 @@ pub enum Note {
     ShellSocket,
     /// Data that nobody has seen is evaluated as arithmetic, which can run programs.
     EvaluatesData,
+    /// A function calls itself, as what fills a machine with processes does.
+    CallsItself,
     /// The name of a variable that is set is known at run time only.
     DynamicVariable,
 }
@@ -124,6 +126,7 @@ impl Note {
             | Self::UnclearWrapper
             | Self::BareShell
             | Self::Escape
+            | Self::CallsItself
             | Self::ShellSocket
             | Self::DynamicVariable => Class::Red,
         }
@@ -143,6 +146,7 @@ impl Note {
             Self::BareShell => "shell.bare-shell",
             Self::IndirectProgram => "shell.indirect-program",
             Self::Escape => "shell.escape",
+            Self::CallsItself => "shell.calls-itself",
             Self::ShellSocket => "shell.socket",
             Self::EvaluatesData => "shell.evaluates-data",
             Self::DynamicVariable => "shell.dynamic-variable",
@@ -163,6 +167,7 @@ impl Note {
             Self::BareShell => "starts a shell without saying what it will do",
             Self::IndirectProgram => "takes a program's name from a variable",
             Self::Escape => "has a line that interactive programs read as an order to start a shell",
+            Self::CallsItself => "has a function that calls itself, which can fill the machine with processes",
             Self::ShellSocket => "opens a network connection through the shell",
             Self::EvaluatesData => "computes with data, which the shell may run as code",
             Self::DynamicVariable => "sets a variable whose name is only known at run time",

@@ -34,7 +34,12 @@ fn awk(args: &[Word]) -> Vec<&'static str> {
     let Some(script) = args.get(at) else { return Vec::new() };
     let text = script.text.replace("||", " ");
     let mut out = Vec::new();
-    if script.has_opaque() || text.contains("system") || text.contains('|') || text.contains('@') {
+    if script.has_opaque()
+        || text.contains("system")
+        || text.contains('|')
+        || text.contains('@')
+        || text.contains("/inet")
+    {
         out.push(RUNS);
     }
     if prints_to_file(&text) {

@@ -214,7 +214,13 @@ impl<'a> Walker<'a> {
                 self.facts.functions.insert(function.fname.value.clone());
                 let stdin = self.redirects(function.body.1.iter().flat_map(|list| &list.0));
                 // Who calls it decides what it reads and where it works.
-                self.with_stdin(stdin.unwrap_or(Stdin::Stream), |walker| walker.compound(&function.body.0))
+                let before = self.facts.commands.len();
+                let printed =
+                    self.with_stdin(stdin.unwrap_or(Stdin::Stream), |walker| walker.compound(&function.body.0));
+                if self.facts.commands[before..].iter().any(|command| command.program == function.fname.value) {
+                    self.note(Note::CallsItself);
+                }
+                printed
             }
             ast::Command::ExtendedTest(test, redirects) => {
                 self.redirects(redirects.iter().flat_map(|list| &list.0));

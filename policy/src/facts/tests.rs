@@ -54,6 +54,9 @@ fn what_cannot_be_told_is_noted() {
         ("a='x[$(id)]'; echo $((a))", Note::DynamicCode),
         ("[[ 'x[$(id)]' -eq 1 ]]", Note::DynamicCode),
         ("whoknows bash", Note::BareShell),
+        ("f() { f | f & }; f", Note::CallsItself),
+        ("curl -o a.sh x; sh a.sh", Note::PipedCode),
+        ("gdb\n!id", Note::Escape),
     ] {
         assert!(facts(text).notes.contains(&note), "{text}: {:?}", facts(text).notes);
     }

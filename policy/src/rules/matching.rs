@@ -152,13 +152,17 @@ fn fits_option(pattern: &str, given: &str) -> bool {
     rest_fits && !OFF.iter().any(|off| given.starts_with(off))
 }
 
-/// Whether `text` is `pattern`: `*` at the pattern's start or end stands for anything, `?` in one without `*` for one character.
+/// Whether `text` is `pattern`: `*` at the pattern's start or end, or once within, stands for anything, `?` in one without `*` for
+/// one character.
 pub(super) fn fits(pattern: &str, text: &str) -> bool {
     match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
         (Some(""), _) => true,
         (Some(end), Some(_)) => end.strip_suffix('*').is_some_and(|middle| text.contains(middle)),
         (Some(end), None) => text.ends_with(end),
         (None, Some(start)) => text.starts_with(start),
+        (None, None) if pattern.contains('*') => pattern.split_once('*').is_some_and(|(start, end)| {
+            text.len() >= start.len() + end.len() && text.starts_with(start) && text.ends_with(end)
+        }),
         (None, None) if pattern.contains('?') => {
             pattern.len() == text.len() && pattern.bytes().zip(text.bytes()).all(|(p, t)| p == b'?' || p == t)
         }
