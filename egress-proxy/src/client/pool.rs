@@ -17,6 +17,8 @@ use super::line::{self, Line, NoAnswer, Stream};
 
 /// A connection that nobody used for so long is closed.
 const UNUSED: Duration = Duration::from_secs(60);
+/// Between two looks for those, and for what providers closed.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// Connections to one host that wait; more are closed after their request.
 const WAITING: usize = 256;
 /// Those of them that keep their room.
@@ -136,7 +138,7 @@ impl Idle {
     /// Closes what nobody uses, until there is nothing.
     async fn keep(this: Weak<Self>) {
         loop {
-            tokio::time::sleep(UNUSED).await;
+            tokio::time::sleep(LOOK_EVERY).await;
             let Some(this) = this.upgrade() else { return };
             let mut gone = Vec::new();
             let mut waiting = this.waiting();
