@@ -1,10 +1,19 @@
 //! From facts to a class: the maximum over every rule that matches.
 
+mod hidden;
+mod seen;
+mod uses;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use wardkeep_proto::ids::{AgentName, SessionId};
+
+pub use seen::Seen;
+
+use seen::line_of;
+use uses::path_uses;
 
 use crate::action::{Action, Call};
 use crate::bundle::{Bundle, HostKind};
@@ -13,8 +22,8 @@ use crate::facts::args::Parsed;
 use crate::facts::http::{self, Target};
 use crate::facts::paths::{Access, PathUse, Place};
 use crate::facts::tool::Tool;
-use crate::facts::{Code, Command, Context, Facts, OPAQUE, Word, from_argv, from_shell};
-use crate::rules::{HttpCall, Operands, Rule, RuleSet, Subject, Syntax};
+use crate::facts::{Code, Command, Context, Facts, Word, from_argv, from_shell};
+use crate::rules::{HttpCall, Rule, RuleSet, Subject, Syntax};
 
 /// One rule that matched.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -44,15 +53,6 @@ pub fn classify(action: &Action, bundle: &Bundle) -> Verdict {
     let agent = bundle.agent(&action.agent);
     let workspace = agent.as_ref().map_or("", |agent| agent.workspace.as_str());
     Judge::new(&bundle.rules, &|host| bundle.host_kind(host), workspace).action(action)
-}
-
-/// One thing that was seen in a call, for people.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seen {
-    /// What kind of thing: `runs`, `reads`, `writes`, `deletes`, `sets`, `code`, `asks`.
-    pub what: String,
-    /// The thing, shortened.
-    pub text: String,
 }
 
 /// As [`classify`], with everything that was seen in the call, in the order in which it was looked at.
@@ -159,17 +159,6 @@ impl<'a> Judge<'a> {
         self.fired.push(Fired { rule: rule.to_owned(), reason: reason.to_owned(), class });
     }
 
-    fn sees(&self, what: &str, text: impl FnOnce() -> String) {
-        let Some(seen) = self.seen else { return };
-        let text = text().replace(OPAQUE, "…").replace('\n', "\\n");
-        let short: String = text.chars().take(MAX_SEEN).collect();
-        let text = if short.len() < text.len() { format!("{short}…") } else { short };
-        let one = Seen { what: what.to_owned(), text };
-        if !seen.borrow().contains(&one) {
-            seen.borrow_mut().push(one);
-        }
-    }
-
     fn fire(&mut self, rule: &Rule) {
         self.peak = self.peak.max(Some(rule.class));
         if self.fired.iter().any(|fired| fired.rule == rule.id) {
@@ -240,36 +229,6 @@ impl<'a> Judge<'a> {
         }
         if facts.commands.is_empty() && self.fired.is_empty() {
             self.built_in("shell.nothing", "It starts no program", Class::Green);
-        }
-    }
-
-    /// What hides in code and quotes is Red whatever it says; where it plainly says something graver, that counts.
-    fn hidden(&mut self, facts: &Facts) {
-        let class = self.fired.iter().map(|fired| fired.class).max();
-        if class != Some(Class::Red) || self.nested {
-            return;
-        }
-        let lines = facts
-            .commands
-            .iter()
-            .map(|command| command.args.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" "));
-        let mut left = MAX_HIDDEN;
-        let texts: Vec<String> = lines.chain(facts.code.iter().map(|code| code.text.clone())).collect();
-        for piece in
-            texts.iter().flat_map(|text| text.split(['"', '\'', '`', '!', '|', ';', '(', ')', '{', '}', '\n', '&']))
-        {
-            let words: Vec<&str> = piece.split_whitespace().collect();
-            for at in 0..words.len().saturating_sub(1) {
-                let name = words[at].rsplit(['=', '/']).next().unwrap_or_default();
-                if left == 0 || !GRAVE.contains(&name) && !self.rules.is_grave(name) {
-                    continue;
-                }
-                left -= 1;
-                let line = std::iter::once(name).chain(words[at + 1..].iter().copied()).collect::<Vec<_>>().join(" ");
-                let mut inner = Judge { nested: true, ..Judge::new(self.rules, self.hosts, self.workspace) };
-                inner.program(&BTreeMap::new(), |context| from_shell(&line, "", context));
-                self.fired.extend(inner.fired.into_iter().filter(|fired| fired.class == Class::CriticalRed));
-            }
         }
     }
 
@@ -439,7 +398,7 @@ impl<'a> Judge<'a> {
             Err(_) => "unlisted",
         };
         let (path, server) = match &target {
-            Ok(target) => (decoded(&target.path_and_query), target.host.as_str()),
+            Ok(target) => (http::decoded(&target.path_and_query), target.host.as_str()),
             Err(_) => (url.to_owned(), ""),
         };
         // Some servers obey a header more than the method.
@@ -460,30 +419,6 @@ impl<'a> Judge<'a> {
 
 /// A program that is told where a shell lies will start it, whatever the program is.
 const SHELL_PATHS: &[&str] = &["/bin/sh", "/bin/bash", "/bin/dash", "/bin/zsh", "/bin/ksh", "/bin/fish", "/bin/csh"];
-
-/// The text with every `%XX` taken out of its coding.
-fn decoded(text: &str) -> String {
-    let bytes: Vec<u8> = percent_decode(text.as_bytes());
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn percent_decode(text: &[u8]) -> Vec<u8> {
-    let digit = |at: usize| text.get(at).and_then(|b| char::from(*b).to_digit(16)).and_then(|d| u8::try_from(d).ok());
-    let (mut out, mut at) = (Vec::with_capacity(text.len()), 0);
-    while let Some(byte) = text.get(at) {
-        match (byte, digit(at + 1), digit(at + 2)) {
-            (b'%', Some(high), Some(low)) => {
-                out.push(high * 16 + low);
-                at += 3;
-            }
-            _ => {
-                out.push(*byte);
-                at += 1;
-            }
-        }
-    }
-    out
-}
 
 /// Where software is installed, beside the folders of the system's own programs.
 const INSTALLED: &[&str] = &[
@@ -508,28 +443,6 @@ const INSTALLED: &[&str] = &[
     "~/.pyenv/",
 ];
 
-/// Programs whose operands decide whether they are critical.
-const GRAVE: &[&str] = &["dd", "tee", "cp", "mv", "rm", "sed", "echo", "cat", "ln", "chmod", "chown"];
-
-/// A command as a person would read it.
-fn line_of(command: &Command) -> String {
-    let words = std::iter::once(command.program.as_str()).chain(command.args.iter().map(|arg| arg.text.as_str()));
-    let mut line = words.collect::<Vec<_>>().join(" ");
-    if command.more {
-        line.push_str(" …");
-    }
-    if !command.wrappers.is_empty() {
-        line.push_str(&format!("  (through {})", command.wrappers.join(", ")));
-    }
-    line
-}
-
-/// Characters of a thing that was seen.
-const MAX_SEEN: usize = 160;
-
-/// How many pieces of hidden code are looked at.
-const MAX_HIDDEN: usize = 24;
-
 /// Programs that make a file and do nothing with what stands in it.
 const FILE_MAKERS: &[&str] = &["tee", "mkdir", "touch", "chmod", "chown", "rm", "cp", "mv", "ln", "git", "install"];
 
@@ -540,54 +453,6 @@ fn without_first_line(text: &str) -> &str {
 
 fn is_shell_path(program: &str) -> bool {
     program.rsplit_once('/').is_some_and(|(_, name)| matches!(name, "sh" | "bash" | "dash" | "zsh" | "ksh" | "fish"))
-}
-
-/// The paths among a command's arguments.
-fn path_uses(syntax: &Syntax, parsed: &Parsed, cwd: Option<&String>) -> Vec<PathUse> {
-    let mut out = Vec::new();
-    let mut add = |access, path: &Word| out.push(PathUse { access, path: path.clone(), cwd: cwd.cloned() });
-    for (options, access) in [(&syntax.writes, Access::Write), (&syntax.reads, Access::Read)] {
-        options.iter().filter_map(|option| parsed.value(option)).for_each(|path| add(access, path));
-    }
-    let skip = if syntax.no_skip.iter().any(|option| parsed.has(option)) { 0 } else { syntax.skip };
-    let operands = parsed.operands.get(skip..).unwrap_or_default();
-    if syntax.operands == Operands::Read && syntax.skip == 0 && !syntax.single_dash {
-        // One program's option with a value is another's without: it may be a file.
-        parsed.options.iter().filter_map(|(_, value)| value.as_ref()).for_each(|path| add(Access::Read, path));
-    }
-    let all = |add: &mut dyn FnMut(Access, &Word), access| operands.iter().for_each(|path| add(access, path));
-    match syntax.operands {
-        Operands::Text => {}
-        Operands::Read => {
-            all(&mut add, Access::Read);
-            if syntax.in_place.iter().any(|option| parsed.has(option)) {
-                all(&mut add, Access::Write);
-            }
-        }
-        Operands::Write => all(&mut add, Access::Write),
-        Operands::Delete => all(&mut add, Access::Delete),
-        Operands::Copy | Operands::Move => {
-            let from = if syntax.operands == Operands::Copy { Access::Read } else { Access::Delete };
-            if let Some((last, rest)) = operands.split_last() {
-                rest.iter().for_each(|path| add(from, path));
-                if from == Access::Delete {
-                    // A secret that is moved can be read at its new place.
-                    rest.iter().for_each(|path| add(Access::Read, path));
-                }
-                add(Access::Write, last);
-            }
-        }
-        Operands::Keys => {
-            for operand in operands {
-                if let Some(path) = operand.text.strip_prefix("if=") {
-                    add(Access::Read, &Word::literal(path));
-                } else if let Some(path) = operand.text.strip_prefix("of=") {
-                    add(Access::Write, &Word::literal(path));
-                }
-            }
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub mod http;
 mod interpret;
 pub mod paths;
 mod planted;
+mod printed;
 pub mod scripts;
 mod second;
 mod shell;
@@ -17,6 +18,7 @@ pub mod tool;
 mod unwrap;
 mod variables;
 mod words;
+mod wrappers;
 
 #[cfg(test)]
 mod tests;

@@ -190,3 +190,27 @@ fn httpie(parsed: &Parsed) -> Vec<ProgramRequest> {
 fn absolute(url: &str) -> String {
     if url.contains("://") { url.to_owned() } else { format!("http://{url}") }
 }
+
+/// The text with every `%XX` taken out of its coding.
+pub(crate) fn decoded(text: &str) -> String {
+    let bytes: Vec<u8> = percent_decode(text.as_bytes());
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn percent_decode(text: &[u8]) -> Vec<u8> {
+    let digit = |at: usize| text.get(at).and_then(|b| char::from(*b).to_digit(16)).and_then(|d| u8::try_from(d).ok());
+    let (mut out, mut at) = (Vec::with_capacity(text.len()), 0);
+    while let Some(byte) = text.get(at) {
+        match (byte, digit(at + 1), digit(at + 2)) {
+            (b'%', Some(high), Some(low)) => {
+                out.push(high * 16 + low);
+                at += 3;
+            }
+            _ => {
+                out.push(*byte);
+                at += 1;
+            }
+        }
+    }
+    out
+}

@@ -1,85 +1,11 @@
 //! Programs that start other programs: what they start is looked at as if it stood alone.
 
 use super::interpret::{file_name, is_shell};
+use super::printed::printed;
 use super::shell::{Around, Stdin, Walker};
 use super::words::{OPAQUE, Surroundings as _, Word};
+use super::wrappers::{WRAPPERS, Wrapper};
 use super::{Command, Note, caps};
-
-/// How to find the command behind a wrapper. An option that is not listed is refused: it might take the next word.
-struct Wrapper {
-    name: &'static str,
-    /// Short options with a value.
-    values: &'static str,
-    /// Short options without.
-    flags: &'static str,
-    /// Long options with a value in the next word or after `=`.
-    long_values: &'static [&'static str],
-    /// Long options without, or with a value after `=` only.
-    long_flags: &'static [&'static str],
-    /// Operands before the command.
-    skip: usize,
-}
-
-const fn wrapper(
-    name: &'static str,
-    values: &'static str,
-    flags: &'static str,
-    long_values: &'static [&'static str],
-    long_flags: &'static [&'static str],
-    skip: usize,
-) -> Wrapper {
-    Wrapper { name, values, flags, long_values, long_flags, skip }
-}
-
-/// One line per program; options as in coreutils 9, util-linux 2.40, sudo 1.9, findutils 4.10.
-const WRAPPERS: &[Wrapper] = &[
-    wrapper("nice", "n", "0123456789", &["adjustment"], &[], 0),
-    wrapper("nohup", "", "", &[], &[], 0),
-    wrapper("setsid", "", "cfw", &[], &["ctty", "fork", "wait"], 0),
-    wrapper("timeout", "ks", "fpv", &["kill-after", "signal"], &["foreground", "preserve-status", "verbose"], 1),
-    wrapper("stdbuf", "ioe", "", &["input", "output", "error"], &[], 0),
-    wrapper("ionice", "cn", "t", &["class", "classdata"], &["ignore"], 0),
-    wrapper("chrt", "TPD", "abfiorRv", &[], &["all-tasks", "batch", "fifo", "idle", "other", "rr"], 1),
-    wrapper("taskset", "", "ac", &[], &["all-tasks", "cpu-list"], 1),
-    wrapper("time", "fo", "apqv", &["format", "output"], &["append", "portability", "quiet", "verbose"], 0),
-    wrapper("command", "", "p", &[], &[], 0),
-    wrapper("builtin", "", "", &[], &[], 0),
-    wrapper("exec", "a", "cl", &[], &[], 0),
-    wrapper("env", "uC", "0iv", &["unset", "chdir"], &["ignore-environment", "null", "debug"], 0),
-    wrapper("doas", "uC", "nL", &[], &[], 0),
-    wrapper("chronic", "", "ev", &[], &[], 0),
-    wrapper("unbuffer", "", "p", &[], &[], 0),
-    wrapper("setarch", "", "RZ", &[], &[], 1),
-    wrapper("fakeroot", "", "", &[], &[], 0),
-    wrapper("busybox", "", "", &[], &[], 0),
-    wrapper("toybox", "", "", &[], &[], 0),
-    wrapper("pkexec", "", "", &["user"], &["disable-internal-agent"], 0),
-    wrapper("flatpak-spawn", "", "", &[], &["host"], 0),
-    wrapper(
-        "sudo",
-        "ughpCDRTrtU",
-        "AbEHknNPSB",
-        &["user", "group", "host", "prompt", "close-from", "chdir", "chroot", "command-timeout", "role", "type"],
-        &["askpass", "background", "preserve-env", "set-home", "reset-timestamp", "non-interactive", "stdin", "bell"],
-        0,
-    ),
-    wrapper(
-        "xargs",
-        "adEILnPs",
-        "0rtxpo",
-        &["arg-file", "delimiter", "max-args", "max-procs", "max-chars"],
-        &["null", "no-run-if-empty", "verbose", "exit", "interactive", "open-tty", "replace", "eof", "max-lines"],
-        0,
-    ),
-    wrapper(
-        "parallel",
-        "jnNIaLs",
-        "0kmXtqu",
-        &["jobs", "max-args", "delay", "timeout", "arg-file"],
-        &["null", "keep-order", "bar", "progress", "eta", "dry-run", "halt", "joblog", "will-cite", "verbose"],
-        0,
-    ),
-];
 
 /// Names of programs that are everyday words of others' sub-commands.
 const WORDS: &[&str] =
@@ -480,56 +406,4 @@ fn after_host(args: &[Word]) -> &[Word] {
         at += if value.is_some_and(|(i, c)| i + c.len_utf8() == cluster.len()) { 2 } else { 1 };
     }
     &[]
-}
-
-/// What a command prints, where that is plain to see.
-fn printed(name: &str, args: &[Word], stdin: &Stdin, more: bool) -> Stdin {
-    let known: Option<Vec<&str>> = args.iter().map(Word::known).collect();
-    let Some(known) = known.filter(|_| !more) else { return Stdin::Stream };
-    let text = |text: Option<String>| text.map_or(Stdin::Stream, |text| Stdin::Known(Word::literal(text)));
-    match (name, known.as_slice()) {
-        ("echo", ["-e" | "-ne" | "-en", rest @ ..]) => text(unescape(&rest.join(" "))),
-        ("echo", ["-n", rest @ ..]) | ("echo", rest) if !rest.first().is_some_and(|a| is_echo_option(a)) => {
-            // Some shells decode escapes here and some do not: then it is not plain to see.
-            let line = rest.join(" ");
-            text((!line.contains('\\')).then_some(line))
-        }
-        ("printf", [format, rest @ ..]) if !format.starts_with('-') => text(format_with(format, rest)),
-        ("cat" | "tee", [] | ["-"]) => stdin.clone(),
-        ("cd" | "true" | ":" | "export" | "set" | "sleep" | "wait" | "mkdir" | "touch", _) => Stdin::Nothing,
-        _ => Stdin::Stream,
-    }
-}
-
-/// `-n`, `-e`, `-E` in any order; anything else is text.
-fn is_echo_option(word: &str) -> bool {
-    word.strip_prefix('-').is_some_and(|rest| !rest.is_empty() && rest.chars().all(|c| "neE".contains(c)))
-}
-
-/// What `printf` makes of its arguments; only `%s`, `%b`, `%%` and escapes are plain to see.
-fn format_with(format: &str, args: &[&str]) -> Option<String> {
-    let format = unescape(format)?;
-    let mut out = String::new();
-    let mut rest = args.iter();
-    loop {
-        let (mut chars, before) = (format.chars(), rest.len());
-        while let Some(c) = chars.next() {
-            match (c, (c == '%').then(|| chars.next()).flatten()) {
-                ('%', Some('%')) => out.push('%'),
-                ('%', Some('s')) => out.push_str(rest.next().unwrap_or(&"")),
-                ('%', Some('b')) => out.push_str(&unescape(rest.next().unwrap_or(&""))?),
-                ('%', _) => return None,
-                _ => out.push(c),
-            }
-        }
-        // The format is used again until the arguments are.
-        if rest.len() == 0 || rest.len() == before {
-            return Some(out);
-        }
-    }
-}
-
-/// Decodes the escapes that `echo -e` and `printf` share with `$'…'`.
-fn unescape(text: &str) -> Option<String> {
-    if text.contains('\\') { super::words::decode_ansi_c(text) } else { Some(text.to_owned()) }
 }
