@@ -79,6 +79,18 @@ impl Layers {
         self.start(level, bytes.start)..end
     }
 
+    /// Where a view above the text differs from that, in order.
+    pub(crate) fn marks(&self, level: usize, places: &mut Vec<usize>) {
+        places.clear();
+        for below in 1..=level {
+            let marks = self.layer(below).marks().iter();
+            // A place that is no copy lies in an escape, which has a mark of its own.
+            let above = |at: usize| (below + 1..=level).try_fold(at, |at, above| self.layer(above).copy_of(at));
+            places.extend(marks.filter_map(|mark| above(mark.at)));
+        }
+        places.sort_unstable();
+    }
+
     /// Whether a range of a view is in all views above as it is.
     pub(crate) fn is_copied(&self, level: usize, range: Range<usize>) -> bool {
         let (mut first, last) = (range.start, range.len().saturating_sub(1));

@@ -36,7 +36,7 @@ mod wide {
     use std::ops::BitOr;
 
     use safe_arch::{
-        add_i8_m128i, bitor_m128i, cmp_eq_mask_i8_m128i, m128i, min_u8_m128i, move_mask_i8_m128i, set_i64_m128i,
+        add_i8_m128i, bitor_m128i, cmp_eq_mask_i8_m128i, load_unaligned_m128i, m128i, min_u8_m128i, move_mask_i8_m128i,
         set_splat_i8_m128i, sub_i8_m128i,
     };
 
@@ -48,8 +48,8 @@ mod wide {
     impl Block {
         #[inline(always)]
         pub(crate) fn of(bytes: &[u8; BLOCK]) -> Self {
-            let eight = |n: usize| bytes[n * 8..].first_chunk().map_or(0, |eight| i64::from_le_bytes(*eight));
-            Self(std::array::from_fn(|n| set_i64_m128i(eight(n * 2 + 1), eight(n * 2))))
+            let quarters = bytes.as_chunks().0;
+            Self(std::array::from_fn(|n| load_unaligned_m128i(&quarters[n])))
         }
 
         /// As a text in small letters, if it is one of ASCII.
@@ -72,6 +72,24 @@ mod wide {
                 let above = sub_i8_m128i(quarter, first);
                 cmp_eq_mask_i8_m128i(min_u8_m128i(above, most), above)
             }))
+        }
+
+        /// The letters, digits and what else is a sign of base64, of both alphabets. All questions of a quarter in a row:
+        /// more of them do not fit the registers.
+        #[inline(always)]
+        pub(crate) fn signs(self) -> u64 {
+            let quarter = |n: usize| {
+                let quarter = self.0[n];
+                let is = |byte: u8| cmp_eq_mask_i8_m128i(quarter, set_splat_i8_m128i(byte as i8));
+                let up_to = |above, most| cmp_eq_mask_i8_m128i(min_u8_m128i(above, set_splat_i8_m128i(most)), above);
+                let lower = bitor_m128i(quarter, set_splat_i8_m128i(0x20));
+                let letters = up_to(sub_i8_m128i(lower, set_splat_i8_m128i(b'a' as i8)), 25);
+                let digits = up_to(sub_i8_m128i(quarter, set_splat_i8_m128i(b'/' as i8)), 10);
+                let marks = bitor_m128i(bitor_m128i(is(b'+'), is(b'-')), is(b'_'));
+                let all = bitor_m128i(bitor_m128i(letters, digits), marks);
+                u64::from(move_mask_i8_m128i(all) as u16) << (n * 16)
+            };
+            (quarter(0) | quarter(1)) | (quarter(2) | quarter(3))
         }
 
         /// The bytes with their highest bit.
@@ -137,6 +155,11 @@ mod each {
             Flags(bits.fold(0, |all, bit| all | bit))
         }
 
+        pub(crate) fn signs(self) -> u64 {
+            let is = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-/_".contains(byte);
+            self.0.iter().zip(0..).fold(0, |all, (byte, n)| all | u64::from(is(byte)) << n)
+        }
+
         pub(crate) fn highest(self) -> Flags {
             self.within(0x80, 0xff)
         }
@@ -174,6 +197,7 @@ mod tests {
         let texts = (0..4).map(|n| std::array::from_fn::<u8, BLOCK, _>(|at| (n * 64 + at) as u8));
         for bytes in texts.chain([[b'x'; BLOCK], std::array::from_fn(|at| (at * 7 % 251) as u8)]) {
             let (wide, each) = (Block::of(&bytes), each::Block::of(&bytes));
+            assert_eq!(wide.signs(), each.signs());
             assert_eq!(wide.highest().bits(), each.highest().bits());
             assert_eq!(wide.doubled().highest().bits(), each.doubled().highest().bits());
             for byte in 0..=u8::MAX {

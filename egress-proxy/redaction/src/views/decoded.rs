@@ -13,7 +13,7 @@ use super::Layers;
 use super::block::places;
 use code::{BASE32, BASE64, Code, HEX};
 use plain::{Character, Reader};
-use runs::{is_sign, line_end, next_run};
+use runs::{around, is_sign, line_end, next_run};
 pub(crate) use runs::{run_before, run_behind, signs};
 
 /// Signs of a run that is read. A shorter one holds no value that is written in a longer form than its own.
@@ -22,6 +22,8 @@ pub(crate) const LEAST_SIGNS: usize = 16;
 const LEAST_BYTES: usize = 8;
 /// Bytes of the longest character.
 const CHARACTER: usize = 4;
+/// Bytes between two places where a view differs from the text, from which on looking around each costs less than at all.
+const SPARSE: usize = 128;
 /// Stands between two texts, longer than anything that is bridged and no part of an escape.
 const APART: [u8; 72] = {
     let mut apart = [1; 72];
@@ -79,6 +81,8 @@ struct Reading<'a, const BITS: usize> {
 pub(crate) struct Decoded {
     /// The run that is read.
     signs: Vec<u8>,
+    /// Where the view that is read differs from the text.
+    marks: Vec<usize>,
     runs: Vec<Run>,
     lines: Vec<Line>,
     /// All texts that have ended, apart from each other, then those that may go on.
@@ -111,8 +115,22 @@ impl Decoded {
     pub(crate) fn read(&mut self, layers: &Layers, text: &[u8], level: usize, ended: bool) {
         let view = layers.view(text, level);
         let mut at = 0;
-        while let Some((start, end)) = next_run(view, at) {
-            at = self.run(layers, view, level, start..end, ended);
+        let marks = (1..=level).map(|level| layers.layer(level).marks().len()).sum::<usize>();
+        if level > 0 && marks < view.len() / SPARSE {
+            // Other runs come from as many bytes.
+            let mut marks = std::mem::take(&mut self.marks);
+            layers.marks(level, &mut marks);
+            let mut read = 0;
+            for &mark in marks.iter().filter(|mark| **mark < view.len()) {
+                if mark >= read {
+                    let stretch = around(view, read, mark);
+                    read = stretch.end;
+                    at = self.runs(layers, view, level, stretch, ended).unwrap_or(at);
+                }
+            }
+            self.marks = marks;
+        } else {
+            at = self.runs(layers, view, level, 0..view.len(), ended).unwrap_or(at);
         }
         if !ended {
             let tail = view[at..].iter().rev().take_while(|b| is_sign(**b)).count();
@@ -120,6 +138,22 @@ impl Decoded {
                 self.run(layers, view, level, view.len() - tail..view.len(), ended);
             }
         }
+    }
+
+    /// Reads the runs of a stretch of a view that holds them whole. Returns the end of the last.
+    fn runs(
+        &mut self,
+        layers: &Layers,
+        view: &[u8],
+        level: usize,
+        stretch: Range<usize>,
+        ended: bool,
+    ) -> Option<usize> {
+        let mut last = None;
+        while let Some((start, end)) = next_run(&view[..stretch.end], last.unwrap_or(stretch.start)) {
+            last = Some(self.run(layers, view, level, start..end, ended));
+        }
+        last
     }
 
     /// Puts the texts that may go on behind the others.
@@ -134,11 +168,10 @@ impl Decoded {
 
     /// Reads the run whose first line is `line`, with its further lines. Returns its end.
     fn run(&mut self, layers: &Layers, view: &[u8], level: usize, mut line: Range<usize>, ended: bool) -> usize {
-        let (first, lines) = (line.start, self.lines.len());
+        let (first, before) = (line.start, self.lines.len());
         self.signs.clear();
         let open = loop {
             self.lines.push(Line { sign: self.signs.len(), place: line.clone() });
-            self.signs.extend_from_slice(&view[line.clone()]);
             if line.end == view.len() {
                 break !ended;
             }
@@ -148,57 +181,84 @@ impl Decoded {
             if next == 0 {
                 break from == view.len() && !ended;
             }
+            self.signs.extend_from_slice(&view[line.clone()]);
             line = from..from + next;
         };
         let end = line.end;
         let place = layers.range(level, first..end);
         if level > 0 && place.len() == end - first {
-            self.lines.truncate(lines);
+            self.lines.truncate(before);
             return end;
         }
-        let (before_ended, before_open) = (self.ended.len(), self.open.len());
-        let signs = std::mem::take(&mut self.signs);
-        let lines = lines..self.lines.len();
-        self.runs.push(Run { level, lines, place, ended: before_ended..before_ended, open: before_open..before_open });
-        self.code(&BASE64, &signs, open, layers);
-        self.code(&BASE32, &signs, open, layers);
-        self.code(&HEX, &signs, open, layers);
-        if open {
-            self.cut(signs.len().saturating_sub(2), layers);
+        let mut signs = std::mem::take(&mut self.signs);
+        let (ended, may_go_on) = (self.ended.len(), self.open.len());
+        let lines = before..self.lines.len();
+        self.runs.push(Run { level, lines, place, ended: ended..ended, open: may_go_on..may_go_on });
+        if signs.is_empty() {
+            self.codes(&view[line], open, layers);
+        } else {
+            signs.extend_from_slice(&view[line]);
+            self.codes(&signs, open, layers);
         }
         self.signs = signs;
-        if let Some(run) = self.runs.last_mut() {
+        if self.ended.len() == ended && self.open.len() == may_go_on {
+            self.runs.pop();
+            self.lines.truncate(before);
+        } else if let Some(run) = self.runs.last_mut() {
             (run.ended.end, run.open.end) = (self.ended.len(), self.open.len());
         }
         end
+    }
+
+    /// Reads the last run, which may go on if it is `open`, in all codes.
+    fn codes(&mut self, signs: &[u8], open: bool, layers: &Layers) {
+        self.texts(&BASE64, signs, 0..signs.len(), open, layers);
+        self.code(&BASE32, signs, open, layers);
+        self.code(&HEX, signs, open, layers);
+        if open {
+            self.cut(signs.len().saturating_sub(2), layers);
+        }
     }
 
     fn code<const BITS: usize>(&mut self, code: &'static Code<BITS>, signs: &[u8], open: bool, layers: &Layers) {
         let mut at = 0;
         while let Some(range) = code.next(signs, at, open) {
             at = range.end;
-            let open = open && range.end == signs.len();
-            let reading = |bit| Reading {
-                bytes: Reader { code, run: &signs[range.clone()], bit },
-                enough: range.len() >= LEAST_SIGNS,
-                first: range.start * BITS + bit,
-                open,
-            };
-            // By the bit of a byte that the run begins with: the first bit that was not read.
-            let mut done = [0; 8];
-            for (block, begins) in code.begins(&signs[range.clone()]) {
-                for (bit, begins) in begins.into_iter().enumerate() {
-                    for at in places(begins).map(|sign| (block + sign) * BITS + bit) {
-                        if at >= done[at % 8] {
-                            done[at % 8] = at % 8 + 8 * self.text(&reading(at % 8), at / 8, layers);
-                        }
+            self.texts(code, signs, range, open, layers);
+        }
+    }
+
+    /// The texts that a range of a run's signs stands for.
+    fn texts<const BITS: usize>(
+        &mut self,
+        code: &'static Code<BITS>,
+        signs: &[u8],
+        range: Range<usize>,
+        open: bool,
+        layers: &Layers,
+    ) {
+        let open = open && range.end == signs.len();
+        let run = &signs[range.clone()];
+        let reading = |bit| Reading {
+            bytes: Reader { code, run, bit },
+            enough: run.len() >= LEAST_SIGNS,
+            first: range.start * BITS + bit,
+            open,
+        };
+        // By the bit of a byte that the run begins with: the first bit that was not read.
+        let mut done = [0; 8];
+        for (block, begins) in code.begins(run) {
+            for (bit, begins) in begins.into_iter().enumerate() {
+                for at in places(begins).map(|sign| (block + sign) * BITS + bit) {
+                    if at >= done[at % 8] {
+                        done[at % 8] = at % 8 + 8 * self.text(&reading(at % 8), at / 8, layers);
                     }
                 }
             }
-            if open {
-                for bit in (0..8).step_by(Code::<BITS>::STEP) {
-                    self.end(&reading(bit), done[bit] / 8, layers);
-                }
+        }
+        if open {
+            for bit in (0..8).step_by(Code::<BITS>::STEP) {
+                self.end(&reading(bit), done[bit] / 8, layers);
             }
         }
     }
@@ -342,4 +402,83 @@ fn partition(mut range: Range<usize>, before: impl Fn(usize) -> bool) -> usize {
         }
     }
     range.start
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(decoded: &Decoded) -> Vec<(Vec<u8>, bool, usize)> {
+        let all = decoded.ended.iter().chain(&decoded.open);
+        all.map(|text| (decoded.bytes(text).0.to_vec(), text.enough, decoded.runs[text.run].place.start)).collect()
+    }
+
+    #[test]
+    fn runs_that_differ_are_met_around_the_marks() {
+        let encoded = data_encoding::BASE64.encode(&b"a text that is long enough ".repeat(4));
+        let (first, second) = encoded.split_at(60);
+        let prose = "Words, and (more) words. ".repeat(40);
+        let parts = [
+            "\\\\n",
+            "%5Cn",
+            "%255C/",
+            "\\\\u0041",
+            "\\n",
+            "\\/",
+            "\\u0041",
+            "\\\\",
+            "\u{200b}",
+            "\\u00e9",
+            "%41",
+            "&amp;",
+            " ",
+            ".",
+            "\n",
+            "\r\n",
+            "=",
+            &encoded,
+            first,
+            second,
+            &prose,
+            "short",
+            "\\n   ",
+            "aGVsbG8gd29ybGQgYWdhaW4",
+        ];
+        let mut state = 7_u64;
+        let mut below = |most: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % most
+        };
+        let (mut differ, mut sparse, mut deep) = (0, 0, 0);
+        for _ in 0..3000 {
+            let mut text = String::new();
+            for _ in 0..1 + below(12) {
+                text += parts[below(parts.len())];
+            }
+            for ended in [true, false] {
+                let mut layers = Layers::default();
+                layers.undo(text.as_bytes(), ended);
+                let level = layers.count();
+                if level == 0 {
+                    continue;
+                }
+                let view = layers.view(text.as_bytes(), level);
+                let [mut around, mut all] = [Decoded::default(), Decoded::default()];
+                around.read(&layers, text.as_bytes(), level, ended);
+                let at = all.runs(&layers, view, level, 0..view.len(), ended).unwrap_or(0);
+                let tail = view[at..].iter().rev().take_while(|b| is_sign(**b)).count();
+                if !ended && tail > 0 {
+                    all.run(&layers, view, level, view.len() - tail..view.len(), ended);
+                }
+                around.seal();
+                all.seal();
+                assert_eq!(texts(&around), texts(&all), "{text:?}");
+                assert_eq!(around.cut, all.cut, "{text:?}");
+                differ += usize::from(!texts(&all).is_empty());
+                sparse += usize::from(!around.marks.is_empty());
+                deep += usize::from(!around.marks.is_empty() && level > 1);
+            }
+        }
+        assert!(differ > 500 && sparse > 500 && deep > 100, "{differ} {sparse} {deep}");
+    }
 }

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::LEAST_SIGNS;
+use crate::views::block::{BLOCK, Block};
 
 /// Not a sign of a code.
 const NONE: u8 = 0xff;
@@ -83,8 +84,70 @@ impl<const BITS: usize> Code<BITS> {
         (tail > 0).then(|| signs.len() - tail..signs.len())
     }
 
+    /// What makes the lowest bits of capitals, small letters and digits what they stand for.
+    const ADDED: [usize; 3] = match BITS {
+        4 => [9, 9, 0],
+        5 => [31, 31, 8],
+        _ => [63, 25, 36],
+    };
+
+    /// What up to [`BLOCK`] signs of this code stand for: the highest bits of all, then the others.
+    #[inline(always)]
+    pub(super) fn planes(&self, signs: &[u8]) -> [u64; BITS] {
+        let mut block = [0; BLOCK];
+        block[..signs.len()].copy_from_slice(signs);
+        let mut rest = Block::of(&block);
+        let mut bit = || {
+            rest = rest.doubled();
+            rest.highest().bits()
+        };
+        let [b6, b5, b4, b3, b2, b1, b0] = std::array::from_fn(|_| bit());
+        let (capital, small, digit) = (b6 & !b5, b6 & b5, !b6 & b4);
+        let mut planes = [0; BITS];
+        let mut carry = 0;
+        for (n, low) in [b0, b1, b2, b3, b4, 0].into_iter().take(BITS).enumerate() {
+            let is = |kind: usize, signs: u64| if Self::ADDED[kind] >> n & 1 == 1 { signs } else { 0 };
+            let added = is(0, capital) | is(1, small) | is(2, digit);
+            planes[BITS - 1 - n] = low ^ added ^ carry;
+            carry = low & added | carry & (low ^ added);
+        }
+        if BITS == 6 {
+            // Minus and plus, slash and underscore.
+            let underscore = capital & b4 & b3 & b2 & b1 & b0;
+            let other = underscore | !(b6 | b4);
+            planes.iter_mut().for_each(|plane| *plane |= other);
+            planes[BITS - 1] &= !other | underscore | b2 & b1;
+        }
+        planes
+    }
+
     /// What a sign of this code stands for.
     pub(super) fn value(&self, sign: u8) -> u8 {
         self.values[usize::from(sign)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn compare<const BITS: usize>(code: &Code<BITS>) {
+        let signs: Vec<u8> = (0..=u8::MAX).filter(|sign| code.has(*sign)).collect();
+        for len in 0..=signs.len().min(BLOCK) {
+            for signs in signs.windows(len.max(1)).map(|signs| &signs[..len]) {
+                let planes = code.planes(signs);
+                for (n, sign) in signs.iter().enumerate() {
+                    let value = planes.iter().fold(0, |value, plane| value << 1 | (plane >> n & 1) as u8);
+                    assert_eq!(value, code.value(*sign), "{}", char::from(*sign));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn planes_are_the_bits_of_values() {
+        compare(&BASE64);
+        compare(&BASE32);
+        compare(&HEX);
     }
 }

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use super::LEAST_BYTES;
 use super::code::Code;
-use crate::views::block::{BLOCK, Block};
+use crate::views::block::BLOCK;
 
 const _: () = assert!(LEAST_BYTES == 8);
 
@@ -32,15 +32,7 @@ impl<const BITS: usize> Code<BITS> {
     }
 
     fn texts(&self, signs: &[u8]) -> Begins<BITS> {
-        let mut values = [0; BLOCK];
-        values.iter_mut().zip(signs).for_each(|(value, sign)| *value = self.value(*sign));
-        // The highest bit of all values, then the others.
-        let mut rest = (BITS..8).fold(Block::of(&values), |values, _| values.doubled());
-        let planes: [u64; BITS] = from_fn(|_| {
-            let bits = rest.highest().bits();
-            rest = rest.doubled();
-            bits
-        });
+        let planes = self.planes(signs);
         let bytes: [Bytes; BITS] = from_fn(|first| match first % Self::STEP {
             0 => Bytes::new(
                 |n| ahead(&planes, first + n),

@@ -1,8 +1,10 @@
 //! Runs of signs in a text.
 
+use std::ops::Range;
+
 use super::LEAST_SIGNS;
 use super::code::BASE64;
-use crate::views::block::{Block, blocks, places};
+use crate::views::block::{BLOCK, Block, places};
 
 /// Blanks at the beginning of a line that goes on with a run.
 const INDENT: usize = 16;
@@ -36,26 +38,78 @@ pub(crate) fn run_behind(text: &[u8]) -> usize {
     signs(text.trim_ascii_start())
 }
 
-/// The next line of a run that is long enough to be one, from `at` on.
-pub(super) fn next_run(view: &[u8], at: usize) -> Option<(usize, usize)> {
-    let mut from = at;
-    loop {
-        let end = from + enough(&view[from..])?;
-        let left = view[from..end].iter().rev().take_while(|b| is_sign(**b)).count();
-        let right = signs(&view[end..]);
-        // No code writes a text in small letters alone, as people write words and names.
-        if is_mixed(&view[end - left..end + right]) {
-            return Some((end - left, end + right));
-        }
-        from = end + right;
-    }
+/// The stretch of a view around `at`, not before `from`, that all lines of a run which touches that place lie in.
+pub(super) fn around(view: &[u8], from: usize, at: usize) -> Range<usize> {
+    let is_part = |b: &&u8| is_sign(**b) || matches!(b, b'\n' | b'\r' | b' ' | b'\t');
+    let before = view[from..at].iter().rev().take_while(is_part).count();
+    let behind = view[at..].iter().take_while(is_part).count();
+    at - before..at + behind
 }
 
-/// The first place behind so many signs as are enough.
-fn enough(text: &[u8]) -> Option<usize> {
-    let mut runs = Runs::default();
-    blocks(text, b' ').find_map(|(at, block)| Some(at + places(runs.add(block)).next()? + 1))
+/// The next line of a run that is long enough to be one, from `at` on, before which no sign stands.
+pub(super) fn next_run(view: &[u8], at: usize) -> Option<(usize, usize)> {
+    let (mut from, mut at) = (at, at);
+    while at < view.len() && from + LEAST_SIGNS <= view.len() {
+        let signs = view[at..].first_chunk().map_or_else(|| signs_of(&last(&view[at..])), signs_of);
+        let long = if is_long(signs) { eights(signs) } else { 0 };
+        for eight in places(long).map(|bit| bit & !7) {
+            let first = at + eight;
+            if first < from || !is_long(row(signs, eight)) {
+                continue;
+            }
+            let start = first - view[from..first].iter().rev().take_while(|b| is_sign(**b)).count();
+            let end = first + EIGHT + self::signs(&view[first + EIGHT..]);
+            // No code writes a text in small letters alone, as people write words and names.
+            if end - start >= LEAST_SIGNS && is_mixed(&view[start..end]) {
+                return Some((start, end));
+            }
+            from = end;
+        }
+        at = from.max(at + BLOCK);
+    }
+    None
 }
+
+/// The signs of a block.
+#[inline(always)]
+fn signs_of(block: &[u8; BLOCK]) -> u64 {
+    Block::of(block).signs()
+}
+
+/// The end of a text, and blanks.
+#[cold]
+fn last(text: &[u8]) -> [u8; BLOCK] {
+    let mut last = [b' '; BLOCK];
+    last[..text.len()].copy_from_slice(text);
+    last
+}
+
+/// Whether a row of bits is long enough, or may be so beyond the block.
+#[inline(always)]
+fn is_long(bits: u64) -> bool {
+    let pairs = bits & bits >> 1;
+    let fours = pairs & pairs >> 2;
+    let eights = fours & fours >> 4;
+    (eights & eights >> EIGHT) | (eights & (1 | 1 << (BLOCK - EIGHT))) != 0
+}
+
+/// The row of bits that holds those from `at` on.
+fn row(bits: u64, at: usize) -> u64 {
+    let before = (bits << 1 << (BLOCK - 1 - at)).leading_ones() as usize;
+    let first = at - before;
+    let len = (bits >> first).trailing_ones();
+    (bits >> first << first) & (u64::MAX >> (BLOCK as u32 - len) << first)
+}
+
+/// The highest of eight bits from a multiple of eight on that are all set. So many signs as are enough hold eight such.
+#[inline(always)]
+fn eights(signs: u64) -> u64 {
+    const LAST: u64 = 0x8080_8080_8080_8080;
+    ((signs & !LAST) + (!LAST & LAST >> 7)) & signs & LAST
+}
+
+const EIGHT: usize = 8;
+const _: () = assert!(LEAST_SIGNS == 2 * EIGHT);
 
 fn is_mixed(signs: &[u8]) -> bool {
     signs.iter().fold(false, |any, b| any | b.is_ascii_uppercase() | b.is_ascii_digit())
@@ -66,46 +120,31 @@ pub(crate) fn signs(text: &[u8]) -> usize {
     text.iter().take_while(|b| is_sign(**b)).count()
 }
 
-/// Where signs end of which 1, 2, 4 and 8 stand in a row, in the 64 bytes before those that come next.
-#[derive(Default)]
-struct Runs([u64; 4]);
-
-const _: () = assert!(LEAST_SIGNS == 16);
-
-impl Runs {
-    /// The places in the next 64 bytes at which [`LEAST_SIGNS`] signs end.
-    #[inline(always)]
-    fn add(&mut self, block: Block) -> u64 {
-        let mut rows = all_signs(block);
-        for (step, before) in self.0.iter_mut().enumerate() {
-            let len = 1 << step;
-            let longer = rows & (rows << len | *before >> (64 - len));
-            *before = rows;
-            rows = longer;
-        }
-        rows
-    }
-}
-
-/// As [`is_sign`] of each byte of a block.
-#[inline(always)]
-fn all_signs(block: Block) -> u64 {
-    let letters = block.lower().within(b'a', b'z');
-    (letters | block.within(b'/', b'9') | block.are(b'+') | block.are(b'-') | block.are(b'_')).bits()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_mask_has_the_bits_of_signs() {
+    fn a_block_knows_its_signs() {
         for byte in 0..=u8::MAX {
-            for around in [b'a', b'-', b'~', 0xff] {
-                let mut block = [around; 64];
-                block[usize::from(byte) % 64] = byte;
-                let expected = (0..64).fold(0, |mask, n| mask | u64::from(is_sign(block[n])) << n);
-                assert_eq!(all_signs(Block::of(&block)), expected, "{byte}");
+            let is = u64::from(is_sign(byte));
+            assert_eq!(signs_of(&[byte; BLOCK]), is * u64::MAX, "{byte}");
+            let mut block = [b'a'; BLOCK];
+            block[usize::from(byte) % BLOCK] = byte;
+            assert_eq!(signs_of(&block), !(1 << (byte % 64)) | is << (byte % 64), "{byte}");
+        }
+    }
+
+    #[test]
+    fn a_row_is_long_with_what_may_follow() {
+        for from in 0..BLOCK {
+            for to in from + EIGHT..=BLOCK {
+                let bits = (from..to).fold(0, |bits, n| bits | 1_u64 << n);
+                let long = to - from >= LEAST_SIGNS || from == 0 || to == BLOCK;
+                assert_eq!(is_long(bits), long, "{from} {to}");
+                let others = if from > 1 { 1 } else { 0 };
+                assert_eq!(row(bits | others, from), bits);
+                assert_eq!(row(bits | others, to - 1), bits);
             }
         }
     }
