@@ -34,14 +34,19 @@ pub(crate) fn look(pid: u32, at: f64) -> Look {
     }
 }
 
-/// Connections to `port` of this machine that are open or half open.
+/// Connections that were made to this address and are open or half open.
 pub(crate) fn connections(to: SocketAddr) -> usize {
-    let port = format!(":{:04X}", to.port());
+    // With the host: a caller's own port on another address may have the same number.
+    let host = match to.ip() {
+        std::net::IpAddr::V4(host) => u32::from_le_bytes(host.octets()),
+        std::net::IpAddr::V6(_) => 0,
+    };
+    let address = format!("{host:08X}:{:04X}", to.port());
     let table = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
     // ESTABLISHED, FIN_WAIT and CLOSE_WAIT of the listening side.
     let counts = |line: &&str| {
         let mut fields = line.split_ascii_whitespace().skip(1);
-        fields.next().is_some_and(|local| local.ends_with(&port))
+        fields.next().is_some_and(|local| local == address)
             && matches!(fields.nth(1), Some("01" | "04" | "05" | "08" | "09"))
     };
     table.lines().skip(1).filter(counts).count()
