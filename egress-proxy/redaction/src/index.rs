@@ -15,6 +15,8 @@ use grams::{BEGIN, Begin, Grams};
 use needles::{BARE_MIN, EXACT_MIN};
 pub(crate) use needles::{HALF, LONGEST, Needle, Needles, Source, first_half};
 
+use crate::forms::Form;
+
 /// Bytes of a window of text as it is.
 pub(crate) const EXACT_WINDOW: usize = 4;
 /// A text is asked at every so-manieth byte.
@@ -24,11 +26,40 @@ pub(crate) const BARE_WINDOW: usize = 6;
 /// A bare text is asked at every so-manieth letter.
 pub(crate) const BARE_STEP: usize = BARE_MIN - BARE_WINDOW + 1;
 
+/// Needles of text as it is.
+pub(crate) struct Exact {
+    needles: Vec<Needle>,
+    /// A shorter end than three bytes may always be the beginning of a needle.
+    pub(crate) grams: Grams<EXACT_WINDOW, EXACT_STEP, 3, false, 2>,
+}
+
+impl Exact {
+    fn new(needles: Vec<Needle>, sources: &[Source], keys: Keys) -> Self {
+        let grams = Grams::new(keys, needles.len(), |n, most| {
+            let needle = &needles[n];
+            let source = &sources[needle.source as usize];
+            // A value in two halves must be met in the first.
+            let within = if needle.halves(source) { first_half(source.bytes.len()) } else { usize::MAX };
+            beginning(chars(source, needle), most, within)
+        });
+        Self { needles, grams }
+    }
+
+    /// Needles that may have the window that `text` begins with, and its place in each.
+    pub(crate) fn needles(&self, text: &[u8]) -> impl Iterator<Item = (&Needle, usize)> {
+        self.grams.needles(text, true).map(|(needle, place)| (&self.needles[needle as usize], place))
+    }
+}
+
 /// All values in all their forms.
 pub(crate) struct Index {
-    needles: Needles,
-    /// A shorter end than three bytes may always be the beginning of a needle, and of four letters.
-    pub(crate) exact: Grams<EXACT_WINDOW, EXACT_STEP, 3, false, 2>,
+    sources: Vec<Source>,
+    needles: Vec<Needle>,
+    /// Without those of [`Index::wide`].
+    pub(crate) exact: Exact,
+    /// Needles of wide characters, of which any three bytes hold a zero: most texts hold none.
+    pub(crate) wide: Exact,
+    /// A shorter end than four letters may always be the beginning of a needle.
     pub(crate) bare: Grams<BARE_WINDOW, BARE_STEP, 4, true, 2>,
     pub(crate) beside: Beside,
     /// No shorter text holds a value: no view of a text is longer than the text.
@@ -37,26 +68,23 @@ pub(crate) struct Index {
 
 impl Index {
     pub(crate) fn new(needles: Needles, beside: Beside, keys: Keys) -> Self {
-        let exact = Grams::new(keys, needles.exact.len(), |n, most| {
-            let needle = &needles.exact[n];
-            let source = &needles.sources[needle.source as usize];
-            // A value in two halves must be met in the first.
-            let within = if needle.halves(source) { first_half(source.bytes.len()) } else { usize::MAX };
-            beginning(chars(source, needle), most, within)
-        });
-        let bare = Grams::new(keys, needles.bare.len(), |n, most| {
-            let needle = &needles.bare[n];
-            let all = chars(&needles.sources[needle.source as usize], needle);
-            beginning(all.filter(u8::is_ascii_alphanumeric).map(|b| b.to_ascii_lowercase()), most, usize::MAX)
-        });
         let parts = needles.exact.iter().map(|needle| (needle.to - needle.from) as usize);
         let shortest = parts.chain([BARE_MIN]).chain(beside.shortest()).min().unwrap_or(0);
-        Self { needles, exact, bare, beside, shortest }
+        let sources = needles.sources;
+        let (wide, exact) =
+            needles.exact.into_iter().partition(|needle| is_wide(&sources[needle.source as usize], needle));
+        let [exact, wide] = [exact, wide].map(|needles| Exact::new(needles, &sources, keys));
+        let bare = Grams::new(keys, needles.bare.len(), |n, most| {
+            let needle = &needles.bare[n];
+            let all = chars(&sources[needle.source as usize], needle);
+            beginning(all.filter(u8::is_ascii_alphanumeric).map(|b| b.to_ascii_lowercase()), most, usize::MAX)
+        });
+        Self { sources, exact, wide, needles: needles.bare, bare, beside, shortest }
     }
 
     /// Whether there is nothing to look for.
     pub(crate) fn is_empty(&self) -> bool {
-        self.exact.is_empty() && self.beside.is_empty()
+        self.exact.grams.is_empty() && self.wide.grams.is_empty() && self.beside.is_empty()
     }
 
     /// Whether a whole text of `len` bytes can hold something.
@@ -64,15 +92,38 @@ impl Index {
         len >= self.shortest && !self.is_empty()
     }
 
-    pub(crate) fn exact(&self, needle: u32) -> (&Needle, &Source) {
-        let needle = &self.needles.exact[needle as usize];
-        (needle, &self.needles.sources[needle.source as usize])
+    /// Needles of text as it is, of which some may be in `text`.
+    pub(crate) fn exact_in(&self, text: &[u8]) -> impl Iterator<Item = &Exact> {
+        // A short end is open for all of them: wide ones are asked for where no others are.
+        let wide = !self.wide.grams.is_empty() && (self.exact.grams.is_empty() || memchr::memchr(0, text).is_some());
+        [&self.exact].into_iter().chain(wide.then_some(&self.wide))
+    }
+
+    /// Bytes at the end of a text in which a needle can begin that was not met.
+    pub(crate) fn exact_reach(&self) -> usize {
+        self.exact.grams.reach().max(self.wide.grams.reach())
+    }
+
+    /// The first place of a text from which on its end may be the beginning of such a needle.
+    pub(crate) fn exact_open(&self, text: &[u8]) -> Option<usize> {
+        let near = &text[text.len().saturating_sub(self.exact_reach())..];
+        self.exact_in(near).filter_map(|exact| exact.grams.open(text)).min()
+    }
+
+    /// What a needle is made of.
+    pub(crate) fn source(&self, needle: &Needle) -> &Source {
+        &self.sources[needle.source as usize]
     }
 
     pub(crate) fn bare(&self, needle: u32) -> (&Needle, &Source) {
-        let needle = &self.needles.bare[needle as usize];
-        (needle, &self.needles.sources[needle.source as usize])
+        let needle = &self.needles[needle as usize];
+        (needle, self.source(needle))
     }
+}
+
+/// Whether a zero is among any three bytes, as many as the shortest end that is not always open.
+fn is_wide(source: &Source, needle: &Needle) -> bool {
+    needle.form == Form::PLAIN && source.bytes.windows(3).all(|three| three.contains(&0))
 }
 
 fn chars(source: &Source, needle: &Needle) -> impl Iterator<Item = u8> {

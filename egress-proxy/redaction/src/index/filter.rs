@@ -39,6 +39,9 @@ impl Keys {
 /// the cache.
 pub(super) struct Filter<const BITS: usize> {
     cells: Cells,
+    /// One byte for each hash, asked first while members are few: four instructions instead of fourteen, and few places
+    /// are left to ask.
+    sieve: Option<Box<[u8; SIEVE]>>,
     /// Windows of small letters alone are in the first words, as many as this mask reaches: most of what is asked for is
     /// such a window, few members are, and so few words stay in the nearest cache.
     letters: usize,
@@ -70,12 +73,22 @@ macro_rules! with_words {
     };
 }
 
+/// Hashes that a sieve tells apart.
+const SIEVE: usize = 1 << 17;
+/// Most members of a sieve: one in 32 places passes.
+const SIEVED: usize = SIEVE / 32;
+
 /// The bit that small letters have and digits have not.
 const LETTER: u64 = 0x4040_4040_4040_4040;
 
 impl<const BITS: usize> Filter<BITS> {
     /// Most members for each word: of 60 other windows one gets through, or fewer.
     const MEMBERS: usize = if BITS == 1 { 1 } else { 4 };
+
+    /// Room for `count` members that are asked for at every few bytes.
+    pub(super) fn sieved(count: usize) -> Self {
+        Self { sieve: (1..=SIEVED).contains(&count).then(zeroed), ..Self::new(count, 0) }
+    }
 
     /// Room for `count` members, of which `letters` are small letters alone.
     pub(super) fn new(count: usize, letters: usize) -> Self {
@@ -89,10 +102,13 @@ impl<const BITS: usize> Filter<BITS> {
             _ => Cells::Words20(zeroed()),
         };
         let most = with_words!(&cells, words => words.len());
-        Self { cells, letters: (letters * 2 / Self::MEMBERS).next_power_of_two().clamp(64, most) - 1 }
+        Self { cells, sieve: None, letters: (letters * 2 / Self::MEMBERS).next_power_of_two().clamp(64, most) - 1 }
     }
 
     pub(super) fn insert(&mut self, hash: u64) {
+        if let Some(sieve) = &mut self.sieve {
+            sieve[place::<SIEVE>(hash)] = 1;
+        }
         with_words!(&mut self.cells, words => insert::<BITS, _>(words, usize::MAX, hash));
     }
 
@@ -126,7 +142,11 @@ impl<const BITS: usize> Filter<BITS> {
                 let mask = if SPLIT { self.mask::<WINDOW>(window) } else { usize::MAX };
                 look_up::<BITS, _>(words, mask, keys.hash::<WINDOW>(window))
             };
-            probe::<WINDOW, STEP>(seen, bytes, places);
+            let sifted = match &self.sieve {
+                Some(sieve) => sift::<STEP>(|window| sieve[place::<SIEVE>(keys.hash::<WINDOW>(window))], &seen, bytes, places),
+                None => 0,
+            };
+            probe::<WINDOW, STEP>(seen, bytes, sifted, places);
         });
     }
 }
@@ -137,9 +157,9 @@ pub(super) fn is_letters<const WINDOW: usize>(window: u64) -> bool {
     !window & (LETTER >> (64 - 8 * WINDOW)) == 0
 }
 
-fn zeroed<const N: usize>() -> Box<[u64; N]> {
+fn zeroed<T: Clone + From<u8>, const N: usize>() -> Box<[T; N]> {
     // Straight to the heap: an array of this size is too large for a stack.
-    vec![0; N].into_boxed_slice().try_into().unwrap_or_else(|_| unreachable!("made with this length"))
+    vec![T::from(0); N].into_boxed_slice().try_into().unwrap_or_else(|_| unreachable!("made with this length"))
 }
 
 fn insert<const BITS: usize, const N: usize>(words: &mut [u64; N], mask: usize, hash: u64) {
@@ -170,9 +190,33 @@ fn second(hash: u64) -> u64 {
     (hash >> 32) & 63
 }
 
+/// Adds places of which `passes` and `seen` hold, eight at once; how far that came.
 #[inline(always)]
-fn probe<const WINDOW: usize, const STEP: usize>(seen: impl Fn(u64) -> u64, bytes: &[u8], places: &mut Vec<u32>) {
+fn sift<const STEP: usize>(
+    passes: impl Fn(u64) -> u8,
+    seen: impl Fn(u64) -> u64,
+    bytes: &[u8],
+    places: &mut Vec<u32>,
+) -> usize {
     let mut at = 0;
+    while let Some(eight) = bytes.get(at..at + 7 * STEP + 8) {
+        let nth = |n: usize| window::<8>(&eight[n * STEP..n * STEP + 8]);
+        if (0..8).fold(0, |any, n| any | passes(nth(n))) != 0 {
+            places.extend((0..8).filter(|&n| seen(nth(n)) & 1 == 1).map(|n| (at + n * STEP) as u32));
+        }
+        at += 8 * STEP;
+    }
+    at
+}
+
+/// Adds places of which `seen` holds, from `at` on.
+#[inline(always)]
+fn probe<const WINDOW: usize, const STEP: usize>(
+    seen: impl Fn(u64) -> u64,
+    bytes: &[u8],
+    mut at: usize,
+    places: &mut Vec<u32>,
+) {
     // Four at once: the processor looks them up beside each other, and the loop branches once.
     while let Some(four) = bytes.get(at..at + 3 * STEP + 8) {
         let nth = |n: usize| seen(window::<8>(&four[n * STEP..n * STEP + 8]));

@@ -9,6 +9,8 @@ use super::window;
 
 /// Letters that tell needles with equal windows apart before they are compared.
 pub(crate) const CHECKED: usize = 6;
+/// The same of text as it is. Values in halves from 20 bytes on have so many in the first.
+const CHECKED_EXACT: usize = 3;
 /// More needles than this at one window are a crowd.
 const CROWD: u8 = 12;
 /// Furthest place of a window in its needle.
@@ -48,28 +50,31 @@ struct Entry {
 
 /// All needles while their index is built.
 struct Begins<F> {
-    near: Vec<([u8; NEAR], u8)>,
+    near: Vec<Near>,
     most: usize,
     begin: F,
 }
+
+/// The letters of a needle that are computed once, how many they are, and within how many its windows must lie.
+struct Near([u8; NEAR], u8, u8);
 
 impl<F: Fn(usize, usize) -> Begin> Begins<F> {
     /// Of `count` needles, `most` letters of each at once.
     fn new(count: usize, most: usize, begin: F) -> Self {
         let near = |number| {
-            let Begin { letters, len, .. } = begin(number, most);
-            (std::array::from_fn(|at| letters[at]), len as u8)
+            let Begin { letters, len, within } = begin(number, most);
+            Near(std::array::from_fn(|at| letters[at]), len as u8, within.min(usize::from(u8::MAX)) as u8)
         };
         Self { near: (0..count).map(near).collect(), most, begin }
     }
 
     /// At least `most` letters of a needle that has so many.
     fn of(&self, number: usize, most: usize) -> Begin {
-        let (near, len) = &self.near[number];
+        let Near(near, len, within) = &self.near[number];
         if most > self.most && usize::from(*len) == self.most {
             return (self.begin)(number, most);
         }
-        let mut begin = Begin { letters: [0; BEGIN], len: usize::from(*len), within: usize::MAX };
+        let mut begin = Begin { letters: [0; BEGIN], len: usize::from(*len), within: usize::from(*within) };
         begin.letters[..NEAR].copy_from_slice(near);
         begin
     }
@@ -87,6 +92,11 @@ impl Begin {
     fn letters(&self) -> &[u8] {
         &self.letters[..self.len]
     }
+
+    /// The letters that must follow each other wherever the needle is met.
+    fn together(&self) -> &[u8] {
+        &self.letters[..self.len.min(self.within)]
+    }
 }
 
 impl<const WINDOW: usize, const STEP: usize, const LEAST: usize, const BARE: bool, const BITS: usize>
@@ -94,6 +104,8 @@ impl<const WINDOW: usize, const STEP: usize, const LEAST: usize, const BARE: boo
 {
     /// Bytes of a needle that hold all its windows.
     const SPAN: usize = WINDOW + STEP - 1;
+    /// Letters behind a window that are checked.
+    const CHECK: usize = if BARE { CHECKED } else { CHECKED_EXACT };
 
     /// Over `count` needles, whose beginnings `begin` knows: so many letters of the needle with that number.
     pub(super) fn new(keys: Keys, count: usize, begin: impl Fn(usize, usize) -> Begin) -> Self {
@@ -108,12 +120,11 @@ impl<const WINDOW: usize, const STEP: usize, const LEAST: usize, const BARE: boo
             near: Heads::new(keys, 0, 0),
             far: Heads::new(keys, 0, 0),
         };
-        let most = if BARE { DIGITS + Self::SPAN + CHECKED } else { Self::SPAN };
+        let most = if BARE { DIGITS } else { 0 } + Self::SPAN + Self::CHECK;
         let begins = Begins::new(count, most.min(NEAR), begin);
         let anchors = grams.anchors(count, &begins);
         let anchor = |number: usize| usize::from(anchors[number]);
-        let checked = if BARE { CHECKED } else { 0 };
-        let begin = |number| begins.of(number, anchor(number) + Self::SPAN + checked);
+        let begin = |number| begins.of(number, anchor(number) + Self::SPAN + Self::CHECK);
         let mut letters = 0;
         for number in 0..count {
             let begin = begin(number);
@@ -124,7 +135,7 @@ impl<const WINDOW: usize, const STEP: usize, const LEAST: usize, const BARE: boo
                 grams.starts[bucket] += 1;
             }
         }
-        grams.filter = Filter::new(windows, letters);
+        grams.filter = if BARE { Filter::new(windows, letters) } else { Filter::sieved(windows) };
         let mut sum = 0;
         for start in &mut grams.starts {
             sum += *start;
@@ -134,15 +145,15 @@ impl<const WINDOW: usize, const STEP: usize, const LEAST: usize, const BARE: boo
         for number in 0..count {
             let begin = begin(number);
             for place in anchor(number)..anchor(number) + STEP {
-                grams.insert(number, place, begin.letters());
+                grams.insert(number, place, &begin);
             }
         }
         grams.heads(&anchors, &begins);
         grams
     }
 
-    fn insert(&mut self, number: usize, place: usize, letters: &[u8]) {
-        let window = window::<8>(&letters[place..]);
+    fn insert(&mut self, number: usize, place: usize, begin: &Begin) {
+        let window = window::<8>(&begin.letters[place..]);
         let hash = self.keys.hash::<WINDOW>(window);
         if BARE {
             self.filter.insert_window::<WINDOW>(self.keys, window);
@@ -152,7 +163,7 @@ impl<const WINDOW: usize, const STEP: usize, const LEAST: usize, const BARE: boo
         let hash = self.keys.spread(hash);
         let entry = Entry {
             tag: hash as u16,
-            check: check::<BARE>(self.keys, &letters[place + WINDOW..]),
+            check: check::<BARE>(self.keys, begin.together().get(place + WINDOW..).unwrap_or(&[])),
             needle: (number as u32) << PLACE_BITS | place as u32,
         };
         let bucket = self.bucket(hash);
@@ -282,12 +293,13 @@ impl<const WINDOW: usize, const STEP: usize, const LEAST: usize, const BARE: boo
     }
 }
 
-/// 0 where there are too few letters, and where a value in halves may break off.
+/// 0 where there are too few letters.
 fn check<const BARE: bool>(keys: Keys, letters: &[u8]) -> u16 {
-    match letters.first_chunk::<CHECKED>() {
-        Some(letters) if BARE => (keys.hash::<CHECKED>(window::<8>(letters)) >> 48) as u16 | 1,
-        _ => 0,
-    }
+    let hash = match BARE {
+        true => letters.first_chunk::<CHECKED>().map(|letters| keys.hash::<CHECKED>(window::<8>(letters))),
+        false => letters.first_chunk::<CHECKED_EXACT>().map(|letters| keys.hash::<CHECKED_EXACT>(window::<8>(letters))),
+    };
+    hash.map_or(0, |hash| (hash >> 48) as u16 | 1)
 }
 
 #[cfg(test)]

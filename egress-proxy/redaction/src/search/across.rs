@@ -28,7 +28,7 @@ pub(crate) fn is_nothing_across(index: &Index, text: &[u8], seam: usize) -> bool
     if std::iter::once(0).chain(lines).any(|line| may_be_address(&text[line..])) {
         return false;
     }
-    if (0..seam).any(|at| index.exact.may_begin(&text[at..])) {
+    if index.exact_in(text).any(|exact| (0..seam).any(|at| exact.grams.may_begin(&text[at..]))) {
         return false;
     }
     let mut letters = [0; 2 * super::CONTEXT];

@@ -12,9 +12,9 @@ impl Views {
         let top = self.layers.count();
         let cut = self.layers.start(top, self.layers.top(text).len());
         // An end that is as the one below begins what that begins.
-        let same = |level: usize| level > 0 && self.layers.same_end(text, level) >= index.exact.reach();
+        let same = |level: usize| level > 0 && self.layers.same_end(text, level) >= index.exact_reach();
         let begun = (0..=top).filter(|level| !same(*level)).filter_map(|level| {
-            let place = index.exact.open(self.layers.view(text, level))?;
+            let place = index.exact_open(self.layers.view(text, level))?;
             Some(self.layers.start(level, place)).filter(|start| text.len() - start <= SPAN)
         });
         begun.fold(cut, usize::min)

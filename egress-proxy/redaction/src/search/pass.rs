@@ -6,7 +6,7 @@ use super::bare::Bytes;
 use super::verify::{self, Outcome};
 use super::{CONTEXT, SPAN, Stretch};
 use crate::hits::{Hit, What};
-use crate::index::{BARE_STEP, BARE_WINDOW, Beginning, EXACT_STEP, EXACT_WINDOW, Index};
+use crate::index::{BARE_STEP, BARE_WINDOW, Beginning, EXACT_STEP, EXACT_WINDOW, Exact, Index};
 use crate::views::Layers;
 use crate::views::dump::Dump;
 use crate::views::letters::Letters;
@@ -102,12 +102,14 @@ impl Pass {
     fn exact(&mut self, index: &Index, stretch: Stretch<'_>, live: &mut usize) {
         let text = stretch.text;
         let mut places = std::mem::take(&mut self.places);
-        places.clear();
         // What begins before was met before.
-        let view = self.views.layers.view(text, 0);
-        index.exact.probe(view.get(stretch.from..).unwrap_or(&[]), &mut places);
-        for &place in &places {
-            self.exact_at(index, stretch, 0, stretch.from + place as usize, live);
+        for exact in index.exact_in(text) {
+            places.clear();
+            let view = self.views.layers.view(text, 0).get(stretch.from..).unwrap_or(&[]);
+            exact.grams.probe(view, &mut places);
+            for &place in &places {
+                self.exact_at((index, exact), stretch, 0, stretch.from + place as usize, live);
+            }
         }
         // A layer differs only where something was undone; everything else was met below.
         for level in 1..=self.views.layers.count() {
@@ -121,20 +123,30 @@ impl Pass {
                     mark.at.saturating_sub(EXACT_WINDOW + EXACT_STEP - 2).max(done).next_multiple_of(EXACT_STEP);
                 done = undone + 1;
                 for place in (first..done).step_by(EXACT_STEP) {
-                    if place + EXACT_WINDOW <= view.len() && index.exact.test(&view[place..]) {
+                    let seen = |exact: &Exact| exact.grams.test(&view[place..]);
+                    if place + EXACT_WINDOW <= view.len() && (seen(&index.exact) || seen(&index.wide)) {
                         places.push(place as u32);
                     }
                 }
             }
             for &place in &places {
-                self.exact_at(index, stretch, level, place as usize, live);
+                for exact in [&index.exact, &index.wide] {
+                    self.exact_at((index, exact), stretch, level, place as usize, live);
+                }
             }
         }
         self.places = places;
     }
 
     /// Needles with the window at `place` of a view, and with its copy in the views above.
-    fn exact_at(&mut self, index: &Index, stretch: Stretch<'_>, level: usize, mut place: usize, live: &mut usize) {
+    fn exact_at(
+        &mut self,
+        (index, exact): (&Index, &Exact),
+        stretch: Stretch<'_>,
+        level: usize,
+        mut place: usize,
+        live: &mut usize,
+    ) {
         for above in level..=self.views.layers.count() {
             if above > level {
                 match self.views.layers.layer(above).copy_of(place) {
@@ -146,9 +158,9 @@ impl Pass {
             if place + EXACT_WINDOW > view.len() {
                 break;
             }
-            for (needle, offset) in index.exact.needles(&view[place..], true) {
+            for (needle, offset) in exact.needles(&view[place..]) {
                 let Some(at) = place.checked_sub(offset) else { continue };
-                let (needle, source) = index.exact(needle);
+                let source = index.source(needle);
                 match verify::exact(source, needle, view, at, stretch.ended) {
                     Outcome::Not => {}
                     Outcome::Open => open(stretch, self.views.layers.start(above, at), live),
