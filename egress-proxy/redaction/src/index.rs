@@ -40,7 +40,7 @@ impl Exact {
             let source = &sources[needle.source as usize];
             // A value in two halves must be met in the first.
             let within = if needle.halves(source) { first_half(source.bytes.len()) } else { usize::MAX };
-            beginning(chars(source, needle), most, within)
+            beginning(source, needle, most, within, Some)
         });
         Self { needles, grams }
     }
@@ -76,8 +76,8 @@ impl Index {
         let [exact, wide] = [exact, wide].map(|needles| Exact::new(needles, &sources, keys));
         let bare = Grams::new(keys, needles.bare.len(), |n, most| {
             let needle = &needles.bare[n];
-            let all = chars(&sources[needle.source as usize], needle);
-            beginning(all.filter(u8::is_ascii_alphanumeric).map(|b| b.to_ascii_lowercase()), most, usize::MAX)
+            let letter = |byte: u8| byte.is_ascii_alphanumeric().then(|| byte.to_ascii_lowercase());
+            beginning(&sources[needle.source as usize], needle, most, usize::MAX, letter)
         });
         Self { sources, exact, wide, needles: needles.bare, bare, beside, shortest }
     }
@@ -126,17 +126,17 @@ fn is_wide(source: &Source, needle: &Needle) -> bool {
     needle.form == Form::PLAIN && source.bytes.windows(3).all(|three| three.contains(&0))
 }
 
-fn chars(source: &Source, needle: &Needle) -> impl Iterator<Item = u8> {
-    let form = needle.form;
-    (needle.from as usize..needle.to as usize).map(move |at| form.at(&source.bytes, at))
-}
-
-fn beginning(letters: impl Iterator<Item = u8>, most: usize, within: usize) -> Begin {
+/// The first `most` characters of a needle that `kept` makes something of.
+fn beginning(source: &Source, needle: &Needle, most: usize, within: usize, kept: impl Fn(u8) -> Option<u8>) -> Begin {
     let mut begin = Begin { letters: [0; BEGIN], len: 0, within };
-    for (to, from) in begin.letters[..most.min(BEGIN)].iter_mut().zip(letters) {
-        *to = from;
-        begin.len += 1;
-    }
+    let most = most.min(BEGIN);
+    needle.form.each(&source.bytes, needle.from as usize..needle.to as usize, |byte| {
+        if let Some(byte) = kept(byte) {
+            begin.letters[begin.len] = byte;
+            begin.len += 1;
+        }
+        begin.len < most
+    });
     begin
 }
 

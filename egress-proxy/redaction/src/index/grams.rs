@@ -68,15 +68,13 @@ impl<F: Fn(usize, usize) -> Begin> Begins<F> {
         Self { near: (0..count).map(near).collect(), most, begin }
     }
 
-    /// At least `most` letters of a needle that has so many.
-    fn of(&self, number: usize, most: usize) -> Begin {
-        let Near(near, len, within) = &self.near[number];
+    /// Calls `then` with at least `most` letters of a needle that has so many.
+    fn with<T>(&self, number: usize, most: usize, then: impl FnOnce(Known<'_>) -> T) -> T {
+        let Near(letters, len, within) = &self.near[number];
         if most > self.most && usize::from(*len) == self.most {
-            return (self.begin)(number, most);
+            return then((self.begin)(number, most).known());
         }
-        let mut begin = Begin { letters: [0; BEGIN], len: usize::from(*len), within: usize::from(*within) };
-        begin.letters[..NEAR].copy_from_slice(near);
-        begin
+        then(Known { letters, len: usize::from(*len), within: usize::from(*within) })
     }
 }
 
@@ -89,10 +87,20 @@ pub(super) struct Begin {
 }
 
 impl Begin {
-    fn letters(&self) -> &[u8] {
-        &self.letters[..self.len]
+    fn known(&self) -> Known<'_> {
+        Known { letters: &self.letters, len: self.len, within: self.within }
     }
+}
 
+/// The same, wherever they are. Zeros follow them.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    letters: &'a [u8],
+    len: usize,
+    within: usize,
+}
+
+impl Known<'_> {
     /// The letters that must follow each other wherever the needle is met.
     fn together(&self) -> &[u8] {
         &self.letters[..self.len.min(self.within)]
@@ -114,27 +122,31 @@ impl<const WINDOW: usize, const STEP: usize, const LEAST: usize, const BARE: boo
         let mut grams = Self {
             keys,
             filter: Filter::new(0, 0),
-            starts: vec![0; buckets + 1],
+            starts: Vec::new(),
             shift: 64 - buckets.trailing_zeros(),
-            entries: vec![Entry::default(); windows],
+            entries: Vec::new(),
             near: Heads::new(keys, 0, 0),
             far: Heads::new(keys, 0, 0),
         };
         let most = if BARE { DIGITS } else { 0 } + Self::SPAN + Self::CHECK;
         let begins = Begins::new(count, most.min(NEAR), begin);
         let anchors = grams.anchors(count, &begins);
-        let anchor = |number: usize| usize::from(anchors[number]);
-        let begin = |number| begins.of(number, anchor(number) + Self::SPAN + Self::CHECK);
-        let mut letters = 0;
-        for number in 0..count {
-            let begin = begin(number);
-            for place in anchor(number)..anchor(number) + STEP {
-                let window = window::<8>(&begin.letters[place..]);
-                letters += usize::from(BARE && is_letters::<WINDOW>(window));
-                let bucket = grams.bucket(keys.spread(keys.hash::<WINDOW>(window)));
-                grams.starts[bucket] += 1;
+        // Not before what the anchors took is free again.
+        (grams.starts, grams.entries) = (vec![0; buckets + 1], vec![Entry::default(); windows]);
+        let all = |then: &mut dyn FnMut(usize, usize, Known<'_>)| {
+            for (number, anchor) in anchors.iter().map(|anchor| usize::from(*anchor)).enumerate() {
+                begins.with(number, anchor + Self::SPAN + Self::CHECK, |begin| {
+                    (anchor..anchor + STEP).for_each(|place| then(number, place, begin));
+                });
             }
-        }
+        };
+        let mut letters = 0;
+        all(&mut |_, place, begin| {
+            let window = window::<8>(&begin.letters[place..]);
+            letters += usize::from(BARE && is_letters::<WINDOW>(window));
+            let bucket = grams.bucket(keys.spread(keys.hash::<WINDOW>(window)));
+            grams.starts[bucket] += 1;
+        });
         grams.filter = if BARE { Filter::new(windows, letters) } else { Filter::sieved(windows) };
         let mut sum = 0;
         for start in &mut grams.starts {
@@ -142,17 +154,12 @@ impl<const WINDOW: usize, const STEP: usize, const LEAST: usize, const BARE: boo
             *start = sum;
         }
         // Filled from behind, after which each start is where its bucket begins.
-        for number in 0..count {
-            let begin = begin(number);
-            for place in anchor(number)..anchor(number) + STEP {
-                grams.insert(number, place, &begin);
-            }
-        }
+        all(&mut |number, place, begin| grams.insert(number, place, begin));
         grams.heads(&anchors, &begins);
         grams
     }
 
-    fn insert(&mut self, number: usize, place: usize, begin: &Begin) {
+    fn insert(&mut self, number: usize, place: usize, begin: Known<'_>) {
         let window = window::<8>(&begin.letters[place..]);
         let hash = self.keys.hash::<WINDOW>(window);
         if BARE {
@@ -179,39 +186,39 @@ impl<const WINDOW: usize, const STEP: usize, const LEAST: usize, const BARE: boo
         let cell = |letters: &[u8]| (self.keys.spread(self.hash(letters)) >> (64 - bits)) as usize;
         let mut anchors = vec![0_u8; count];
         for (number, anchor) in anchors.iter_mut().enumerate() {
-            let begin = begins.of(number, Self::SPAN);
-            *anchor = Self::with_digits(&begin);
-            for place in usize::from(*anchor)..usize::from(*anchor) + STEP {
-                let n = cell(&begin.letters[place..]);
-                counts[n] = counts[n].saturating_add(1);
-            }
+            begins.with(number, Self::SPAN, |begin| {
+                *anchor = Self::with_digits(begin);
+                for place in usize::from(*anchor)..usize::from(*anchor) + STEP {
+                    let n = cell(&begin.letters[place..]);
+                    counts[n] = counts[n].saturating_add(1);
+                }
+            });
         }
-        let most = |counts: &[u8], begin: &Begin, at: usize| {
+        let most = |counts: &[u8], begin: Known<'_>, at: usize| {
             (at..at + STEP).map(|place| counts[cell(&begin.letters[place..])]).max().unwrap_or(0)
         };
         let crowd = |n: &usize| {
             let at = usize::from(anchors[*n]);
-            most(&counts, &begins.of(*n, at + Self::SPAN), at) > CROWD
+            begins.with(*n, at + Self::SPAN, |begin| most(&counts, begin, at) > CROWD)
         };
-        let crowded: Vec<usize> = (0..count).filter(crowd).collect();
-        let places = |begin: &Begin, from: u8| {
+        let crowded: Vec<(usize, Begin)> = (0..count).filter(crowd).map(|n| (n, (begins.begin)(n, BEGIN))).collect();
+        let places = |begin: Known<'_>, from: u8| {
             let last = begin.len.min(begin.within).saturating_sub(Self::SPAN).min(FURTHEST);
             (usize::from(from) + STEP..=last).step_by(STEP)
         };
-        for &number in &crowded {
-            let begin = (begins.begin)(number, BEGIN);
-            for place in places(&begin, anchors[number]).flat_map(|at| at..at + STEP) {
+        for (number, begin) in &crowded {
+            for place in places(begin.known(), anchors[*number]).flat_map(|at| at..at + STEP) {
                 let n = cell(&begin.letters[place..]);
                 counts[n] = counts[n].saturating_add(1);
             }
         }
-        for &number in &crowded {
-            let begin = (begins.begin)(number, BEGIN);
-            let mut best = most(&counts, &begin, usize::from(anchors[number]));
-            for at in places(&begin, anchors[number]) {
-                let here = most(&counts, &begin, at);
+        for (number, begin) in &crowded {
+            let (begin, anchor) = (begin.known(), &mut anchors[*number]);
+            let mut best = most(&counts, begin, usize::from(*anchor));
+            for at in places(begin, *anchor) {
+                let here = most(&counts, begin, at);
                 if here < best {
-                    (best, anchors[number]) = (here, at as u8);
+                    (best, *anchor) = (here, at as u8);
                 }
                 if best <= CROWD / 4 {
                     break;
@@ -222,7 +229,7 @@ impl<const WINDOW: usize, const STEP: usize, const LEAST: usize, const BARE: boo
     }
 
     /// The first place from which on all windows have a digit, or the beginning.
-    fn with_digits(begin: &Begin) -> u8 {
+    fn with_digits(begin: Known<'_>) -> u8 {
         let last = begin.len.saturating_sub(Self::SPAN).min(DIGITS);
         let digit = |at: &usize| begin.letters[at + STEP - 1..at + WINDOW].iter().any(u8::is_ascii_digit);
         if BARE { (0..=last).find(digit).unwrap_or(0) as u8 } else { 0 }
@@ -234,7 +241,9 @@ impl<const WINDOW: usize, const STEP: usize, const LEAST: usize, const BARE: boo
             (Heads::new(self.keys, anchors.len() - far, Self::SPAN), Heads::new(self.keys, far, Self::SPAN));
         for (number, &anchor) in anchors.iter().enumerate() {
             let heads = if anchor > 0 { &mut self.far } else { &mut self.near };
-            heads.insert(begins.of(number, Self::SPAN).letters(), usize::from(anchor) + Self::SPAN);
+            begins.with(number, Self::SPAN, |begin| {
+                heads.insert(&begin.letters[..begin.len], usize::from(anchor) + Self::SPAN);
+            });
         }
     }
 
