@@ -433,7 +433,13 @@ fn of<'a>(agents: &'a mut HashMap<AgentName, Calls>, agent: &AgentName) -> &'a m
 }
 
 pub(crate) fn key(engine: &Engine, agent: &AgentName, of: &Of) -> Key {
+    let plain: String;
     let (kind, name) = match of {
+        // A runtime may take all but letters and digits out of the ids that it hands in, as OpenClaw does.
+        Of::Call(id) if id.bytes().any(|byte| byte.is_ascii_alphanumeric()) => {
+            plain = id.chars().filter(|char| char.is_alphanumeric()).collect();
+            ("call", plain.as_str())
+        }
         Of::Call(id) => ("call", id.as_str()),
         Of::Server(id) => ("server", id.as_str()),
         Of::Tool(name) => ("tool", name.as_str()),

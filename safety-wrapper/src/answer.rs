@@ -62,6 +62,8 @@ pub enum Answer {
         call: CallId,
         /// How grave it is.
         class: Class,
+        /// The permit that was spent; `POST /v1/exec` gives the result again.
+        permit: PermitId,
         /// What came of it.
         result: CallResult,
     },

@@ -414,6 +414,37 @@ pub struct Proposal {
     /// How long the answer may wait for a person, milliseconds; 600,000 at most.
     #[serde(default)]
     pub wait_ms: u64,
+    /// The earlier call of this session that this one repeats, because its runtime was told to come back: when it is the very
+    /// same call and a person was asked about it, it is that one, whatever became of it, and nobody is asked again.
+    #[serde(default)]
+    pub same_as: Option<CallId>,
+}
+
+/// `POST /v1/hooks/session-end`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct SessionEnd {
+    /// As it was given to session-start.
+    pub session: SessionId,
+}
+
+/// `POST /v1/hooks/redact`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct RedactRequest {
+    /// In which session.
+    pub session: SessionId,
+    /// Any JSON: a message before it is stored, a result before a model sees it.
+    pub value: Value,
+}
+
+/// `POST /v1/hooks/model-call`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ModelCall {
+    /// In which session.
+    pub session: SessionId,
+    /// The run, as the runtime calls it.
+    pub run: CallId,
+    /// The trace id of its `traceparent` headers, 32 hexadecimal digits.
+    pub trace: String,
 }
 
 /// `POST /v1/hooks/after-tool-call`.

@@ -17,8 +17,8 @@ use wardkeep_proto::secret::AgentTokens;
 
 use crate::answer::Answer;
 use crate::gate::{
-    AfterToolCall, Executed, Gate, GateError, LlmOutput, Outgoing, OutgoingAnswer, Proposal, SessionStart,
-    SessionStarted,
+    AfterToolCall, Executed, Gate, GateError, LlmOutput, ModelCall, Outgoing, OutgoingAnswer, Proposal, RedactRequest,
+    SessionEnd, SessionStart, SessionStarted,
 };
 
 /// Largest body, bytes.
@@ -32,6 +32,9 @@ pub fn hook_router(gate: Arc<Gate>, tokens: Arc<dyn AgentTokens>) -> Router {
         .route("/v1/hooks/after-tool-call", post(after_tool_call))
         .route("/v1/hooks/message-sending", post(message_sending))
         .route("/v1/hooks/llm-output", post(llm_output))
+        .route("/v1/hooks/session-end", post(session_end))
+        .route("/v1/hooks/model-call", post(model_call))
+        .route("/v1/hooks/redact", post(redact))
         .route("/v1/calls/{session}/{call}", get(call_status))
         .route("/v1/exec", post(exec))
         .fallback(|| async { Failure::new(StatusCode::NOT_FOUND, "not-found", "no such route") })
@@ -88,6 +91,32 @@ async fn llm_output(
 ) -> Result<Json<serde_json::Value>, Failure> {
     let text = hooks.gate.llm_output(&agent, output).await?;
     Ok(Json(json!({"text": text})))
+}
+
+async fn session_end(
+    State(hooks): State<Hooks>,
+    Agent(agent): Agent,
+    Body(end): Body<SessionEnd>,
+) -> Result<Json<serde_json::Value>, Failure> {
+    hooks.gate.session_end(&agent, end).await?;
+    Ok(Json(json!({})))
+}
+
+async fn model_call(
+    State(hooks): State<Hooks>,
+    Agent(agent): Agent,
+    Body(call): Body<ModelCall>,
+) -> Result<Json<serde_json::Value>, Failure> {
+    hooks.gate.model_call(&agent, call).await?;
+    Ok(Json(json!({})))
+}
+
+async fn redact(
+    State(hooks): State<Hooks>,
+    Agent(agent): Agent,
+    Body(draft): Body<RedactRequest>,
+) -> Result<Json<serde_json::Value>, Failure> {
+    Ok(Json(json!({"value": hooks.gate.redact(&agent, &draft)?})))
 }
 
 #[derive(Deserialize)]

@@ -22,8 +22,9 @@ pub use answer::Answer;
 pub use approval::{Approval, ApprovalFilter, ApprovalState, Origin, Progress, Ruling, RulingError, Verdict};
 pub use call::{CallKey, CallResult, RunStatus};
 pub use gate::{
-    AfterToolCall, EgressNote, Executed, Gate, GateError, GateParts, Lease, LlmOutput, LockEvent, OpenError, Outgoing,
-    OutgoingAnswer, PassedBy, Paused, Proposal, Resumed, RunnerCommand, SessionStart, SessionStarted, VaultChange,
+    AfterToolCall, EgressNote, Executed, Gate, GateError, GateParts, Lease, LlmOutput, LockEvent, ModelCall, OpenError,
+    Outgoing, OutgoingAnswer, PassedBy, Paused, Proposal, RedactRequest, Resumed, RunnerCommand, SessionEnd,
+    SessionStart, SessionStarted, VaultChange,
 };
 pub use hooks::hook_router;
 pub use posture::PostureBook;

@@ -105,7 +105,11 @@ impl Store {
                 found => Err(StoreError::Newer { path: path.to_owned(), found }),
             }?;
             // An older build does without it.
-            Ok(tx.execute_batch("CREATE INDEX IF NOT EXISTS calls_by_id ON calls (agent, call)")?)
+            tx.execute_batch("CREATE INDEX IF NOT EXISTS calls_by_id ON calls (agent, call)")?;
+            Ok(tx.execute_batch(&format!(
+                "CREATE INDEX IF NOT EXISTS calls_by_plain_id ON calls (agent, {})",
+                calls::PLAIN_ID
+            ))?)
         })?;
         Ok(store)
     }

@@ -8,6 +8,7 @@ use wardkeep_proto::time::Timestamp;
 use super::{Gate, GateError};
 use crate::audit;
 use crate::store::activity;
+use crate::store::calls::PLAIN_ID;
 
 /// Results of calls that came past the gate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,12 +44,17 @@ impl Gate {
         let agent = agent.clone();
         self.read(move |conn| {
             let mut find = conn.prepare_cached(FIND)?;
-            let one = |call: Option<CallId>| match call {
-                Some(call) => {
-                    let at = find.query_row(params![agent.as_str(), call.as_str()], |row| row.get::<_, Option<i64>>(0));
-                    Ok(at?.map(Timestamp))
+            let plain = format!("SELECT min(created_at) FROM calls WHERE agent = ?1 AND {PLAIN_ID} = ?2");
+            let mut find_plain = conn.prepare_cached(&plain)?;
+            let one = |call: Option<CallId>| {
+                let Some(call) = call else { return Ok(None) };
+                let of = params![agent.as_str(), call.as_str()];
+                let mut at = find.query_row(of, |row| row.get::<_, Option<i64>>(0))?;
+                // OpenClaw hands results in under ids from which it took all but letters and digits.
+                if at.is_none() && call.as_str().bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+                    at = find_plain.query_row(of, |row| row.get(0))?;
                 }
-                None => Ok(None),
+                Ok(at.map(Timestamp))
             };
             calls.into_iter().map(one).collect()
         })

@@ -53,7 +53,7 @@ impl Gate {
     ) -> Result<Answer, GateError> {
         self.renew(agent);
         self.parts.secrets.catch_up();
-        let Proposal { session, call, tool, args, cwd, wait_ms } = proposal;
+        let Proposal { session, call, tool, args, cwd, wait_ms, same_as } = proposal;
         if self.posture_for(agent).has(Closed::VaultUnread) {
             // Not a word of a call is stored, and so none is sent, while its text, names included, cannot be redacted.
             self.audit_note("call-while-vault-unread", json!({"agent": agent})).await?;
@@ -75,7 +75,7 @@ impl Gate {
                 Judged { row, approval: None }
             }
         };
-        self.record(key, judged, Duration::from_millis(wait_ms)).await
+        self.record(key, judged, same_as, Duration::from_millis(wait_ms)).await
     }
 
     /// Judges one outgoing message of the runtime, as a call of the tool `message`.
@@ -98,6 +98,7 @@ impl Gate {
             args: json!({"channel": message.channel, "to": message.to, "body": text}),
             cwd: None,
             wait_ms: message.wait_ms,
+            same_as: None,
         };
         Ok(OutgoingAnswer { answer: self.before_tool_call(agent, proposal).await?, text })
     }
@@ -229,11 +230,17 @@ impl Gate {
         text[..text.floor_char_boundary(SUMMARY_BYTES)].to_owned()
     }
 
-    async fn record(self: &Arc<Self>, key: CallKey, judged: Judged, wait: Duration) -> Result<Answer, GateError> {
+    async fn record(
+        self: &Arc<Self>,
+        key: CallKey,
+        judged: Judged,
+        same_as: Option<CallId>,
+        wait: Duration,
+    ) -> Result<Answer, GateError> {
         self.parts.waypoints.pass(Waypoint::HookReceived);
         let at = self.now();
         let known = key.clone();
-        let new = self.write(move |tx| store(tx, &known, judged, at)).await?;
+        let new = self.write(move |tx| store(tx, &known, judged, same_as, at)).await?;
         if new == Stored::Other {
             return Err(GateError::Conflict(key.call));
         }
@@ -313,9 +320,9 @@ impl Gate {
                 pending(None, self.clean(&format!("Approved by {}; it is about to run.", ruling.by)))
             }
             CallState::Claimed { by: Executor::Runner, .. } => pending(None, "It is running.".to_owned()),
-            CallState::Done { result, .. }
-            | CallState::Failed { result, .. }
-            | CallState::Interrupted { result, .. } => Answer::Done { call, class, result },
+            CallState::Done { permit, result }
+            | CallState::Failed { permit, result }
+            | CallState::Interrupted { permit, result } => Answer::Done { call, class, permit, result },
             CallState::Denied { reasons, .. } => self.deny(call, row.class, reasons),
             CallState::Expired { why } | CallState::Superseded { why } => self.deny(call, row.class, vec![why]),
             // A folded call leads to one that is not folded; a row that does not is damaged and allows nothing.
@@ -347,7 +354,13 @@ enum Stored {
 }
 
 /// All of it in one transaction, so that two proposals of one call at the same time are one call.
-fn store(tx: &Transaction<'_>, key: &CallKey, judged: Judged, at: Timestamp) -> Result<Stored, StoreError> {
+fn store(
+    tx: &Transaction<'_>,
+    key: &CallKey,
+    judged: Judged,
+    same_as: Option<CallId>,
+    at: Timestamp,
+) -> Result<Stored, StoreError> {
     let Judged { mut row, mut approval } = judged;
     if let Some(present) = calls::by_key(tx, key)? {
         if present.action_digest == row.action_digest {
@@ -363,7 +376,10 @@ fn store(tx: &Transaction<'_>, key: &CallKey, judged: Judged, at: Timestamp) -> 
         let instead = match calls::denied_by_person(tx, agent, session, row.action_digest)? {
             Some(denied) => Some(denied_before(denied)),
             None if asks => {
-                let first = calls::alike(tx, agent, session, row.action_digest, "pending")?;
+                let first = match earlier(tx, &row, same_as)? {
+                    Some(first) => Some(first),
+                    None => calls::alike(tx, agent, session, row.action_digest, "pending")?,
+                };
                 first.map(|first| CallState::Folded { into: first.key })
             }
             None => None,
@@ -378,6 +394,13 @@ fn store(tx: &Transaction<'_>, key: &CallKey, judged: Judged, at: Timestamp) -> 
         approvals::insert(tx, id, new)?;
     }
     Ok(Stored::New)
+}
+
+/// The call that this one repeats: the very same, and one that a person was asked about. Another one is judged as new.
+fn earlier(tx: &Transaction<'_>, row: &CallRow, same_as: Option<CallId>) -> Result<Option<CallRow>, StoreError> {
+    let Some(call) = same_as else { return Ok(None) };
+    let first = calls::counting(tx, &CallKey { call, ..row.key.clone() })?;
+    Ok(first.filter(|first| first.approval.is_some() && first.action_digest == row.action_digest))
 }
 
 /// A person said no to the same call of the same session.

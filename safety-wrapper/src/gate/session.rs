@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use wardkeep_policy::Closed;
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::{AgentName, SessionId};
 
 use super::{
-    AfterToolCall, BundleName, Gate, GateError, LEASE, Lease, LeaseTimes, LlmOutput, Paused, RENEW_AFTER, SessionStart,
-    SessionStarted, key_of,
+    AfterToolCall, BundleName, Gate, GateError, LEASE, Lease, LeaseTimes, LlmOutput, ModelCall, Paused, RENEW_AFTER,
+    RedactRequest, SessionEnd, SessionStart, SessionStarted, key_of,
 };
 use crate::audit;
 use crate::call::{CallResult, CallState, Executor, RunStatus};
@@ -77,6 +77,57 @@ impl Gate {
             bundle: self.bundle_name()?,
             closed: self.posture_for(agent).iter().collect(),
         })
+    }
+
+    /// Gives the lease of an agent's hook back, so that nothing of its runtime goes on without the hook. A session that does
+    /// not hold the lease changes nothing.
+    ///
+    /// # Errors
+    /// When it cannot be recorded; the lease then runs out by itself.
+    pub async fn session_end(&self, agent: &AgentName, end: SessionEnd) -> Result<(), GateError> {
+        let now = self.now();
+        let held = read(&self.leases).get(agent).filter(|l| l.session == end.session && l.until > now).cloned();
+        let Some(lease) = held.map(|lease| Lease { until: now, ..lease }) else { return Ok(()) };
+        write(&self.leases).insert(agent.clone(), lease.clone());
+        let fields = json!({"agent": agent, "session": end.session});
+        self.write(move |tx| {
+            people::put_lease(tx, &lease)?;
+            audit::append(tx, now, "session-ended", None, &fields)
+        })
+        .await
+    }
+
+    /// Gives any JSON back without secrets, keys included; it stays valid.
+    ///
+    /// # Errors
+    /// Where it cannot be searched, or not for the vault's values; then it must go nowhere.
+    pub fn redact(&self, agent: &AgentName, draft: &RedactRequest) -> Result<Value, GateError> {
+        self.renew(agent);
+        self.parts.secrets.catch_up();
+        if self.posture_for(agent).has(Closed::VaultUnread) {
+            return Err(GateError::Closed(Closed::VaultUnread));
+        }
+        let text = serde_json::to_vec(&draft.value).map_err(StoreError::from)?;
+        let engine = self.parts.redaction.load();
+        let clean = engine.redact_json(&text).map_err(|why| GateError::Invalid(why.to_string()))?;
+        Ok(serde_json::from_slice(&clean.bytes).map_err(StoreError::from)?)
+    }
+
+    /// Notes which run of which session the requests of a trace belong to.
+    ///
+    /// # Errors
+    /// No trace id, or when it cannot be recorded.
+    pub async fn model_call(&self, agent: &AgentName, call: ModelCall) -> Result<(), GateError> {
+        self.renew(agent);
+        self.parts.secrets.catch_up();
+        let hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        if call.trace.len() != 32 || !call.trace.bytes().all(hex) {
+            return Err(GateError::Invalid("trace must be 32 hexadecimal digits in small letters".to_owned()));
+        }
+        self.without_secrets(&[("session", call.session.as_str()), ("run", call.run.as_str())])?;
+        let fields = json!({"agent": agent, "session": call.session, "run": call.run, "trace": call.trace});
+        let now = self.now();
+        self.write(move |tx| audit::append(tx, now, "run-traced", None, &fields)).await
     }
 
     /// Names are stored and sent as they are, so none may hold what must not be told.

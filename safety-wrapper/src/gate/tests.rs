@@ -253,6 +253,7 @@ pub(crate) fn call(id: &str, tool: &str, args: Value) -> Proposal {
         args,
         cwd: None,
         wait_ms: 0,
+        same_as: None,
     }
 }
 

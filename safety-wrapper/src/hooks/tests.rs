@@ -49,6 +49,9 @@ const ROUTES: &[(&str, &str)] = &[
     ("POST", "/v1/hooks/after-tool-call"),
     ("POST", "/v1/hooks/message-sending"),
     ("POST", "/v1/hooks/llm-output"),
+    ("POST", "/v1/hooks/session-end"),
+    ("POST", "/v1/hooks/model-call"),
+    ("POST", "/v1/hooks/redact"),
     ("GET", "/v1/calls/s1/c1"),
     ("POST", "/v1/exec"),
 ];
@@ -125,9 +128,13 @@ async fn the_answers_of_every_hook_are_clean() {
     let raw = json!({"session": "s1", "call": "c1", "tool": "shell", "args": {"command": format!("echo {SECRET}")}});
     let message = json!({"session": "s1", "call": "c2", "channel": "email", "to": ["a@example.com"], "text": SECRET});
     let output = json!({"session": "s1", "text": SECRET, "tool_calls": [{"id": "c", "name": "t"}]});
-    for (path, body) in
-        [("/v1/hooks/before-tool-call", raw), ("/v1/hooks/message-sending", message), ("/v1/hooks/llm-output", output)]
-    {
+    let stored = json!({"session": "s1", "value": {"role": "user", "content": [{"type": "text", "text": SECRET}]}});
+    for (path, body) in [
+        ("/v1/hooks/before-tool-call", raw),
+        ("/v1/hooks/message-sending", message),
+        ("/v1/hooks/llm-output", output),
+        ("/v1/hooks/redact", stored),
+    ] {
         let (status, body) = api.post(path, body.to_string()).await;
         assert_eq!(status, StatusCode::OK, "{path}");
         assert!(!body.to_string().contains(SECRET), "{path}: {body}");

@@ -34,6 +34,10 @@ pub(crate) struct CallRow {
 const COLUMNS: &str = "id, agent, session, call, tool, action, action_digest, class, factor, rules, title, approval, data, \
                        created_at, updated_at";
 
+/// The id of a call without the signs that ids have. `OpenClaw` hands results in under ids of letters and digits alone.
+pub(crate) const PLAIN_ID: &str =
+    "replace(replace(replace(replace(replace(call, '_', ''), '-', ''), '|', ''), ':', ''), '.', '')";
+
 /// Stores a new call with its audit and activity rows; gives its id.
 pub(crate) fn insert(tx: &Transaction<'_>, row: &CallRow) -> Result<i64, StoreError> {
     tx.prepare_cached(

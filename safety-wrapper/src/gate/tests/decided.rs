@@ -28,6 +28,9 @@ async fn every_call_that_was_put_before_the_gate_is_decided_and_no_other() {
     let start = Some(Timestamp(START));
     let late = Some(Timestamp(START + 60_000));
     assert_eq!(decided, [start, start, start, start, start, late, None, None, None, None]);
+    // As OpenClaw hands them in; the other way round is another call.
+    let plain = gate.decided(&office(), ids(&["joinedfc1", "joinedfc", "wa-its"])).await.unwrap();
+    assert_eq!(plain, [start, None, None]);
     let other: AgentName = "other".parse().unwrap();
     assert_eq!(gate.decided(&other, ids(&wanted)).await.unwrap(), [None; 10]);
     assert_eq!(gate.decided_for(&office(), "READ_FILE").await.unwrap(), 2);

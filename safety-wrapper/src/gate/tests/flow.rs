@@ -21,6 +21,54 @@ async fn an_allowed_call_runs_once_however_often_it_is_asked_for() {
     assert!(!gate.runs.join(permit.to_string()).exists(), "the run folder is gone");
 }
 
+#[tokio::test]
+async fn a_call_that_comes_back_gets_what_became_of_the_first() {
+    let world = World::new(Level::Supervised);
+    let gate = world.gate();
+    let again = |id: &str| Proposal { same_as: Some("c1".parse().unwrap()), ..counted(id) };
+    let first = gate.before_tool_call(&office(), counted("c1")).await.unwrap();
+    gate.decide_approval(digest_of(&first), ruling(Verdict::Approved)).await.unwrap();
+    let Answer::Done { permit, result, .. } = settled(&gate, "c1").await else { panic!("not done") };
+    let second = gate.before_tool_call(&office(), again("c2")).await.unwrap();
+    assert!(
+        matches!(&second, Answer::Done { call, permit: of, result: told, .. }
+            if call.as_str() == "c2" && *of == permit && *told == result),
+        "{second:?}"
+    );
+    assert_eq!(gate.execute(&office(), permit).await.unwrap().result, result);
+    assert_eq!(world.runs(), 1);
+    // Another call, a call that is not known, a call nobody was asked about: each is judged as new.
+    let other = Proposal { same_as: Some("c1".parse().unwrap()), ..call("c3", "shell", json!({"command": "rm -r x"})) };
+    let unknown = Proposal { same_as: Some("c0".parse().unwrap()), ..counted("c4") };
+    assert!(gate.before_tool_call(&office(), other).await.unwrap().is_pending());
+    assert!(gate.before_tool_call(&office(), unknown).await.unwrap().is_pending());
+    let elsewhere = Proposal { session: "s2".parse().unwrap(), ..again("c5") };
+    assert!(gate.before_tool_call(&office(), elsewhere).await.unwrap().is_pending());
+    assert_eq!(world.runs(), 1);
+}
+
+#[tokio::test]
+async fn a_hook_that_goes_takes_its_lease_along() {
+    let world = World::new(Level::Supervised);
+    let gate = world.gate();
+    let start = |session: &str| SessionStart {
+        session: session.parse().unwrap(),
+        runtime: "test/1".to_owned(),
+        parent_session: None,
+    };
+    gate.session_start(&office(), start("s1")).await.unwrap();
+    gate.session_end(&office(), SessionEnd { session: "s2".parse().unwrap() }).await.unwrap();
+    assert!(gate.lease_alive(&office()), "another session does not hold it");
+    gate.session_end(&office(), SessionEnd { session: "s1".parse().unwrap() }).await.unwrap();
+    assert!(!gate.lease_alive(&office()));
+    // A call of a hook that said goodbye does not bring it back.
+    gate.before_tool_call(&office(), counted("c1")).await.unwrap();
+    assert!(!gate.lease_alive(&office()));
+    gate.session_start(&office(), start("s1")).await.unwrap();
+    assert!(gate.lease_alive(&office()));
+    assert_eq!(audit_kinds(&gate).await["session-ended"], 1);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_claims_of_one_permit_are_one_run() {
     let world = World::new(Level::Trusted);
