@@ -1,0 +1,173 @@
+// One tool call: asked once, remembered until its result came, allowed only as it was judged.
+
+import { asked, runnerCommand } from "./calls.mjs";
+import { DaemonError, SOON } from "./client.mjs";
+import { canonical, nameOf, sessionOf } from "./names.mjs";
+
+/** Calls that are remembered; the oldest is forgotten first. */
+const CALLS = 4_096;
+
+/** Decisions on calls, one gate for each gateway. */
+export class Gate {
+  #client;
+  #settings;
+  /** By run and call. */
+  #known = new Map();
+  /** The call that waits for a person, by what is asked. */
+  #waiting = new Map();
+  /** Texts of allowed calls of `message`, by session. */
+  #messages = new Map();
+  /** Calls that were put before the daemon, by session. */
+  #asked = new Map();
+  /** Refusals in a row, by run. */
+  #refused = new Map();
+
+  constructor(client, settings) {
+    this.#client = client;
+    this.#settings = settings;
+  }
+
+  /**
+   * Decides on a call: `{params}` to run it with exactly these, or `{reason}` to refuse it. Never throws.
+   *
+   * The same call again, by another hook of the same step, gets the same decision.
+   */
+  async decide(event, ctx) {
+    const key = keyOf(event, ctx);
+    const known = this.#known.get(key);
+    if (known !== undefined && known.call !== undefined) return known.decision;
+    const entry = { session: sessionOf(ctx), call: callOf(event, ctx), decision: undefined, kind: undefined };
+    entry.decision = this.#ask(event, ctx, entry).catch((error) => {
+      entry.kind = "refused";
+      const known = error instanceof DaemonError;
+      return { reason: `Not allowed: ${known ? error.message : `${error?.message ?? "the call could not be judged"}`}` };
+    });
+    remember(this.#known, key, entry);
+    remember(this.#asked, `${entry.session}\n${entry.call}`, true);
+    const decision = await entry.decision;
+    this.#count(event, ctx, decision);
+    return decision;
+  }
+
+  /** The decision on a call as it is about to run: with other parameters than were decided on it does not. */
+  async confirm(event, ctx) {
+    const decision = await this.decide(event, ctx);
+    if (decision.reason !== undefined || canonical(decision.params) === canonical(event.params)) return decision;
+    return { reason: "Not allowed: the call was changed after it was decided on." };
+  }
+
+  /** What is known of the call whose result this is. */
+  of(event, ctx) {
+    return this.#known.get(keyOf(event, ctx));
+  }
+
+  /** Whether a call of this session was put before the daemon, whatever run it was in. */
+  asked(session, call) {
+    return this.#asked.has(`${session}\n${call}`);
+  }
+
+  /** Whether a run has been refused so often in a row that it only goes round. */
+  goesRound(ctx) {
+    return (this.#refused.get(ctx?.runId) ?? 0) >= this.#settings.refusalsInARow;
+  }
+
+  /** Whether this very text was decided on as a message a moment ago: a channel asks once more about what a tool sends. */
+  spend(session, text) {
+    return this.#messages.delete(canonical([session, text]));
+  }
+
+  async #ask(event, ctx, entry) {
+    if (entry.call === undefined) throw new Error("the call has no id by which it could be known again");
+    const { tool, args, params } = await this.#told(event, entry);
+    const same = canonical([entry.session, tool, args]);
+    const answer = await this.#client.post(
+      "/v1/hooks/before-tool-call",
+      {
+        session: entry.session,
+        call: entry.call,
+        tool,
+        args,
+        cwd: this.#settings.workspace,
+        wait_ms: this.#settings.waitMs,
+        same_as: this.#waiting.get(same),
+      },
+      { within: this.#settings.waitMs + SOON, signal: ctx?.abortSignal },
+    );
+    if (answer.decision === "pending") {
+      if (!this.#waiting.has(same)) remember(this.#waiting, same, entry.call);
+      entry.kind = "pending";
+      return { reason: pendingWords(answer) };
+    }
+    this.#waiting.delete(same);
+    if (tool === "message" && answer.decision === "allow") {
+      remember(this.#messages, canonical([entry.session, params.message]), true);
+    }
+    return this.#settle(answer, tool, params, entry);
+  }
+
+  /** What is asked. A call that cannot be told is put on record as such: without a decision its result would not leave. */
+  async #told(event, entry) {
+    try {
+      return asked(event, this.#settings);
+    } catch (error) {
+      const { session, call } = entry;
+      const args = { refused: String(error?.message) };
+      await this.#client.post("/v1/hooks/before-tool-call", { session, call, tool: nameOf(event.toolName, "tool"), args, wait_ms: 0 });
+      throw error;
+    }
+  }
+
+  #settle(answer, tool, params, entry) {
+    switch (answer.decision) {
+      case "allow":
+        // A command never runs in this process: the daemon runs its own copy, holds it, and puts secrets in there.
+        entry.kind = tool === "exec" ? "runner" : "runtime";
+        return { params: tool === "exec" ? runnerCommand(answer.permit, this.#settings) : params };
+      case "done":
+        if (tool === "exec") {
+          entry.kind = "runner";
+          return { params: runnerCommand(answer.permit, this.#settings) };
+        }
+        // The daemon carried it out; the runtime must not do it once more. The result is put in by the middleware.
+        entry.kind = "done";
+        entry.output = String(answer.result?.output ?? "");
+        return { reason: doneWords(answer.result) };
+      case "deny":
+        entry.kind = "refused";
+        return { reason: String(answer.message ?? "Not allowed.") };
+      default:
+        throw new DaemonError("unreadable", "the Wardkeep daemon's answer is not understood");
+    }
+  }
+
+  #count(event, ctx, decision) {
+    const run = ctx?.runId ?? event?.runId;
+    if (run === undefined) return;
+    const entry = this.#known.get(keyOf(event, ctx));
+    if (decision.reason === undefined || entry?.kind === "done") this.#refused.delete(run);
+    else remember(this.#refused, run, (this.#refused.get(run) ?? 0) + 1);
+  }
+}
+
+/** One call of one run; ids of calls are the model's and may come back in another run. */
+const keyOf = (event, ctx) => `${ctx?.runId ?? event?.runId ?? ctx?.sessionKey ?? ""}\n${callOf(event, ctx)}`;
+
+/** The model's own id: the gateway compares results with it. */
+function callOf(event, ctx) {
+  const id = event?.toolCallId ?? ctx?.toolCallId;
+  return typeof id === "string" && id !== "" ? nameOf(id) : undefined;
+}
+
+const pendingWords = (answer) =>
+  `${answer.message ?? "Waiting for a person."} Nothing was done yet. Tell the user; when they say that it was approved, make ` +
+  "exactly the same call again.";
+
+const doneWords = (result) =>
+  `${result?.status === "ok" ? "Done" : "It failed"}, carried out by this server after a person approved it. It gave:\n` +
+  String(result?.output ?? "");
+
+function remember(map, key, value) {
+  map.delete(key);
+  map.set(key, value);
+  if (map.size > CALLS) map.delete(map.keys().next().value);
+}

@@ -1,0 +1,54 @@
+// What a tool gave, before the model sees it and before it is stored: reported to the daemon and cleaned by it. Whatever goes
+// wrong here throws, and the host then tells the model that the output is not available.
+
+/** The middleware for `api.registerAgentToolResultMiddleware`. */
+export function cleaner({ client, gate }) {
+  return async (event, ctx) => {
+    const call = { toolName: event.toolName, toolCallId: event.toolCallId, params: event.args };
+    let entry = gate.of(call, ctx);
+    if (entry === undefined && event.isError === true) {
+      // Nothing ran: no such tool, or arguments that do not fit. It is decided on now, so that the result has a decision.
+      await gate.decide(call, ctx);
+      entry = gate.of(call, ctx);
+    }
+    await entry?.decision;
+    const given = entry?.kind === "done" ? { ...event.result, content: [text(entry.output)] } : event.result;
+    const session = entry?.session ?? ctx?.sessionKey ?? "openclaw";
+    if (entry === undefined || entry.kind === "runtime" || entry.kind === "runner") {
+      // A result without a decision is refused here, and recorded as one that came past the gate.
+      const output = given.content.map((block) => block.text ?? "").join("\n");
+      await client.post("/v1/hooks/after-tool-call", {
+        session,
+        call: entry?.call ?? String(event.toolCallId),
+        output,
+        is_error: event.isError === true,
+      });
+    }
+    const result = await clean(client, session, given);
+    return { result: gate.goesRound(ctx) ? { ...result, terminate: true } : result };
+  };
+}
+
+/** `{content, details}` without secrets. Bytes of pictures stay here: the gateway judges them where they leave. */
+async function clean(client, session, given) {
+  const bare = withoutPictures(given);
+  const { value } = await client.post("/v1/hooks/redact", { session, value: bare });
+  return withPictures(value, given);
+}
+
+/** A message or result without the bytes of its pictures. */
+export function withoutPictures(given) {
+  if (!Array.isArray(given?.content)) return given;
+  const bare = (block) => (block?.type === "image" && typeof block.data === "string" ? { ...block, data: "" } : block);
+  return { ...given, content: given.content.map(bare) };
+}
+
+/** Puts the pictures of `given` back to where they were. */
+export function withPictures(value, given) {
+  if (!Array.isArray(given?.content)) return value;
+  const whole = (block, index) =>
+    given.content[index]?.type === "image" ? { ...block, data: given.content[index].data } : block;
+  return { ...value, content: value.content.map(whole) };
+}
+
+const text = (words) => ({ type: "text", text: words });

@@ -1,0 +1,249 @@
+// The plugin against a daemon that answers what it is told: refusals first.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import plugin from "../index.mjs";
+import { PERMIT, TOKEN, allow, call, ctx, daemon, host, started } from "./daemon.mjs";
+
+/** A plugin with its daemon, for one test. */
+async function set(answers, config = {}) {
+  const there = await daemon({
+    "/v1/hooks/session-start": started,
+    "/v1/hooks/session-end": {},
+    "/v1/hooks/redact": ({ value }) => ({ value: JSON.parse(JSON.stringify(value).replaceAll("hunter2-secret", "SECRET_REF(pw)")) }),
+    ...answers,
+  });
+  const settings = { socket: there.socket, tokenFile: there.tokenFile, runner: "/usr/bin/wardkeep-agent", workspace: "/srv/agents/a" };
+  const api = host({ ...settings, waitSeconds: 1, ...config });
+  plugin.register(api);
+  return { api, ...there, end: async () => (await api.dispose(), there.stop()) };
+}
+
+const decide = (api, event) => api.policy.evaluate(event, ctx);
+
+test("what the daemon refuses, does not answer or answers oddly does not run", async () => {
+  for (const said of [
+    { decision: "deny", message: "Not allowed: it deletes." },
+    { decision: "perhaps" },
+    {},
+    { decision: "allow" },
+    { decision: "allow", permit: "$(reboot)" },
+    { status: 503, error: { code: "disk-full", message: "the disk is full" } },
+    undefined,
+  ]) {
+    const world = await set({ "/v1/hooks/before-tool-call": said });
+    const answer = await decide(world.api, call("exec", { command: "rm -rf /" }));
+    assert.equal(answer.allow, false, JSON.stringify(said));
+    assert.match(answer.reason, /not|Not/);
+    const second = await world.api.hook("before_tool_call")(call("exec", { command: "rm -rf /" }), ctx);
+    assert.equal(second.block, true);
+    assert.equal(world.of("/v1/hooks/before-tool-call").length, 1, "one step asks once");
+    await world.end();
+  }
+});
+
+test("without a daemon nothing runs, nothing is stored and nothing leaves", async () => {
+  const world = await set({});
+  world.stop();
+  const answer = await decide(world.api, call("read", { path: "a.txt" }));
+  assert.equal(answer.allow, false);
+  const run = await world.api.hook("before_agent_run")({}, ctx);
+  assert.equal(run.outcome, "block");
+  const stored = world.api.hook("before_message_write")({ message: { role: "user", content: "hunter2-secret" } }, ctx);
+  assert.doesNotMatch(JSON.stringify(stored), /hunter2/);
+  assert.equal(stored.message.role, "user");
+  const sent = await world.api.hook("message_sending")({ to: "x", content: "hi" }, { channelId: "c" });
+  assert.equal(sent.cancel, true);
+  const payload = await world.api.hook("reply_payload_sending")({ payload: { text: "hi" } }, {});
+  assert.equal(payload.cancel, true);
+  await assert.rejects(world.api.middleware.handler({ toolCallId: "call_9", toolName: "read", args: {}, result: { content: [] } }, ctx));
+  await world.api.dispose();
+});
+
+test("a plugin that is not set up refuses, and takes no lease", async () => {
+  for (const config of [undefined, {}, { socket: "relative", tokenFile: "/x", runner: "/y" }, { socket: "/s", tokenFile: "/nowhere/at/all", runner: "/y" }]) {
+    const api = host(config);
+    plugin.register(api);
+    assert.match(api.said, /nothing is allowed/);
+    assert.equal((await decide(api, call("ls", {}))).allow, false);
+    assert.equal((await api.hook("before_agent_run")({}, ctx)).outcome, "block");
+    assert.match(JSON.stringify(api.hook("before_message_write")({ message: { role: "user", content: "x" } }, ctx)), /could not clean/);
+    await api.dispose();
+  }
+});
+
+test("a catalogue pass takes no lease, refuses by itself, and asks with the gateway's own parts", async () => {
+  const there = await daemon({ "/v1/hooks/session-start": started });
+  const alone = host({ socket: there.socket, tokenFile: there.tokenFile, runner: "/r" }, "discovery");
+  plugin.register(alone);
+  assert.equal((await decide(alone, call("ls", {}))).allow, false);
+  assert.equal(there.heard.length, 0);
+  there.stop();
+  const world = await set({ "/v1/hooks/before-tool-call": allow });
+  const beside = host({}, "discovery");
+  plugin.register(beside);
+  assert.notEqual((await decide(beside, call("read", { path: "a" }))).params, undefined);
+  await world.end();
+  assert.equal((await decide(beside, call("read", { path: "a" }, "call_2"))).allow, false);
+});
+
+test("a command is run by the daemon's runner and nothing else", async () => {
+  const world = await set({ "/v1/hooks/before-tool-call": allow });
+  const params = { command: "printenv PW", env: { PW: "SECRET_REF(pw)" }, host: "gateway", background: true };
+  const { params: runs } = await decide(world.api, call("exec", params));
+  assert.equal(runs.command, `/usr/bin/wardkeep-agent exec ${PERMIT}`);
+  const env = { WARDKEEP_HOOK_SOCKET: world.socket, WARDKEEP_AGENT_TOKEN_FILE: world.tokenFile };
+  assert.deepEqual(world.api.hook("resolve_exec_env")({}, ctx), env);
+  assert.deepEqual(Object.keys(runs).sort(), ["command", "timeoutSeconds", "yieldMs"]);
+  assert.doesNotMatch(runs.command, /printenv|PW/);
+  const [asked] = world.of("/v1/hooks/before-tool-call");
+  assert.deepEqual(asked.args, { command: "printenv PW", env: { PW: "SECRET_REF(pw)" } });
+  assert.deepEqual([asked.call, asked.session, asked.cwd], ["call_1", "agent:main:main", "/srv/agents/a"]);
+  assert.equal(world.heard[0].token, `Bearer ${TOKEN}`);
+  const passed = await world.api.hook("before_tool_call")(call("exec", runs), ctx);
+  assert.equal(passed, undefined);
+  const changed = await world.api.hook("before_tool_call")(call("exec", { ...runs, command: "reboot" }), ctx);
+  assert.equal(changed.block, true);
+  assert.match(changed.blockReason, /changed/);
+  await world.end();
+});
+
+test("what cannot be told as it runs is refused whatever the daemon says", async () => {
+  const world = await set({ "/v1/hooks/before-tool-call": allow });
+  for (const event of [
+    { ...call("exec", { command: "ls" }), toolKind: "code_mode_exec" },
+    call("exec", { command: "ls", elevated: true }, "e"),
+    call("exec", { command: "ls", node: "laptop" }, "n"),
+    call("read", { path: "~/.ssh/id" }, "h"),
+    call("read", { path: "file:///etc/shadow" }, "u"),
+    call("read", { path: "a\u00a0b" }, "s"),
+    call("read", {}, "p"),
+    { toolName: "ls", params: {}, runId: "run-1" },
+  ]) {
+    assert.equal((await decide(world.api, event)).allow, false, JSON.stringify(event));
+  }
+  // Each is on record as refused, but the one that has no id; none with arguments that would run.
+  const recorded = world.of("/v1/hooks/before-tool-call");
+  assert.equal(recorded.length, 7);
+  for (const { args } of recorded) assert.deepEqual(Object.keys(args), ["refused"]);
+  await world.end();
+});
+
+test("a path is judged and opened as the same absolute path", async () => {
+  const world = await set({ "/v1/hooks/before-tool-call": allow });
+  for (const [given, opened] of [
+    ["notes/a.md", "/srv/agents/a/notes/a.md"],
+    ["@notes/a.md", "/srv/agents/a/notes/a.md"],
+    ["probe.docodex", "/srv/agents/a/probe.docx"],
+    ["a.txt</arg_value>>", "/srv/agents/a/a.txt"],
+    ["/srv/agents/a/../b", "/srv/agents/b"],
+  ]) {
+    const { params } = await decide(world.api, call("write", { path: given, content: "x" }, given));
+    assert.equal(params.path, opened, given);
+    assert.equal(world.of("/v1/hooks/before-tool-call").at(-1).args.path, opened);
+  }
+  await world.end();
+});
+
+test("a call that waits is named when it comes back, and its result is delivered once", async () => {
+  let said = { decision: "pending", approval: "A-12345678", message: "Waiting for a person to approve it (A-12345678)." };
+  const world = await set({ "/v1/hooks/before-tool-call": () => said });
+  const first = await decide(world.api, call("write", { path: "a", content: "x" }, "call_1"));
+  assert.match(first.reason, /A-12345678.*exactly the same call/s);
+  said = { decision: "done", permit: PERMIT, result: { status: "ok", output: "written" } };
+  const again = { ...call("write", { content: "x", path: "a" }, "call_2") };
+  const second = await decide(world.api, again);
+  assert.equal(world.of("/v1/hooks/before-tool-call")[1].same_as, "call_1");
+  assert.match(second.reason, /written/);
+  const told = await world.api.middleware.handler(
+    { toolCallId: "call_2", toolName: "write", args: {}, isError: true, result: { content: [{ type: "text", text: "blocked" }] } },
+    ctx,
+  );
+  assert.deepEqual(told.result.content, [{ type: "text", text: "written" }]);
+  await decide(world.api, { ...again, toolCallId: "call_3" });
+  assert.equal(world.of("/v1/hooks/before-tool-call")[2].same_as, undefined);
+  await world.end();
+});
+
+test("results are reported and cleaned, and one without a decision is withheld", async () => {
+  const world = await set({
+    "/v1/hooks/before-tool-call": allow,
+    "/v1/hooks/after-tool-call": ({ call: id }) => (id === "call_1" ? { output: "x" } : undefined),
+  });
+  await decide(world.api, call("read", { path: "a" }));
+  const result = { content: [{ type: "text", text: "it is hunter2-secret" }, { type: "image", mimeType: "image/png", data: "AAAA" }], details: { raw: "hunter2-secret" } };
+  const event = { toolCallId: "call_1", toolName: "read", args: {}, result };
+  const told = await world.api.middleware.handler(event, ctx);
+  assert.doesNotMatch(JSON.stringify(told), /hunter2/);
+  assert.equal(told.result.content[1].data, "AAAA");
+  assert.equal(world.of("/v1/hooks/redact").at(-1).value.content[1].data, "");
+  await assert.rejects(world.api.middleware.handler({ ...event, toolCallId: "call_2" }, ctx));
+  assert.deepEqual(world.api.middleware.options, { runtimes: ["openclaw"] });
+  await world.end();
+});
+
+test("a run that is refused again and again is ended", async () => {
+  const world = await set({ "/v1/hooks/before-tool-call": { decision: "deny", message: "Not allowed." } }, { refusalsInARow: 3 });
+  const ended = [];
+  for (let number = 0; number < 3; number += 1) {
+    const event = call("exec", { command: "reboot" }, `call_${number}`);
+    const { reason } = await decide(world.api, event);
+    const result = { content: [{ type: "text", text: reason }] };
+    ended.push((await world.api.middleware.handler({ ...event, args: {}, isError: true, result }, ctx)).result.terminate ?? false);
+  }
+  assert.deepEqual(ended, [false, false, true]);
+  await world.end();
+});
+
+test("messages to channels are asked for with all their words", async () => {
+  const world = await set({
+    "/v1/hooks/before-tool-call": allow,
+    "/v1/hooks/after-tool-call": { output: "" },
+    "/v1/hooks/message-sending": ({ text }) => ({ ...(text.includes("offer") ? { decision: "pending", message: "Waiting" } : allow), text: "clean" }),
+  });
+  const send = world.api.hook("message_sending");
+  assert.deepEqual(await send({ to: "+49", content: "an offer" }, { channelId: "whatsapp" }), { cancel: true, cancelReason: "Waiting" });
+  assert.deepEqual(await send({ to: "+49", content: "hello" }, { channelId: "whatsapp" }), { content: "clean" });
+  await decide(world.api, call("message", { action: "send", channel: "slack", target: "#all", message: "hi all", media: "/srv/x.pdf" }));
+  const { args } = world.of("/v1/hooks/before-tool-call").at(-1);
+  assert.deepEqual([args.channel, args.to], ["slack", ["#all"]]);
+  assert.match(args.body, /hi all/);
+  assert.match(args.body, /x\.pdf/);
+  // The channel's own question about what the tool just sent is not asked twice.
+  assert.deepEqual(await send({ to: "#all", content: "hi all" }, ctx), { content: "hi all" });
+  assert.equal(world.of("/v1/hooks/message-sending").length, 2);
+  await world.end();
+});
+
+test("the lease is taken at once and given back", async () => {
+  const world = await set({});
+  await world.api.hook("before_agent_run")({}, ctx);
+  const started = world.of("/v1/hooks/session-start");
+  assert.equal(started[0].runtime, "openclaw/2026.9.6");
+  await world.api.dispose();
+  assert.equal(world.of("/v1/hooks/session-end")[0].session, started[0].session);
+  assert.equal((await world.api.hook("before_agent_run")({}, ctx)).outcome, "block", "a stopped plugin begins nothing");
+  world.stop();
+});
+
+test("a closed server begins no run, and one without its hub does", async () => {
+  for (const [closed, outcome] of [[["hub-away"], "pass"], [["disk-full"], "block"], [["hub-away", "paused"], "block"]]) {
+    const world = await set({ "/v1/hooks/session-start": { ...started, closed } });
+    assert.equal((await world.api.hook("before_agent_run")({}, ctx)).outcome, outcome);
+    await world.end();
+  }
+});
+
+test("the prompt's prefix never changes, and a trace is told once", async () => {
+  const world = await set({ "/v1/hooks/model-call": {} });
+  const build = world.api.hook("before_prompt_build");
+  assert.deepEqual(build({ prompt: "a" }, ctx), build({ prompt: "b" }, {}));
+  const traced = { ...ctx, trace: { traceId: "0af7651916cd43dd8448eb211c80319c" } };
+  await world.api.hook("model_call_started")({ runId: "run-1" }, traced);
+  await world.api.hook("model_call_started")({ runId: "run-1" }, traced);
+  assert.deepEqual(world.of("/v1/hooks/model-call"), [
+    { session: "agent:main:main", run: "run-1", trace: "0af7651916cd43dd8448eb211c80319c" },
+  ]);
+  await world.end();
+});
