@@ -13,6 +13,7 @@ pub mod context;
 pub mod egress;
 pub mod helper;
 pub mod hook;
+pub mod openclaw;
 pub mod pipes;
 pub mod policy;
 pub mod server;
@@ -20,6 +21,7 @@ pub mod status;
 pub mod usage;
 pub mod vault;
 
+pub use openclaw::args::OpenclawCommand;
 pub use vault::args::{VaultArgs, VaultCommand};
 
 /// The daemon of one tenant, and everything that can be asked of it.
@@ -77,6 +79,9 @@ pub enum Command {
     /// What agents' runtimes use to ask before a tool call.
     #[command(subcommand)]
     Hook(HookCommand),
+    /// Put `OpenClaw` under this daemon: plugin, hardened configuration, and the proof that they hold.
+    #[command(subcommand)]
+    Openclaw(OpenclawCommand),
     /// Keep agents' users off the network: they reach the daemon's ports on loopback and nothing else.
     #[command(subcommand)]
     Egress(EgressCommand),
@@ -275,8 +280,11 @@ pub struct HelperArgs {
 #[derive(Debug, Args)]
 pub struct TokenArgs {
     /// Read the agent's token from this file; without it, from WARDKEEP_AGENT_TOKEN.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "WARDKEEP_AGENT_TOKEN_FILE")]
     pub token_file: Option<PathBuf>,
+    /// The daemon's hook socket, where the configuration cannot be read.
+    #[arg(long, value_name = "FILE", env = "WARDKEEP_HOOK_SOCKET")]
+    pub socket: Option<PathBuf>,
 }
 
 /// Arguments of `exec`.
@@ -304,6 +312,22 @@ pub enum HookCommand {
     ///
     /// Exit code 0: allowed or done; 3: pending; 4: denied.
     Call(TokenArgs),
+    /// The hook command of Claude Code and runtimes like it: its JSON on standard input, its answer on standard output.
+    ///
+    /// `PreToolUse` is decided on: allowed calls go on, refused ones and ones that wait do not. `PostToolUse` is recorded.
+    /// Exit code 2, which such runtimes take for a refusal, wherever the daemon cannot be asked.
+    ClaudeCode(ClaudeCodeArgs),
+}
+
+/// Arguments of `hook claude-code`.
+#[derive(Debug, Args)]
+pub struct ClaudeCodeArgs {
+    /// How long a call may wait for a person; shorter than the runtime's own patience with hooks.
+    #[arg(long, value_name = "SECONDS", default_value_t = 45, value_parser = clap::value_parser!(u16).range(0..=600))]
+    pub wait: u16,
+    /// The agent's token.
+    #[command(flatten)]
+    pub token: TokenArgs,
 }
 
 /// Arguments of `classify`.

@@ -57,11 +57,11 @@ pub struct Finding {
 }
 
 impl Finding {
-    fn ok(check: &str, found: impl Into<String>) -> Self {
+    pub(crate) fn ok(check: &str, found: impl Into<String>) -> Self {
         Self { check: check.to_owned(), level: Level::Ok, found: found.into(), what_to_do: String::new() }
     }
 
-    fn bad(check: &str, level: Level, found: impl Into<String>, what_to_do: impl Into<String>) -> Self {
+    pub(crate) fn bad(check: &str, level: Level, found: impl Into<String>, what_to_do: impl Into<String>) -> Self {
         Self { check: check.to_owned(), level, found: found.into(), what_to_do: what_to_do.into() }
     }
 }

@@ -31,6 +31,7 @@ pub mod lock_audit;
 pub mod memory;
 pub mod notify;
 pub mod observed;
+pub mod openclaw;
 pub mod renew;
 pub mod secrets;
 pub mod servers;

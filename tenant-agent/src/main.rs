@@ -11,7 +11,7 @@ use tracing_subscriber::EnvFilter;
 use wardkeep_agent::channel::chain;
 use wardkeep_agent::cli::context::{CliError, Context, Environment};
 use wardkeep_agent::cli::{
-    Cli, Command, approvals, audit, egress, helper, hook, pipes, policy, server, status, usage, vault,
+    Cli, Command, approvals, audit, egress, helper, hook, openclaw, pipes, policy, server, status, usage, vault,
 };
 use wardkeep_agent::config::DEFAULT_FILE;
 use wardkeep_agent::{files, memory};
@@ -33,12 +33,14 @@ fn main() -> ExitCode {
         files::lower();
         return wardkeep_safety::runner::run_from_stdin();
     }
+    // Runtimes of this kind take every code but 2 for a yes.
+    let failed = if hook::is_claude_code(&cli.command) { ExitCode::from(2) } else { ExitCode::FAILURE };
     match start(cli) {
         Ok(code) => code,
         Err(error) => {
             // The pipe we print to may be gone; there is nobody left to tell then.
             let _ = writeln!(std::io::stderr(), "wardkeep-agent: {}", chain(error.as_ref()));
-            ExitCode::FAILURE
+            failed
         }
     }
 }
@@ -93,6 +95,7 @@ async fn command(command: Command, context: &mut Context<'_>) -> Result<ExitCode
         Command::Resume { agent } => approvals::resume(&agent, context).await.map(done),
         Command::Exec(args) => hook::exec(args, context).await,
         Command::Hook(args) => hook::run(args, context).await,
+        Command::Openclaw(command) => openclaw::run(command, context).await,
         Command::Classify(args) => pipes::classify(&args, context).map(done),
         Command::Redact(args) => {
             let (input, report) = (&mut std::io::stdin().lock(), &mut std::io::stderr().lock());

@@ -116,6 +116,15 @@ pub enum CliError {
         #[source]
         source: io::Error,
     },
+    /// A file of an agent's runtime.
+    #[error("cannot read or write {path}; run this as root")]
+    Place {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
     /// A binding.
     #[error(transparent)]
     Binding(#[from] wardkeep_vault::InvalidBinding),

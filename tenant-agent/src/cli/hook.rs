@@ -16,6 +16,8 @@ use crate::state::StateDir;
 use crate::tokens::{Existing, make};
 use crate::unix_http::{ClientError, UnixClient};
 
+mod claude_code;
+
 /// Longest token file, bytes.
 const TOKEN_BYTES: u64 = 4096;
 /// Longest request that is read, bytes.
@@ -64,7 +66,14 @@ pub async fn run(command: HookCommand, context: &mut Context<'_>) -> Result<Exit
     match command {
         HookCommand::Token { agent, rotate } => token(&agent, rotate, context).await,
         HookCommand::Call(args) => call(&args, context).await,
+        HookCommand::ClaudeCode(args) => claude_code::run(&args, context).await,
     }
+}
+
+/// Whether it is the command whose failures must end with 2.
+#[must_use]
+pub const fn is_claude_code(command: &super::Command) -> bool {
+    matches!(command, super::Command::Hook(HookCommand::ClaudeCode(_)))
 }
 
 async fn token(agent: &AgentName, rotate: bool, context: &mut Context<'_>) -> Result<ExitCode, CliError> {
@@ -108,9 +117,10 @@ fn client(args: &TokenArgs, context: &Context<'_>) -> Result<UnixClient, CliErro
         }
     };
     // An agent's runtime may not read the configuration; the socket then is where it always is.
-    let socket = match context.config() {
-        Ok(config) => config.hook_socket(),
-        Err(_) => crate::config::Config::default().hook_socket(),
+    let socket = match (&args.socket, context.config()) {
+        (Some(named), _) => named.clone(),
+        (None, Ok(config)) => config.hook_socket(),
+        (None, Err(_)) => crate::config::Config::default().hook_socket(),
     };
     if !socket.exists() {
         let source = std::io::Error::from(std::io::ErrorKind::NotFound);

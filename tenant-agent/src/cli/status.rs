@@ -139,10 +139,18 @@ pub async fn doctor(json: bool, context: &mut Context<'_>) -> Result<ExitCode, C
             what_to_do: "mend the file; `wardkeep-agent config` prints one with every setting explained".to_owned(),
         }],
     };
+    say_findings(&findings, json, context)
+}
+
+/// Findings for a person or a program; the exit code is 1 on any error.
+///
+/// # Errors
+/// Standard output.
+pub(super) fn say_findings(findings: &[Finding], json: bool, context: &mut Context<'_>) -> Result<ExitCode, CliError> {
     if json {
         context.json(&findings)?;
     } else {
-        for Finding { check, level, found, what_to_do } in &findings {
+        for Finding { check, level, found, what_to_do } in findings {
             let mark = match level {
                 Level::Ok => "ok",
                 Level::Warning => "warning",

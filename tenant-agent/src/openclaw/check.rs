@@ -1,0 +1,155 @@
+//! Whether what was written still holds.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::files::{account, writable_by};
+use super::layout::ENVIRONMENT;
+use super::{PLUGIN, hardened};
+use crate::doctor::{Finding, Level};
+
+/// Where it was written, and for whom.
+pub struct Places<'a> {
+    /// Configuration, environment and token.
+    pub folder: &'a Path,
+    /// The plugin.
+    pub plugin_dir: &'a Path,
+    /// The agent's user.
+    pub user: &'a str,
+}
+
+/// Looks at every file; asks nobody.
+#[must_use]
+pub fn look(places: &Places<'_>) -> Vec<Finding> {
+    let mut findings = vec![plugin(places.plugin_dir)];
+    let config = places.folder.join("openclaw.json");
+    match fs::read_to_string(&config).map_err(|error| error.to_string()).and_then(|text| parsed(&text)) {
+        Ok(given) => findings.push(configuration(&config, &given, places)),
+        Err(why) => findings.push(Finding::bad(
+            "openclaw configuration",
+            Level::Error,
+            format!("{} cannot be read: {why}", config.display()),
+            CONFIGURE,
+        )),
+    }
+    findings.push(environment(&places.folder.join("environment")));
+    findings.push(owners(places));
+    findings
+}
+
+const CONFIGURE: &str = "write it anew with `wardkeep-agent openclaw configure AGENT` and restart OpenClaw";
+const INSTALL: &str = "write it anew with `wardkeep-agent openclaw install` and restart OpenClaw";
+
+fn parsed(text: &str) -> Result<Value, String> {
+    serde_json::from_str(text).map_err(|error| format!("it is no JSON (line {})", error.line()))
+}
+
+fn plugin(dir: &Path) -> Finding {
+    let changed: Vec<&str> = PLUGIN
+        .iter()
+        .filter(|(name, content)| fs::read(dir.join(name)).ok().as_deref() != Some(content.as_bytes()))
+        .map(|(name, _)| *name)
+        .collect();
+    if changed.is_empty() {
+        return Finding::ok("openclaw plugin", format!("{} files in {} are ours", PLUGIN.len(), dir.display()));
+    }
+    let found = format!("in {} these differ or are missing: {}", dir.display(), changed.join(", "));
+    Finding::bad("openclaw plugin", Level::Error, found, INSTALL)
+}
+
+fn configuration(path: &Path, given: &Value, places: &Places<'_>) -> Finding {
+    let mut wrong = Vec::new();
+    differences(&hardened(), given, String::new(), &mut wrong);
+    let loads = given.pointer("/plugins/load/paths").and_then(Value::as_array);
+    let ours = Value::from(places.plugin_dir.display().to_string());
+    if loads.is_none_or(|paths| *paths != [ours]) {
+        wrong.push("plugins.load.paths".to_owned());
+    }
+    let providers = given.pointer("/models/providers").and_then(Value::as_object);
+    if providers.is_none_or(|all| all.keys().ne(["wardkeep"])) {
+        wrong.push("models.providers".to_owned());
+    }
+    if wrong.is_empty() {
+        return Finding::ok("openclaw configuration", format!("{} has every setting that it needs", path.display()));
+    }
+    let found = format!("{} differs in: {}", path.display(), wrong.join(", "));
+    Finding::bad("openclaw configuration", Level::Error, found, CONFIGURE)
+}
+
+/// Every setting of `wanted` that `given` lacks or has otherwise. A list may hold more, but for those that allow.
+pub(super) fn differences(wanted: &Value, given: &Value, at: String, wrong: &mut Vec<String>) {
+    match (wanted, given) {
+        (Value::Object(wanted), _) => {
+            for (name, value) in wanted {
+                let below = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
+                differences(value, given.get(name).unwrap_or(&Value::Null), below, wrong);
+            }
+        }
+        (Value::Array(wanted), Value::Array(given)) if at.ends_with(".deny") => {
+            if !wanted.iter().all(|one| given.contains(one)) {
+                wrong.push(at);
+            }
+        }
+        (wanted, given) if wanted == given => {}
+        _ => wrong.push(at),
+    }
+}
+
+fn environment(path: &Path) -> Finding {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => {
+            let found = format!("{} cannot be read: {error}", path.display());
+            return Finding::bad("openclaw environment", Level::Error, found, CONFIGURE);
+        }
+    };
+    let missing: Vec<String> = ENVIRONMENT
+        .iter()
+        .filter(|(name, value, _)| last(&text, name) != Some(value))
+        .map(|(name, value, why)| format!("{name}={value} ({why})"))
+        .collect();
+    if missing.is_empty() {
+        return Finding::ok("openclaw environment", format!("{} sets what is needed", path.display()));
+    }
+    let found = format!("{} lacks {}", path.display(), missing.join(", "));
+    Finding::bad("openclaw environment", Level::Error, found, CONFIGURE)
+}
+
+/// The value that counts: of two lines systemd takes the later one.
+fn last<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    text.lines().filter_map(|line| line.split_once('=')).filter(|(key, _)| *key == name).map(|(_, value)| value).last()
+}
+
+fn owners(places: &Places<'_>) -> Finding {
+    let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let groups = fs::read_to_string("/etc/group").unwrap_or_default();
+    let Some((uid, _, gids)) = account(places.user, &passwd, &groups) else {
+        let found = format!("there is no user {} on this server", places.user);
+        return Finding::bad("openclaw owners", Level::Error, found, "name the agent's user with --user");
+    };
+    if uid == 0 {
+        let todo = "run OpenClaw as a user of its own, as `wardkeep-agent openclaw configure --user` names it";
+        return Finding::bad(
+            "openclaw owners",
+            Level::Error,
+            "the agent's user is root, from whom no file is kept",
+            todo,
+        );
+    }
+    let files = PLUGIN.iter().map(|(name, _)| places.plugin_dir.join(name));
+    let files = files.chain(["openclaw.json", "environment", "token"].map(|name| places.folder.join(name)));
+    let open: Vec<String> = files
+        .filter_map(|path| writable_by(&path, uid, &gids).ok().flatten())
+        .map(|path| path.display().to_string())
+        .collect();
+    if open.is_empty() {
+        return Finding::ok("openclaw owners", format!("{} can change neither plugin nor configuration", places.user));
+    }
+    let mut open = open;
+    open.sort();
+    open.dedup();
+    let found = format!("{} can change {}", places.user, open.join(", "));
+    Finding::bad("openclaw owners", Level::Error, found, "make root their owner: `chown root` and `chmod go-w`")
+}

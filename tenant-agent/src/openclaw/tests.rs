@@ -1,0 +1,182 @@
+//! What is written is what is looked for.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::check::{Places, differences, look};
+use super::files::{Done, Planned, account, writable_by};
+use super::layout::{ENVIRONMENT, Layout, Tokens};
+use super::*;
+use crate::doctor::Level;
+
+fn layout(root: &Path) -> Layout {
+    Layout {
+        agent: "office".parse().unwrap(),
+        user: "agent".to_owned(),
+        folder: root.join("etc"),
+        plugin_dir: root.join("plugin"),
+        home: root.join("home"),
+        workspace: "/srv/agents/office".to_owned(),
+        models: vec!["assistant".to_owned(), "small".to_owned()],
+        llm: "http://127.0.0.1:7400".to_owned(),
+        socket: "/run/wardkeep/hook.sock".into(),
+        runner: "/usr/bin/wardkeep-agent".into(),
+        port: 18_789,
+        wait_seconds: 120,
+    }
+}
+
+fn tokens() -> Tokens {
+    Tokens { agent: "wka1_secret-of-the-agent".to_owned(), gateway: "secret-of-the-gateway".to_owned() }
+}
+
+fn written(root: &Path) -> Layout {
+    let layout = layout(root);
+    for file in layout.files(&tokens(), None) {
+        file.write(None).unwrap();
+    }
+    for (name, content) in PLUGIN {
+        Planned::open(layout.plugin_dir.join(name), *content).write(None).unwrap();
+    }
+    layout
+}
+
+/// Everything but the owners, who depend on whose test this is.
+fn wrong(layout: &Layout) -> Vec<String> {
+    let places = Places { folder: &layout.folder, plugin_dir: &layout.plugin_dir, user: "nobody" };
+    let all = look(&places).into_iter().filter(|f| f.check != "openclaw owners" && f.level != Level::Ok);
+    all.map(|f| f.found).collect()
+}
+
+#[test]
+fn the_plugin_is_whole() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../safety-wrapper/openclaw-plugin");
+    let mut there: Vec<String> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name != "test")
+        .collect();
+    there.sort();
+    assert_eq!(there, PLUGIN.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>());
+    for (name, content) in PLUGIN.iter().filter(|(name, _)| name.ends_with(".json")) {
+        serde_json::from_str::<Value>(content).unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+}
+
+#[test]
+fn what_was_written_holds_and_each_edit_is_found() {
+    let root = tempfile::tempdir().unwrap();
+    let layout = written(root.path());
+    assert_eq!(wrong(&layout), Vec::<String>::new());
+    let path = layout.config_file();
+    let good = fs::read_to_string(&path).unwrap();
+    for (pointer, value) in [
+        ("/plugins/entries/wardkeep/enabled", json!(false)),
+        ("/plugins/entries/wardkeep/hooks/allowConversationAccess", json!(false)),
+        ("/plugins/allow", json!(["wardkeep", "other"])),
+        ("/plugins/load/paths", json!(["/tmp/evil"])),
+        ("/gateway/reload/mode", json!("hybrid")),
+        ("/tools/toolSearch", json!(true)),
+        ("/tools/exec/security", json!("full")),
+        ("/tools/exec/safeBins", json!(["wardkeep-agent", "env"])),
+        ("/tools/deny", json!(["process"])),
+        ("/models/mode", json!("merge")),
+        ("/models/providers", json!({"wardkeep": {}, "openai": {}})),
+        ("/agents/defaults/subagents/maxSpawnDepth", json!(5)),
+    ] {
+        let mut config: Value = serde_json::from_str(&good).unwrap();
+        *config.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer}")) = value;
+        fs::write(&path, config.to_string()).unwrap();
+        let said = wrong(&layout).join("; ");
+        assert!(said.contains(&pointer[1..].replace('/', ".")), "{pointer}: {said}");
+    }
+    fs::write(&path, "{").unwrap();
+    assert!(wrong(&layout)[0].contains("no JSON"));
+    fs::write(&path, &good).unwrap();
+    fs::write(layout.plugin_dir.join("gate.mjs"), "").unwrap();
+    assert!(wrong(&layout)[0].contains("gate.mjs"));
+}
+
+#[test]
+fn an_environment_without_its_settings_is_found() {
+    let root = tempfile::tempdir().unwrap();
+    let layout = written(root.path());
+    let path = layout.environment_file();
+    let good = fs::read_to_string(&path).unwrap();
+    for (name, value, _) in ENVIRONMENT {
+        fs::write(&path, good.replace(&format!("{name}={value}\n"), "")).unwrap();
+        assert!(wrong(&layout)[0].contains(name));
+        // Of two lines the later one counts.
+        fs::write(&path, format!("{good}{name}=else\n")).unwrap();
+        assert!(wrong(&layout)[0].contains(name));
+    }
+}
+
+#[test]
+fn tokens_stand_only_where_the_group_alone_reads() {
+    let root = tempfile::tempdir().unwrap();
+    let layout = written(root.path());
+    for file in layout.files(&tokens(), Some(root.path())) {
+        let secret = file.content.contains("secret-of");
+        assert_eq!(file.mode, if secret { 0o640 } else { 0o644 }, "{}", file.path.display());
+        let _ = file.write(None).unwrap();
+        assert_eq!(fs::metadata(&file.path).unwrap().permissions().mode() & 0o777, file.mode);
+    }
+    let config = layout.config().to_string();
+    assert!(config.contains("${WARDKEEP_AGENT_TOKEN}") && config.contains("wardkeep/assistant"), "{config}");
+}
+
+#[test]
+fn a_second_run_changes_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    let file = Planned::open(root.path().join("a/b"), "x");
+    assert_eq!(file.compare().unwrap(), Done::Made);
+    assert_eq!([file.write(None).unwrap(), file.write(None).unwrap()], [Done::Made, Done::Kept]);
+    assert_eq!(Planned::open(file.path, "y").write(None).unwrap(), Done::Replaced);
+}
+
+#[test]
+fn a_deny_list_may_be_longer_and_no_other() {
+    let wanted = json!({"tools": {"deny": ["a"], "exec": {"safeBins": ["w"]}}});
+    let said = |given: Value| {
+        let mut wrong = Vec::new();
+        differences(&wanted, &given, String::new(), &mut wrong);
+        wrong
+    };
+    assert!(said(json!({"tools": {"deny": ["b", "a"], "exec": {"safeBins": ["w"]}}, "more": 1})).is_empty());
+    assert_eq!(
+        said(json!({"tools": {"deny": ["b"], "exec": {"safeBins": ["w", "x"]}}})),
+        ["tools.deny", "tools.exec.safeBins"]
+    );
+    assert_eq!(said(json!([])), ["tools.deny", "tools.exec.safeBins"]);
+}
+
+#[test]
+fn who_can_change_a_file_is_found_in_the_folders_above_it() {
+    let root = tempfile::tempdir().unwrap();
+    let file = root.path().join("a/b");
+    fs::create_dir(root.path().join("a")).unwrap();
+    fs::write(&file, "x").unwrap();
+    let mode = |path: &Path, mode: u32| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    mode(root.path(), 0o755);
+    assert_eq!(writable_by(&file, 4_000_000, &[4_000_000]).unwrap(), None);
+    mode(&file, 0o646);
+    assert_eq!(writable_by(&file, 4_000_000, &[]).unwrap(), Some(fs::canonicalize(&file).unwrap()));
+    mode(&file, 0o644);
+    mode(&root.path().join("a"), 0o757);
+    assert_eq!(
+        writable_by(&file, 4_000_000, &[]).unwrap(),
+        Some(PathBuf::from(fs::canonicalize(root.path()).unwrap().join("a")))
+    );
+}
+
+#[test]
+fn accounts_are_read_with_all_their_groups() {
+    let passwd = "root:x:0:0:root:/root:/bin/sh\nagent:x:990:991::/srv:/bin/false\n";
+    let groups = "agent:x:991:\nwardkeep-hooks:x:500:other,agent\nelse:x:7:agents\n";
+    assert_eq!(account("agent", passwd, groups), Some((990, 991, vec![991, 500])));
+    assert_eq!(account("nobody", passwd, groups), None);
+}
