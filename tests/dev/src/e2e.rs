@@ -1,4 +1,4 @@
-//! What needs more than cargo: the installation on a real systemd, and official clients against the gateway.
+//! What needs more than cargo: the installation on a real systemd, official clients against the gateway, a real OpenClaw.
 
 use std::path::PathBuf;
 use std::process::{ExitCode, Stdio};
@@ -9,16 +9,19 @@ use serde_json::Value;
 use crate::cargo;
 
 mod install;
+mod npm;
+mod openclaw;
 mod sdk;
 
-/// `sdk WORDS` is the matrix of clients, any other words choose tests of the installation; without words, both.
+/// `sdk WORDS` is the matrix of clients, `openclaw WORDS` the scenes on a real OpenClaw, any other words choose tests of the
+/// installation; without words, all.
 pub(crate) fn play(words: &[&str]) -> anyhow::Result<ExitCode> {
     match words {
         ["sdk", rest @ ..] => sdk::play(rest),
+        ["openclaw", rest @ ..] => openclaw::play(rest),
         [] => {
-            let installed = install::play(&[])?;
-            let matrix = sdk::play(&[])?;
-            Ok(if installed == ExitCode::SUCCESS { matrix } else { installed })
+            let all = [install::play(&[])?, sdk::play(&[])?, openclaw::play(&[])?];
+            Ok(all.into_iter().find(|one| *one != ExitCode::SUCCESS).unwrap_or(ExitCode::SUCCESS))
         }
         words => install::play(words),
     }

@@ -24,6 +24,8 @@ const MENU: &str = "\
 ./dev e2e [WORDS]      install on a real systemd in a container (needs root, asks sudo for it), then as below
 ./dev e2e sdk [CLIENT] [--json]
                        official clients of Anthropic, OpenAI and Google against the gateway, HTTP clients through the proxy
+./dev e2e openclaw [SCENE] [--folder FOLDER]
+                       an unmodified OpenClaw under plugin, gate and gateway, scene by scene
 ./dev fuzz [TARGET] [SECONDS]
                        let chance look for texts that break the redaction; all targets, 60 seconds each, without words
 ./dev bench [NAME]     measure, side by side with a named peer or floor
@@ -72,6 +74,9 @@ fn test(words: &[&str]) -> anyhow::Result<ExitCode> {
         // Elsewhere the tests of the network lock say that they did not run.
         packages::ensure(&[("nft", "nftables"), ("ip", "iproute2")])?;
     }
+    if words.is_empty() {
+        plugin()?;
+    }
     // Some tests start the programs themselves.
     cargo::build_programs()?;
     if tools::nextest()? {
@@ -82,6 +87,20 @@ fn test(words: &[&str]) -> anyhow::Result<ExitCode> {
         return cargo::run(&[&["nextest", "run", "--workspace"], words].concat());
     }
     cargo::run(&[&["test", "--workspace", "--no-fail-fast"], words].concat())
+}
+
+/// The unit tests of the plugin for `OpenClaw`, on the Node of this machine where there is one.
+fn plugin() -> anyhow::Result<()> {
+    let folder = "safety-wrapper/openclaw-plugin/test";
+    if !packages::there("node") {
+        println!("No node here: the unit tests of {folder} are left out (./dev e2e openclaw brings a Node of its own)");
+        return Ok(());
+    }
+    let mut files: Vec<_> = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<anyhow::Result<_>>()?;
+    files.retain(|path| path.to_string_lossy().ends_with(".test.mjs"));
+    let status = cargo::status(std::process::Command::new("node").arg("--test").args(files))?;
+    anyhow::ensure!(status.success(), "a unit test of the plugin failed");
+    Ok(())
 }
 
 /// One benchmark by name; without a name, all of them.

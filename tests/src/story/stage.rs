@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use serde_json::Value;
@@ -13,7 +14,7 @@ use super::agent::Dialect;
 use super::business::{self, Secrets};
 use super::people::{Person, rows, wait};
 use super::wiretap::Wiretap;
-use crate::simulators::llm::{Answer, Conversation, LlmSimulator};
+use crate::simulators::llm::{Answer, Conversation, LlmSimulator, Script};
 use crate::simulators::newsletter::NewsletterSimulator;
 
 mod hub;
@@ -125,6 +126,8 @@ pub struct Setting {
     pub upstream_ca: Option<PathBuf>,
     /// What the daemon writes into its log, when it is not the usual.
     pub log: Option<&'static str>,
+    /// What the simulated model says, when it is not the story's own.
+    pub script: Option<Arc<dyn Script>>,
 }
 
 impl Setting {
@@ -141,6 +144,7 @@ impl Setting {
             gate_memory: "refuse",
             upstream_ca: None,
             log: None,
+            script: None,
         }
     }
 }
@@ -202,7 +206,7 @@ impl Opening {
             // Another port of the same machine is another host to every binding.
             taps.push((ELSEWHERE, Wiretap::plain(newsletter.address()).await?));
         }
-        let llm = simulated_model(&secrets, newsletter_address).await?;
+        let llm = simulated_model(setting.script.clone(), &secrets, newsletter_address).await?;
         let llm_address = tapped(&setting, "provider", llm.address(), &mut taps).await?;
         let person = Person::new(hub.url.clone(), hub.api_token().await?)?;
         let services = Services::new(&setting, llm_address, newsletter_address)?;
@@ -424,7 +428,14 @@ async fn tapped(
 /// How a refused call begins where the dialect has no flag for it.
 const REFUSED: &str = "Denied";
 
-async fn simulated_model(secrets: &Secrets, newsletter: SocketAddr) -> anyhow::Result<LlmSimulator> {
+async fn simulated_model(
+    script: Option<Arc<dyn Script>>,
+    secrets: &Secrets,
+    newsletter: SocketAddr,
+) -> anyhow::Result<LlmSimulator> {
+    if let Some(script) = script {
+        return Ok(LlmSimulator::start(&secrets.llm, move |said: &Conversation| script.next(said)).await?);
+    }
     let script = move |conversation: &Conversation| {
         let refused = conversation.last_results().iter().any(|r| r.is_error || r.text.starts_with(REFUSED));
         let turn = business::turn(conversation.turn(), &format!("http://{newsletter}"), refused);

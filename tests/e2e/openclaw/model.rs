@@ -1,0 +1,70 @@
+//! The model: a person's message names a scene, `[[name]]`, and the scene says what the model does then, turn by turn.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::Value;
+use wardkeep_tests::simulators::llm::{Answer, Conversation, Script};
+
+/// What the model does in each scene.
+#[derive(Clone, Default)]
+pub(crate) struct Playbook(Arc<Mutex<HashMap<String, Part>>>);
+
+#[derive(Clone)]
+enum Part {
+    /// These calls one after the other, then what the last result was.
+    Calls(Vec<(String, Value)>),
+    /// This call for ever.
+    Endless(String, Value),
+}
+
+impl Playbook {
+    /// In the scene `name` the model makes these calls, one a turn, and then repeats what it was told last.
+    pub(crate) fn calls(&self, name: &str, calls: &[(&str, Value)]) {
+        let calls = calls.iter().map(|(tool, args)| ((*tool).to_owned(), args.clone())).collect();
+        self.put(name, Part::Calls(calls));
+    }
+
+    /// In the scene `name` the model makes this call again and again.
+    pub(crate) fn endless(&self, name: &str, tool: &str, args: Value) {
+        self.put(name, Part::Endless(tool.to_owned(), args));
+    }
+
+    fn put(&self, name: &str, part: Part) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), part);
+    }
+}
+
+impl Script for Playbook {
+    fn next(&self, conversation: &Conversation) -> Answer {
+        let said = |text: String| Answer { text, ..Answer::default() };
+        let messages = &conversation.messages;
+        let Some(asked) = messages.iter().rposition(|one| one.role == "user" && scene_of(&one.text).is_some()) else {
+            return said("nothing to do".to_owned());
+        };
+        let name = scene_of(&messages[asked].text).unwrap_or_default();
+        let turn = messages[asked..].iter().filter(|one| one.role == "assistant").count();
+        // The parent is told of its child's task in the child's words; they are not for it.
+        if name == "child" && messages.iter().any(|one| one.calls.iter().any(|call| call == "sessions_spawn")) {
+            return said("heard".to_owned());
+        }
+        let part = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        match part {
+            Some(Part::Calls(calls)) if turn < calls.len() => {
+                Answer { calls: vec![calls[turn].clone()], ..Answer::default() }
+            }
+            Some(Part::Endless(tool, args)) => Answer { calls: vec![(tool, args)], ..Answer::default() },
+            _ => {
+                let told = conversation.last_results();
+                let told = told.iter().map(|result| result.text.as_str()).collect::<Vec<_>>().join("\n");
+                said(if told.is_empty() { "heard".to_owned() } else { told })
+            }
+        }
+    }
+}
+
+/// What stands last between double brackets.
+fn scene_of(text: &str) -> Option<&str> {
+    let (_, after) = text.rsplit_once("[[")?;
+    after.split_once("]]").map(|(name, _)| name)
+}

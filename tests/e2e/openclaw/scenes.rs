@@ -1,0 +1,366 @@
+//! What happens, in this order: the last ones leave the stage as nobody could go on with.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use serde_json::{Value, json};
+
+use crate::claw::{edit, until};
+use crate::world::{SECRET, World};
+
+type Played<'a> = Pin<Box<dyn Future<Output = anyhow::Result<()>> + 'a>>;
+type Scene = fn(&mut World) -> Played<'_>;
+
+/// A table of scenes, each an asynchronous function of the world.
+macro_rules! scenes {
+    ($($name:ident: $shows:literal,)*) => {
+        /// Name, what it shows, and how.
+        pub(crate) const SCENES: &[(&str, &str, Scene)] =
+            &[$((stringify!($name), $shows, |world| Box::pin($name(world)))),*];
+    };
+}
+
+scenes! {
+    allow: "an allowed command runs in the daemon's runner, not in OpenClaw",
+    deny: "a tool that is not in the manifest is refused, and nothing of it happens",
+    approve_from_the_hub: "a red command waits; a person says yes on the hub; it runs once",
+    deny_from_the_hub: "a person says no; nothing runs, and nobody is asked again",
+    expiry: "nobody decides in time: told to come back; approved later; the same call again brings the result, run once",
+    secret_injection: "a bound secret is put in where the command runs; OpenClaw and the model never see it",
+    redacted_result: "a file with a password reaches neither model nor OpenClaw's disk",
+    path_repair: "a path that OpenClaw would mend is judged and opened as one",
+    hallucinated_tool: "a tool that does not exist has a decision all the same, and the conversation goes on",
+    mcp_tool: "a tool of an MCP server is decided on, allowed and refused",
+    sub_agent: "what a sub-agent calls is decided on in its own session",
+    looping_model: "a model that repeats a refused call is stopped after eight",
+    bypass_tools_invoke: "POST /tools/invoke runs nothing",
+    bypass_chat_command: "a chat message that begins with ! or /bash runs nothing",
+    bypass_trajectory: "OpenClaw's own recorder of trajectories wrote no row",
+    bypass_agent_exec: "`openclaw agent exec`, which asks no hook, is seen: its first result refuses the next request",
+    bypass_cron_command: "a command payload of cron cannot be stored or run",
+    edited_config: "an edited configuration changes nothing while OpenClaw runs, and doctor finds it",
+    plugins_disable: "`openclaw plugins disable` takes the lease along: LLM traffic is refused at once",
+    missing_plugin: "without the plugin OpenClaw starts, and its LLM traffic is refused",
+    broken_plugin: "with a plugin that throws OpenClaw starts, and its LLM traffic is refused",
+    attribution: "each request's trace is tied to run and session in the audit log",
+    killed_daemon: "the daemon is killed: no run begins, nothing runs",
+}
+
+async fn allow(world: &mut World) -> anyhow::Result<()> {
+    world.model.calls("allow", &[("exec", json!({"command": "cat /proc/self/status; echo hello"}))]);
+    let said = world.play("allow").await?;
+    ensure!(said.contains("hello"), "the command's output did not come back: {said}");
+    ensure!(said.contains("NoNewPrivs:\t1") && said.contains("Seccomp:\t2"), "not in the runner's sandbox: {said}");
+    let rows = world.audit().await?;
+    ensure!(rows.iter().any(|row| row["kind"] == "call-done"), "no run of the daemon is on record");
+    Ok(())
+}
+
+async fn deny(world: &mut World) -> anyhow::Result<()> {
+    // A tool that is not listed, and a command that holds a reference where none may stand.
+    let web = json!({"url": "http://127.0.0.1:1/"});
+    let misplaced = json!({"command": format!("printenv SECRET_REF({SECRET})")});
+    world.model.calls("deny", &[("web_fetch", web), ("exec", misplaced)]);
+    let said = world.play("deny").await?;
+    ensure!(said.contains("Not allowed"), "the model was not told: {said}");
+    let told =
+        world.stage.llm.requests().iter().any(|one| String::from_utf8_lossy(&one.body).contains("not in the manifest"));
+    ensure!(told, "the tool outside the manifest was not refused by the gate");
+    Ok(())
+}
+
+async fn approve_from_the_hub(world: &mut World) -> anyhow::Result<()> {
+    let target = world.stage.tenant.workspace().join("drafts");
+    world.model.calls("approve", &[("exec", json!({"command": "rm -r drafts && echo gone"}))]);
+    let session = world.session();
+    let there = target.clone();
+    let decide = async {
+        let asked = world.stage.person.wait_for_pending(|_| true).await?;
+        ensure!(there.exists(), "it ran before anybody said yes");
+        let digest = asked["digest"].as_str().context("a digest")?;
+        world.stage.person.decide(digest, "approved").await
+    };
+    let (said, decided) = tokio::join!(world.claw()?.say(&session, "[[approve]]"), decide);
+    decided?;
+    let said = said?;
+    ensure!(said.contains("gone") && !target.exists(), "it did not run: {said}");
+    Ok(())
+}
+
+async fn deny_from_the_hub(world: &mut World) -> anyhow::Result<()> {
+    let target = world.stage.tenant.workspace().join("notes");
+    let call = json!({"command": "rm -r notes"});
+    world.model.calls("refuse", &[("exec", call.clone()), ("exec", call)]);
+    let session = world.session();
+    let decide = async {
+        let asked = world.stage.person.wait_for_pending(|_| true).await?;
+        world.stage.person.decide(asked["digest"].as_str().context("a digest")?, "denied").await
+    };
+    let (said, decided) = tokio::join!(world.claw()?.say(&session, "[[refuse]]"), decide);
+    decided?;
+    let said = said?;
+    ensure!(target.exists(), "a refused command ran");
+    ensure!(said.contains("nobody is asked again"), "the second try was not refused by itself: {said}");
+    Ok(())
+}
+
+async fn expiry(world: &mut World) -> anyhow::Result<()> {
+    let target = world.stage.tenant.workspace().join("archive");
+    let call = json!({"command": "rm -r archive && echo archived-no-more"});
+    world.model.calls("late", &[("exec", call.clone())]);
+    let session = world.session();
+    let said = world.claw()?.say(&session, "[[late]]").await?;
+    ensure!(said.contains("Waiting for a person") && said.contains("A-"), "the model was not told to wait: {said}");
+    ensure!(target.exists(), "it ran without a yes");
+    let asked = world.stage.person.wait_for_pending(|_| true).await?;
+    world.stage.person.decide(asked["digest"].as_str().context("a digest")?, "approved").await?;
+    until("the approved call to run", || async { Ok(!target.exists()) }).await?;
+    std::fs::create_dir(&target)?;
+    let said = world.claw()?.say(&session, "It was approved. [[late]]").await?;
+    ensure!(said.contains("archived-no-more"), "the result was not delivered: {said}");
+    ensure!(target.exists(), "it ran twice");
+    Ok(())
+}
+
+async fn secret_injection(world: &mut World) -> anyhow::Result<()> {
+    let call = json!({"command": "printenv KEY", "env": {"KEY": format!("SECRET_REF({SECRET})")}});
+    let elsewhere = json!({"command": "env", "env": {"KEY": format!("SECRET_REF({SECRET})")}});
+    world.model.calls("secret", &[("exec", call)]);
+    let said = world.play("secret").await?;
+    // What was printed was the value, and it was cleaned: the reference itself is no output of printenv.
+    ensure!(said.contains(&format!("SECRET_REF({SECRET})")), "no value was put in: {said}");
+    world.model.calls("unbound", &[("exec", elsewhere)]);
+    let said = world.play("unbound").await?;
+    ensure!(
+        !said.contains(&format!("KEY=SECRET_REF({SECRET})")),
+        "a program without a binding was given the value: {said}"
+    );
+    let leaks = world.leaks(&world.secret)?;
+    ensure!(leaks.is_empty(), "the value is in {leaks:?}");
+    Ok(())
+}
+
+async fn redacted_result(world: &mut World) -> anyhow::Result<()> {
+    let note = world.stage.tenant.workspace().join("notes/november.md");
+    world.model.calls("read", &[("read", json!({"path": "notes/november.md"}))]);
+    let said = world.play("read").await?;
+    ensure!(said.contains("Stollen") && said.contains("SECRET_REF(shop_db_password)"), "{said}");
+    let plain = std::fs::read_to_string(note)?;
+    ensure!(plain.contains(&world.stage.secrets.database), "the note holds the password, or this shows nothing");
+    // The person pastes it, too.
+    let session = world.session();
+    world.model.calls("hear", &[]);
+    let text = format!("My password is {} [[hear]]", world.stage.secrets.database);
+    world.claw()?.say(&session, &text).await?;
+    let leaks = world.leaks(&world.stage.secrets.database)?;
+    ensure!(leaks.is_empty(), "the value is in {leaks:?}");
+    Ok(())
+}
+
+async fn path_repair(world: &mut World) -> anyhow::Result<()> {
+    let workspace = world.stage.tenant.workspace();
+    let write = |path: &str| ("write", json!({"path": path, "content": "x"}));
+    world.model.calls("paths", &[write("probe.docodex"), write("@probe2.txt"), write("~/probe3.txt")]);
+    let said = world.play("paths").await?;
+    ensure!(
+        workspace.join("probe.docx").exists() && workspace.join("probe2.txt").exists(),
+        "the files were not written"
+    );
+    ensure!(said.contains("write the path in full"), "a home folder was not refused: {said}");
+    let titles: Vec<Value> =
+        world.audit().await?.into_iter().map(|row| row["fields"]["title"].clone()).filter(Value::is_string).collect();
+    let judged = |name: &str| titles.iter().any(|title| title.as_str().is_some_and(|title| title.contains(name)));
+    ensure!(judged("probe.docx") && !judged("docodex"), "another path was judged than opened: {titles:?}");
+    Ok(())
+}
+
+async fn hallucinated_tool(world: &mut World) -> anyhow::Result<()> {
+    world
+        .model
+        .calls("invented", &[("fly_to_moon", json!({"when": "now"})), ("exec", json!({"command": "echo after"}))]);
+    let said = world.play("invented").await?;
+    ensure!(said.contains("after"), "the conversation did not go on: {said}");
+    Ok(())
+}
+
+async fn mcp_tool(world: &mut World) -> anyhow::Result<()> {
+    world.model.calls("mcp", &[("probe__note", json!({"line": "first"}))]);
+    let said = world.play("mcp").await?;
+    ensure!(said.contains("noted: first"), "an allowed tool did not run: {said}");
+    let policy = world.policy().replace(", \"probe__note\"", "");
+    world.stage.follow(&policy).await?;
+    world.model.calls("mcp-no", &[("probe__note", json!({"line": "second"}))]);
+    let said = world.play("mcp-no").await;
+    world.stage.follow(&world.policy()).await?;
+    ensure!(said?.contains("Not allowed"), "a tool that is not listed was not refused");
+    let noted = std::fs::read_to_string(world.noted())?;
+    ensure!(noted == "first\n", "the server noted {noted:?}");
+    Ok(())
+}
+
+async fn sub_agent(world: &mut World) -> anyhow::Result<()> {
+    world.model.calls("child", &[("exec", json!({"command": "echo from-the-child > child.txt && cat child.txt"}))]);
+    world.model.calls("parent", &[("sessions_spawn", json!({"task": "Do this: [[child]]"}))]);
+    world.play("parent").await?;
+    let rows = world.audit_until("the child's call to end", |row| {
+        row["kind"] == "call-done" && row["call"].as_str().is_some_and(|call| call.contains(":subagent:"))
+    });
+    rows.await?;
+    ensure!(world.stage.tenant.workspace().join("child.txt").exists(), "the child's command did not run");
+    Ok(())
+}
+
+async fn looping_model(world: &mut World) -> anyhow::Result<()> {
+    world.model.endless("loop", "web_fetch", json!({"url": "http://127.0.0.1:1/"}));
+    let before = world.asked();
+    let _ = world.play("loop").await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let asked = world.asked() - before;
+    ensure!((2..=10).contains(&asked), "the model was asked {asked} times");
+    Ok(())
+}
+
+async fn bypass_tools_invoke(world: &mut World) -> anyhow::Result<()> {
+    let target = world.stage.tenant.workspace().join("invoked.txt");
+    for (tool, args) in [
+        ("exec", json!({"command": format!("touch {}", target.display())})),
+        ("write", json!({"path": target, "content": "x"})),
+        ("read", json!({"path": "notes/november.md"})),
+    ] {
+        let (status, answer) = world.claw()?.post("/tools/invoke", "x", &json!({"tool": tool, "args": args})).await?;
+        ensure!(status != 200, "{tool} was answered: {answer}");
+    }
+    ensure!(!target.exists(), "a tool ran");
+    Ok(())
+}
+
+async fn bypass_chat_command(world: &mut World) -> anyhow::Result<()> {
+    let target = world.stage.tenant.workspace().join("bashed.txt");
+    let session = world.session();
+    for begin in ["!", "! ", "/bash "] {
+        let _ = world.claw()?.say(&session, &format!("{begin}touch {}", target.display())).await;
+    }
+    ensure!(!target.exists(), "a chat command ran");
+    Ok(())
+}
+
+async fn bypass_trajectory(world: &mut World) -> anyhow::Result<()> {
+    let mut rows = 0;
+    let mut files = 0;
+    for path in world.databases()? {
+        let open = rusqlite::Connection::open_with_flags(&path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        if let Ok(count) =
+            open.query_row("SELECT count(*) FROM trajectory_runtime_events", [], |row| row.get::<_, i64>(0))
+        {
+            rows += count;
+            files += 1;
+        }
+    }
+    ensure!(files > 0, "no database of OpenClaw has the table");
+    ensure!(rows == 0, "{rows} rows were recorded");
+    Ok(())
+}
+
+async fn bypass_agent_exec(world: &mut World) -> anyhow::Result<()> {
+    let target = world.stage.tenant.workspace().join("one-shot.txt");
+    world.model.calls("one-shot", &[("exec", json!({"command": format!("touch {}", target.display())}))]);
+    let said = world.openclaw(&["agent", "exec", "[[one-shot]]"]).await;
+    let seen = world.audit().await?.iter().any(|row| row["kind"] == "results-past-the-gate");
+    ensure!(seen || !target.exists(), "the command ran and nobody saw it");
+    ensure!(said.is_err() || !target.exists(), "the run went on after it: {said:?}");
+    Ok(())
+}
+
+async fn bypass_cron_command(world: &mut World) -> anyhow::Result<()> {
+    let target = world.stage.tenant.workspace().join("croned.txt");
+    let command = format!("touch {}", target.display());
+    let _ = world.openclaw(&["cron", "add", "--name", "x", "--every", "1s", "--command", &command]).await;
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    ensure!(!target.exists(), "a command of cron ran");
+    Ok(())
+}
+
+async fn edited_config(world: &mut World) -> anyhow::Result<()> {
+    edit(&world.config_file(), |config| config["plugins"]["entries"]["wardkeep"]["enabled"] = Value::Bool(false))?;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    world.model.calls("edited", &[("web_fetch", json!({"url": "http://127.0.0.1:1/"}))]);
+    let said = world.play("edited").await?;
+    ensure!(said.contains("Not allowed"), "the plugin is gone: {said}");
+    let findings = world.doctor().await;
+    let found = findings.iter().any(|one| {
+        one["level"] == "error"
+            && one["found"].as_str().is_some_and(|text| text.contains("plugins.entries.wardkeep.enabled"))
+    });
+    ensure!(found, "doctor did not find it: {findings:?}");
+    Ok(())
+}
+
+async fn plugins_disable(world: &mut World) -> anyhow::Result<()> {
+    world.model.calls("disabled", &[("exec", json!({"command": "touch disabled.txt"}))]);
+    let before = world.asked();
+    let told = world.openclaw(&["plugins", "disable", "wardkeep"]).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let said = world.play("disabled").await;
+    let went = world.stage.tenant.workspace().join("disabled.txt").exists();
+    ensure!(!went, "a command ran without the plugin: {told:?} {said:?}");
+    ensure!(world.asked() == before || said.as_ref().is_ok_and(|said| !said.is_empty()), "{said:?}");
+    Ok(())
+}
+
+async fn missing_plugin(world: &mut World) -> anyhow::Result<()> {
+    world.stop_claw().await;
+    edit(&world.config_file(), |config| config["plugins"]["entries"]["wardkeep"]["enabled"] = Value::Bool(false))?;
+    nothing_leaves(world, "missing").await
+}
+
+async fn broken_plugin(world: &mut World) -> anyhow::Result<()> {
+    world.stop_claw().await;
+    let broken = world.etc().join("broken");
+    std::fs::create_dir_all(&broken)?;
+    for file in std::fs::read_dir(world.plugin())? {
+        let file = file?;
+        std::fs::copy(file.path(), broken.join(file.file_name()))?;
+    }
+    std::fs::write(broken.join("index.mjs"), "throw new Error('broken');\n")?;
+    edit(&world.config_file(), |config| config["plugins"]["load"]["paths"] = json!([broken]))?;
+    nothing_leaves(world, "broken").await
+}
+
+/// `OpenClaw` starts on the configuration as it is, and its model is never asked.
+async fn nothing_leaves(world: &mut World, name: &str) -> anyhow::Result<()> {
+    let target = world.stage.tenant.workspace().join(format!("{name}.txt"));
+    world.model.calls(name, &[("exec", json!({"command": format!("touch {}", target.display())}))]);
+    world.start_claw().await?;
+    let before = world.asked();
+    let said = world.play(name).await;
+    ensure!(world.asked() == before, "the provider was asked: {said:?}");
+    ensure!(!target.exists(), "a command ran");
+    Ok(())
+}
+
+async fn attribution(world: &mut World) -> anyhow::Result<()> {
+    world.model.calls("traced", &[]);
+    world.play("traced").await?;
+    let rows = world.audit().await?;
+    let traced = rows.iter().rev().find(|row| row["kind"] == "run-traced").context("no run is traced")?;
+    let trace = traced["fields"]["trace"].as_str().context("a trace")?.to_owned();
+    ensure!(traced["fields"]["session"].as_str().is_some_and(|session| session.starts_with("agent:main:")), "{traced}");
+    let usage = world.stage.tenant.cli(&["usage", "--by", "run", "--json"]).await?;
+    ensure!(usage.contains(&trace), "usage by run does not know the trace {trace}: {usage}");
+    Ok(())
+}
+
+async fn killed_daemon(world: &mut World) -> anyhow::Result<()> {
+    let target = world.stage.tenant.workspace().join("orphan.txt");
+    world.model.calls("orphan", &[("exec", json!({"command": format!("touch {}", target.display())}))]);
+    world.kill_daemon().await?;
+    let before = world.asked();
+    let said = world.play("orphan").await;
+    ensure!(world.asked() == before, "the provider was asked: {said:?}");
+    ensure!(!target.exists(), "a command ran");
+    let said = said.map_or_else(|error| format!("{error:#}"), |said| said);
+    ensure!(said.contains("Wardkeep"), "the person was not told why: {said}");
+    Ok(())
+}
