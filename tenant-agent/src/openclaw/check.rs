@@ -119,7 +119,7 @@ fn environment(path: &Path) -> Finding {
 
 /// The value that counts: of two lines systemd takes the later one.
 fn last<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    text.lines().filter_map(|line| line.split_once('=')).filter(|(key, _)| *key == name).map(|(_, value)| value).last()
+    text.lines().filter_map(|line| line.split_once('=')).rfind(|(key, _)| *key == name).map(|(_, value)| value)
 }
 
 fn owners(places: &Places<'_>) -> Finding {

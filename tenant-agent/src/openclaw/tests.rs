@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::json;
 
@@ -167,10 +167,7 @@ fn who_can_change_a_file_is_found_in_the_folders_above_it() {
     assert_eq!(writable_by(&file, 4_000_000, &[]).unwrap(), Some(fs::canonicalize(&file).unwrap()));
     mode(&file, 0o644);
     mode(&root.path().join("a"), 0o757);
-    assert_eq!(
-        writable_by(&file, 4_000_000, &[]).unwrap(),
-        Some(PathBuf::from(fs::canonicalize(root.path()).unwrap().join("a")))
-    );
+    assert_eq!(writable_by(&file, 4_000_000, &[]).unwrap(), Some(fs::canonicalize(root.path()).unwrap().join("a")));
 }
 
 #[test]

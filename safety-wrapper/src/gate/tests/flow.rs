@@ -62,7 +62,7 @@ async fn a_hook_that_goes_takes_its_lease_along() {
     gate.session_end(&office(), SessionEnd { session: "s1".parse().unwrap() }).await.unwrap();
     assert!(!gate.lease_alive(&office()));
     // A call of a hook that said goodbye does not bring it back.
-    gate.before_tool_call(&office(), counted("c1")).await.unwrap();
+    let _ = gate.before_tool_call(&office(), counted("c1")).await.unwrap();
     assert!(!gate.lease_alive(&office()));
     gate.session_start(&office(), start("s1")).await.unwrap();
     assert!(gate.lease_alive(&office()));
