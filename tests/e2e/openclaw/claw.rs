@@ -21,7 +21,6 @@ pub(crate) struct Installed {
 }
 
 impl Installed {
-    #[expect(clippy::disallowed_methods, reason = "how ./dev tells where it installed things")]
     pub(crate) fn from_environment() -> anyhow::Result<Self> {
         let folder = std::env::var_os("WARDKEEP_OPENCLAW").map(PathBuf::from);
         let modules = folder.context("run this through ./dev e2e openclaw")?.join("node_modules");
