@@ -296,7 +296,7 @@ impl Engine {
         self.parts.reach
     }
 
-    /// Whether surely no vault value stands across byte `seam` of a text, as [`search::across`] says.
+    /// Whether surely no vault value stands across byte `seam` of a text, as `search::across` says.
     pub(crate) fn is_nothing_across(&self, text: &[u8], seam: usize) -> bool {
         is_nothing_across(&self.parts.index, text, seam)
     }
