@@ -321,7 +321,7 @@ async fn what_a_runtime_reports_comes_back_and_is_told_without_values() {
     let secrets = siege.secrets();
     let harmless = [("harmless", super::siege::HARMLESS.to_owned())];
     for (name, value) in harmless.iter().chain(&secrets) {
-        let args = json!({"method": "tools/call", "name": name});
+        let args = json!({"topic": "opening hours", "name": name});
         let (_, answer) = siege.hooks.propose(name, "crm_note", args).await.expect("an answer");
         assert_eq!(answer["decision"], "allow", "{name}: {answer}");
         for (is_error, output) in

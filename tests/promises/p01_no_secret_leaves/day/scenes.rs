@@ -68,7 +68,7 @@ pub(super) async fn file(siege: &mut Siege, id: String) -> usize {
 }
 
 pub(super) async fn report(siege: &mut Siege, id: String) -> usize {
-    let (_, answer) = siege.hooks.propose(&id, "crm_note", json!({"method": "tools/call"})).await.expect("an answer");
+    let (_, answer) = siege.hooks.propose(&id, "crm_note", json!({"topic": "opening hours"})).await.expect("an answer");
     assert_eq!(answer["decision"], "allow", "{answer}");
     let output = format!("{HARMLESS}\n{}", everything(siege));
     let body = json!({"session": SESSION, "call": id, "output": output, "is_error": true});
