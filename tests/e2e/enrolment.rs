@@ -1,11 +1,12 @@
 //! The product itself: the command that `wardkeep-hub tenant add` prints, pasted on a server.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use wardkeep_tests::ports;
 
 use crate::container::{Container, until};
 
@@ -22,7 +23,7 @@ impl Hub {
         assert!(program.with_file_name("wardkeep-agent").exists(), "wardkeep-agent is not built; use ./dev e2e");
         let folder = tempfile::tempdir().expect("tempdir");
         run(&program, folder.path(), &["init"]);
-        let (link, web) = (free_port(), free_port());
+        let (link, web) = (ports::free().expect("a port"), ports::free().expect("a port"));
         let settings = format!(
             "[link]\nlisten = \"{link}\"\npublic_address = \"{link}\"\n\n[web]\nlisten = \"{web}\"\npublic_url = \"http://{web}\"\n"
         );
@@ -87,10 +88,6 @@ fn run(program: &Path, data: &Path, words: &[&str]) -> String {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{words:?}: {said}{}", String::from_utf8_lossy(&output.stderr));
     said
-}
-
-fn free_port() -> SocketAddr {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr()).expect("a port")
 }
 
 #[test]

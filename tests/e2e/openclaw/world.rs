@@ -9,8 +9,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde_json::Value;
 use wardkeep_proto::chance::{SystemChance, bytes};
+use wardkeep_tests::ports;
 use wardkeep_tests::story::agent::Dialect;
-use wardkeep_tests::story::stage::{AGENT, MODEL, Setting, Stage, free_port};
+use wardkeep_tests::story::stage::{AGENT, MODEL, Setting, Stage};
 
 use crate::claw::{Claw, Installed, until};
 use crate::model::Playbook;
@@ -68,7 +69,8 @@ impl World {
         fs::create_dir_all(&etc)?;
         fs::create_dir_all(self.home())?;
         fs::write(etc.join("token"), &self.stage.tenant.agent_token)?;
-        let (home, port, wait) = (self.home().display().to_string(), free_port()?.to_string(), WAIT.to_string());
+        let (home, port, wait) =
+            (self.home().display().to_string(), ports::free()?.port().to_string(), WAIT.to_string());
         let (folder, units) = (etc.display().to_string(), self.folder.join("units").display().to_string());
         let place = ["--folder", &folder, "--plugin-dir", &plugin, "--user", "root"];
         self.stage.tenant.cli(&["openclaw", "install", "--plugin-dir", &plugin]).await?;

@@ -1,7 +1,7 @@
 //! The stage: hub, daemon, simulators and agent as real processes in one folder.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -457,14 +457,6 @@ pub fn http_client() -> anyhow::Result<reqwest::Client> {
 /// The one provider of the process; a second call changes nothing.
 pub fn install_crypto() {
     let _ = rustls::crypto::ring::default_provider().install_default();
-}
-
-/// A port that was free a moment ago. A restarted process must come back on the same one, so port 0 does not serve here.
-///
-/// # Errors
-/// When there is none.
-pub fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 /// The value of `key` in JSON that a command printed.

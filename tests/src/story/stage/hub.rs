@@ -18,7 +18,8 @@ use wardkeep_hub::store::db::{self, Db};
 use wardkeep_proto::chance::SystemChance;
 use wardkeep_proto::time::{Clock as _, SystemClock};
 
-use super::{Service, Setting, Start, TENANT, command, field, free_port};
+use super::{Service, Setting, Start, TENANT, command, field};
+use crate::ports;
 use crate::story::people::{Person, wait};
 use crate::story::wiretap::Wiretap;
 
@@ -28,8 +29,8 @@ pub struct Hub {
     pub service: Service,
     /// Base URL of pages and API.
     pub url: String,
-    /// Port of the link on 127.0.0.1.
-    pub link_port: u16,
+    /// Where the link of a tenant ends.
+    pub link: SocketAddr,
     program: PathBuf,
     folder: PathBuf,
 }
@@ -39,12 +40,12 @@ impl Hub {
         let folder = setting.folder.join("hub");
         let data = folder.display().to_string();
         command(program, &["--data-dir", &data, "init"], "").await?;
-        let (link, web) = (free_port()?, free_port()?);
+        let (link, web) = (ports::free()?, ports::free()?);
         fs::write(
             folder.join("hub.toml"),
             format!(
-                "[link]\nlisten = \"127.0.0.1:{link}\"\npublic_address = \"127.0.0.1:{link}\"\n\n\
-                 [web]\nlisten = \"127.0.0.1:{web}\"\npublic_url = \"http://127.0.0.1:{web}\"\n"
+                "[link]\nlisten = \"{link}\"\npublic_address = \"{link}\"\n\n\
+                 [web]\nlisten = \"{web}\"\npublic_url = \"http://{web}\"\n"
             ),
         )?;
         let mut environment = Vec::new();
@@ -58,8 +59,7 @@ impl Hub {
             environment,
             log: setting.folder.join("hub.log"),
         })?;
-        let hub =
-            Self { service, url: format!("http://127.0.0.1:{web}"), link_port: link, program: program.into(), folder };
+        let hub = Self { service, url: format!("http://{web}"), link, program: program.into(), folder };
         hub.wait_until_up().await?;
         Ok(hub)
     }
@@ -196,7 +196,6 @@ impl Hub {
             config.alpn_protocols = vec![b"h2".to_vec()];
             Ok(Arc::new(config))
         };
-        let upstream = SocketAddr::from(([127, 0, 0, 1], self.link_port));
-        Wiretap::mutual_tls(upstream, Arc::new(server), Arc::new(client)).await
+        Wiretap::mutual_tls(self.link, Arc::new(server), Arc::new(client)).await
     }
 }

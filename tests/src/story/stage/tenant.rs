@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use super::{AGENT, Hub, MODEL, OTHER_AGENT, Service, Services, Setting, Start, command, free_port};
+use super::{AGENT, Hub, MODEL, OTHER_AGENT, Service, Services, Setting, Start, command};
+use crate::ports;
 use crate::story::business::{self, Secrets};
 use crate::story::wiretap::Wiretap;
 
@@ -46,7 +47,7 @@ impl Tenant {
             fs::create_dir_all(folder.join(sub))?;
         }
         business::lay_out(&folder.join("workspace"), secrets)?;
-        let (hooks, llm) = (free_port()?, free_port()?);
+        let (hooks, llm) = (ports::free()?, ports::free()?);
         let mut link = None;
         if setting.tapped {
             let tap = hub.tap(&folder.join("state")).await?;
@@ -87,8 +88,8 @@ impl Tenant {
         Ok(Self {
             service,
             services,
-            hook_url: format!("http://127.0.0.1:{hooks}"),
-            llm_url: format!("http://127.0.0.1:{llm}"),
+            hook_url: format!("http://{hooks}"),
+            llm_url: format!("http://{llm}"),
             agent_token,
             other_token,
             folder,
@@ -171,7 +172,13 @@ price = {{ input = 3000000, output = 15000000, cache_read = 300000, cache_write 
     }
 }
 
-fn configuration(setting: &Setting, folder: &Path, link: Option<SocketAddr>, hooks: u16, llm: u16) -> String {
+fn configuration(
+    setting: &Setting,
+    folder: &Path,
+    link: Option<SocketAddr>,
+    hooks: SocketAddr,
+    llm: SocketAddr,
+) -> String {
     let folder = folder.display();
     let hub = link.map_or_else(String::new, |address| format!("[hub]\naddress = \"https://{address}\"\n"));
     let upstream = setting
@@ -179,7 +186,7 @@ fn configuration(setting: &Setting, folder: &Path, link: Option<SocketAddr>, hoo
         .as_ref()
         .map_or_else(String::new, |path| format!("upstream_ca_file = \"{}\"\n", path.display()));
     format!(
-        "state_dir = \"{folder}/state\"\nruntime_dir = \"{folder}/run\"\n\n{hub}\n[hooks]\nlisten = \"127.0.0.1:{hooks}\"\n\n\
-         [llm]\nlisten = \"127.0.0.1:{llm}\"\n\n[proxy]\nlisten = \"127.0.0.1:0\"\n{upstream}\n[vault]\nkey_file = \"{folder}/vault.key\"\n"
+        "state_dir = \"{folder}/state\"\nruntime_dir = \"{folder}/run\"\n\n{hub}\n[hooks]\nlisten = \"{hooks}\"\n\n\
+         [llm]\nlisten = \"{llm}\"\n\n[proxy]\nlisten = \"127.0.0.1:0\"\n{upstream}\n[vault]\nkey_file = \"{folder}/vault.key\"\n"
     )
 }
