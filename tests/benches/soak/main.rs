@@ -8,10 +8,13 @@ mod answers;
 #[path = "../proxy/bodies.rs"]
 #[expect(dead_code, reason = "shared with another benchmark")]
 mod bodies;
+mod call;
 #[path = "../redaction/chance.rs"]
 #[expect(dead_code, reason = "shared with another benchmark")]
 mod chance;
 mod clients;
+mod crowd;
+mod policy;
 #[path = "../proxy/process.rs"]
 #[expect(dead_code, reason = "shared with another benchmark")]
 mod process;
@@ -29,11 +32,11 @@ mod ways;
 mod wire;
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::process::{Command, ExitCode};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use aho_corasick::AhoCorasick;
@@ -42,11 +45,11 @@ use clap::{Parser, Subcommand};
 use serde_json::json;
 
 use clients::{Clients, Seen};
+use crowd::Crowd;
 use process::Process;
 use stage::Stage;
 use verdict::Verdicts;
 use watch::Look;
-use ways::Model;
 
 /// Secrets in the vault.
 const SECRETS: usize = 1_000;
@@ -115,59 +118,6 @@ fn say(line: &str) -> anyhow::Result<()> {
     Ok(out.flush()?)
 }
 
-/// The process with the callers.
-struct Crowd {
-    child: Child,
-    cues: ChildStdin,
-    told: Receiver<Seen>,
-}
-
-impl Crowd {
-    fn start(options: &Options, stage: &Stage, secrets: &Path) -> anyhow::Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
-        command.arg("clients").args(["--to", &stage.llm.to_string(), "--token", &stage.token]);
-        command.arg("--secrets").arg(secrets).args(["--seed", &options.seed.to_string()]);
-        let seconds = (options.minutes * 60.0) as u64;
-        for (name, value) in [
-            ("--seconds", seconds),
-            ("--idle", options.idle as u64),
-            ("--workers", options.workers as u64),
-            ("--pause", options.pause as u64),
-        ] {
-            command.args([name, &value.to_string()]);
-        }
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let cues = child.stdin.take().context("a pipe")?;
-        let lines = BufReader::new(child.stdout.take().context("a pipe")?).lines();
-        let (tell, told) = channel();
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                let Ok(seen) = serde_json::from_str(&line) else { break };
-                if tell.send(seen).is_err() {
-                    break;
-                }
-            }
-        });
-        Ok(Self { child, cues, told })
-    }
-
-    fn cue(&mut self) -> anyhow::Result<()> {
-        self.cues.write_all(b"\n").context("the callers have gone")
-    }
-
-    fn hear(&self, patience: Duration) -> anyhow::Result<Seen> {
-        self.told.recv_timeout(patience).context("the callers say nothing more")
-    }
-}
-
-impl Drop for Crowd {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 fn soak(options: &Options) -> anyhow::Result<ExitCode> {
     raise_limit();
     let folder = match &options.state {
@@ -196,7 +146,7 @@ fn soak(options: &Options) -> anyhow::Result<ExitCode> {
     // target/release/deps/soak-…
     let me = std::env::current_exe()?;
     let programs = me.ancestors().nth(2).unwrap_or(folder).to_path_buf();
-    let mut stage = Stage::set(&programs, folder, provider, &secrets, &policy(folder, provider))?;
+    let mut stage = Stage::set(&programs, folder, provider, &secrets, &policy::policy(folder, provider))?;
     // The usual start: enrolled, with vault, policy and lease.
     stage.stop();
     stage.start()?;
@@ -327,7 +277,6 @@ fn after(
     verdicts.records(&account, &records, &asked);
 
     let mut upstream = 0;
-    let idle_files = idle;
     let closed = settles(SETTLE, || {
         upstream = provider::account(provider)?.open;
         Ok(upstream == 0)
@@ -335,7 +284,7 @@ fn after(
     let look = watch::look(pid, 0.0);
     let found = format!("{upstream} after {closed:.0} s");
     verdicts.add("no connection to the provider is left", upstream == 0, found);
-    let files = look.files.saturating_sub(idle_files);
+    let files = look.files.saturating_sub(idle);
     verdicts.add("no file is left open", files <= 60, format!("{files} beside the connections that rest, at most 60"));
     Ok(())
 }
@@ -419,58 +368,4 @@ fn raise_limit() {
     let limit = getrlimit(Resource::Nofile);
     // Opening the connections will tell.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
-}
-
-/// A model for each API and ending, providers that answer apart from those that fail, and budgets that never end.
-fn policy(folder: &Path, provider: SocketAddr) -> String {
-    let workspace = folder.join("tenant").display().to_string();
-    let mut names = vec![bodies::MODEL.to_owned()];
-    names.extend(Model::all().map(Model::name));
-    let mut text = format!(
-        r#"
-[llm]
-gate_memory = "report"
-
-[[agents]]
-name = "bench"
-level = "trusted"
-models = {names:?}
-workspace = "{workspace}"
-
-[[budgets]]
-agent = "bench"
-limits = [
-    {{ window = "hour", tokens = 1000000000000 }},
-    {{ window = "month", micros = 1000000000000000 }},
-]
-requests_per_minute = 1000000
-tokens_per_minute = 1000000000000
-concurrent = 5000
-
-[[budgets]]
-limits = [{{ window = "day", micros = 1000000000000000 }}]
-enforce = false
-"#
-    );
-    for (dialect, path) in [("anthropic", ""), ("openai", "/v1"), ("gemini", "")] {
-        for trouble in ["", "-trouble"] {
-            let waits = if trouble.is_empty() { "" } else { "waits = { idle_ms = 3000 }" };
-            text.push_str(&format!(
-                "\n[[providers]]\nname = \"{dialect}{trouble}\"\ndialect = \"{dialect}\"\n\
-                 base_url = \"http://{provider}{path}\"\nkey = \"llm_key\"\n{waits}\n"
-            ));
-        }
-    }
-    let mut model = |name: &str, provider: String| {
-        text.push_str(&format!(
-            "\n[[models]]\nname = \"{name}\"\nprovider = \"{provider}\"\nupstream_model = \"{name}\"\n\
-             price = {{ input = 3000000, output = 15000000, cache_read = 300000, cache_write = 3750000 }}\n"
-        ));
-    };
-    model(bodies::MODEL, "openai".to_owned());
-    for one in Model::all() {
-        let trouble = if one.ending.is_trouble() { "-trouble" } else { "" };
-        model(&one.name(), format!("{}{trouble}", one.api.dialect()));
-    }
-    text
 }

@@ -115,6 +115,14 @@ impl Ending {
         !matches!(self, Self::Plain | Self::Tired | Self::Early | Self::Part)
     }
 
+    /// Whether the caller's connection is over with the call.
+    pub(crate) const fn ends_connection(self) -> bool {
+        matches!(
+            self,
+            Self::Cut | Self::Stall | Self::Reset | Self::Leave | Self::Tired | Self::Early | Self::Half | Self::Part
+        )
+    }
+
     /// Whether its provider is one that fails.
     pub(crate) const fn is_trouble(self) -> bool {
         matches!(self, Self::Error | Self::Cut | Self::Stall | Self::Reset)
