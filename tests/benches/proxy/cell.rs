@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::bodies::{self, Shape, Way};
 use crate::load::Seen;
 use crate::process;
-use crate::targets::{Target, part};
+use crate::targets::Target;
 
 /// Share of the machine that others may use during a try that counts at once.
 const QUIET: f64 = 0.06;
@@ -87,7 +87,7 @@ impl Cell {
 
     /// Another process asks; its own time does not disturb ours.
     fn load(&self, target: &Target, folder: &Path, millis: u64) -> anyhow::Result<Seen> {
-        let mut command = part("load")?;
+        let mut command = process::part("load")?;
         command.args(["--to", &target.to.to_string(), "--path", "/v1/chat/completions"]);
         command.args(["--connections", &self.connections.to_string(), "--millis", &millis.to_string()]);
         command.arg("--body").arg(bodies::file(&folder.join("bodies"), self.shape, self.way));

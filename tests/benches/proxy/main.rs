@@ -109,10 +109,7 @@ async fn play(part: &Part) -> anyhow::Result<()> {
 }
 
 fn bench(options: &Options) -> anyhow::Result<()> {
-    let folder = match &options.state {
-        Some(folder) => tempfile::tempdir_in(folder)?,
-        None => tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())?,
-    };
+    let folder = stage::folder(options.state.as_deref())?;
     let wanted = |name: &str| {
         let peer = peers::NAMES.contains(&name);
         (options.only.is_empty() || options.only.iter().any(|only| only == name)) && !(peer && options.no_peers)

@@ -7,6 +7,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
+/// This program in one of its parts.
+pub(crate) fn part(name: &str) -> anyhow::Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg(name);
+    Ok(command)
+}
+
 /// A program that ends with this value.
 pub(crate) struct Process {
     child: Child,

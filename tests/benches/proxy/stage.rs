@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use serde_json::{Map, Value, json};
+use tempfile::TempDir;
 
 use crate::bodies::MODEL;
 use crate::process::Process;
@@ -17,6 +18,19 @@ use crate::wire;
 const TENANT: &str = "bench";
 const AGENT: &str = "bench";
 const SESSION: &str = "bench";
+
+/// A folder for all that runs: in `state`, or in memory, so that the disk is not what is measured.
+pub(crate) fn folder(state: Option<&Path>) -> anyhow::Result<TempDir> {
+    Ok(match state {
+        Some(state) => tempfile::tempdir_in(state)?,
+        None => tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())?,
+    })
+}
+
+/// Where the programs are: this one is target/release/deps/NAME-…
+pub(crate) fn programs() -> anyhow::Result<PathBuf> {
+    Ok(std::env::current_exe()?.ancestors().nth(2).context("a target folder")?.to_path_buf())
+}
 
 /// Hub and daemon.
 pub(crate) struct Stage {
@@ -35,14 +49,15 @@ pub(crate) fn free_port() -> anyhow::Result<SocketAddr> {
 }
 
 impl Stage {
-    /// Sets it up with these secrets in the vault, `provider` behind the gateway and this policy; `programs` holds the binaries.
+    /// Sets it up with these secrets in the vault and an agent that may ask these models; `policy` says the rest of them.
     pub(crate) fn set(
-        programs: &Path,
         folder: &Path,
         provider: SocketAddr,
         secrets: &[(String, String)],
+        models: &[String],
         policy: &str,
     ) -> anyhow::Result<Self> {
+        let programs = programs()?;
         let (hub_data, tenant) = (folder.join("hub"), folder.join("tenant"));
         fs::create_dir_all(tenant.join("run"))?;
         let data = hub_data.display().to_string();
@@ -67,7 +82,7 @@ impl Stage {
         fs::write(tenant.join("agent.toml"), configuration(&tenant, hooks, llm))?;
         let mut stage = Self {
             folder: folder.to_path_buf(),
-            programs: programs.to_path_buf(),
+            programs,
             hooks,
             llm,
             token: String::new(),
@@ -85,7 +100,7 @@ impl Stage {
         )?;
         stage.token = stage.cli(&["hook", "token", AGENT], "")?.trim().to_owned();
         let file = folder.join("policy.toml");
-        fs::write(&file, policy)?;
+        fs::write(&file, agent(&tenant, models) + policy)?;
         hub(&["policy", "publish", TENANT, "--file", &file.display().to_string()])?;
         stage.start()?;
         Ok(stage)
@@ -141,6 +156,15 @@ impl Stage {
         let config = self.folder.join("tenant/agent.toml").display().to_string();
         run(&self.programs.join("wardkeep-agent"), &[&["--config", &config], words].concat(), input)
     }
+}
+
+/// Who the agent is, as the policy says it.
+fn agent(workspace: &Path, models: &[String]) -> String {
+    let workspace = workspace.display();
+    format!(
+        "[llm]\ngate_memory = \"report\"\n\n[[agents]]\nname = \"{AGENT}\"\nlevel = \"trusted\"\nmodels = {models:?}\n\
+         workspace = \"{workspace}\"\n"
+    )
 }
 
 fn configuration(folder: &Path, hooks: SocketAddr, llm: SocketAddr) -> String {

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::bodies::{self, MODEL, Shape, Way};
-use crate::process::{self, Process};
+use crate::process::{self, Process, part};
 use crate::stage::{self, Stage};
 use crate::{peers, vault, wire};
 
@@ -45,20 +45,10 @@ pub(crate) struct Rig {
     pub(crate) folder: PathBuf,
 }
 
-/// This program in one of its parts.
-pub(crate) fn part(name: &str) -> anyhow::Result<Command> {
-    let mut command = Command::new(std::env::current_exe()?);
-    command.arg(name);
-    Ok(command)
-}
-
 impl Rig {
     /// Starts all targets that `wanted` says, in a folder that is theirs.
     pub(crate) fn start(folder: &Path, wanted: impl Fn(&str) -> bool) -> anyhow::Result<Self> {
-        // target/release/deps/proxy-…
-        let me = std::env::current_exe()?;
-        let programs = me.ancestors().nth(2).unwrap_or(folder).to_path_buf();
-        let target = programs.parent().unwrap_or(folder).join("bench-peers");
+        let target = stage::programs()?.with_file_name("bench-peers");
         let bodies = folder.join("bodies");
         fs::create_dir_all(&bodies)?;
         bodies::write(&bodies)?;
@@ -98,14 +88,14 @@ impl Rig {
             }
         }
         if wanted(OURS) {
-            rig.ours(&programs)?;
+            rig.ours()?;
         }
         Ok(rig)
     }
 
-    fn ours(&mut self, programs: &Path) -> anyhow::Result<()> {
-        let policy = policy(&self.folder, self.provider);
-        let mut stage = Stage::set(programs, &self.folder, self.provider, &self.secrets, &policy)?;
+    fn ours(&mut self) -> anyhow::Result<()> {
+        let models = [MODEL.to_owned()];
+        let mut stage = Stage::set(&self.folder, self.provider, &self.secrets, &models, &policy(self.provider))?;
         // The second start is the usual one: enrolled, with vault, policy and lease.
         stage.stop();
         let start = stage.start()?;
@@ -153,20 +143,10 @@ impl Rig {
     }
 }
 
-/// One agent, one model.
-fn policy(folder: &Path, provider: SocketAddr) -> String {
-    let workspace = folder.join("tenant").display().to_string();
+/// One model.
+fn policy(provider: SocketAddr) -> String {
     format!(
         r#"
-[llm]
-gate_memory = "report"
-
-[[agents]]
-name = "bench"
-level = "trusted"
-models = ["{MODEL}"]
-workspace = "{workspace}"
-
 [[providers]]
 name = "provider"
 dialect = "openai"

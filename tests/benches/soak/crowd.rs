@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use anyhow::Context as _;
 
 use crate::Options;
 use crate::clients::Seen;
+use crate::process;
 use crate::stage::Stage;
 
 /// The process with the callers.
@@ -21,8 +22,8 @@ pub(crate) struct Crowd {
 
 impl Crowd {
     pub(crate) fn start(options: &Options, stage: &Stage, secrets: &Path) -> anyhow::Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
-        command.arg("clients").args(["--to", &stage.llm.to_string(), "--token", &stage.token]);
+        let mut command = process::part("clients")?;
+        command.args(["--to", &stage.llm.to_string(), "--token", &stage.token]);
         command.arg("--secrets").arg(secrets).args(["--seed", &options.seed.to_string()]);
         let seconds = (options.minutes * 60.0) as u64;
         for (name, value) in [

@@ -35,7 +35,7 @@ use std::fs;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
@@ -120,10 +120,7 @@ fn say(line: &str) -> anyhow::Result<()> {
 
 fn soak(options: &Options) -> anyhow::Result<ExitCode> {
     raise_limit();
-    let folder = match &options.state {
-        Some(folder) => tempfile::tempdir_in(folder)?,
-        None => tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())?,
-    };
+    let folder = stage::folder(options.state.as_deref())?;
     let folder = folder.path();
     let note = |text: String| {
         if !options.json {
@@ -136,17 +133,14 @@ fn soak(options: &Options) -> anyhow::Result<ExitCode> {
     fs::write(&secrets_file, serde_json::to_vec(&secrets)?)?;
     fs::write(&needles_file, serde_json::to_vec(&needles)?)?;
     let provider = stage::free_port()?;
-    let mut command = Command::new(std::env::current_exe()?);
-    command.arg("provider").arg(provider.to_string()).arg(&needles_file);
+    let mut command = process::part("provider")?;
+    command.arg(provider.to_string()).arg(&needles_file);
     let mut mock = Process::start(&mut command, &folder.join("provider.log"))?;
     stage::wait("the provider", || {
         anyhow::ensure!(!mock.ended(), "{}", fs::read_to_string(folder.join("provider.log")).unwrap_or_default());
         Ok(provider::account(provider).is_ok())
     })?;
-    // target/release/deps/soak-…
-    let me = std::env::current_exe()?;
-    let programs = me.ancestors().nth(2).unwrap_or(folder).to_path_buf();
-    let mut stage = Stage::set(&programs, folder, provider, &secrets, &policy::policy(folder, provider))?;
+    let mut stage = Stage::set(folder, provider, &secrets, &policy::models(), &policy::policy(provider))?;
     // The usual start: enrolled, with vault, policy and lease.
     stage.stop();
     stage.start()?;

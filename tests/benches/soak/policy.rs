@@ -1,42 +1,35 @@
 //! What the agent of the soak may do.
 
 use std::net::SocketAddr;
-use std::path::Path;
 
 use crate::bodies;
 use crate::ways::Model;
 
-/// A model for each API and ending, providers that answer apart from those that fail, and budgets that never end.
-pub(crate) fn policy(folder: &Path, provider: SocketAddr) -> String {
-    let workspace = folder.join("tenant").display().to_string();
-    let mut names = vec![bodies::MODEL.to_owned()];
-    names.extend(Model::all().map(Model::name));
-    let mut text = format!(
-        r#"
-[llm]
-gate_memory = "report"
-
-[[agents]]
-name = "bench"
-level = "trusted"
-models = {names:?}
-workspace = "{workspace}"
-
+/// Budgets that never end.
+const BUDGETS: &str = r#"
 [[budgets]]
 agent = "bench"
 limits = [
-    {{ window = "hour", tokens = 1000000000000 }},
-    {{ window = "month", micros = 1000000000000000 }},
+    { window = "hour", tokens = 1000000000000 },
+    { window = "month", micros = 1000000000000000 },
 ]
 requests_per_minute = 1000000
 tokens_per_minute = 1000000000000
 concurrent = 5000
 
 [[budgets]]
-limits = [{{ window = "day", micros = 1000000000000000 }}]
+limits = [{ window = "day", micros = 1000000000000000 }]
 enforce = false
-"#
-    );
+"#;
+
+/// One for each API and ending, and the one with which the daemon is asked whether it serves.
+pub(crate) fn models() -> Vec<String> {
+    Model::all().map(Model::name).chain([bodies::MODEL.to_owned()]).collect()
+}
+
+/// The budgets, the models, and providers that answer apart from those that fail.
+pub(crate) fn policy(provider: SocketAddr) -> String {
+    let mut text = BUDGETS.to_owned();
     for (dialect, path) in [("anthropic", ""), ("openai", "/v1"), ("gemini", "")] {
         for trouble in ["", "-trouble"] {
             let waits = if trouble.is_empty() { "" } else { "waits = { idle_ms = 3000 }" };
