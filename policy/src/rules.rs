@@ -33,7 +33,7 @@ pub struct RuleSet(Arc<Compiled>);
 
 struct Compiled {
     document: Document,
-    /// Rules about a program, by its exact name.
+    /// Every rule about a program that some rule calls by its exact name.
     by_program: HashMap<String, Vec<usize>>,
     /// Rules about programs whose name begins so.
     by_prefix: Vec<(String, usize)>,
@@ -293,6 +293,10 @@ impl RuleSet {
                 }
             }
         }
+        for (program, rules) in &mut compiled.by_program {
+            rules.retain(|at| !excepts(&document.rule[*at], program));
+            rules.extend(prefixed(&compiled.by_prefix, &document.rule, program));
+        }
         for (at, syntax) in document.syntax.iter().enumerate() {
             for name in &syntax.program {
                 if syntax.starts {
@@ -319,10 +323,12 @@ impl RuleSet {
         self.0.by_program.contains_key(program) || self.0.by_prefix.iter().any(|(prefix, _)| begins(prefix))
     }
 
-    /// Whether a rule of the gravest class is about that program.
+    /// Whether a rule of the gravest class is about that program, by its whole name.
     pub(crate) fn is_grave(&self, program: &str) -> bool {
-        let rules = self.0.by_program.get(program).into_iter().flatten();
-        rules.into_iter().any(|at| self.0.document.rule[*at].class == Class::CriticalRed)
+        let rules = self.0.by_program.get(program).into_iter().flatten().map(|at| &self.0.document.rule[*at]);
+        rules
+            .filter(|rule| rule.class == Class::CriticalRed)
+            .any(|rule| rule.program.iter().any(|name| name == program))
     }
 
     /// Whether that program starts one that its arguments name.
@@ -338,10 +344,11 @@ impl RuleSet {
     }
 
     pub(crate) fn about_program<'s>(&'s self, program: &'s str) -> impl Iterator<Item = &'s Rule> + 's {
-        let exact = self.0.by_program.get(program).into_iter().flatten().copied();
-        let prefixed = self.0.by_prefix.iter().filter(move |(p, _)| program.starts_with(p.as_str())).map(|(_, at)| *at);
-        let excepted = move |rule: &&Rule| !rule.program.iter().any(|name| name.strip_prefix('!') == Some(program));
-        exact.chain(prefixed).map(|at| &self.0.document.rule[at]).filter(excepted)
+        let Compiled { by_program, by_prefix, document, .. } = &*self.0;
+        let named = by_program.get(program);
+        let others = named.is_none().then(|| prefixed(by_prefix, &document.rule, program));
+        let rules = named.into_iter().flatten().copied().chain(others.into_iter().flatten());
+        rules.map(|at| &document.rule[at])
     }
 
     pub(crate) fn about<'s>(&'s self, subject: &Subject<'_>) -> impl Iterator<Item = &'s Rule> + use<'s> {
@@ -360,6 +367,20 @@ impl Syntax {
     pub fn reading(&self) -> Reading<'_> {
         Reading { values: &self.values, single_dash: self.single_dash }
     }
+}
+
+/// The rules whose `*` stands for that program, but for those that except it.
+fn prefixed<'s>(
+    by_prefix: &'s [(String, usize)],
+    rules: &'s [Rule],
+    program: &'s str,
+) -> impl Iterator<Item = usize> + use<'s> {
+    let begun = by_prefix.iter().filter(|(prefix, _)| program.starts_with(prefix.as_str())).map(|(_, at)| *at);
+    begun.filter(move |at| !excepts(&rules[*at], program))
+}
+
+fn excepts(rule: &Rule, program: &str) -> bool {
+    rule.program.iter().any(|name| name.strip_prefix('!') == Some(program))
 }
 
 fn parse_toml(texts: &[&str]) -> Result<Document, InvalidRules> {

@@ -1,6 +1,6 @@
 //! Rules and paths arranged by what is asked of them.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use super::matching::{Subject, fits};
 use super::{Document, PathList, Rule};
@@ -54,8 +54,9 @@ pub(super) struct Paths {
     /// Folders by their first part (`/etc`, `~`), those with `*` at the end apart.
     under: HashMap<String, Vec<(usize, String)>>,
     under_patterns: Vec<(usize, String)>,
-    /// Whole parts, and whole last parts.
-    part: HashMap<String, Vec<usize>>,
+    /// Parts, and several in a row by the first of them.
+    rows: HashMap<String, Vec<(usize, String)>>,
+    /// Whole last parts.
     last: HashMap<String, Vec<usize>>,
 }
 
@@ -63,7 +64,6 @@ struct Compiled {
     name: String,
     part: Vec<String>,
     last: Vec<String>,
-    rows: Vec<String>,
     except: Vec<String>,
 }
 
@@ -84,12 +84,14 @@ impl Paths {
                 self.under.entry(first_part(folder).to_owned()).or_default().push((at, folder.clone()));
             }
         }
-        let (rows, parts): (Vec<_>, Vec<_>) = list.part.iter().cloned().partition(|part| part.contains('/'));
-        let (part, whole): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| is_pattern(part));
-        whole.into_iter().for_each(|part| self.part.entry(part).or_default().push(at));
+        let (part, rows): (Vec<_>, Vec<_>) =
+            list.part.iter().cloned().partition(|part| is_pattern(part) && !part.contains('/'));
+        for row in rows {
+            self.rows.entry(row.split('/').next().unwrap_or_default().to_owned()).or_default().push((at, row));
+        }
         let (last, whole): (Vec<_>, Vec<_>) = list.last.iter().cloned().partition(|last| is_pattern(last));
         whole.into_iter().for_each(|last| self.last.entry(last).or_default().push(at));
-        self.lists.push(Compiled { name: list.name.clone(), part, last, rows, except: list.except.clone() });
+        self.lists.push(Compiled { name: list.name.clone(), part, last, except: list.except.clone() });
     }
 
     /// The names of every list that holds the normalised path.
@@ -97,28 +99,20 @@ impl Paths {
         let path = path.to_ascii_lowercase();
         let path = path.as_str();
         let last = path.rsplit('/').next().unwrap_or_default();
-        let mut found: HashSet<usize> = HashSet::new();
-        let below =
-            |folder: &str| path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let mut found: Vec<usize> = Vec::new();
         let folders = self.under.get(first_part(path)).into_iter().flatten();
-        found.extend(folders.filter(|(_, folder)| below(folder)).map(|(at, _)| *at));
+        found.extend(folders.filter(|(_, folder)| is_below(path, folder)).map(|(at, _)| *at));
         found.extend(self.under_patterns.iter().filter(|(_, folder)| fits(folder, path)).map(|(at, _)| *at));
-        found.extend(path.split('/').filter_map(|part| self.part.get(part)).flatten().copied());
-        found.extend(self.last.get(last).into_iter().flatten().copied());
-        for (at, list) in self.lists.iter().enumerate() {
-            let row = |row: &String| {
-                path.match_indices(row.as_str()).any(|(start, _)| {
-                    let end = start + row.len();
-                    (start == 0 || path[..start].ends_with('/')) && (end == path.len() || path[end..].starts_with('/'))
-                })
-            };
-            let fitting = list.last.iter().any(|pattern| fits(pattern, last))
-                || list.part.iter().any(|pattern| path.split('/').any(|part| fits(pattern, part)))
-                || (!list.rows.is_empty() && path.contains('/') && list.rows.iter().any(row));
-            if fitting {
-                found.insert(at);
-            }
+        for tail in std::iter::successors(Some(path), |tail| tail.split_once('/').map(|(_, behind)| behind)) {
+            let rows = self.rows.get(tail.split('/').next().unwrap_or_default()).into_iter().flatten();
+            found.extend(rows.filter(|(_, row)| is_below(tail, row)).map(|(at, _)| *at));
         }
+        found.extend(self.last.get(last).into_iter().flatten().copied());
+        found.extend(self.lists.iter().enumerate().filter_map(|(at, list)| {
+            let fitting = list.last.iter().any(|pattern| fits(pattern, last))
+                || list.part.iter().any(|pattern| path.split('/').any(|part| fits(pattern, part)));
+            fitting.then_some(at)
+        }));
         let excepted = |list: &Compiled| list.except.iter().any(|pattern| fits(pattern, last) || fits(pattern, path));
         let lists = found.into_iter().map(|at| &self.lists[at]);
         lists.filter(|list| !excepted(list)).map(|list| list.name.as_str()).collect()
@@ -127,6 +121,11 @@ impl Paths {
 
 fn is_pattern(text: &str) -> bool {
     text.contains(['*', '?'])
+}
+
+/// Whether `path` is `folder` or lies in it.
+fn is_below(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// `/etc` of `/etc/ssh`, `~` of `~/a`.

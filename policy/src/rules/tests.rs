@@ -73,3 +73,80 @@ fn patterns_know_a_star_at_either_end() {
         assert_eq!(matching::fits(pattern, text), want, "{pattern} {text}");
     }
 }
+
+#[test]
+fn a_program_finds_the_rules_about_it() {
+    const OWN: &str = r#"
+[[rule]]
+id = "all"
+class = "critical_red"
+reason = "does"
+program = ["*", "!frobnicate", "!frob"]
+any_arguments = true
+match = ["grobble"]
+
+[[rule]]
+id = "some"
+class = "critical_red"
+reason = "does"
+program = ["frob*", "nicer"]
+match = ["frob"]
+
+[[rule]]
+id = "one"
+class = "red"
+reason = "does"
+program = ["grobble", "frob", "frobnicate"]
+match = ["frob"]
+"#;
+    for rules in [default_rules(), RuleSet::from_toml(&[OWN]).unwrap()] {
+        let written = &rules.document().rule;
+        let named = written.iter().flat_map(|rule| &rule.program).map(|name| name.trim_matches(['!', '*']));
+        for name in named.flat_map(|name| [name.to_owned(), format!("{name}x")]) {
+            let exact: Vec<_> = written.iter().filter(|rule| rule.program.contains(&name)).collect();
+            let begins = |program: &String| program.strip_suffix('*').is_some_and(|prefix| name.starts_with(prefix));
+            let excepted = |rule: &Rule| rule.program.contains(&format!("!{name}"));
+            let begun = written.iter().filter(|rule| rule.program.iter().any(begins) && !excepted(rule));
+            let ids = |rules: Vec<&Rule>| rules.into_iter().map(|rule| rule.id.clone()).collect::<Vec<_>>();
+            let want = ids(exact.iter().copied().chain(begun).collect());
+            assert_eq!(ids(rules.about_program(&name).collect()), want, "{name}");
+            let grave = exact.iter().any(|rule| rule.class == Class::CriticalRed);
+            assert_eq!(rules.is_grave(&name), grave, "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_path_finds_the_lists_that_hold_it() {
+    let rules = default_rules();
+    let lists = &rules.document().paths;
+    let fits = |pattern: &String, text: &str| matching::fits(pattern, text);
+    let holds = |list: &PathList, path: &str| {
+        let (path, framed) = (path.to_ascii_lowercase(), format!("/{}/", path.to_ascii_lowercase()));
+        let last = path.rsplit('/').next().unwrap();
+        let under = list.under.iter().any(|folder| {
+            if folder.ends_with('*') {
+                fits(folder, &path)
+            } else {
+                format!("{path}/").starts_with(&format!("{folder}/"))
+            }
+        });
+        let part = list.part.iter().any(|part| {
+            framed.contains(&format!("/{part}/")) || !part.contains('/') && path.split('/').any(|one| fits(part, one))
+        });
+        let excepted = list.except.iter().any(|pattern| fits(pattern, last) || fits(pattern, &path));
+        (under || part || list.last.iter().any(|pattern| fits(pattern, last))) && !excepted
+    };
+    let named = lists.iter().flat_map(|list| [&list.under, &list.part, &list.last, &list.except]).flatten();
+    for text in named.map(|name| name.replace(['*', '?'], "q")) {
+        let around = ["", "/srv/", "~/a/", "x"].into_iter().flat_map(|before| {
+            let text = &text;
+            ["", "/b/C.pem", "/.SSH", "x", "/config"].map(|after| format!("{before}{text}{after}").replace("//", "/"))
+        });
+        for path in around {
+            let want: BTreeSet<&str> =
+                lists.iter().filter(|list| holds(list, &path)).map(|list| list.name.as_str()).collect();
+            assert_eq!(rules.lists_of(&path), want, "{path}");
+        }
+    }
+}
