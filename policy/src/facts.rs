@@ -11,6 +11,7 @@ mod interpret;
 pub mod paths;
 mod planted;
 mod printed;
+mod redirects;
 pub mod scripts;
 mod second;
 mod shell;

@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use brush_parser::{Parser, ast};
 
-use super::paths::{Access, PathUse};
 use super::words::{self, Surroundings, Word};
-use super::{Context, Facts, Note, caps, second};
+use super::{Context, Facts, Note, caps, second, variables};
 
 /// What would happen if a shell ran `text` in the folder `cwd` (empty: the workspace).
 #[must_use]
@@ -65,7 +64,7 @@ pub(super) struct Walker<'a> {
     pub(super) context: &'a Context<'a>,
     /// The whole text, in which the mentions of a variable are counted.
     outermost: String,
-    values: BTreeMap<String, String>,
+    pub(super) values: BTreeMap<String, String>,
     /// Variables that hold, or may hold, something other than a plain number.
     pub(super) filled: BTreeSet<String>,
     /// Variables that arithmetic reads.
@@ -82,7 +81,7 @@ impl Surroundings for Walker<'_> {
     fn value_of(&self, name: &str) -> Option<String> {
         // A second mention may be a second value: `read c`, `for c in …`, `c=…` in a loop.
         let value = self.values.get(name)?;
-        (mentions(&self.outermost, name) == 1 && !self.context.env.contains_key(name)).then(|| value.clone())
+        (variables::mentions(&self.outermost, name) == 1 && !self.context.env.contains_key(name)).then(|| value.clone())
     }
 
     fn evaluates(&mut self, expression: &str) {
@@ -103,25 +102,6 @@ impl Surroundings for Walker<'_> {
     fn note(&mut self, note: Note) {
         self.facts.notes.insert(note);
     }
-}
-
-/// How often `name` stands in `text` other than as `$name` or `${name}`, or as an option's letter.
-fn mentions(text: &str, name: &str) -> usize {
-    let part = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    // `read -af`, `printf -vf` name a variable inside a cluster of options.
-    let clusters_assign = ["read", "printf", "mapfile", "getopts"].iter().any(|builtin| text.contains(builtin));
-    text.match_indices(name)
-        .filter(|(at, _)| {
-            let (before, after) = (&text[..*at], &text[at + name.len()..]);
-            let token = before.rsplit(char::is_whitespace).next().unwrap_or_default();
-            if token.starts_with('-') && !token.starts_with("--") {
-                return clusters_assign && !after.starts_with(part);
-            }
-            let whole = !before.ends_with(part) && !after.starts_with(part);
-            let used = before.ends_with('$') || (before.ends_with("${") && after.starts_with('}'));
-            whole && !used
-        })
-        .count()
 }
 
 impl<'a> Walker<'a> {
@@ -384,145 +364,13 @@ impl<'a> Walker<'a> {
         printed
     }
 
-    /// `export X=1`: the value lasts.
-    fn declared(&mut self, assignment: &ast::Assignment, opened: &[Word]) {
-        let ast::AssignmentName::VariableName(name) = &assignment.name else { return };
-        match &assignment.value {
-            ast::AssignmentValue::Scalar(raw) => {
-                let value = words::open_whole(&raw.value, self);
-                self.given(name, &raw.value, &value);
-                self.valued(name, &value.text);
-            }
-            ast::AssignmentValue::Array(_) => self.fills(name),
-        }
-        self.facts.assigned.insert(name.clone());
-        if let [only] = opened
-            && let Some((_, value)) = only.text.split_once('=')
-        {
-            self.assign(name, &Word { text: value.to_owned(), glob: false });
-        }
-    }
-
-    fn assignment(&mut self, assignment: &ast::Assignment, lasts: bool) {
-        let (name, index) = match &assignment.name {
-            ast::AssignmentName::VariableName(name) => (name, None),
-            ast::AssignmentName::ArrayElementName(name, index) => (name, Some(index)),
-        };
-        self.facts.assigned.insert(name.clone());
-        if let Some(index) = index {
-            self.computes(index);
-        }
-        match &assignment.value {
-            ast::AssignmentValue::Scalar(word) => {
-                let value = words::open_whole(&word.value, self);
-                self.evaluated_later(&value);
-                self.given(name, &word.value, &value);
-                self.valued(name, &value.text);
-                if lasts && index.is_none() && !assignment.append {
-                    self.assign(name, &Word { glob: false, ..value });
-                }
-            }
-            ast::AssignmentValue::Array(items) => {
-                self.fills(name);
-                for (key, value) in items {
-                    key.iter().for_each(|key| {
-                        words::open_heredoc(&key.value, self);
-                    });
-                    words::open(&value.value, self);
-                }
-            }
-        }
-    }
-
-    /// Arithmetic and tests evaluate a text like `a[$(id)]` once more, wherever it was quoted before.
-    fn evaluated_later(&mut self, word: &Word) {
-        if word.text.contains('[') && ["$(", "`", "[${"].iter().any(|code| word.text.contains(code)) {
-            self.note(Note::DynamicCode);
-        }
-    }
-
-    /// Notes a value that may name a program.
-    pub(super) fn valued(&mut self, name: &str, value: &str) {
-        if value.contains('/') {
-            self.facts.values.insert((name.to_owned(), value.to_owned()));
-        }
-    }
-
-    fn assign(&mut self, name: &str, value: &Word) {
-        if let Some(text) = value.known() {
-            self.values.insert(name.to_owned(), text.to_owned());
-        }
-    }
-
-    fn process(&mut self, kind: &ast::ProcessSubstitutionKind, inner: &ast::SubshellCommand) -> Word {
+    pub(super) fn process(&mut self, kind: &ast::ProcessSubstitutionKind, inner: &ast::SubshellCommand) -> Word {
         let stdin = match kind {
             ast::ProcessSubstitutionKind::Read => self.stdin.clone(),
             ast::ProcessSubstitutionKind::Write => Stdin::Stream,
         };
         self.subshell(|walker| walker.with_stdin(stdin, |walker| walker.list(&inner.list)));
         Word::literal("/dev/fd/63")
-    }
-
-    /// Notes the files that are opened; the new standard input, if one is given.
-    fn redirects<'r>(&mut self, redirects: impl Iterator<Item = &'r ast::IoRedirect>) -> Option<Stdin> {
-        let mut stdin = None;
-        for redirect in redirects {
-            if let Some((fd, new)) = self.redirect(redirect)
-                && fd.is_none_or(|fd| fd == 0)
-            {
-                stdin = Some(new);
-            }
-        }
-        stdin
-    }
-
-    fn redirect(&mut self, redirect: &ast::IoRedirect) -> Option<(Option<ast::IoFd>, Stdin)> {
-        use ast::IoFileRedirectKind as Kind;
-        use ast::IoFileRedirectTarget as Target;
-        match redirect {
-            ast::IoRedirect::File(fd, kind, Target::Filename(word)) => {
-                let word = words::open_whole(&word.value, self);
-                let access = if matches!(kind, Kind::Read) { Access::Read } else { Access::Write };
-                let terminal = word.text.starts_with("/dev/tty") || word.text.starts_with("/dev/pts");
-                self.opens(word, access);
-                let stdin = if terminal { Stdin::Nothing } else { Stdin::File };
-                matches!(kind, Kind::Read | Kind::ReadAndWrite).then_some((*fd, stdin))
-            }
-            ast::IoRedirect::File(fd, kind, Target::Duplicate(word)) => {
-                let word = words::open_whole(&word.value, self);
-                let closes = word.text.trim_end_matches('-');
-                if !closes.bytes().all(|b| b.is_ascii_digit()) {
-                    self.opens(word, Access::Write);
-                }
-                matches!(kind, Kind::DuplicateInput).then_some((*fd, Stdin::Stream))
-            }
-            ast::IoRedirect::File(_, _, Target::Fd(_)) => None,
-            ast::IoRedirect::File(fd, kind, Target::ProcessSubstitution(way, inner)) => {
-                self.process(way, inner);
-                matches!(kind, Kind::Read).then_some((*fd, Stdin::Stream))
-            }
-            ast::IoRedirect::HereDocument(fd, doc) => {
-                let word = if doc.requires_expansion {
-                    words::open_heredoc(&doc.doc.value, self)
-                } else {
-                    Word::literal(doc.doc.value.clone())
-                };
-                Some((*fd, Stdin::Known(word)))
-            }
-            ast::IoRedirect::HereString(fd, word) => Some((*fd, Stdin::Known(words::open_whole(&word.value, self)))),
-            ast::IoRedirect::OutputAndError(word, _) => {
-                let word = words::open_whole(&word.value, self);
-                self.opens(word, Access::Write);
-                None
-            }
-        }
-    }
-
-    fn opens(&mut self, path: Word, access: Access) {
-        if path.text.starts_with("/dev/tcp/") || path.text.starts_with("/dev/udp/") {
-            self.note(Note::ShellSocket);
-        }
-        self.facts.redirects.push(PathUse { access, path, cwd: self.cwd.clone() });
     }
 }
 

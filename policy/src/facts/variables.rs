@@ -3,6 +3,8 @@
 //! Arithmetic is code: where `x` holds `a[$(id)]`, `$((x))` runs `id`. A variable counts as harmless there only while every
 //! value it gets is a plain number.
 
+use brush_parser::ast;
+
 use super::Note;
 use super::shell::Walker;
 use super::words::{self, OPAQUE, Surroundings as _, Word};
@@ -27,6 +29,76 @@ const NAMING: &[(&str, &str)] = &[
 ];
 
 impl Walker<'_> {
+    /// `export X=1`: the value lasts.
+    pub(super) fn declared(&mut self, assignment: &ast::Assignment, opened: &[Word]) {
+        let ast::AssignmentName::VariableName(name) = &assignment.name else { return };
+        match &assignment.value {
+            ast::AssignmentValue::Scalar(raw) => {
+                let value = words::open_whole(&raw.value, self);
+                self.given(name, &raw.value, &value);
+                self.valued(name, &value.text);
+            }
+            ast::AssignmentValue::Array(_) => self.fills(name),
+        }
+        self.facts.assigned.insert(name.clone());
+        if let [only] = opened
+            && let Some((_, value)) = only.text.split_once('=')
+        {
+            self.assign(name, &Word { text: value.to_owned(), glob: false });
+        }
+    }
+
+    pub(super) fn assignment(&mut self, assignment: &ast::Assignment, lasts: bool) {
+        let (name, index) = match &assignment.name {
+            ast::AssignmentName::VariableName(name) => (name, None),
+            ast::AssignmentName::ArrayElementName(name, index) => (name, Some(index)),
+        };
+        self.facts.assigned.insert(name.clone());
+        if let Some(index) = index {
+            self.computes(index);
+        }
+        match &assignment.value {
+            ast::AssignmentValue::Scalar(word) => {
+                let value = words::open_whole(&word.value, self);
+                self.evaluated_later(&value);
+                self.given(name, &word.value, &value);
+                self.valued(name, &value.text);
+                if lasts && index.is_none() && !assignment.append {
+                    self.assign(name, &Word { glob: false, ..value });
+                }
+            }
+            ast::AssignmentValue::Array(items) => {
+                self.fills(name);
+                for (key, value) in items {
+                    key.iter().for_each(|key| {
+                        words::open_heredoc(&key.value, self);
+                    });
+                    words::open(&value.value, self);
+                }
+            }
+        }
+    }
+
+    /// Arithmetic and tests evaluate a text like `a[$(id)]` once more, wherever it was quoted before.
+    pub(super) fn evaluated_later(&mut self, word: &Word) {
+        if word.text.contains('[') && ["$(", "`", "[${"].iter().any(|code| word.text.contains(code)) {
+            self.note(Note::DynamicCode);
+        }
+    }
+
+    /// Notes a value that may name a program.
+    pub(super) fn valued(&mut self, name: &str, value: &str) {
+        if value.contains('/') {
+            self.facts.values.insert((name.to_owned(), value.to_owned()));
+        }
+    }
+
+    pub(super) fn assign(&mut self, name: &str, value: &Word) {
+        if let Some(text) = value.known() {
+            self.values.insert(name.to_owned(), text.to_owned());
+        }
+    }
+
     /// Notes what the shell's own commands do to variables.
     pub(super) fn names(&mut self, program: &str, args: &[Word], more: bool) {
         let Some((_, values)) = NAMING.iter().find(|(name, _)| *name == program) else { return };
@@ -152,6 +224,25 @@ impl Walker<'_> {
             self.note(Note::EvaluatesData);
         }
     }
+}
+
+/// How often `name` stands in `text` other than as `$name` or `${name}`, or as an option's letter.
+pub(super) fn mentions(text: &str, name: &str) -> usize {
+    let part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    // `read -af`, `printf -vf` name a variable inside a cluster of options.
+    let clusters_assign = ["read", "printf", "mapfile", "getopts"].iter().any(|builtin| text.contains(builtin));
+    text.match_indices(name)
+        .filter(|(at, _)| {
+            let (before, after) = (&text[..*at], &text[at + name.len()..]);
+            let token = before.rsplit(char::is_whitespace).next().unwrap_or_default();
+            if token.starts_with('-') && !token.starts_with("--") {
+                return clusters_assign && !after.starts_with(part);
+            }
+            let whole = !before.ends_with(part) && !after.starts_with(part);
+            let used = before.ends_with('$') || (before.ends_with("${") && after.starts_with('}'));
+            whole && !used
+        })
+        .count()
 }
 
 /// Short options with their values, and the operands.
