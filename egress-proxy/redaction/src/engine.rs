@@ -15,7 +15,7 @@ use crate::patterns::PatternScan;
 use crate::placeholder::{NAME, in_name};
 use crate::print::{PIECE, Printer};
 use crate::rules::RuleSet;
-use crate::search::across::is_nothing_across;
+use crate::search::across::{are_one_text, is_nothing_across};
 use crate::search::{Progress, VaultScan};
 use crate::searchable::{MAX_BYTES, MIN_BESIDE, Unsearchable, searchable};
 use crate::sse::Events;
@@ -301,6 +301,11 @@ impl Engine {
         is_nothing_across(&self.parts.index, text, seam)
     }
 
+    /// Whether a text can be searched behind others as if both were one, as `search::across` says.
+    pub(crate) fn are_one_text(&self, before: &[u8], text: &[u8]) -> bool {
+        are_one_text(&self.parts.index, before, text)
+    }
+
     /// The number of this engine: every other one has another.
     #[must_use]
     pub fn generation(&self) -> u64 {
@@ -368,15 +373,16 @@ impl Scan {
         self.rules(engine, text, found)
     }
 
-    /// As [`Scan::whole`], and where the end of the text begins that must be known to find vault values which go on in
-    /// another text.
-    pub(crate) fn whole_and_tail(&mut self, engine: &Engine, text: &[u8]) -> (Vec<Hit>, usize) {
+    /// Vault values in one whole text, neither in order nor disjoint, and where the end of it begins that must be known to
+    /// find those which go on in another text.
+    pub(crate) fn vault_and_tail(&mut self, engine: &Engine, text: &[u8]) -> (Vec<Hit>, usize) {
         let mut found = Vec::new();
         let tail = self.vault.whole_and_tail(&engine.parts.index, text, &mut found);
-        (self.rules(engine, text, found), tail)
+        (found, tail)
     }
 
-    fn rules(&mut self, engine: &Engine, text: &[u8], mut found: Vec<Hit>) -> Vec<Hit> {
+    /// Everything in one whole text, in order and disjoint, of which the vault values are `found`.
+    pub(crate) fn rules(&mut self, engine: &Engine, text: &[u8], mut found: Vec<Hit>) -> Vec<Hit> {
         self.patterns.reset();
         self.patterns.push(&engine.parts.anchors, text, 0, true, &mut found);
         Events::whole(engine, text, &mut found);

@@ -4,6 +4,7 @@
 //! a changed string) passes byte by byte.
 
 mod across;
+mod group;
 mod memo;
 mod read;
 mod short;
@@ -16,11 +17,12 @@ use crate::hits::{self, Hit};
 use crate::rules;
 
 use across::{Row, Text};
+use group::Group;
 use memo::Trace;
 pub use memo::{Compared, JsonMemo};
 pub(crate) use read::{Fault, read};
 pub use read::{JSON_DEPTH, Place, Token, Visit};
-use short::Short;
+use short::{Seen, Short};
 
 /// Largest document that is scanned, in bytes.
 pub const JSON_BYTES: usize = 64 * 1024 * 1024;
@@ -205,6 +207,8 @@ struct Walk<'a, 'e> {
     levels: Vec<Level>,
     /// Texts that a reader would read one after the other.
     run: Vec<Text>,
+    /// The last of them, which wait to be searched.
+    group: Group,
     /// The texts of the outermost level, of one in it, of any other that begins a row of its own.
     rows: [Row; 3],
     /// In bytes of the body.
@@ -217,8 +221,9 @@ struct Walk<'a, 'e> {
     blocks: Vec<(usize, usize, usize)>,
     /// The text of the last string with escapes.
     undone: Vec<u8>,
-    /// Short texts in which nothing was found, and what short names say.
+    /// Texts in which nothing was found, short and longer ones, and what short names say.
     clean: Short<()>,
+    seen: Seen,
     names: Short<Says>,
     /// Places from where a later walk may go on.
     trace: Option<Trace>,
@@ -255,6 +260,7 @@ impl Visit for Walk<'_, '_> {
             self.blocks.push((level.start, at, kind));
         }
         if !self.levels.last().is_some_and(|around| around.flows) {
+            self.close();
             let depth = self.levels.len();
             let found = if depth == 0 { &mut self.outer } else { &mut self.hits };
             self.rows[depth.min(2)].search(self.engine, &mut self.scan, self.body, &self.run[level.run..], found);
@@ -285,12 +291,11 @@ impl Visit for Walk<'_, '_> {
             self.texts.push(token);
         }
         let flows = self.levels.last().is_some_and(|level| level.flows);
-        let tail = if flows {
-            Some(self.search_to_its_tail(token))
+        if flows {
+            self.flow(token);
         } else {
             self.search(token);
-            None
-        };
+        }
         let Some(name) = self.levels.last().map(|level| level.name) else { return };
         if let Some(name) = name.filter(|name| name.says.secret) {
             self.search_named(name.token, token);
@@ -301,9 +306,7 @@ impl Visit for Walk<'_, '_> {
         if level.seals.is_some() && token.end > token.start {
             level.sealed = level.seals;
         }
-        if let Some(tail) = tail {
-            self.run.push(Text { token, tail });
-        } else if level.typed && !self.sealed.is_empty() {
+        if !flows && level.typed && !self.sealed.is_empty() {
             let kind = if token.escaped { &self.undone } else { token.raw(self.body) };
             let sealed = self.sealed.iter().position(|sealed| sealed.as_bytes() == kind);
             level.sealed = sealed.or(level.sealed);
@@ -345,6 +348,7 @@ impl<'a, 'e> Walk<'a, 'e> {
             texts: Vec::new(),
             levels: Vec::new(),
             run: Vec::new(),
+            group: Group::default(),
             rows: Default::default(),
             hits: Vec::new(),
             outer: Vec::new(),
@@ -352,6 +356,7 @@ impl<'a, 'e> Walk<'a, 'e> {
             blocks: Vec::new(),
             undone: Vec::new(),
             clean: Short::default(),
+            seen: Seen::default(),
             names: Short::default(),
             trace: None,
         }
@@ -367,34 +372,17 @@ impl<'a, 'e> Walk<'a, 'e> {
     /// Whether there is something in the token, which was read last.
     fn search(&mut self, token: Token) -> bool {
         let text = if token.escaped { &self.undone } else { token.raw(self.body) };
-        if self.clean.get(text).is_some() {
+        if self.clean.get(text).is_some() || self.seen.has(self.body, token) {
             return false;
         }
         let found = self.scan.whole(self.engine, text);
         if found.is_empty() {
             self.clean.put(text, ());
+            self.seen.put(self.body, token);
             return false;
         }
         self.put(token, &found);
         true
-    }
-
-    /// Searches a text that another may go on from. Where in the document the end of it begins that must be known for that.
-    fn search_to_its_tail(&mut self, token: Token) -> usize {
-        let raw = token.raw(self.body);
-        if raw.len() <= short::MOST {
-            self.search(token);
-            return token.start;
-        }
-        let text = if token.escaped { &self.undone } else { raw };
-        let (found, tail) = self.scan.whole_and_tail(self.engine, text);
-        let len = text.len() - tail;
-        self.put(token, &found);
-        match (tail, token.escaped) {
-            (0, _) => token.start,
-            (_, true) => token.start + text::last(raw, len),
-            (_, false) => token.end - len,
-        }
     }
 
     fn put(&mut self, token: Token, found: &[Hit]) {

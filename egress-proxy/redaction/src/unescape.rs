@@ -8,9 +8,10 @@ mod unicode;
 
 use std::ops::Range;
 
-use decode::{MAX_PENDING, SPECIAL, Step, decode, specials};
+pub(crate) use decode::MAX_PENDING;
+use decode::{SPECIAL, Step, decode, specials};
 
-use crate::views::block::{BLOCK, Block};
+use crate::views::block::{BLOCK, Block, blocks, places};
 
 /// The text below with one layer of escapes undone, and the way back to it.
 ///
@@ -233,6 +234,14 @@ impl<'a> Suspects<'a> {
 /// Whether an escape may begin with this byte.
 pub(crate) fn is_special(byte: u8) -> bool {
     SPECIAL[usize::from(byte)]
+}
+
+/// Whether something in a text is undone, or would be if the right bytes followed.
+pub(crate) fn has_escape(text: &[u8]) -> bool {
+    let is_literal = |at: usize| matches!(decode(&text[at..text.len().min(at + MAX_PENDING)]), Step::Literal);
+    blocks(text, 0).any(|(first, block)| {
+        places(specials(block)).map(|at| first + at).any(|at| SPECIAL[usize::from(text[at])] && !is_literal(at))
+    })
 }
 
 /// `text` with one layer undone.

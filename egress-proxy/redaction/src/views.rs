@@ -15,7 +15,7 @@ use std::ops::Range;
 use crate::unescape::Layer;
 
 /// Layers of unescaping: JSON in JSON in a shell word.
-const LAYERS: usize = 3;
+pub(crate) const LAYERS: usize = 3;
 
 /// The text and what is left of it after each layer of escapes.
 #[derive(Default)]

@@ -60,10 +60,14 @@ impl Row {
         let Some((_, before)) = texts.split_last() else { return };
         for &Text { token, tail } in before.get(self.done..).unwrap_or(&[]) {
             let raw = token.raw(document);
-            if raw.len() <= LEAD {
-                self.part(engine, raw);
+            let waits = if raw.len() <= LEAD {
+                !self.joined.is_empty() && !self.part(engine, raw)
+            } else {
+                self.lead(engine, scan, document, token, found)
+            };
+            if waits && raw.len() <= LEAD {
                 self.push(token.start, raw);
-            } else if !self.lead(engine, scan, document, token, found) {
+            } else if !waits && tail < token.end {
                 self.push(tail, &document[tail..token.end]);
             }
         }

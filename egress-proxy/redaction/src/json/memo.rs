@@ -358,7 +358,7 @@ impl Walk<'_, '_> {
 
     /// Leaves a mark behind a value, or finds that the rest is known.
     fn mark(&mut self, place: Place) -> Option<Place> {
-        let Self { trace: Some(trace), levels, .. } = self else { return None };
+        let trace = self.trace.as_ref()?;
         let Place { at, depth, .. } = place;
         // A number may go on, and an empty list has no value that could have ended.
         if depth == 0 || depth > DEPTH || !matches!(self.body[at - 1], b'"' | b'}' | b']' | b'e' | b'l') {
@@ -367,11 +367,12 @@ impl Walk<'_, '_> {
         if depth > 2 && trace.marks.last().is_some_and(|mark| at < mark.place.at + STEP) {
             return None;
         }
-        // The level whose texts are in one row with those of the innermost.
-        let owner = (1..depth).rev().find(|&level| !levels[level - 1].flows).unwrap_or(0);
+        let owner = self.row();
         if owner > 1 {
             return None;
         }
+        self.close();
+        let Self { trace: Some(trace), levels, .. } = self else { return None };
         let found = if owner == 0 { &mut self.outer } else { &mut self.hits };
         let texts = &self.run[levels[owner].run..];
         self.rows[owner].advance(self.engine, &mut self.scan, self.body, texts, found);

@@ -1,5 +1,7 @@
 //! What was found out about short texts: a document has few of them, again and again.
 
+use super::Token;
+
 /// Bytes of the longest text.
 pub(super) const MOST: usize = 15;
 /// Texts that are kept.
@@ -52,9 +54,61 @@ impl<T: Copy> Short<T> {
     }
 }
 
+/// Texts of middle length in which nothing was found, where they stand in the document: identifiers, paths, names of formats.
+pub(super) struct Seen(Vec<Token>);
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self(vec![Token { start: 0, end: 0, escaped: false }; KEPT])
+    }
+}
+
+impl Seen {
+    /// Bytes of the longest.
+    const MOST: usize = 96;
+
+    fn place(raw: &[u8]) -> Option<usize> {
+        if !(MOST + 1..=Self::MOST).contains(&raw.len()) {
+            return None;
+        }
+        let (first, last) = (raw.first_chunk()?, raw.last_chunk()?);
+        let hash =
+            (u64::from_le_bytes(*first) ^ u64::from_le_bytes(*last).rotate_left(5)).wrapping_add(raw.len() as u64);
+        Some((hash.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58) as usize % KEPT)
+    }
+
+    pub(super) fn has(&self, document: &[u8], token: Token) -> bool {
+        let raw = token.raw(document);
+        Self::place(raw).and_then(|place| self.0.get(place)).is_some_and(|seen| seen.raw(document) == raw)
+    }
+
+    /// Keeps a text in place of another.
+    pub(super) fn put(&mut self, document: &[u8], token: Token) {
+        if let Some(kept) = Self::place(token.raw(document)).and_then(|place| self.0.get_mut(place)) {
+            *kept = token;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_is_seen_again_wherever_it_stands() {
+        let document = "toolu_4fG7kLm2Qw9Z toolu_4fG7kLm2Qw9Z toolu_5fG7kLm2Qw9Z short short".repeat(3);
+        let token = |start: usize, end: usize| Token { start, end, escaped: false };
+        let mut seen = Seen::default();
+        assert!(!seen.has(document.as_bytes(), token(0, 18)));
+        seen.put(document.as_bytes(), token(0, 18));
+        seen.put(document.as_bytes(), token(57, 62));
+        seen.put(document.as_bytes(), token(0, 97));
+        for (start, end, has) in
+            [(0, 18, true), (19, 37, true), (38, 56, false), (0, 17, false), (63, 68, false), (0, 97, false)]
+        {
+            assert_eq!(seen.has(document.as_bytes(), token(start, end)), has, "{start}");
+        }
+    }
 
     #[test]
     fn a_text_is_known_by_all_its_bytes_and_its_length() {

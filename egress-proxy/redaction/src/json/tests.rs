@@ -303,28 +303,132 @@ fn a_value_that_is_cut_anywhere_leaves_no_part() {
     }
 }
 
-#[test]
-fn a_value_in_any_form_that_is_cut_is_found_as_in_one_text() {
-    const VALUE: &str = "mK7xQp2vR9sT4wZ8";
-    let engine = Engine::build([Secret::new("a", VALUE)], &RuleSet::none(), [7; 32]).unwrap();
-    let each = |with: fn(u8) -> String| VALUE.bytes().map(with).collect::<String>();
+const CUT: &str = "mK7xQp2vR9sT4wZ8";
+
+/// The value in all kinds of forms.
+fn forms() -> [String; 13] {
+    let each = |with: fn(u8) -> String| CUT.bytes().map(with).collect::<String>();
     let hex = each(|b| format!("{b:02x}"));
-    let base64 = data_encoding::BASE64.encode(format!("user:{VALUE};").as_bytes());
-    let forms = [
-        VALUE.to_owned(),
+    let base64 = data_encoding::BASE64.encode(format!("user:{CUT};").as_bytes());
+    [
+        CUT.to_owned(),
         each(|b| format!("{} ", char::from(b))),
         each(|b| format!("\\x{b:02x}")),
         each(|b| format!("\\\\u{b:04x}")),
         each(|b| format!("%{b:02X}")),
         each(|b| format!("0x{b:02x}, ")),
         each(|b| format!("{b:02x}:")),
-        VALUE.replace('v', "v\n    "),
-        VALUE.replace('v', "v\u{200b}&shy;"),
+        CUT.replace('v', "v\n    "),
+        CUT.replace('v', "v\u{200b}&shy;"),
         format!("{}\n{}", &base64[..20], &base64[20..]),
         format!("\n00000000: {}  ..\n00000010: {}  ..\n", &hex[..20], &hex[20..]).replace("6d4b", "6d4b "),
         base64,
         hex,
+    ]
+}
+
+/// Whether all of `part` stands in `text`, in order.
+fn is_left_of(part: &str, text: &str) -> bool {
+    let mut text = text.chars();
+    part.chars().all(|wanted| text.any(|c| c == wanted))
+}
+
+#[test]
+fn what_a_text_holds_is_found_whatever_stands_in_the_texts_around_it() {
+    let engine = Engine::build([Secret::new("a", CUT)], &RuleSet::none(), [7; 32]).unwrap();
+    let left = |text: &str| text.replace("SECRET_REF(a)", "");
+    let ends = [
+        "",
+        "\n",
+        " ",
+        "word",
+        "0",
+        "0x",
+        "0x6",
+        "0x61, ",
+        "\\",
+        "\\x",
+        "\\u00",
+        "\\u{00",
+        "%",
+        "%4",
+        "&#",
+        "&am",
+        "\u{1b}[3",
+        "\u{200b}",
+        "\u{1b}",
+        "aGVsbG8gd29ybGQ",
+        "aGVsbG8gd29ybGQhISEh\n",
+        "aGVsbG8gd29ybGQh\n  ",
+        "4142434445464748",
+        "00000000: 61 62",
+        "00000000: 61 62\n",
+        "\n0000",
+        "caf\u{e9}",
+        "\u{ff41}",
+        "\\\n",
+        "\\d83d",
+        "\\ud83d",
     ];
+    let begins = [
+        "",
+        "\n",
+        " ",
+        "word",
+        "x61",
+        "0x61",
+        "0",
+        "u0041",
+        "n",
+        "x41",
+        "41",
+        "\\n",
+        "%41",
+        "amp;",
+        "#65;",
+        "65;",
+        "1m",
+        "m",
+        "aGVsbG8gd29ybGQ",
+        "  aGVsbG8gd29ybGQhISEh",
+        "4142434445464748",
+        "0000: 61 62 ",
+        " 61 62",
+        "\u{200b}",
+        "\u{301}",
+        "\\ude00",
+    ];
+    for filler in ["", "some words and then ", "fn a(b: &c) { 12; }\n"] {
+        for (n, form) in forms().iter().enumerate() {
+            for end in ends {
+                let (one, two) = (format!("{}{end}", filler.repeat(20)), format!("{form}{}", filler.repeat(20)));
+                let parts = redacted_parts(&engine, [&one, &two]);
+                assert!(
+                    is_left_of(&left(&parts[1]), &left(&engine.redact(&two).text)),
+                    "form {n} behind {one:?}: {parts:?}"
+                );
+            }
+            for begin in begins {
+                let (one, two) = (format!("{}{form}", filler.repeat(20)), format!("{begin}{}", filler.repeat(20)));
+                let parts = redacted_parts(&engine, [&one, &two]);
+                assert!(
+                    is_left_of(&left(&parts[0]), &left(&engine.redact(&one).text)),
+                    "form {n} before {two:?}: {parts:?}"
+                );
+            }
+        }
+    }
+}
+
+fn redacted_parts(engine: &Engine, texts: [&str; 2]) -> [String; 2] {
+    let body = serde_json::json!(texts).to_string();
+    serde_json::from_slice(&engine.redact_json(body.as_bytes()).unwrap().bytes).unwrap()
+}
+
+#[test]
+fn a_value_in_any_form_that_is_cut_is_found_as_in_one_text() {
+    let engine = Engine::build([Secret::new("a", CUT)], &RuleSet::none(), [7; 32]).unwrap();
+    let forms = forms();
     for filler in ["some words and then ", "fn a(b: &c) { 12; }\n", "\u{e9} 2026-11-21T\n"] {
         let long = filler.repeat(20);
         for (n, form) in forms.iter().enumerate() {

@@ -1,10 +1,12 @@
-//! Where one text ends and another begins: mostly it can be told from a few bytes that nothing stands across.
+//! Where one text ends and another begins: mostly it can be told from a few bytes that nothing stands across, or that both can
+//! be searched as one.
 
 use super::NEAR;
 use crate::index::Index;
-use crate::unescape::is_special;
-use crate::views::decoded::{LEAST_SIGNS, run_before, run_behind};
-use crate::views::dump::may_be_address;
+use crate::unescape::{MAX_PENDING, has_escape, is_special};
+use crate::views::LAYERS;
+use crate::views::decoded::{LEAST_SIGNS, run_before, run_behind, signs};
+use crate::views::dump::{self, may_be_address};
 use crate::views::letters::KEPT;
 
 /// Bytes that tell the beginnings of needles apart.
@@ -42,4 +44,34 @@ pub(crate) fn is_nothing_across(index: &Index, text: &[u8], seam: usize) -> bool
         }
     }
     count >= first + BEGINNING && !(0..first).any(|at| index.bare.may_begin(&letters[at..]))
+}
+
+/// Bytes at the end of a text in which nothing may be undone where another is read behind it: an escape that begins before is
+/// read to its end, and so is what the upper layers make of it; and the line of a dump begins there or is done with.
+const BEFORE: usize = dump::LINE + LAYERS * MAX_PENDING;
+/// Bytes at the beginning of a text in which nothing may be undone: an address with the blanks before it.
+const BEHIND: usize = 24;
+
+/// Whether a search of `before` with `text` behind it surely meets all that searches of each by itself do. Says no wherever
+/// it would take a look at the layers to tell.
+pub(crate) fn are_one_text(index: &Index, before: &[u8], text: &[u8]) -> bool {
+    let end = &before[before.len().saturating_sub(BEFORE)..];
+    let begin = &text[..text.len().min(BEHIND)];
+    if !index.beside.is_empty() || has_escape(end) || begin.iter().any(|byte| is_special(*byte)) {
+        return false;
+    }
+    // A byte of a list that is cut off takes what follows for its digits.
+    if matches!(end, [.., b'x' | b'X'] | [.., b'x' | b'X', _])
+        || (end.ends_with(b"0") && matches!(text, [b'x' | b'X', ..]))
+    {
+        return false;
+    }
+    // The line goes on, which could be that of a dump, or one of a dump begins in it.
+    let line = memchr::memrchr(b'\n', end).map_or(end, |at| &end[at + 1..]);
+    if !line.is_empty() && (may_be_address(line) || may_be_address(text)) {
+        return false;
+    }
+    let (last, next) = (run_before(end), run_behind(text));
+    let apart = !end.last().is_some_and(|byte| signs(&[*byte]) > 0 || byte.is_ascii_whitespace());
+    apart || next == 0 || last + next < LEAST_SIGNS
 }

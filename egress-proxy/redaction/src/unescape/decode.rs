@@ -4,7 +4,7 @@ use super::unicode;
 use crate::views::block::Block;
 
 /// Longest sequence that is looked at as one, in bytes.
-pub(super) const MAX_PENDING: usize = 24;
+pub(crate) const MAX_PENDING: usize = 24;
 
 /// Bytes that may begin something to undo. All others pass a layer as they are.
 pub(crate) const SPECIAL: [bool; 256] = {
