@@ -8,18 +8,24 @@ use serde_json::Value;
 /// Crate, its folder, what it may use of ours. A name depends only on names above it.
 const MAP: &[(&str, &str, &[&str])] = &[
     ("wardkeep-proto", "proto", &[]),
+    ("wardkeep-passkey", "passkey", &["wardkeep-proto"]),
     ("wardkeep-redaction", "egress-proxy/redaction", &["wardkeep-proto"]),
     ("wardkeep-policy", "policy", &["wardkeep-proto", "wardkeep-redaction"]),
     ("wardkeep-vault", "tenant-agent/vault", &["wardkeep-proto"]),
     ("wardkeep-lock", "tenant-agent/lock", &["wardkeep-proto"]),
     ("wardkeep-provisioner", "provisioner", &["wardkeep-proto"]),
-    ("wardkeep-safety", "safety-wrapper", &["wardkeep-proto", "wardkeep-policy", "wardkeep-redaction"]),
+    (
+        "wardkeep-safety",
+        "safety-wrapper",
+        &["wardkeep-proto", "wardkeep-passkey", "wardkeep-policy", "wardkeep-redaction"],
+    ),
     ("wardkeep-egress", "egress-proxy", &["wardkeep-proto", "wardkeep-policy", "wardkeep-redaction"]),
     (
         "wardkeep-agent",
         "tenant-agent",
         &[
             "wardkeep-proto",
+            "wardkeep-passkey",
             "wardkeep-policy",
             "wardkeep-redaction",
             "wardkeep-vault",
@@ -28,12 +34,17 @@ const MAP: &[(&str, &str, &[&str])] = &[
             "wardkeep-egress",
         ],
     ),
-    ("wardkeep-hub", "hub", &["wardkeep-proto", "wardkeep-redaction", "wardkeep-policy", "wardkeep-provisioner"]),
+    (
+        "wardkeep-hub",
+        "hub",
+        &["wardkeep-proto", "wardkeep-passkey", "wardkeep-redaction", "wardkeep-policy", "wardkeep-provisioner"],
+    ),
     (
         "wardkeep-tests",
         "tests",
         &[
             "wardkeep-proto",
+            "wardkeep-passkey",
             "wardkeep-policy",
             "wardkeep-redaction",
             "wardkeep-vault",
@@ -56,6 +67,7 @@ const MAP: &[(&str, &str, &[&str])] = &[
 /// What a crate never hears of, as crates that would bring it. Direct dependencies of any kind but those of tests.
 const NEVER: &[(&str, &[&str])] = &[
     ("wardkeep-proto", &["rusqlite", "axum", "hyper", "reqwest"]),
+    ("wardkeep-passkey", &["tokio", "hyper", "http", "axum", "reqwest", "rusqlite", "tonic", "rustix"]),
     ("wardkeep-policy", &["tokio", "hyper", "http", "axum", "reqwest", "rusqlite", "tonic", "rustix"]),
     ("wardkeep-redaction", &["tokio", "hyper", "http", "axum", "reqwest", "rusqlite", "tonic", "rustix"]),
     ("wardkeep-vault", &["hyper", "http", "axum", "reqwest", "tonic"]),
