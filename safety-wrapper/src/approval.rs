@@ -10,6 +10,7 @@ use wardkeep_proto::digest::Digest;
 use wardkeep_proto::time::Timestamp;
 
 use crate::call::{CallKey, CallResult};
+use crate::passkey::NotProven;
 
 /// One question to a person, and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -146,6 +147,9 @@ pub struct Ruling {
     /// What the person adds; shown to the agent after redaction.
     #[serde(default)]
     pub note: String,
+    /// Fingerprint of the pinned key that signed the approval, where that takes one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passkey: Option<Digest>,
 }
 
 /// Yes or no.
@@ -181,8 +185,11 @@ pub enum RulingError {
     #[error("the approval is {0} already; the first decision counts")]
     AlreadyDecided(ApprovalState),
     /// Critical Red needs a passkey over the digest; nothing else counts.
-    #[error("this call is critical: it needs a passkey, which this version cannot take yet; deny it or do it by hand")]
+    #[error("this call is critical: approving it needs a passkey, on the hub's page; here it can be denied")]
     NeedsPasskey,
+    /// What was shown as its passkey's signature is none that counts.
+    #[error("this call is critical, and the passkey does not count: {0}")]
+    Passkey(NotProven),
     /// It could not be recorded; nothing has changed.
     #[error("the decision could not be recorded; it can be given again")]
     Store(#[source] crate::gate::GateError),

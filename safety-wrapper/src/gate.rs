@@ -6,6 +6,7 @@ mod judge;
 mod launch;
 mod lock;
 mod outbox;
+mod passkeys;
 mod pins;
 mod resume;
 mod rule;

@@ -6,7 +6,7 @@
 //!   and its audit row are one transaction.
 //! * **Flows through it**: proposed calls of agents, decisions of people, results of runs; activity rows for the live view.
 //! * **Never hears of**: the hub and its wire, LLM formats, the vault's file. Signatures of hub decisions are verified by
-//!   whoever calls [`Gate::decide_approval`].
+//!   whoever calls [`Gate::decide_approval`]; what a passkey signed is verified here.
 
 pub mod answer;
 pub mod approval;
@@ -14,6 +14,7 @@ pub mod audit;
 pub mod call;
 mod gate;
 mod hooks;
+pub mod passkey;
 mod posture;
 pub mod runner;
 mod store;
@@ -27,6 +28,7 @@ pub use gate::{
     SessionStart, SessionStarted, VaultChange,
 };
 pub use hooks::hook_router;
+pub use passkey::{KnownPasskey, NotProven, PasskeyError, PasskeyOffer, PasskeyState};
 pub use posture::PostureBook;
 pub use runner::Sandbox;
 pub use store::activity::ActivityRow;

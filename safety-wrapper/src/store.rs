@@ -3,6 +3,7 @@
 pub(crate) mod activity;
 pub(crate) mod approvals;
 pub(crate) mod calls;
+pub(crate) mod passkeys;
 pub(crate) mod people;
 
 use std::path::{Path, PathBuf};
@@ -105,6 +106,7 @@ impl Store {
                 found => Err(StoreError::Newer { path: path.to_owned(), found }),
             }?;
             // An older build does without it.
+            tx.execute_batch(passkeys::TABLE)?;
             tx.execute_batch("CREATE INDEX IF NOT EXISTS calls_by_id ON calls (agent, call)")?;
             Ok(tx.execute_batch(&format!(
                 "CREATE INDEX IF NOT EXISTS calls_by_plain_id ON calls (agent, {})",

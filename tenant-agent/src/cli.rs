@@ -14,6 +14,7 @@ pub mod egress;
 pub mod helper;
 pub mod hook;
 pub mod openclaw;
+pub mod passkey;
 pub mod pipes;
 pub mod policy;
 pub mod server;
@@ -59,6 +60,9 @@ pub enum Command {
     /// Look at waiting calls and decide them on this server, also without the hub.
     #[command(subcommand)]
     Approvals(ApprovalsCommand),
+    /// Say whose passkeys may approve critical calls.
+    #[command(subcommand)]
+    Passkey(PasskeyCommand),
     /// Check and read the record of everything that was decided.
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -185,10 +189,43 @@ pub enum ApprovalsCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Let it run, once. Critical calls need a passkey and cannot be approved here.
+    /// Let it run, once. Critical calls need a passkey, on the hub's page, and cannot be approved here.
     Approve(DecisionArgs),
     /// Do not let it run.
     Deny(DecisionArgs),
+}
+
+/// `passkey …`
+#[derive(Debug, Subcommand)]
+pub enum PasskeyCommand {
+    /// Keys that count here, keys that the hub offers, and keys that count no more.
+    List {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let a key approve critical calls.
+    ///
+    /// The code is shown where the key was made: in the portal, under Passkeys. `list` does not tell it, because what the hub
+    /// offers may not be your key.
+    Pin {
+        /// Five times five letters and digits.
+        code: String,
+        /// What to call it here.
+        #[arg(long)]
+        name: Option<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let a key approve nothing any more, from this moment on.
+    Remove {
+        /// Its code, as `list` shows it.
+        code: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// Arguments of a decision.

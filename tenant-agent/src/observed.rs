@@ -44,6 +44,9 @@ pub struct Status {
     pub memory_bytes: u64,
     /// This clock minus the hub's.
     pub clock_skew_ms: i64,
+    /// Fingerprints of the passkeys that may approve what is critical.
+    #[serde(default)]
+    pub passkeys: Vec<Digest>,
 }
 
 /// One agent.
@@ -156,6 +159,7 @@ impl Observer {
             open_approvals: self.gate.open_approvals().await?,
             memory_bytes: memory_bytes(),
             clock_skew_ms,
+            passkeys: self.gate.pinned_passkeys().await?,
         })
     }
 

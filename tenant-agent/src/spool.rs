@@ -11,7 +11,7 @@ use wardkeep_egress::Meter;
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::time::Timestamp;
 use wardkeep_safety::{
-    ActivityRow, Approval, ApprovalState, Gate, GateError, Origin, Progress, Ruling, RulingError, Verdict,
+    ActivityRow, Approval, ApprovalState, Gate, GateError, Origin, PasskeyOffer, Progress, Ruling, RulingError, Verdict,
 };
 
 use crate::link::decision;
@@ -143,22 +143,28 @@ impl Spool {
 
     /// Hands a verified decision to the gate.
     pub(crate) async fn decide(&self, verified: decision::Verified) -> Result<Accepted, GateError> {
-        let decision::Verified { digest, verdict, decided_by, decided_at, note } = verified;
+        let decision::Verified { digest, verdict, decided_by, decided_at, note, passkey } = verified;
         let verdict = match verdict {
             decision::Verdict::Approved => Verdict::Approved,
             decision::Verdict::Denied => Verdict::Denied,
         };
-        let ruling = Ruling { verdict, by: decided_by, at: decided_at, origin: Origin::Hub, note };
-        match self.gate.decide_approval(digest, ruling).await {
+        let ruling = Ruling { verdict, by: decided_by, at: decided_at, origin: Origin::Hub, note, passkey: None };
+        match self.gate.decide_with_passkey(digest, ruling, passkey).await {
             Ok(()) => Ok(Accepted::Yes),
             Err(RulingError::Store(error)) => Err(error),
             Err(
                 error @ (RulingError::Unknown(_)
                 | RulingError::Late(_)
                 | RulingError::AlreadyDecided(_)
-                | RulingError::NeedsPasskey),
+                | RulingError::NeedsPasskey
+                | RulingError::Passkey(_)),
             ) => Ok(Accepted::No(error.to_string())),
         }
+    }
+
+    /// Hands the hub's list of passkeys to the gate.
+    pub(crate) async fn offer_passkeys(&self, offers: Vec<PasskeyOffer>) -> Result<(), GateError> {
+        self.gate.offer_passkeys(offers).await
     }
 
     /// Puts the fate of a desired configuration into the audit log.

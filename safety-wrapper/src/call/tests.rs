@@ -19,6 +19,7 @@ fn every_state() -> Vec<CallState> {
         at: Timestamp(1),
         origin: Origin::Local,
         note: String::new(),
+        passkey: None,
     };
     let into = CallKey { agent: "a".parse().unwrap(), session: "s".parse().unwrap(), call: "c".parse().unwrap() };
     let result = CallResult::failed("x");

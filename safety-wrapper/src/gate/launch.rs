@@ -14,11 +14,12 @@ use wardkeep_proto::waypoint::Waypoint;
 use super::judge::executor;
 use super::pins::Pin;
 use super::{Executed, Gate, GateError};
+use crate::approval::Ruling;
 use crate::call::{CallResult, CallState, Executor};
 use crate::runner::folder::Found;
 use crate::runner::{Folder, FolderError};
 use crate::store::calls::CallRow;
-use crate::store::{StoreError, approvals, calls};
+use crate::store::{StoreError, approvals, calls, passkeys};
 
 /// Between two tries to record a result on a full disk.
 const RETRY: Duration = Duration::from_secs(2);
@@ -148,6 +149,12 @@ impl Gate {
             CallState::Claimed { at, by: Executor::Runner, .. } => (at.plus(USE_BY), row.approval.is_some()),
             _ => return over("the call is not permitted"),
         };
+        if let CallState::Approved { ruling: Ruling { passkey: Some(key), .. }, .. } = &row.state {
+            let key = *key;
+            if !self.read(move |conn| passkeys::is_pinned(conn, key)).await? {
+                return over("the passkey that approved it was removed");
+            }
+        }
         if now >= use_by {
             return Ok(Check::Over(CallState::Expired { why: "it was not started in time; ask again".to_owned() }));
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rusqlite::Transaction;
 use serde_json::json;
+use wardkeep_passkey::Assertion;
 use wardkeep_policy::Factor;
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::PermitId;
@@ -12,7 +13,7 @@ use wardkeep_proto::limits::USE_BY;
 use wardkeep_proto::time::Timestamp;
 use wardkeep_proto::waypoint::Waypoint;
 
-use super::{Gate, GateError, Paused};
+use super::{Gate, GateError, Paused, passkeys};
 use crate::approval::{ApprovalState, Ruling, RulingError, Verdict};
 use crate::audit;
 use crate::call::CallState;
@@ -35,17 +36,35 @@ impl Gate {
     /// # Errors
     /// See [`RulingError`]; lateness is judged by this server's clock.
     pub async fn decide_approval(self: &Arc<Self>, digest: Digest, ruling: Ruling) -> Result<(), RulingError> {
+        self.decide_with_passkey(digest, ruling, None).await
+    }
+
+    /// As [`decide_approval`](Self::decide_approval), with what a passkey signed: its challenge must be `digest` itself, which
+    /// names one document of this server, so it counts for nothing else.
+    ///
+    /// # Errors
+    /// See [`RulingError`].
+    pub async fn decide_with_passkey(
+        self: &Arc<Self>,
+        digest: Digest,
+        ruling: Ruling,
+        assertion: Option<Assertion>,
+    ) -> Result<(), RulingError> {
         self.parts.waypoints.pass(Waypoint::DecisionReceived);
         self.parts.secrets.catch_up();
         let ruling = Ruling {
             by: cut(&self.clean(&ruling.by), 256),
             note: cut(&self.clean(&ruling.note), NOTE_BYTES),
+            // Only what is verified below puts one here.
+            passkey: None,
             ..ruling
         };
         let now = self.now();
         let permit = PermitId::new(now, &*self.parts.chance);
-        let ruled =
-            self.write(move |tx| rule(tx, digest, &ruling, permit, now)).await.map_err(RulingError::Store)??;
+        let ruled = self
+            .write(move |tx| rule(tx, digest, ruling, assertion.as_ref(), permit, now))
+            .await
+            .map_err(RulingError::Store)??;
         self.parts.waypoints.pass(Waypoint::DecisionRecorded);
         match ruled {
             Ruled::Approved => self.start_launch(permit),
@@ -66,7 +85,8 @@ enum Ruled {
 fn rule(
     tx: &Transaction<'_>,
     digest: Digest,
-    ruling: &Ruling,
+    ruling: Ruling,
+    assertion: Option<&Assertion>,
     permit: PermitId,
     now: Timestamp,
 ) -> Result<Result<Ruled, RulingError>, StoreError> {
@@ -74,7 +94,7 @@ fn rule(
         return Ok(Err(RulingError::Unknown(digest)));
     };
     let CallState::Pending { approve_by } = row.state else {
-        return refuse_repeat(tx, digest, ruling, &row);
+        return refuse_repeat(tx, digest, &ruling, &row);
     };
     if now >= approve_by {
         let why = "nobody decided in time".to_owned();
@@ -83,24 +103,57 @@ fn rule(
     }
     if ruling.verdict == Verdict::Approved {
         // Fail closed: only a row that says a person is enough may go on without a passkey.
-        if row.factor != Some(Factor::Person) {
-            let fields = json!({"approval": digest, "by": ruling.by, "origin": ruling.origin});
-            audit::append(tx, now, "ruling-without-passkey", Some(&row.key), &fields)?;
-            return Ok(Err(RulingError::NeedsPasskey));
-        }
-        approvals::ruled(tx, digest, ruling)?;
-        let next = CallState::Approved { permit, ruling: ruling.clone(), use_by: now.plus(USE_BY) };
+        let passkey = match row.factor {
+            Some(Factor::Person) => None,
+            _ => match by_passkey(tx, digest, &ruling, assertion, &row, now)? {
+                Ok(key) => Some(key),
+                Err(refused) => return Ok(Err(refused)),
+            },
+        };
+        let ruling = Ruling { passkey, ..ruling };
+        approvals::ruled(tx, digest, &ruling)?;
+        let next = CallState::Approved { permit, ruling, use_by: now.plus(USE_BY) };
         calls::advance(tx, row, next, now)?;
         return Ok(Ok(Ruled::Approved));
     }
-    approvals::ruled(tx, digest, ruling)?;
+    approvals::ruled(tx, digest, &ruling)?;
     let reason = if ruling.note.is_empty() {
         format!("{} denied it", ruling.by)
     } else {
         format!("{} denied it: {}", ruling.by, ruling.note)
     };
-    let row = calls::advance(tx, row, CallState::Denied { reasons: vec![reason], ruling: Some(ruling.clone()) }, now)?;
+    let row = calls::advance(tx, row, CallState::Denied { reasons: vec![reason], ruling: Some(ruling) }, now)?;
     Ok(Ok(Ruled::Denied(too_many(tx, &row, now)?)))
+}
+
+/// The key that signed this digest; what it signed is kept in the audit log, where anybody can verify it again.
+fn by_passkey(
+    tx: &Transaction<'_>,
+    digest: Digest,
+    ruling: &Ruling,
+    assertion: Option<&Assertion>,
+    row: &CallRow,
+    now: Timestamp,
+) -> Result<Result<Digest, RulingError>, StoreError> {
+    let mut fields = json!({"approval": digest, "by": ruling.by, "origin": ruling.origin});
+    let Some(assertion) = assertion else {
+        audit::append(tx, now, "ruling-without-passkey", Some(&row.key), &fields)?;
+        return Ok(Err(RulingError::NeedsPasskey));
+    };
+    let proven = passkeys::prove(tx, assertion, &digest, now)?;
+    let (kind, out) = match proven {
+        Ok(key) => {
+            fields["passkey"] = json!(key.fingerprint);
+            fields["assertion"] = serde_json::to_value(assertion)?;
+            ("ruling-with-passkey", Ok(key.fingerprint))
+        }
+        Err(why) => {
+            fields["why"] = json!(why.to_string());
+            ("ruling-without-passkey", Err(RulingError::Passkey(why)))
+        }
+    };
+    audit::append(tx, now, kind, Some(&row.key), &fields)?;
+    Ok(out)
 }
 
 fn refuse_repeat(
@@ -111,7 +164,8 @@ fn refuse_repeat(
 ) -> Result<Result<Ruled, RulingError>, StoreError> {
     let approval = approvals::get(tx, digest)?.ok_or(StoreError::corrupt("approvals"))?;
     Ok(match approval.ruling {
-        Some(first) if first == *ruling => Ok(Ruled::Repeated),
+        // Which key signed was looked at the first time.
+        Some(first) if (Ruling { passkey: None, ..first.clone() }) == *ruling => Ok(Ruled::Repeated),
         None if approval.state == ApprovalState::Expired => Err(RulingError::Late(approval.approve_by)),
         _ => Err(RulingError::AlreadyDecided(
             ApprovalState::named(row.state.name()).ok_or(StoreError::corrupt("approvals"))?,

@@ -4,6 +4,7 @@ mod crash;
 mod decided;
 mod egress;
 mod flow;
+mod passkeys;
 mod refuse;
 mod secret;
 mod vault;
@@ -185,6 +186,11 @@ impl World {
         self.posture.close(Closed::VaultLocked);
     }
 
+    pub(crate) fn open_vault(&self) {
+        self.vault.locked.store(false, Ordering::SeqCst);
+        self.posture.reopen(Closed::VaultLocked);
+    }
+
     /// A daemon that does not die.
     pub(crate) fn gate(&self) -> Arc<Gate> {
         self.try_gate(Arc::new(NoWaypoints)).unwrap()
@@ -263,7 +269,8 @@ pub(crate) fn counted(id: &str) -> Proposal {
 }
 
 pub(crate) fn ruling(verdict: Verdict) -> Ruling {
-    Ruling { verdict, by: "ada@example.com".to_owned(), at: Timestamp(START), origin: Origin::Hub, note: String::new() }
+    let by = "ada@example.com".to_owned();
+    Ruling { verdict, by, at: Timestamp(START), origin: Origin::Hub, note: String::new(), passkey: None }
 }
 
 /// The answer once it is final. Bounded by the test's own patience, not by sleeping.

@@ -62,7 +62,7 @@ pub async fn resume(agent: &wardkeep_proto::ids::AgentName, context: &mut Contex
     context.say(format_args!("{agent} goes on"))
 }
 
-fn admin(context: &Context<'_>) -> Result<UnixClient, CliError> {
+pub(super) fn admin(context: &Context<'_>) -> Result<UnixClient, CliError> {
     Ok(UnixClient::admin_of(&context.config()?))
 }
 
@@ -104,11 +104,11 @@ fn show(approval: &Value, context: &mut Context<'_>) -> Result<(), CliError> {
     if output.is_empty() { Ok(()) } else { context.say(format_args!("result\n{}", visible(&output))) }
 }
 
-fn text(value: &Value, pointer: &str) -> String {
+pub(super) fn text(value: &Value, pointer: &str) -> String {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     visible(text).replace('\n', " ")
 }
 

@@ -2,6 +2,7 @@
 
 use ring::signature::{ED25519, UnparsedPublicKey};
 use serde::Serialize;
+use wardkeep_passkey::Assertion;
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::TenantId;
 use wardkeep_proto::time::Timestamp;
@@ -26,6 +27,8 @@ pub struct Verified {
     pub decided_at: Timestamp,
     /// What the person added.
     pub note: String,
+    /// What a passkey signed; verified by the gate, which knows the pinned keys.
+    pub passkey: Option<Assertion>,
 }
 
 /// Yes or no.
@@ -71,7 +74,7 @@ struct Signed<'a> {
 /// # Errors
 /// All of [`InvalidDecision`].
 pub fn verify(message: v1::ApprovalDecision, tenant: TenantId, key: &[u8; 32]) -> Result<Verified, InvalidDecision> {
-    let v1::ApprovalDecision { digest, verdict, decided_by, decided_at_ms, note, signature } = message;
+    let v1::ApprovalDecision { digest, verdict, decided_by, decided_at_ms, note, signature, passkey } = message;
     let digest = Digest::try_from(digest.as_slice()).map_err(|_| InvalidDecision::Digest)?;
     let verdict = match v1::Verdict::try_from(verdict) {
         Ok(v1::Verdict::Approved) => Verdict::Approved,
@@ -84,7 +87,20 @@ pub fn verify(message: v1::ApprovalDecision, tenant: TenantId, key: &[u8; 32]) -
     let fields = Signed { decided_at_ms, decided_by: &decided_by, digest, note: &note, tenant, verdict };
     let text = signed_text(&fields).ok_or(InvalidDecision::Signature)?;
     UnparsedPublicKey::new(&ED25519, key).verify(&text, &signature).map_err(|_| InvalidDecision::Signature)?;
-    Ok(Verified { digest, verdict, decided_by, decided_at: Timestamp(decided_at_ms), note })
+    Ok(Verified {
+        digest,
+        verdict,
+        decided_by,
+        decided_at: Timestamp(decided_at_ms),
+        note,
+        passkey: passkey.map(assertion),
+    })
+}
+
+/// As the gate reads it; what it says is for the gate to judge.
+pub(crate) fn assertion(message: v1::PasskeyAssertion) -> Assertion {
+    let v1::PasskeyAssertion { credential_id, authenticator_data, client_data_json, signature } = message;
+    Assertion { credential_id, authenticator_data, client_data_json, signature }
 }
 
 fn signed_text(fields: &Signed<'_>) -> Option<Vec<u8>> {
@@ -127,6 +143,7 @@ pub(crate) mod tests {
             decided_at_ms: 5,
             note: "fine".into(),
             signature,
+            passkey: None,
         }
     }
 

@@ -234,6 +234,9 @@ impl Session {
                 self.parts.commander.clone().take(command, self.commands.0.clone());
                 Ok(())
             }
+            hub_message::Body::PasskeyOffers(offers) => {
+                Ok(self.parts.spool.offer_passkeys(wire::passkey_offers(offers)).await?)
+            }
             hub_message::Body::Backoff(v1::Backoff { retry_after_ms, reason }) => {
                 Err(SessionEnd::Backoff { retry_after_ms, reason })
             }

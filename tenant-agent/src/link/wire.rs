@@ -1,8 +1,12 @@
 //! Domain values to wire messages. What comes in is taken apart where it is handled.
 
+use wardkeep_passkey::Passkey;
+use wardkeep_proto::digest::Digest;
+use wardkeep_proto::time::Timestamp;
 use wardkeep_proto::v1;
-use wardkeep_safety::{ActivityRow, Approval, ApprovalState, Progress};
+use wardkeep_safety::{ActivityRow, Approval, ApprovalState, PasskeyOffer, Progress};
 
+use super::decision;
 use super::journal::{Entry, State};
 use crate::observed::Status;
 
@@ -88,7 +92,12 @@ pub(crate) fn status(status: &Status) -> v1::Status {
         open_approvals: status.open_approvals,
         memory_bytes: status.memory_bytes,
         clock_skew_ms: status.clock_skew_ms,
+        passkeys: Some(passkeys(&status.passkeys)),
     }
+}
+
+fn passkeys(pinned: &[Digest]) -> v1::PasskeyStatus {
+    v1::PasskeyStatus { pinned: pinned.iter().map(|fingerprint| fingerprint.0.to_vec()).collect() }
 }
 
 fn agent_status(agent: &crate::observed::AgentStatus) -> v1::AgentStatus {
@@ -112,8 +121,37 @@ pub(crate) fn delta(old: &Status, new: &Status) -> Option<v1::StatusDelta> {
         audit_head: (old.audit_head != new.audit_head).then(|| new.audit_head.0.to_vec()),
         open_approvals: (old.open_approvals != new.open_approvals).then_some(new.open_approvals),
         memory_bytes: (old.memory_bytes.abs_diff(new.memory_bytes) >= MEMORY_STEP).then_some(new.memory_bytes),
+        passkeys: (old.passkeys != new.passkeys).then(|| passkeys(&new.passkeys)),
     };
     (delta != v1::StatusDelta::default()).then_some(delta)
+}
+
+/// Offers that can be read; one that cannot is as if it had not been made.
+pub(crate) fn passkey_offers(offers: v1::PasskeyOffers) -> Vec<PasskeyOffer> {
+    let offer = |offer| {
+        let v1::PasskeyOffer {
+            credential_id,
+            public_key,
+            origin,
+            name,
+            owner,
+            withdrawn,
+            introduction,
+            introduction_expires_ms,
+        } = offer;
+        match Passkey::new(credential_id, &public_key, &origin) {
+            Ok(passkey) => {
+                let expires = Timestamp(introduction_expires_ms);
+                let introduction = introduction.map(|shown| (expires, decision::assertion(shown)));
+                Some(PasskeyOffer { passkey, name, owner, withdrawn, introduction })
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the hub offers a passkey that cannot be used here");
+                None
+            }
+        }
+    };
+    offers.keys.into_iter().filter_map(offer).collect()
 }
 
 fn cut(text: &str, bytes: usize) -> &str {
@@ -122,9 +160,6 @@ fn cut(text: &str, bytes: usize) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use wardkeep_proto::digest::Digest;
-    use wardkeep_proto::time::Timestamp;
-
     use super::*;
     use crate::observed::AgentStatus;
 
@@ -146,6 +181,7 @@ mod tests {
             open_approvals: 1,
             memory_bytes: 30 << 20,
             clock_skew_ms: 0,
+            passkeys: Vec::new(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The admin socket: what the CLI asks of the running daemon. Only the daemon's user and root are heard (see `peer`), and
 //! only with the token (see `token`): a run is the daemon's user, too.
 
+mod passkeys;
 mod vault;
 
 use std::sync::Arc;
@@ -70,6 +71,9 @@ pub fn router(state: AdminState) -> Router {
         .route("/v1/approvals", get(list))
         .route("/v1/approvals/{name}", get(show))
         .route("/v1/approvals/{name}/decision", post(decide))
+        .route("/v1/passkeys", get(passkeys::list))
+        .route("/v1/passkeys/pin", post(passkeys::pin))
+        .route("/v1/passkeys/remove", post(passkeys::remove))
         .route("/v1/agents/{agent}/pause", post(pause))
         .route("/v1/agents/{agent}/resume", post(resume))
         .route("/v1/audit", get(audit))
@@ -115,7 +119,7 @@ impl From<RulingError> for Refusal {
             RulingError::Unknown(_) => (StatusCode::NOT_FOUND, "unknown"),
             RulingError::Late(_) => (StatusCode::CONFLICT, "late"),
             RulingError::AlreadyDecided(_) => (StatusCode::CONFLICT, "already-decided"),
-            RulingError::NeedsPasskey => (StatusCode::FORBIDDEN, "needs-passkey"),
+            RulingError::NeedsPasskey | RulingError::Passkey(_) => (StatusCode::FORBIDDEN, "needs-passkey"),
             RulingError::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         };
         Self(status, code, error.to_string())
@@ -199,7 +203,7 @@ async fn decide(
     let Decision { verdict, note } = decision;
     // The kernel says who it is, not the caller.
     let by = format!("local:uid-{}", peer.uid);
-    let ruling = Ruling { verdict, by, at: state.clock.now(), origin: Origin::Local, note };
+    let ruling = Ruling { verdict, by, at: state.clock.now(), origin: Origin::Local, note, passkey: None };
     state.gate.decide_approval(digest, ruling).await?;
     let approval = state.gate.approval(digest).await?;
     Ok(Json(approval.map_or(Value::Null, Shown::json)))
