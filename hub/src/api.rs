@@ -5,6 +5,7 @@
 pub mod activity;
 pub mod approvals;
 pub mod error;
+pub mod passkeys;
 pub mod session;
 pub mod tenants;
 #[cfg(test)]
@@ -37,6 +38,11 @@ const MOST: u32 = 500;
         approvals::list,
         approvals::one,
         approvals::decide,
+        passkeys::list,
+        passkeys::challenge,
+        passkeys::register,
+        passkeys::remove,
+        passkeys::introduce,
         activity::list,
         usage::totals
     )
@@ -58,6 +64,11 @@ pub(crate) fn routes(routes: Routes) -> Routes {
         .get("/api/v1/approvals", Access::Person, approvals::list)
         .get("/api/v1/approvals/{digest}", Access::Person, approvals::one)
         .post("/api/v1/approvals/{digest}/decision", Access::Person, approvals::decide)
+        .get("/api/v1/passkeys", Access::Person, passkeys::list)
+        .post("/api/v1/passkeys", Access::Person, passkeys::register)
+        .post("/api/v1/passkeys/challenge", Access::Person, passkeys::challenge)
+        .post("/api/v1/passkeys/{fingerprint}/removal", Access::Person, passkeys::remove)
+        .post("/api/v1/passkeys/{fingerprint}/introduction", Access::Person, passkeys::introduce)
         .get("/api/v1/activity", Access::Person, activity::list)
         .get("/api/v1/usage", Access::Person, usage::totals)
 }

@@ -11,6 +11,7 @@ use crate::decisions::Decisions;
 use crate::events::Events;
 use crate::install::Installer;
 use crate::link::Links;
+use crate::passkeys::Passkeys;
 use crate::policies::Publisher;
 use crate::store::Store;
 
@@ -53,6 +54,8 @@ pub struct App {
     pub logins: Logins,
     /// Attempts to sign in, by address.
     pub limiter: Arc<LoginLimiter>,
+    /// People's passkeys.
+    pub passkeys: Passkeys,
     /// Decisions on approvals.
     pub decisions: Decisions,
     /// Publishing of policy.
@@ -88,6 +91,7 @@ parts! {
     Logins => logins,
     Arc<LoginLimiter> => limiter,
     Decisions => decisions,
+    Passkeys => passkeys,
     Publisher => publisher,
     Links => links,
     Arc<Installer> => installer,

@@ -111,6 +111,7 @@ async fn hourly(app: &App) -> Result<(), StoreError> {
     }
     app.store.forget_old_activity(before(now, KEEP_ACTIVITY)).await?;
     app.store.forget_old_logins(before(now, KEEP_TRACES)).await?;
+    app.store.forget_old_passkey_challenges(now).await?;
     app.store.forget_old_changes(before(now, KEEP_TRACES)).await?;
     Ok(())
 }

@@ -57,7 +57,8 @@ listen = "127.0.0.1:7443"
 public_address = "127.0.0.1:7443"
 
 [web]
-# Pages and API; put a TLS-terminating proxy in front and name its address in public_url.
+# Pages and API; put a TLS-terminating proxy in front and name its address in public_url. Passkeys need https and a host
+# name there, or http://localhost.
 listen = "127.0.0.1:7480"
 public_url = "http://127.0.0.1:7480"
 

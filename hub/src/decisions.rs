@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::Serialize;
+use wardkeep_passkey::Assertion;
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::TenantId;
 use wardkeep_proto::time::Timestamp;
@@ -12,8 +13,10 @@ use crate::app::SharedClock;
 use crate::events::{Change, Events};
 use crate::keys::DecisionKey;
 use crate::link::Links;
+use crate::passkeys::{self, PasskeyError};
 use crate::reading::{Barred, Reading};
 use crate::store::approvals::{Approval, NotDecided, Origin, Ruling, Verdict};
+use crate::store::passkeys::OwnPasskey;
 use crate::store::users::User;
 use crate::store::{Caller, Store, StoreError};
 
@@ -29,8 +32,11 @@ pub enum DecideError {
     #[error(transparent)]
     NotDecided(#[from] NotDecided),
     /// The hub alone cannot approve this class.
-    #[error("a critical call needs a passkey, which this version cannot ask for yet; it can only be denied")]
+    #[error("a critical call needs a passkey: approve it on its page; anywhere else it can only be denied")]
     NeedsPasskey,
+    /// What was shown of a passkey does not count.
+    #[error("the passkey does not count: {0}")]
+    Passkey(PasskeyError),
     /// What a person cannot read, a person cannot approve.
     #[error("this hub cannot read all of this call, so it can only be denied; update the hub, or decide on the server")]
     Unreadable,
@@ -82,8 +88,13 @@ impl Decisions {
         digest: Digest,
         verdict: Verdict,
         note: &str,
+        assertion: Option<Assertion>,
     ) -> Result<Approval, DecideError> {
-        self.decide_as(&user.caller(), &user.name, digest, verdict, note).await
+        let keys = match &assertion {
+            Some(_) => self.store.passkeys_of(user.id).await?,
+            None => Vec::new(),
+        };
+        self.take(&user.caller(), &user.name, digest, (verdict, note), assertion.map(|shown| (keys, shown))).await
     }
 
     /// Takes the decision of whoever runs `wardkeep-hub` on the machine itself.
@@ -98,13 +109,31 @@ impl Decisions {
         verdict: Verdict,
         note: &str,
     ) -> Result<Approval, DecideError> {
+        self.take(caller, by, digest, (verdict, note), None).await
+    }
+
+    async fn take(
+        &self,
+        caller: &Caller,
+        by: &str,
+        digest: Digest,
+        (verdict, note): (Verdict, &str),
+        shown: Option<(Vec<OwnPasskey>, Assertion)>,
+    ) -> Result<Approval, DecideError> {
         if note.chars().count() > NOTE_CHARS {
             return Err(DecideError::Note);
         }
         let found = self.store.approval(caller, digest).await?.ok_or(NotDecided::Unknown)?;
+        let mut assertion = None;
         if verdict == Verdict::Approved {
             match Reading::of(&found.json()).barred {
-                Some(Barred::Passkey) => return Err(DecideError::NeedsPasskey),
+                Some(Barred::Passkey) => {
+                    let (keys, signed) = shown.as_ref().ok_or(DecideError::NeedsPasskey)?;
+                    // The tenant checks it again, with keys of its own. A refusal there would cost the approval.
+                    let pinned = found.pinned.as_deref().unwrap_or_default();
+                    passkeys::proven(keys, pinned, signed, &digest).map_err(DecideError::Passkey)?;
+                    assertion = Some(signed);
+                }
                 Some(Barred::Unreadable) => return Err(DecideError::Unreadable),
                 None => {}
             }
@@ -112,7 +141,7 @@ impl Decisions {
         let at = self.clock.now();
         let ruling = Ruling { verdict, by: by.to_owned(), at, note: note.to_owned(), origin: Origin::Hub };
         let signature = self.key.sign(&signed_text(found.tenant, digest, &ruling));
-        let approval = self.store.decide(caller, digest, ruling, signature).await??;
+        let approval = self.store.decide(caller, digest, ruling, signature, assertion).await??;
         self.waypoints.pass(Waypoint::HubDecisionStored);
         self.links.nudge(approval.tenant);
         self.events.tell(approval.tenant, Change::Approval(digest));

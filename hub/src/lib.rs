@@ -20,6 +20,7 @@ pub mod install;
 pub mod keys;
 pub mod link;
 pub mod pages;
+pub mod passkeys;
 pub mod policies;
 pub mod reading;
 pub mod seal;

@@ -16,6 +16,7 @@ pub mod fleet;
 pub mod links;
 pub mod login;
 pub mod parts;
+pub mod passkeys;
 pub mod samples;
 pub mod shell;
 pub mod tenant;
@@ -55,6 +56,8 @@ pub const HTTP: &[HttpLine] = &[
     (Method::GET, paths::APPROVAL, Access::Person),
     (Method::POST, paths::DECISION, Access::Person),
     (Method::GET, paths::USAGE, Access::Person),
+    (Method::GET, paths::PASSKEYS, Access::Person),
+    (Method::POST, paths::PASSKEY_REMOVAL, Access::Person),
     (Method::GET, paths::EVENTS, Access::Person),
     (Method::POST, paths::THEME, Access::Person),
     (Method::POST, paths::LOGOUT, Access::Person),
@@ -80,6 +83,8 @@ pub fn routes(routes: Routes) -> Routes {
         .get(paths::APPROVAL, Access::Person, approval::show)
         .post(paths::DECISION, Access::Person, approval::decide)
         .get(paths::USAGE, Access::Person, usage::show)
+        .get(paths::PASSKEYS, Access::Person, passkeys::show)
+        .post(paths::PASSKEY_REMOVAL, Access::Person, passkeys::remove)
         .get(paths::EVENTS, Access::Person, events::stream)
         .post(paths::THEME, Access::Person, theme::choose)
         .post(paths::LOGOUT, Access::Person, login::sign_out)

@@ -12,14 +12,14 @@ pub struct Reading {
     pub action: Option<Action>,
     /// How grave it is; `None` when this hub does not know the class.
     pub class: Option<Class>,
-    /// Why it cannot be approved here; denying is always possible.
+    /// What stands between it and a plain yes; denying is always possible.
     pub barred: Option<Barred>,
 }
 
-/// Why a call cannot be approved on this hub.
+/// What stands between a call and a plain yes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Barred {
-    /// It takes a passkey.
+    /// It takes a passkey, or something that this hub does not know.
     Passkey,
     /// What a person cannot read, a person cannot approve.
     Unreadable,
@@ -31,10 +31,11 @@ impl Reading {
     pub fn of(document: &Value) -> Self {
         let class = document["class"].as_str().and_then(|class| class.parse().ok());
         let action = action(document);
-        let barred = if class == Some(Class::CriticalRed) || document["factor"] == "passkey" {
-            Some(Barred::Passkey)
-        } else if action.is_none() || class.is_none() {
+        // Unreadable first: no passkey is worth anything under what nobody could read.
+        let barred = if action.is_none() || class.is_none() {
             Some(Barred::Unreadable)
+        } else if class == Some(Class::CriticalRed) || document["factor"] != "person" {
+            Some(Barred::Passkey)
         } else {
             None
         };
@@ -58,7 +59,8 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_barred() {
         let whole = json!({
-            "agent": "a", "session": "s", "tool": "shell", "class": "red", "call": {"kind": "shell", "command": "ls"}
+            "agent": "a", "session": "s", "tool": "shell", "class": "red", "call": {"kind": "shell", "command": "ls"},
+            "factor": "person"
         });
         let with = |key: &str, value: Value| {
             let mut document = whole.clone();
@@ -79,7 +81,10 @@ mod tests {
             (with("call", json!({"kind": "shell", "command": "ls", "as": "root"})), Some(Barred::Unreadable)),
             (with("class", json!("critical_red")), Some(Barred::Passkey)),
             (with("factor", json!("passkey")), Some(Barred::Passkey)),
-            (json!({"factor": "passkey"}), Some(Barred::Passkey)),
+            (with("factor", json!("two persons")), Some(Barred::Passkey)),
+            (with("factor", Value::Null), Some(Barred::Passkey)),
+            (json!({"factor": "passkey", "class": "critical_red"}), Some(Barred::Unreadable)),
+            (json!({"factor": "passkey"}), Some(Barred::Unreadable)),
             (whole.clone(), None),
         ] {
             assert_eq!(Reading::of(&document).barred, barred, "{document}");

@@ -27,6 +27,7 @@ use crate::events::Events;
 use crate::install::Installer;
 use crate::keys::{Keys, KeysError};
 use crate::link::{self, LinkError, LinkParts, Links, Listening};
+use crate::passkeys::Passkeys;
 use crate::policies::Publisher;
 use crate::seal::{SealError, Sealer};
 use crate::store::{Db, Store, StoreError, db};
@@ -226,6 +227,13 @@ fn app(config: &Config, outside: &Outside, store: Store, keys: &Keys, web: Arc<W
             Arc::clone(&keys.decision),
             (events.clone(), links.clone()),
             Arc::clone(&outside.waypoints),
+        ),
+        passkeys: Passkeys::new(
+            store.clone(),
+            Arc::clone(&clock),
+            Arc::clone(&chance),
+            Arc::clone(&web),
+            (events.clone(), links.clone()),
         ),
         publisher: Publisher::new(
             store.clone(),

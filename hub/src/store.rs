@@ -15,6 +15,7 @@ pub mod enrolment;
 pub mod keys;
 mod odd;
 pub mod organisations;
+pub mod passkeys;
 pub mod policies;
 pub mod status;
 pub mod tenants;

@@ -20,6 +20,7 @@ use crate::keys::{Keys, RootSeed};
 use crate::seal::Sealer;
 use crate::serve::{Hub, Opened, Outside, open_store, router};
 use crate::store::approvals::NewApproval;
+use crate::store::status::Status;
 use crate::store::users::{Role, User};
 
 /// Stands still until moved.
@@ -63,7 +64,9 @@ impl World {
         let root = RootSeed::new(outside.chance.as_ref());
         Keys::make(&store, &sealer, &root, clock.now(), outside.chance.as_ref()).await.expect("keys");
         drop(store);
-        let config: Config = toml::from_str(&DEFAULT.replace("7443", "0").replace("7480", "0")).expect("valid");
+        // Passkeys work on names, not on addresses.
+        let config = DEFAULT.replace("http://127.0.0.1", "http://localhost").replace("7443", "0").replace("7480", "0");
+        let config: Config = toml::from_str(&config).expect("valid");
         let keys = Opened::open(dir.path(), &outside).await.expect("opens").keys;
         let hub = Hub::start(dir.path(), &config, &outside).await.expect("starts");
         Self { dir, clock, outside, keys, hub }
@@ -132,6 +135,28 @@ impl World {
     }
 }
 
+/// What a tenant says that is well.
+pub(crate) fn status(epoch: u64, now: Timestamp) -> Status {
+    Status {
+        last_seen: now,
+        connected: true,
+        epoch,
+        agent_version: "0.1.0".to_owned(),
+        hostname: "host".to_owned(),
+        started: now,
+        generation: 3,
+        refused: None,
+        closed: vec!["vault-locked".to_owned()],
+        agents: Vec::new(),
+        audit_length: 9,
+        audit_head: Some(Digest::plain(b"head")),
+        open_approvals: 0,
+        memory_bytes: 1,
+        clock_skew_ms: -5,
+        passkeys: Some(vec![Digest::plain(b"key")]),
+    }
+}
+
 /// A document as a tenant makes it, as far as the hub reads it.
 pub(crate) fn approval(tenant: TenantId, class: &str, now: Timestamp) -> NewApproval {
     let document = serde_json::json!({
@@ -141,6 +166,7 @@ pub(crate) fn approval(tenant: TenantId, class: &str, now: Timestamp) -> NewAppr
         "agent": "helper",
         "session": "s-1",
         "tool": "shell",
+        "factor": if class == "critical_red" { "passkey" } else { "person" },
         "call": { "kind": "shell", "command": "ls" },
     });
     asked(document.to_string().as_bytes(), now)

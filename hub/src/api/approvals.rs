@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
+use wardkeep_passkey::Assertion;
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::time::Timestamp;
 
@@ -12,6 +13,8 @@ use super::tenants::{id, invalid};
 use crate::app::SharedClock;
 use crate::auth::Session;
 use crate::decisions::{DecideError, Decisions};
+use crate::passkeys::PasskeyError;
+use crate::reading::{Barred, Reading};
 use crate::store::Store;
 use crate::store::approvals::{Approval, NotDecided, Origin, Receipt, Ruling, StateKind, Verdict};
 
@@ -37,6 +40,8 @@ pub struct ApprovalView {
     receipt_error: Option<String>,
     /// What the call gave, redacted.
     result: Option<String>,
+    /// `person` or `passkey`: what approving takes.
+    factor: &'static str,
 }
 
 /// A decision.
@@ -86,6 +91,7 @@ impl ApprovalView {
             receipt,
             receipt_error,
             result: approval.state.result().map(ToOwned::to_owned),
+            factor: if Reading::of(&approval.json()).barred == Some(Barred::Passkey) { "passkey" } else { "person" },
         }
     }
 }
@@ -162,6 +168,11 @@ pub struct DecisionBody {
     /// Why, for people; at most 1000 characters.
     #[serde(default)]
     note: String,
+    /// For an approval that takes a passkey: what it signed, with the digest as its challenge. Each of `credential_id`,
+    /// `authenticator_data`, `client_data_json` and `signature` in base64url without padding.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    passkey: Option<Assertion>,
 }
 
 /// Decides. The first decision stands; a repeat, even of the same verdict, is a conflict.
@@ -175,7 +186,7 @@ pub(super) async fn decide(
 ) -> Result<Json<ApprovalView>, Refusal> {
     let digest = digest.parse().map_err(|_| Refusal::NotFound)?;
     let Json(body) = body.map_err(|_| invalid("send {\"verdict\":\"approved\"|\"denied\",\"note\"?} as JSON"))?;
-    let approval = decisions.decide(session.user(), digest, body.verdict, &body.note).await?;
+    let approval = decisions.decide(session.user(), digest, body.verdict, &body.note, body.passkey).await?;
     Ok(Json(ApprovalView::of(&approval, clock.now())))
 }
 
@@ -190,6 +201,8 @@ impl From<DecideError> for Refusal {
             }
             DecideError::NeedsPasskey => Self::Conflict { code: "needs_passkey", message },
             DecideError::Unreadable => Self::Conflict { code: "unreadable", message },
+            DecideError::Passkey(PasskeyError::Store(error)) => Self::Internal(error),
+            DecideError::Passkey(_) => Self::Conflict { code: "passkey", message },
             DecideError::Note => Self::Invalid(message),
             DecideError::Store(error) => Self::Internal(error),
         }

@@ -58,6 +58,8 @@ pub struct StatusView {
     open_approvals: u64,
     memory_bytes: u64,
     clock_skew_ms: i64,
+    /// Fingerprints of the passkeys that it trusts; absent where its daemon knows no passkeys.
+    passkeys: Option<Vec<String>>,
 }
 
 /// Tenants by name.
@@ -102,6 +104,7 @@ impl From<Status> for StatusView {
             open_approvals: status.open_approvals,
             memory_bytes: status.memory_bytes,
             clock_skew_ms: status.clock_skew_ms,
+            passkeys: status.passkeys.map(|pinned| pinned.iter().map(ToString::to_string).collect()),
         }
     }
 }

@@ -1,3 +1,5 @@
+mod passkeys;
+
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 

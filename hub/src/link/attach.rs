@@ -33,6 +33,9 @@ const SWEEP: Duration = Duration::from_secs(5 * 60);
 /// How soon a tenant may come again when the hub stops.
 const COME_BACK: Duration = Duration::from_secs(1);
 
+/// Passkeys that a tenant is offered.
+const OFFERS: u32 = 64;
+
 type Out = mpsc::Sender<Result<v1::HubMessage, Refusal>>;
 
 /// The service.
@@ -153,6 +156,7 @@ async fn greet(
         sent_generation: 0,
         sent_decisions: HashSet::new(),
         sent_commands: HashSet::new(),
+        sent_passkeys: None,
     };
     let welcome = v1::Welcome {
         protocol,
@@ -190,6 +194,8 @@ struct Stream {
     sent_decisions: HashSet<Digest>,
     /// Commands sent on this stream.
     sent_commands: HashSet<CommandId>,
+    /// Keys offered on this stream.
+    sent_passkeys: Option<v1::PasskeyOffers>,
 }
 
 impl Stream {
@@ -358,6 +364,7 @@ impl Stream {
             self.send(Down::Desired(v1::Desired { generation: policy.version, bundle: policy.envelope, key_list }))
                 .await?;
         }
+        self.offer_passkeys().await?;
         for decision in store.open_decisions(tenant).await.map_err(|error| unavailable(&error))? {
             if self.sent_decisions.insert(decision.digest) {
                 self.send(Down::ApprovalDecision(wire::decision(decision))).await?;
@@ -370,6 +377,23 @@ impl Stream {
             }
         }
         Ok(())
+    }
+}
+
+impl Stream {
+    /// Sends the whole list when it is another than the one that was sent last on this stream.
+    async fn offer_passkeys(&mut self) -> Result<(), End> {
+        // A daemon that tells of none takes none.
+        if self.status.passkeys.is_none() {
+            return Ok(());
+        }
+        let offered = self.parts.store.offered_passkeys(self.tenant, OFFERS).await;
+        let offered = wire::passkey_offers(offered.map_err(|error| unavailable(&error))?);
+        if self.sent_passkeys.as_ref() == Some(&offered) {
+            return Ok(());
+        }
+        self.sent_passkeys = Some(offered.clone());
+        self.send(Down::PasskeyOffers(offered)).await
     }
 }
 

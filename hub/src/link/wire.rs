@@ -1,5 +1,6 @@
 //! Messages of the link become domain values here, and nowhere else. Each conversion takes its message apart completely.
 
+use wardkeep_passkey::Assertion;
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::TenantId;
 use wardkeep_proto::limits::APPROVE_BY;
@@ -9,6 +10,7 @@ use wardkeep_proto::v1;
 use crate::store::activity::ActivityRow;
 use crate::store::approvals::{NewApproval, OpenDecision, Progress, Receipt, StateKind, Verdict};
 use crate::store::commands::{Command, CommandState, Order};
+use crate::store::passkeys::OfferedPasskey;
 use crate::store::status::{AgentState, Status};
 use crate::store::usage::{Bucket, BucketKey, Totals};
 
@@ -69,6 +71,7 @@ pub(super) fn status(wire: v1::Status, epoch: u64, now: Timestamp) -> Wire<Statu
         open_approvals,
         memory_bytes,
         clock_skew_ms,
+        passkeys,
     } = wire;
     Ok(Status {
         last_seen: now,
@@ -86,12 +89,22 @@ pub(super) fn status(wire: v1::Status, epoch: u64, now: Timestamp) -> Wire<Statu
         open_approvals: u64::from(open_approvals),
         memory_bytes: count("memory_bytes is too large", memory_bytes)?,
         clock_skew_ms,
+        passkeys: passkeys.map(pinned).transpose()?,
     })
 }
 
 /// Lays what changed over `status`.
 pub(super) fn apply(delta: v1::StatusDelta, status: &mut Status) -> Wire<()> {
-    let v1::StatusDelta { generation, closed, agents, audit_length, audit_head, open_approvals, memory_bytes } = delta;
+    let v1::StatusDelta {
+        generation,
+        closed,
+        agents,
+        audit_length,
+        audit_head,
+        open_approvals,
+        memory_bytes,
+        passkeys,
+    } = delta;
     if let Some(generation) = generation {
         status.generation = count("generation is too large", generation)?;
     }
@@ -118,7 +131,15 @@ pub(super) fn apply(delta: v1::StatusDelta, status: &mut Status) -> Wire<()> {
     if let Some(bytes) = memory_bytes {
         status.memory_bytes = count("memory_bytes is too large", bytes)?;
     }
+    if let Some(passkeys) = passkeys {
+        status.passkeys = Some(pinned(passkeys)?);
+    }
     Ok(())
+}
+
+fn pinned(wire: v1::PasskeyStatus) -> Wire<Vec<Digest>> {
+    let v1::PasskeyStatus { pinned } = wire;
+    few("too many passkeys", pinned)?.iter().map(|fingerprint| digest(fingerprint)).collect()
 }
 
 fn closed_states(closed: Vec<String>) -> Wire<Vec<String>> {
@@ -207,7 +228,32 @@ pub(super) fn decision(open: OpenDecision) -> v1::ApprovalDecision {
         decided_at_ms: open.ruling.at.millis(),
         note: open.ruling.note,
         signature: open.signature,
+        passkey: open.assertion.map(assertion),
     }
+}
+
+/// The keys that a tenant is offered.
+pub(super) fn passkey_offers(offered: Vec<OfferedPasskey>) -> v1::PasskeyOffers {
+    let offer = |offered: OfferedPasskey| {
+        let OfferedPasskey { key, owner, introduction } = offered;
+        let (expires, introduction) = introduction.unzip();
+        v1::PasskeyOffer {
+            public_key: key.passkey.public_key.to_cose(),
+            credential_id: key.passkey.credential_id,
+            origin: key.passkey.origin,
+            name: key.name,
+            owner,
+            withdrawn: key.removed.is_some(),
+            introduction: introduction.map(assertion),
+            introduction_expires_ms: expires.map_or(0, |at| at.millis()),
+        }
+    };
+    v1::PasskeyOffers { keys: offered.into_iter().map(offer).collect() }
+}
+
+fn assertion(assertion: Assertion) -> v1::PasskeyAssertion {
+    let Assertion { credential_id, authenticator_data, client_data_json, signature } = assertion;
+    v1::PasskeyAssertion { credential_id, authenticator_data, client_data_json, signature }
 }
 
 /// Rows of activity.

@@ -13,6 +13,7 @@ use super::document::Document;
 use super::exact::Exact;
 use super::links::Link;
 use super::parts::{Icon, Notice, Tone};
+use super::passkeys::Keyring;
 use super::shell::{Here, Shell};
 use super::visit::Visit;
 use super::words::{Ident, When};
@@ -20,6 +21,7 @@ use super::{Failed, assets};
 use crate::api::error::Refusal;
 use crate::app::SharedClock;
 use crate::decisions::{DecideError, Decisions};
+use crate::passkeys::{PasskeyError, Passkeys};
 use crate::store::Store;
 use crate::store::approvals::{Approval, ApprovalState, NotDecided, Origin, Receipt, Ruling, StateKind, Verdict};
 
@@ -64,7 +66,7 @@ struct Step {
 impl One {
     /// The page of `approval` for the person whose forms carry `csrf`.
     #[must_use]
-    pub fn of(approval: &Approval, csrf: &str, now: Timestamp) -> Self {
+    pub fn of(approval: &Approval, csrf: &str, ring: &Keyring, now: Timestamp) -> Self {
         let document = Document::of(approval);
         let session = document.session.clone();
         Self {
@@ -75,7 +77,7 @@ impl One {
             session,
             expires_exact: (approval.standing(now) == StateKind::Pending).then(|| approval.approve_by.to_string()),
             document: Exact::prose(&String::from_utf8_lossy(&approval.document)),
-            card: Card::of(approval, document, Place::Own, csrf, now),
+            card: Card::of(approval, document, Place::Own, (csrf, ring), now),
         }
     }
 
@@ -174,6 +176,7 @@ pub(super) async fn show(
     visit: Visit,
     State(store): State<Store>,
     State(clock): State<SharedClock>,
+    State(passkeys): State<Passkeys>,
     Path(digest): Path<String>,
     Query(arrival): Query<Arrival>,
 ) -> Result<Response, Failed> {
@@ -181,7 +184,7 @@ pub(super) async fn show(
     let digest = digest.parse().map_err(|_| Refusal::NotFound)?;
     let approval = store.approval(&visit.caller(), digest).await?.ok_or(Refusal::NotFound)?;
     let notice = arrival.refused.and_then(|why| refused(&why));
-    let one = One::of(&approval, visit.csrf(), now);
+    let one = One::of(&approval, visit.csrf(), &Keyring::of(&visit, &store, &passkeys).await?, now);
     visit.show(Here::Approvals, &store, now, one, |shell, one| ApprovalPage { shell, notice, one }).await
 }
 
@@ -191,6 +194,9 @@ pub(super) struct Answer {
     verdict: Verdict,
     #[serde(default)]
     note: String,
+    /// What a passkey signed, JSON; empty where none was asked.
+    #[serde(default)]
+    passkey: String,
 }
 
 /// `POST /approvals/{digest}/decision`.
@@ -201,7 +207,15 @@ pub(super) async fn decide(
     Form(form): Form<Answer>,
 ) -> Result<Response, Failed> {
     let digest = digest.parse().map_err(|_| Refusal::NotFound)?;
-    let why = match decisions.decide(visit.session().user(), digest, form.verdict, form.note.trim()).await {
+    let passkey = match form.passkey.as_str() {
+        "" => None,
+        json => match serde_json::from_str(json) {
+            Ok(assertion) => Some(assertion),
+            Err(_) => return Ok(Redirect::to(&Link::Refused(&digest, "wrong-passkey").to_string()).into_response()),
+        },
+    };
+    let user = visit.session().user();
+    let why = match decisions.decide(user, digest, form.verdict, form.note.trim(), passkey).await {
         Ok(_) => return Ok(Redirect::to(&Link::Decided(&digest).to_string()).into_response()),
         Err(DecideError::Store(error)) => return Err(error.into()),
         Err(DecideError::NotDecided(NotDecided::Unknown)) => return Err(Refusal::NotFound.into()),
@@ -209,6 +223,8 @@ pub(super) async fn decide(
         Err(DecideError::NotDecided(NotDecided::AlreadyDecided(_))) => "decided",
         Err(DecideError::NeedsPasskey) => "passkey",
         Err(DecideError::Unreadable) => "unreadable",
+        Err(DecideError::Passkey(PasskeyError::Store(error))) => return Err(error.into()),
+        Err(DecideError::Passkey(_)) => "wrong-passkey",
         Err(DecideError::Note) => "note",
     };
     Ok(Redirect::to(&Link::Refused(&digest, why).to_string()).into_response())
@@ -219,8 +235,9 @@ fn refused(why: &str) -> Option<Notice> {
     let text = match why {
         "late" => "Your decision came too late and was not taken. The agent must ask again.",
         "decided" => "Somebody decided before you: the first decision stands.",
-        "passkey" => {
-            "Your approval was not taken: a critical call needs a passkey, which this version cannot ask for yet."
+        "passkey" => "Your approval was not taken: a critical call needs a passkey, and your browser sent none.",
+        "wrong-passkey" => {
+            "Your approval was not taken: the passkey that you used does not count on this server. Use one that it trusts."
         }
         "unreadable" => "Your approval was not taken: this hub cannot read all of this call.",
         "note" => "Your decision was not taken: the note is too long.",

@@ -11,10 +11,12 @@ use super::card::{Brief, Card, Place, short};
 use super::document::Document;
 use super::links::Link;
 use super::parts::{Icon, Notice, Tone};
+use super::passkeys::Keyring;
 use super::shell::{Count, Here, Shell};
 use super::visit::Visit;
 use super::{Failed, answer, assets};
 use crate::app::SharedClock;
+use crate::passkeys::Passkeys;
 use crate::store::Store;
 use crate::store::approvals::{Approval, StateKind, Verdict};
 
@@ -46,11 +48,11 @@ impl Inbox {
     ///
     /// New questions come last among those that wait: nothing moves under the finger of a person who is about to tap.
     #[must_use]
-    pub fn of(approvals: &[Approval], csrf: &str, now: Timestamp) -> Self {
+    pub fn of(approvals: &[Approval], csrf: &str, ring: &Keyring, now: Timestamp) -> Self {
         let (mut waiting, over): (Vec<_>, Vec<_>) =
             approvals.iter().partition(|approval| approval.standing(now) == StateKind::Pending);
         waiting.sort_by_key(|approval| (approval.approve_by, approval.digest));
-        let card = |approval: &&Approval| Card::of(approval, Document::of(approval), Place::Inbox, csrf, now);
+        let card = |approval: &&Approval| Card::of(approval, Document::of(approval), Place::Inbox, (csrf, ring), now);
         Self {
             pending: waiting.iter().map(card).collect(),
             decided: over.into_iter().map(|approval| Brief::of(approval, now)).collect(),
@@ -88,6 +90,7 @@ pub(super) async fn show(
     visit: Visit,
     State(store): State<Store>,
     State(clock): State<SharedClock>,
+    State(passkeys): State<Passkeys>,
     Query(query): Query<Arrival>,
 ) -> Result<Response, Failed> {
     let (caller, now) = (visit.caller(), clock.now());
@@ -96,7 +99,7 @@ pub(super) async fn show(
     approvals.extend(newest.into_iter().filter(|approval| approval.state.kind() != StateKind::Pending));
     let decided = query.decided.and_then(|digest| digest.parse().ok());
     let notice = approvals.iter().find(|approval| Some(approval.digest) == decided).and_then(confirmation);
-    let inbox = Inbox::of(&approvals, visit.csrf(), now);
+    let inbox = Inbox::of(&approvals, visit.csrf(), &Keyring::of(&visit, &store, &passkeys).await?, now);
     visit.show(Here::Approvals, &store, now, inbox, |shell, inbox| InboxPage { shell, notice, inbox }).await
 }
 

@@ -65,6 +65,11 @@ pub static ALL: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         ),
         Asset::new("htmx.js", "text/javascript; charset=utf-8", include_bytes!("../../assets/htmx.min.js").as_slice()),
         Asset::new("app.js", "text/javascript; charset=utf-8", include_bytes!("../../assets/app.js").as_slice()),
+        Asset::new(
+            "passkey.js",
+            "text/javascript; charset=utf-8",
+            include_bytes!("../../assets/passkey.js").as_slice(),
+        ),
         Asset::new("icons.svg", "image/svg+xml", include_bytes!("../../assets/icons.svg").as_slice()),
         Asset::new("icon.svg", "image/svg+xml", include_bytes!("../../assets/icon.svg").as_slice()),
     ];
@@ -111,7 +116,8 @@ pub(super) async fn manifest(headers: HeaderMap) -> Response {
 }
 
 static WORKER: LazyLock<Asset> = LazyLock::new(|| {
-    let kept = ["app.css", "app.js", "htmx.js", "icons.svg", "inter.woff2"].map(|name| format!("\"{}\"", url(name)));
+    let kept = ["app.css", "app.js", "passkey.js", "htmx.js", "icons.svg", "inter.woff2"]
+        .map(|name| format!("\"{}\"", url(name)));
     let all_names = ALL.iter().map(Asset::file).collect::<Vec<_>>().join(" ");
     let text = include_str!("../../assets/service-worker.js")
         .replace("KEPT_ASSETS", &kept.join(", "))

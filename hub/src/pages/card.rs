@@ -11,7 +11,9 @@ use super::document::{Document, Reason};
 use super::exact::Exact;
 use super::links::Link;
 use super::parts::{Badge, Icon};
+use super::passkeys::{Keyring, Means};
 use super::words::{Ident, When};
+use crate::reading::Barred;
 use crate::store::approvals::{Approval, ApprovalState, StateKind};
 
 /// Where a card stands.
@@ -67,20 +69,43 @@ struct Decide {
     csrf: String,
     /// Why it cannot be approved here.
     barred: Option<&'static str>,
+    /// How it can be, when that takes a passkey.
+    means: Option<Means>,
     ident: Ident,
 }
 
 /// The template escapes its parts.
 impl HtmlSafe for Decide {}
 
+impl Decide {
+    const fn is_closed(&self) -> bool {
+        self.barred.is_some() || matches!(&self.means, Some(means) if !matches!(means, Means::Ready(_)))
+    }
+
+    const fn approve_icon(&self) -> Icon {
+        Icon(if self.means.is_some() { "key" } else { "check" })
+    }
+
+    const fn approve_words(&self) -> &'static str {
+        if self.means.is_some() { "Approve with passkey" } else { "Approve" }
+    }
+}
+
 impl Card {
-    /// The card of `approval` for the person whose forms carry `csrf`.
+    /// The card of `approval` for the person whose forms carry `csrf` and who has these passkeys.
     #[must_use]
-    pub fn of(approval: &Approval, document: Document, place: Place, csrf: &str, now: Timestamp) -> Self {
+    pub fn of(
+        approval: &Approval,
+        document: Document,
+        place: Place,
+        (csrf, ring): (&str, &Keyring),
+        now: Timestamp,
+    ) -> Self {
         let open = approval.standing(now) == StateKind::Pending;
         let digest = approval.digest;
         let ident = Ident::new(short(&digest), digest, "digest");
-        let decide = open.then(|| Decide { digest, csrf: csrf.to_owned(), barred: document.barred(), ident });
+        let means = (document.bar == Some(Barred::Passkey)).then(|| ring.means(approval));
+        let decide = open.then(|| Decide { digest, csrf: csrf.to_owned(), barred: document.barred(), means, ident });
         let mut exact = document.call.exact;
         exact.unfold = place == Place::Own;
         Self {

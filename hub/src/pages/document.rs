@@ -28,7 +28,7 @@ pub struct Document {
     pub call: CallView,
     /// What tells it from others in a list; empty when the call cannot be read.
     pub glance: Exact,
-    /// Why it cannot be approved here.
+    /// What stands between it and a plain yes.
     pub bar: Option<Barred>,
 }
 
@@ -46,13 +46,10 @@ impl Document {
     #[must_use]
     pub const fn barred(&self) -> Option<&'static str> {
         match self.bar {
-            Some(Barred::Passkey) => {
-                Some("This call is critical: approving it takes a passkey, which this version cannot ask for yet.")
-            }
             Some(Barred::Unreadable) => Some(
                 "This hub cannot read all of this call, so it cannot be approved here. Update the hub, or decide on the server.",
             ),
-            None => None,
+            Some(Barred::Passkey) | None => None,
         }
     }
 

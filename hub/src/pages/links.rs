@@ -22,6 +22,10 @@ pub mod paths {
     pub const DECISION: &str = "/approvals/{digest}/decision";
     /// Tokens and cost.
     pub const USAGE: &str = "/usage";
+    /// The person's own passkeys.
+    pub const PASSKEYS: &str = "/passkeys";
+    /// Gives one up (POST).
+    pub const PASSKEY_REMOVAL: &str = "/passkeys/removal";
     /// How to get a login link; takes one (POST).
     pub const LOGIN: &str = "/login";
     /// The page behind a one-time link.
@@ -67,6 +71,10 @@ pub enum Link<'a> {
     Usage,
     /// [`paths::USAGE`] of one tenant and range, `24h` or `30d`.
     UsageOf(Option<&'a str>, &'a str),
+    /// [`paths::PASSKEYS`].
+    Passkeys,
+    /// [`paths::PASSKEY_REMOVAL`].
+    PasskeyRemoval,
     /// [`paths::LOGIN`].
     Login,
     /// [`paths::LOGOUT`].
@@ -97,6 +105,8 @@ impl fmt::Display for Link<'_> {
             Self::Usage => f.write_str(paths::USAGE),
             Self::UsageOf(None, range) => write!(f, "/usage?range={range}"),
             Self::UsageOf(Some(tenant), range) => write!(f, "/usage?range={range}&tenant={tenant}"),
+            Self::Passkeys => f.write_str(paths::PASSKEYS),
+            Self::PasskeyRemoval => f.write_str(paths::PASSKEY_REMOVAL),
             Self::Login => f.write_str(paths::LOGIN),
             Self::Logout => f.write_str(paths::LOGOUT),
             Self::Theme => f.write_str(paths::THEME),

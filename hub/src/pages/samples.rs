@@ -10,6 +10,7 @@ use super::approvals::{Inbox, InboxPage, confirmation};
 use super::error::ErrorPage;
 use super::fleet::{Filter, FleetList, FleetPage, Show};
 use super::login::{LoginPage, Stage};
+use super::passkeys::{Keyring, PasskeysBody, PasskeysPage};
 use super::shell::{Bare, Count, Here, Shell, Theme};
 use super::tenant::{TenantBody, TenantPage};
 use super::usage::{Range, UsageBody, UsagePage};
@@ -38,6 +39,7 @@ pub fn all(theme: Theme) -> Result<Vec<Sample>, askama::Error> {
     samples.approvals()?;
     samples.approval()?;
     samples.usage()?;
+    samples.passkeys()?;
     samples.errors()?;
     Ok(samples.list)
 }
@@ -113,7 +115,7 @@ impl Samples {
             ("approvals-hostile", rows::hostile(), None),
         ];
         for (name, approvals, notice) in states {
-            let inbox = Inbox::of(&approvals, "sample-csrf", NOW);
+            let inbox = Inbox::of(&approvals, "sample-csrf", &Keyring::default(), NOW);
             self.add(name, &InboxPage { shell: self.shell(Here::Approvals, 4), notice, inbox })?;
         }
         Ok(())
@@ -122,8 +124,21 @@ impl Samples {
     fn approval(&mut self) -> Added {
         for approval in rows::waiting().into_iter().chain(rows::over()).chain(rows::hostile()) {
             let name = format!("approval-{}-{}", approval.state.kind().as_str(), &approval.digest.short()[..4]);
-            let one = One::of(&approval, "sample-csrf", NOW);
+            let one = One::of(&approval, "sample-csrf", &Keyring::default(), NOW);
             self.add(name, &ApprovalPage { shell: self.shell(Here::Approvals, 4), notice: None, one })?;
+        }
+        Ok(())
+    }
+
+    fn passkeys(&mut self) -> Added {
+        for (name, approval, ring) in rows::critical() {
+            let one = One::of(&approval, "sample-csrf", &ring, NOW);
+            let name = format!("approval-critical-{name}");
+            self.add(name, &ApprovalPage { shell: self.shell(Here::Approvals, 4), notice: None, one })?;
+        }
+        for (name, ring) in rows::keyrings() {
+            let body = PasskeysBody::of(&ring, &rows::trusting(), "sample-csrf", NOW);
+            self.add(format!("passkeys-{name}"), &PasskeysPage { shell: self.shell(Here::Passkeys, 4), body })?;
         }
         Ok(())
     }

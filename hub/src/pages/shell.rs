@@ -53,6 +53,8 @@ pub enum Here {
     Fleet,
     /// Usage.
     Usage,
+    /// The person's own passkeys.
+    Passkeys,
 }
 
 /// How many approvals wait; nothing is shown for none.
@@ -133,7 +135,7 @@ pub(super) struct ThemeSwitch<'a> {
 impl HtmlSafe for ThemeSwitch<'_> {}
 
 /// A line to type into a terminal, with a button that copies it.
-#[derive(Clone, Debug, Template)]
+#[derive(Clone, Debug, PartialEq, Eq, Template)]
 #[template(path = "components/command.html")]
 pub struct Command {
     /// The line.

@@ -4,13 +4,14 @@
 
 mod state;
 
+use wardkeep_passkey::Assertion;
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::TenantId;
 use wardkeep_proto::time::Timestamp;
 
 use super::db::Tx;
 use super::value::{Row, args};
-use super::{Caller, Store, StoreError, asked_by, visible};
+use super::{Caller, Store, StoreError, asked_by, passkeys, visible};
 
 pub use state::{ApprovalState, Ending, Origin, Ruling, StateKind, Verdict};
 
@@ -44,6 +45,8 @@ pub struct Approval {
     pub state: ApprovalState,
     /// The tenant's answer to the hub's decision.
     pub receipt: Option<Receipt>,
+    /// Fingerprints of the passkeys that the tenant trusts; `None` where its daemon knows no passkeys.
+    pub pinned: Option<Vec<Digest>>,
 }
 
 impl Approval {
@@ -87,6 +90,7 @@ impl Approval {
             (Some(false), why) => Some(Receipt::Refused(why.unwrap_or_default())),
         };
         let result = row.next::<Option<String>>()?.unwrap_or_default();
+        let pinned = super::status::pinned(row)?;
         let state = match (kind, ruling) {
             (StateKind::Pending, _) => ApprovalState::Pending,
             (StateKind::Approved, Some(ruling)) => ApprovalState::Approved(ruling),
@@ -99,7 +103,7 @@ impl Approval {
             (StateKind::Failed, ruling) => ApprovalState::Failed(Ending { ruling, at, result }),
             (StateKind::Interrupted, ruling) => ApprovalState::Interrupted(Ending { ruling, at, result }),
         };
-        Ok(Self { digest, tenant, tenant_name, document, created, approve_by, received, state, receipt })
+        Ok(Self { digest, tenant, tenant_name, document, created, approve_by, received, state, receipt, pinned })
     }
 }
 
@@ -137,6 +141,8 @@ pub struct OpenDecision {
     pub ruling: Ruling,
     /// Ed25519 by the hub's decision key.
     pub signature: Vec<u8>,
+    /// What a passkey signed.
+    pub assertion: Option<Assertion>,
 }
 
 /// How an approval goes on, in the tenant's words.
@@ -172,8 +178,8 @@ macro_rules! select_approval {
     ($rest:literal) => {
         concat!(
             "SELECT a.tenant_id, t.name, a.digest, a.document, a.created_ms, a.approve_by_ms, a.received_ms, a.state, a.state_ms, \
-             a.verdict, a.decided_by, a.decided_ms, a.note, a.origin, a.receipt_accepted, a.receipt_error, a.result \
-             FROM approvals a JOIN tenants t ON t.id = a.tenant_id WHERE ",
+             a.verdict, a.decided_by, a.decided_ms, a.note, a.origin, a.receipt_accepted, a.receipt_error, a.result, s.passkeys \
+             FROM approvals a JOIN tenants t ON t.id = a.tenant_id LEFT JOIN tenant_status s ON s.tenant_id = a.tenant_id WHERE ",
             visible!("a.tenant_id"),
             $rest
         )
@@ -276,8 +282,9 @@ impl Store {
         digest: Digest,
         ruling: Ruling,
         signature: Vec<u8>,
+        assertion: Option<&Assertion>,
     ) -> Result<Result<Approval, NotDecided>, StoreError> {
-        let (caller, origin) = (*caller, self.origin.clone());
+        let (caller, origin, assertion) = (*caller, self.origin.clone(), assertion.map(passkeys::json));
         self.db
             .run_tx("decide", move |tx| {
                 let Some(found) = approval(tx, caller, digest)? else { return Ok(Err(NotDecided::Unknown)) };
@@ -289,8 +296,8 @@ impl Store {
                 }
                 tx.execute(
                     "UPDATE approvals SET state = $3, state_ms = $4, verdict = $3, decided_by = $5, decided_ms = $4, note = $6, \
-                     origin = 'hub', signature = $7 WHERE tenant_id = $1 AND digest = $2 AND state = 'pending'",
-                    args![found.tenant, digest, ruling.verdict.as_str(), ruling.at, ruling.by, ruling.note, signature],
+                     origin = 'hub', signature = $7, assertion = $8 WHERE tenant_id = $1 AND digest = $2 AND state = 'pending'",
+                    args![found.tenant, digest, ruling.verdict.as_str(), ruling.at, ruling.by, ruling.note, signature, assertion],
                 )?;
                 super::changes::note(tx, &origin, "approval", Some(found.tenant), ruling.at)?;
                 Ok(approval(tx, caller, digest)?.ok_or(NotDecided::Unknown))
@@ -308,14 +315,16 @@ impl Store {
         self.db
             .read("open_decisions", move |tx| {
                 let rows = tx.query(
-                    "SELECT digest, signature, verdict, decided_by, decided_ms, note, origin FROM approvals \
+                    "SELECT digest, signature, assertion, verdict, decided_by, decided_ms, note, origin FROM approvals \
                      WHERE tenant_id = $1 AND origin = 'hub' AND receipt_ms IS NULL AND state IN ('approved', 'denied') \
                      ORDER BY decided_ms",
                     args![tenant],
                 )?;
                 odd.skip(rows, |row| {
                     let (digest, signature) = (row.next()?, row.next()?);
-                    Ok(OpenDecision { digest, signature, ruling: ruling(row)?.ok_or_else(|| row.wrong())? })
+                    let assertion = row.next::<Option<String>>()?;
+                    let assertion = assertion.map(|text| passkeys::parsed(&text).ok_or_else(|| row.wrong())).transpose()?;
+                    Ok(OpenDecision { digest, signature, assertion, ruling: ruling(row)?.ok_or_else(|| row.wrong())? })
                 })
             })
             .await

@@ -135,23 +135,7 @@ fn checkpoint(length: u64, head: &str) -> Checkpoint {
 }
 
 fn status(epoch: u64) -> Status {
-    Status {
-        last_seen: NOW,
-        connected: true,
-        epoch,
-        agent_version: "0.1.0".to_owned(),
-        hostname: "host".to_owned(),
-        started: NOW,
-        generation: 3,
-        refused: None,
-        closed: vec!["vault-locked".to_owned()],
-        agents: Vec::new(),
-        audit_length: 9,
-        audit_head: Some(hash("head")),
-        open_approvals: 0,
-        memory_bytes: 1,
-        clock_skew_ms: -5,
-    }
+    crate::testing::status(epoch, NOW)
 }
 
 /// A row of each kind for a tenant.
@@ -200,7 +184,7 @@ async fn rows_of_other_tenants_cannot_be_changed(db: Db) {
     furnish(&store, theirs).await;
     let foreign = crate::testing::approval(theirs, "red", NOW).digest;
     assert!(!store.add_command(&us, command(theirs)).await.unwrap());
-    let decided = store.decide(&us, foreign, ruling(Verdict::Approved, NOW), Vec::new()).await.unwrap();
+    let decided = store.decide(&us, foreign, ruling(Verdict::Approved, NOW), Vec::new(), None).await.unwrap();
     assert_eq!(decided, Err(NotDecided::Unknown));
     // A tenant cannot move what is another's, whatever digest it names.
     let progress =
@@ -320,13 +304,13 @@ async fn the_first_decision_stands(db: Db) {
     assert!(store.put_approval(tenant, new.clone(), NOW).await.unwrap());
     assert!(!store.put_approval(tenant, new.clone(), NOW.plus(HOUR)).await.unwrap(), "a repeat is not new");
     assert_eq!(
-        store.decide(&us, digest, ruling(Verdict::Approved, late), vec![1]).await.unwrap(),
+        store.decide(&us, digest, ruling(Verdict::Approved, late), vec![1], None).await.unwrap(),
         Err(NotDecided::Late)
     );
-    let decided = store.decide(&us, digest, ruling(Verdict::Denied, NOW), vec![2]).await.unwrap().unwrap();
+    let decided = store.decide(&us, digest, ruling(Verdict::Denied, NOW), vec![2], None).await.unwrap().unwrap();
     assert_eq!(decided.state, ApprovalState::Denied(ruling(Verdict::Denied, NOW)));
     for verdict in [Verdict::Approved, Verdict::Denied] {
-        let again = store.decide(&Caller::Operator, digest, ruling(verdict, NOW), vec![3]).await.unwrap();
+        let again = store.decide(&Caller::Operator, digest, ruling(verdict, NOW), vec![3], None).await.unwrap();
         assert_eq!(again, Err(NotDecided::AlreadyDecided(StateKind::Denied)));
     }
     assert!(!store.put_approval(tenant, new, NOW).await.unwrap());
@@ -341,7 +325,7 @@ async fn an_approval_only_moves_forward(db: Db) {
     store.put_approval(tenant, new, NOW).await.unwrap();
     let progress =
         |state, by: &str| Progress { digest, state, at: NOW, result: "out".to_owned(), decided_by: by.to_owned() };
-    store.decide(&us, digest, ruling(Verdict::Approved, NOW), vec![1]).await.unwrap().unwrap();
+    store.decide(&us, digest, ruling(Verdict::Approved, NOW), vec![1], None).await.unwrap().unwrap();
     assert!(!store.put_progress(tenant, progress(StateKind::Pending, "")).await.unwrap());
     assert!(store.put_progress(tenant, progress(StateKind::Claimed, "")).await.unwrap());
     assert!(!store.put_progress(tenant, progress(StateKind::Claimed, "")).await.unwrap(), "a repeat");
@@ -388,7 +372,7 @@ async fn what_happened_on_the_tenant_is_shown(db: Db) {
         let new = crate::testing::approval(tenant, class, NOW);
         let digest = new.digest;
         store.put_approval(tenant, new, NOW).await.unwrap();
-        store.decide(&us, digest, ruling(Verdict::Denied, NOW), vec![1]).await.unwrap().unwrap();
+        store.decide(&us, digest, ruling(Verdict::Denied, NOW), vec![1], None).await.unwrap().unwrap();
         if let Some(receipt) = receipt {
             store.put_receipt(tenant, digest, receipt, NOW).await.unwrap();
         }
@@ -404,7 +388,7 @@ async fn what_happened_on_the_tenant_is_shown(db: Db) {
     store.put_approval(tenant, new, NOW).await.unwrap();
     assert_eq!(store.expire_approvals(NOW.plus(2 * HOUR)).await.unwrap(), 1);
     assert_eq!(store.approval(&us, digest).await.unwrap().unwrap().state.kind(), StateKind::Expired);
-    let late = store.decide(&us, digest, ruling(Verdict::Approved, NOW), vec![1]).await.unwrap();
+    let late = store.decide(&us, digest, ruling(Verdict::Approved, NOW), vec![1], None).await.unwrap();
     assert_eq!(late, Err(NotDecided::AlreadyDecided(StateKind::Expired)));
     assert!(store.put_progress(tenant, done(digest)).await.unwrap());
 }
@@ -417,7 +401,7 @@ async fn a_decision_is_open_until_its_receipt(db: Db) {
     let digest = new.digest;
     store.put_approval(tenant, new, NOW).await.unwrap();
     assert!(store.open_decisions(tenant).await.unwrap().is_empty());
-    store.decide(&us, digest, ruling(Verdict::Approved, NOW), vec![9]).await.unwrap().unwrap();
+    store.decide(&us, digest, ruling(Verdict::Approved, NOW), vec![9], None).await.unwrap().unwrap();
     let open = store.open_decisions(tenant).await.unwrap();
     assert_eq!((open.len(), open[0].digest, open[0].signature.as_slice()), (1, digest, &[9][..]));
     assert!(store.open_decisions(other).await.unwrap().is_empty());

@@ -15,8 +15,11 @@ use super::StoreError;
 use super::value::{Row, Value};
 
 /// Numbered schema steps; never edited once released.
-const MIGRATIONS: &[&str] =
-    &[include_str!("../../migrations/0001_initial.sql"), include_str!("../../migrations/0002_usage_by_price.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/0001_initial.sql"),
+    include_str!("../../migrations/0002_usage_by_price.sql"),
+    include_str!("../../migrations/0003_passkeys.sql"),
+];
 /// First SQLite with the fix of the WAL-reset corruption.
 const OLDEST_SQLITE: i32 = 3_051_003;
 /// How long a statement waits for another process's transaction.

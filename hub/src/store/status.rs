@@ -41,6 +41,8 @@ pub struct Status {
     pub memory_bytes: u64,
     /// Tenant clock minus hub clock, milliseconds.
     pub clock_skew_ms: i64,
+    /// Fingerprints of the passkeys that may approve what is critical there; `None` from daemons that know none.
+    pub passkeys: Option<Vec<Digest>>,
 }
 
 /// A policy version that a tenant would not apply.
@@ -93,8 +95,15 @@ impl Status {
             open_approvals: row.next()?,
             memory_bytes: row.next()?,
             clock_skew_ms: row.next()?,
+            passkeys: pinned(row)?,
         }))
     }
+}
+
+/// Fingerprints out of a column; `None` from daemons that know no passkeys.
+pub(super) fn pinned(row: &mut Row) -> Result<Option<Vec<Digest>>, StoreError> {
+    let text = row.next::<Option<String>>()?;
+    text.map(|text| serde_json::from_str(&text).map_err(|_| row.wrong())).transpose()
 }
 
 /// A write came from a stream that a newer one has replaced.
@@ -125,6 +134,7 @@ impl Store {
     pub async fn put_status(&self, tenant: TenantId, status: Status) -> Result<Result<(), Fenced>, StoreError> {
         let closed = serde_json::to_string(&status.closed).unwrap_or_else(|_| "[]".to_owned());
         let agents = serde_json::to_string(&status.agents).unwrap_or_else(|_| "[]".to_owned());
+        let passkeys = status.passkeys.as_ref().map(|pinned| serde_json::to_string(pinned).unwrap_or_default());
         self.db
             .run_tx("put_status", move |tx| {
                 let (refused_generation, refused_reason) =
@@ -132,8 +142,8 @@ impl Store {
                 let written = tx.execute(
                     "INSERT INTO tenant_status (tenant_id, epoch, last_seen_ms, connected, agent_version, hostname, started_ms, \
                      generation, refused_generation, refused_reason, closed, agents, audit_length, audit_head, open_approvals, \
-                     memory_bytes, clock_skew_ms) \
-                     SELECT id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17 \
+                     memory_bytes, clock_skew_ms, passkeys) \
+                     SELECT id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18 \
                      FROM tenants WHERE id = $1 AND epoch = $2 \
                      ON CONFLICT (tenant_id) DO UPDATE SET epoch = excluded.epoch, last_seen_ms = excluded.last_seen_ms, \
                      connected = excluded.connected, agent_version = excluded.agent_version, hostname = excluded.hostname, \
@@ -141,7 +151,7 @@ impl Store {
                      refused_generation = excluded.refused_generation, refused_reason = excluded.refused_reason, \
                      closed = excluded.closed, agents = excluded.agents, audit_length = excluded.audit_length, \
                      audit_head = excluded.audit_head, open_approvals = excluded.open_approvals, \
-                     memory_bytes = excluded.memory_bytes, clock_skew_ms = excluded.clock_skew_ms",
+                     memory_bytes = excluded.memory_bytes, clock_skew_ms = excluded.clock_skew_ms, passkeys = excluded.passkeys",
                     args![
                         tenant,
                         status.epoch,
@@ -160,6 +170,7 @@ impl Store {
                         status.open_approvals,
                         status.memory_bytes,
                         status.clock_skew_ms,
+                        passkeys,
                     ],
                 )?;
                 Ok(if written == 1 { Ok(()) } else { Err(Fenced) })

@@ -1,5 +1,7 @@
 //! The made-up rows: a bakery, a law office, a workshop.
 
+mod passkeys;
+
 use serde_json::json;
 use wardkeep_policy::{Action, Level};
 use wardkeep_proto::digest::Digest;
@@ -12,6 +14,8 @@ use crate::store::approvals::{Approval, ApprovalState, Ending, Origin, Receipt, 
 use crate::store::status::{AgentState, Refused, Status};
 use crate::store::tenants::Tenant;
 use crate::store::usage::{Totals, UsageHour, UsageLine};
+
+pub(super) use passkeys::{critical, keyrings, trusting};
 
 /// The moment of all samples: 2026-11-20, 14:32:10 UTC.
 pub(super) const NOW: Timestamp = Timestamp(1_795_185_130_000);
@@ -64,6 +68,7 @@ fn status(host: &str) -> Status {
         open_approvals: 0,
         memory_bytes: 31_400_000,
         clock_skew_ms: 120,
+        passkeys: Some(Vec::new()),
     }
 }
 
@@ -127,6 +132,7 @@ fn document_approval(document: Vec<u8>, asked_ago: i64, state: ApprovalState) ->
         approve_by: Timestamp(NOW.0 - asked_ago + 24 * HOUR),
         received: ago(asked_ago - 300),
         receipt: state.ruling().map(|_| Receipt::Taken),
+        pinned: Some(Vec::new()),
         state,
     }
 }
