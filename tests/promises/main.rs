@@ -6,6 +6,7 @@ mod p03_what_was_approved_is_what_runs;
 mod p04_every_action_is_classified;
 mod p05_closed_is_the_resting_position;
 mod p06_a_bypass_is_seen;
+mod p07_the_hub_is_a_relay;
 mod p08_nothing_is_lost_or_counted_twice;
 mod p09_history_cannot_be_rewritten;
 mod p10_tenants_never_meet;

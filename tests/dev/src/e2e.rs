@@ -1,4 +1,5 @@
-//! What needs more than cargo: the installation on a real systemd, official clients against the gateway, a real OpenClaw.
+//! What needs more than cargo: the installation on a real systemd, official clients against the gateway, a real OpenClaw, a
+//! real browser.
 
 use std::path::PathBuf;
 use std::process::{ExitCode, Stdio};
@@ -8,19 +9,21 @@ use serde_json::Value;
 
 use crate::cargo;
 
+mod browser;
 mod install;
 mod npm;
 mod openclaw;
 mod sdk;
 
-/// `sdk WORDS` is the matrix of clients, `openclaw WORDS` the scenes on a real OpenClaw, any other words choose tests of the
-/// installation; without words, all.
+/// `sdk WORDS` is the matrix of clients, `openclaw WORDS` the scenes on a real OpenClaw, `browser FOLDER` passkeys in a real
+/// browser with pictures of each page, any other words choose tests of the installation; without words, all.
 pub(crate) fn play(words: &[&str]) -> anyhow::Result<ExitCode> {
     match words {
         ["sdk", rest @ ..] => sdk::play(rest),
         ["openclaw", rest @ ..] => openclaw::play(rest),
+        ["browser", rest @ ..] => browser::play(rest),
         [] => {
-            let all = [install::play(&[])?, sdk::play(&[])?, openclaw::play(&[])?];
+            let all = [install::play(&[])?, sdk::play(&[])?, openclaw::play(&[])?, browser::play(&[])?];
             Ok(all.into_iter().find(|one| *one != ExitCode::SUCCESS).unwrap_or(ExitCode::SUCCESS))
         }
         words => install::play(words),

@@ -26,6 +26,8 @@ const MENU: &str = "\
                        official clients of Anthropic, OpenAI and Google against the gateway, HTTP clients through the proxy
 ./dev e2e openclaw [SCENE] [--folder FOLDER]
                        an unmodified OpenClaw under plugin, gate and gateway, scene by scene
+./dev e2e browser [FOLDER]
+                       passkeys in a real Chromium; pictures of each page go to FOLDER
 ./dev fuzz [TARGET] [SECONDS]
                        let chance look for texts that break the redaction; all targets, 60 seconds each, without words
 ./dev bench [NAME]     measure, side by side with a named peer or floor

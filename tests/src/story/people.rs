@@ -68,6 +68,16 @@ impl Person {
         .await
     }
 
+    /// POST under `/api/v1`, once; answers what the hub says.
+    ///
+    /// # Errors
+    /// When the hub does not answer.
+    pub async fn post(&self, path: &str, body: &Value) -> anyhow::Result<(reqwest::StatusCode, Value)> {
+        let url = format!("{}/api/v1{path}", self.hub);
+        let sent = self.http.post(url).bearer_auth(&self.token).json(body).send().await?;
+        Ok((sent.status(), sent.json().await.unwrap_or(Value::Null)))
+    }
+
     async fn patiently(&self, request: impl Fn() -> reqwest::RequestBuilder) -> anyhow::Result<Value> {
         wait("the hub", || async {
             let Ok(sent) = request().bearer_auth(&self.token).send().await else { return Ok(None) };

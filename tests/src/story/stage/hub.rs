@@ -29,6 +29,8 @@ pub struct Hub {
     pub service: Service,
     /// Base URL of pages and API.
     pub url: String,
+    /// As browsers know it.
+    pub public_url: String,
     /// Where the link of a tenant ends.
     pub link: SocketAddr,
     program: PathBuf,
@@ -41,11 +43,13 @@ impl Hub {
         let data = folder.display().to_string();
         command(program, &["--data-dir", &data, "init"], "").await?;
         let (link, web) = (ports::free()?, ports::free()?);
+        // Passkeys work on names, not on addresses.
+        let public_url = format!("http://localhost:{}", web.port());
         fs::write(
             folder.join("hub.toml"),
             format!(
                 "[link]\nlisten = \"{link}\"\npublic_address = \"{link}\"\n\n\
-                 [web]\nlisten = \"{web}\"\npublic_url = \"http://{web}\"\n"
+                 [web]\nlisten = \"{web}\"\npublic_url = \"{public_url}\"\n"
             ),
         )?;
         let mut environment = Vec::new();
@@ -59,7 +63,7 @@ impl Hub {
             environment,
             log: setting.folder.join("hub.log"),
         })?;
-        let hub = Self { service, url: format!("http://{web}"), link, program: program.into(), folder };
+        let hub = Self { service, url: format!("http://{web}"), public_url, link, program: program.into(), folder };
         hub.wait_until_up().await?;
         Ok(hub)
     }
@@ -130,9 +134,19 @@ impl Hub {
     /// When the hub's rows cannot be read.
     pub async fn is_spent(&self, link: &str) -> anyhow::Result<bool> {
         let token = link.rsplit('/').next().unwrap_or_default();
-        let web = WebSettings { public_url: self.url.clone(), link_address: String::new() };
+        let web = WebSettings { public_url: self.public_url.clone(), link_address: String::new() };
         let logins = Logins::new(self.store()?, Arc::new(SystemClock), Arc::new(SystemChance::new()), Arc::new(web));
         Ok(logins.peek(token).await?.is_none())
+    }
+
+    /// The hub's database, as somebody who has its disk writes into it.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn database(&self) -> anyhow::Result<rusqlite::Connection> {
+        let database = rusqlite::Connection::open(db::file_in(&self.folder))?;
+        database.busy_timeout(std::time::Duration::from_secs(10))?;
+        Ok(database)
     }
 
     fn store(&self) -> anyhow::Result<Store> {
