@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use wardkeep_policy::{
@@ -279,6 +279,14 @@ impl World {
         self.meter.flush().await.unwrap();
         self.meter.totals(Timestamp(0)).await.unwrap().is_empty()
     }
+}
+
+/// An address at which nobody listens, nor will while the socket is held.
+pub(super) fn nobody() -> (TcpSocket, SocketAddr) {
+    let held = TcpSocket::new_v4().unwrap();
+    held.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let address = held.local_addr().unwrap();
+    (held, address)
 }
 
 fn meter(dir: &TempDir, switches: &Arc<Switches>) -> Meter {

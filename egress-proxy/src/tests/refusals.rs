@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use wardkeep_policy::{Closed, Posture};
 
-use super::harness::{Request, World};
+use super::harness::{Request, World, nobody};
 
 const TURN: &str = r#"{"model":"sonnet","max_tokens":9,"messages":[{"role":"user","content":"Hi"}]}"#;
 
@@ -126,9 +126,8 @@ async fn a_new_bundle_counts_from_the_next_request_on() {
 #[tokio::test]
 async fn an_unreachable_provider_costs_nothing() {
     let world = World::new().await;
-    // A port that was just free: nobody listens there.
-    let free = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
-    world.move_provider(format!("http://{free}"));
+    let (_held, nowhere) = nobody();
+    world.move_provider(format!("http://{nowhere}"));
     let reply = world.ask(Request::messages(TURN)).await;
     assert_eq!(reply.refusal(), (502, "unreachable"));
     assert_eq!(reply.json()["error"]["type"], "api_error");

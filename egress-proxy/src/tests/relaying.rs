@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use wardkeep_policy::bundle::llm::Waits;
 use wardkeep_proto::waypoint::Waypoint;
 
 use super::harness::{PATIENT, Reply, Request, Step, World, chunk, document, stream_head};
@@ -235,9 +236,13 @@ async fn a_stream_that_breaks_within_an_event_is_only_cut() {
 async fn a_silent_provider_is_given_up() {
     let short = Timeouts { idle: Duration::from_millis(200), first_byte: Duration::from_millis(200), ..PATIENT };
     let mut world = World::with(short).await;
+    // The beginning is there in time, however busy the machine is.
+    let waits = |waits| world.change(|bundle| bundle.llm.providers[0].waits = waits);
+    waits(Waits { first_byte_ms: Some(30_000), ..Waits::default() });
     world.provider.answer(streamed(&ANTHROPIC[..2]).into_iter().chain([Step::Silence]).collect());
     let reply = world.ask(Request::messages(STREAMED)).await;
     assert!(reply.text().contains("event: error") && !reply.complete, "{}", reply.text());
+    waits(Waits::default());
     assert_eq!(world.amounts(1).await.estimated_requests, 1);
     for body in [STREAMED, r#"{"model":"sonnet","messages":[]}"#] {
         world.provider.answer(vec![Step::Silence]);

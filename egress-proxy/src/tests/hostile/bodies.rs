@@ -219,7 +219,7 @@ async fn chunks_without_end_are_refused_in_bounded_room() {
 async fn a_body_shorter_than_announced_goes_nowhere() {
     let short = Timeouts { idle: std::time::Duration::from_millis(150), ..PATIENT };
     for caller in &CALLERS {
-        let world = World::with(short).await;
+        let (world, patient) = (World::with(short).await, World::new().await);
         for (name, raw) in [
             ("a length", caller.raw(&format!("content-length: {}\r\n", caller.body.len() + 1), caller.body)),
             (
@@ -236,13 +236,14 @@ async fn a_body_shorter_than_announced_goes_nowhere() {
             let stalled = line.reply().await.unwrap_or_else(|| panic!("{name}: no answer"));
             caller.reads(&stalled, (408, "stalled"), name);
             assert!(line.reply().await.is_none(), "{name}");
-            let mut line = Line::open(&world).await;
+            let mut line = Line::open(&patient).await;
             line.send(&raw).await;
             tokio::io::AsyncWriteExt::shutdown(&mut line.stream).await.unwrap();
             let cut = line.reply().await.unwrap_or_else(|| panic!("{name}: no answer to half a request"));
             caller.reads(&cut, (400, "cut"), name);
         }
         untouched(&world).await;
+        untouched(&patient).await;
     }
 }
 
