@@ -1,6 +1,6 @@
 //! Every API that is passed on: whole, without what must not leave, and refused in its own words.
 
-use super::harness::{KEY, PASSWORD, Reply, Request, Step, TOKEN, World, chunk, stream_head};
+use super::harness::{KEY, PASSWORD, Reply, Request, Step, TOKEN, World, chunk, streamed};
 use crate::usage::tests::{GEMINI, RESPONSES, gemini_accounts, responses_accounts};
 
 /// One API as a client uses it.
@@ -310,9 +310,7 @@ async fn the_callers_way_of_naming_itself_to_google_never_goes_on() {
         ("/v1beta/models/flash:streamGenerateContent?alt=sse", vec![("x-goog-api-key", TOKEN.to_owned())]),
         ("/v1beta/models/flash:streamGenerateContent?alt=sse", vec![("authorization", bearer)]),
     ] {
-        let end = [Step::Send(chunk(""))];
-        let events = GEMINI.iter().map(|event| Step::Send(chunk(event)));
-        world.provider.answer([Step::Send(stream_head())].into_iter().chain(events).chain(end).collect());
+        world.provider.answer(streamed(GEMINI, [Step::Send(chunk(""))]));
         let reply = world.ask(Request { headers, ..Request::gemini(target, BODY) }).await;
         assert_eq!((reply.status, reply.text()), (200, GEMINI.concat()));
         let seen = world.provider.seen().pop().unwrap();
@@ -384,10 +382,8 @@ async fn newer_streams_are_charged_for_what_came_whenever_they_end() {
         for (count, (mut usage, estimated)) in accounts.into_iter().enumerate() {
             let mut world = World::new().await;
             let (go, wait) = tokio::sync::oneshot::channel();
-            let sent = events[..count].iter().map(|event| Step::Send(chunk(event)));
             let last = if count == events.len() { Step::Send(chunk("")) } else { Step::Reset };
-            let head = [Step::Send(stream_head())].into_iter();
-            world.provider.answer(head.chain(sent).chain([Step::Wait(wait), last]).collect());
+            world.provider.answer(streamed(&events[..count], [Step::Wait(wait), last]));
             let mut agent = world.connect(&request).await;
             super::relaying::read_until(&mut agent, events[..count].concat().len()).await;
             go.send(()).unwrap();

@@ -7,7 +7,7 @@ use wardkeep_policy::{DatedPrice, Limit, Price, Window};
 use wardkeep_proto::time::Timestamp;
 use wardkeep_proto::waypoint::Waypoint;
 
-use super::harness::{Reply, Request, Step, World, chunk, document, stream_head};
+use super::harness::{Reply, Request, Step, World, document, streamed};
 use crate::budget::{Amount, Cap, Reason};
 use crate::meter::{Admission, By, NotAdmitted, Run};
 use crate::usage::tests::{ANTHROPIC, OPENAI};
@@ -175,10 +175,7 @@ async fn what_is_held_is_settled_exactly_wherever_an_agent_leaves() {
         for count in 1..=events.len() {
             let mut world = World::new().await;
             world.budgets(r#"[{"limits":[{"window":"day","tokens":1000000,"micros":1000000000}]}]"#);
-            let steps = events[..count].iter().map(|event| Step::Send(chunk(event)));
-            world
-                .provider
-                .answer([Step::Send(stream_head())].into_iter().chain(steps).chain([Step::Silence]).collect());
+            world.provider.answer(streamed(&events[..count], [Step::Silence]));
             let request = if body == STREAMED { Request::messages(body) } else { Request::completions(body) };
             let agent = world.connect(&request).await;
             // Until the first event is there; what else came before it leaves is the provider's and the meter's matter.

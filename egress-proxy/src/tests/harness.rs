@@ -1,29 +1,32 @@
 //! An agent, a provider and everything between them.
 
+mod agent;
+mod switches;
+mod upstream;
+
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use wardkeep_policy::{
     AgentPolicy, Bundle, Closed, Dialect, GateMemory, Level, LlmConfig, Model, Posture, Price, Provider,
 };
-use wardkeep_proto::ids::{AgentName, SecretName, SessionId};
-use wardkeep_proto::secret::{AgentTokens, Destination, KnownValue, NotGiven, SecretSource, SecretValue};
-use wardkeep_proto::time::{Clock, Timestamp};
-use wardkeep_proto::waypoint::{Waypoint, Waypoints};
+use wardkeep_proto::ids::AgentName;
+use wardkeep_proto::time::Timestamp;
 use wardkeep_redaction::{Engine, RuleSet, Secret, Shared};
 
-use crate::{
-    Amounts, Answering, Bypass, Decisions, Gateway, LeaseBook, Meter, Parts, PrefixChange, Reports, Roots, Stop,
-    Timeouts, serve,
-};
+pub(super) use agent::{Reply, Request};
+use switches::Switches;
+pub(super) use upstream::{Step, Upstream, chunk, document, gated, stream_head, streamed};
+
+use crate::{Amounts, Gateway, Meter, Parts, Roots, Timeouts, serve};
 
 /// The agent's local token.
 pub(super) const TOKEN: &str = "wka_local_token_of_office";
@@ -37,114 +40,8 @@ pub(super) const AWS_SECRET: &str = "q8Fz/xVt2+LkY6mJ0wRb4NcDhGpAeUsT1iKo9XyZ";
 /// A secret that must never leave.
 pub(super) const PASSWORD: &str = "pa\"ss/w\u{f6}rd+Never<Leaves>";
 
-/// What a test can turn.
-pub(super) struct Switches {
-    pub(super) lease: AtomicBool,
-    pub(super) locked: AtomicBool,
-    pub(super) bound: AtomicBool,
-    pub(super) posture: Mutex<Posture>,
-    /// What the clock says, in milliseconds.
-    pub(super) now: AtomicI64,
-    pub(super) passed: Mutex<Vec<Waypoint>>,
-    pub(super) session: Mutex<Option<SessionId>>,
-    pub(super) stops: Mutex<Vec<Stop>>,
-    pub(super) prefixes: Mutex<Vec<PrefixChange>>,
-    /// Ids of calls that the gate decided on, and when.
-    pub(super) decided: Mutex<BTreeMap<String, Timestamp>>,
-    pub(super) past: Mutex<Vec<Bypass>>,
-    /// What redaction learns when somebody asks for it.
-    pub(super) news: Mutex<Option<Engine>>,
-    redaction: Shared,
-}
-
-impl SecretSource for Switches {
-    fn resolve(&self, name: &SecretName, to: Destination<'_>) -> Result<SecretValue, NotGiven> {
-        if self.locked.load(Ordering::SeqCst) {
-            return Err(NotGiven::Locked);
-        }
-        match to {
-            Destination::Host { host: "127.0.0.1" | "localhost", .. } if self.bound.load(Ordering::SeqCst) => {
-                let values = [("llm_key", KEY), ("llm_key_2", KEY_2), ("aws_id", AWS_ID), ("aws_secret", AWS_SECRET)];
-                let value = values.iter().find(|(known, _)| *known == name.as_str());
-                value.map(|(_, value)| SecretValue::new((*value).to_owned())).ok_or(NotGiven::Unknown(name.clone()))
-            }
-            _ => Err(NotGiven::NotBound { name: name.clone(), to: to.to_string() }),
-        }
-    }
-
-    fn every_value(&self) -> Result<Vec<KnownValue>, NotGiven> {
-        Err(NotGiven::Unreadable)
-    }
-
-    fn catch_up(&self) {
-        if let Some(engine) = self.news.lock().unwrap().take() {
-            self.redaction.replace(engine);
-        }
-    }
-}
-
-impl AgentTokens for Switches {
-    fn agent_of(&self, token: &str) -> Option<AgentName> {
-        match token {
-            TOKEN => "office".parse().ok(),
-            "wka_token_of_a_stranger" => "stranger".parse().ok(),
-            _ => None,
-        }
-    }
-}
-
-impl LeaseBook for Switches {
-    fn alive(&self, _: &AgentName) -> bool {
-        self.lease.load(Ordering::SeqCst)
-    }
-
-    fn session(&self, _: &AgentName) -> Option<SessionId> {
-        self.session.lock().unwrap().clone()
-    }
-}
-
-impl Reports for Switches {
-    fn stopped(&self, stop: Stop) {
-        self.stops.lock().unwrap().push(stop);
-    }
-
-    fn prefix_changed(&self, change: PrefixChange) {
-        self.prefixes.lock().unwrap().push(change);
-    }
-}
-
-impl Decisions for Switches {
-    fn decided<'a>(&'a self, _: &'a AgentName, calls: &'a [String]) -> Answering<'a, Vec<Option<Timestamp>>> {
-        let decided = self.decided.lock().unwrap();
-        let found = calls.iter().map(|call| decided.get(call).copied()).collect();
-        Box::pin(std::future::ready(Ok(found)))
-    }
-
-    fn decided_for<'a>(&'a self, _: &'a AgentName, tool: &'a str) -> Answering<'a, u64> {
-        let count = self.decided.lock().unwrap().keys().filter(|id| id.starts_with(tool)).count();
-        Box::pin(std::future::ready(Ok(count as u64)))
-    }
-
-    fn passed_by(&self, bypass: Bypass) -> Answering<'_, ()> {
-        self.past.lock().unwrap().push(bypass);
-        Box::pin(std::future::ready(Ok(())))
-    }
-}
-
-impl Waypoints for Switches {
-    fn pass(&self, at: Waypoint) {
-        self.passed.lock().unwrap().push(at);
-    }
-}
-
 /// When all tests begin.
 pub(super) const NOON: i64 = 12 * 3_600_000;
-
-impl Clock for Switches {
-    fn now(&self) -> Timestamp {
-        Timestamp(self.now.load(Ordering::SeqCst))
-    }
-}
 
 /// The lowest draw, always.
 struct NoChance;
@@ -369,250 +266,11 @@ fn bundle(base_url: &str) -> Bundle {
     Bundle::default_for(tenant, vec![agent], llm, Timestamp(0))
 }
 
-/// One request of an agent.
-#[derive(Clone)]
-pub(super) struct Request<'a> {
-    pub(super) method: &'a str,
-    pub(super) target: &'a str,
-    pub(super) headers: Vec<(&'a str, String)>,
-    pub(super) body: Vec<u8>,
-}
-
-impl<'a> Request<'a> {
-    pub(super) fn messages(body: impl AsRef<[u8]>) -> Self {
-        let headers = vec![("x-api-key", TOKEN.to_owned()), ("anthropic-version", "2023-06-01".to_owned())];
-        Self { method: "POST", target: "/v1/messages", headers, body: body.as_ref().to_vec() }
-    }
-
-    pub(super) fn completions(body: impl AsRef<[u8]>) -> Self {
-        let headers = vec![("authorization", format!("Bearer {TOKEN}"))];
-        Self { method: "POST", target: "/v1/chat/completions", headers, body: body.as_ref().to_vec() }
-    }
-
-    /// As Google's own clients ask.
-    pub(super) fn gemini(target: &'a str, body: impl AsRef<[u8]>) -> Self {
-        let headers = vec![("x-goog-api-key", TOKEN.to_owned())];
-        Self { method: "POST", target, headers, body: body.as_ref().to_vec() }
-    }
-
-    pub(super) fn get(target: &'a str) -> Self {
-        Self { method: "GET", target, headers: Vec::new(), body: Vec::new() }
-    }
-
-    pub(super) fn with(mut self, name: &'a str, value: &str) -> Self {
-        self.headers.retain(|(other, _)| *other != name);
-        self.headers.push((name, value.to_owned()));
-        self
-    }
-
-    fn bytes(&self) -> Vec<u8> {
-        let mut raw = format!("{} {} HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\n", self.method, self.target);
-        for (name, value) in &self.headers {
-            raw.push_str(&format!("{name}: {value}\r\n"));
-        }
-        if !self.headers.iter().any(|(name, _)| *name == "content-length") && self.method == "POST" {
-            raw.push_str(&format!("content-length: {}\r\n", self.body.len()));
-        }
-        [raw.as_bytes(), b"\r\n", &self.body].concat()
-    }
-}
-
-/// One answer as the agent got it.
-#[derive(Debug)]
-pub(super) struct Reply {
-    pub(super) status: u16,
-    pub(super) headers: BTreeMap<String, String>,
-    pub(super) body: Vec<u8>,
-    /// Whether a chunked body had its end.
-    pub(super) complete: bool,
-}
-
-impl Reply {
-    pub(super) fn parse(raw: &[u8]) -> Self {
-        let end = memchr::memmem::find(raw, b"\r\n\r\n").expect("a head");
-        let (status, headers) = head(&raw[..end]);
-        let rest = &raw[end + 4..];
-        let (body, complete) = if headers.get("transfer-encoding").is_some_and(|value| value == "chunked") {
-            dechunk(rest)
-        } else {
-            let length = headers.get("content-length").map_or(0, |value| value.parse().unwrap());
-            (rest.to_vec(), rest.len() == length)
-        };
-        Self { status: status.split(' ').nth(1).unwrap().parse().unwrap(), headers, body, complete }
-    }
-
-    pub(super) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
-    }
-
-    pub(super) fn json(&self) -> serde_json::Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
-    }
-
-    /// Status and code of a refusal.
-    pub(super) fn refusal(&self) -> (u16, &str) {
-        (self.status, self.headers.get("x-wardkeep-refusal").map_or("", String::as_str))
-    }
-}
-
+/// First line and headers, their names in lower case.
 fn head(raw: &[u8]) -> (String, BTreeMap<String, String>) {
     let text = String::from_utf8_lossy(raw).into_owned();
     let mut lines = text.split("\r\n");
     let first = lines.next().unwrap().to_owned();
     let headers = lines.filter_map(|line| line.split_once(": ")).map(|(n, v)| (n.to_ascii_lowercase(), v.to_owned()));
     (first, headers.collect())
-}
-
-fn dechunk(mut rest: &[u8]) -> (Vec<u8>, bool) {
-    let mut body = Vec::new();
-    while let Some(end) = memchr::memmem::find(rest, b"\r\n") {
-        let size = usize::from_str_radix(std::str::from_utf8(&rest[..end]).unwrap(), 16).unwrap();
-        if size == 0 {
-            return (body, true);
-        }
-        let data = &rest[end + 2..];
-        body.extend_from_slice(&data[..size.min(data.len())]);
-        rest = data.get(size + 2..).unwrap_or(&[]);
-    }
-    (body, false)
-}
-
-/// One step of a scripted provider.
-pub(super) enum Step {
-    Send(Vec<u8>),
-    /// The same so many times.
-    Many(Vec<u8>, usize),
-    /// Goes on once the test says so.
-    Wait(tokio::sync::oneshot::Receiver<()>),
-    /// Says nothing more and keeps the connection until the other side leaves.
-    Silence,
-    /// Resets the connection.
-    Reset,
-}
-
-/// What the provider received.
-#[derive(Clone, Debug)]
-pub(super) struct Received {
-    pub(super) line: String,
-    pub(super) headers: BTreeMap<String, String>,
-    pub(super) body: Vec<u8>,
-    pub(super) raw: Vec<u8>,
-}
-
-/// A provider that is a script of bytes: it answers the n-th request with the n-th script and closes.
-pub(super) struct Upstream {
-    pub(super) address: SocketAddr,
-    scripts: mpsc::UnboundedSender<Vec<Step>>,
-    seen: Arc<Mutex<Vec<Received>>>,
-    /// Counts connections that the other side has left.
-    pub(super) left: watch::Receiver<u32>,
-    connections: Arc<AtomicU32>,
-}
-
-impl Upstream {
-    async fn start() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (scripts, mut queue) = mpsc::unbounded_channel::<Vec<Step>>();
-        let (leave, left) = watch::channel(0);
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let record = Arc::clone(&seen);
-        let connections = Arc::new(AtomicU32::new(0));
-        let count = Arc::clone(&connections);
-        tokio::spawn(async move {
-            while let Ok((mut stream, _)) = listener.accept().await {
-                count.fetch_add(1, Ordering::SeqCst);
-                let Some(received) = receive(&mut stream).await else { continue };
-                record.lock().unwrap().push(received);
-                let Some(script) = queue.recv().await else { return };
-                let leave = leave.clone();
-                tokio::spawn(async move {
-                    play(stream, script).await;
-                    leave.send_modify(|count| *count += 1);
-                });
-            }
-        });
-        Self { address, scripts, seen, left, connections }
-    }
-
-    pub(super) fn answer(&self, steps: Vec<Step>) {
-        self.scripts.send(steps).unwrap();
-    }
-
-    /// Answers the next request with this document.
-    pub(super) fn document(&self, status: &str, body: &str) {
-        self.answer(vec![Step::Send(document(status, "", body))]);
-    }
-
-    /// Nobody so much as connected.
-    pub(super) fn heard_nothing(&self) -> bool {
-        self.connections.load(Ordering::SeqCst) == 0
-    }
-
-    pub(super) fn seen(&self) -> Vec<Received> {
-        self.seen.lock().unwrap().clone()
-    }
-}
-
-async fn play(mut stream: TcpStream, script: Vec<Step>) {
-    for step in script {
-        match step {
-            Step::Send(bytes) => {
-                if stream.write_all(&bytes).await.is_err() {
-                    return;
-                }
-            }
-            Step::Many(bytes, times) => {
-                for _ in 0..times {
-                    if stream.write_all(&bytes).await.is_err() {
-                        return;
-                    }
-                }
-            }
-            Step::Wait(go) => go.await.unwrap(),
-            Step::Silence => {
-                let _ = stream.read(&mut [0]).await;
-                return;
-            }
-            Step::Reset => {
-                stream.set_zero_linger().unwrap();
-                return;
-            }
-        }
-    }
-}
-
-async fn receive(stream: &mut TcpStream) -> Option<Received> {
-    let mut raw = Vec::new();
-    loop {
-        if let Some(end) = memchr::memmem::find(&raw, b"\r\n\r\n") {
-            let (line, headers) = head(&raw[..end]);
-            let length: usize = headers.get("content-length").map_or(0, |value| value.parse().unwrap());
-            if raw.len() >= end + 4 + length {
-                return Some(Received { line, headers, body: raw[end + 4..].to_vec(), raw });
-            }
-        }
-        if stream.read_buf(&mut raw).await.ok()? == 0 {
-            return None;
-        }
-    }
-}
-
-/// A whole answer.
-pub(super) fn document(status: &str, headers: &str, body: &str) -> Vec<u8> {
-    format!(
-        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\nrequest-id: req_7\r\n{headers}content-length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .into_bytes()
-}
-
-/// The head of a stream.
-pub(super) fn stream_head() -> Vec<u8> {
-    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n".to_vec()
-}
-
-/// One chunk of a stream; an empty one is its end.
-pub(super) fn chunk(bytes: &str) -> Vec<u8> {
-    format!("{:x}\r\n{bytes}\r\n", bytes.len()).into_bytes()
 }

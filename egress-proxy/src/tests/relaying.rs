@@ -7,17 +7,12 @@ use tokio::net::TcpStream;
 use wardkeep_policy::bundle::llm::Waits;
 use wardkeep_proto::waypoint::Waypoint;
 
-use super::harness::{PATIENT, Reply, Request, Step, World, chunk, document, stream_head};
+use super::harness::{PATIENT, Reply, Request, Step, World, chunk, document, gated, streamed};
 use crate::usage::tests::{ANTHROPIC, OPENAI, anthropic_accounts, openai_accounts};
 use crate::{Amounts, Timeouts, Usage};
 
 const STREAMED: &str = r#"{"model":"sonnet","stream":true,"max_tokens":9,"messages":[]}"#;
 const STREAMED_OPENAI: &str = r#"{"model":"mini","stream":true,"messages":[]}"#;
-
-fn streamed(events: &[&str]) -> Vec<Step> {
-    let events = events.iter().map(|event| Step::Send(chunk(event)));
-    [Step::Send(stream_head())].into_iter().chain(events).collect()
-}
 
 pub(super) fn tokens(amounts: &Amounts) -> Usage {
     Usage {
@@ -82,8 +77,7 @@ async fn a_plain_turn_passes_untouched_but_for_the_model() {
 #[tokio::test]
 async fn a_stream_passes_byte_for_byte() {
     let mut world = World::new().await;
-    let end = [Step::Send(chunk(""))];
-    world.provider.answer(streamed(ANTHROPIC).into_iter().chain(end).collect());
+    world.provider.answer(streamed(ANTHROPIC, [Step::Send(chunk(""))]));
     let reply = world.ask(Request::messages(STREAMED)).await;
     world.is_filed();
     assert_eq!((reply.status, reply.complete), (200, true));
@@ -99,7 +93,7 @@ async fn an_openai_stream_is_asked_for_its_usage_and_shows_it_only_to_who_asked(
     let asked = r#"{"model":"mini","stream":true,"stream_options":{"include_usage":true},"messages":[]}"#;
     let without = [&OPENAI[..5], &OPENAI[6..]].concat();
     for (request, body, want) in [(1, STREAMED_OPENAI, without.concat()), (2, asked, OPENAI.concat())] {
-        world.provider.answer(streamed(OPENAI).into_iter().chain([Step::Send(chunk(""))]).collect());
+        world.provider.answer(streamed(OPENAI, [Step::Send(chunk(""))]));
         let reply = world.ask(Request::completions(body)).await;
         assert_eq!((reply.text(), reply.complete), (want, true));
         let seen = world.provider.seen().pop().unwrap();
@@ -115,14 +109,7 @@ async fn an_openai_stream_is_asked_for_its_usage_and_shows_it_only_to_who_asked(
 async fn an_event_reaches_the_agent_before_the_provider_says_the_next() {
     for (body, events) in [(STREAMED, ANTHROPIC), (STREAMED_OPENAI, OPENAI)] {
         let world = World::new().await;
-        let mut steps = vec![Step::Send(stream_head())];
-        let mut gates = Vec::new();
-        for event in events {
-            let (open, gate) = tokio::sync::oneshot::channel();
-            gates.push(open);
-            steps.extend([Step::Send(chunk(event)), Step::Wait(gate)]);
-        }
-        steps.push(Step::Send(chunk("")));
+        let (steps, gates) = gated(events);
         world.provider.answer(steps);
         let request = if body == STREAMED { Request::messages(body) } else { Request::completions(body) };
         let mut agent = world.connect(&request).await;
@@ -147,7 +134,7 @@ async fn an_event_reaches_the_agent_before_the_provider_says_the_next() {
 async fn an_agent_that_leaves_after_any_event_is_charged_for_what_came() {
     for events in 0..=ANTHROPIC.len() {
         let mut world = World::new().await;
-        let steps = streamed(&ANTHROPIC[..events]).into_iter().chain([Step::Silence]).collect();
+        let steps = streamed(&ANTHROPIC[..events], [Step::Silence]);
         world.provider.answer(steps);
         let mut agent = world.connect(&Request::messages(STREAMED)).await;
         read_until(&mut agent, ANTHROPIC[..events].concat().len()).await;
@@ -167,7 +154,7 @@ async fn an_agent_that_leaves_an_openai_stream_is_charged_too() {
     // The sixth event is not relayed to an agent that did not ask, so waiting for it would wait for ever.
     for events in 1..=5 {
         let mut world = World::new().await;
-        world.provider.answer(streamed(&OPENAI[..events]).into_iter().chain([Step::Silence]).collect());
+        world.provider.answer(streamed(&OPENAI[..events], [Step::Silence]));
         let mut agent = world.connect(&Request::completions(STREAMED_OPENAI)).await;
         read_until(&mut agent, OPENAI[..events].concat().len()).await;
         drop(agent);
@@ -200,7 +187,7 @@ async fn a_stream_that_breaks_says_so_and_does_not_look_complete() {
     ] {
         let mut world = World::new().await;
         let (go, wait) = tokio::sync::oneshot::channel();
-        let steps = streamed(&events[..4]).into_iter().chain([Step::Wait(wait), Step::Reset]).collect();
+        let steps = streamed(&events[..4], [Step::Wait(wait), Step::Reset]);
         world.provider.answer(steps);
         let request = if body == STREAMED { Request::messages(body) } else { Request::completions(body) };
         let mut agent = world.connect(&request).await;
@@ -221,7 +208,7 @@ async fn a_stream_that_breaks_within_an_event_is_only_cut() {
     let mut world = World::new().await;
     let half = &ANTHROPIC[3][..40];
     let (go, wait) = tokio::sync::oneshot::channel();
-    let steps = streamed(&[ANTHROPIC[0], half]).into_iter().chain([Step::Wait(wait), Step::Reset]).collect();
+    let steps = streamed(&[ANTHROPIC[0], half], [Step::Wait(wait), Step::Reset]);
     world.provider.answer(steps);
     let mut agent = world.connect(&Request::messages(STREAMED)).await;
     read_until(&mut agent, ANTHROPIC[0].len() + half.len()).await;
@@ -239,7 +226,7 @@ async fn a_silent_provider_is_given_up() {
     // The beginning is there in time, however busy the machine is.
     let waits = |waits| world.change(|bundle| bundle.llm.providers[0].waits = waits);
     waits(Waits { first_byte_ms: Some(30_000), ..Waits::default() });
-    world.provider.answer(streamed(&ANTHROPIC[..2]).into_iter().chain([Step::Silence]).collect());
+    world.provider.answer(streamed(&ANTHROPIC[..2], [Step::Silence]));
     let reply = world.ask(Request::messages(STREAMED)).await;
     assert!(reply.text().contains("event: error") && !reply.complete, "{}", reply.text());
     waits(Waits::default());
@@ -317,7 +304,7 @@ async fn a_large_body_passes_whole_and_may_come_in_chunks() {
 async fn stopping_lets_an_answer_end() {
     let mut world = World::new().await;
     let (go, wait) = tokio::sync::oneshot::channel();
-    let mut steps = streamed(&ANTHROPIC[..4]);
+    let mut steps = streamed(&ANTHROPIC[..4], []);
     steps.push(Step::Wait(wait));
     steps.extend(ANTHROPIC[4..].iter().map(|event| Step::Send(chunk(event))));
     steps.push(Step::Send(chunk("")));

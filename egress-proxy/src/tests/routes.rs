@@ -10,7 +10,7 @@ use wardkeep_policy::bundle::llm::{Breaker, GateMemory, Waits};
 use wardkeep_policy::{Dialect, Price, Provider};
 use wardkeep_proto::time::Timestamp;
 
-use super::harness::{KEY, KEY_2, NOON, Reply, Request, Step, World, chunk, document, nobody, stream_head};
+use super::harness::{KEY, KEY_2, NOON, Reply, Request, Step, World, chunk, document, nobody, stream_head, streamed};
 use super::relaying::read_until;
 use crate::translate::tests::recorded;
 use crate::usage::tests::ANTHROPIC;
@@ -138,12 +138,7 @@ async fn who_cannot_be_reached_or_says_nothing_is_passed_over() {
         ("a document that stalls before its first byte", PLAIN, vec![Step::Send(no_length), Step::Silence], (1, 1)),
         ("a stream that breaks before its first byte", STREAMED, vec![Step::Send(stream_head()), Step::Reset], (1, 1)),
         ("a stream without anything", STREAMED, vec![Step::Send(stream_head()), Step::Send(chunk(""))], (1, 1)),
-        (
-            "a stream of one error",
-            STREAMED,
-            vec![Step::Send(stream_head()), Step::Send(chunk(error)), Step::Send(chunk(""))],
-            (1, 0),
-        ),
+        ("a stream of one error", STREAMED, streamed(&[error], [Step::Send(chunk(""))]), (1, 0)),
     ] {
         let world = world(json!({})).await;
         // Only who says nothing is hurried: the others answer in time on any machine.
@@ -178,10 +173,7 @@ async fn nothing_is_asked_again_once_a_byte_was_passed_on() {
         let world = world(json!({"retry": {"rounds": 5}})).await;
         world.hurry("a", 30_000, 300);
         let (go, wait) = tokio::sync::oneshot::channel();
-        let events = ANTHROPIC[..3].iter().map(|event| Step::Send(chunk(event)));
-        world
-            .provider
-            .answer([Step::Send(stream_head())].into_iter().chain(events).chain([Step::Wait(wait), last]).collect());
+        world.provider.answer(streamed(&ANTHROPIC[..3], [Step::Wait(wait), last]));
         let mut agent = world.connect(&Request::messages(STREAMED)).await;
         read_until(&mut agent, ANTHROPIC[..3].concat().len()).await;
         go.send(()).unwrap();
@@ -199,15 +191,7 @@ async fn nothing_is_asked_again_once_a_byte_was_passed_on() {
 #[tokio::test]
 async fn a_first_piece_that_was_waited_for_is_passed_on_untouched() {
     for (body, script, want) in [
-        (
-            STREAMED,
-            [Step::Send(stream_head())]
-                .into_iter()
-                .chain(ANTHROPIC.iter().map(|event| Step::Send(chunk(event))))
-                .chain([Step::Send(chunk(""))])
-                .collect::<Vec<_>>(),
-            ANTHROPIC.concat(),
-        ),
+        (STREAMED, streamed(ANTHROPIC, [Step::Send(chunk(""))]), ANTHROPIC.concat()),
         (PLAIN, vec![Step::Send(document("200 OK", "", DONE))], DONE.to_owned()),
         (PLAIN, vec![Step::Send(document("200 OK", "", ""))], String::new()),
     ] {
@@ -375,8 +359,7 @@ async fn a_provider_is_waited_for_as_long_as_its_policy_says() {
     world.provider.document("200 OK", DONE);
     assert_eq!(told(&world.ask(Request::messages(PLAIN)).await), (200, "b", "sonnet-b", "2"));
     world.hurry("a", 30_000, 300);
-    let steps = ANTHROPIC[..2].iter().map(|event| Step::Send(chunk(event)));
-    world.provider.answer([Step::Send(stream_head())].into_iter().chain(steps).chain([Step::Silence]).collect());
+    world.provider.answer(streamed(&ANTHROPIC[..2], [Step::Silence]));
     let reply = world.ask(Request::messages(STREAMED)).await;
     assert!(reply.text().contains("event: error") && !reply.complete, "{}", reply.text());
 }
@@ -385,13 +368,7 @@ async fn a_provider_is_waited_for_as_long_as_its_policy_says() {
 async fn a_target_of_another_api_answers_in_the_callers() {
     let world = world(json!({"targets": [{"model": "mini"}, {"model": "sonnet-b"}, {"model": "flash"}]})).await;
     world.fails("500 X", "");
-    world.provider.answer(
-        [Step::Send(stream_head())]
-            .into_iter()
-            .chain(recorded::ANTHROPIC.iter().map(|event| Step::Send(chunk(event))))
-            .chain([Step::Send(chunk(""))])
-            .collect(),
-    );
+    world.provider.answer(streamed(recorded::ANTHROPIC, [Step::Send(chunk(""))]));
     let body = r#"{"model":"r","stream":true,"messages":[{"role":"user","content":"Hi"}]}"#;
     let reply = world.ask(Request::completions(body)).await;
     assert_eq!(told(&reply), (200, "b", "sonnet-b", "2"));

@@ -6,7 +6,7 @@ use wardkeep_policy::Dialect;
 use wardkeep_policy::bundle::llm::ProviderDraft;
 use wardkeep_proto::waypoint::Waypoint;
 
-use super::harness::{KEY, PASSWORD, Request, Step, TOKEN, World, chunk, document, stream_head};
+use super::harness::{KEY, PASSWORD, Request, Step, TOKEN, World, chunk, document, gated, streamed};
 use super::relaying::read_until;
 use crate::Amounts;
 use crate::api::Account;
@@ -35,11 +35,6 @@ fn turn(provider: Dialect, streams: bool) -> Request<'static> {
 
 fn answer(provider: Dialect) -> &'static str {
     if provider == Dialect::Anthropic { CLAUDE } else { GPT }
-}
-
-fn streamed(events: &[&str]) -> Vec<Step> {
-    let events = events.iter().map(|event| Step::Send(chunk(event)));
-    [Step::Send(stream_head())].into_iter().chain(events).collect()
 }
 
 fn sent(world: &World) -> Value {
@@ -175,14 +170,7 @@ async fn an_anthropic_client_has_tools_of_an_openai_model() {
 async fn streams_are_told_as_they_come_and_paid_before_they_end() {
     for (provider, events) in PAIRS {
         let mut world = World::new().await;
-        let mut steps = vec![Step::Send(stream_head())];
-        let mut gates = Vec::new();
-        for event in events {
-            let (open, gate) = tokio::sync::oneshot::channel();
-            gates.push(open);
-            steps.extend([Step::Send(chunk(event)), Step::Wait(gate)]);
-        }
-        steps.push(Step::Send(chunk("")));
+        let (steps, gates) = gated(events);
         world.provider.answer(steps);
         let mut agent = world.connect(&turn(provider, true)).await;
         let mut stream = crate::translate::Stream::new(provider, caller(provider), stamp()).unwrap();
@@ -220,7 +208,7 @@ async fn usage_is_shown_only_to_who_asked() {
         (r#""stream_options":{"include_usage":false},"#, false),
         (r#""stream_options":{"include_usage":true},"#, true),
     ] {
-        world.provider.answer(streamed(ANTHROPIC).into_iter().chain([Step::Send(chunk(""))]).collect());
+        world.provider.answer(streamed(ANTHROPIC, [Step::Send(chunk(""))]));
         let body =
             format!(r#"{{"model":"sonnet","stream":true,{options}"messages":[{{"role":"user","content":"Hi"}}]}}"#);
         let reply = world.ask(Request::completions(body)).await;
@@ -244,7 +232,7 @@ async fn an_agent_that_leaves_a_translated_stream_is_charged_for_what_the_provid
                 continue;
             }
             let mut world = World::new().await;
-            world.provider.answer(streamed(&events[..count]).into_iter().chain([Step::Silence]).collect());
+            world.provider.answer(streamed(&events[..count], [Step::Silence]));
             let mut agent = world.connect(&turn(provider, true)).await;
             read_until(&mut agent, told).await;
             drop(agent);
@@ -272,7 +260,7 @@ async fn a_translated_stream_that_breaks_says_so_and_does_not_look_complete() {
         ] {
             let mut world = World::new().await;
             let (go, wait) = tokio::sync::oneshot::channel();
-            let mut steps = streamed(&events[..taken]);
+            let mut steps = streamed(&events[..taken], []);
             if !more.is_empty() {
                 steps.push(Step::Send(chunk(more)));
             }
@@ -296,7 +284,7 @@ async fn a_translated_stream_that_breaks_says_so_and_does_not_look_complete() {
         // After the last event nothing can be added, and nothing is missing.
         let mut world = World::new().await;
         let (go, wait) = tokio::sync::oneshot::channel();
-        world.provider.answer(streamed(events).into_iter().chain([Step::Wait(wait), Step::Reset]).collect());
+        world.provider.answer(streamed(events, [Step::Wait(wait), Step::Reset]));
         let mut stream = crate::translate::Stream::new(provider, caller(provider), stamp()).unwrap();
         let told = stream.push(events.concat().as_bytes());
         let mut agent = world.connect(&turn(provider, true)).await;
@@ -388,7 +376,7 @@ async fn an_answer_that_cannot_be_told_is_paid_and_not_asked_for_again() {
     // In a stream it is told where it stands, and the rest is not waited for.
     let mut world = World::new().await;
     let odd = "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"hologram\"}}\n\n";
-    world.provider.answer(streamed(&[ANTHROPIC[0], odd]).into_iter().chain([Step::Silence]).collect());
+    world.provider.answer(streamed(&[ANTHROPIC[0], odd], [Step::Silence]));
     let reply = world.ask(turn(Dialect::Anthropic, true)).await;
     assert!(reply.text().contains("cannot be told in your API") && !reply.complete, "{}", reply.text());
     assert_eq!(world.amounts(1).await.estimated_requests, 1);
@@ -502,7 +490,7 @@ async fn providers_like_openai_get_the_words_they_know() {
         [("mistral", "max_tokens", false), ("deepseek", "max_tokens", true), ("groq", "max_completion_tokens", true)]
     {
         world.change(|bundle| bundle.llm.providers[1] = made(kind));
-        world.provider.answer(streamed(OPENAI).into_iter().chain([Step::Send(chunk(""))]).collect());
+        world.provider.answer(streamed(OPENAI, [Step::Send(chunk(""))]));
         assert_eq!(world.ask(turn(Dialect::OpenAi, true)).await.status, 200);
         let sent = sent(&world);
         assert_eq!((&sent[limit], sent.get("stream_options").is_some()), (&9.into(), asked), "{kind}");
