@@ -5,9 +5,6 @@
 //! of its id, and of the result that was last handed in; no text.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -20,9 +17,13 @@ use crate::meter::Meter;
 use crate::refusal::Refusal;
 
 mod answers;
+mod decisions;
 mod results;
+mod watch;
 
+pub use decisions::{Answering, Bypass, Decisions, Past, Unanswered, Why};
 pub(crate) use results::{CallResult, Of, Search};
+pub(crate) use watch::Watch;
 
 /// Calls of one agent that are kept in memory; older ones are on disk.
 const CALLS: usize = 8 * 1024;
@@ -32,120 +33,6 @@ const AGENTS: usize = 256;
 const TOLD: usize = 16;
 /// Longest id that is shown.
 const SHOWN: usize = 128;
-
-/// An answer that the gate takes a while for.
-pub type Answering<'a, T> = Pin<Box<dyn Future<Output = Result<T, Unanswered>> + Send + 'a>>;
-
-/// The gate could not be asked or could not record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the gate's record cannot be read or written; run `wardkeep-agent doctor`")]
-pub struct Unanswered;
-
-/// Who knows what the gate decided on.
-pub trait Decisions: Send + Sync + 'static {
-    /// For each of these ids: when the gate first decided on a call of `agent` under it, whatever it decided.
-    fn decided<'a>(&'a self, agent: &'a AgentName, calls: &'a [String]) -> Answering<'a, Vec<Option<Timestamp>>>;
-
-    /// On how many calls of this tool by `agent` the gate decided; for dialects without ids.
-    fn decided_for<'a>(&'a self, agent: &'a AgentName, tool: &'a str) -> Answering<'a, u64>;
-
-    /// Records results that came past the gate, and reports them.
-    fn passed_by(&self, bypass: Bypass) -> Answering<'_, ()>;
-}
-
-/// Nobody decided on anything, and nobody is told.
-impl Decisions for () {
-    fn decided<'a>(&'a self, _: &'a AgentName, calls: &'a [String]) -> Answering<'a, Vec<Option<Timestamp>>> {
-        Box::pin(std::future::ready(Ok(vec![None; calls.len()])))
-    }
-
-    fn decided_for<'a>(&'a self, _: &'a AgentName, _: &'a str) -> Answering<'a, u64> {
-        Box::pin(std::future::ready(Ok(0)))
-    }
-
-    fn passed_by(&self, _: Bypass) -> Answering<'_, ()> {
-        Box::pin(std::future::ready(Ok(())))
-    }
-}
-
-/// Results that came past the gate.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bypass {
-    /// Whose request.
-    pub agent: AgentName,
-    /// The session that holds the agent's lease.
-    pub session: Option<SessionId>,
-    /// The request's name in the records.
-    pub request: String,
-    /// Whether the request was refused.
-    pub refused: bool,
-    /// The first of them.
-    pub results: Vec<Past>,
-    /// All of them.
-    pub count: usize,
-}
-
-/// One of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Past {
-    /// The call's id, or its tool where the dialect has no ids; holds no secret.
-    pub call: String,
-    /// What is wrong with it.
-    pub why: Why,
-}
-
-/// What is wrong with a result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Why {
-    /// The gate never decided on its call.
-    Undecided,
-    /// The gate decided, but no model asked for the call.
-    Unasked,
-    /// The gate decided so long ago that nobody knows any more whether a model asked for the call.
-    Forgotten,
-    /// Another result of the same call was handed in before.
-    Replayed,
-    /// It does not say whose result it is.
-    Nameless,
-    /// It is said to be of a tool of the provider, which never named it.
-    NotOfServer,
-}
-
-impl Why {
-    /// Its stable name, for records.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Undecided => "undecided",
-            Self::Unasked => "unasked",
-            Self::Forgotten => "forgotten",
-            Self::Replayed => "replayed",
-            Self::Nameless => "nameless",
-            Self::NotOfServer => "not-of-server",
-        }
-    }
-
-    /// Whether a policy that refuses refuses it: what may be an old, honest call is only told.
-    const fn is_refused(self) -> bool {
-        !matches!(self, Self::Forgotten | Self::NotOfServer)
-    }
-}
-
-impl fmt::Display for Why {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Undecided => {
-                "the gate never decided on this call; ask POST /v1/hooks/before-tool-call under the same id before a tool runs, \
-                 or begin a new session without this result"
-            }
-            Self::Unasked => "no model behind this server asked for this call; hand results in under the ids of the model",
-            Self::Forgotten => "it is older than what this server remembers of the models' calls",
-            Self::Replayed => "another result of this call was handed in before; hand each result in under the id of its own call",
-            Self::Nameless => "it does not say of which call it is; hand it in under the call's id",
-            Self::NotOfServer => "no provider behind this server said that it made this call",
-        })
-    }
-}
 
 /// Why a request with results does not leave.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -250,14 +137,7 @@ impl Memory {
         if mode == GateMemory::Off {
             return Ok(None);
         }
-        let mut watch = Watch {
-            memory: Arc::clone(self),
-            meter: sources.meter.clone(),
-            agent: agent.clone(),
-            engine: Arc::clone(engine),
-            gave: Vec::new(),
-            seen: HashSet::new(),
-        };
+        let mut watch = Watch::new(self, sources.meter, agent, engine);
         let mut results = std::mem::take(&mut request.results);
         if mode == GateMemory::Report {
             self.leave_out_the_told(agent, &mut results);
@@ -474,69 +354,4 @@ async fn counted(
         }
     }
     Ok(past)
-}
-
-/// Sees the calls of one answer, and what was asked with it.
-#[derive(Clone)]
-pub(crate) struct Watch {
-    memory: Arc<Memory>,
-    meter: Meter,
-    agent: AgentName,
-    engine: Arc<Engine>,
-    /// Results that the request handed in.
-    gave: Vec<(Key, Gave)>,
-    seen: HashSet<Key>,
-}
-
-impl Watch {
-    /// The provider took the request.
-    pub(crate) fn accepted(&mut self) {
-        let gave = std::mem::take(&mut self.gave);
-        if gave.is_empty() {
-            return;
-        }
-        let mut agents = self.memory.agents();
-        let calls = of(&mut agents, &self.agent);
-        let mut kept = Vec::new();
-        for (key, gave) in gave {
-            let call = calls.at(key);
-            if call.gave != Some(gave) {
-                call.gave = Some(gave);
-                kept.push(Kept { key, gave: Some(gave) });
-            }
-        }
-        drop(agents);
-        self.keep(kept);
-    }
-
-    /// Takes a piece of the answer: a whole document or the data of an event. Before the agent has it.
-    pub(crate) fn piece(&mut self, piece: &[u8]) {
-        let Self { agent, engine, seen, .. } = self;
-        let mut kept = Vec::new();
-        answers::read(piece, |of| {
-            let key = key(engine, agent, &of);
-            if seen.insert(key) {
-                kept.push(Kept { key, gave: None });
-            }
-        });
-        if kept.is_empty() {
-            return;
-        }
-        let mut agents = self.memory.agents();
-        let calls = of(&mut agents, &self.agent);
-        kept.iter().for_each(|kept| calls.at(kept.key).asked = true);
-        drop(agents);
-        self.keep(kept);
-    }
-
-    /// Something of the answer could not be read.
-    pub(crate) fn blind(&mut self) {
-        of(&mut self.memory.agents(), &self.agent).blind = true;
-    }
-
-    fn keep(&self, kept: Vec<Kept>) {
-        if !kept.is_empty() {
-            self.meter.remember(self.agent.clone(), kept);
-        }
-    }
 }
