@@ -1,0 +1,123 @@
+//! One command: the rules about its program, its paths, its requests.
+
+use super::Judge;
+use super::seen::line_of;
+use super::uses::path_uses;
+use crate::class::Class;
+use crate::facts::args::Parsed;
+use crate::facts::paths::{Access, PathUse, Place};
+use crate::facts::{Command, Word, http};
+use crate::rules::{Subject, Syntax};
+
+/// A program that is told where a shell lies will start it, whatever the program is.
+const SHELL_PATHS: &[&str] = &["/bin/sh", "/bin/bash", "/bin/dash", "/bin/zsh", "/bin/ksh", "/bin/fish", "/bin/csh"];
+
+/// Where software is installed, beside the folders of the system's own programs.
+const INSTALLED: &[&str] = &[
+    "/usr/",
+    "/opt/",
+    "/bin/",
+    "/sbin/",
+    "/snap/",
+    "/nix/",
+    "/lib",
+    "/home/linuxbrew/",
+    "/Applications/",
+    "/Library/",
+    "/System/",
+    "/var/lib/flatpak/",
+    "~/.local/bin/",
+    "~/bin/",
+    "~/.cargo/bin/",
+    "~/go/bin/",
+    "~/.npm-global/bin/",
+    "~/.nvm/",
+    "~/.pyenv/",
+];
+
+impl Judge<'_> {
+    /// Judges one command by every rule about its program, its paths and its requests.
+    pub(super) fn command(&mut self, command: &Command) {
+        let name = command.program.rsplit('/').next().unwrap_or_default();
+        self.sees("runs", || line_of(command));
+        let syntax = self.rules.syntax(name);
+        let parsed = Parsed::read(&command.args, syntax.map(Syntax::reading).unwrap_or_default());
+        let rules = self.rules;
+        if let ([only], false) = (command.args.as_slice(), command.more)
+            && rules.knows(&command.program)
+            && matches!(only.known(), Some("--help" | "--version"))
+        {
+            return self.built_in("program.help", &format!("It prints what {name} says about itself"), Class::Green);
+        }
+        if command.more && parsed.operands.is_empty() {
+            // Which sub-command it will be is decided by what arrives: the gravest may.
+            let gravest = rules
+                .about_program(name)
+                .filter(|rule| !rule.sub.is_empty() && !rule.program.iter().any(|name| name == "*"))
+                .max_by_key(|rule| rule.class);
+            if let Some(rule) = gravest {
+                self.fire(rule);
+            }
+        }
+        let (mut known, mut settled, mut class) = (false, false, Class::Green);
+        for rule in rules.about_program(name).filter(|rule| !rule.unless_green) {
+            if rule.holds(&Subject::Program { command, parsed: &parsed }) {
+                known = true;
+                settled |= rule.any_arguments;
+                class = class.max(rule.class);
+                self.fire(rule);
+            }
+        }
+        let hands_out = |word: &Word| SHELL_PATHS.iter().any(|path| word.text.contains(path));
+        let reads = known && class == Class::Green && !command.program.contains('/');
+        if !reads {
+            for rule in rules.about_program(name).filter(|rule| rule.unless_green) {
+                if rule.holds(&Subject::Program { command, parsed: &parsed }) {
+                    self.fire(rule);
+                }
+            }
+        }
+        if !reads && command.args.iter().any(hands_out) || is_shell_path(&command.program) {
+            self.built_in("program.hands-out-shell", &format!("It lets {name} start a shell"), Class::Red);
+        }
+        if command.program.contains('/') {
+            self.named_by_path(command);
+        } else if !known {
+            let what = if self.rules.knows(name) { "these arguments of" } else { "the program" };
+            self.built_in("program.unknown", &format!("No rule knows {what} {name}"), Class::Yellow);
+        } else if class == Class::Green && parsed.opaque && !settled {
+            self.built_in("program.opaque", &format!("Arguments of {name} are only known at run time"), Class::Yellow);
+        }
+        if let Some(syntax) = syntax {
+            for path in path_uses(syntax, &parsed, command.cwd.as_ref()) {
+                self.path(&path);
+            }
+        }
+        for request in http::of_program(name, &parsed) {
+            self.request(&request.method, &request.url, &[], &request.body);
+            for path in request.reads {
+                self.path(&PathUse { access: Access::Read, path: Word::literal(path), cwd: command.cwd.clone() });
+            }
+        }
+    }
+
+    /// A program that is found by its path and not by its name.
+    fn named_by_path(&mut self, command: &Command) {
+        let reason = format!("It runs {}, which is not one of the system's programs", command.program);
+        self.built_in("program.local", &reason, Class::Yellow);
+        let elsewhere =
+            PathUse { access: Access::Read, path: Word::literal(&*command.program), cwd: command.cwd.clone() };
+        let installed = INSTALLED.iter().any(|folder| command.program.starts_with(folder));
+        if elsewhere.resolve(self.workspace).place == Place::Outside && !installed {
+            let reason = format!(
+                "It runs {}, which lies neither in the workspace nor where software is installed",
+                command.program
+            );
+            self.built_in("program.elsewhere", &reason, Class::Red);
+        }
+    }
+}
+
+fn is_shell_path(program: &str) -> bool {
+    program.rsplit_once('/').is_some_and(|(_, name)| matches!(name, "sh" | "bash" | "dash" | "zsh" | "ksh" | "fish"))
+}
