@@ -34,6 +34,26 @@ pub(crate) struct Form {
     pub(crate) inner: Code,
 }
 
+/// A form in two bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct Packed {
+    outer: u8,
+    inner: u8,
+}
+
+impl Packed {
+    pub(crate) fn new(form: Form) -> Self {
+        let number = |code| Code::ALL.iter().position(|one| *one == code).map_or(0, |at| at as u8);
+        Self { outer: number(form.outer), inner: number(form.inner) }
+    }
+
+    #[inline]
+    pub(crate) fn form(self) -> Form {
+        let code = |number| Code::ALL[usize::from(number)];
+        Form { outer: code(self.outer), inner: code(self.inner) }
+    }
+}
+
 impl Form {
     pub(crate) const PLAIN: Self = Self { outer: Code::Plain, inner: Code::Plain };
 
@@ -73,6 +93,29 @@ impl Form {
 }
 
 impl Code {
+    /// Every one.
+    const ALL: [Self; 19] = [
+        Self::Plain,
+        Self::Reversed,
+        Self::Rot13,
+        Self::LowerHex,
+        Self::UpperHex,
+        Self::Octal,
+        Self::Decimal,
+        Self::Quoted,
+        Self::Base32(0),
+        Self::Base32(1),
+        Self::Base32(2),
+        Self::Base32(3),
+        Self::Base32(4),
+        Self::Base64(0),
+        Self::Base64(1),
+        Self::Base64(2),
+        Self::Base64Url(0),
+        Self::Base64Url(1),
+        Self::Base64Url(2),
+    ];
+
     fn len(self, bytes: usize) -> usize {
         match self {
             Self::Plain | Self::Reversed | Self::Rot13 => bytes,
@@ -218,6 +261,18 @@ mod tests {
         let twice = Form { outer: Code::Base64(0), inner: Code::LowerHex };
         let hex = BASE64_NOPAD.encode(HEXLOWER.encode(VALUE).as_bytes());
         assert!(hex.starts_with(&text(twice, VALUE)));
+    }
+
+    #[test]
+    fn every_form_is_known_in_two_bytes() {
+        for (outer, inner) in Code::ALL.iter().flat_map(|outer| Code::ALL.iter().map(move |inner| (*outer, *inner))) {
+            assert_eq!(Packed::new(Form { outer, inner }).form(), Form { outer, inner });
+        }
+        let (three, five) = (0..3, 0..5);
+        let numbered = three.flat_map(|n| [Code::Base64(n), Code::Base64Url(n)]).chain(five.map(Code::Base32));
+        for code in numbered.chain([Code::Quoted, Code::Octal, Code::Decimal, Code::UpperHex, Code::Rot13]) {
+            assert_eq!(Packed::new(Form::of(code)).form(), Form::of(code));
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub(crate) use filter::Keys;
 pub(crate) use grams::CHECKED;
 use grams::{BEGIN, Begin, Grams};
 use needles::{BARE_MIN, EXACT_MIN};
-pub(crate) use needles::{HALF, LONGEST, Needle, Needles, Source, first_half};
+pub(crate) use needles::{HALF, Kept, LONGEST, Needle, Needles, Source, first_half};
 
 use crate::forms::Form;
 
@@ -28,33 +28,33 @@ pub(crate) const BARE_STEP: usize = BARE_MIN - BARE_WINDOW + 1;
 
 /// Needles of text as it is.
 pub(crate) struct Exact {
-    needles: Vec<Needle>,
+    needles: Vec<Kept>,
     /// A shorter end than three bytes may always be the beginning of a needle.
     pub(crate) grams: Grams<EXACT_WINDOW, EXACT_STEP, 3, false, 2>,
 }
 
 impl Exact {
-    fn new(needles: Vec<Needle>, sources: &[Source], keys: Keys) -> Self {
+    fn new(needles: Vec<Kept>, sources: &[Source], keys: Keys) -> Self {
         let grams = Grams::new(keys, needles.len(), |n, most| {
-            let needle = &needles[n];
-            let source = &sources[needle.source as usize];
+            let source = needles[n].source(sources);
+            let needle = needles[n].needle(source);
             // A value in two halves must be met in the first.
             let within = if needle.halves(source) { first_half(source.bytes.len()) } else { usize::MAX };
-            beginning(source, needle, most, within, Some)
+            beginning(source, &needle, most, within, Some)
         });
         Self { needles, grams }
     }
 
     /// Needles that may have the window that `text` begins with, and its place in each.
-    pub(crate) fn needles(&self, text: &[u8]) -> impl Iterator<Item = (&Needle, usize)> {
-        self.grams.needles(text, true).map(|(needle, place)| (&self.needles[needle as usize], place))
+    pub(crate) fn needles(&self, text: &[u8]) -> impl Iterator<Item = (Kept, usize)> {
+        self.grams.needles(text, true).map(|(needle, place)| (self.needles[needle as usize], place))
     }
 }
 
 /// All values in all their forms.
 pub(crate) struct Index {
     sources: Vec<Source>,
-    needles: Vec<Needle>,
+    needles: Vec<Kept>,
     /// Without those of [`Index::wide`].
     pub(crate) exact: Exact,
     /// Needles of wide characters, of which any three bytes hold a zero: most texts hold none.
@@ -67,17 +67,26 @@ pub(crate) struct Index {
 }
 
 impl Index {
-    pub(crate) fn new(needles: Needles, beside: Beside, keys: Keys) -> Self {
-        let parts = needles.exact.iter().map(|needle| (needle.to - needle.from) as usize);
-        let shortest = parts.chain([BARE_MIN]).chain(beside.shortest()).min().unwrap_or(0);
+    pub(crate) fn new(mut needles: Needles, beside: Beside, keys: Keys) -> Self {
+        // Kept as long as the engine: without room to grow.
+        needles.sources.shrink_to_fit();
+        needles.bare.shrink_to_fit();
         let sources = needles.sources;
-        let (wide, exact) =
-            needles.exact.into_iter().partition(|needle| is_wide(&sources[needle.source as usize], needle));
+        let known = |kept: &Kept| {
+            let source = kept.source(&sources);
+            (kept.needle(source), source)
+        };
+        let parts = needles.exact.iter().map(|kept| known(kept).0).map(|needle| (needle.to - needle.from) as usize);
+        let shortest = parts.chain([BARE_MIN]).chain(beside.shortest()).min().unwrap_or(0);
+        let (wide, exact) = needles.exact.iter().partition(|kept| {
+            let (needle, source) = known(kept);
+            is_wide(source, &needle)
+        });
         let [exact, wide] = [exact, wide].map(|needles| Exact::new(needles, &sources, keys));
         let bare = Grams::new(keys, needles.bare.len(), |n, most| {
-            let needle = &needles.bare[n];
+            let (needle, source) = known(&needles.bare[n]);
             let letter = |byte: u8| byte.is_ascii_alphanumeric().then(|| byte.to_ascii_lowercase());
-            beginning(&sources[needle.source as usize], needle, most, usize::MAX, letter)
+            beginning(source, &needle, most, usize::MAX, letter)
         });
         Self { sources, exact, wide, needles: needles.bare, bare, beside, shortest }
     }
@@ -110,14 +119,14 @@ impl Index {
         self.exact_in(near).filter_map(|exact| exact.grams.open(text)).min()
     }
 
-    /// What a needle is made of.
-    pub(crate) fn source(&self, needle: &Needle) -> &Source {
-        &self.sources[needle.source as usize]
+    /// A needle and what it is made of.
+    pub(crate) fn known(&self, kept: Kept) -> (Needle, &Source) {
+        let source = kept.source(&self.sources);
+        (kept.needle(source), source)
     }
 
-    pub(crate) fn bare(&self, needle: u32) -> (&Needle, &Source) {
-        let needle = &self.needles[needle as usize];
-        (needle, self.source(needle))
+    pub(crate) fn bare(&self, needle: u32) -> (Needle, &Source) {
+        self.known(self.needles[needle as usize])
     }
 }
 

@@ -410,14 +410,15 @@ fn slow_search(needles: &Needles, text: &[u8]) -> Vec<Hit> {
 /// `view` has bytes with their range of the text, and above 32 bits their place among the bytes that gaps are counted in.
 fn try_all(
     needles: &Needles,
-    list: &[crate::index::Needle],
+    list: &[crate::index::Kept],
     view: &[(u8, usize, usize)],
     gap: usize,
     hits: &mut Vec<Hit>,
     keep: impl Fn(u8) -> Option<u8>,
 ) {
-    for needle in list {
-        let source = &needles.sources[needle.source as usize];
+    for kept in list {
+        let source = kept.source(&needles.sources);
+        let needle = kept.needle(source);
         let chars = (needle.from..needle.to).filter_map(|at| keep(needle.form.at(&source.bytes, at as usize)));
         let chars: Vec<u8> = chars.collect();
         for window in view.windows(chars.len()) {

@@ -39,13 +39,34 @@ pub(crate) struct Grams<const WINDOW: usize, const STEP: usize, const LEAST: usi
     far: Heads<LEAST>,
 }
 
+/// Six bytes, of which each value has some 250.
 #[derive(Clone, Copy, Default)]
 struct Entry {
-    tag: u16,
+    /// Some bits of the window's hash.
+    tag: u8,
     /// A hash of the letters behind the window; 0 for none.
-    check: u16,
+    check: u8,
     /// Needle, and the window's place in it.
-    needle: u32,
+    needle: [u16; 2],
+}
+
+impl Entry {
+    fn new(hash: u64, check: u8, needle: usize, place: usize) -> Self {
+        let needle = (needle as u32) << PLACE_BITS | place as u32;
+        Self { tag: tag(hash), check, needle: [needle as u16, (needle >> 16) as u16] }
+    }
+
+    #[inline]
+    fn needle(self) -> (u32, usize) {
+        let needle = u32::from(self.needle[1]) << 16 | u32::from(self.needle[0]);
+        (needle >> PLACE_BITS, (needle & ((1 << PLACE_BITS) - 1)) as usize)
+    }
+}
+
+/// Bits of a hash that choose no bucket.
+#[inline]
+fn tag(hash: u64) -> u8 {
+    (hash >> 24) as u8
 }
 
 /// All needles while their index is built.
@@ -118,7 +139,7 @@ impl<const WINDOW: usize, const STEP: usize, const LEAST: usize, const BARE: boo
     /// Over `count` needles, whose beginnings `begin` knows: so many letters of the needle with that number.
     pub(super) fn new(keys: Keys, count: usize, begin: impl Fn(usize, usize) -> Begin) -> Self {
         let windows = count * STEP;
-        let buckets = (windows.next_power_of_two() / 2).max(2);
+        let buckets = (windows.next_power_of_two() / 4).max(2);
         let mut grams = Self {
             keys,
             filter: Filter::new(0, 0),
@@ -168,11 +189,8 @@ impl<const WINDOW: usize, const STEP: usize, const LEAST: usize, const BARE: boo
             self.filter.insert(hash);
         }
         let hash = self.keys.spread(hash);
-        let entry = Entry {
-            tag: hash as u16,
-            check: check::<BARE>(self.keys, begin.together().get(place + WINDOW..).unwrap_or(&[])),
-            needle: (number as u32) << PLACE_BITS | place as u32,
-        };
+        let behind = begin.together().get(place + WINDOW..).unwrap_or(&[]);
+        let entry = Entry::new(hash, check::<BARE>(self.keys, behind), number, place);
         let bucket = self.bucket(hash);
         self.starts[bucket] -= 1;
         self.entries[self.starts[bucket] as usize] = entry;
@@ -278,9 +296,9 @@ impl<const WINDOW: usize, const STEP: usize, const LEAST: usize, const BARE: boo
         let entries = &self.entries[self.starts[bucket] as usize..self.starts[bucket + 1] as usize];
         entries
             .iter()
-            .filter(move |entry| entry.tag == hash as u16)
+            .filter(move |entry| entry.tag == tag(hash))
             .filter(move |entry| entry.check == check || entry.check == 0 || check == 0)
-            .map(|entry| (entry.needle >> PLACE_BITS, (entry.needle & ((1 << PLACE_BITS) - 1)) as usize))
+            .map(|entry| entry.needle())
     }
 
     /// Letters at the end of a text that such a place can be among.
@@ -303,12 +321,12 @@ impl<const WINDOW: usize, const STEP: usize, const LEAST: usize, const BARE: boo
 }
 
 /// 0 where there are too few letters.
-fn check<const BARE: bool>(keys: Keys, letters: &[u8]) -> u16 {
+fn check<const BARE: bool>(keys: Keys, letters: &[u8]) -> u8 {
     let hash = match BARE {
         true => letters.first_chunk::<CHECKED>().map(|letters| keys.hash::<CHECKED>(window::<8>(letters))),
         false => letters.first_chunk::<CHECKED_EXACT>().map(|letters| keys.hash::<CHECKED_EXACT>(window::<8>(letters))),
     };
-    hash.map_or(0, |hash| (hash >> 48) as u16 | 1)
+    hash.map_or(0, |hash| ((hash >> 56) as u8).max(1))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use zeroize::Zeroizing;
 
-use crate::forms::{Code, Form, is_quoted};
+use crate::forms::{Code, Form, Packed, is_quoted};
 use crate::searchable::MIN_BYTES;
 use crate::unescape;
 
@@ -33,10 +33,33 @@ pub(crate) struct Source {
 /// Some characters of a form of a source.
 #[derive(Clone, Copy)]
 pub(crate) struct Needle {
-    pub(crate) source: u32,
     pub(crate) from: u32,
     pub(crate) to: u32,
     pub(crate) form: Form,
+}
+
+/// The same as it is kept: eight bytes, of which each value has some fifty.
+#[derive(Clone, Copy)]
+pub(crate) struct Kept {
+    source: u32,
+    /// Which of its parts.
+    part: u16,
+    form: Packed,
+}
+
+impl Kept {
+    pub(crate) fn source(self, sources: &[Source]) -> &Source {
+        &sources[self.source as usize]
+    }
+
+    /// What it stands for; `source` is its own.
+    pub(crate) fn needle(self, source: &Source) -> Needle {
+        let (form, bytes) = (self.form.form(), &source.bytes);
+        let cut = |n| cut(bytes, n);
+        let range = form.range(bytes.len(), cut(usize::from(self.part))..cut(usize::from(self.part) + 1));
+        let index = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        Needle { from: index(range.start), to: index(range.end), form }
+    }
 }
 
 impl Needle {
@@ -61,9 +84,9 @@ pub(crate) fn first_half(len: usize) -> usize {
 pub(crate) struct Needles {
     pub(crate) sources: Vec<Source>,
     /// For text as it is, and with escapes undone.
-    pub(crate) exact: Vec<Needle>,
+    pub(crate) exact: Vec<Kept>,
     /// For text without anything but letters and digits.
-    pub(crate) bare: Vec<Needle>,
+    pub(crate) bare: Vec<Kept>,
     /// Parts of all values.
     pub(crate) parts: usize,
 }
@@ -102,8 +125,9 @@ impl Needles {
     fn source(&mut self, bytes: &[u8], owner: u32, whole: bool) -> Parts {
         let number = u32::try_from(self.sources.len()).unwrap_or(u32::MAX);
         self.sources.push(Source { bytes: Zeroizing::new(bytes.into()), owner, whole });
-        let parts = Parts { source: number, bytes: bytes.len(), cuts: cuts(bytes) };
-        self.parts += parts.cuts.len() - 1;
+        let parts =
+            Parts { source: number, bytes: bytes.len(), cuts: (0..=count(bytes)).map(|n| cut(bytes, n)).collect() };
+        self.parts += count(bytes);
         parts
     }
 
@@ -172,22 +196,21 @@ impl Needles {
     }
 
     fn exact(&mut self, parts: &Parts, form: Form) {
-        for part in parts.ranges(form).filter(|part| part.len() >= EXACT_MIN) {
-            self.exact.push(parts.needle(form, part));
-        }
+        let long = parts.ranges(form).filter(|(_, part)| part.len() >= EXACT_MIN);
+        self.exact.extend(long.map(|(number, _)| parts.kept(form, number)));
     }
 
     /// Whether all parts have enough letters and digits.
     fn bare(&mut self, parts: &Parts, form: Form) -> bool {
         let before = self.bare.len();
-        for part in parts.ranges(form) {
+        for (number, part) in parts.ranges(form) {
             let value = &self.sources[parts.source as usize].bytes;
-            let letters = part.clone().filter(|&at| form.at(value, at).is_ascii_alphanumeric());
+            let letters = part.filter(|&at| form.at(value, at).is_ascii_alphanumeric());
             if letters.take(BARE_MIN).count() < BARE_MIN {
                 self.bare.truncate(before);
                 return false;
             }
-            self.bare.push(parts.needle(form, part));
+            self.bare.push(parts.kept(form, number));
         }
         true
     }
@@ -201,28 +224,29 @@ struct Parts {
 }
 
 impl Parts {
-    fn ranges(&self, form: Form) -> impl Iterator<Item = Range<usize>> {
-        self.cuts.windows(2).map(move |cut| form.range(self.bytes, cut[0]..cut[1]))
+    fn ranges(&self, form: Form) -> impl Iterator<Item = (u16, Range<usize>)> {
+        (0..).zip(self.cuts.windows(2).map(move |cut| form.range(self.bytes, cut[0]..cut[1])))
     }
 
-    fn needle(&self, form: Form, part: Range<usize>) -> Needle {
-        let index = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        Needle { source: self.source, from: index(part.start), to: index(part.end), form }
+    fn kept(&self, form: Form, part: u16) -> Kept {
+        Kept { source: self.source, part, form: Packed::new(form) }
     }
 }
 
-/// Nearly equal parts: a short last one would match ordinary text. Each begins with a letter or digit, so that it begins at
-/// the same place in every view.
-fn cuts(bytes: &[u8]) -> Vec<usize> {
-    let count = if bytes.len() <= LONGEST { 1 } else { bytes.len().div_ceil(LONGEST / 2) };
-    let mut cuts = vec![0];
-    for n in 1..count {
-        let near = bytes.len() * n / count;
-        let skip = bytes[near..].iter().take(LONGEST / 8).position(u8::is_ascii_alphanumeric);
-        cuts.push(near + skip.unwrap_or(0));
+/// Nearly equal parts: a short last one would match ordinary text.
+fn count(bytes: &[u8]) -> usize {
+    if bytes.len() <= LONGEST { 1 } else { bytes.len().div_ceil(LONGEST / 2) }
+}
+
+/// Where part `n` begins: with a letter or digit, so that it begins at the same place in every view.
+fn cut(bytes: &[u8], n: usize) -> usize {
+    let count = count(bytes);
+    let near = bytes.len() * n / count;
+    if n == 0 || n == count {
+        return near;
     }
-    cuts.push(bytes.len());
-    cuts
+    let skip = bytes[near..].iter().take(LONGEST / 8).position(u8::is_ascii_alphanumeric);
+    near + skip.unwrap_or(0)
 }
 
 /// Whether a line of a longer value says something by itself: one run of a key's characters, neither words nor a number.
@@ -275,7 +299,7 @@ mod tests {
     fn parts_are_whole_and_never_short() {
         for len in [9, 512, 513, 700, 5000] {
             let value: Vec<u8> = (0..len).map(|n| if n % 7 == 0 { b'-' } else { b'a' }).collect();
-            let cuts = cuts(&value);
+            let cuts: Vec<usize> = (0..=count(&value)).map(|n| cut(&value, n)).collect();
             assert_eq!((cuts[0], cuts[cuts.len() - 1]), (0, len));
             assert!(cuts.windows(2).all(|cut| (len.min(128)..=LONGEST).contains(&(cut[1] - cut[0]))), "{len}");
             assert!(cuts.iter().all(|&cut| cut == 0 || cut == len || value[cut] == b'a'));

@@ -114,7 +114,7 @@ impl Pass {
                 break;
             }
             let Some(at) = back(view, place, offset) else { continue };
-            match verify::spaced(source, needle, view, at, stretch.ended) {
+            match verify::spaced(source, &needle, view, at, stretch.ended) {
                 Outcome::Not => {}
                 Outcome::Open => open(stretch, layers.start(above, at), live),
                 Outcome::Found(found) => {
@@ -161,7 +161,7 @@ impl Pass {
         for (needle, offset) in index.bare.needles(&digits[place..], true) {
             let Some(at) = place.checked_sub(offset) else { continue };
             let (needle, source) = index.bare(needle);
-            match verify::bare(source, needle, digits, at, stretch.ended) {
+            match verify::bare(source, &needle, digits, at, stretch.ended) {
                 Outcome::Not => {}
                 Outcome::Open => open(stretch, layers.start(level, place_of(at)), live),
                 Outcome::Found(found) => {

@@ -160,8 +160,8 @@ impl Pass {
             }
             for (needle, offset) in exact.needles(&view[place..]) {
                 let Some(at) = place.checked_sub(offset) else { continue };
-                let source = index.source(needle);
-                match verify::exact(source, needle, view, at, stretch.ended) {
+                let (needle, source) = index.known(needle);
+                match verify::exact(source, &needle, view, at, stretch.ended) {
                     Outcome::Not => {}
                     Outcome::Open => open(stretch, self.views.layers.start(above, at), live),
                     Outcome::Found(found) => {

@@ -141,7 +141,7 @@ mod tests {
     }
 
     fn needle(form: Form, from: usize, to: usize) -> Needle {
-        Needle { source: 0, from: from as u32, to: to as u32, form }
+        Needle { from: from as u32, to: to as u32, form }
     }
 
     fn found(range: Range<usize>, joins: bool, rest: Option<Range<usize>>) -> Outcome {
