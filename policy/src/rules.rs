@@ -270,8 +270,11 @@ impl RuleSet {
         Ok(set)
     }
 
-    fn unchecked(document: Document) -> Result<Self, InvalidRules> {
+    fn unchecked(mut document: Document) -> Result<Self, InvalidRules> {
         check::form(&document)?;
+        // Kept as long as the process: without room to grow.
+        document.rule.shrink_to_fit();
+        document.syntax.shrink_to_fit();
         let mut compiled = Compiled {
             by_program: HashMap::new(),
             by_prefix: Vec::new(),

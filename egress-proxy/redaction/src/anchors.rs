@@ -34,7 +34,7 @@ pub(crate) struct Anchors {
     all: Filter<{ 1 << 13 }>,
     /// Those of keywords that need none, each with the window a byte later: every second place meets one of both.
     always: Filter<{ 1 << 13 }>,
-    keywords: Vec<Keyword>,
+    keywords: Box<[Keyword]>,
     beginnings: Beginnings,
     /// Whether a rule finds what begins before its keyword.
     reaches_back: bool,
@@ -156,7 +156,7 @@ impl Anchors {
         pairs.sort();
         pairs.dedup();
         let same = pairs.chunk_by(|(one, ..), (other, ..)| one == other);
-        let keywords: Vec<Keyword> = same.map(|same| Keyword::new(same, set)).collect();
+        let keywords: Box<[Keyword]> = same.map(|same| Keyword::new(same, set)).collect();
         let (windows, always) = windows::choose(&keywords, set);
         let beginnings = Beginnings::new(&keywords);
         let reaches_back = set.rules().iter().any(|rule| rule.matcher.reaches_back());

@@ -199,6 +199,7 @@ impl<const ENTRIES: usize> Filter<ENTRIES> {
             set.lists.push(List::new(first, list, &head));
             first += list.len();
         }
+        set.lists.shrink_to_fit();
         set.windows = windows.into_iter().map(|window| (window, head(window.keyword))).collect();
         set
     }

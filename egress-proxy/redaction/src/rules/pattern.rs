@@ -35,10 +35,11 @@ pub(super) struct Pattern {
     made: Arc<Made>,
 }
 
+/// Most expressions are never read: what is made of one takes no room before.
 struct Made {
     text: Box<str>,
-    shape: OnceLock<Option<Shape>>,
-    automaton: OnceLock<Option<Automaton>>,
+    shape: OnceLock<Option<Box<Shape>>>,
+    automaton: OnceLock<Option<Box<Automaton>>>,
 }
 
 /// What all matches of an expression have in common.
@@ -243,11 +244,11 @@ impl Pattern {
     }
 
     fn shape(&self) -> Option<&Shape> {
-        self.made.shape.get_or_init(|| shape(&self.made.text)).as_ref()
+        self.made.shape.get_or_init(|| shape(&self.made.text).map(Box::new)).as_deref()
     }
 
     fn automaton(&self) -> Option<&Automaton> {
-        self.made.automaton.get_or_init(|| automaton(&self.shape()?.hir)).as_ref()
+        self.made.automaton.get_or_init(|| automaton(&self.shape()?.hir).map(Box::new)).as_deref()
     }
 
     /// A reading at its beginning.
