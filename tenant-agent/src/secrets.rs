@@ -281,7 +281,7 @@ impl VaultBook {
         };
         let generation = vault.generation()?;
         if covered.generation != Some(generation) {
-            self.index(&vault.every_value()?, &rules(&covered.additions))?;
+            self.index(&vault.every_value()?)?;
             covered.generation = Some(generation);
         }
         // Only now may a value be given: redaction knows it.
@@ -301,7 +301,8 @@ impl VaultBook {
         Vault::open(&self.path, &self.key, self.clock.clone())
     }
 
-    fn index(&self, values: &[KnownValue], rules: &RuleSet) -> Result<(), BuildError> {
+    /// With the rules that redaction has now: those of [`Self::take_rules`].
+    fn index(&self, values: &[KnownValue]) -> Result<(), BuildError> {
         let (mut seen, mut unmaskable) = (BTreeSet::new(), BTreeSet::new());
         let mut secrets = Vec::with_capacity(values.len());
         for KnownValue { name, value, beside } in values {
@@ -318,7 +319,7 @@ impl VaultBook {
             }
         }
         tracing::info!(secrets = secrets.len(), "the redaction index covers the vault");
-        self.redaction.replace(Engine::build(secrets, rules, *self.tag_key)?);
+        self.redaction.replace(self.redaction.load().with_secrets(secrets)?);
         self.unmaskable.store(Arc::new(unmaskable));
         Ok(())
     }

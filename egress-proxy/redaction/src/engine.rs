@@ -137,7 +137,7 @@ pub struct Engine {
 struct Parts {
     names: Arc<[String]>,
     index: Arc<Index>,
-    anchors: Anchors,
+    anchors: Arc<Anchors>,
     tag: hmac::Key,
     printer: Arc<Printer>,
     reach: usize,
@@ -162,7 +162,14 @@ impl Engine {
         rules: &RuleSet,
         tag_key: [u8; 32],
     ) -> Result<Self, BuildError> {
-        let tag = hmac::Key::new(hmac::HMAC_SHA256, &tag_key);
+        Self::of(secrets, Arc::new(Anchors::new(rules)), hmac::Key::new(hmac::HMAC_SHA256, &tag_key))
+    }
+
+    fn of<'a>(
+        secrets: impl IntoIterator<Item = Secret<'a>>,
+        anchors: Arc<Anchors>,
+        tag: hmac::Key,
+    ) -> Result<Self, BuildError> {
         let mut names = Vec::new();
         let (mut needles, mut beside) = (Needles::default(), Vec::new());
         let (mut total, mut longest) = (0, 0);
@@ -185,8 +192,16 @@ impl Engine {
         let reach = longest * 6 + 128;
         let (names, index) = (names.into(), Arc::new(index));
         let printer = Arc::new(Printer::new(&tag));
-        let (anchors, generation) = (Anchors::new(rules), generation());
+        let generation = generation();
         Ok(Self { parts: Arc::new(Parts { names, index, anchors, tag, printer, reach, generation }) })
+    }
+
+    /// The same rules and key with other values. What finds the rules is shared, not built again.
+    ///
+    /// # Errors
+    /// As for [`Engine::build`].
+    pub fn with_secrets<'a>(&self, secrets: impl IntoIterator<Item = Secret<'a>>) -> Result<Self, BuildError> {
+        Self::of(secrets, self.parts.anchors.clone(), self.parts.tag.clone())
     }
 
     /// The same values with other rules. Nothing about the values is built again, so none need be at hand.
@@ -195,7 +210,7 @@ impl Engine {
         let Parts { names, index, tag, printer, reach, .. } = &*self.parts;
         let (names, index, tag, reach) = (names.clone(), index.clone(), tag.clone(), *reach);
         let printer = printer.clone();
-        let (anchors, generation) = (Anchors::new(rules), generation());
+        let (anchors, generation) = (Arc::new(Anchors::new(rules)), generation());
         Self { parts: Arc::new(Parts { names, index, anchors, tag, printer, reach, generation }) }
     }
 
