@@ -41,6 +41,21 @@ fn redacted(text: &str) -> String {
 }
 
 #[test]
+fn other_values_leave_the_rules_as_they_are() {
+    let rules = Engine::build([], &RuleSet::builtin(), [7; 32]).unwrap();
+    let values = rules.with_secrets(vault()).unwrap();
+    let known = "ghp_QCpUqYBGkXTZx17Jvl0gapXIRPPhX92kgbzRZbS";
+    for (engine, value, rule) in [(&rules, false, true), (&values, true, true)] {
+        assert_eq!(!engine.redact(&format!("see {TOKEN}")).findings.is_empty(), value);
+        assert_eq!(!engine.redact(&format!("see {known}")).findings.is_empty(), rule);
+    }
+    // Equal secrets stay equal.
+    let built = engine(&RuleSet::builtin());
+    assert_eq!(values.redact(WORDS).text, built.redact(WORDS).text);
+    assert!(rules.with_secrets([Secret::new("k", "seven77")]).is_err());
+}
+
+#[test]
 fn unfit_values_are_refused() {
     let unfit = |why| BuildError::Unsearchable { name: "k".into(), why };
     let build = |value: &str| Engine::build([Secret::new("k", value)], &RuleSet::none(), [0; 32]).map(|_| ());
