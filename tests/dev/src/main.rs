@@ -14,6 +14,7 @@ mod check;
 mod e2e;
 mod fuzz;
 mod links;
+mod order;
 mod packages;
 mod tools;
 
@@ -31,6 +32,8 @@ const MENU: &str = "\
 ./dev fuzz [TARGET] [SECONDS]
                        let chance look for texts that break the redaction; all targets, 60 seconds each, without words
 ./dev bench [NAME]     measure, side by side with a named peer or floor
+./dev order CALLGRIND-OUTPUT PROGRAM
+                       which functions of the daemon stand together: tenant-agent/order.txt (docs/performance.md says how)
 ./dev fmt              format the code";
 
 fn main() -> ExitCode {
@@ -54,6 +57,7 @@ fn run(words: &[&str]) -> anyhow::Result<ExitCode> {
         "e2e" => e2e::play(rest),
         "fuzz" => fuzz::play(rest),
         "bench" => bench(rest),
+        "order" => order::write(rest),
         "fmt" => cargo::run(&["fmt", "--all"]),
         "help" | "-h" | "--help" => {
             println!("{MENU}");
