@@ -316,8 +316,8 @@ impl Engine {
         is_nothing_across(&self.parts.index, text, seam)
     }
 
-    /// Whether a text can be searched behind others as if both were one, as `search::across` says.
-    pub(crate) fn are_one_text(&self, before: &[u8], text: &[u8]) -> bool {
+    /// Whether a text can be searched behind others as if both were one, but for some bytes of it, as `search::across` says.
+    pub(crate) fn are_one_text(&self, before: &[u8], text: &[u8]) -> Option<usize> {
         are_one_text(&self.parts.index, before, text)
     }
 

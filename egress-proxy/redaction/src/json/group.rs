@@ -67,14 +67,18 @@ impl Walk<'_, '_> {
         let owner = self.row();
         let text = if token.escaped { &self.undone } else { token.raw(self.body) };
         let Group { owner: other, first, text: group, parts } = &self.group;
-        let goes_on = parts.is_empty()
-            || *other == owner
-                && *first >= self.levels[owner].run
-                && first + parts.len() == self.run.len()
-                && group.len() + text.len() <= MOST
-                && self.engine.are_one_text(group, text);
-        if !goes_on {
-            self.close();
+        let is_next = *other == owner
+            && *first >= self.levels[owner].run
+            && first + parts.len() == self.run.len()
+            && group.len() + text.len() <= MOST;
+        match is_next.then(|| self.engine.are_one_text(group, text)).flatten() {
+            None => self.close(),
+            Some(0) => {}
+            Some(alone) => {
+                let (mut found, _) = self.scan.vault_values(self.engine, &text[..alone], true);
+                hits::merge(&mut found);
+                self.put(token, &found);
+            }
         }
         let text = if token.escaped { &self.undone } else { token.raw(self.body) };
         let group = &mut self.group;

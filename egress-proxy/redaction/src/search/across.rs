@@ -6,7 +6,7 @@ use crate::index::Index;
 use crate::unescape::{MAX_PENDING, has_escape, is_special};
 use crate::views::LAYERS;
 use crate::views::decoded::{LEAST_SIGNS, run_before, run_behind, signs};
-use crate::views::dump::{self, may_be_address};
+use crate::views::dump::{self, may_be_address, may_be_dump};
 use crate::views::letters::KEPT;
 
 /// Bytes that tell the beginnings of needles apart.
@@ -52,26 +52,42 @@ const BEFORE: usize = dump::LINE + LAYERS * MAX_PENDING;
 /// Bytes at the beginning of a text in which nothing may be undone: an address with the blanks before it.
 const BEHIND: usize = 24;
 
-/// Whether a search of `before` with `text` behind it surely meets all that searches of each by itself do. Says no wherever
-/// it would take a look at the layers to tell.
-pub(crate) fn are_one_text(index: &Index, before: &[u8], text: &[u8]) -> bool {
+/// Signs of a run that is searched by itself at most.
+const RUN: usize = 96;
+
+/// How many bytes at the beginning of `text` must be searched by themselves, when a search of `before` with `text` behind it
+/// surely meets all else that searches of each by itself do. `None` wherever it would take a look at the layers to tell.
+pub(crate) fn are_one_text(index: &Index, before: &[u8], text: &[u8]) -> Option<usize> {
     let end = &before[before.len().saturating_sub(BEFORE)..];
     let begin = &text[..text.len().min(BEHIND)];
     if !index.beside.is_empty() || has_escape(end) || begin.iter().any(|byte| is_special(*byte)) {
-        return false;
+        return None;
     }
     // A byte of a list that is cut off takes what follows for its digits.
     if matches!(end, [.., b'x' | b'X'] | [.., b'x' | b'X', _])
         || (end.ends_with(b"0") && matches!(text, [b'x' | b'X', ..]))
     {
-        return false;
+        return None;
     }
     // The line goes on, which could be that of a dump, or one of a dump begins in it.
     let line = memchr::memrchr(b'\n', end).map_or(end, |at| &end[at + 1..]);
-    if !line.is_empty() && (may_be_address(line) || may_be_address(text)) {
-        return false;
+    if !line.is_empty() && (may_be_dump(line) || may_be_dump(text)) {
+        return None;
     }
     let (last, next) = (run_before(end), run_behind(text));
     let apart = !end.last().is_some_and(|byte| signs(&[*byte]) > 0 || byte.is_ascii_whitespace());
-    apart || next == 0 || last + next < LEAST_SIGNS
+    if apart || next == 0 || last + next < LEAST_SIGNS {
+        return Some(0);
+    }
+    // The last line may be the end of a run that began before it.
+    if last >= LEAST_SIGNS || line.trim_ascii().len() == last {
+        return None;
+    }
+    if end.last().is_some_and(u8::is_ascii_whitespace) || signs(text) != next {
+        return Some(0);
+    }
+    // Signs before a run are no part of what it stands for, and could spoil that.
+    let ends = text.get(next).is_none_or(|byte| !matches!(byte, b'\n' | b'\r') && !is_special(*byte));
+    let alone = if next < LEAST_SIGNS { 0 } else { next };
+    (ends && alone <= RUN).then_some(alone)
 }

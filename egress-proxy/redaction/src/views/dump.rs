@@ -1,6 +1,7 @@
 //! What hex dumps in a text show: the digits of `hexdump -C`, `xxd` and `od` without addresses and text columns.
 
 use super::block::{blocks, places};
+use crate::unescape::is_special;
 
 /// A dump's bytes stand within so many bytes of the text from the beginning of their line.
 pub(crate) const LINE: usize = 112;
@@ -201,6 +202,16 @@ pub(crate) fn may_be_address(line: &[u8]) -> bool {
     let indent = if one < 8 { one } else { 8 + two };
     let hex = |at: usize| HEX[usize::from(begin[at])];
     (hex(indent) & hex(indent + 1) & hex(indent + 2) & hex(indent + 3)) || begin[indent] == b'\t'
+}
+
+/// Whether a line can be one of a dump, as far as its address says, whatever its escapes stand for.
+pub(crate) fn may_be_dump(line: &[u8]) -> bool {
+    may_be_address(line) && {
+        let address = &line[line.iter().take_while(|b| matches!(b, b' ' | b'\t')).count()..];
+        let behind = &address[address.iter().take_while(|b| b.is_ascii_hexdigit()).count()..];
+        let behind = behind.strip_prefix(b":").unwrap_or(behind);
+        behind.first().is_none_or(|b| matches!(b, b' ' | b'\t' | b'\n' | b'\r') || is_special(*b))
+    }
 }
 
 const HEX: [bool; 256] = {
