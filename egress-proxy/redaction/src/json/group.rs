@@ -84,6 +84,7 @@ impl Walk<'_, '_> {
         let group = &mut self.group;
         if group.parts.is_empty() {
             (group.owner, group.first) = (owner, self.run.len());
+            group.text.reserve(MOST.min(self.body.len()));
         }
         group.text.extend_from_slice(text);
         group.parts.push(Part { token, end: group.text.len() });

@@ -1,6 +1,7 @@
 //! The text of a JSON string: escapes undone, and the way back to its bytes.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use memchr::memchr;
 
@@ -37,45 +38,67 @@ pub(super) fn ordinary(raw: &[u8]) -> usize {
 /// quote behind it, or of what is no string.
 pub(super) fn undo(document: &[u8], mut at: usize, out: &mut Vec<u8>) -> Result<usize, usize> {
     loop {
-        match document.get(at..).and_then(<[u8]>::first_chunk::<BLOCK>) {
-            Some(block) => {
-                // Copied whole, what is too much goes again: the next escape is near.
-                let before = out.len();
-                out.extend_from_slice(block);
-                let found = special(block);
-                if found == 0 {
-                    at += BLOCK;
-                    continue;
-                }
-                let plain = found.trailing_zeros() as usize;
-                out.truncate(before + plain);
-                at += plain;
+        let Some(block) = document.get(at..).and_then(<[u8]>::first_chunk::<BLOCK>) else {
+            let rest = document.get(at..).unwrap_or_default();
+            let plain = ordinary(rest);
+            out.extend_from_slice(&rest[..plain]);
+            at += plain;
+            if let Some(end) = undo_one(document, &mut at, out)? {
+                return Ok(end);
             }
-            None => {
-                let rest = document.get(at..).unwrap_or_default();
-                let plain = ordinary(rest);
-                out.extend_from_slice(&rest[..plain]);
-                at += plain;
+            continue;
+        };
+        let (first, mut found) = (at, special(block));
+        while found != 0 {
+            let special = first + found.trailing_zeros() as usize;
+            copy(document, at..special, out);
+            at = special;
+            if let Some(end) = undo_one(document, &mut at, out)? {
+                return Ok(end);
             }
+            // What belongs to the escape is none.
+            found &= u64::MAX.checked_shl((at - first) as u32).unwrap_or(0);
         }
-        match document.get(at) {
-            Some(b'"') => return Ok(at),
-            Some(b'\\') => {
-                let simple = document.get(at + 1).map_or(0, |kind| SIMPLE[usize::from(*kind)]);
-                if simple != 0 {
-                    out.push(simple);
-                    at += 2;
-                } else {
-                    let rest = &document[at..];
-                    escape_len(rest).ok_or(at)?;
-                    let (used, text) = unit(rest);
-                    out.extend_from_slice(text.as_bytes());
-                    at += used;
-                }
-            }
-            _ => return Err(at),
+        if at < first + BLOCK {
+            copy(document, at..first + BLOCK, out);
+            at = first + BLOCK;
         }
     }
+}
+
+/// Appends a range of at most a block: copied with what follows it, which goes again.
+#[inline(always)]
+fn copy(document: &[u8], range: Range<usize>, out: &mut Vec<u8>) {
+    match document.get(range.start..).and_then(<[u8]>::first_chunk::<BLOCK>) {
+        Some(block) => {
+            let end = out.len() + range.len();
+            out.extend_from_slice(block);
+            out.truncate(end);
+        }
+        None => out.extend_from_slice(&document[range]),
+    }
+}
+
+/// Appends what the escape at `at` stands for and steps behind it; the place of the quote that stands there instead.
+#[inline(always)]
+fn undo_one(document: &[u8], at: &mut usize, out: &mut Vec<u8>) -> Result<Option<usize>, usize> {
+    match document.get(*at) {
+        Some(b'"') => return Ok(Some(*at)),
+        Some(b'\\') => {}
+        _ => return Err(*at),
+    }
+    let simple = document.get(*at + 1).map_or(0, |kind| SIMPLE[usize::from(*kind)]);
+    if simple != 0 {
+        out.push(simple);
+        *at += 2;
+    } else {
+        let rest = &document[*at..];
+        escape_len(rest).ok_or(*at)?;
+        let (used, text) = unit(rest);
+        out.extend_from_slice(text.as_bytes());
+        *at += used;
+    }
+    Ok(None)
 }
 
 /// Length of the escape that `raw` begins with; `None` if it is not one.
