@@ -94,7 +94,7 @@ impl Service {
         self.keeper.is_finished()
     }
 
-    /// Asks it to stop and waits; killed after ten seconds.
+    /// Asks it to stop and waits; killed after half a minute.
     ///
     /// # Errors
     /// When it had to be killed or ended with an error.
@@ -137,11 +137,12 @@ async fn end(start: &Start, mut child: Child) -> anyhow::Result<ExitStatus> {
     if let Some(pid) = child.id() {
         signal(pid, rustix::process::Signal::TERM)?;
     }
-    match tokio::time::timeout(Duration::from_secs(10), child.wait()).await {
+    // A daemon cuts after ten seconds what does not end, and only then writes the last of its records.
+    match tokio::time::timeout(Duration::from_secs(30), child.wait()).await {
         Ok(status) => Ok(status?),
         Err(_) => {
             child.kill().await?;
-            anyhow::bail!("{} did not stop within 10 s", start.name)
+            anyhow::bail!("{} did not stop within 30 s", start.name)
         }
     }
 }
