@@ -110,18 +110,7 @@ async fn a_daemon_that_is_killed_leaves_no_value_behind() {
         assert!(heard(&news, HARMLESS).contains(&Channel::Agent), "{command}: nothing came out of the run");
         // In the middle of a request to the model, too.
         siege.hooks.start_session().await.expect("a session");
-        siege.stage.llm.pace(std::time::Duration::from_millis(30));
-        let before = siege.stage.llm.requests().len();
-        let mut body = user(json!(all));
-        body["stream"] = json!(true);
-        let ask = siege.hooks.ask_llm("/v1/messages", &[], body.to_string().into_bytes());
-        let kill = async {
-            let left = || async { Ok((siege.stage.llm.requests().len() > before).then_some(())) };
-            wait("the request to leave", left).await.expect("it leaves");
-            siege.stage.tenant.service.kill().expect("killed");
-        };
-        let _ = tokio::join!(ask, kill);
-        siege.stage.llm.pace(std::time::Duration::ZERO);
+        siege.kill_within_a_stream(&all).await;
         siege.listen("killed in the middle of a stream");
         wait("the daemon to be back", || async {
             Ok(siege.hooks.start_session().await.ok().filter(|(s, _)| s.is_success()))

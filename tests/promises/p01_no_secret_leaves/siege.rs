@@ -1,12 +1,17 @@
 //! A stage under attack: everything that leaves it is searched after every step and once more in the end.
 
 use std::path::Path;
+use std::time::Duration;
 
+use serde_json::json;
 use wardkeep_tests::story::agent::Dialect;
 use wardkeep_tests::story::capture::{self, Capture, Channel, Ear};
 use wardkeep_tests::story::hooks::Hooks;
+use wardkeep_tests::story::people::wait;
 use wardkeep_tests::story::search::{self, Plant};
 use wardkeep_tests::story::stage::{Setting, Stage};
+
+use super::model::user;
 
 /// Neither in the vault nor like anything that a rule knows.
 pub(crate) const HARMLESS: &str = "velvet lantern over the quiet orchard";
@@ -162,7 +167,7 @@ impl Siege {
 
     /// What the daemon queued for the hub before now has arrived there, and with it every harmless text.
     pub(crate) async fn wait_for_the_hub(&self) {
-        let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
         loop {
             let mut link = capture::taps(&self.stage);
             link.retain(|capture| capture.channel == Channel::Link);
@@ -177,8 +182,24 @@ impl Siege {
                 tokio::time::Instant::now() < deadline,
                 "the hub was never told what these had to say: {missing:?}"
             );
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
+    }
+
+    /// Asks a model for a stream, and kills the daemon once the request has left.
+    pub(crate) async fn kill_within_a_stream(&self, text: &str) {
+        self.stage.llm.pace(Duration::from_millis(30));
+        let before = self.stage.llm.requests().len();
+        let mut body = user(json!(text));
+        body["stream"] = json!(true);
+        let ask = self.hooks.ask_llm("/v1/messages", &[], body.to_string().into_bytes());
+        let kill = async {
+            let left = || async { Ok((self.stage.llm.requests().len() > before).then_some(())) };
+            wait("the request to leave", left).await.expect("it leaves");
+            self.stage.tenant.service.kill().expect("killed");
+        };
+        let _ = tokio::join!(ask, kill);
+        self.stage.llm.pace(Duration::ZERO);
     }
 }
 

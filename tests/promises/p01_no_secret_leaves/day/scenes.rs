@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::process::Command;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use wardkeep_tests::simulators::llm::Fault;
@@ -296,18 +295,8 @@ pub(super) async fn killed_run(siege: &mut Siege, id: String) -> usize {
 }
 
 pub(super) async fn killed_request(siege: &mut Siege, id: String) -> usize {
-    siege.stage.llm.pace(Duration::from_millis(30));
-    let (kills, before) = (siege.stage.tenant.service.kills(), siege.stage.llm.requests().len());
-    let mut body = user(json!(format!("{HARMLESS} {}", everything(siege))));
-    body["stream"] = json!(true);
-    let ask = siege.hooks.ask_llm("/v1/messages", &[], body.to_string().into_bytes());
-    let kill = async {
-        let left = || async { Ok((siege.stage.llm.requests().len() > before).then_some(())) };
-        wait("the request to leave", left).await.expect("it leaves");
-        siege.stage.tenant.service.kill().expect("killed");
-    };
-    let _ = tokio::join!(ask, kill);
-    siege.stage.llm.pace(Duration::ZERO);
+    let kills = siege.stage.tenant.service.kills();
+    siege.kill_within_a_stream(&format!("{HARMLESS} {}", everything(siege))).await;
     back_again(siege, kills).await;
     went(&siege.listen(&id), Channel::Provider)
 }
