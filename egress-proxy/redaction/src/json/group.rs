@@ -40,9 +40,11 @@ impl Group {
     fn across(&self, document: &[u8], mut found: Vec<Hit>, out: &mut Vec<Hit>) {
         hits::merge(&mut found);
         for (start, Part { token, end }) in self.parts() {
-            let reach = |hit: &&Hit| hit.start < end && hit.end > start && (hit.start < start || hit.end > end);
+            let first = found.partition_point(|hit| hit.end <= start);
+            let reach = found[first..].iter().take_while(|hit| hit.start < end);
+            let reach = reach.filter(|hit| hit.start < start || hit.end > end);
             let mut places = text::Places::new(token.raw(document));
-            out.extend(found.iter().filter(reach).map(|hit| {
+            out.extend(reach.map(|hit| {
                 let what = if hit.start < start { What::Rest } else { hit.what };
                 let (from, to) = (places.of(hit.start.max(start) - start), places.of(hit.end.min(end) - start));
                 Hit { start: token.start + from, end: token.start + to, what }
@@ -103,7 +105,11 @@ impl Walk<'_, '_> {
         }
         let group = std::mem::take(&mut self.group);
         let (mut found, keep) = self.scan.vault_and_tail(self.engine, &group.text);
-        let is_inside = |hit: &Hit| group.parts().any(|(start, Part { end, .. })| start <= hit.start && hit.end <= end);
+        found.sort_unstable();
+        let is_inside = |hit: &Hit| {
+            let part = group.parts.partition_point(|part| part.end <= hit.start);
+            group.parts.get(part).is_some_and(|part| hit.end <= part.end)
+        };
         if !found.iter().all(is_inside) {
             let out = if group.owner == 0 { &mut self.outer } else { &mut self.hits };
             group.across(self.body, found.clone(), out);
@@ -111,7 +117,8 @@ impl Walk<'_, '_> {
         }
         for (start, Part { token, end }) in group.parts() {
             let text = &group.text[start..end];
-            let inside = found.iter().filter(|hit| start <= hit.start && hit.end <= end);
+            let first = found.partition_point(|hit| hit.start < start);
+            let inside = found[first..].iter().take_while(|hit| hit.start < end);
             let inside = inside.map(|hit| Hit { start: hit.start - start, end: hit.end - start, what: hit.what });
             let inside: Vec<Hit> = inside.collect();
             if inside.is_empty() && self.clean.get(text).is_some() {
@@ -128,7 +135,8 @@ impl Walk<'_, '_> {
         }
         // Its buffers stay.
         let Group { mut text, mut parts, owner, first } = group;
-        (text.clear(), parts.clear());
+        text.clear();
+        parts.clear();
         self.group = Group { owner, first, text, parts };
     }
 }
