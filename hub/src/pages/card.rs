@@ -85,10 +85,6 @@ impl Decide {
     const fn approve_icon(&self) -> Icon {
         Icon(if self.means.is_some() { "key" } else { "check" })
     }
-
-    const fn approve_words(&self) -> &'static str {
-        if self.means.is_some() { "Approve with passkey" } else { "Approve" }
-    }
 }
 
 impl Card {

@@ -73,6 +73,8 @@ pub enum Link<'a> {
     UsageOf(Option<&'a str>, &'a str),
     /// [`paths::PASSKEYS`].
     Passkeys,
+    /// The same after a key was let in, which it confirms.
+    Introduced,
     /// [`paths::PASSKEY_REMOVAL`].
     PasskeyRemoval,
     /// [`paths::LOGIN`].
@@ -106,6 +108,7 @@ impl fmt::Display for Link<'_> {
             Self::UsageOf(None, range) => write!(f, "/usage?range={range}"),
             Self::UsageOf(Some(tenant), range) => write!(f, "/usage?range={range}&tenant={tenant}"),
             Self::Passkeys => f.write_str(paths::PASSKEYS),
+            Self::Introduced => write!(f, "{}?introduced=1", paths::PASSKEYS),
             Self::PasskeyRemoval => f.write_str(paths::PASSKEY_REMOVAL),
             Self::Login => f.write_str(paths::LOGIN),
             Self::Logout => f.write_str(paths::LOGOUT),

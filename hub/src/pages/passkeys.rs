@@ -3,7 +3,7 @@
 use askama::Template;
 use askama::filters::HtmlSafe;
 use axum::Form;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use data_encoding::BASE64URL_NOPAD;
 use wardkeep_proto::digest::Digest;
@@ -104,6 +104,8 @@ fn pin(key: &OwnPasskey) -> Command {
 pub struct PasskeysPage {
     /// The frame.
     pub shell: Shell,
+    /// What became of what led here.
+    pub notice: Option<Notice>,
     /// The part that is fetched again when something changes.
     pub body: PasskeysBody,
 }
@@ -185,18 +187,27 @@ fn server(ring: &Keyring, key: &OwnPasskey, tenant: &Tenant) -> Server {
     Server { id: tenant.id, name: tenant.name.to_string(), state, by, rp_id }
 }
 
+/// What led here.
+#[derive(serde::Deserialize)]
+pub(super) struct Arrival {
+    introduced: Option<String>,
+}
+
 /// `GET /passkeys`.
 pub(super) async fn show(
     visit: Visit,
     State(store): State<Store>,
     State(clock): State<SharedClock>,
     State(passkeys): State<Passkeys>,
+    Query(arrival): Query<Arrival>,
 ) -> Result<Response, Failed> {
     let now = clock.now();
     let ring = Keyring::of(&visit, &store, &passkeys).await?;
     let tenants = store.tenants(&visit.caller(), None, SERVERS + 1, now).await?;
     let body = PasskeysBody::of(&ring, &tenants, visit.csrf(), now);
-    visit.show(Here::Passkeys, &store, now, body, |shell, body| PasskeysPage { shell, body }).await
+    let signed = "Signed. The server trusts the passkey as soon as it is connected.";
+    let notice = arrival.introduced.map(|_| Notice::new(Tone::Ok, "check", signed));
+    visit.show(Here::Passkeys, &store, now, body, |shell, body| PasskeysPage { shell, notice, body }).await
 }
 
 /// The form that gives a key up.

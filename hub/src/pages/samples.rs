@@ -138,7 +138,10 @@ impl Samples {
         }
         for (name, ring) in rows::keyrings() {
             let body = PasskeysBody::of(&ring, &rows::trusting(), "sample-csrf", NOW);
-            self.add(format!("passkeys-{name}"), &PasskeysPage { shell: self.shell(Here::Passkeys, 4), body })?;
+            self.add(
+                format!("passkeys-{name}"),
+                &PasskeysPage { shell: self.shell(Here::Passkeys, 4), notice: None, body },
+            )?;
         }
         Ok(())
     }
