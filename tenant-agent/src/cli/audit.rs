@@ -39,7 +39,7 @@ pub async fn run(command: &AuditCommand, context: &mut Context<'_>) -> Result<Ex
             let rows: Vec<audit::Row> = serde_json::from_value(rows).map_err(std::io::Error::other)?;
             for row in rows {
                 if *json {
-                    context.say(serde_json::to_string(&row).map_err(std::io::Error::other)?)?;
+                    context.say(shown(&row).map_err(std::io::Error::other)?)?;
                 } else {
                     let audit::Row { number, at, kind, call, fields, .. } = row;
                     context.say(format_args!("{number:>7} {at} {kind:<22} {call} {fields}"))?;
@@ -48,4 +48,11 @@ pub async fn run(command: &AuditCommand, context: &mut Context<'_>) -> Result<Ex
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// One row as a line of JSON. Its fields stand in it as JSON, too; their canonical form (RFC 8785) is what the hash covers.
+fn shown(row: &audit::Row) -> serde_json::Result<String> {
+    let mut shown = serde_json::to_value(row)?;
+    shown["fields"] = serde_json::from_str(&row.fields)?;
+    serde_json::to_string(&shown)
 }
