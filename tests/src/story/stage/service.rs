@@ -176,10 +176,12 @@ pub async fn command(program: &Path, arguments: &[&str], input: &str) -> anyhow:
     let error = String::from_utf8_lossy(&output.stderr);
     anyhow::ensure!(
         output.status.success(),
-        "{} {}: {}\n{error}",
+        "{} {}: {}\n{error}{}",
         program.display(),
         arguments.join(" "),
-        output.status
+        output.status,
+        // A command that finds something wrong says what on standard output, and fails.
+        String::from_utf8_lossy(&output.stdout)
     );
     Ok(String::from_utf8(output.stdout)?)
 }
