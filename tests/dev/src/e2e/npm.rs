@@ -52,3 +52,29 @@ pub(super) fn must(command: &mut Command) -> anyhow::Result<()> {
     anyhow::ensure!(cargo::status(command.stdout(Stdio::null()))?.success(), "{} failed", program.display());
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::Value;
+
+    /// What npm installs is what was pinned: each package has its hash, or lies in the archive of one that has, as
+    /// `bundleDependencies` do, which have no archive of their own.
+    #[test]
+    fn every_pinned_package_is_covered_by_a_hash() {
+        for pins in ["openclaw", "sdk/node"] {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e").join(pins).join("package-lock.json");
+            let text = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            let lock: Value = serde_json::from_slice(&text).expect("a lock file is JSON");
+            let packages = lock["packages"].as_object().expect("a lock file has packages");
+            let hashed =
+                |name: &str| packages[name]["integrity"].as_str().is_some_and(|hash| hash.starts_with("sha512-"));
+            for (name, package) in packages.iter().filter(|(name, _)| !name.is_empty()) {
+                let holder = name.rsplit_once("/node_modules/").map_or("", |(holder, _)| holder);
+                let bundled = package["inBundle"] == Value::Bool(true) && !holder.is_empty() && hashed(holder);
+                assert!(hashed(name) || bundled, "{pins}: {name} has no hash");
+            }
+        }
+    }
+}
