@@ -5,6 +5,8 @@ import { settled } from "./paths.mjs";
 
 /** Tools whose `path` OpenClaw mends by itself. */
 const FILES = new Set(["read", "write", "edit", "ls"]);
+/** Where a command may be asked to run: where it runs anyway. */
+const HERE = new Set([undefined, null, "", "auto", "gateway"]);
 /** How long a command may take that the daemon runs, milliseconds; the daemon's own limit is shorter. */
 const RUN_MS = 180_000;
 
@@ -28,6 +30,7 @@ export function asked(event, settings) {
         throw new Error(`commands run beside this server's daemon; leave out ${name}`);
       }
     }
+    if (!HERE.has(params.host)) throw new Error("commands run beside this server's daemon and nowhere else; leave out host");
     return { tool, args: { command, workdir, env: env ?? {} }, params };
   }
   if (tool === "message") return { tool, args: message(params), params };

@@ -13,6 +13,7 @@ import { PREFIX } from "./prefix.mjs";
 import { cleaner } from "./results.mjs";
 import { settingsOf, tokenOf } from "./settings.mjs";
 import { SyncClient } from "./sync.mjs";
+import { away, shut, unset } from "./words.mjs";
 
 /** Runs before every other plugin's hook that judges, and after every one that changes. */
 const FIRST = 1_000_000;
@@ -77,7 +78,7 @@ function nothing(error) {
   };
   const settings = { waitMs: 0, outgoing: "ask", refusalsInARow: 1, socket: "/", tokenFile: "/", runner: "/" };
   const client = { post: async () => refuse(), close() {} };
-  const lease = { begin() {}, renew: async () => refuse(), end: async () => {} };
+  const lease = { begin() {}, standing: async () => refuse(), end: async () => {} };
   return { settings, client, sync: { post: refuse }, lease, gate: new Gate(client, settings), close: async () => {} };
 }
 
@@ -103,20 +104,26 @@ function guard(api, parts) {
   api.on("before_message_write", (event, ctx) => storing(parts())(event, ctx), { priority: LAST });
   api.on("message_sending", (event, ctx) => sending(parts())(event, ctx), { priority: LAST, timeoutMs: PATIENCE });
   api.on("reply_payload_sending", (event, ctx) => replying(parts())(event, ctx), { priority: LAST, timeoutMs: PATIENCE });
-  api.on("before_agent_run", async () => await mayBegin(parts()), { priority: FIRST, timeoutMs: SOON + 2_000 });
+  // First in words that the person reads, then, for runs that nobody waits for, by refusing them.
+  const patience = { priority: FIRST, timeoutMs: SOON + 2_000 };
+  api.on("before_agent_reply", async () => {
+    const why = await reasonAgainst(parts());
+    return why === undefined ? undefined : { handled: true, reply: { text: why } };
+  }, patience);
+  api.on("before_agent_run", async () => {
+    const message = await reasonAgainst(parts());
+    return message === undefined ? { outcome: "pass" } : { outcome: "block", reason: "wardkeep-closed", message };
+  }, patience);
 }
 
-/** No run begins while the daemon is away or closed: it says so in words, where the LLM gateway could only refuse. */
-async function mayBegin({ lease }) {
+/** No run begins while the daemon is away or closed: why, in words, where the LLM gateway could only refuse. */
+async function reasonAgainst({ lease }) {
   try {
-    const { closed } = await lease.renew();
-    const shut = (closed ?? []).filter((state) => state !== "hub-away");
-    if (shut.length === 0) return { outcome: "pass" };
-    const message = `This server allows nothing at the moment (${shut.join(", ")}). Its operator finds out why with: wardkeep-agent doctor`;
-    return { outcome: "block", reason: "wardkeep-closed", message };
+    const { closed } = await lease.standing();
+    const states = (closed ?? []).filter((state) => state !== "hub-away");
+    return states.length === 0 ? undefined : shut(states);
   } catch (error) {
-    const message = `Wardkeep does not answer, so nothing runs: ${error?.message ?? "no answer"}`;
-    return { outcome: "block", reason: "wardkeep-away", message };
+    return error?.code === "not-set-up" ? unset() : away();
   }
 }
 

@@ -1,45 +1,60 @@
 // The proof that this plugin is alive in this process: without it the daemon refuses the agent's LLM traffic.
+//
+// The daemon gives it to a connection, and takes it back in the moment in which that ends: with this process, however it ends.
 
 import { randomUUID } from "node:crypto";
 
-/** After a failure, milliseconds. */
-const AGAIN = 5_000;
+/** Between two tries, milliseconds: at first, and at most. */
+const SOONEST = 250;
+const LATEST = 5_000;
 
-/** Renews the lease until it is ended. */
+/** Holds the lease until it is ended. */
 export class Lease {
   #client;
-  #runtime;
-  #session = `openclaw:${randomUUID()}`;
+  #body;
+  #open;
   #timer;
+  #again = SOONEST;
   #ended = false;
 
   constructor(client, runtime) {
     this.#client = client;
-    this.#runtime = runtime;
+    this.#body = { session: `openclaw:${randomUUID()}`, runtime };
   }
 
-  /** Takes the lease now and keeps it. */
+  /** Takes the lease now, and again whenever it was lost: a daemon that starts anew gives another one. */
   begin() {
-    if (!this.#ended) this.#beat();
+    if (!this.#ended && this.#open === undefined) this.#hold();
   }
 
-  /** Renews it once; answers what is closed for this agent. */
-  async renew() {
-    if (this.#ended) throw new Error("wardkeep: this plugin was stopped");
-    const body = { session: this.#session, runtime: this.#runtime };
-    return await this.#client.post("/v1/hooks/session-start", body);
-  }
-
-  async #beat() {
-    let next = AGAIN;
+  /** How things stand for this agent, with a lease that is held. */
+  async standing() {
+    if (this.#ended) throw new Error("this plugin was stopped");
+    await (this.#open ?? this.#hold()).said;
     try {
-      next = Math.max(1_000, Number((await this.renew()).lease.renew_after_ms) || AGAIN);
-    } catch {
-      // The daemon is away: it is asked again soon, and until then nothing runs.
+      return await this.#client.post("/v1/hooks/session-start", { ...this.#body, bound: true });
+    } catch (error) {
+      // It was lost in this very moment: the daemon may have started anew.
+      if (error?.code !== "lease" || this.#ended) throw error;
+      this.#open?.end();
+      return await this.#hold().said;
     }
-    if (this.#ended) return;
-    this.#timer = setTimeout(() => this.#beat(), next);
-    this.#timer.unref();
+  }
+
+  #hold() {
+    clearTimeout(this.#timer);
+    const open = this.#client.hold("/v1/hooks/lease", this.#body);
+    this.#open = open;
+    open.said.then(() => (this.#again = SOONEST), () => {});
+    open.over.then(() => {
+      if (this.#open !== open) return;
+      this.#open = undefined;
+      if (this.#ended) return;
+      this.#timer = setTimeout(() => this.begin(), this.#again);
+      this.#timer.unref();
+      this.#again = Math.min(2 * this.#again, LATEST);
+    });
+    return open;
   }
 
   /** Gives it back, so that nothing of this agent goes on without the plugin. */
@@ -47,11 +62,11 @@ export class Lease {
     if (this.#ended) return;
     this.#ended = true;
     clearTimeout(this.#timer);
-    this.#timer = undefined;
     try {
-      await this.#client.post("/v1/hooks/session-end", { session: this.#session }, { within: 2_000 });
+      await this.#client.post("/v1/hooks/session-end", { session: this.#body.session }, { within: 2_000 });
     } catch {
-      // It runs out by itself.
+      // It ends with the connection.
     }
+    this.#open?.end();
   }
 }

@@ -5,6 +5,7 @@ import { randomUUID } from "node:crypto";
 import { SOON } from "./client.mjs";
 import { canonical, nameOf, sessionOf } from "./names.mjs";
 import { withPictures, withoutPictures } from "./results.mjs";
+import { ours } from "./words.mjs";
 
 const STUB = "[Wardkeep could not clean this text, so it was not stored]";
 
@@ -12,6 +13,7 @@ const STUB = "[Wardkeep could not clean this text, so it was not stored]";
 export function storing({ sync, gate }) {
   return (event, ctx) => {
     const { message } = event;
+    if (isOurs(message)) return undefined;
     try {
       late(sync, gate, message, sessionOf(ctx ?? event));
       const bare = withoutPictures(message);
@@ -22,6 +24,11 @@ export function storing({ sync, gate }) {
     }
   };
 }
+
+/** An answer that the plugin gave in the model's place. */
+const isOurs = (message) =>
+  message?.role === "assistant" && Array.isArray(message.content) && message.content.length > 0 &&
+  message.content.every((block) => block?.type === "text" && ours(block.text));
 
 /**
  * Nothing ran where a tool does not exist or its arguments do not fit, and no other hook hears of it. It is put before the
@@ -50,6 +57,7 @@ function stub(message) {
 /** For `message_sending`. The host lets the original out when this throws or is late, so it does neither. */
 export function sending({ client, gate, settings }) {
   return async (event, ctx) => {
+    if (ours(event.content)) return { content: event.content };
     try {
       const session = sessionOf(ctx);
       const text = String(event.content ?? "");
@@ -75,6 +83,7 @@ export function sending({ client, gate, settings }) {
 /** For `reply_payload_sending`: cleaned, or not sent. */
 export function replying({ client }) {
   return async (event, ctx) => {
+    if (ours(event.payload?.text)) return { payload: { text: event.payload.text } };
     try {
       const { value } = await client.post("/v1/hooks/redact", { session: sessionOf(ctx), value: event.payload });
       return { payload: value };

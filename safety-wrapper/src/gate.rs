@@ -4,6 +4,7 @@ mod decided;
 mod egress;
 mod judge;
 mod launch;
+mod lease;
 mod lock;
 mod outbox;
 mod passkeys;
@@ -16,6 +17,7 @@ mod work;
 
 pub use decided::PassedBy;
 pub use egress::EgressNote;
+pub use lease::{BoundLease, BoundStart};
 pub use lock::LockEvent;
 pub(crate) use pins::Pin;
 pub use vault::VaultChange;
@@ -48,13 +50,10 @@ use crate::call::{CallKey, CallResult};
 use crate::posture::PostureBook;
 use crate::runner::Sandbox;
 use crate::store::{Store, StoreError, activity, people};
+use lease::Leases;
 
 /// Longest wait of one hook call.
 pub(crate) const WAIT_MAX: Duration = Duration::from_secs(600);
-/// How long a lease holds; three missed renewals.
-const LEASE: Duration = Duration::from_secs(120);
-/// How soon a runtime should renew.
-const RENEW_AFTER: Duration = Duration::from_secs(40);
 /// Runs at one time; more wait for a place.
 const RUNS_MAX: usize = 16;
 
@@ -138,6 +137,9 @@ pub enum GateError {
     /// The database refused.
     #[error("the gate could not record this; nothing was done, try again")]
     Store(#[source] StoreError),
+    /// The agent's lease is bound to another connection, or to none any more.
+    #[error("{0}")]
+    Lease(&'static str),
     /// A worker thread died.
     #[error("the gate was interrupted; try again")]
     Worker,
@@ -159,7 +161,7 @@ pub struct Gate {
     state_dir: PathBuf,
     parts: GateParts,
     key: AuditKey,
-    leases: RwLock<BTreeMap<AgentName, Lease>>,
+    leases: RwLock<Leases>,
     paused: RwLock<BTreeMap<AgentName, Paused>>,
     launching: Mutex<HashSet<PermitId>>,
     places: Semaphore,
@@ -192,7 +194,7 @@ impl Gate {
             runs: state_dir.join("runs"),
             state_dir,
             key,
-            leases: RwLock::new(leases.into_iter().map(|l| (l.agent.clone(), l)).collect()),
+            leases: RwLock::new(Leases::of(leases)),
             paused: RwLock::new(paused.into_iter().map(|p| (p.agent.clone(), p)).collect()),
             launching: Mutex::default(),
             places: Semaphore::new(RUNS_MAX),
@@ -362,6 +364,9 @@ pub struct SessionStart {
     /// The session that started this one.
     #[serde(default)]
     pub parent_session: Option<SessionId>,
+    /// Only asks how things stand: this session holds a lease that is bound to a connection, and takes no other.
+    #[serde(default)]
+    pub bound: bool,
 }
 
 /// Answer to [`SessionStart`].

@@ -1,5 +1,7 @@
 //! The hook API: HTTP/1 with JSON, for any runtime that can ask before it acts.
 
+mod lease;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +23,8 @@ use crate::gate::{
     SessionEnd, SessionStart, SessionStarted,
 };
 
+pub use lease::Caller;
+
 /// Largest body, bytes.
 const BODY_BYTES: usize = 2 * 1024 * 1024;
 
@@ -28,6 +32,7 @@ const BODY_BYTES: usize = 2 * 1024 * 1024;
 pub fn hook_router(gate: Arc<Gate>, tokens: Arc<dyn AgentTokens>) -> Router {
     Router::new()
         .route("/v1/hooks/session-start", post(session_start))
+        .route("/v1/hooks/lease", post(lease::hold))
         .route("/v1/hooks/before-tool-call", post(before_tool_call))
         .route("/v1/hooks/after-tool-call", post(after_tool_call))
         .route("/v1/hooks/message-sending", post(message_sending))
@@ -220,6 +225,7 @@ impl From<GateError> for Failure {
             GateError::UnknownPermit => (StatusCode::NOT_FOUND, "unknown-permit"),
             GateError::Conflict(_) => (StatusCode::CONFLICT, "call-conflict"),
             GateError::NotRunnable(_) => (StatusCode::CONFLICT, "not-runnable"),
+            GateError::Lease(_) => (StatusCode::CONFLICT, "lease"),
             GateError::Closed(closed) => (StatusCode::SERVICE_UNAVAILABLE, closed.as_str()),
             GateError::Store(inner) => {
                 tracing::error!(error = %inner, source = ?std::error::Error::source(inner), "a hook call failed");

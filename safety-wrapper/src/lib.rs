@@ -23,11 +23,11 @@ pub use answer::Answer;
 pub use approval::{Approval, ApprovalFilter, ApprovalState, Origin, Progress, Ruling, RulingError, Verdict};
 pub use call::{CallKey, CallResult, RunStatus};
 pub use gate::{
-    AfterToolCall, EgressNote, Executed, Gate, GateError, GateParts, Lease, LlmOutput, LockEvent, ModelCall, OpenError,
-    Outgoing, OutgoingAnswer, PassedBy, Paused, Proposal, RedactRequest, Resumed, RunnerCommand, SessionEnd,
-    SessionStart, SessionStarted, VaultChange,
+    AfterToolCall, BoundLease, BoundStart, EgressNote, Executed, Gate, GateError, GateParts, Lease, LlmOutput,
+    LockEvent, ModelCall, OpenError, Outgoing, OutgoingAnswer, PassedBy, Paused, Proposal, RedactRequest, Resumed,
+    RunnerCommand, SessionEnd, SessionStart, SessionStarted, VaultChange,
 };
-pub use hooks::hook_router;
+pub use hooks::{Caller, hook_router};
 pub use passkey::{KnownPasskey, NotProven, PasskeyError, PasskeyOffer, PasskeyState};
 pub use posture::PostureBook;
 pub use runner::Sandbox;

@@ -17,7 +17,7 @@ use wardkeep_egress::{
 use wardkeep_policy::{Closed, Posture};
 use wardkeep_proto::ids::{AgentName, BootId, SessionId};
 use wardkeep_redaction::{BuildError, Shared};
-use wardkeep_safety::{Gate, GateParts, PostureBook, RunnerCommand, Sandbox, hook_router};
+use wardkeep_safety::{Caller, Gate, GateParts, PostureBook, RunnerCommand, Sandbox, hook_router};
 
 use crate::bundle_book::BundleBook;
 use crate::bundle_ledger::BundleLedger;
@@ -359,8 +359,16 @@ impl Daemon {
         ));
         parts.spawn(ended(
             "the hook socket",
-            axum::serve(hook_socket, hook_api).with_graceful_shutdown(stopped(&stop)).into_future(),
+            axum::serve(hook_socket, hook_api.into_make_service_with_connect_info::<Caller>())
+                .with_graceful_shutdown(stopped(&stop))
+                .into_future(),
         ));
+        // Connections that hold a lease have no end of their own.
+        let (gate, stopping) = (self.gate.clone(), stopped(&stop));
+        parts.spawn(ended("the leases", async move {
+            stopping.await;
+            gate.release_leases();
+        }));
         let link = self.link.clone();
         let admin = admin::router(AdminState {
             gate: self.gate.clone(),

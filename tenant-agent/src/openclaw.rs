@@ -19,6 +19,9 @@ pub const PLUGIN_DIR: &str = "/usr/lib/wardkeep/openclaw-plugin";
 /// Where configuration, environment and token are kept.
 pub const FOLDER: &str = "/etc/wardkeep/openclaw";
 
+/// What OpenClaw keeps beside its configuration, to put it back.
+pub const BACKUPS: &[&str] = &["openclaw.json.bak", "openclaw.json.last-good"];
+
 /// A file of the plugin, by its name.
 macro_rules! plugin {
     ($($name:literal),* $(,)?) => {
@@ -43,6 +46,7 @@ pub const PLUGIN: &[(&str, &str)] = plugin![
     "settings.mjs",
     "sync-worker.mjs",
     "sync.mjs",
+    "words.mjs",
 ];
 
 /// What every configuration has, whatever agent it is for.

@@ -1,5 +1,7 @@
 //! P5: each missing part has a named state in which nothing new is allowed beyond Green reads.
 
+mod leases;
+
 use std::fs;
 use std::path::Path;
 

@@ -11,6 +11,8 @@ export const TOKEN = "wka_token";
 export async function daemon(answers) {
   const folder = mkdtempSync(join(tmpdir(), "wardkeep-plugin-"));
   const heard = [];
+  // Answers without an end that are being read.
+  const held = new Set();
   const server = createServer((request, response) => {
     const pieces = [];
     request.on("data", (piece) => pieces.push(piece));
@@ -20,6 +22,13 @@ export async function daemon(answers) {
       const given = answers[request.url];
       const said = typeof given === "function" ? given(body) : given;
       if (said === "silence") return;
+      if (said?.held !== undefined) {
+        response.writeHead(200, { "content-type": "application/x-ndjson" });
+        response.write(`${JSON.stringify(said.held)}\n`);
+        held.add(response);
+        response.on("close", () => held.delete(response));
+        return;
+      }
       const status = said === undefined ? 404 : (said.status ?? 200);
       response.writeHead(status, { "content-type": "application/json" });
       response.end(JSON.stringify(said ?? { error: { code: "unknown-call", message: "no such call" } }));
@@ -34,7 +43,7 @@ export async function daemon(answers) {
     server.close();
     rmSync(folder, { recursive: true, force: true });
   };
-  return { socket, tokenFile, heard, stop, of: (path) => heard.filter((one) => one.path === path).map((one) => one.body) };
+  return { socket, tokenFile, heard, held, stop, of: (path) => heard.filter((one) => one.path === path).map((one) => one.body) };
 }
 
 /** What OpenClaw gives a plugin, as far as this one uses it. */
@@ -53,6 +62,14 @@ export function host(config, mode = "full") {
     options: (name) => hooks.get(name)?.options,
   };
   return api;
+}
+
+/** Waits until `is` says yes. */
+export async function until(is) {
+  for (let round = 0; !is(); round += 1) {
+    if (round > 500) throw new Error("it did not happen in time");
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
 }
 
 export const started = { lease: { renew_after_ms: 40_000 }, closed: [] };

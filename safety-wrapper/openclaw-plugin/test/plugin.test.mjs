@@ -4,11 +4,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import plugin from "../index.mjs";
-import { PERMIT, TOKEN, allow, call, ctx, daemon, host, started } from "./daemon.mjs";
+import { PERMIT, TOKEN, allow, call, ctx, daemon, host, started, until } from "./daemon.mjs";
 
 /** A plugin with its daemon, for one test. */
 async function set(answers, config = {}) {
   const there = await daemon({
+    "/v1/hooks/lease": { held: started },
     "/v1/hooks/session-start": started,
     "/v1/hooks/session-end": {},
     "/v1/hooks/redact": ({ value }) => ({ value: JSON.parse(JSON.stringify(value).replaceAll("hunter2-secret", "SECRET_REF(pw)")) }),
@@ -100,7 +101,7 @@ test("a command is run by the daemon's runner and nothing else", async () => {
   const [asked] = world.of("/v1/hooks/before-tool-call");
   assert.deepEqual(asked.args, { command: "printenv PW", env: { PW: "SECRET_REF(pw)" } });
   assert.deepEqual([asked.call, asked.session, asked.cwd], ["call_1", "agent:main:main", "/srv/agents/a"]);
-  assert.equal(world.heard[0].token, `Bearer ${TOKEN}`);
+  for (const { token } of world.heard) assert.equal(token, `Bearer ${TOKEN}`);
   const passed = await world.api.hook("before_tool_call")(call("exec", runs), ctx);
   assert.equal(passed, undefined);
   const changed = await world.api.hook("before_tool_call")(call("exec", { ...runs, command: "reboot" }), ctx);
@@ -115,6 +116,8 @@ test("what cannot be told as it runs is refused whatever the daemon says", async
     { ...call("exec", { command: "ls" }), toolKind: "code_mode_exec" },
     call("exec", { command: "ls", elevated: true }, "e"),
     call("exec", { command: "ls", node: "laptop" }, "n"),
+    call("exec", { command: "ls", host: "node" }, "o"),
+    call("exec", { command: "ls", host: "sandbox" }, "b"),
     call("read", { path: "~/.ssh/id" }, "h"),
     call("read", { path: "file:///etc/shadow" }, "u"),
     call("read", { path: "a\u00a0b" }, "s"),
@@ -125,7 +128,7 @@ test("what cannot be told as it runs is refused whatever the daemon says", async
   }
   // Each is on record as refused, but the one that has no id; none with arguments that would run.
   const recorded = world.of("/v1/hooks/before-tool-call");
-  assert.equal(recorded.length, 7);
+  assert.equal(recorded.length, 9);
   for (const { args } of recorded) assert.deepEqual(Object.keys(args), ["refused"]);
   await world.end();
 });
@@ -216,21 +219,68 @@ test("messages to channels are asked for with all their words", async () => {
   await world.end();
 });
 
-test("the lease is taken at once and given back", async () => {
+test("the lease is held by one connection from the start to the end", async () => {
   const world = await set({});
-  await world.api.hook("before_agent_run")({}, ctx);
-  const started = world.of("/v1/hooks/session-start");
-  assert.equal(started[0].runtime, "openclaw/2026.9.6");
+  await until(() => world.held.size === 1);
+  assert.equal((await world.api.hook("before_agent_run")({}, ctx)).outcome, "pass");
+  const [taken] = world.of("/v1/hooks/lease");
+  assert.equal(taken.runtime, "openclaw/2026.9.6");
+  const [asked] = world.of("/v1/hooks/session-start");
+  assert.deepEqual([asked.session, asked.bound], [taken.session, true], "a lease that runs out is never asked for");
+  assert.equal(world.of("/v1/hooks/lease").length, 1);
   await world.api.dispose();
-  assert.equal(world.of("/v1/hooks/session-end")[0].session, started[0].session);
+  assert.equal(world.of("/v1/hooks/session-end")[0].session, taken.session);
+  await until(() => world.held.size === 0);
   assert.equal((await world.api.hook("before_agent_run")({}, ctx)).outcome, "block", "a stopped plugin begins nothing");
   world.stop();
+});
+
+test("a lease that was lost is taken again, before a run where one begins", async () => {
+  let over = false;
+  const world = await set({ "/v1/hooks/session-start": () => (over ? { status: 409, error: { code: "lease", message: "over" } } : started) });
+  await until(() => world.held.size === 1);
+  for (const held of world.held) held.destroy();
+  await until(() => world.of("/v1/hooks/lease").length === 2 && world.held.size === 1);
+  over = true;
+  assert.equal((await world.api.hook("before_agent_run")({}, ctx)).outcome, "pass");
+  assert.equal(world.of("/v1/hooks/lease").length, 3);
+  assert.equal(new Set(world.of("/v1/hooks/lease").map((one) => one.session)).size, 1);
+  await world.end();
+});
+
+test("a daemon that gives no lease, or an odd one, lets no run begin", async () => {
+  const none = [{ status: 409, error: { code: "lease", message: "too many" } }, { held: undefined }, undefined];
+  for (const said of none) {
+    const world = await set({ "/v1/hooks/lease": said });
+    assert.equal((await world.api.hook("before_agent_run")({}, ctx)).outcome, "block", JSON.stringify(said));
+    await world.end();
+  }
+});
+
+test("the person reads why nothing is done, also on channels, and nothing else passes without the daemon", async () => {
+  const world = await set({ "/v1/hooks/session-start": { ...started, closed: ["disk-full"] } });
+  const closed = await world.api.hook("before_agent_reply")({}, ctx);
+  assert.match(closed.reply.text, /Wardkeep.*disk-full.*Nothing was done/);
+  world.stop();
+  const { handled, reply } = await world.api.hook("before_agent_reply")({}, ctx);
+  assert.equal(handled, true);
+  assert.match(reply.text, /Wardkeep.*does not answer.*Nothing was done.*systemctl start wardkeep-agent/);
+  const message = { role: "assistant", content: [{ type: "text", text: reply.text }] };
+  assert.equal(world.api.hook("before_message_write")({ message }, ctx), undefined);
+  assert.deepEqual(await world.api.hook("message_sending")({ to: "x", content: reply.text }, { channelId: "c" }), { content: reply.text });
+  const payload = await world.api.hook("reply_payload_sending")({ payload: { text: reply.text, media: "hunter2-secret" } }, {});
+  assert.deepEqual(payload, { payload: { text: reply.text } });
+  const more = { role: "assistant", content: [...message.content, { type: "text", text: "hunter2-secret" }] };
+  assert.doesNotMatch(JSON.stringify(world.api.hook("before_message_write")({ message: more }, ctx)), /hunter2/);
+  assert.equal((await world.api.hook("message_sending")({ to: "x", content: `${reply.text} more` }, { channelId: "c" })).cancel, true);
+  await world.api.dispose();
 });
 
 test("a closed server begins no run, and one without its hub does", async () => {
   for (const [closed, outcome] of [[["hub-away"], "pass"], [["disk-full"], "block"], [["hub-away", "paused"], "block"]]) {
     const world = await set({ "/v1/hooks/session-start": { ...started, closed } });
     assert.equal((await world.api.hook("before_agent_run")({}, ctx)).outcome, outcome);
+    assert.equal((await world.api.hook("before_agent_reply")({}, ctx))?.handled ?? false, outcome === "block");
     await world.end();
   }
 });

@@ -1,4 +1,4 @@
-//! Sessions, leases, pauses, and the hooks that only redact.
+//! Pauses, results, and the hooks that only redact.
 
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -6,97 +6,17 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use serde_json::{Value, json};
 use wardkeep_policy::Closed;
 use wardkeep_proto::digest::Digest;
-use wardkeep_proto::ids::{AgentName, SessionId};
+use wardkeep_proto::ids::AgentName;
 
-use super::{
-    AfterToolCall, BundleName, Gate, GateError, LEASE, Lease, LeaseTimes, LlmOutput, ModelCall, Paused, RENEW_AFTER,
-    RedactRequest, SessionEnd, SessionStart, SessionStarted, key_of,
-};
+use super::{AfterToolCall, BundleName, Gate, GateError, LlmOutput, ModelCall, Paused, RedactRequest, key_of};
 use crate::audit;
 use crate::call::{CallResult, CallState, Executor, RunStatus};
 use crate::store::{StoreError, calls, people};
 
-/// Longest name of a runtime, bytes.
-const RUNTIME_BYTES: usize = 128;
 /// Longest output of a runtime that is kept with the call, bytes.
 const KEPT_BYTES: usize = 256 * 1024;
 
 impl Gate {
-    /// Takes or renews the lease of an agent's hook.
-    ///
-    /// # Errors
-    /// A bad runtime name, or when it cannot be recorded.
-    pub async fn session_start(&self, agent: &AgentName, start: SessionStart) -> Result<SessionStarted, GateError> {
-        if start.runtime.is_empty()
-            || start.runtime.len() > RUNTIME_BYTES
-            || start.runtime.chars().any(char::is_control)
-        {
-            return Err(GateError::Invalid("runtime must be 1 to 128 bytes without control characters".to_owned()));
-        }
-        self.parts.secrets.catch_up();
-        let parent = start.parent_session.as_ref().map_or("", |parent| parent.as_str());
-        self.without_secrets(&[
-            ("session", start.session.as_str()),
-            ("parent_session", parent),
-            ("runtime", &start.runtime),
-        ])?;
-        let now = self.now();
-        let lease = Lease {
-            agent: agent.clone(),
-            session: start.session,
-            runtime: if self.posture_for(agent).has(Closed::VaultUnread) {
-                // The hub is told the runtime, and what cannot be redacted is not told.
-                "unread".to_owned()
-            } else {
-                self.clean(&start.runtime)
-            },
-            until: now.plus(LEASE),
-        };
-        let before = read(&self.leases).get(agent).cloned();
-        // A renewal is no event; another session, another runtime or a lease that had run out is.
-        let news = before.is_none_or(|b| b.session != lease.session || b.runtime != lease.runtime || b.until <= now);
-        let kept = lease.clone();
-        let parent = start.parent_session;
-        self.write(move |tx| {
-            people::put_lease(tx, &kept)?;
-            if news {
-                let fields =
-                    json!({"agent": kept.agent, "session": kept.session, "parent": parent, "runtime": kept.runtime});
-                audit::append(tx, now, "session-started", None, &fields)?;
-            }
-            Ok(())
-        })
-        .await?;
-        let until_ms = lease.until;
-        write(&self.leases).insert(agent.clone(), lease);
-        let bundle = self.parts.bundle.borrow().clone();
-        Ok(SessionStarted {
-            agent: agent.clone(),
-            lease: LeaseTimes { until_ms, renew_after_ms: u64::try_from(RENEW_AFTER.as_millis()).unwrap_or(u64::MAX) },
-            level: bundle.agent(agent).map(|a| a.level),
-            bundle: self.bundle_name()?,
-            closed: self.posture_for(agent).iter().collect(),
-        })
-    }
-
-    /// Gives the lease of an agent's hook back, so that nothing of its runtime goes on without the hook. A session that does
-    /// not hold the lease changes nothing.
-    ///
-    /// # Errors
-    /// When it cannot be recorded; the lease then runs out by itself.
-    pub async fn session_end(&self, agent: &AgentName, end: SessionEnd) -> Result<(), GateError> {
-        let now = self.now();
-        let held = read(&self.leases).get(agent).filter(|l| l.session == end.session && l.until > now).cloned();
-        let Some(lease) = held.map(|lease| Lease { until: now, ..lease }) else { return Ok(()) };
-        write(&self.leases).insert(agent.clone(), lease.clone());
-        let fields = json!({"agent": agent, "session": end.session});
-        self.write(move |tx| {
-            people::put_lease(tx, &lease)?;
-            audit::append(tx, now, "session-ended", None, &fields)
-        })
-        .await
-    }
-
     /// Gives any JSON back without secrets, keys included; it stays valid.
     ///
     /// # Errors
@@ -143,34 +63,6 @@ impl Gate {
         let bundle = self.parts.bundle.borrow().clone();
         let json = bundle.to_json().map_err(StoreError::from)?;
         Ok(BundleName { version: bundle.version, digest: Digest::plain(&json) })
-    }
-
-    /// Any call of a live hook keeps its lease alive; one that has run out needs a new session-start.
-    pub(super) fn renew(&self, agent: &AgentName) {
-        let now = self.now();
-        if let Some(lease) = write(&self.leases).get_mut(agent).filter(|lease| lease.until > now) {
-            lease.until = now.plus(LEASE);
-        }
-    }
-
-    /// Whether the hook of `agent` is alive: without it its LLM traffic is refused.
-    #[must_use]
-    pub fn lease_alive(&self, agent: &AgentName) -> bool {
-        let now = self.now();
-        read(&self.leases).get(agent).is_some_and(|lease| lease.until > now)
-    }
-
-    /// The session that holds the live lease of `agent`.
-    #[must_use]
-    pub fn live_session(&self, agent: &AgentName) -> Option<SessionId> {
-        let now = self.now();
-        read(&self.leases).get(agent).filter(|lease| lease.until > now).map(|lease| lease.session.clone())
-    }
-
-    /// Every lease, also those that have run out.
-    #[must_use]
-    pub fn leases(&self) -> Vec<Lease> {
-        read(&self.leases).values().cloned().collect()
     }
 
     /// Lets `agent` only read from now on; the first reason stays.

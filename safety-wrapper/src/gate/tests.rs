@@ -4,6 +4,7 @@ mod crash;
 mod decided;
 mod egress;
 mod flow;
+mod lease;
 mod passkeys;
 mod refuse;
 mod secret;

@@ -50,6 +50,7 @@ const ROUTES: &[(&str, &str)] = &[
     ("POST", "/v1/hooks/message-sending"),
     ("POST", "/v1/hooks/llm-output"),
     ("POST", "/v1/hooks/session-end"),
+    ("POST", "/v1/hooks/lease"),
     ("POST", "/v1/hooks/model-call"),
     ("POST", "/v1/hooks/redact"),
     ("GET", "/v1/calls/s1/c1"),
@@ -140,4 +141,22 @@ async fn the_answers_of_every_hook_are_clean() {
         assert!(!body.to_string().contains(SECRET), "{path}: {body}");
         assert!(body.to_string().contains("SECRET_REF(token)"), "{path}: {body}");
     }
+}
+
+#[tokio::test]
+async fn a_lease_is_held_by_whoever_reads_its_answer() {
+    let api = Api::new(Level::Supervised);
+    let request = axum::http::Request::post("/v1/hooks/lease").header("authorization", "Bearer the-token-of-office");
+    let body = r#"{"session": "s1", "runtime": "test/1"}"#;
+    let answer = api.router.clone().oneshot(request.body(Bytes::from(body)).unwrap()).await.unwrap();
+    let mut answer = answer.into_body();
+    let line = answer.frame().await.unwrap().unwrap().into_data().unwrap();
+    let line: Value = serde_json::from_slice(line.strip_suffix(b"\n").unwrap()).unwrap();
+    assert_eq!((line["agent"].as_str(), line["level"].as_str()), (Some("office"), Some("supervised")));
+    let asks = r#"{"session": "s1", "runtime": "test/1", "bound": true}"#;
+    let (status, _) = api.post("/v1/hooks/session-start", asks).await;
+    assert_eq!(status, StatusCode::OK);
+    drop(answer);
+    let (status, told) = api.post("/v1/hooks/session-start", asks).await;
+    assert_eq!((status, told["error"]["code"].as_str()), (StatusCode::CONFLICT, Some("lease")));
 }

@@ -17,8 +17,8 @@ use crate::doctor::{Finding, Level};
 use crate::openclaw::check::{Places, look};
 use crate::openclaw::files::{Done, Planned, account};
 use crate::openclaw::layout::{Layout, Tokens};
-use crate::openclaw::{OPENCLAW, PLUGIN};
-use crate::state::StateDir;
+use crate::openclaw::{BACKUPS, OPENCLAW, PLUGIN};
+use crate::state::{StateDir, remove};
 use crate::tokens::{Existing, TokenError, make};
 use crate::unix_http::{ClientError, UnixClient};
 
@@ -60,6 +60,11 @@ async fn configure(args: &ConfigureArgs, context: &mut Context<'_>) -> Result<Ex
     let (tokens, made) = tokens(&layout, args, &config, context)?;
     let files = layout.files(&tokens, Some(&args.unit_dir));
     write(&files, Some(gid), &args.tell, context)?;
+    if !args.tell.dry_run {
+        for path in BACKUPS.iter().map(|name| layout.folder.join(name)) {
+            remove(&path).map_err(|source| CliError::Place { path, source })?;
+        }
+    }
     if made && !args.tell.dry_run {
         match UnixClient::admin_of(&config).post("/v1/reload", &json!({})).await {
             // A daemon that does not run reads the file when it starts.

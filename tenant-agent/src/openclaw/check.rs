@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::files::{account, writable_by};
 use super::layout::ENVIRONMENT;
-use super::{PLUGIN, hardened};
+use super::{BACKUPS, PLUGIN, hardened};
 use crate::doctor::{Finding, Level};
 
 /// Where it was written, and for whom.
@@ -34,6 +34,7 @@ pub fn look(places: &Places<'_>) -> Vec<Finding> {
             CONFIGURE,
         )),
     }
+    findings.push(backups(places.folder));
     findings.push(environment(&places.folder.join("environment")));
     findings.push(owners(places));
     findings
@@ -62,6 +63,7 @@ fn plugin(dir: &Path) -> Finding {
 fn configuration(path: &Path, given: &Value, places: &Places<'_>) -> Finding {
     let mut wrong = Vec::new();
     differences(&hardened(), given, String::new(), &mut wrong);
+    loosened(&hardened(), given, "", &mut wrong);
     let loads = given.pointer("/plugins/load/paths").and_then(Value::as_array);
     let ours = Value::from(places.plugin_dir.display().to_string());
     if loads.is_none_or(|paths| *paths != [ours]) {
@@ -95,6 +97,55 @@ pub(super) fn differences(wanted: &Value, given: &Value, at: String, wrong: &mut
         (wanted, given) if wanted == given => {}
         _ => wrong.push(at),
     }
+}
+
+/// Settings by which a part of the configuration may differ from what holds for all: another loop that asks no hook, another
+/// place for commands, more tools for one agent, provider or sender.
+const LOOSENING: &[&str] = &[
+    "agentRuntime",
+    "alsoAllow",
+    "byProvider",
+    "codeMode",
+    "elevated",
+    "exec",
+    "node",
+    "runtime",
+    "sandbox",
+    "toolSearch",
+    "tools",
+    "toolsBySender",
+];
+
+/// Every such setting of `given` that is not among the fixed ones, at whatever depth.
+fn loosened(fixed: &Value, given: &Value, at: &str, wrong: &mut Vec<String>) {
+    for item in given.as_array().into_iter().flatten() {
+        loosened(&Value::Null, item, at, wrong);
+    }
+    for (name, value) in given.as_object().into_iter().flatten() {
+        // Of a tool server or a channel these words say other things.
+        if at.is_empty() && !["agents", "models", "tools"].contains(&name.as_str()) {
+            continue;
+        }
+        let below = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
+        match fixed.get(name) {
+            None if LOOSENING.contains(&name.as_str()) => wrong.push(below),
+            fixed => loosened(fixed.unwrap_or(&Value::Null), value, &below, wrong),
+        }
+    }
+}
+
+/// Copies that OpenClaw's own commands leave beside the configuration. Where it may write there, it puts the configuration back
+/// from them as it starts.
+fn backups(folder: &Path) -> Finding {
+    const CHECK: &str = "openclaw backups";
+    let there = BACKUPS.iter().map(|name| folder.join(name)).filter(|path| path.symlink_metadata().is_ok());
+    let there: Vec<String> = there.map(|path| path.display().to_string()).collect();
+    if there.is_empty() {
+        return Finding::ok(CHECK, "there is no older configuration that OpenClaw could put back".to_owned());
+    }
+    let found = format!("OpenClaw may put back what stands in {}", there.join(", "));
+    let todo = "change the configuration with `wardkeep-agent openclaw configure` alone, which removes them";
+    Finding::bad(CHECK, Level::Warning, found, todo)
 }
 
 fn environment(path: &Path) -> Finding {

@@ -80,6 +80,13 @@ fn what_was_written_holds_and_each_edit_is_found() {
         ("/plugins/load/paths", json!(["/tmp/evil"])),
         ("/gateway/reload/mode", json!("hybrid")),
         ("/tools/toolSearch", json!(true)),
+        ("/tools/codeMode", json!("auto")),
+        ("/tools/exec/host", json!("node")),
+        ("/tools/elevated/enabled", json!(true)),
+        ("/gateway/terminal/enabled", json!(true)),
+        ("/gateway/tools/deny", json!([])),
+        ("/commands/bash", json!(true)),
+        ("/cron/enabled", json!(true)),
         ("/tools/exec/security", json!("full")),
         ("/tools/exec/safeBins", json!(["wardkeep-agent", "env"])),
         ("/tools/deny", json!(["process"])),
@@ -93,9 +100,33 @@ fn what_was_written_holds_and_each_edit_is_found() {
         let said = wrong(&layout).join("; ");
         assert!(said.contains(&pointer[1..].replace('/', ".")), "{pointer}: {said}");
     }
+    // Settings that are not there at all loosen what is fixed as well.
+    for (under, name, value) in [
+        ("/models/providers/wardkeep", "agentRuntime", json!({"id": "codex"})),
+        ("/models/providers/wardkeep", "models", json!([{"id": "assistant", "agentRuntime": {"id": "codex"}}])),
+        ("/agents/defaults", "models", json!({"wardkeep/*": {"agentRuntime": {"id": "claude-cli"}}})),
+        ("/agents/defaults", "models", json!({"wardkeep/assistant": {"codeMode": true}})),
+        ("/agents", "entries", json!({"main": {"tools": {"exec": {"host": "node"}}}})),
+        ("/agents", "entries", json!({"main": {"runtime": {"type": "acp"}}})),
+        ("/agents/defaults", "sandbox", json!({"mode": "all"})),
+        ("/tools", "byProvider", json!({"wardkeep": {"allow": ["*"]}})),
+        ("/tools", "toolsBySender", json!({"*": {"allow": ["*"]}})),
+        ("/tools", "alsoAllow", json!(["process"])),
+        ("/tools/exec", "node", json!("laptop")),
+    ] {
+        let mut config: Value = serde_json::from_str(&good).unwrap();
+        config.pointer_mut(under).unwrap()[name] = value.clone();
+        fs::write(&path, config.to_string()).unwrap();
+        let said = wrong(&layout).join("; ");
+        assert!(said.contains(&under[1..].replace('/', ".")), "{under}/{name} {value}: {said}");
+    }
     fs::write(&path, "{").unwrap();
     assert!(wrong(&layout)[0].contains("no JSON"));
     fs::write(&path, &good).unwrap();
+    let kept = layout.folder.join("openclaw.json.bak");
+    fs::write(&kept, &good).unwrap();
+    assert!(wrong(&layout)[0].contains("openclaw.json.bak"));
+    fs::remove_file(kept).unwrap();
     fs::write(layout.plugin_dir.join("gate.mjs"), "").unwrap();
     assert!(wrong(&layout)[0].contains("gate.mjs"));
 }

@@ -99,6 +99,14 @@ impl Claw {
         Ok((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
     }
 
+    /// Kills it and waits until what was started in its place is ready.
+    pub(crate) async fn killed(&self) -> anyhow::Result<()> {
+        let before = self.service.pid();
+        self.service.kill()?;
+        until("another gateway", || async { Ok(self.service.pid() != before) }).await?;
+        self.wait_until_ready().await
+    }
+
     /// Ends it.
     pub(crate) async fn stop(self) {
         // One that is busy is killed, which is all the same here.

@@ -37,9 +37,11 @@ scenes! {
     looping_model: "a model that repeats a refused call is stopped",
     bypass_tools_invoke: "POST /tools/invoke runs nothing",
     bypass_chat_command: "a chat message that begins with ! or /bash runs nothing",
+    bypass_other_backends: "a node, a sandbox, a terminal, a process, code mode and tool search run nothing",
     bypass_trajectory: "OpenClaw's own recorder of trajectories wrote no row",
     bypass_agent_exec: "`openclaw agent exec`, which asks no hook, is seen: its first result refuses the next request",
     bypass_cron_command: "a command payload of cron cannot be stored or run",
+    restarted_daemon: "the daemon is killed and starts again: the plugin takes its lease again, and the next run works",
     edited_config: "an edited configuration changes nothing while OpenClaw runs, and doctor finds it",
     plugins_disable: "`openclaw plugins disable` takes the lease along: LLM traffic is refused at once",
     missing_plugin: "without the plugin OpenClaw starts, and its LLM traffic is refused",
@@ -246,6 +248,48 @@ async fn bypass_chat_command(world: &mut World) -> anyhow::Result<()> {
     Ok(())
 }
 
+async fn bypass_other_backends(world: &mut World) -> anyhow::Result<()> {
+    let target = world.stage.tenant.workspace().join("elsewhere.txt");
+    let command = format!("touch {}", target.display());
+    let run = |more: Value| {
+        let mut args = json!({"command": command});
+        args.as_object_mut().into_iter().for_each(|args| args.extend(more.as_object().cloned().unwrap_or_default()));
+        args
+    };
+    // Few at a time: a run that is refused again and again is ended.
+    let after = ("exec", json!({"command": "echo still-here"}));
+    let code =
+        json!({"code": format!("require('fs').writeFileSync('{}', 'x')", target.display()), "language": "javascript"});
+    let hosts =
+        [json!({"host": "node"}), json!({"host": "sandbox"}), json!({"node": "laptop"}), json!({"elevated": true})];
+    let hosts: Vec<_> = hosts.into_iter().map(|more| ("exec", run(more))).chain([after.clone()]).collect();
+    world.model.calls("elsewhere", &hosts);
+    let said = world.play("elsewhere").await?;
+    ensure!(!target.exists(), "it ran somewhere else");
+    ensure!(said.contains("still-here"), "the conversation did not go on: {said}");
+    world.model.calls(
+        "otherwise",
+        &[
+            ("process", json!({"action": "submit", "sessionId": "x", "data": command})),
+            ("terminal", json!({"action": "create", "command": command})),
+            ("nodes", json!({"action": "run", "command": ["touch", target]})),
+            ("code_execution", code),
+            ("tool_search", json!({"query": "exec"})),
+            ("tool_call", json!({"id": "exec", "args": {"command": command}})),
+            after,
+        ],
+    );
+    let said = world.play("otherwise").await?;
+    ensure!(!target.exists(), "it ran in another way");
+    ensure!(said.contains("still-here"), "the conversation did not go on: {said}");
+    let requests = world.stage.llm.requests();
+    let offered = requests.last().map(|one| String::from_utf8_lossy(&one.body).into_owned()).unwrap_or_default();
+    for tool in ["tool_search", "tool_call", "process", "terminal", "nodes", "code_execution"] {
+        ensure!(!offered.contains(&format!("\"function\":{{\"name\":\"{tool}\"")), "{tool} is offered to the model");
+    }
+    Ok(())
+}
+
 async fn bypass_trajectory(world: &mut World) -> anyhow::Result<()> {
     let mut rows = 0;
     let mut files = 0;
@@ -282,6 +326,20 @@ async fn bypass_cron_command(world: &mut World) -> anyhow::Result<()> {
     Ok(())
 }
 
+async fn restarted_daemon(world: &mut World) -> anyhow::Result<()> {
+    let before = world.stage.tenant.service.pid();
+    world.stage.tenant.service.kill()?;
+    until("another daemon", || async {
+        let other = world.stage.tenant.service.pid() != before;
+        Ok(other && world.stage.tenant.cli(&["status", "--json"]).await.is_ok())
+    })
+    .await?;
+    world.model.calls("restarted", &[("exec", json!({"command": "echo back"}))]);
+    let said = world.play("restarted").await?;
+    ensure!(said.contains("back"), "the plugin has no lease: {said}");
+    Ok(())
+}
+
 async fn edited_config(world: &mut World) -> anyhow::Result<()> {
     edit(&world.config_file(), |config| config["plugins"]["entries"]["wardkeep"]["enabled"] = Value::Bool(false))?;
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -310,13 +368,11 @@ async fn plugins_disable(world: &mut World) -> anyhow::Result<()> {
 }
 
 async fn missing_plugin(world: &mut World) -> anyhow::Result<()> {
-    world.stop_claw().await;
     edit(&world.config_file(), |config| config["plugins"]["entries"]["wardkeep"]["enabled"] = Value::Bool(false))?;
     nothing_leaves(world, "missing").await
 }
 
 async fn broken_plugin(world: &mut World) -> anyhow::Result<()> {
-    world.stop_claw().await;
     let broken = world.etc().join("broken");
     std::fs::create_dir_all(&broken)?;
     for file in std::fs::read_dir(world.plugin())? {
@@ -328,11 +384,14 @@ async fn broken_plugin(world: &mut World) -> anyhow::Result<()> {
     nothing_leaves(world, "broken").await
 }
 
-/// `OpenClaw` starts on the configuration as it is, and its model is never asked.
+/// `OpenClaw` is killed, starts on the configuration as it is, and its model is never asked.
 async fn nothing_leaves(world: &mut World, name: &str) -> anyhow::Result<()> {
     let target = world.stage.tenant.workspace().join(format!("{name}.txt"));
     world.model.calls(name, &[("exec", json!({"command": format!("touch {}", target.display())}))]);
-    world.start_claw().await?;
+    let config = std::fs::read(world.config_file())?;
+    let plugins = world.killed_claw().await?;
+    ensure!(!plugins.contains("wardkeep"), "the plugin is there, so this shows nothing: {plugins}");
+    ensure!(std::fs::read(world.config_file())? == config, "OpenClaw wrote another configuration");
     let before = world.asked();
     let said = world.play(name).await;
     ensure!(world.asked() == before, "the provider was asked: {said:?}");

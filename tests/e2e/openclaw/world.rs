@@ -128,6 +128,10 @@ impl World {
             self.stop_claw().await;
             fs::write(self.config_file(), &self.config)?;
         }
+        // OpenClaw, which is root here, puts its configuration back from what its own commands kept beside it.
+        for kept in ["openclaw.json.bak", "openclaw.json.last-good"] {
+            let _ = fs::remove_file(self.etc().join(kept));
+        }
         if self.claw.is_none() {
             self.start_claw().await?;
         }
@@ -144,6 +148,16 @@ impl World {
         if let Some(claw) = self.claw.take() {
             claw.stop().await;
         }
+    }
+
+    /// Kills the gateway, which starts again; answers what it then says of its plugins.
+    pub(crate) async fn killed_claw(&mut self) -> anyhow::Result<String> {
+        let log = self.folder.join("openclaw.log");
+        let before = fs::read_to_string(&log)?.len();
+        self.claw()?.killed().await?;
+        let text = fs::read_to_string(&log)?;
+        let line = text[before..].lines().rfind(|line| line.contains("http server listening"));
+        line.map(str::to_owned).context("OpenClaw does not say which plugins it has")
     }
 
     pub(crate) fn claw(&self) -> anyhow::Result<&Claw> {

@@ -47,28 +47,6 @@ async fn a_call_that_comes_back_gets_what_became_of_the_first() {
     assert_eq!(world.runs(), 1);
 }
 
-#[tokio::test]
-async fn a_hook_that_goes_takes_its_lease_along() {
-    let world = World::new(Level::Supervised);
-    let gate = world.gate();
-    let start = |session: &str| SessionStart {
-        session: session.parse().unwrap(),
-        runtime: "test/1".to_owned(),
-        parent_session: None,
-    };
-    gate.session_start(&office(), start("s1")).await.unwrap();
-    gate.session_end(&office(), SessionEnd { session: "s2".parse().unwrap() }).await.unwrap();
-    assert!(gate.lease_alive(&office()), "another session does not hold it");
-    gate.session_end(&office(), SessionEnd { session: "s1".parse().unwrap() }).await.unwrap();
-    assert!(!gate.lease_alive(&office()));
-    // A call of a hook that said goodbye does not bring it back.
-    let _ = gate.before_tool_call(&office(), counted("c1")).await.unwrap();
-    assert!(!gate.lease_alive(&office()));
-    gate.session_start(&office(), start("s1")).await.unwrap();
-    assert!(gate.lease_alive(&office()));
-    assert_eq!(audit_kinds(&gate).await["session-ended"], 1);
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_claims_of_one_permit_are_one_run() {
     let world = World::new(Level::Trusted);

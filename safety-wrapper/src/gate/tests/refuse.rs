@@ -368,30 +368,3 @@ async fn two_daemons_do_not_share_a_gate() {
     drop(gate);
     world.next_gate().await;
 }
-
-#[tokio::test]
-async fn a_lease_ends_and_only_a_session_start_brings_it_back() {
-    let world = World::new(Level::Supervised);
-    let gate = world.gate();
-    let start = || SessionStart { session: "s1".parse().unwrap(), runtime: "test/1".to_owned(), parent_session: None };
-    assert!(!gate.lease_alive(&office()));
-    let started = gate.session_start(&office(), start()).await.unwrap();
-    assert_eq!((started.level, started.bundle.version, started.closed), (Some(Level::Supervised), 1, Vec::new()));
-    assert!(gate.lease_alive(&office()));
-    drop(gate);
-    let gate = world.next_gate().await;
-    world.later(Duration::from_secs(100));
-    assert!(gate.lease_alive(&office()), "a lease survives a restart");
-    let _ = gate.before_tool_call(&office(), counted("c1")).await.unwrap();
-    world.later(Duration::from_secs(100));
-    assert!(gate.lease_alive(&office()), "a hook call proves that the hook is alive");
-    world.later(Duration::from_secs(120));
-    let _ = gate.before_tool_call(&office(), counted("c1")).await.unwrap();
-    assert!(!gate.lease_alive(&office()));
-    gate.session_start(&office(), start()).await.unwrap();
-    assert!(gate.lease_alive(&office()));
-    for runtime in [String::new(), "x".repeat(129), "a\nb".to_owned()] {
-        let bad = gate.session_start(&office(), SessionStart { runtime, ..start() }).await;
-        assert!(matches!(bad, Err(GateError::Invalid(_))));
-    }
-}

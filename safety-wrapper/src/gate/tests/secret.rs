@@ -43,7 +43,12 @@ async fn while_the_vault_is_unread_no_word_of_a_call_is_kept() {
         let answer = gate.before_tool_call(&office(), proposal).await.unwrap();
         assert!(reasons_of(&answer).contains("vault-unread"), "{answer:?}");
     }
-    let start = SessionStart { session: "s".parse().unwrap(), runtime: "agent/1".to_owned(), parent_session: None };
+    let start = SessionStart {
+        session: "s".parse().unwrap(),
+        runtime: "agent/1".to_owned(),
+        parent_session: None,
+        bound: false,
+    };
     gate.session_start(&office(), start).await.unwrap();
     assert_eq!(gate.leases()[0].runtime, "unread");
     assert!(gate.activity_after(0, 10).await.unwrap().is_empty());
@@ -68,7 +73,8 @@ async fn tells_what_was_just_stored(way: &str) -> bool {
             drop(gate.message_sending(&office(), message).await.unwrap());
         }
         "session" => {
-            let start = SessionStart { session: session(), runtime: format!("x{SECRET}"), parent_session: None };
+            let start =
+                SessionStart { session: session(), runtime: format!("x{SECRET}"), parent_session: None, bound: false };
             gate.session_start(&office(), start).await.unwrap_err();
         }
         "report" => {
