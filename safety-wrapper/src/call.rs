@@ -101,8 +101,15 @@ pub(crate) enum CallState {
     Pending { approve_by: Timestamp },
     /// A person said yes; it starts by itself.
     Approved { permit: PermitId, ruling: Ruling, use_by: Timestamp },
-    /// The permit is spent; it runs, or ran.
-    Claimed { permit: PermitId, at: Timestamp, by: Executor },
+    /// The permit is spent; it runs, or ran. `to`: under which id the runtime was told to carry it out; an equal call that
+    /// waits for the same decision is told to no other.
+    Claimed {
+        permit: PermitId,
+        at: Timestamp,
+        by: Executor,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<CallId>,
+    },
     /// It ran.
     Done { permit: PermitId, result: CallResult },
     /// It ran and failed, or could not be started.
@@ -146,6 +153,11 @@ impl CallState {
                 | (Self::Approved { .. }, Self::Claimed { .. } | Self::Superseded { .. } | Self::Expired { .. })
                 | (Self::Claimed { .. }, Self::Done { .. } | Self::Failed { .. } | Self::Interrupted { .. })
         )
+    }
+
+    /// Whether the runtime was told to carry it out as `asked`; before ids were kept, as `own`.
+    pub(crate) fn is_given_to(&self, asked: &CallId, own: &CallId) -> bool {
+        matches!(self, Self::Claimed { by: Executor::Runtime, to, .. } if to.as_ref().unwrap_or(own) == asked)
     }
 
     /// The permit, where one was minted.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use wardkeep_tests::story::hooks::Hooks;
-use wardkeep_tests::story::stage::Stage;
+use wardkeep_tests::story::stage::{SESSION, Stage};
 
 fn publish(stage: &Stage, subject: &str) -> Value {
     json!({
@@ -140,5 +140,45 @@ async fn a_script_that_is_swapped_while_a_person_reads_does_not_run() {
     let (_, ended) = hooks.status("c1", 10_000).await.expect("an answer");
     assert_eq!(ended["decision"], "deny", "{ended}");
     assert!(stage.tenant.workspace().join("archive/2019.md").exists(), "the swapped script ran");
+    stage.strike().await.expect("everything stops");
+}
+
+/// A tool that the runtime carries out itself: the daemon can only say yes, and says it once.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_equal_calls_that_wait_together_are_one_yes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (stage, hooks) = super::stage(folder.path()).await;
+    let args = json!({"channel": "whatsapp", "to": ["+4930123456"], "body": "See you tomorrow."});
+    let body =
+        |call: &str| json!({"session": SESSION, "call": call, "tool": "message", "args": args, "wait_ms": 5_000});
+    let decide = async {
+        let asked = stage.person.wait_for_pending(|_| true).await?;
+        // Both wait by now, or the second one comes when it is decided: either way it is the same approval.
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        stage.person.decide(asked["digest"].as_str().unwrap_or_default(), "approved").await
+    };
+    let path = "/v1/hooks/before-tool-call";
+    let (one, two) = (body("c1"), body("c2"));
+    let (first, second, decided) = tokio::join!(hooks.post(path, &one), hooks.post(path, &two), decide);
+    decided.expect("decided");
+    let (first, second) = (first.expect("an answer").1, second.expect("an answer").1);
+    let (told, other) = if first["decision"] == "allow" { ("c1", "c2") } else { ("c2", "c1") };
+    let allowed = [&first, &second].iter().filter(|answer| answer["decision"] == "allow").count();
+    assert_eq!(allowed, 1, "one approval was told to two: {first} {second}");
+    // Whoever asks again under the other id, or for a third one that repeats it, gets no second yes either.
+    let third = json!({
+        "session": SESSION, "call": "c3", "tool": "message", "args": args, "wait_ms": 0, "same_as": other,
+    });
+    for again in [hooks.status(other, 0).await, hooks.post(path, &third).await] {
+        let (_, again) = again.expect("an answer");
+        assert_eq!(again["decision"], "pending", "{again}");
+    }
+    let report = |call: &str| json!({"session": SESSION, "call": call, "output": "sent"});
+    let (status, _) = hooks.post("/v1/hooks/after-tool-call", &report(other)).await.expect("an answer");
+    assert_eq!(status, 409, "a result under the id that was told nothing is a bypass");
+    let (status, _) = hooks.post("/v1/hooks/after-tool-call", &report(told)).await.expect("an answer");
+    assert!(status.is_success());
+    let (_, done) = hooks.status(other, 0).await.expect("an answer");
+    assert_eq!((done["decision"].as_str(), done["result"]["output"].as_str()), (Some("done"), Some("sent")));
     stage.strike().await.expect("everything stops");
 }

@@ -27,7 +27,7 @@ fn every_state() -> Vec<CallState> {
         CallState::Permitted { permit, use_by: Timestamp(2) },
         CallState::Pending { approve_by: Timestamp(2) },
         CallState::Approved { permit, ruling: ruling.clone(), use_by: Timestamp(2) },
-        CallState::Claimed { permit, at: Timestamp(2), by: Executor::Runner },
+        CallState::Claimed { permit, at: Timestamp(2), by: Executor::Runner, to: None },
         CallState::Done { permit, result: result.clone() },
         CallState::Failed { permit, result: result.clone() },
         CallState::Interrupted { permit, result },

@@ -258,7 +258,7 @@ impl Gate {
             changed.mark_unchanged();
             let counted = key.clone();
             let row = self.read(move |conn| calls::counting(conn, &counted)).await?.ok_or(GateError::UnknownCall)?;
-            let row = self.hand_over(row).await?;
+            let row = self.hand_over(key, row).await?;
             let answer = self.answer(key, row);
             if !answer.is_pending() || Instant::now() >= until {
                 return Ok(answer);
@@ -269,8 +269,9 @@ impl Gate {
         }
     }
 
-    /// An approved call that only the runtime can carry out is given to it here, once; the claim is the record.
-    async fn hand_over(self: &Arc<Self>, row: CallRow) -> Result<CallRow, GateError> {
+    /// An approved call that only the runtime can carry out is given to it here, once and under one id; the claim is the
+    /// record.
+    async fn hand_over(self: &Arc<Self>, asks: &CallKey, row: CallRow) -> Result<CallRow, GateError> {
         let CallState::Approved { permit, .. } = row.state else { return Ok(row) };
         if executor(&row) == Executor::Runner {
             return Ok(row);
@@ -278,7 +279,9 @@ impl Gate {
         let now = self.now();
         let key = row.key.clone();
         let next = match self.check(&row, now).await? {
-            super::launch::Check::Go(_) => CallState::Claimed { permit, at: now, by: Executor::Runtime },
+            super::launch::Check::Go(_) => {
+                CallState::Claimed { permit, at: now, by: Executor::Runtime, to: Some(asks.call.clone()) }
+            }
             super::launch::Check::Hold(_) => return Ok(row),
             super::launch::Check::Over(state) => state,
         };
@@ -306,8 +309,14 @@ impl Gate {
             message,
         };
         match row.state {
-            CallState::Permitted { permit, .. } | CallState::Claimed { permit, by: Executor::Runtime, .. } => {
+            CallState::Permitted { permit, .. } => Answer::Allow { call, class, permit, rules },
+            CallState::Claimed { permit, by: Executor::Runtime, .. }
+                if row.state.is_given_to(&key.call, &row.key.call) =>
+            {
                 Answer::Allow { call, class, permit, rules }
+            }
+            CallState::Claimed { by: Executor::Runtime, .. } => {
+                pending(None, "The same call was approved once and is being carried out under another id.".to_owned())
             }
             CallState::Pending { approve_by } => pending(
                 Some(approve_by),

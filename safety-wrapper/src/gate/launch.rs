@@ -128,7 +128,8 @@ impl Gate {
             }
         };
         if !claimed {
-            self.move_on(permit, CallState::Claimed { permit, at: now, by: Executor::Runner }, now).await?;
+            let claimed_by_runner = CallState::Claimed { permit, at: now, by: Executor::Runner, to: None };
+            self.move_on(permit, claimed_by_runner, now).await?;
         }
         self.parts.waypoints.pass(Waypoint::CallClaimed);
         let result = match self.spec(&action, permit, row.class, &folder) {

@@ -173,7 +173,7 @@ fn over(state: CallState, now: wardkeep_proto::time::Timestamp) -> Option<CallSt
         CallState::Pending { approve_by } if now >= approve_by => expired("nobody decided in time; ask again"),
         CallState::Permitted { use_by, .. } if now >= use_by => expired("it was not started in time; ask again"),
         CallState::Approved { use_by, .. } if now >= use_by => expired("it was not started in time; ask again"),
-        CallState::Claimed { permit, at, by: Executor::Runtime } if now >= at.plus(REPORT_WITHIN) => {
+        CallState::Claimed { permit, at, by: Executor::Runtime, .. } if now >= at.plus(REPORT_WITHIN) => {
             Some(CallState::Interrupted { permit, result: CallResult::interrupted() })
         }
         _ => None,

@@ -145,11 +145,13 @@ impl Gate {
                 let since = row.updated;
                 let (row, permit) = match row.state {
                     CallState::Permitted { permit, .. } => {
-                        let claimed = CallState::Claimed { permit, at: now, by: Executor::Runtime };
+                        let claimed = CallState::Claimed { permit, at: now, by: Executor::Runtime, to: None };
                         (calls::advance(tx, row, claimed, now)?, permit)
                     }
-                    CallState::Claimed { permit, by: Executor::Runtime, .. } => (row, permit),
-                    CallState::Claimed { .. }
+                    CallState::Claimed { permit, .. } if row.state.is_given_to(&key.call, &row.key.call) => {
+                        (row, permit)
+                    }
+                    CallState::Claimed { by: Executor::Runner, .. }
                     | CallState::Done { .. }
                     | CallState::Failed { .. }
                     | CallState::Interrupted { .. } => return Ok(Seen::Known),

@@ -52,7 +52,7 @@ async fn two_claims_of_one_permit_are_one_run() {
     let world = World::new(Level::Trusted);
     let gate = world.gate();
     let permit = permit_of(&gate.before_tool_call(&office(), counted("c1")).await.unwrap());
-    let claim = || CallState::Claimed { permit, at: gate.now(), by: Executor::Runner };
+    let claim = || CallState::Claimed { permit, at: gate.now(), by: Executor::Runner, to: None };
     let (a, b) = tokio::join!(gate.move_on(permit, claim(), gate.now()), gate.move_on(permit, claim(), gate.now()));
     assert_eq!(usize::from(a.is_ok()) + usize::from(b.is_ok()), 1, "{a:?} {b:?}");
     let kinds = audit_kinds(&gate).await;
