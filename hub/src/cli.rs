@@ -15,9 +15,13 @@ use wardkeep_hub::app::WebSettings;
 use wardkeep_hub::config::Config;
 use wardkeep_hub::serve::{Hub, Outside, listen_file_in, web_settings};
 
+/// What a new hub needs, in order.
+const TO_BEGIN: &str = "To begin: `init`, then `serve`; beside it `user add NAME --operator --login-link` for yourself, and \
+                        `tenant add NAME` for each server.";
+
 /// The central hub of Wardkeep: fleet, approvals, policy, usage.
 #[derive(Debug, Parser)]
-#[command(name = "wardkeep-hub", version, max_term_width = 100)]
+#[command(name = "wardkeep-hub", version, max_term_width = 100, after_help = TO_BEGIN)]
 pub(crate) struct Arguments {
     /// Folder of the hub: hub.toml, hub.key, hub.db.
     #[arg(long, global = true, env = "WARDKEEP_HUB_DATA", default_value = "/var/lib/wardkeep-hub")]

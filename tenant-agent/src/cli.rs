@@ -25,12 +25,16 @@ pub mod vault;
 pub use openclaw::args::OpenclawCommand;
 pub use vault::args::{VaultArgs, VaultCommand};
 
+/// What whoever works on a server has to know first.
+const AS_OPERATOR: &str = "On a server that the hub's command set up, type `wardkeep` instead of `wardkeep-agent`: it is the same \
+                           program as the daemon's user, with the vault's key.";
+
 /// The daemon of one tenant, and everything that can be asked of it.
 ///
 /// Stands between AI agents and what they can touch: classifies every tool call, asks a person where that is needed,
 /// keeps secrets away from agents and models, and records everything.
 #[derive(Debug, Parser)]
-#[command(name = "wardkeep-agent", version, propagate_version = true)]
+#[command(name = "wardkeep-agent", version, propagate_version = true, after_help = AS_OPERATOR)]
 pub struct Cli {
     /// The configuration file.
     #[arg(long, global = true, default_value = DEFAULT_PATH, env = "WARDKEEP_AGENT_CONFIG", value_name = "FILE")]
@@ -83,7 +87,7 @@ pub enum Command {
     /// What agents' runtimes use to ask before a tool call.
     #[command(subcommand)]
     Hook(HookCommand),
-    /// Put `OpenClaw` under this daemon: plugin, hardened configuration, and the proof that they hold.
+    /// Put OpenClaw under this daemon: plugin, hardened configuration, and the proof that they hold.
     #[command(subcommand)]
     Openclaw(OpenclawCommand),
     /// Keep agents' users off the network: they reach the daemon's ports on loopback and nothing else.

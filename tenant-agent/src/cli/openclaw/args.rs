@@ -12,7 +12,7 @@ use crate::openclaw::{FOLDER, PLUGIN_DIR};
 pub enum OpenclawCommand {
     /// Write the plugin, owned by whoever runs this (root), readable by all.
     Install(InstallArgs),
-    /// Write the hardened configuration, the environment and the token of an agent's `OpenClaw`.
+    /// Write the hardened configuration, the environment and the token of an agent's OpenClaw.
     ///
     /// Workspace and models come from the policy in force. What is there and right stays; tokens that exist are kept.
     /// The service is written too, and neither enabled nor started.
@@ -37,7 +37,7 @@ pub struct PlaceArgs {
     /// Folder of configuration, environment and token.
     #[arg(long, value_name = "DIR", default_value = FOLDER)]
     pub folder: PathBuf,
-    /// The user that `OpenClaw` runs as.
+    /// The user that OpenClaw runs as.
     #[arg(long, default_value = "agent")]
     pub user: String,
     /// The plugin.
@@ -75,7 +75,7 @@ pub struct ConfigureArgs {
     /// Where its files are kept.
     #[command(flatten)]
     pub place: PlaceArgs,
-    /// `OpenClaw`'s own state, which its user writes.
+    /// OpenClaw's own state, which its user writes.
     #[arg(long, value_name = "DIR", default_value = "/var/lib/openclaw")]
     pub home: PathBuf,
     /// Port of its gateway on loopback.
