@@ -96,3 +96,31 @@ fn the_rarest_part_is_looked_for() {
     let others = |window: &[u8]| 9 * u32::from(window == b"assw");
     assert_eq!(Common::new().rarest(b"password", others), Some((2, &b"sswo"[..])));
 }
+
+#[test]
+fn keywords_that_need_no_run_are_found_where_a_zone_ends() {
+    const RUN: &[u8] = b"ABCDEFGHabcdefgh0123456789XYZW";
+    let set = RuleSet::builtin();
+    let anchors = Anchors::new(&set);
+    let words = "so, an a we it; ".repeat(50);
+    // Shorter ones are found only as they are spelled, with what may follow them.
+    let everywhere = |keyword: &&Keyword| keyword.text.len() > WINDOW && !keyword.needs_run(0, &set);
+    let mut count = 0;
+    for keyword in anchors.keywords.iter().filter(everywhere) {
+        count += 1;
+        let text = String::from_utf8(keyword.text.to_vec()).unwrap();
+        // Across the border of two blocks, of which a run behind or before them makes only one near.
+        for at in 320 - text.len()..=322 {
+            for run in [448, 192] {
+                let mut around = words.clone().into_bytes();
+                around[run..run + RUN.len()].copy_from_slice(RUN);
+                around[at..at + text.len()].copy_from_slice(text.as_bytes());
+                assert!(
+                    found(&anchors, &around, 0, true).contains(&(at, text.clone())),
+                    "{text} at {at}, run at {run}"
+                );
+            }
+        }
+    }
+    assert!(count > 200, "{count}");
+}

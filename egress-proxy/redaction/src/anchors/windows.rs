@@ -9,7 +9,8 @@ use crate::byteset::ByteSet;
 use crate::rarity::rarity;
 use crate::rules::RuleSet;
 
-/// The windows of all keywords; and of those that need no run, by which one can be found at every second place.
+/// The windows of all keywords; and of those that need no run, by which one can be found at every second place. Of these the
+/// windows of all hold the first: whatever is asked at its place and at the next one, the keyword is met at one of both.
 pub(super) fn choose(keywords: &[Keyword], set: &RuleSet) -> (Vec<Window>, Vec<Window>) {
     let common = Common::new();
     let (mut windows, mut always) = (Vec::new(), Vec::new());
@@ -20,18 +21,24 @@ pub(super) fn choose(keywords: &[Keyword], set: &RuleSet) -> (Vec<Window>, Vec<W
     let first = |window: &[u8]| window.first_chunk().copied().unwrap_or_default();
     for (n, keyword) in short_first {
         match common.rarest(&keyword.text, |window| taken.get(&first(window)).copied().unwrap_or_default()) {
-            Some((offset, window)) => {
+            Some((offset, window)) if keyword.needs_run(offset, set) => {
                 *taken.entry(first(window)).or_default() += 1;
                 windows.push(Window::new(window, offset, n));
-                if !keyword.needs_run(offset, set) {
-                    let offset =
-                        common.rarest_pair(&keyword.text, |bytes| pairs.get(bytes).copied().unwrap_or_default());
-                    for offset in [offset, offset + 1] {
-                        let window = &keyword.text[usize::from(offset)..];
-                        *pairs.entry(first(window)).or_default() += 1;
-                        always.push(Window::new(&window[..window.len().min(WINDOW)], offset, n));
-                    }
+            }
+            Some(_) => {
+                let offset = common.rarest_pair(&keyword.text, |bytes| pairs.get(bytes).copied().unwrap_or_default());
+                let pair = [offset, offset + 1].map(|offset| {
+                    let window = &keyword.text[usize::from(offset)..];
+                    (offset, &window[..window.len().min(WINDOW)])
+                });
+                for (offset, window) in pair {
+                    *pairs.entry(first(window)).or_default() += 1;
+                    always.push(Window::new(window, offset, n));
                 }
+                // The first of both is looked for near a run as well: where that begins or ends, they may lie apart.
+                let [(offset, window), _] = pair;
+                *taken.entry(first(window)).or_default() += 1;
+                windows.push(Window::new(window, offset, n));
             }
             None => {
                 let short = short(keyword, set);
