@@ -23,6 +23,8 @@ use crate::forward::wire::{Framing, HEAD_BYTES, InvalidHead, Told, each_field, h
 const READ: usize = 16 * 1024;
 /// Headers of an answer.
 const FIELDS: usize = 128;
+/// Answers that may come before the answer itself (RFC 9110 15.2); who sends more never comes to it.
+const BEFORE: usize = 16;
 
 /// The byte stream below.
 pub(super) enum Stream {
@@ -66,6 +68,8 @@ pub(super) enum NoAnswer {
     Head(#[from] InvalidHead),
     #[error("its framing is unclear: {0}")]
     Unclear(&'static str),
+    #[error("more than {BEFORE} others come before it")]
+    Before,
 }
 
 /// The head of a request with a body of `length` bytes, as it goes out.
@@ -123,7 +127,7 @@ impl Line {
     /// Sends a request and waits for the head of its answer, both at the same time: a provider may refuse what it has not read.
     pub(super) async fn ask(&mut self, head: Zeroizing<Vec<u8>>, body: Bytes) -> Result<Answer, NoAnswer> {
         (self.head, self.sent, self.body, self.is_sent) = (head, 0, body, false);
-        let mut seen = 0;
+        let (mut seen, mut before) = (0, 0);
         std::future::poll_fn(|cx| {
             self.go_on(cx);
             if self.deaf && self.sent == 0 {
@@ -133,9 +137,12 @@ impl Line {
                 while let Some(length) = self.next_head(&mut seen)? {
                     let head = self.ahead.split_to(length).freeze();
                     seen = 0;
-                    // Others may come before it (RFC 9110 15.2).
                     if let Some(answer) = parse(&head)? {
                         return Poll::Ready(Ok(answer));
+                    }
+                    before += 1;
+                    if before > BEFORE {
+                        return Poll::Ready(Err(NoAnswer::Before));
                     }
                 }
                 match ready!(self.poll_read(cx)) {
@@ -189,6 +196,8 @@ impl Line {
         self.is_sent = true;
         // It held the provider's key.
         self.head = Zeroizing::default();
+        // Even an empty rest keeps the whole body in memory, for as long as the connection lives.
+        self.body = Bytes::new();
         Poll::Ready(Ok(()))
     }
 
@@ -232,7 +241,9 @@ impl Line {
 
 /// The head of an answer; `None` is one of those that come before it.
 fn parse(head: &Bytes) -> Result<Option<Answer>, NoAnswer> {
-    let (mut headers, mut told, mut closes) = (HeaderMap::with_capacity(16), Told::default(), false);
+    // Without the first line and the empty one; with what we say of the answer ourselves.
+    let fields = memchr::memchr_iter(b'\n', head).count().min(FIELDS) + 2;
+    let (mut headers, mut told, mut closes) = (HeaderMap::with_capacity(fields), Told::default(), false);
     let first = each_field(head, |name, value| {
         told.see(name, value);
         let name = HeaderName::from_bytes(name).map_err(|_| InvalidHead::Name)?;
@@ -256,14 +267,25 @@ fn parse(head: &Bytes) -> Result<Option<Answer>, NoAnswer> {
         _ => return Err(InvalidHead::FirstLine.into()),
     };
     let status = StatusCode::from_bytes(code).map_err(|_| InvalidHead::FirstLine)?;
-    let framing = told.framing().map_err(NoAnswer::Unclear)?;
+    let announced = told.framing().map_err(NoAnswer::Unclear)?;
+    // Where no body may be, one that is announced could be read as the next answer.
+    let has_more = !matches!(announced, None | Some(Framing::Length(0)));
     let framing = match status.as_u16() {
         101 | 204 | 304 => Framing::Empty,
+        100..200 if has_more => return Err(NoAnswer::Unclear("a body is announced where none can be")),
         100..200 => return Ok(None),
-        _ => framing.unwrap_or(Framing::ToEnd),
+        _ => announced.unwrap_or(Framing::ToEnd),
     };
+    if framing == Framing::Empty {
+        // Nor may the agent wait for it.
+        headers.remove(header::CONTENT_LENGTH);
+    }
     // After a change of the protocol nobody asked for, it is no HTTP any more.
-    let keeps_alive = is_1_1 && !closes && framing != Framing::ToEnd && status != StatusCode::SWITCHING_PROTOCOLS;
+    let keeps_alive = is_1_1
+        && !closes
+        && framing != Framing::ToEnd
+        && status != StatusCode::SWITCHING_PROTOCOLS
+        && !(framing == Framing::Empty && has_more);
     Ok(Some(Answer { status, headers, framing, keeps_alive }))
 }
 
