@@ -309,7 +309,7 @@ fn of<'a>(agents: &'a mut HashMap<AgentName, Calls>, agent: &AgentName) -> &'a m
         }
         agents.insert(agent.clone(), Calls::default());
     }
-    agents.entry(agent.clone()).or_default()
+    agents.get_mut(agent).expect("it is there, or was put there")
 }
 
 pub(crate) fn key(engine: &Engine, agent: &AgentName, of: &Of) -> Key {

@@ -10,11 +10,15 @@ use crate::api::Account;
 use crate::gate_memory::Watch;
 use crate::meter::Settlement;
 use crate::sse;
+use alike::Alike;
+use length::{At, Known, Length, lengths};
 
+mod alike;
 mod anthropic;
 mod array;
 mod embeddings;
 mod gemini;
+mod length;
 mod openai;
 mod responses;
 #[cfg(test)]
@@ -75,6 +79,7 @@ pub(crate) struct Observer {
     /// Sees the calls in it, too.
     watch: Option<Watch>,
     form: Form,
+    alike: Alike,
 }
 
 /// How an answer is written.
@@ -137,7 +142,7 @@ impl Observer {
             Shape::Document => Form::Plain(Vec::new()),
             Shape::Opaque => Form::Opaque,
         };
-        Self { tally: Tally::new(account), watch: None, form }
+        Self { tally: Tally::new(account), watch: None, form, alike: Alike::default() }
     }
 
     /// With somebody who is shown all that can be read of an answer which the provider gave to a request that it took.
@@ -154,11 +159,20 @@ impl Observer {
 
     /// Takes the next bytes of the answer.
     pub(crate) fn feed(&mut self, bytes: &[u8]) {
-        let Self { tally, watch, form } = self;
+        let Self { tally, watch, form, alike } = self;
         let mut show = |piece: &[u8]| {
-            tally.event(piece);
-            if let Some(watch) = watch {
-                watch.piece(piece);
+            if let Some(text) = alike.text(piece).filter(|text| watch.is_none() || !Watch::may_name_a_call(text)) {
+                tally.text_bytes += text.len() as u64;
+                return;
+            }
+            let Seen { text, complete, has_numbers } = tally.event(piece);
+            let has_calls = watch.as_mut().is_some_and(|watch| watch.piece(piece));
+            if let Length { bytes, at: At::One(at) } = text
+                && !complete
+                && !has_numbers
+                && !has_calls
+            {
+                alike.learn(piece, at, bytes);
             }
         };
         match form {
@@ -236,7 +250,7 @@ impl Tally {
         Self { numbers, text_bytes: 0, complete: false }
     }
 
-    fn event(&mut self, data: &[u8]) {
+    fn event(&mut self, data: &[u8]) -> Seen {
         let seen = match &mut self.numbers {
             Numbers::Anthropic(numbers) => numbers.event(data),
             Numbers::OpenAi(numbers) => numbers.event(data),
@@ -244,8 +258,9 @@ impl Tally {
             Numbers::Gemini(numbers) => numbers.event(data),
             Numbers::Embeddings(_) | Numbers::Free => Seen::default(),
         };
-        self.text_bytes += seen.text_bytes;
+        self.text_bytes += seen.text.bytes;
         self.complete |= seen.complete;
+        seen
     }
 
     fn plain(&mut self, body: &[u8]) {
@@ -293,85 +308,10 @@ impl Tally {
 /// What one event told.
 #[derive(Default)]
 struct Seen {
-    text_bytes: u64,
+    text: Length,
     complete: bool,
-}
-
-/// The length of a JSON string in bytes, without keeping it; of content in parts, that of its texts. Nothing else has any.
-#[derive(Clone, Copy, Default)]
-struct Length(u64);
-
-impl<'de> Deserialize<'de> for Length {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Measure;
-        impl<'de> serde::de::Visitor<'de> for Measure {
-            type Value = Length;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a text")
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Length, E> {
-                Ok(Length(text.len() as u64))
-            }
-
-            fn visit_seq<S: serde::de::SeqAccess<'de>>(self, mut parts: S) -> Result<Length, S::Error> {
-                let mut sum = 0;
-                while let Some(Known(part)) = parts.next_element::<Known<Part>>()? {
-                    sum += part.map_or(0, |Part { text, thinking }| lengths([text, thinking]));
-                }
-                Ok(Length(sum))
-            }
-
-            fn visit_map<M: serde::de::MapAccess<'de>>(self, mut map: M) -> Result<Length, M::Error> {
-                while map.next_entry::<serde::de::IgnoredAny, serde::de::IgnoredAny>()?.is_some() {}
-                Ok(Length(0))
-            }
-
-            fn visit_bool<E>(self, _: bool) -> Result<Length, E> {
-                Ok(Length(0))
-            }
-
-            fn visit_u64<E>(self, _: u64) -> Result<Length, E> {
-                Ok(Length(0))
-            }
-
-            fn visit_i64<E>(self, _: i64) -> Result<Length, E> {
-                Ok(Length(0))
-            }
-
-            fn visit_f64<E>(self, _: f64) -> Result<Length, E> {
-                Ok(Length(0))
-            }
-        }
-        /// Of a text or of thoughts, as Mistral sends them.
-        #[derive(Deserialize)]
-        struct Part {
-            text: Option<Length>,
-            thinking: Option<Length>,
-        }
-        from.deserialize_any(Measure)
-    }
-}
-
-/// A value of the shape that we know; anything else is as if it were not there, and does not spoil what stands beside it.
-struct Known<T>(Option<T>);
-
-impl<T> Default for Known<T> {
-    fn default() -> Self {
-        Self(None)
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Known<T> {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let raw = <&serde_json::value::RawValue>::deserialize(from)?;
-        Ok(Self(serde_json::from_str(raw.get()).ok()))
-    }
-}
-
-fn lengths<const N: usize>(parts: [Option<Length>; N]) -> u64 {
-    parts.into_iter().flatten().map(|length| length.0).sum()
+    /// It changed what is known of the usage.
+    has_numbers: bool,
 }
 
 /// Replaces `old` by a number that is there.

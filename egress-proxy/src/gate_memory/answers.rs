@@ -11,9 +11,13 @@ use super::results::Of;
 static MARKS: LazyLock<[Finder<'static>; 4]> =
     LazyLock::new(|| ["tool_use", "tool_calls", "call_id", "unction"].map(Finder::new));
 
+pub(super) fn is_marked(piece: &[u8]) -> bool {
+    MARKS.iter().any(|mark| mark.find(piece).is_some())
+}
+
 /// Shows each call that `piece`, a document or the data of an event, names with an id.
 pub(super) fn read(piece: &[u8], show: impl FnMut(Of)) {
-    if !MARKS.iter().any(|mark| mark.find(piece).is_some()) {
+    if !is_marked(piece) {
         return;
     }
     let mut search = Search { piece, levels: Vec::new(), show };

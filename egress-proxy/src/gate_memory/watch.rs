@@ -53,24 +53,31 @@ impl Watch {
         self.keep(kept);
     }
 
-    /// Takes a piece of the answer: a whole document or the data of an event. Before the agent has it.
-    pub(crate) fn piece(&mut self, piece: &[u8]) {
+    /// Whether something stands in `text` without which no piece is looked into.
+    pub(crate) fn may_name_a_call(text: &[u8]) -> bool {
+        answers::is_marked(text)
+    }
+
+    /// Takes a piece of the answer: a whole document or the data of an event. Before the agent has it. `true`: it names a call.
+    pub(crate) fn piece(&mut self, piece: &[u8]) -> bool {
         let Self { agent, engine, seen, .. } = self;
-        let mut kept = Vec::new();
+        let (mut kept, mut names) = (Vec::new(), false);
         answers::read(piece, |of| {
+            names = true;
             let key = key(engine, agent, &of);
             if seen.insert(key) {
                 kept.push(Kept { key, gave: None });
             }
         });
         if kept.is_empty() {
-            return;
+            return names;
         }
         let mut agents = self.memory.agents();
         let calls = of(&mut agents, &self.agent);
         kept.iter().for_each(|kept| calls.at(kept.key).asked = true);
         drop(agents);
         self.keep(kept);
+        names
     }
 
     /// Something of the answer could not be read.

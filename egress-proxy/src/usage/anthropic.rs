@@ -79,14 +79,16 @@ impl Numbers {
         let Ok(event) = serde_json::from_slice::<Event>(data) else { return Seen::default() };
         let mut seen = Seen::default();
         if let Some(block) = event.message.and_then(|message| message.usage) {
+            seen.has_numbers = true;
             self.take(block);
         }
         // Only the last `message_delta` has a stop reason; numbers before it are on their way.
         let stopped = event.delta.as_ref().is_some_and(|delta| delta.stop_reason.is_some());
         if let Some(delta) = event.delta {
-            seen.text_bytes = lengths([delta.text, delta.partial_json, delta.thinking]);
+            seen.text = lengths([delta.text, delta.partial_json, delta.thinking]);
         }
         if let Some(block) = event.usage {
+            seen.has_numbers = true;
             seen.complete = stopped && block.output_tokens.is_some();
             self.take(block);
         }

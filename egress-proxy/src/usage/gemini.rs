@@ -76,8 +76,8 @@ impl Numbers {
         let mut seen = Seen::default();
         let parts = chunk.candidates.iter().filter_map(|candidate| candidate.content.as_ref());
         for part in parts.flat_map(|content| &content.parts) {
-            let raw = |value: Option<&RawValue>| value.map(|value| Length(value.get().len() as u64));
-            seen.text_bytes += lengths([part.text, raw(part.function_call), raw(part.executable_code)]);
+            let raw = |value: Option<&RawValue>| value.map(|value| Length::of(value.get()));
+            seen.text += lengths([part.text, raw(part.function_call), raw(part.executable_code)]);
         }
         for candidate in &chunk.candidates {
             let bit = 1 << candidate.index.min(63);
@@ -89,6 +89,7 @@ impl Numbers {
         let finished = self.begun != 0 && self.begun == self.ended;
         let blocked = chunk.prompt_feedback.is_some_and(|feedback| feedback.block_reason.is_some());
         if let Some(block) = chunk.usage_metadata {
+            seen.has_numbers = true;
             seen.complete = (finished || blocked) && block.prompt_token_count.is_some();
             self.take(block);
         }

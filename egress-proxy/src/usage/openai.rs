@@ -80,18 +80,19 @@ struct Document {
 impl Numbers {
     pub(super) fn event(&mut self, data: &[u8]) -> Seen {
         if data == b"[DONE]" {
-            return Seen { text_bytes: 0, complete: self.pending };
+            return Seen { complete: self.pending, ..Seen::default() };
         }
         let Ok(chunk) = serde_json::from_slice::<Chunk>(data) else { return Seen::default() };
         let mut seen = Seen::default();
         for delta in chunk.choices.iter().filter_map(|choice| choice.delta.as_ref()) {
-            seen.text_bytes += lengths([delta.content, delta.refusal, delta.reasoning_content, delta.reasoning]);
+            seen.text += lengths([delta.content, delta.refusal, delta.reasoning_content, delta.reasoning]);
             for function in delta.tool_calls.iter().flatten().filter_map(|call| call.function.as_ref()) {
-                seen.text_bytes += lengths([function.name, function.arguments]);
+                seen.text += lengths([function.name, function.arguments]);
             }
         }
         if let Some(block) = chunk.usage {
             // The final chunk has no choices; with choices the numbers may still run.
+            seen.has_numbers = true;
             seen.complete = chunk.choices.is_empty() && block.completion_tokens.is_some();
             self.pending = block.completion_tokens.is_some();
             self.take(block);

@@ -51,9 +51,10 @@ struct Response {
 impl Numbers {
     pub(super) fn event(&mut self, data: &[u8]) -> Seen {
         let Ok(event) = serde_json::from_slice::<Event<'_>>(data) else { return Seen::default() };
-        let mut seen = Seen { text_bytes: lengths([event.delta.0]), complete: false };
+        let mut seen = Seen { text: lengths([event.delta.0]), ..Seen::default() };
         if let Some(block) = event.response.and_then(|response| response.usage) {
             let last = ["response.completed", "response.incomplete", "response.failed"].contains(&event.kind.as_ref());
+            seen.has_numbers = true;
             seen.complete = last && block.output_tokens.is_some();
             self.take(block);
         }

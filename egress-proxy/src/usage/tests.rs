@@ -334,3 +334,50 @@ fn a_compaction_is_billed_beside_the_sums() {
     observer.feed(br#"{"usage":{"input_tokens":1,"output_tokens":2,"iterations":{"n":1},"cache_creation":[3]}}"#);
     assert_eq!(observer.settle(ESTIMATED_INPUT), Settlement { usage: of(1, 2, 0, 0, 0), estimated: false });
 }
+
+/// The bytes of text that each of them says are counted, whether it is read or only compared with the one before.
+#[test]
+fn texts_in_the_same_frame_count_as_they_are() {
+    let chat =
+        |text: &str| format!(r#"{{"id":"c","choices":[{{"index":0,"delta":{{"content":{text}}}}}],"usage":null}}"#);
+    let two = |text: &str| format!(r#"{{"choices":[{{"delta":{{"content":{text},"reasoning":"12"}}}}]}}"#);
+    let parts = |text: &str| format!(r#"{{"choices":[{{"delta":{{"content":[{{"type":"text","text":{text}}}]}}}}]}}"#);
+    let block =
+        |text: &str| format!(r#"{{"type":"content_block_delta","delta":{{"type":"text_delta","text":{text}}}}}"#);
+    let delta = |text: &str| format!(r#"{{"type":"response.output_text.delta","item_id":"m","delta":{text}}}"#);
+    let gemini = |text: &str| format!(r#"{{"candidates":[{{"content":{{"parts":[{{"text":{text}}}]}},"index":0}}]}}"#);
+    type Frame<'a> = &'a dyn Fn(&str) -> String;
+    let frames: [(Account, Frame<'_>, u64); 6] = [
+        (Account::Chat, &chat, 0),
+        (Account::Chat, &two, 2),
+        (Account::Chat, &parts, 0),
+        (Account::Messages, &block, 0),
+        (Account::Responses, &delta, 0),
+        (Account::Gemini, &gemini, 0),
+    ];
+    // As it is written, and what it says.
+    let texts = [
+        ("\"one\"", 3),
+        ("\"three\"", 5),
+        ("\"\"", 0),
+        ("\"\u{fc}ber\"", 5),
+        (r#""a\u0065\n""#, 3),
+        (r#""\"quoted\"""#, 8),
+        ("null", 0),
+        ("7", 0),
+        (r#""{\"x\":1}""#, 7),
+        ("\"tool_calls, function\"", 20),
+        ("\"x\",\"usage\":\"\"", 1),
+    ];
+    for (account, frame, beside) in frames {
+        for (first, bytes_of_first) in texts {
+            for (second, bytes) in texts {
+                let events = [first, second, first, second].map(|text| format!("data: {}\n\n", frame(text)));
+                let events = events.each_ref().map(String::as_str);
+                let want = 2 * (bytes_of_first + bytes) + 4 * beside;
+                let usage = after(account, &events).usage;
+                assert_eq!(usage.output, estimate_tokens(want), "{account:?} {first} {second}");
+            }
+        }
+    }
+}
