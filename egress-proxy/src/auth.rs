@@ -52,6 +52,13 @@ impl Credentials {
         Ok(Self::Header(name, prefix, secrets.resolve(key, destination)?))
     }
 
+    /// Has all masked that is held at this moment: the key, too, which may come back. Whoever gives a key has done so.
+    pub(crate) fn catch_up(&self, secrets: &dyn SecretSource) {
+        if matches!(self, Self::None) {
+            secrets.catch_up();
+        }
+    }
+
     /// Puts them on a request that is finished otherwise.
     pub(crate) fn show(
         &self,

@@ -18,10 +18,12 @@ use crate::gateway::Timeouts;
 use crate::refusal::Refusal;
 use crate::{api, headers};
 
+mod addresses;
 mod inflow;
 mod line;
 mod pool;
 
+pub(crate) use addresses::Addresses;
 pub(crate) use inflow::Inflow;
 pub(crate) use pool::Pool;
 

@@ -112,7 +112,7 @@ fn list_models(
 }
 
 fn who(gateway: &Gateway, head: &http::request::Parts) -> Result<AgentName, Refusal> {
-    let mut tokens = headers::tokens(&head.uri, &head.headers).into_iter();
+    let mut tokens = headers::tokens(&head.uri, &head.headers);
     tokens.find_map(|token| gateway.parts.tokens.agent_of(&token)).ok_or(Refusal::UnknownToken)
 }
 
@@ -166,7 +166,7 @@ struct Parcel<'a> {
     priced: Option<&'a Model>,
     ask: Ask,
     bundle: &'a Bundle,
-    upstream: Upstream,
+    upstream: Arc<Upstream>,
     credentials: Credentials,
     headers: HeaderMap,
     body: Bytes,
@@ -281,7 +281,7 @@ impl Asked<'_> {
         parts.waypoints.pass(Waypoint::LlmAdmitted);
         let mut outgoing = Request::new(body);
         *outgoing.method_mut() = Method::POST;
-        *outgoing.uri_mut() = upstream.uri;
+        *outgoing.uri_mut() = upstream.uri.clone();
         *outgoing.headers_mut() = headers;
         let patience = self.patience(provider, streams);
         let sending = Sending { provider, key, model, attempt };
@@ -424,12 +424,18 @@ impl Asked<'_> {
         Between { provider: provider.dialect, caller: self.call.api.dialect(), stamp }
     }
 
-    async fn redact(&self, bytes: Bytes, head: Head, recipe: Recipe, engine: &Arc<Engine>) -> Result<Ready, Refusal> {
+    async fn redact(
+        &self,
+        bytes: Bytes,
+        head: Head,
+        recipe: Recipe<'_>,
+        engine: &Arc<Engine>,
+    ) -> Result<Ready, Refusal> {
         if recipe.searches(bytes.len(), engine) <= SCAN_HERE {
             return recipe.apply(&bytes, head, engine);
         }
         let Ok(_turn) = self.gateway.scans.acquire().await else { return Err(Refusal::Busy) };
-        let engine = Arc::clone(engine);
+        let (recipe, engine) = (recipe.into_owned(), Arc::clone(engine));
         tokio::task::spawn_blocking(move || recipe.apply(&bytes, head, &engine)).await.unwrap_or(Err(Refusal::Busy))
     }
 

@@ -3,6 +3,7 @@
 //! Towards a provider go those that clients are known to send; a name is text as well, which an agent could choose, and
 //! which has lost its case before it can be scanned. Towards the agent all pass but those of one connection only.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use http::Uri;
@@ -18,6 +19,8 @@ mod clean;
 
 pub(crate) use clean::Clean;
 
+/// Headers for which there is room at once; clients that send more send larger bodies, too.
+const FEW: usize = 6;
 /// Names of one connection only; RFC 9110 7.6.1.
 const HOP_BY_HOP: [&str; 9] = [
     "connection",
@@ -74,15 +77,16 @@ const FORWARDED: [&str; 32] = [
 const CREDENTIALS: [&str; 3] = ["key", "access_token", "oauth_token"];
 
 /// The local token in a request, wherever one of the dialects has it.
-pub(crate) fn tokens(uri: &Uri, headers: &HeaderMap) -> Vec<String> {
-    let of = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+pub(crate) fn tokens<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> impl Iterator<Item = Cow<'a, str>> {
+    let of = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(Cow::Borrowed);
     let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
         let (scheme, token) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+        scheme.eq_ignore_ascii_case("bearer").then(|| Cow::Borrowed(token.trim()))
     });
     let in_query =
         uri.query().into_iter().flat_map(|query| query.split('&')).find_map(|pair| pair.strip_prefix("key="));
-    [of("x-api-key"), bearer, of("x-goog-api-key"), in_query.and_then(api::decoded)].into_iter().flatten().collect()
+    let in_query = in_query.and_then(api::decoded).map(Cow::Owned);
+    [of("x-api-key"), bearer, of("x-goog-api-key"), in_query].into_iter().flatten()
 }
 
 /// The query that goes on: the caller's as it stands, without what names the caller, and what the provider always wants.
@@ -101,12 +105,12 @@ pub(crate) fn query(asked: Option<&str>, fixed: &BTreeMap<String, String>) -> Op
 /// any more refuses the request.
 pub(crate) fn towards_provider(from: &HeaderMap, engine: &Engine, clean: &Clean) -> Result<HeaderMap, Refusal> {
     let named = connection_named(from);
-    let mut to = HeaderMap::with_capacity(from.len() + 3);
-    for (name, value) in from {
+    let passes = |name: &HeaderName| {
         let text = name.as_str();
-        if !FORWARDED.contains(&text) || named.iter().any(|other| other == text) {
-            continue;
-        }
+        FORWARDED.binary_search(&text).is_ok() && !named.iter().any(|other| other == text)
+    };
+    let mut to = HeaderMap::with_capacity(FEW);
+    for (name, value) in from.iter().filter(|(name, _)| passes(name)) {
         let value = if clean.holds(engine, value.as_bytes()) {
             value.clone()
         } else {
@@ -161,15 +165,23 @@ pub(crate) fn adapt(to: &mut HeaderMap, provider: &Provider) -> Vec<(String, Str
 }
 
 /// What the agent gets of the provider's headers. A value that holds a secret (a provider that echoes its key) is left out.
-pub(crate) fn towards_agent(from: &HeaderMap, engine: &Engine, clean: &Clean) -> HeaderMap {
-    let named = connection_named(from);
-    let mut to = HeaderMap::with_capacity(from.len() + 1);
-    for (name, value) in from {
+pub(crate) fn towards_agent(from: HeaderMap, engine: &Engine, clean: &Clean) -> HeaderMap {
+    let named = connection_named(&from);
+    let passes = |name: &HeaderName, value: &HeaderValue| {
         let text = name.as_str();
-        let ours = HOP_BY_HOP.contains(&text) || text == "set-cookie" || named.iter().any(|other| other == text);
-        if !ours && clean.holds(engine, value.as_bytes()) {
-            to.append(name.clone(), value.clone());
-        }
+        // What we say of an answer nobody else says.
+        let ours = HOP_BY_HOP.contains(&text)
+            || text == "set-cookie"
+            || text.starts_with("x-wardkeep-")
+            || named.iter().any(|other| other == text);
+        !ours && clean.holds(engine, value.as_bytes())
+    };
+    if from.iter().all(|(name, value)| passes(name, value)) {
+        return from;
+    }
+    let mut to = HeaderMap::with_capacity(from.len());
+    for (name, value) in from.iter().filter(|(name, value)| passes(name, value)) {
+        to.append(name.clone(), value.clone());
     }
     to
 }
@@ -188,4 +200,28 @@ fn connection_named(headers: &HeaderMap) -> Vec<String> {
         .flat_map(|value| value.split(','))
         .map(|name| name.trim().to_ascii_lowercase())
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_forwarded_is_found() {
+        assert!(FORWARDED.is_sorted());
+    }
+
+    #[test]
+    fn nobody_else_speaks_for_the_gateway() {
+        let engine = Engine::build([], &wardkeep_redaction::RuleSet::none(), [7; 32]).unwrap();
+        let mut from = HeaderMap::new();
+        for (name, value) in
+            [("x-wardkeep-refusal", "budget"), ("x-a", "b"), ("x-a", "c"), ("connection", "x-b"), ("x-b", "d")]
+        {
+            from.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        let to = towards_agent(from, &engine, &Clean::default());
+        let told: Vec<_> = to.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+        assert_eq!(told, [("x-a", &b"b"[..]), ("x-a", b"c")]);
+    }
 }

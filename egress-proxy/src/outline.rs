@@ -203,6 +203,13 @@ impl Reader<'_> {
     }
 }
 
+/// What stands between the quotes, if nothing in it stands for something else.
+fn plain(quoted: &[u8]) -> Option<&str> {
+    let inner = quoted.get(1..quoted.len() - 1)?;
+    let is_plain = inner.iter().all(|byte| *byte >= b' ' && *byte != b'\\');
+    std::str::from_utf8(inner).ok().filter(|_| is_plain)
+}
+
 impl Visit for Reader<'_> {
     fn begin(&mut self, object: bool, at: usize) {
         self.value(at);
@@ -217,7 +224,8 @@ impl Visit for Reader<'_> {
         if self.search.depth() == 1 {
             let quoted = &self.search.body()[token.start - 1..=token.end];
             // Half a character, written as an escape, is no name.
-            let name = serde_json::from_slice(quoted).unwrap_or_else(|_| {
+            let name = plain(quoted).map_or_else(|| serde_json::from_slice(quoted), |name| Ok(name.to_owned()));
+            let name = name.unwrap_or_else(|_| {
                 self.no_name = true;
                 String::new()
             });

@@ -18,7 +18,7 @@ use crate::translate::{self, Wants};
 const KNOWN_HERE: usize = 256 * 1024;
 
 /// What a body has to become.
-pub(crate) struct Recipe {
+pub(crate) struct Recipe<'a> {
     pub(crate) api: Api,
     /// Whose body it is.
     pub(crate) turn: Turn,
@@ -27,14 +27,14 @@ pub(crate) struct Recipe {
     /// What it wants, then.
     pub(crate) wants: Wants,
     /// What the agent asked for.
-    pub(crate) asked: String,
+    pub(crate) asked: Cow<'a, str>,
     /// What the provider is asked for.
-    pub(crate) upstream_model: String,
-    pub(crate) rules: BodyRules,
+    pub(crate) upstream_model: Cow<'a, str>,
+    pub(crate) rules: Cow<'a, BodyRules>,
     /// Members that came from headers, with their JSON.
     pub(crate) lists: Vec<(String, String)>,
     /// Files that may go although they cannot be read.
-    pub(crate) unscanned: Vec<Unscanned>,
+    pub(crate) unscanned: Cow<'a, [Unscanned]>,
     /// Anthropic's cache is told where instructions and tools end.
     pub(crate) breakpoints: bool,
     /// Something in it may be a file.
@@ -52,7 +52,19 @@ pub(crate) struct Ready {
     pub(crate) with_usage: bool,
 }
 
-impl Recipe {
+impl Recipe<'_> {
+    /// The same, for another thread.
+    pub(crate) fn into_owned(self) -> Recipe<'static> {
+        let Self { asked, upstream_model, rules, unscanned, .. } = self;
+        Recipe {
+            asked: Cow::Owned(asked.into_owned()),
+            upstream_model: Cow::Owned(upstream_model.into_owned()),
+            rules: Cow::Owned(rules.into_owned()),
+            unscanned: Cow::Owned(unscanned.into_owned()),
+            ..self
+        }
+    }
+
     /// Bytes that are to be searched, about.
     pub(crate) fn searches(&self, len: usize, engine: &Engine) -> usize {
         // Whether the very body is known from which this one goes on is seen too late; so a large one counts whole.

@@ -121,13 +121,12 @@ impl Relay {
     }
 
     /// Waits for the first piece: the head of a document is not written alone.
-    pub(crate) async fn begun(mut self) -> Self {
+    pub(crate) async fn begin(&mut self) {
         match std::future::poll_fn(|cx| self.next(cx)).await {
             Some(Ok(frame)) => self.begun = Some(frame),
             Some(Err(Cut)) => self.state = State::Cutting,
             None => {}
         }
-        self
     }
 
     fn next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {

@@ -145,17 +145,20 @@ impl Head {
     /// Whether a name stands there twice for any reader: some take letters of either case (Go, with two beyond ASCII), some
     /// pass over underscores (ProtoJSON).
     fn any_again(&self) -> bool {
-        let folded = |name: &str| -> String {
+        const FEW: usize = 24;
+        fn folded(name: &str) -> impl Iterator<Item = char> {
             let plain = name.chars().filter(|letter| *letter != '_');
-            plain
-                .map(|letter| match letter {
-                    '\u{17f}' => 's',
-                    '\u{212a}' => 'k',
-                    other => other.to_ascii_lowercase(),
-                })
-                .collect()
-        };
-        let mut names: Vec<String> = self.members.iter().map(|member| folded(&member.name)).collect();
+            plain.map(|letter| match letter {
+                '\u{17f}' => 's',
+                '\u{212a}' => 'k',
+                other => other.to_ascii_lowercase(),
+            })
+        }
+        let names = || self.members.iter().map(|member| member.name.as_str());
+        if self.members.len() <= FEW {
+            return names().enumerate().any(|(at, name)| names().take(at).any(|other| folded(other).eq(folded(name))));
+        }
+        let mut names: Vec<String> = names().map(|name| folded(name).collect()).collect();
         names.sort_unstable();
         names.windows(2).any(|pair| pair[0] == pair[1])
     }
@@ -348,7 +351,7 @@ pub(crate) fn adapt(head: &Head, rules: &BodyRules, lists: &[(String, String)]) 
 
 /// As a JSON string.
 pub(crate) fn json_text(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    serde_json::to_string(text).unwrap_or_default()
 }
 
 /// `body` with the changes made; no change, no copy.

@@ -108,7 +108,8 @@ pub enum NotGiven {
 
 /// Whoever holds secrets, seen from a gate.
 pub trait SecretSource: Send + Sync + 'static {
-    /// The value of `name`, if it may go `to` there.
+    /// The value of `name`, if it may go `to` there. Brings redaction up to this moment as [`Self::catch_up`] does, so that
+    /// the value itself is masked, too.
     ///
     /// # Errors
     /// Every reason of [`NotGiven`].

@@ -16,7 +16,7 @@ use wardkeep_proto::secret::{Destination, KnownValue, NotGiven, SecretSource, Se
 use wardkeep_proto::time::{Clock, Timestamp};
 use wardkeep_redaction::{Additions, BuildError, Engine, RuleSet, Secret, Shared, searchable};
 use wardkeep_safety::PostureBook;
-use wardkeep_vault::{Change, Key, KeySource, OpenError, REMIND_DAYS, Vault, VaultError};
+use wardkeep_vault::{Change, Glance, Key, KeySource, OpenError, REMIND_DAYS, Vault, VaultError};
 use zeroize::Zeroizing;
 
 use crate::channel::chain;
@@ -340,20 +340,23 @@ impl VaultBook {
         }
     }
 
-    fn current(&self) -> Result<Arc<Vault>, NotGiven> {
+    /// The vault, covered by the index as it looks at this moment; without the look where it had to be opened or read anew.
+    fn current(&self) -> Result<(Arc<Vault>, Option<Glance>), NotGiven> {
         let vault = self.vault.load_full().ok_or(NotGiven::Locked)?;
-        let generation = match vault.generation() {
-            Ok(generation) => Some(generation),
+        let glance = match vault.glance() {
+            Ok(glance) => Some(glance),
             Err(VaultError::Replaced) => None,
             Err(_) => return Err(NotGiven::Unreadable),
         };
+        let mut covered = self.covered.lock().unwrap_or_else(PoisonError::into_inner);
+        self.take_rules(&mut covered);
         // A secret set a moment ago by the CLI must be in the index before its value is given to anybody.
-        if generation.is_none() || self.covered.lock().unwrap_or_else(PoisonError::into_inner).generation != generation
-        {
+        if glance.is_none() || covered.generation != glance.as_ref().map(Glance::generation) {
+            drop(covered);
             self.refresh();
-            return self.vault.load_full().ok_or(NotGiven::Locked);
+            return Ok((self.vault.load_full().ok_or(NotGiven::Locked)?, None));
         }
-        Ok(vault)
+        Ok((vault, glance))
     }
 }
 
@@ -368,21 +371,28 @@ pub enum Forget {
 
 impl SecretSource for VaultBook {
     fn resolve(&self, name: &SecretName, to: Destination<'_>) -> Result<SecretValue, NotGiven> {
-        let vault = self.current()?;
+        let (vault, glance) = self.current()?;
         if self.unmaskable.load().contains(name) {
             return Err(NotGiven::Unmaskable(name.clone()));
         }
-        vault.resolve(name, to)
+        if let Some(given) = glance.and_then(|glance| vault.remembered(&glance, name, to)) {
+            return given;
+        }
+        let given = vault.resolve(name, to)?;
+        // The file was asked, and may have been written since it was looked at.
+        self.current()?;
+        Ok(given)
     }
 
     fn every_value(&self) -> Result<Vec<KnownValue>, NotGiven> {
-        self.current()?.every_value()
+        self.current()?.0.every_value()
     }
 
     fn catch_up(&self) {
-        self.take_rules(&mut self.covered.lock().unwrap_or_else(PoisonError::into_inner));
         // A vault that is locked or unreadable is a state of its own, which others see.
-        let _ = self.current();
+        if self.current().is_err() {
+            self.take_rules(&mut self.covered.lock().unwrap_or_else(PoisonError::into_inner));
+        }
     }
 }
 

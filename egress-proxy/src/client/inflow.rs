@@ -138,7 +138,7 @@ impl Rest {
         Ok(Some(match self {
             Self::Nothing | Self::Broken => return Ok(None),
             Self::ToEnd => {
-                pieces.add(ahead.split());
+                pieces.some(ahead, u64::MAX);
                 self
             }
             Self::Bytes(left) => match pieces.some(ahead, left) {
@@ -192,22 +192,21 @@ struct Pieces {
 }
 
 impl Pieces {
-    fn add(&mut self, piece: BytesMut) {
-        match self.first.take() {
-            None if self.all.is_empty() => self.first = Some(piece),
-            first => {
-                if let Some(first) = first {
-                    self.all.extend_from_slice(&first);
-                }
-                self.all.extend_from_slice(&piece);
-            }
-        }
-    }
-
     /// Takes at most `left` bytes; gives how many are missing.
     fn some(&mut self, ahead: &mut BytesMut, left: u64) -> u64 {
         let count = usize::try_from(left).map_or(ahead.len(), |left| left.min(ahead.len()));
-        self.add(ahead.split_to(count));
+        match self.first.take() {
+            None if self.all.is_empty() => self.first = Some(ahead.split_to(count)),
+            first => {
+                if let Some(first) = first {
+                    // All that is there fits, with what stands between the pieces.
+                    self.all.reserve(first.len() + ahead.len());
+                    self.all.extend_from_slice(&first);
+                }
+                self.all.extend_from_slice(&ahead[..count]);
+                ahead.advance(count);
+            }
+        }
         left - count as u64
     }
 

@@ -1,6 +1,5 @@
 //! Connections to providers, kept between requests.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -37,7 +36,8 @@ struct Idle(Mutex<Waiting>);
 
 #[derive(Default)]
 struct Waiting {
-    lines: HashMap<Place, Vec<(Line, Instant)>>,
+    /// By host; a bundle has few.
+    lines: Vec<(Place, Vec<(Line, Instant)>)>,
     /// Somebody looks after them.
     is_kept: bool,
 }
@@ -109,11 +109,17 @@ impl Pool {
     }
 }
 
+impl Waiting {
+    fn of(&mut self, place: &Place) -> Option<&mut Vec<(Line, Instant)>> {
+        self.lines.iter_mut().find(|(other, _)| other == place).map(|(_, lines)| lines)
+    }
+}
+
 impl Idle {
     fn of(&self, place: &Place) -> Option<Line> {
         loop {
             // One that cannot be used is closed outside of the lock.
-            let (mut line, _) = self.waiting().lines.get_mut(place)?.pop()?;
+            let (mut line, _) = self.waiting().of(place)?.pop()?;
             if line.is_idle() {
                 return Some(line);
             }
@@ -122,12 +128,16 @@ impl Idle {
 
     fn put(self: Arc<Self>, place: Place, mut line: Line) {
         let mut waiting = self.waiting();
-        let lines = waiting.lines.entry(place).or_default();
-        if lines.len() >= ROOMY {
-            line.ahead = BytesMut::new();
-        }
-        if lines.len() < WAITING {
-            lines.push((line, Instant::now()));
+        match waiting.of(&place) {
+            None => waiting.lines.push((place, vec![(line, Instant::now())])),
+            Some(lines) => {
+                if lines.len() >= ROOMY {
+                    line.ahead = BytesMut::new();
+                }
+                if lines.len() < WAITING {
+                    lines.push((line, Instant::now()));
+                }
+            }
         }
         if !std::mem::replace(&mut waiting.is_kept, true) {
             drop(waiting);
@@ -142,7 +152,7 @@ impl Idle {
             let Some(this) = this.upgrade() else { return };
             let mut gone = Vec::new();
             let mut waiting = this.waiting();
-            waiting.lines.retain(|_, lines| {
+            waiting.lines.retain_mut(|(_, lines)| {
                 gone.extend(lines.extract_if(.., |(line, since)| since.elapsed() >= UNUSED || !line.is_idle()));
                 !lines.is_empty()
             });

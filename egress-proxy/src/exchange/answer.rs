@@ -75,7 +75,7 @@ impl Asked<'_> {
             (false, false) if api == Api::Gemini(Verb::Stream) => Shape::List,
             (false, false) => Shape::Document,
         };
-        let mut sent = headers::towards_agent(&head.headers, engine, &self.gateway.clean);
+        let mut sent = headers::towards_agent(head.headers, engine, &self.gateway.clean);
         let observer = Observer::new(api.account(), shape).watched_by(watch);
         let streamed = matches!(shape, Shape::Events | Shape::List);
         let idle = if streamed { patience.idle } else { patience.first_byte };
@@ -99,7 +99,7 @@ impl Asked<'_> {
         if framed {
             sent.insert(header::CONTENT_TYPE, HeaderValue::from_static(EVENTS));
         }
-        let relay = Relay::new(Answer {
+        let mut relay = Box::new(Relay::new(Answer {
             upstream,
             first,
             api: self.call.api,
@@ -109,9 +109,11 @@ impl Asked<'_> {
             admitted,
             idle,
             waypoints,
-        });
-        let relay = if streamed { relay } else { Box::pin(relay.begun()).await };
-        let mut answer = Response::new(Outgoing::Relayed(Box::new(relay)));
+        }));
+        if !streamed {
+            relay.begin().await;
+        }
+        let mut answer = Response::new(Outgoing::Relayed(relay));
         *answer.status_mut() = head.status;
         *answer.headers_mut() = sent;
         Ok(answer)
@@ -139,7 +141,7 @@ impl Asked<'_> {
             Err(_) => engine.redact_bytes(&document),
         };
         tracing::info!(request = self.id, status = status.as_u16(), "the provider answered with an error");
-        let mut sent = headers::towards_agent(&head.headers, engine, &self.gateway.clean);
+        let mut sent = headers::towards_agent(head.headers, engine, &self.gateway.clean);
         sent.remove(header::CONTENT_LENGTH);
         if let Some(between) = between {
             between.head(&mut sent, "application/json");

@@ -2,6 +2,7 @@
 //!
 //! Nothing is attempted again once a byte of an answer was passed on, nor what fails everywhere (the caller's own 4xx).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -164,11 +165,12 @@ impl Errand<'_> {
         let api = asked.call.api;
         let parts = &asked.gateway.parts;
         let Aim { model, provider, key, attempt, may_go_on } = aim;
-        let way = || -> Result<(Api, Upstream, Credentials), Refusal> {
+        let way = || -> Result<(Api, Arc<Upstream>, Credentials), Refusal> {
             let towards = asked.towards(provider)?;
             // A caller's query is of its own API.
             let query = asked.head.uri.query().filter(|_| towards == api);
-            let upstream = Upstream::of(provider, towards.endpoint(self.streams), &model.upstream_model, query)?;
+            let endpoint = towards.endpoint(self.streams);
+            let upstream = asked.gateway.addresses.of(provider, endpoint, &model.upstream_model, query)?;
             let credentials = Credentials::resolve(&*parts.secrets, provider, key, &upstream)?;
             Ok((towards, upstream, credentials))
         };
@@ -176,8 +178,7 @@ impl Errand<'_> {
             Ok(way) => way,
             Err(refusal) => return Outcome::Unfit(refusal),
         };
-        // After the key, so that this one is masked, too, in what comes back.
-        parts.secrets.catch_up();
+        credentials.catch_up(&*parts.secrets);
         let engine = parts.redaction.load();
         let watch = match sight.watch(self, asked, &parsed, &engine).await {
             Ok(watch) => watch,
@@ -203,11 +204,11 @@ impl Errand<'_> {
             turn: Turn { memo: Arc::clone(&asked.gateway.memo), agent: self.agent.clone() },
             towards,
             wants,
-            asked: self.asked.to_owned(),
-            upstream_model: model.upstream_model.clone(),
-            rules: provider.body.clone(),
+            asked: Cow::Borrowed(self.asked),
+            upstream_model: Cow::Borrowed(&model.upstream_model),
+            rules: Cow::Borrowed(&provider.body),
             lists,
-            unscanned: provider.unscanned.clone(),
+            unscanned: Cow::Borrowed(&provider.unscanned),
             breakpoints: self.bundle.llm.cache_breakpoints && towards == Api::Messages,
             has_files: self.has_files,
             shared: self.shared,
@@ -321,7 +322,11 @@ impl Sending<'_> {
                 headers.insert(name, value);
             }
         }
-        headers.insert(ATTEMPTS, HeaderValue::from(self.attempt));
+        let attempts = match self.attempt {
+            1 => HeaderValue::from_static("1"),
+            more => HeaderValue::from(more),
+        };
+        headers.insert(ATTEMPTS, attempts);
         told
     }
 }

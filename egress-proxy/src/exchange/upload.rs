@@ -15,7 +15,6 @@ use crate::api::Api;
 use crate::auth::Credentials;
 use crate::body::{self, Outgoing, Received};
 use crate::budget::ask::Ask;
-use crate::client::Upstream;
 use crate::refusal::Refusal;
 use crate::routing::{Standing, seconds_until};
 use crate::{headers, multipart};
@@ -35,14 +34,15 @@ impl Asked<'_> {
         let Received { bytes, room: _room } = body::receive(incoming, &parts.timeouts, &self.gateway.waiting).await?;
         let bundle = Arc::clone(&parts.bundle.borrow());
         let provider = place(&bundle, &agent, self.call.api)?;
-        let upstream = Upstream::of(provider, self.call.api.endpoint(false), FILES, self.head.uri.query())?;
+        let endpoint = self.call.api.endpoint(false);
+        let upstream = self.gateway.addresses.of(provider, endpoint, FILES, self.head.uri.query())?;
         let now = parts.clock.now();
         let key = match self.gateway.routing.standing(provider, false, now) {
             Standing::Ready(key) | Standing::Cooling(key, _) => key,
             Standing::Resting(until) => return Err(Refusal::Resting(seconds_until(until, now))),
         };
         let credentials = Credentials::resolve(&*parts.secrets, provider, key.as_ref(), &upstream)?;
-        parts.secrets.catch_up();
+        credentials.catch_up(&*parts.secrets);
         let engine = parts.redaction.load();
         let mut sent = self.head_towards_provider(&engine)?;
         headers::adapt(&mut sent, provider);

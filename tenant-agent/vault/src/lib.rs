@@ -29,4 +29,4 @@ pub use journal::{Change, ChangeKind};
 pub use key::{Key, KeyError, KeySource};
 pub use rekey::{NewKey, RekeyError, Rekeyed, rekey};
 pub use terms::{Context, Terms, expiry};
-pub use vault::{Entry, GRACE, MAX_BYTES, MIN_BYTES, MIN_BYTES_BESIDE, REMIND_DAYS, Vault};
+pub use vault::{Entry, GRACE, Glance, MAX_BYTES, MIN_BYTES, MIN_BYTES_BESIDE, REMIND_DAYS, Vault};

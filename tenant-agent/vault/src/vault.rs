@@ -1,13 +1,14 @@
 //! The vault as its users see it.
 
 mod calm;
+mod glance;
 mod rows;
 mod upkeep;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::{Connection, params};
 use wardkeep_proto::chance::Chance;
@@ -23,7 +24,8 @@ use crate::key::{self, Key, KeyError, KeySource, Staged};
 use crate::store::{self, FileId, Opened};
 use crate::terms::{Context, Terms};
 
-use calm::{Calm, Given, Look};
+use calm::Calm;
+pub use glance::Glance;
 pub(crate) use rows::{Put, check_value, forget, is_present, parsed, put_value, set_bindings, set_expiry};
 use rows::{horizon, known, retire};
 use upkeep::Used;
@@ -324,55 +326,6 @@ impl Vault {
         })
     }
 
-    /// Counts every change of values and bindings, also those of other processes: poll it to know when to read
-    /// [`SecretSource::every_value`] again.
-    ///
-    /// # Errors
-    /// [`VaultError::Replaced`] when the vault has another file now, or SQLite refused.
-    pub fn generation(&self) -> Result<u64, VaultError> {
-        let look = Look::at(&self.path).filter(|look| self.file.is(look.file())).ok_or(VaultError::Replaced)?;
-        let calm = self.calm().look(look, Instant::now());
-        if let Some(generation) = self.calm().generation.filter(|_| calm) {
-            return Ok(generation);
-        }
-        let count: i64 = {
-            let db = self.lock();
-            db.prepare_cached("SELECT generation FROM meta")?.query_row([], |row| row.get(0))?
-        };
-        let generation = u64::try_from(count).unwrap_or(0);
-        if calm {
-            self.keep(look, |known| known.generation = Some(generation));
-        }
-        Ok(generation)
-    }
-
-    /// What may be given of `name`, from memory while nobody writes the file.
-    fn given(&self, name: &SecretName) -> Result<Option<Given>, VaultError> {
-        let calm = Look::at(&self.path).filter(|look| self.calm().look(*look, Instant::now()));
-        if let Some(given) = self.calm().given.get(name).filter(|_| calm.is_some()) {
-            return Ok(Some(given.clone()));
-        }
-        let given = rows::present(&self.lock(), name)?;
-        let given = given.map(|(value, expires, bindings)| Given { value, expires, bindings });
-        if let (Some(look), Some(given)) = (calm, given.clone()) {
-            self.keep(look, |known| drop(known.given.insert(name.clone(), given)));
-        }
-        Ok(given)
-    }
-
-    /// Keeps what was read since the file had this look, unless it was written meanwhile.
-    fn keep(&self, look: Look, what: impl FnOnce(&mut Calm)) {
-        let now = Look::at(&self.path);
-        let mut calm = self.calm();
-        if now == Some(look) && calm.is(look) {
-            what(&mut calm);
-        }
-    }
-
-    fn calm(&self) -> MutexGuard<'_, Calm> {
-        self.calm.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Puts several values in one change.
     pub(crate) fn change<T>(&self, work: impl FnOnce(&Connection) -> Result<T, VaultError>) -> Result<T, VaultError> {
         store::change(&mut self.lock(), &self.path, self.file, work)
@@ -384,6 +337,10 @@ impl Vault {
 
     fn write<T>(&self, work: impl FnOnce(&Connection) -> Result<T, VaultError>) -> Result<T, VaultError> {
         store::write(&mut self.lock(), &self.path, self.file, work)
+    }
+
+    fn calm(&self) -> MutexGuard<'_, Calm> {
+        self.calm.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -406,17 +363,8 @@ impl Vault {
 
 impl SecretSource for Vault {
     fn resolve(&self, name: &SecretName, to: Destination<'_>) -> Result<SecretValue, NotGiven> {
-        let now = self.clock.now();
         let given = self.given(name).map_err(|_| NotGiven::Unreadable)?;
-        let Given { value, expires, bindings } = given.ok_or_else(|| NotGiven::Unknown(name.clone()))?;
-        if !bindings.allow(to) {
-            return Err(NotGiven::NotBound { name: name.clone(), to: to.to_string() });
-        }
-        if let Some(at) = expires.filter(|at| *at <= now) {
-            return Err(NotGiven::Expired { name: name.clone(), at });
-        }
-        self.used().pending.insert(name.clone(), now);
-        Ok(value)
+        self.give(name, given, to)
     }
 
     fn every_value(&self) -> Result<Vec<KnownValue>, NotGiven> {

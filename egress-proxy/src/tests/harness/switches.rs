@@ -36,6 +36,7 @@ pub(crate) struct Switches {
 
 impl SecretSource for Switches {
     fn resolve(&self, name: &SecretName, to: Destination<'_>) -> Result<SecretValue, NotGiven> {
+        self.catch_up();
         if self.locked.load(Ordering::SeqCst) {
             return Err(NotGiven::Locked);
         }
