@@ -23,6 +23,7 @@ use crate::client::{Inflow, Upstream};
 use crate::gate_memory::{self, CallResult, Key, Sources, Watch};
 use crate::gateway::Gateway;
 use crate::headers;
+use crate::leash::Tether;
 use crate::meter::{Admitted, Run};
 use crate::models;
 use crate::outline::Outline;
@@ -202,6 +203,7 @@ impl Asked<'_> {
     async fn turn(&self, incoming: &mut Incoming) -> Result<Response<Outgoing>, Refusal> {
         let parts = &self.gateway.parts;
         let agent = who(self.gateway, self.head)?;
+        self.tie(&agent);
         self.admissible(&agent)?;
         if headers::is_encoded(&self.head.headers) {
             return Err(Refusal::Encoded);
@@ -386,6 +388,14 @@ impl Asked<'_> {
         let Some(print) = prefix::print(head, body, engine) else { return Ok(()) };
         let parts = &self.gateway.parts;
         Ok(self.gateway.prefixes.note(agent, version, print, &parts.meter, &*parts.reports).await?)
+    }
+
+    /// From here on a stop of the agent cuts the connection. One that is stopped already is told so by `admissible`.
+    fn tie(&self, agent: &AgentName) {
+        let leash = self.gateway.parts.leases.leash(agent);
+        if let Some(tether) = self.head.extensions.get::<Tether>().filter(|_| !leash.is_cut()) {
+            tether.tie(leash);
+        }
     }
 
     /// Lease and posture. Checked before the body is read: most refusals are cheap.

@@ -17,6 +17,7 @@ use crate::budget::desk::Desk;
 use crate::client::{Addresses, Client, Roots, RootsError};
 use crate::gate_memory::{Decisions, Memory};
 use crate::headers::Clean;
+use crate::leash::Leash;
 use crate::memo::Memo;
 use crate::meter::Meter;
 use crate::outline::Outlines;
@@ -32,6 +33,12 @@ const SCANS: usize = 2;
 pub trait LeaseBook: Send + Sync + 'static {
     /// Whether `agent` holds a live hook lease now. Without one it gets no model.
     fn alive(&self, agent: &AgentName) -> bool;
+
+    /// What ties a request of `agent` to it: taken before lease and posture are looked at, so that a stop in between cuts it.
+    fn leash(&self, agent: &AgentName) -> Leash {
+        let _ = agent;
+        Leash::free()
+    }
 
     /// The session that holds it.
     fn session(&self, agent: &AgentName) -> Option<SessionId> {

@@ -23,6 +23,7 @@ mod frames;
 mod gate_memory;
 mod gateway;
 mod headers;
+mod leash;
 mod memo;
 mod meter;
 mod models;
@@ -54,6 +55,7 @@ pub use forward::{
 };
 pub use gate_memory::{Answering, Bypass, Decisions, Past, Unanswered, Why};
 pub use gateway::{Gateway, LeaseBook, Parts, PostureSource, Timeouts};
+pub use leash::Leash;
 pub use meter::{
     Admission, Admitted, Amounts, Bucket, BucketKey, By, Line, Meter, MeterError, NotAdmitted, Run, Settlement, Total,
 };

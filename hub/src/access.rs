@@ -67,6 +67,7 @@ pub const RPC: &[(&str, Access)] = &[
     ("wardkeep.v1.TenantLink/Attach", Access::Tenant),
     ("wardkeep.v1.Report/Usage", Access::Tenant),
     ("wardkeep.v1.Report/AuditCheckpoint", Access::Tenant),
+    ("wardkeep.v1.Report/AuditCheckpoints", Access::Tenant),
 ];
 
 /// A router that cannot have a route without a guard.

@@ -11,6 +11,7 @@ use crate::decisions::Decisions;
 use crate::events::Events;
 use crate::install::Installer;
 use crate::link::Links;
+use crate::orders::Orders;
 use crate::passkeys::Passkeys;
 use crate::policies::Publisher;
 use crate::store::Store;
@@ -58,6 +59,8 @@ pub struct App {
     pub passkeys: Passkeys,
     /// Decisions on approvals.
     pub decisions: Decisions,
+    /// Orders to tenants.
+    pub orders: Orders,
     /// Publishing of policy.
     pub publisher: Publisher,
     /// The open links.
@@ -91,6 +94,7 @@ parts! {
     Logins => logins,
     Arc<LoginLimiter> => limiter,
     Decisions => decisions,
+    Orders => orders,
     Passkeys => passkeys,
     Publisher => publisher,
     Links => links,

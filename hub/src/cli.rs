@@ -1,6 +1,8 @@
 //! The command line. Every command works beside a running `serve`: rows are the truth, `serve` looks at them.
 
+mod agent;
 mod approvals;
+mod audit;
 mod init;
 mod people;
 mod policy;
@@ -48,6 +50,12 @@ enum Command {
     /// What tenants enforce.
     #[command(subcommand)]
     Policy(policy::Policy),
+    /// Pause, stop and resume agents.
+    #[command(subcommand)]
+    Agent(agent::Agent),
+    /// What tenants signed of their audit logs.
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Requests that wait for a decision.
     #[command(subcommand)]
     Approvals(approvals::Approvals),
@@ -63,6 +71,8 @@ pub(crate) async fn run(arguments: Arguments, outside: Outside, stop: Cancellati
         Command::User(user) => user.run(&hub).await,
         Command::Tenant(tenant) => tenant.run(&hub).await,
         Command::Policy(policy) => policy.run(&hub).await,
+        Command::Agent(agent) => agent.run(&hub).await,
+        Command::Audit(audit) => audit.run(&hub).await,
         Command::Approvals(approvals) => approvals.run(&hub).await,
     }
 }

@@ -9,6 +9,7 @@
 pub mod access;
 pub mod api;
 pub mod app;
+pub mod audit;
 pub mod auth;
 pub mod background;
 pub mod ca;
@@ -19,6 +20,7 @@ pub mod events;
 pub mod install;
 pub mod keys;
 pub mod link;
+pub mod orders;
 pub mod pages;
 pub mod passkeys;
 pub mod policies;

@@ -19,6 +19,7 @@ pub mod parts;
 pub mod passkeys;
 pub mod samples;
 pub mod shell;
+pub mod standing;
 pub mod tenant;
 #[cfg(test)]
 mod tests;
@@ -51,6 +52,7 @@ pub const HTTP: &[HttpLine] = &[
     (Method::GET, paths::HOME, Access::Person),
     (Method::GET, paths::FLEET, Access::Person),
     (Method::GET, paths::TENANT, Access::Person),
+    (Method::POST, paths::STANDING, Access::Person),
     (Method::GET, paths::APPROVALS, Access::Person),
     (Method::GET, paths::APPROVALS_COUNT, Access::Person),
     (Method::GET, paths::APPROVAL, Access::Person),
@@ -78,6 +80,7 @@ pub fn routes(routes: Routes) -> Routes {
         .get(paths::HOME, Access::Person, home)
         .get(paths::FLEET, Access::Person, fleet::show)
         .get(paths::TENANT, Access::Person, tenant::show)
+        .post(paths::STANDING, Access::Person, standing::order)
         .get(paths::APPROVALS, Access::Person, approvals::show)
         .get(paths::APPROVALS_COUNT, Access::Person, approvals::show_count)
         .get(paths::APPROVAL, Access::Person, approval::show)

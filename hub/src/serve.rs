@@ -27,6 +27,7 @@ use crate::events::Events;
 use crate::install::Installer;
 use crate::keys::{Keys, KeysError};
 use crate::link::{self, LinkError, LinkParts, Links, Listening};
+use crate::orders::Orders;
 use crate::passkeys::Passkeys;
 use crate::policies::Publisher;
 use crate::seal::{SealError, Sealer};
@@ -228,6 +229,7 @@ fn app(config: &Config, outside: &Outside, store: Store, keys: &Keys, web: Arc<W
             (events.clone(), links.clone()),
             Arc::clone(&outside.waypoints),
         ),
+        orders: Orders::new(store.clone(), (Arc::clone(&clock), Arc::clone(&chance)), (events.clone(), links.clone())),
         passkeys: Passkeys::new(
             store.clone(),
             Arc::clone(&clock),

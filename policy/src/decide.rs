@@ -110,14 +110,14 @@ enum State {
     HubAway,
     /// Reads only.
     Closed,
-    /// Not even reads: what they give could not be redacted.
-    Blind,
+    /// Not even reads: what they give could not be redacted, or a person stopped the agent.
+    Shut,
 }
 
 impl State {
     fn of(posture: &Posture) -> Self {
-        if posture.has(Closed::VaultUnread) {
-            Self::Blind
+        if posture.has(Closed::VaultUnread) || posture.has(Closed::Stopped) {
+            Self::Shut
         } else if posture.iter().any(|c| c != Closed::HubAway) {
             Self::Closed
         } else if posture.has(Closed::HubAway) {
@@ -139,7 +139,7 @@ enum Outcome {
 const fn outcome(class: Class, level: Level, gate: Gate, state: State) -> Outcome {
     const ASK: Outcome = Outcome::Ask(Factor::Person);
     match (state, class) {
-        (State::Blind, _) => Outcome::Refuse,
+        (State::Shut, _) => Outcome::Refuse,
         (State::Open | State::HubAway | State::Closed, Class::Green) => Outcome::Run,
         (State::Closed, _) => Outcome::Refuse,
         (State::Open | State::HubAway, Class::CriticalRed) => Outcome::Ask(Factor::Passkey),

@@ -53,8 +53,10 @@ closed! {
     DiskFull = "disk-full", "the disk is full", "free space in the state folder";
     /// The hub has not been heard for longer than the configured time.
     HubAway = "hub-away", "the hub cannot be reached", "wait, or decide on this server with `wardkeep-agent approvals`";
-    /// A person, or too many denials, paused this agent.
+    /// A person, or too many denials, paused this agent, or a person all of them.
     Paused = "paused", "this agent is paused", "resume it with `wardkeep-agent resume`";
+    /// A person stopped this agent, or all of them: not even reads run.
+    Stopped = "stopped", "this agent is stopped", "resume it with `wardkeep-agent resume`, once it is clear why it was stopped";
 }
 
 impl fmt::Display for Closed {

@@ -1,6 +1,6 @@
 //! Names shared by every part of Wardkeep: ids, time and chance, and the wire between daemon and hub.
 //!
-//! * **Owns**: [`ids`], [`digest`], [`time`], [`chance`], [`limits`], [`secret`], [`waypoint`] and the messages in [`v1`].
+//! * **Owns**: [`ids`], [`digest`], [`time`], [`chance`], [`limits`], [`secret`], [`waypoint`], [`whom`] and the messages in [`v1`].
 //! * **Flows through it**: every message of the link, as plain data.
 //! * **Never hears of**: SQL, rules, sockets.
 
@@ -11,6 +11,7 @@ pub mod limits;
 pub mod secret;
 pub mod time;
 pub mod waypoint;
+pub mod whom;
 
 /// Messages and services of `wardkeep.v1`, generated from `proto/wardkeep/v1/wardkeep.proto`.
 ///

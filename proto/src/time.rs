@@ -74,6 +74,23 @@ impl Timestamp {
         if text.len() == 10 { Self::at_midnight(date) } else { None }
     }
 
+    /// A moment as people write it: `2026-12-01`, `2026-12-01T08:30:00Z`, or so long before `now`: `90m`, `2h`, `3d`.
+    #[must_use]
+    pub fn of_text(text: &str, now: Self) -> Option<Self> {
+        let unit = match text.bytes().last()? {
+            b'm' => 60_000,
+            b'h' => HOUR_MS,
+            b'd' => DAY_MS,
+            _ => 0,
+        };
+        if unit > 0 {
+            let many: u32 = text[..text.len() - 1].parse().ok()?;
+            return Some(Self(now.0.saturating_sub(unit.saturating_mul(many.into()))));
+        }
+        let exact = || Some(Self(text.parse::<jiff::Timestamp>().ok()?.as_millisecond()));
+        Self::of_date(text).or_else(exact)
+    }
+
     /// The day as `2026-12-01`, UTC.
     #[must_use]
     pub fn to_date(self) -> Option<String> {
@@ -130,6 +147,28 @@ mod tests {
     fn an_hour_starts_on_the_hour_also_before_1970() {
         assert_eq!(Timestamp(3_600_001).hour(), Timestamp(3_600_000));
         assert_eq!(Timestamp(-1).hour(), Timestamp(-3_600_000));
+    }
+
+    #[test]
+    fn moments_are_read_as_people_write_them() {
+        let now = Timestamp(10 * DAY_MS);
+        for (text, want) in [
+            ("1970-01-02", Some(DAY_MS)),
+            ("1970-01-01T00:00:01Z", Some(1_000)),
+            ("1970-01-01T01:00:01.5+01:00", Some(1_500)),
+            ("90m", Some(10 * DAY_MS - 90 * 60_000)),
+            ("2h", Some(10 * DAY_MS - 2 * HOUR_MS)),
+            ("3d", Some(7 * DAY_MS)),
+            ("99999d", Some(10 * DAY_MS - 99_999 * DAY_MS)),
+            ("", None),
+            ("d", None),
+            ("-1d", None),
+            ("\u{fc}d", None),
+            ("yesterday", None),
+            ("1970-13-01", None),
+        ] {
+            assert_eq!(Timestamp::of_text(text, now), want.map(Timestamp), "{text}");
+        }
     }
 
     #[test]

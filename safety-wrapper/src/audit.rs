@@ -3,7 +3,9 @@
 //! A row's hash covers every field of it and the hash of the row before. What the chain alone cannot show, rows cut off at
 //! its end, a [`Checkpoint`] that was signed and sent away shows.
 
+mod filter;
 mod key;
+mod ocsf;
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +16,9 @@ use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::TenantId;
 use wardkeep_proto::time::Timestamp;
 
+pub use filter::{Decided, Filter};
 pub use key::{AuditKey, KeyError};
+pub use ocsf::{Origin, event};
 
 use crate::call::CallKey;
 use crate::store::{StoreError, digest_of_row};
@@ -112,6 +116,14 @@ pub(crate) fn append(
     Ok(())
 }
 
+/// The hash of row `number`; `None` where there is none.
+pub(crate) fn hash_at(conn: &Connection, number: u64) -> Result<Option<Digest>, StoreError> {
+    Ok(conn
+        .prepare_cached("SELECT hash FROM audit WHERE number = ?1")?
+        .query_row([i64::try_from(number).unwrap_or(i64::MAX)], |row| digest_of_row(row, 0))
+        .optional()?)
+}
+
 /// The end of the chain.
 pub(crate) fn head(conn: &Connection) -> Result<Head, StoreError> {
     let last = conn
@@ -197,7 +209,7 @@ pub enum Why {
 /// # Errors
 /// [`Broken`] names the first row that does not fit.
 pub fn verify(path: &Path) -> Result<Verified, Broken> {
-    walk(path, None)
+    walk(path, &[])
 }
 
 /// As [`verify`], and the chain must contain the row that `checkpoint` signed: this finds rows cut off at the end.
@@ -207,10 +219,33 @@ pub fn verify(path: &Path) -> Result<Verified, Broken> {
 /// # Errors
 /// [`Broken`] names the first row that does not fit.
 pub fn verify_against(path: &Path, checkpoint: &Checkpoint, key: &[u8]) -> Result<Verified, Broken> {
-    if !checkpoint.is_signed_by(key) {
-        return Err(Broken { at: checkpoint.length, why: Why::BadCheckpoint });
+    verify_against_all(path, vec![checkpoint.clone()], key)
+}
+
+/// As [`verify_against`] with every one of `checkpoints`, e.g. all that the hub holds.
+///
+/// # Errors
+/// [`Broken`] names the first row that does not fit.
+pub fn verify_against_all(path: &Path, mut checkpoints: Vec<Checkpoint>, key: &[u8]) -> Result<Verified, Broken> {
+    if let Some(forged) = checkpoints.iter().find(|checkpoint| !checkpoint.is_signed_by(key)) {
+        return Err(Broken { at: forged.length, why: Why::BadCheckpoint });
     }
-    walk(path, Some(checkpoint))
+    checkpoints.sort_by_key(|checkpoint| checkpoint.length);
+    walk(path, &checkpoints)
+}
+
+/// Rows after `number` straight from the file, oldest first, also while no daemon runs.
+///
+/// # Errors
+/// [`Broken`] where the file cannot be read.
+pub fn rows_of_file(path: &Path, number: u64, limit: u32) -> Result<Vec<Row>, Broken> {
+    let unreadable = |error: &dyn std::fmt::Display| Broken {
+        at: number + 1,
+        why: Why::Unreadable { path: path.to_owned(), error: error.to_string() },
+    };
+    let conn =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(|error| unreadable(&error))?;
+    rows_after(&conn, number, limit).map_err(|error| unreadable(&error))
 }
 
 /// Verifies the log in a gate's folder: the chain, and that it still holds what was last signed and confirmed from outside.
@@ -247,7 +282,8 @@ pub fn has_seen_secrets(dir: &Path) -> bool {
     log.symlink_metadata().is_ok() && ask().unwrap_or(true)
 }
 
-fn walk(path: &Path, checkpoint: Option<&Checkpoint>) -> Result<Verified, Broken> {
+/// `checkpoints`: by length, their signatures checked.
+fn walk(path: &Path, mut checkpoints: &[Checkpoint]) -> Result<Verified, Broken> {
     let unreadable = |at: u64, error: rusqlite::Error| Broken {
         at,
         why: Why::Unreadable { path: path.to_owned(), error: error.to_string() },
@@ -273,12 +309,16 @@ fn walk(path: &Path, checkpoint: Option<&Checkpoint>) -> Result<Verified, Broken
         if row.expected().ok() != Some(row.hash) {
             return broken(Why::Changed);
         }
-        if checkpoint.is_some_and(|c| c.length == next && c.head != row.hash) {
-            return broken(Why::NotAsSigned);
+        while let Some((signed, later)) = checkpoints.split_first().filter(|(signed, _)| signed.length <= next) {
+            // One of an empty log says nothing of any row.
+            if signed.length == next && signed.head != row.hash {
+                return broken(Why::NotAsSigned);
+            }
+            checkpoints = later;
         }
         seen = Head { length: next, hash: row.hash };
     }
-    if let Some(signed) = checkpoint.filter(|c| c.length > seen.length) {
+    if let Some(signed) = checkpoints.last().filter(|signed| signed.length > seen.length) {
         return Err(Broken { at: seen.length + 1, why: Why::Truncated(signed.length) });
     }
     Ok(Verified { length: seen.length, head: seen.hash })

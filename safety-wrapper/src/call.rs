@@ -56,6 +56,10 @@ pub struct CallResult {
     pub duration_ms: u64,
 }
 
+/// What begins the result of a run that was killed.
+const STOPPED: &str =
+    "[stopped: a person stopped this agent while the call ran; what it did until then is not undone]\n";
+
 impl CallResult {
     /// A run that failed before it did anything.
     pub(crate) fn failed(why: impl Into<String>) -> Self {
@@ -67,6 +71,11 @@ impl CallResult {
             truncated: false,
             duration_ms: 0,
         }
+    }
+
+    /// A run that the kill switch ended, with what it had said until then.
+    pub(crate) fn stopped(output: &str) -> Self {
+        Self { status: RunStatus::Interrupted, output: format!("{STOPPED}{output}"), ..Self::failed("") }
     }
 
     /// A run whose end nobody saw.
@@ -120,7 +129,7 @@ pub(crate) enum CallState {
     Denied { reasons: Vec<String>, ruling: Option<Ruling> },
     /// Nobody decided in time, or it did not start in time.
     Expired { why: String },
-    /// The world changed between approval and launch.
+    /// The world changed between approval and launch, or the agent was stopped.
     Superseded { why: String },
     /// The same call waits already; that one counts.
     Folded { into: CallKey },
@@ -149,7 +158,10 @@ impl CallState {
         matches!(
             (self, next),
             (Self::Permitted { .. }, Self::Claimed { .. } | Self::Superseded { .. } | Self::Expired { .. })
-                | (Self::Pending { .. }, Self::Approved { .. } | Self::Denied { .. } | Self::Expired { .. })
+                | (
+                    Self::Pending { .. },
+                    Self::Approved { .. } | Self::Denied { .. } | Self::Expired { .. } | Self::Superseded { .. }
+                )
                 | (Self::Approved { .. }, Self::Claimed { .. } | Self::Superseded { .. } | Self::Expired { .. })
                 | (Self::Claimed { .. }, Self::Done { .. } | Self::Failed { .. } | Self::Interrupted { .. })
         )

@@ -2,6 +2,7 @@
 
 mod decided;
 mod egress;
+mod halt;
 mod judge;
 mod launch;
 mod lease;
@@ -17,12 +18,13 @@ mod work;
 
 pub use decided::PassedBy;
 pub use egress::EgressNote;
+pub use halt::Leash;
 pub use lease::{BoundLease, BoundStart};
 pub use lock::LockEvent;
 pub(crate) use pins::Pin;
 pub use vault::VaultChange;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -35,7 +37,7 @@ use rusqlite::{Connection, Transaction};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::{Semaphore, watch};
-use wardkeep_policy::{Bundle, Closed, Posture};
+use wardkeep_policy::{Bundle, Closed};
 use wardkeep_proto::chance::Chance;
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::{AgentName, CallId, PermitId, SessionId, TenantId};
@@ -49,7 +51,7 @@ use crate::audit::{self, AuditKey, KeyError};
 use crate::call::{CallKey, CallResult};
 use crate::posture::PostureBook;
 use crate::runner::Sandbox;
-use crate::store::{Store, StoreError, activity, people};
+use crate::store::{Store, StoreError, activity, holds, people};
 use lease::Leases;
 
 /// Longest wait of one hook call.
@@ -140,6 +142,9 @@ pub enum GateError {
     /// The agent's lease is bound to another connection, or to none any more.
     #[error("{0}")]
     Lease(&'static str),
+    /// The kill switch counts, and would not after a restart.
+    #[error("it is in force now but could not be recorded, so it ends with the daemon; free space and repeat it")]
+    InForceOnly(#[source] Box<GateError>),
     /// A worker thread died.
     #[error("the gate was interrupted; try again")]
     Worker,
@@ -162,7 +167,7 @@ pub struct Gate {
     parts: GateParts,
     key: AuditKey,
     leases: RwLock<Leases>,
-    paused: RwLock<BTreeMap<AgentName, Paused>>,
+    switch: Arc<halt::Switch>,
     launching: Mutex<HashSet<PermitId>>,
     places: Semaphore,
     changed: watch::Sender<u64>,
@@ -187,22 +192,24 @@ impl Gate {
         let state_dir = fs::canonicalize(dir).map_err(|source| OpenError::Folder { path: dir.to_owned(), source })?;
         let store = Store::open(&dir.join("gate.db")).map_err(OpenError::Store)?;
         let key = AuditKey::open(&dir.join(audit::KEY), &*parts.chance).map_err(OpenError::Key)?;
-        let (leases, paused) =
-            store.read(|conn| Ok((people::leases(conn)?, people::paused(conn)?))).map_err(OpenError::Store)?;
-        Ok(Arc::new(Self {
+        let (leases, holds) =
+            store.read(|conn| Ok((people::leases(conn)?, holds::all(conn)?))).map_err(OpenError::Store)?;
+        let gate = Self {
             store: Arc::new(store),
             runs: state_dir.join("runs"),
             state_dir,
             key,
             leases: RwLock::new(Leases::of(leases)),
-            paused: RwLock::new(paused.into_iter().map(|p| (p.agent.clone(), p)).collect()),
+            switch: Arc::new(halt::Switch::new(holds)),
             launching: Mutex::default(),
             places: Semaphore::new(RUNS_MAX),
             changed: watch::Sender::new(0),
             full: AtomicBool::new(false),
             parts,
             _lock: lock,
-        }))
+        };
+        gate.tell_all();
+        Ok(Arc::new(gate))
     }
 
     /// Wakes whenever something was recorded: new approvals, progress, activity, audit rows.
@@ -224,12 +231,6 @@ impl Gate {
     /// The text without secrets.
     fn clean(&self, text: &str) -> String {
         self.parts.redaction.load().redact(text).text.into_owned()
-    }
-
-    /// The posture as it is for one agent.
-    fn posture_for(&self, agent: &AgentName) -> Posture {
-        let posture = self.parts.posture.read();
-        if self.is_paused(agent) { posture.with(Closed::Paused) } else { posture }
     }
 
     fn launching(&self) -> MutexGuard<'_, HashSet<PermitId>> {
@@ -341,17 +342,6 @@ pub struct Lease {
     pub runtime: String,
     /// Until when it counts.
     pub until: Timestamp,
-}
-
-/// An agent that may only read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Paused {
-    /// Which agent.
-    pub agent: AgentName,
-    /// Why, for people.
-    pub reason: String,
-    /// Since when.
-    pub since: Timestamp,
 }
 
 /// `POST /v1/hooks/session-start`.

@@ -231,7 +231,7 @@ impl From<GateError> for Failure {
                 tracing::error!(error = %inner, source = ?std::error::Error::source(inner), "a hook call failed");
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
             }
-            GateError::Worker => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            GateError::InForceOnly(_) | GateError::Worker => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         };
         Self::new(status, code, error.to_string())
     }

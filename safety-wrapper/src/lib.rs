@@ -13,6 +13,7 @@ pub mod approval;
 pub mod audit;
 pub mod call;
 mod gate;
+mod halt;
 mod hooks;
 pub mod passkey;
 mod posture;
@@ -23,10 +24,11 @@ pub use answer::Answer;
 pub use approval::{Approval, ApprovalFilter, ApprovalState, Origin, Progress, Ruling, RulingError, Verdict};
 pub use call::{CallKey, CallResult, RunStatus};
 pub use gate::{
-    AfterToolCall, BoundLease, BoundStart, EgressNote, Executed, Gate, GateError, GateParts, Lease, LlmOutput,
-    LockEvent, ModelCall, OpenError, Outgoing, OutgoingAnswer, PassedBy, Paused, Proposal, RedactRequest, Resumed,
+    AfterToolCall, BoundLease, BoundStart, EgressNote, Executed, Gate, GateError, GateParts, Lease, Leash, LlmOutput,
+    LockEvent, ModelCall, OpenError, Outgoing, OutgoingAnswer, PassedBy, Proposal, RedactRequest, Resumed,
     RunnerCommand, SessionEnd, SessionStart, SessionStarted, VaultChange,
 };
+pub use halt::{Hold, Holder, Moved, Order, Standing};
 pub use hooks::{Caller, hook_router};
 pub use passkey::{KnownPasskey, NotProven, PasskeyError, PasskeyOffer, PasskeyState};
 pub use posture::PostureBook;

@@ -15,6 +15,7 @@ mod syscalls;
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -33,6 +34,9 @@ use crate::call::{CallResult, RunStatus};
 const SPEC_BYTES: u64 = 64 * 1024 * 1024;
 /// How long after its limit a run that does not end is given up.
 pub(crate) const GRACE: Duration = Duration::from_secs(10);
+
+/// How long a killed program's last output may take to arrive.
+const LAST_WORDS: Duration = Duration::from_millis(50);
 
 /// What holds a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -169,6 +173,14 @@ fn serve_one() -> bool {
     folder::write_result(&folder, &result).is_ok()
 }
 
+/// Why a run is over.
+enum End {
+    /// By itself.
+    Done(Raw),
+    /// The daemon wants it to end now.
+    Wanted,
+}
+
 /// Does the work on a thread that has locked itself in; this thread stays outside, where no program can reach it.
 fn run(spec: RunSpec) -> CallResult {
     let start = Instant::now();
@@ -182,20 +194,45 @@ fn run(spec: RunSpec) -> CallResult {
     let longest = spec.redact.iter().map(|masked| masked.value.len()).max().unwrap_or(0);
     let margin = output::margin(longest);
     let (done, wait) = std::sync::mpsc::channel();
+    let (wanted, folder) = (done.clone(), spec.folder.clone());
+    let listener = std::thread::Builder::new().name("end".to_owned()).spawn(move || {
+        folder::wait_for_end(&folder);
+        let _ = wanted.send(End::Wanted);
+    });
     let worker = std::thread::Builder::new().name("work".to_owned()).spawn(move || {
-        let raw = match sandbox::enter(&spec) {
+        let raw = catch_unwind(AssertUnwindSafe(|| match sandbox::enter(&spec) {
             Ok(()) => work(&spec, cap + margin, limit),
             Err(why) => Raw::failed(why),
-        };
+        }));
+        let raw = raw.unwrap_or_else(|_| Raw::failed("the run broke off; run `wardkeep-agent doctor`"));
         // The other side is gone only when it has given up on us.
-        let _ = done.send(raw);
+        let _ = done.send(End::Done(raw));
     });
-    let raw = match worker {
-        Ok(_) => wait.recv_timeout(limit + GRACE).unwrap_or_else(|_| Raw::failed("the run did not end in time")),
-        Err(_) => Raw::failed("no thread for the run"),
+    let end = match (worker, listener) {
+        (Ok(_), Ok(_)) => {
+            wait.recv_timeout(limit + GRACE).unwrap_or_else(|_| End::Done(Raw::failed("the run did not end in time")))
+        }
+        _ => End::Done(Raw::failed("no thread for the run")),
+    };
+    let (raw, was_ended) = match end {
+        End::Done(raw) => (raw, false),
+        // Killed first and waited for after that: what was said until then comes by the worker, if it is quick.
+        End::Wanted => {
+            program::kill_everything();
+            let last = wait.recv_timeout(LAST_WORDS).ok();
+            let said = match last {
+                Some(End::Done(raw)) => raw,
+                _ => Raw::default(),
+            };
+            (said, true)
+        }
     };
     program::end_everything();
     let (text, truncated) = output::finish(&engine, &raw, cap, margin);
+    if was_ended {
+        let duration_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        return CallResult { truncated, duration_ms, ..CallResult::stopped(&text) };
+    }
     CallResult {
         status: if raw.ok { RunStatus::Ok } else { RunStatus::Failed },
         exit_code: raw.exit_code,

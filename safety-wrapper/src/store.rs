@@ -3,6 +3,7 @@
 pub(crate) mod activity;
 pub(crate) mod approvals;
 pub(crate) mod calls;
+pub(crate) mod holds;
 pub(crate) mod passkeys;
 pub(crate) mod people;
 
@@ -13,8 +14,8 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 use wardkeep_proto::digest::Digest;
 
-/// What this build reads and writes.
-const SCHEMA: i64 = 1;
+/// What this build reads and writes. A daemon that knows no stop must not open a file that may hold one.
+const SCHEMA: i64 = 2;
 /// First SQLite without the write-ahead-log reset fault; design, section 7.
 const OLDEST_SQLITE: i32 = 3_051_003;
 /// How long another process (the CLI reading) may hold the file.
@@ -99,6 +100,11 @@ impl Store {
             match found {
                 0 => {
                     tx.execute_batch(include_str!("store/schema.sql"))?;
+                    tx.pragma_update(None, "user_version", SCHEMA)?;
+                    Ok(())
+                }
+                1 => {
+                    tx.execute_batch(include_str!("store/holds.sql"))?;
                     tx.pragma_update(None, "user_version", SCHEMA)?;
                     Ok(())
                 }

@@ -18,6 +18,7 @@ pub mod passkey;
 pub mod pipes;
 pub mod policy;
 pub mod server;
+pub mod standing;
 pub mod status;
 pub mod usage;
 pub mod vault;
@@ -73,13 +74,15 @@ pub enum Command {
     /// Look at the signed policy in force.
     #[command(subcommand)]
     Policy(PolicyCommand),
-    /// Let nothing but reads of an agent run until it is resumed.
-    Pause(PauseArgs),
-    /// Let a paused agent go on.
-    Resume {
-        /// The agent.
-        agent: AgentName,
-    },
+    /// Let nothing but reads of an agent begin until it is resumed.
+    Pause(HaltArgs),
+    /// End everything of an agent now, and let nothing of it begin until it is resumed, not even reads.
+    ///
+    /// Running calls are killed with all they started, its requests to models and hosts are cut, calls that wait for a
+    /// person are over. It answers when nothing runs any more, and counts over restarts.
+    Stop(HaltArgs),
+    /// Let an agent go on that was paused or stopped, by the hub, by denials or here.
+    Resume(ResumeArgs),
     /// Run a permitted call once, through the daemon, and print its redacted output.
     ///
     /// The exit code is the call's own. Meant for agents' runtimes: secrets stay in the daemon.
@@ -163,14 +166,43 @@ pub enum UsageBy {
     Run,
 }
 
-/// Arguments of `pause`.
+/// Whom the kill switch is about.
 #[derive(Debug, Args)]
-pub struct PauseArgs {
+#[group(required = true, multiple = false)]
+pub struct WhomArgs {
     /// The agent.
-    pub agent: AgentName,
-    /// Why, for the record.
-    #[arg(long, default_value = "paused on this server")]
+    pub agent: Option<AgentName>,
+    /// Every agent of this server, also later ones.
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// Arguments of `pause` and `stop`.
+#[derive(Debug, Args)]
+pub struct HaltArgs {
+    /// Whom.
+    #[command(flatten)]
+    pub whom: WhomArgs,
+    /// Why, for the record; whoever wonders at the hub reads it.
+    #[arg(long, default_value = "ordered on this server")]
     pub reason: String,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `resume`.
+#[derive(Debug, Args)]
+pub struct ResumeArgs {
+    /// Whom. `--all` takes back what was said of all; agents that were named stay as they are.
+    #[command(flatten)]
+    pub whom: WhomArgs,
+    /// Why it may go on, for the record.
+    #[arg(long)]
+    pub reason: String,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `approvals …`
@@ -246,20 +278,93 @@ pub struct DecisionArgs {
 #[derive(Debug, Subcommand)]
 pub enum AuditCommand {
     /// Check the whole hash chain; exit code 1 when it is broken.
+    ///
+    /// Edited, missing, inserted and exchanged rows are found, and a cut end as far as the hub had confirmed it to this server.
     Verify {
+        /// Compare with everything that was signed and sent to the hub: this finds an older copy of the whole folder, too.
+        #[arg(long)]
+        against_hub: bool,
         /// Print JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Print the newest rows.
+    /// Print rows, oldest first.
     Show {
-        /// How many.
+        /// How many of those that fit, the newest.
         #[arg(long, default_value_t = 50)]
         last: u32,
+        /// Then wait for more, until it is interrupted.
+        #[arg(long, short)]
+        follow: bool,
         /// Print JSON lines.
         #[arg(long)]
         json: bool,
+        /// Which rows.
+        #[command(flatten)]
+        rows: RowArgs,
     },
+    /// Print every row that fits, for other systems, as it is read.
+    Export {
+        /// JSON lines of the rows as they are, hashes included; or events of the Open Cybersecurity Schema Framework.
+        #[arg(long, value_enum, default_value_t = ExportFormat::Jsonl)]
+        format: ExportFormat,
+        /// Which rows.
+        #[command(flatten)]
+        rows: RowArgs,
+    },
+}
+
+/// In which words rows leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// JSON lines of the rows as they are.
+    Jsonl,
+    /// JSON lines of OCSF 1.3 events: API Activity and Process Activity.
+    Ocsf,
+}
+
+/// Which rows of the audit log; everything that is given must fit.
+#[derive(Debug, Args)]
+pub struct RowArgs {
+    /// About this agent.
+    #[arg(long)]
+    pub agent: Option<AgentName>,
+    /// Not before: 2026-12-01, 2026-12-01T08:30:00Z, or so long ago: 90m, 2h, 3d.
+    #[arg(long, value_name = "WHEN")]
+    pub since: Option<String>,
+    /// Before.
+    #[arg(long, value_name = "WHEN")]
+    pub until: Option<String>,
+    /// Calls of this class: green, yellow, yellow_external, red, critical_red.
+    #[arg(long)]
+    pub class: Option<wardkeep_policy::Class>,
+    /// What became of calls.
+    #[arg(long, value_enum)]
+    pub decision: Option<RowDecision>,
+    /// The kind of row begins so: call-denied, vault-, agent-.
+    #[arg(long)]
+    pub kind: Option<String>,
+    /// This text stands in it, in small or capital letters.
+    #[arg(long)]
+    pub text: Option<String>,
+    /// Read the file, without the daemon. What became a secret after it was written is not masked.
+    #[arg(long)]
+    pub offline: bool,
+}
+
+/// What became of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RowDecision {
+    /// The rules or a person let it run.
+    Allowed,
+    /// A person was asked.
+    Asked,
+    /// It may not run.
+    Denied,
+    /// Nobody decided, or it did not start, in time.
+    Expired,
+    /// It began or ended.
+    Ran,
 }
 
 /// `policy …`

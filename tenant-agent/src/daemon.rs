@@ -11,7 +11,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use wardkeep_egress::{
-    Forward, ForwardError, ForwardParts, ForwardTimeouts, Gateway, LeaseBook, Meter, MeterError, Parts, Roots,
+    Forward, ForwardError, ForwardParts, ForwardTimeouts, Gateway, LeaseBook, Leash, Meter, MeterError, Parts, Roots,
     RootsError, SystemResolver, Timeouts,
 };
 use wardkeep_policy::{Closed, Posture};
@@ -203,6 +203,11 @@ impl LeaseBook for Leases {
         self.0.lease_alive(agent)
     }
 
+    fn leash(&self, agent: &AgentName) -> Leash {
+        let wardkeep_safety::Leash { cut, held } = self.0.leash(agent);
+        Leash::new(cut, held)
+    }
+
     fn session(&self, agent: &AgentName) -> Option<SessionId> {
         self.0.live_session(agent)
     }
@@ -232,7 +237,7 @@ fn compose(
         clock: env.clock.clone(),
         chance: env.chance.clone(),
         waypoints: env.waypoints.clone(),
-        posture: Arc::new(posture_of(&gate, &posture)),
+        posture: Arc::new(posture_of(&gate)),
         roots: roots(config.llm.upstream_ca_file.as_deref())?,
         timeouts: Timeouts::default(),
         connections: files::connections(config.llm.connections.get().into()),
@@ -314,7 +319,7 @@ fn forward_proxy(
         secrets: books.vault.clone(),
         tokens: books.tokens.clone(),
         leases: Arc::new(Leases(gate.clone())),
-        posture: Arc::new(posture_of(gate, &books.posture)),
+        posture: Arc::new(posture_of(gate)),
         redaction: books.redaction.clone(),
         bundle: books.bundles.watch(),
         clock: env.clock.clone(),
@@ -338,13 +343,10 @@ fn roots(file: Option<&Path>) -> Result<Roots, RunError> {
     Ok(Roots::Given(certificates))
 }
 
-/// The posture for one agent: the machine's, and whether that agent is paused.
-fn posture_of(gate: &Arc<Gate>, posture: &PostureBook) -> impl Fn(&AgentName) -> Posture + Send + Sync + 'static {
-    let (gate, posture) = (gate.clone(), posture.clone());
-    move |agent| {
-        let open = posture.read();
-        if gate.paused().iter().any(|paused| paused.agent == *agent) { open.with(Closed::Paused) } else { open }
-    }
+/// The posture for one agent: the machine's, and whether that agent is paused or stopped.
+fn posture_of(gate: &Arc<Gate>) -> impl Fn(&AgentName) -> Posture + Send + Sync + 'static {
+    let gate = gate.clone();
+    move |agent| gate.posture_for(agent)
 }
 
 impl Daemon {

@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use wardkeep_egress::{CoolingKey, ProviderState};
 use wardkeep_proto::time::Timestamp;
-use wardkeep_safety::Sandbox;
 use wardkeep_safety::runner::{SandboxState, sandbox_state};
+use wardkeep_safety::{Sandbox, Standing};
 use wardkeep_vault::{OpenError, Vault};
 
 use crate::channel::chain;
@@ -264,8 +264,14 @@ fn running(report: &StatusReport, config: &Config, now: Timestamp) -> Vec<Findin
         findings.push(Finding::ok("leases", found));
     }
     for paused in report.status.agents.iter().filter(|agent| agent.paused) {
-        let found = format!("agent {} is paused: it may only read", paused.agent);
-        let todo = format!("when it may go on: `wardkeep-agent resume {}`", paused.agent);
+        let what = if paused.standing == Standing::Stopped {
+            "stopped: nothing of it runs"
+        } else {
+            "paused: it may only read"
+        };
+        let why = paused.held.first().map_or_else(String::new, |hold| format!(" ({}: {})", hold.by, hold.reason));
+        let found = format!("agent {} is {what}{why}", paused.agent);
+        let todo = format!("when it may go on: `wardkeep-agent resume {} --reason WHY`", paused.agent);
         findings.push(Finding::bad("paused", Level::Warning, found, todo));
     }
     findings.extend(secrets(&report.vault, now));

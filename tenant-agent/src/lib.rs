@@ -11,6 +11,7 @@
 //! Every file of the state directory is private and replaced whole. What the hub sends is trusted only as far as its
 //! signature: bundles by keys that the offline root lists, decisions by the key pinned at enrolment.
 
+pub mod against_hub;
 pub mod bundle_book;
 pub mod bundle_ledger;
 pub mod channel;

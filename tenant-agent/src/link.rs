@@ -31,6 +31,7 @@ mod session;
 mod wire;
 
 pub use commands::Commander;
+pub(crate) use commands::told;
 pub use session::SessionEnd;
 
 use backoff::Backoff;

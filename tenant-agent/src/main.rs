@@ -11,8 +11,8 @@ use tracing_subscriber::EnvFilter;
 use wardkeep_agent::channel::chain;
 use wardkeep_agent::cli::context::{CliError, Context, Environment};
 use wardkeep_agent::cli::{
-    Cli, Command, approvals, audit, egress, helper, hook, openclaw, passkey, pipes, policy, server, status, usage,
-    vault,
+    Cli, Command, approvals, audit, egress, helper, hook, openclaw, passkey, pipes, policy, server, standing, status,
+    usage, vault,
 };
 use wardkeep_agent::config::DEFAULT_FILE;
 use wardkeep_agent::{files, memory};
@@ -20,6 +20,7 @@ use wardkeep_proto::chance::SystemChance;
 use wardkeep_proto::secret::SecretValue;
 use wardkeep_proto::time::SystemClock;
 use wardkeep_proto::waypoint::Waypoints;
+use wardkeep_safety::Standing;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -93,8 +94,9 @@ async fn command(command: Command, context: &mut Context<'_>) -> Result<ExitCode
         Command::Passkey(args) => passkey::run(args, context).await.map(done),
         Command::Audit(args) => audit::run(&args, context).await,
         Command::Policy(args) => policy::run(&args, context),
-        Command::Pause(args) => approvals::pause(args, context).await.map(done),
-        Command::Resume { agent } => approvals::resume(&agent, context).await.map(done),
+        Command::Pause(args) => standing::halt(args, Standing::Paused, context).await.map(done),
+        Command::Stop(args) => standing::halt(args, Standing::Stopped, context).await.map(done),
+        Command::Resume(args) => standing::resume(args, context).await.map(done),
         Command::Exec(args) => hook::exec(args, context).await,
         Command::Hook(args) => hook::run(args, context).await,
         Command::Openclaw(command) => openclaw::run(command, context).await,

@@ -9,7 +9,8 @@ use wardkeep_policy::Closed;
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::{AgentName, BootId, TenantId};
 use wardkeep_proto::time::{Clock, Timestamp};
-use wardkeep_safety::{Gate, GateError, PostureBook};
+use wardkeep_proto::whom::Whom;
+use wardkeep_safety::{Gate, GateError, Hold, PostureBook, Standing};
 
 use crate::bundle_book::{BundleBook, BundleFacts};
 use crate::hub_address::HubAddress;
@@ -58,8 +59,18 @@ pub struct AgentStatus {
     pub lease_until: Option<Timestamp>,
     /// What runs it.
     pub runtime: String,
-    /// It may only read.
+    /// Paused or stopped.
     pub paused: bool,
+    /// How far it is let.
+    #[serde(default = "free")]
+    pub standing: Standing,
+    /// What holds it there, the gravest first.
+    #[serde(default)]
+    pub held: Vec<Hold>,
+}
+
+const fn free() -> Standing {
+    Standing::Free
 }
 
 /// What the CLI is told on top.
@@ -194,7 +205,11 @@ impl Observer {
             Closed::VaultLocked | Closed::VaultUnread => self.vault.locked_because(),
             Closed::BundleRefused | Closed::BundleExpired => facts.why_strict.clone(),
             Closed::HubAway => self.link.borrow().last_error.clone(),
-            Closed::NoBundle | Closed::DiskFull | Closed::Paused => None,
+            Closed::Paused | Closed::Stopped => {
+                let all = self.gate.holds().into_iter().filter(|hold| hold.whom == Whom::All);
+                all.max_by_key(|hold| hold.standing).map(|hold| hold.to_string())
+            }
+            Closed::NoBundle | Closed::DiskFull => None,
         };
         ClosedReport {
             name: closed.as_str().to_owned(),
@@ -204,25 +219,33 @@ impl Observer {
     }
 
     fn agents(&self) -> Vec<AgentStatus> {
-        let (leases, paused, now) = (self.gate.leases(), self.gate.paused(), self.clock.now());
+        let (leases, holds, now) = (self.gate.leases(), self.gate.holds(), self.clock.now());
         let mut agents: Vec<AgentStatus> = leases
             .into_iter()
             .map(|lease| AgentStatus {
-                paused: paused.iter().any(|paused| paused.agent == lease.agent),
-                agent: lease.agent,
                 lease_until: (lease.until > now).then_some(lease.until),
                 runtime: lease.runtime,
+                ..held(lease.agent, &holds)
             })
             .collect();
-        for paused in paused {
-            if !agents.iter().any(|agent| agent.agent == paused.agent) {
-                let agent = paused.agent;
-                agents.push(AgentStatus { agent, lease_until: None, runtime: String::new(), paused: true });
+        for hold in &holds {
+            if let Whom::Agent(agent) = &hold.whom
+                && !agents.iter().any(|known| known.agent == *agent)
+            {
+                agents.push(held(agent.clone(), &holds));
             }
         }
         agents.sort_by(|a, b| a.agent.cmp(&b.agent));
         agents
     }
+}
+
+/// An agent without a lease, as `holds` leave it.
+fn held(agent: AgentName, holds: &[Hold]) -> AgentStatus {
+    let mut held: Vec<Hold> = holds.iter().filter(|hold| hold.whom.covers(&agent)).cloned().collect();
+    held.sort_by_key(|hold| std::cmp::Reverse(hold.standing));
+    let standing = held.first().map_or(Standing::Free, |hold| hold.standing);
+    AgentStatus { agent, lease_until: None, runtime: String::new(), paused: standing != Standing::Free, standing, held }
 }
 
 /// This server's name.

@@ -26,6 +26,7 @@ impl Asked<'_> {
     pub(super) async fn upload(&self, incoming: &mut Incoming) -> Result<Response<Outgoing>, Refusal> {
         let parts = &self.gateway.parts;
         let agent = who(self.gateway, self.head)?;
+        self.tie(&agent);
         self.admissible(&agent)?;
         if headers::is_encoded(&self.head.headers) {
             return Err(Refusal::Encoded);

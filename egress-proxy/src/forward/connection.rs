@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use wardkeep_policy::EgressMode;
+use wardkeep_policy::{Closed, EgressMode};
 use wardkeep_proto::ids::AgentName;
 
 use super::crowd::Inside;
@@ -102,6 +102,13 @@ pub(crate) async fn serve(stream: TcpStream, forward: Arc<Forward>, stop: Cancel
         };
         let (named, outcome) = match door::who(&forward, &head.fields) {
             Ok(agent) => {
+                let leash = forward.parts.leases.leash(&agent);
+                if leash.is_cut() {
+                    let why = Refused::Closed(Closed::Stopped);
+                    let (to, request) = shown(&forward, &head);
+                    tell_refused(&forward, Some(&agent), &to, &request, &why).await;
+                    return refuse(&mut line, &why).await;
+                }
                 let Some(inside) = forward.crowd.enter(&agent) else {
                     let (to, request) = shown(&forward, &head);
                     tell_refused(&forward, Some(&agent), &to, &request, &Refused::Crowded).await;
@@ -110,9 +117,11 @@ pub(crate) async fn serve(stream: TcpStream, forward: Arc<Forward>, stop: Cancel
                 let (forward, pulse, stop) = (Arc::clone(&forward), Arc::clone(&pulse), stop.clone());
                 let asked = Asked { forward, agent, pulse, stop, _inside: inside };
                 if head.method == "CONNECT" {
-                    return connect(asked, line, &head).await;
+                    let _ = leash.hold(connect(asked, line, &head)).await;
+                    return;
                 }
-                let outcome = one(&asked, &mut line, &head).await;
+                // A stop cuts it where it stands: no ending is mistaken for the end.
+                let outcome = leash.hold(one(&asked, &mut line, &head)).await.unwrap_or(Ok(Next::Cut));
                 (Some(asked.agent), outcome)
             }
             Err(why) => (None, Err(why)),

@@ -11,7 +11,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Request;
 use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -23,6 +25,7 @@ use super::places::Place;
 use crate::body::Outgoing;
 use crate::exchange;
 use crate::gateway::Gateway;
+use crate::leash::Tether;
 use crate::relay::Cut;
 use crate::strict::{self, Fault, HEAD_BYTES, Strict, UnderWay};
 
@@ -89,12 +92,16 @@ async fn awake<'a>(
     let requests = requests(stream);
     let witness = requests.witness();
     let numbers = Arc::clone(&witness);
-    let service = service_fn(move |request| {
+    let tether = Tether::default();
+    let tied = tether.clone();
+    let service = service_fn(move |mut request: Request<Incoming>| {
         let (gateway, number) = (Arc::clone(gateway), numbers.next());
         let under_way = number.under_way();
+        request.extensions_mut().insert(tied.clone());
+        let tether = tied.clone();
         async move {
             let response = exchange::answer(gateway, request, number).await;
-            Ok::<_, Infallible>(response.map(|body| Answer { body, _under_way: under_way }))
+            Ok::<_, Infallible>(response.map(|body| Answer { body, tether, _under_way: under_way }))
         }
     });
     // No timer: heads are waited for by `Strict`, and requests by `asked`.
@@ -115,6 +122,11 @@ async fn awake<'a>(
         if let Poll::Ready(ended) = Pin::new(&mut connection).poll(cx) {
             return Poll::Ready(Some(ended));
         }
+        // After the connection, which may just have learnt who asks.
+        if tether.poll_cut(cx).is_ready() {
+            tracing::info!("a connection was cut because its agent is stopped");
+            return Poll::Ready(Some(Ok(())));
+        }
         while look.as_mut().poll(cx).is_ready() {
             let now = witness.at_rest();
             if now.is_some() && now == before {
@@ -128,7 +140,9 @@ async fn awake<'a>(
         Poll::Pending
     })
     .await;
+    // With it goes what was under way; only then is nothing held any more.
     let parts = connection.into_parts();
+    tether.loosen();
     match ended {
         // hyper holds whole heads only, and none while nothing is under way.
         None if parts.read_buf.is_empty() => return Outcome::Rests,
@@ -146,7 +160,14 @@ async fn awake<'a>(
 /// An answer, which is under way until it is dropped.
 struct Answer {
     body: Outgoing,
+    tether: Tether,
     _under_way: UnderWay,
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        self.tether.loosen();
+    }
 }
 
 impl Body for Answer {

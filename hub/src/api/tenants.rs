@@ -1,27 +1,21 @@
 //! Tenants, their policy and the commands given to them.
 
-use std::time::Duration;
-
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{FromRef, Path, Query, State};
+use axum::extract::{Path, Query, State};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use wardkeep_proto::ids::{CommandId, TenantId};
+use wardkeep_proto::ids::TenantId;
 use wardkeep_proto::time::Timestamp;
 
 use super::error::{ErrorBody, Refusal};
-use crate::app::{App, SharedChance, SharedClock};
+use crate::app::SharedClock;
 use crate::auth::Session;
-use crate::events::{Change, Events};
-use crate::link::Links;
+use crate::orders::{OrderError, Orders};
 use crate::store::Store;
-use crate::store::commands::{Command, CommandState, Order};
+use crate::store::commands::{Command, Order};
 use crate::store::status::{AgentState, Status};
 use crate::store::tenants::Tenant;
-
-/// A command may start for this long when nothing else is asked for.
-const DEADLINE: Duration = Duration::from_secs(60 * 60);
 
 /// One customer's server.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -230,24 +224,8 @@ pub(super) async fn commands(
     Ok(Json(CommandList { commands: commands.into_iter().map(|command| CommandView::of(command, now)).collect() }))
 }
 
-/// What giving a command takes.
-#[derive(Clone)]
-pub(super) struct Orders {
-    store: Store,
-    clock: SharedClock,
-    chance: SharedChance,
-    links: Links,
-    events: Events,
-}
-
-impl FromRef<App> for Orders {
-    fn from_ref(app: &App) -> Self {
-        let (clock, chance) = (app.clock.clone(), app.chance.clone());
-        Self { store: app.store.clone(), clock, chance, links: app.links.clone(), events: app.events.clone() }
-    }
-}
-
-/// Gives a command: `{"kind":"pause_agent","agent","reason"}`, `{"kind":"resume_agent","agent"}`, `{"kind":"run_doctor"}`.
+/// Gives a command: `{"kind":"pause_agent","agent","reason"}`, `stop_agent` and `resume_agent` likewise, `{"kind":"run_doctor"}`.
+/// `agent` is a name, or `*` for all agents of the server; to resume takes a reason.
 #[utoipa::path(post, path = "/api/v1/tenants/{tenant}/commands", params(("tenant" = String, Path, description = "id")), request_body = Object, responses((status = 202, body = CommandView), (status = 404, body = ErrorBody)))]
 pub(super) async fn command(
     session: Session,
@@ -256,24 +234,19 @@ pub(super) async fn command(
     body: Result<Json<Order>, JsonRejection>,
 ) -> Result<(StatusCode, Json<CommandView>), Refusal> {
     let Json(order) = body.map_err(|_| invalid("send a command as JSON, e.g. {\"kind\":\"run_doctor\"}"))?;
-    let (tenant, now) = (id(&tenant)?, orders.clock.now());
-    let command = Command {
-        id: CommandId::new(now, orders.chance.as_ref()),
-        tenant,
-        order,
-        ordered_by: session.user().name.clone(),
-        created: now,
-        deadline: now.plus(DEADLINE),
-        state: CommandState::Queued,
-        state_at: now,
-        output: String::new(),
-    };
-    if !orders.store.add_command(&session.caller(), command.clone()).await? {
-        return Err(Refusal::NotFound);
-    }
-    orders.links.nudge(tenant);
-    orders.events.tell(tenant, Change::Command);
+    let command = orders.give(&session.caller(), &session.user().name, id(&tenant)?, order).await?;
+    let now = command.created;
     Ok((StatusCode::ACCEPTED, Json(CommandView::of(command, now))))
+}
+
+impl From<OrderError> for Refusal {
+    fn from(error: OrderError) -> Self {
+        match error {
+            OrderError::Unknown => Self::NotFound,
+            OrderError::NoReason | OrderError::Reason => Self::Invalid(error.to_string()),
+            OrderError::Store(error) => error.into(),
+        }
+    }
 }
 
 /// An id in a path; what is no id names nothing.

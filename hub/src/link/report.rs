@@ -1,22 +1,17 @@
 //! `Report`: bulk totals, cumulative, so that a repeat changes nothing.
 
-use ring::signature::{ED25519, UnparsedPublicKey};
-use serde::Serialize;
 use tonic::{Request, Response, Status};
 use wardkeep_proto::digest::Digest;
-use wardkeep_proto::ids::TenantId;
-use wardkeep_proto::time::Timestamp;
 use wardkeep_proto::v1;
 use wardkeep_proto::waypoint::Waypoint;
 
 use super::LinkParts;
 use super::enrolment::{tenant, unavailable};
 use super::wire::{self, InvalidMessage};
+use crate::audit;
 use crate::events::Change;
+use crate::store::Caller;
 use crate::store::audit::Checkpoint;
-
-/// What the signature of a checkpoint covers begins with this and a zero byte.
-const DOMAIN: &[u8] = b"wardkeep/checkpoint/v1\0";
 
 /// The service.
 pub(super) struct Reports(LinkParts);
@@ -44,10 +39,9 @@ impl v1::report_server::Report for Reports {
         request: Request<v1::AuditCheckpointReport>,
     ) -> Result<Response<v1::AuditCheckpointReceipt>, Status> {
         let tenant = tenant(&self.0, "wardkeep.v1.Report/AuditCheckpoint", &request).await?;
-        let wire::WireCheckpoint { length, head, at, signature, audit_key } =
+        let wire::WireCheckpoint { length, head, at, signature, audit_key, known } =
             wire::checkpoint(request.into_inner()).map_err(invalid)?;
-        let text = signed_text(tenant, length, head, at);
-        if UnparsedPublicKey::new(&ED25519, &audit_key).verify(&text, &signature).is_err() {
+        if !audit::is_signed(tenant, (length, head, at), &signature, &audit_key) {
             return Err(Status::invalid_argument("the signature does not fit the checkpoint"));
         }
         let LinkParts { store, clock, events, .. } = &self.0;
@@ -58,32 +52,31 @@ impl v1::report_server::Report for Reports {
             return Err(Status::failed_precondition("this is not the audit key known for this tenant; enrol again"));
         }
         let key = Digest::plain(&audit_key);
-        let checkpoint = Checkpoint { length, head, at, key, signature, consistent: true };
-        let outcome =
-            store.put_checkpoint(tenant, checkpoint, clock.now()).await.map_err(|error| unavailable(&error))?;
+        let now = clock.now();
+        let checkpoint = Checkpoint { length, head, at, key, signature, received: now, consistent: true };
+        let outcome = store.put_checkpoint(tenant, checkpoint, known).await.map_err(|error| unavailable(&error))?;
         if !outcome.consistent {
             tracing::warn!(%tenant, length, "the audit log of a tenant was rewritten");
             events.tell(tenant, Change::Tenant);
         }
         Ok(Response::new(v1::AuditCheckpointReceipt { length: outcome.length, consistent: outcome.consistent }))
     }
+
+    async fn audit_checkpoints(
+        &self,
+        request: Request<v1::AuditCheckpointsRequest>,
+    ) -> Result<Response<v1::AuditCheckpointsList>, Status> {
+        let tenant = tenant(&self.0, "wardkeep.v1.Report/AuditCheckpoints", &request).await?;
+        let stored = self.0.store.checkpoints(&Caller::Tenant(tenant), tenant, CHECKPOINTS).await;
+        // Evidence of a fork carries no signature of its own; the tenant is shown what it signed.
+        let signed = stored.map_err(|error| unavailable(&error))?.into_iter().filter(|one| !one.signature.is_empty());
+        Ok(Response::new(v1::AuditCheckpointsList { checkpoints: signed.map(wire::stored).collect() }))
+    }
 }
+
+/// Checkpoints in one answer; each covers all rows before it.
+const CHECKPOINTS: u32 = 2000;
 
 fn invalid(error: InvalidMessage) -> Status {
     Status::invalid_argument(error.to_string())
-}
-
-/// What a checkpoint's signature covers: the domain, a zero byte, and RFC 8785 canonical JSON.
-pub(super) fn signed_text(tenant: TenantId, length: u64, head: Digest, at: Timestamp) -> Vec<u8> {
-    #[derive(Serialize)]
-    struct Text {
-        at_ms: Timestamp,
-        head: Digest,
-        length: u64,
-        tenant: TenantId,
-    }
-    let mut out = DOMAIN.to_vec();
-    // Two strings and two integers always serialise.
-    out.extend(serde_json_canonicalizer::to_vec(&Text { at_ms: at, head, length, tenant }).unwrap_or_default());
-    out
 }

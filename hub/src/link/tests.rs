@@ -422,13 +422,15 @@ async fn usage_and_checkpoints_are_the_certificates_tenants() {
     let key = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).expect("a key");
     let stranger = Ed25519KeyPair::from_seed_unchecked(&[8; 32]).expect("a key");
     let report = |length: u64, head: u8, key: &Ed25519KeyPair, tenant: TenantId| {
-        let text = super::report::signed_text(tenant, length, Digest([head; 32]), Timestamp(5));
+        let text = crate::audit::signed_text(tenant, length, Digest([head; 32]), Timestamp(5));
         v1::AuditCheckpointReport {
             length,
             head: vec![head; 32],
             at_ms: 5,
             signature: key.sign(&text).as_ref().to_vec(),
             audit_key: key.public_key().as_ref().to_vec(),
+            known_length: 0,
+            known_head: Vec::new(),
         }
     };
     let refused = reports.audit_checkpoint(report(3, 1, &key, other)).await.expect_err("signed for another tenant");
@@ -439,6 +441,18 @@ async fn usage_and_checkpoints_are_the_certificates_tenants() {
     assert_eq!(refused.code(), Code::FailedPrecondition);
     let second = reports.audit_checkpoint(report(3, 2, &key, hub.tenant)).await.expect("taken").into_inner();
     assert_eq!((second.length, second.consistent), (3, false));
+    // A log that grew on another past says so itself: what it holds now at a length that was confirmed is compared.
+    let on = |known_head: u8| v1::AuditCheckpointReport {
+        known_length: 3,
+        known_head: vec![known_head; 32],
+        ..report(u64::from(known_head) + 10, 5, &key, hub.tenant)
+    };
+    for (known_head, consistent) in [(1, true), (9, false)] {
+        let told = reports.audit_checkpoint(on(known_head)).await.expect("taken").into_inner();
+        assert_eq!(told.consistent, consistent, "{known_head}");
+    }
+    let held = reports.audit_checkpoints(v1::AuditCheckpointsRequest {}).await.expect("told").into_inner().checkpoints;
+    assert!(held.len() == 4 && held.iter().all(|one| !one.signature.is_empty()), "{held:?}");
     hub.end().await;
 }
 

@@ -9,6 +9,7 @@ use wardkeep_proto::v1;
 
 use crate::store::activity::ActivityRow;
 use crate::store::approvals::{NewApproval, OpenDecision, Progress, Receipt, StateKind, Verdict};
+use crate::store::audit::Checkpoint;
 use crate::store::commands::{Command, CommandState, Order};
 use crate::store::passkeys::OfferedPasskey;
 use crate::store::status::{AgentState, Status};
@@ -150,12 +151,16 @@ fn closed_states(closed: Vec<String>) -> Wire<Vec<String>> {
 }
 
 fn agent(wire: v1::AgentStatus) -> Wire<AgentState> {
-    let v1::AgentStatus { agent, lease_until_ms, runtime, paused } = wire;
+    let v1::AgentStatus { agent, lease_until_ms, runtime, paused, standing, held_by, held_why, held_here } = wire;
     Ok(AgentState {
         agent: line("an agent's name is too long", agent)?,
         lease_until_ms,
         runtime: line("a runtime's name is too long", runtime)?,
         paused,
+        standing: line("a standing's name is too long", standing)?,
+        held_by: text("the name of who holds an agent is too long", held_by, 4 * LINE_BYTES)?,
+        held_why: text("the reason of a hold is too long", held_why, 4 * LINE_BYTES)?,
+        held_here,
     })
 }
 
@@ -280,11 +285,17 @@ fn activity_row(wire: v1::ActivityRow) -> Wire<ActivityRow> {
 
 /// A command as it goes down.
 pub(super) fn command(command: Command) -> v1::Command {
+    let by = command.ordered_by;
     let kind = match command.order {
         Order::PauseAgent { agent, reason } => {
-            v1::command::Kind::PauseAgent(v1::PauseAgent { agent: agent.to_string(), reason })
+            v1::command::Kind::PauseAgent(v1::PauseAgent { agent: agent.to_string(), reason, by })
         }
-        Order::ResumeAgent { agent } => v1::command::Kind::ResumeAgent(v1::ResumeAgent { agent: agent.to_string() }),
+        Order::StopAgent { agent, reason } => {
+            v1::command::Kind::StopAgent(v1::StopAgent { agent: agent.to_string(), reason, by })
+        }
+        Order::ResumeAgent { agent, reason } => {
+            v1::command::Kind::ResumeAgent(v1::ResumeAgent { agent: agent.to_string(), reason, by })
+        }
         Order::RunDoctor => v1::command::Kind::RunDoctor(v1::RunDoctor {}),
     };
     v1::Command { id: command.id.to_string(), deadline_ms: command.deadline.millis(), kind: Some(kind) }
@@ -382,11 +393,13 @@ pub(super) struct WireCheckpoint {
     pub(super) at: Timestamp,
     pub(super) signature: Vec<u8>,
     pub(super) audit_key: Vec<u8>,
+    /// What the log holds now at a length that we confirmed.
+    pub(super) known: Option<(u64, Digest)>,
 }
 
 /// A head of an audit log.
 pub(super) fn checkpoint(wire: v1::AuditCheckpointReport) -> Wire<WireCheckpoint> {
-    let v1::AuditCheckpointReport { length, head, at_ms, signature, audit_key } = wire;
+    let v1::AuditCheckpointReport { length, head, at_ms, signature, audit_key, known_length, known_head } = wire;
     if audit_key.len() != 32 || signature.len() != 64 {
         return Err(InvalidMessage("an audit key has 32 bytes, its signature 64"));
     }
@@ -396,5 +409,15 @@ pub(super) fn checkpoint(wire: v1::AuditCheckpointReport) -> Wire<WireCheckpoint
         at: Timestamp(at_ms),
         signature,
         audit_key,
+        known: match optional_digest(&known_head)? {
+            Some(head) if known_length > 0 => Some((count("known_length is too large", known_length)?, head)),
+            _ => None,
+        },
     })
+}
+
+/// What the tenant is told of the checkpoints that we hold.
+pub(super) fn stored(checkpoint: Checkpoint) -> v1::StoredCheckpoint {
+    let Checkpoint { length, head, at, signature, .. } = checkpoint;
+    v1::StoredCheckpoint { length, head: head.0.to_vec(), at_ms: at.millis(), signature }
 }

@@ -12,6 +12,8 @@ pub mod paths {
     pub const FLEET: &str = "/fleet";
     /// One tenant by name.
     pub const TENANT: &str = "/tenants/{name}";
+    /// Pauses, stops or resumes its agents (POST).
+    pub const STANDING: &str = "/tenants/{name}/standing";
     /// The inbox.
     pub const APPROVALS: &str = "/approvals";
     /// How many approvals wait, as a fragment.
@@ -55,6 +57,8 @@ pub enum Link<'a> {
     Fleet,
     /// [`paths::TENANT`].
     Tenant(&'a str),
+    /// [`paths::STANDING`].
+    Standing(&'a str),
     /// [`paths::APPROVALS`].
     Approvals,
     /// The inbox after a decision, which it confirms.
@@ -98,6 +102,7 @@ impl fmt::Display for Link<'_> {
         match self {
             Self::Fleet => f.write_str(paths::FLEET),
             Self::Tenant(name) => write!(f, "/tenants/{name}"),
+            Self::Standing(name) => write!(f, "/tenants/{name}/standing"),
             Self::Approvals => f.write_str(paths::APPROVALS),
             Self::Decided(digest) => write!(f, "/approvals?decided={digest}"),
             Self::ApprovalsCount => f.write_str(paths::APPROVALS_COUNT),

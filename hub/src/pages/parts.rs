@@ -144,6 +144,8 @@ impl Badge {
                 "Nothing new can be recorded, so only reads run. Free some space on the server.",
             ),
             "hub-away" => ("offline", "Hub away", "The server cannot reach this hub: only reads run, the rest waits."),
+            "paused" => ("pause", "Agents paused", "A person paused all agents of this server: only reads run."),
+            "stopped" => ("stop", "Agents stopped", "A person stopped all agents of this server: nothing runs."),
             other => return Self::new(Tone::Bad, "lock", other).hint("A closed state: only reads run."),
         };
         Self::new(Tone::Bad, icon, text).hint(hint)

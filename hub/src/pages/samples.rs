@@ -100,7 +100,7 @@ impl Samples {
         for (name, rows) in
             [("tenant", rows::tenant()), ("tenant-new", rows::new_tenant()), ("tenant-closed", rows::closed_tenant())]
         {
-            let body = TenantBody::of(&rows, NOW);
+            let body = TenantBody::of(&rows, "sample-csrf", NOW);
             self.add(name, &TenantPage { shell: self.shell(Here::Fleet, 4), body })?;
         }
         Ok(())

@@ -8,12 +8,14 @@ use data_encoding::BASE64;
 use wardkeep_policy::{Bundle, Level};
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::time::Timestamp;
+use wardkeep_proto::whom::Whom;
 
 use super::card::Brief;
 use super::fleet::{Generation, standing_badge, standing_since};
 use super::links::Link;
 use super::parts::{Badge, Icon, Notice, Tone};
 use super::shell::{Command, Here, Shell};
+use super::standing::{Let, OrderRow, Switch};
 use super::usage::Range;
 use super::visit::Visit;
 use super::words::{Ident, When, bytes, count, money, plural, span};
@@ -23,6 +25,8 @@ use crate::app::SharedClock;
 use crate::store::Store;
 use crate::store::activity::TenantActivity;
 use crate::store::approvals::Approval;
+use crate::store::audit::Checkpoint;
+use crate::store::commands::Command as Order;
 use crate::store::policies::PolicyVersion;
 use crate::store::status::{AgentState, Status};
 use crate::store::tenants::{Standing, Tenant};
@@ -56,7 +60,11 @@ pub struct TenantBody {
     facts: Vec<(&'static str, String)>,
     generation: Generation,
     audit_head: Option<Ident>,
+    signed: Option<(String, When)>,
     id: Ident,
+    /// For all agents.
+    switch: Switch,
+    orders: Vec<OrderRow>,
 }
 
 /// The template escapes its parts.
@@ -68,6 +76,8 @@ pub struct TenantRows {
     pub tenant: Tenant,
     /// Two of its audit checkpoints contradict each other.
     pub rewritten: bool,
+    /// The newest head of its audit log that it signed.
+    pub signed: Option<Checkpoint>,
     /// Level by agent, from the newest policy.
     pub levels: Vec<(String, Level)>,
     /// Newest first.
@@ -76,6 +86,8 @@ pub struct TenantRows {
     pub approvals: Vec<Approval>,
     /// Of the last 24 hours.
     pub usage: Vec<UsageLine>,
+    /// The newest ones.
+    pub commands: Vec<Order>,
 }
 
 struct AgentRow {
@@ -85,6 +97,9 @@ struct AgentRow {
     lease: Badge,
     until: Option<When>,
     until_words: &'static str,
+    /// Who holds it and why.
+    held: String,
+    switch: Switch,
 }
 
 struct FeedRow {
@@ -108,7 +123,7 @@ struct CostRow {
 impl TenantBody {
     /// The page of one tenant.
     #[must_use]
-    pub fn of(rows: &TenantRows, now: Timestamp) -> Self {
+    pub fn of(rows: &TenantRows, csrf: &str, now: Timestamp) -> Self {
         let tenant = &rows.tenant;
         let status = tenant.status.as_ref();
         let standing = tenant.standing(now);
@@ -122,16 +137,22 @@ impl TenantBody {
             notices: notices(rows, &generation),
             enrol: (standing == Standing::New)
                 .then(|| Command { text: format!("wardkeep-hub token enrol {}", tenant.name) }),
-            agents: agents(status, &rows.levels, now),
+            agents: agents(rows, csrf, now),
             feed: rows.activity.iter().map(|activity| feed_row(activity, now)).collect(),
             asked: rows.approvals.iter().map(|approval| Brief::of(approval, now)).collect(),
             costs: rows.usage.iter().map(cost_row).collect(),
             facts: status.map(|status| facts(status, now)).unwrap_or_default(),
+            signed: rows
+                .signed
+                .as_ref()
+                .map(|one| (plural(one.length, "record", "records"), When::new(one.received, now))),
             generation,
             audit_head: status
                 .and_then(|status| status.audit_head)
                 .map(|head| Ident::new(head.short(), head, "audit head")),
             id: Ident::new(tenant.id, tenant.id, "tenant id"),
+            switch: Switch::new(tenant.name.as_str(), csrf, Whom::All.as_str(), of_all(status), false),
+            orders: rows.commands.iter().map(|command| OrderRow::of(command, now)).collect(),
         }
     }
 }
@@ -165,27 +186,42 @@ fn notices(rows: &TenantRows, generation: &Generation) -> Vec<Notice> {
     notices
 }
 
-fn agents(status: Option<&Status>, levels: &[(String, Level)], now: Timestamp) -> Vec<AgentRow> {
+/// How all agents are let: a closed state of the machine.
+fn of_all(status: Option<&Status>) -> Let {
+    let has = |name: &str| status.is_some_and(|status| status.closed.iter().any(|closed| closed == name));
+    match (has("stopped"), has("paused")) {
+        (true, _) => Let::Stopped,
+        (false, true) => Let::Paused,
+        (false, false) => Let::Free,
+    }
+}
+
+fn agents(rows: &TenantRows, csrf: &str, now: Timestamp) -> Vec<AgentRow> {
+    let (status, levels, name) = (rows.tenant.status.as_ref(), &rows.levels, rows.tenant.name.as_str());
     let reported = status.map(|status| status.agents.as_slice()).unwrap_or_default();
     let silent = levels.iter().filter(|(name, _)| !reported.iter().any(|agent| agent.agent == *name));
-    let mut rows: Vec<_> = reported.iter().map(|agent| agent_row(agent, levels, now)).collect();
-    rows.extend(silent.map(|(name, level)| AgentRow {
-        name: name.clone(),
+    let mut rows: Vec<_> = reported.iter().map(|agent| agent_row(agent, (name, csrf), levels, now)).collect();
+    rows.extend(silent.map(|(agent, level)| AgentRow {
+        name: agent.clone(),
         runtime: "has never called".into(),
         level: level_words(*level),
         lease: Badge::new(Tone::Mute, "clock", "None"),
         until: None,
         until_words: "",
+        held: String::new(),
+        switch: Switch::new(name, csrf, agent, Let::Free, false),
     }));
     rows.sort_by(|a, b| a.name.cmp(&b.name));
     rows
 }
 
-fn agent_row(agent: &AgentState, levels: &[(String, Level)], now: Timestamp) -> AgentRow {
+fn agent_row(agent: &AgentState, (tenant, csrf): (&str, &str), levels: &[(String, Level)], now: Timestamp) -> AgentRow {
+    let standing = Let::of(&agent.standing, agent.paused);
     let level = levels.iter().find(|(name, _)| *name == agent.agent).map(|(_, level)| *level);
     let until = Timestamp(agent.lease_until_ms);
     let (lease, until_words) = match until {
-        _ if agent.paused => (Badge::new(Tone::Warn, "pause", "Paused"), "lease until"),
+        _ if standing == Let::Stopped => (Badge::new(Tone::Bad, "stop", "Stopped"), "lease until"),
+        _ if standing == Let::Paused => (Badge::new(Tone::Warn, "pause", "Paused"), "lease until"),
         Timestamp(0) => (Badge::new(Tone::Mute, "clock", "None"), ""),
         until if until > now => (Badge::new(Tone::Ok, "online", "Alive"), "runs out"),
         _ => (Badge::new(Tone::Mute, "offline", "Over"), "ran out"),
@@ -197,6 +233,12 @@ fn agent_row(agent: &AgentState, levels: &[(String, Level)], now: Timestamp) -> 
         lease,
         until: (until.0 > 0).then(|| When::new(until, now)),
         until_words,
+        held: if agent.held_by.is_empty() {
+            String::new()
+        } else {
+            format!("by {}: {}", agent.held_by, agent.held_why)
+        },
+        switch: Switch::new(tenant, csrf, &agent.agent, standing, agent.held_here),
     }
 }
 
@@ -256,6 +298,8 @@ fn facts(status: &Status, now: Timestamp) -> Vec<(&'static str, String)> {
 
 /// Rows of the feed.
 const FEED: u32 = 60;
+/// Orders below the agents.
+const ORDERS: u32 = 5;
 /// Approvals beside it.
 const ASKED: u32 = 8;
 
@@ -272,13 +316,16 @@ pub(super) async fn show(
     let (id, (from, until)) = (tenant.id, Range::Day.span(now));
     let rows = TenantRows {
         rewritten: store.audit_contradicted(&caller, id).await?,
+        signed: store.checkpoints(&caller, id, 1).await?.pop(),
         levels: store.policy(&caller, id).await?.map(|policy| levels(&policy)).unwrap_or_default(),
         activity: store.activity(&caller, Some(id), None, FEED).await?,
         approvals: store.approvals(&caller, Some(id), None, None, ASKED).await?,
         usage: store.usage(&caller, Some(id), from, until).await?,
+        commands: store.commands(&caller, id, ORDERS).await?,
         tenant,
     };
-    visit.show(Here::Fleet, &store, now, TenantBody::of(&rows, now), |shell, body| TenantPage { shell, body }).await
+    let body = TenantBody::of(&rows, visit.csrf(), now);
+    visit.show(Here::Fleet, &store, now, body, |shell, body| TenantPage { shell, body }).await
 }
 
 /// Levels by agent as this hub signed them; empty for an envelope that cannot be read.

@@ -18,8 +18,10 @@ pub struct Checkpoint {
     pub at: Timestamp,
     /// SHA-256 of the key that signed it.
     pub key: Digest,
-    /// Ed25519 by the tenant's audit key.
+    /// Ed25519 by the tenant's audit key; empty for the evidence of a fork, which the tenant told and did not sign.
     pub signature: Vec<u8>,
+    /// When it came.
+    pub received: Timestamp,
     /// The log was rewritten: another head was known for this length, or a longer log before.
     pub consistent: bool,
 }
@@ -50,7 +52,29 @@ impl Store {
             .await
     }
 
-    /// Stores a checkpoint whose signature was checked. One that contradicts an earlier one is kept beside it, flagged.
+    /// The audit key of `tenant`, if it has shown one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn known_audit_key(&self, caller: &Caller, tenant: TenantId) -> Result<Option<Vec<u8>>, StoreError> {
+        let caller = *caller;
+        self.db
+            .read("known_audit_key", move |tx| {
+                let row = tx.first(
+                    concat!(
+                        "SELECT k.public_key FROM audit_keys k WHERE ",
+                        visible!("k.tenant_id"),
+                        " AND k.tenant_id = $3"
+                    ),
+                    asked_by![caller, tenant],
+                )?;
+                row.map(|mut row| row.next()).transpose()
+            })
+            .await
+    }
+
+    /// Stores a checkpoint whose signature was checked. One that contradicts an earlier one is kept beside it, flagged; so is
+    /// what the log is said to hold now at a length `known` from before, when that is another head than it had.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -58,7 +82,7 @@ impl Store {
         &self,
         tenant: TenantId,
         checkpoint: Checkpoint,
-        now: Timestamp,
+        known: Option<(u64, Digest)>,
     ) -> Result<CheckpointOutcome, StoreError> {
         self.db
             .run_tx("put_checkpoint", move |tx| {
@@ -73,7 +97,25 @@ impl Store {
                     "SELECT COUNT(*) FROM audit_checkpoints WHERE tenant_id = $1 AND key_digest = $2 AND length > $3 AND at_ms < $4",
                     args![tenant, checkpoint.key, checkpoint.length, checkpoint.at],
                 )?;
-                let consistent = same_row && longer.map_or(Ok(0_i64), |mut row| row.next())? == 0;
+                let mut consistent = same_row && longer.map_or(Ok(0_i64), |mut row| row.next())? == 0;
+                if let Some((length, head)) = known {
+                    let forked = tx.execute(
+                        "INSERT INTO audit_checkpoints (tenant_id, key_digest, length, head, at_ms, signature, received_ms, consistent) \
+                         SELECT $1, $2, $3, $4, $5, $6, $7, 0 WHERE EXISTS \
+                         (SELECT 1 FROM audit_checkpoints WHERE tenant_id = $1 AND key_digest = $2 AND length = $3) AND NOT EXISTS \
+                         (SELECT 1 FROM audit_checkpoints WHERE tenant_id = $1 AND key_digest = $2 AND length = $3 AND head = $4)",
+                        args![
+                            tenant,
+                            checkpoint.key,
+                            length,
+                            head,
+                            checkpoint.at,
+                            Vec::<u8>::new(),
+                            checkpoint.received
+                        ],
+                    )?;
+                    consistent &= forked == 0;
+                }
                 tx.execute(
                     "INSERT INTO audit_checkpoints (tenant_id, key_digest, length, head, at_ms, signature, received_ms, consistent) \
                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (tenant_id, key_digest, length, head) DO NOTHING",
@@ -84,7 +126,7 @@ impl Store {
                         checkpoint.head,
                         checkpoint.at,
                         checkpoint.signature,
-                        now,
+                        checkpoint.received,
                         consistent
                     ],
                 )?;
@@ -113,7 +155,7 @@ impl Store {
             .read("checkpoints", move |tx| {
                 let rows = tx.query(
                     concat!(
-                        "SELECT c.length, c.head, c.at_ms, c.key_digest, c.signature, c.consistent FROM audit_checkpoints c WHERE ",
+                        "SELECT c.length, c.head, c.at_ms, c.key_digest, c.signature, c.received_ms, c.consistent FROM audit_checkpoints c WHERE ",
                         visible!("c.tenant_id"),
                         " AND c.tenant_id = $3 ORDER BY c.received_ms DESC, c.length DESC LIMIT $4"
                     ),
@@ -126,6 +168,7 @@ impl Store {
                         at: row.next()?,
                         key: row.next()?,
                         signature: row.next()?,
+                        received: row.next()?,
                         consistent: row.next()?,
                     })
                 };

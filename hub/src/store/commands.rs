@@ -1,8 +1,9 @@
 //! Orders to a tenant: written before they can be delivered, with a deadline and a final state.
 
 use serde::{Deserialize, Serialize};
-use wardkeep_proto::ids::{AgentName, CommandId, TenantId};
+use wardkeep_proto::ids::{CommandId, TenantId};
 use wardkeep_proto::time::Timestamp;
+use wardkeep_proto::whom::Whom;
 
 use super::value::{Row, args};
 use super::{Caller, Store, StoreError, asked_by, visible};
@@ -11,17 +12,29 @@ use super::{Caller, Store, StoreError, asked_by, visible};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Order {
-    /// Let the agent do nothing new.
+    /// Let the agent do nothing new but read.
     PauseAgent {
-        /// Which.
-        agent: AgentName,
+        /// Which, or all.
+        agent: Whom,
         /// Why, for people.
+        #[serde(default)]
         reason: String,
     },
-    /// Let a paused agent go on.
+    /// End what the agent does, and let it do nothing.
+    StopAgent {
+        /// Which, or all.
+        agent: Whom,
+        /// Why, for people.
+        #[serde(default)]
+        reason: String,
+    },
+    /// Let an agent go on.
     ResumeAgent {
-        /// Which.
-        agent: AgentName,
+        /// Which, or all.
+        agent: Whom,
+        /// Why, for people.
+        #[serde(default)]
+        reason: String,
     },
     /// Say what is wrong on the server.
     RunDoctor,
@@ -165,7 +178,8 @@ impl Store {
             .await
     }
 
-    /// Commands that `tenant` has not confirmed and may still start, oldest first. One that cannot be understood is left out.
+    /// Commands that `tenant` has not answered and may still start, oldest first. One that it has received is among them: it
+    /// may have died before it acted, and its journal answers a repeat. One that cannot be understood is left out.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -175,7 +189,7 @@ impl Store {
             .read("open_commands", move |tx| {
                 let rows = tx.query(
                     select_command!(
-                        " AND c.tenant_id = $2 AND c.state = 'queued' AND c.deadline_ms > $3 ORDER BY c.id"
+                        " AND c.tenant_id = $2 AND c.state IN ('queued', 'received') AND c.deadline_ms > $3 ORDER BY c.id"
                     ),
                     asked_by![caller, now],
                 )?;

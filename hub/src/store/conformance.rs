@@ -139,5 +139,13 @@ fn command(tenant: TenantId) -> Command {
 }
 
 fn checkpoint(length: u64, head: &str) -> Checkpoint {
-    Checkpoint { length, head: hash(head), at: NOW, key: hash("key"), signature: vec![7; 64], consistent: true }
+    Checkpoint {
+        length,
+        head: hash(head),
+        at: NOW,
+        key: hash("key"),
+        signature: vec![7; 64],
+        received: NOW,
+        consistent: true,
+    }
 }

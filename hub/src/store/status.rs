@@ -63,8 +63,20 @@ pub struct AgentState {
     pub lease_until_ms: i64,
     /// What runs it, e.g. `openclaw 2026.7.1`.
     pub runtime: String,
-    /// Stopped by a person or by too many denials.
+    /// Paused or stopped, by a person or by too many denials.
     pub paused: bool,
+    /// `free`, `paused` or `stopped`; empty from daemons that know no stop.
+    #[serde(default)]
+    pub standing: String,
+    /// Who holds it there; empty when it is free.
+    #[serde(default)]
+    pub held_by: String,
+    /// Why.
+    #[serde(default)]
+    pub held_why: String,
+    /// A person on the server holds it: only a person there lets it go.
+    #[serde(default)]
+    pub held_here: bool,
 }
 
 impl Status {

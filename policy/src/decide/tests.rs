@@ -92,7 +92,7 @@ fn the_whole_table() {
         for (level, open) in Level::ALL.into_iter().flat_map(|level| [(level, false), (level, true)]) {
             // Green, Yellow, Yellow+External, Red, Critical Red.
             let want = match (away_only, posture.is_open(), level, open) {
-                _ if posture.has(Closed::VaultUnread) => "-----",
+                _ if posture.has(Closed::VaultUnread) || posture.has(Closed::Stopped) => "-----",
                 (false, ..) => ".----",
                 (true, false, ..) => ".???!",
                 (true, true, Level::Supervised, _) => ".???!",

@@ -47,6 +47,7 @@ fn the_table_of_steps() {
         ("pending", "approved"),
         ("pending", "denied"),
         ("pending", "expired"),
+        ("pending", "superseded"),
         ("approved", "claimed"),
         ("approved", "expired"),
         ("approved", "superseded"),

@@ -14,12 +14,14 @@ use wardkeep_proto::limits::{APPROVE_BY, USE_BY};
 use wardkeep_proto::time::Timestamp;
 use wardkeep_proto::waypoint::Waypoint;
 
+use super::halt::Switch;
 use super::{Gate, GateError, Outgoing, OutgoingAnswer, Proposal, WAIT_MAX, key_of};
 use crate::answer::{Answer, Reason};
 use crate::approval::document::{Draft, redact_action};
 use crate::approval::short_name;
 use crate::audit;
 use crate::call::{CallKey, CallState, Executor};
+use crate::halt::Standing;
 use crate::store::StoreError;
 use crate::store::activity::SUMMARY_BYTES;
 use crate::store::approvals::{self, NewApproval};
@@ -240,7 +242,8 @@ impl Gate {
         self.parts.waypoints.pass(Waypoint::HookReceived);
         let at = self.now();
         let known = key.clone();
-        let new = self.write(move |tx| store(tx, &known, judged, same_as, at)).await?;
+        let switch = Arc::clone(&self.switch);
+        let new = self.write(move |tx| store(tx, &known, held_back(&switch, judged), same_as, at)).await?;
         if new == Stored::Other {
             return Err(GateError::Conflict(key.call));
         }
@@ -285,9 +288,11 @@ impl Gate {
             super::launch::Check::Hold(_) => return Ok(row),
             super::launch::Check::Over(state) => state,
         };
+        let switch = Arc::clone(&self.switch);
         self.write(move |tx| {
             let row = calls::by_key(tx, &key)?.ok_or(StoreError::corrupt("calls"))?;
             match row.state {
+                CallState::Approved { .. } if !switch.lets(&key.agent, row.class) => Ok(row),
                 CallState::Approved { .. } => calls::advance(tx, row, next, now),
                 _ => Ok(row),
             }
@@ -309,6 +314,12 @@ impl Gate {
             message,
         };
         match row.state {
+            // Recorded before it was stopped, and not to be begun any more.
+            CallState::Permitted { .. } | CallState::Claimed { by: Executor::Runtime, .. }
+                if self.standing(&key.agent) == Standing::Stopped =>
+            {
+                self.deny(call, row.class, vec![Closed::Stopped.why().to_owned()])
+            }
             CallState::Permitted { permit, .. } => Answer::Allow { call, class, permit, rules },
             CallState::Claimed { permit, by: Executor::Runtime, .. }
                 if row.state.is_given_to(&key.call, &row.key.call) =>
@@ -360,6 +371,19 @@ enum Stored {
     New,
     Same,
     Other,
+}
+
+/// What was judged before an order tightened what the agent may, and is stored after it.
+fn held_back(switch: &Switch, judged: Judged) -> Judged {
+    let Judged { mut row, approval } = judged;
+    let opens = matches!(row.state, CallState::Permitted { .. } | CallState::Pending { .. });
+    if !opens || switch.lets(&row.key.agent, row.class) {
+        return Judged { row, approval };
+    }
+    let reasons = vec!["the agent was paused or stopped in this moment; ask again when it goes on".to_owned()];
+    (row.action, row.factor, row.approval) = (None, None, None);
+    row.state = CallState::Denied { reasons, ruling: None };
+    Judged { row, approval: None }
 }
 
 /// All of it in one transaction, so that two proposals of one call at the same time are one call.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wardkeep_policy::Closed;
-use wardkeep_policy::{Action, Decision, Factor, Posture, decide_for};
+use wardkeep_policy::{Action, Class, Decision, Factor, Posture, decide_for};
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::{AgentName, PermitId};
 use wardkeep_proto::limits::USE_BY;
@@ -13,7 +13,7 @@ use wardkeep_proto::waypoint::Waypoint;
 
 use super::judge::executor;
 use super::pins::Pin;
-use super::{Executed, Gate, GateError};
+use super::{Executed, Gate, GateError, Leash};
 use crate::approval::Ruling;
 use crate::call::{CallResult, CallState, Executor};
 use crate::runner::folder::Found;
@@ -99,6 +99,9 @@ impl Gate {
         if !due || executor(&row) == Executor::Runtime || (claimed && self.find(permit).await? != Found::NeverBegan) {
             return Ok(());
         }
+        let agent = row.key.agent.clone();
+        // Before anything is looked at: a stop from here on cuts this line, and waits for it.
+        let Leash { cut, held } = self.leash(&agent);
         let now = self.now();
         let action = match self.check(&row, now).await? {
             Check::Go(action) => action,
@@ -127,15 +130,15 @@ impl Gate {
                 ));
             }
         };
-        if !claimed {
-            let claimed_by_runner = CallState::Claimed { permit, at: now, by: Executor::Runner, to: None };
-            self.move_on(permit, claimed_by_runner, now).await?;
+        if !claimed && !self.claim(permit, row.class, now).await? {
+            return Err(GateError::NotRunnable(format!("{agent} was paused or stopped in this moment")));
         }
         self.parts.waypoints.pass(Waypoint::CallClaimed);
         let result = match self.spec(&action, permit, row.class, &folder) {
-            Ok(spec) => self.run(spec, folder).await,
+            Ok(spec) => self.run(spec, folder, &cut).await,
             Err(why) => CallResult::failed(why),
         };
+        drop(held);
         self.parts.waypoints.pass(Waypoint::RunnerFinished);
         self.finish(permit, result).await
     }
@@ -198,6 +201,20 @@ impl Gate {
             )));
         }
         over("the policy judges this call differently now")
+    }
+
+    /// Spends the permit, unless an order came first that does not let the call begin.
+    async fn claim(&self, permit: PermitId, class: Option<Class>, at: Timestamp) -> Result<bool, GateError> {
+        let switch = Arc::clone(&self.switch);
+        self.write(move |tx| {
+            let row = calls::by_permit(tx, permit)?.ok_or(StoreError::corrupt("calls"))?;
+            if !switch.lets(&row.key.agent, class) {
+                return Ok(false);
+            }
+            calls::advance(tx, row, CallState::Claimed { permit, at, by: Executor::Runner, to: None }, at)?;
+            Ok(true)
+        })
+        .await
     }
 
     /// One step of the state machine.

@@ -1,5 +1,7 @@
 //! What others take from the gate: approvals, progress, activity, audit.
 
+use std::time::Duration;
+
 use wardkeep_proto::digest::Digest;
 
 use super::{Gate, GateError};
@@ -99,6 +101,33 @@ impl Gate {
     /// When the database cannot be read.
     pub async fn audit_after(&self, number: u64, limit: u32) -> Result<Vec<Row>, GateError> {
         self.read(move |conn| audit::rows_after(conn, number, limit)).await
+    }
+
+    /// As [`audit_after`](Self::audit_after), without what became a secret after it was written: such a row no longer fits its hash.
+    /// Waits `within` for the first row.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn audit_to_show(&self, number: u64, limit: u32, within: Duration) -> Result<Vec<Row>, GateError> {
+        let until = tokio::time::Instant::now() + within;
+        let mut changed = self.changed.subscribe();
+        loop {
+            changed.mark_unchanged();
+            let rows = self.audit_after(number, limit).await?;
+            if !rows.is_empty() || tokio::time::timeout_at(until, changed.changed()).await.is_err() {
+                self.parts.secrets.catch_up();
+                let clean = |row: Row| Row { fields: self.clean(&row.fields), call: self.clean(&row.call), ..row };
+                return Ok(rows.into_iter().map(clean).collect());
+            }
+        }
+    }
+
+    /// What the log now holds at the length of a checkpoint that was signed before: the same, unless it was rewritten.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn audit_hash_at(&self, length: u64) -> Result<Option<Digest>, GateError> {
+        self.read(move |conn| audit::hash_at(conn, length)).await
     }
 
     /// Signs the end of the audit chain as it is now.

@@ -8,7 +8,7 @@ use wardkeep_proto::ids::PermitId;
 use wardkeep_proto::waypoint::Waypoint;
 
 use super::launch::chain;
-use super::{Gate, GateError, Resumed};
+use super::{Gate, GateError, Leash, Resumed};
 use crate::call::{CallResult, CallState, Executor};
 use crate::runner::Folder;
 use crate::runner::folder::Found;
@@ -18,6 +18,8 @@ use crate::store::calls;
 const TICK: Duration = Duration::from_secs(1);
 /// Between two looks at an adopted runner.
 const LOOK: Duration = Duration::from_millis(100);
+/// ... once it was told to end.
+const LOOK_AT_END: Duration = Duration::from_millis(5);
 /// How long the runtime may take to report the result of an approved call that it carries out itself.
 const REPORT_WITHIN: Duration = Duration::from_secs(60 * 60);
 
@@ -37,7 +39,8 @@ impl Gate {
                 Found::Running => {
                     found.adopted += 1;
                     let gate = Arc::clone(self);
-                    tokio::spawn(async move { gate.adopt(permit).await });
+                    let leash = self.leash(&row.key.agent);
+                    tokio::spawn(async move { gate.adopt(permit, leash).await });
                 }
                 Found::Result(result) => {
                     found.recorded += 1;
@@ -144,16 +147,28 @@ impl Gate {
     }
 
     /// Waits for a runner that an earlier life of the daemon started.
-    async fn adopt(self: Arc<Self>, permit: PermitId) {
+    async fn adopt(self: Arc<Self>, permit: PermitId, leash: Leash) {
+        let Leash { cut, held } = leash;
+        let mut look = LOOK;
         let result = loop {
             match self.find(permit).await {
-                Ok(Found::Running) => tokio::time::sleep(LOOK).await,
+                Ok(Found::Running) => tokio::select! {
+                    () = tokio::time::sleep(look) => {}
+                    () = cut.cancelled(), if look == LOOK => {
+                        look = LOOK_AT_END;
+                        self.end_run(self.runs.join(permit.to_string())).await;
+                    }
+                },
                 Ok(Found::Result(result)) => break result,
-                Ok(Found::NeverBegan) => return self.take_up(permit).await,
+                Ok(Found::NeverBegan) => {
+                    drop(held);
+                    return self.take_up(permit).await;
+                }
                 Ok(Found::Nothing) => break CallResult::interrupted(),
                 Err(_) => return,
             }
         };
+        drop(held);
         self.parts.waypoints.pass(Waypoint::RunnerFinished);
         if let Err(error) = self.finish(permit, result).await {
             tracing::error!(%permit, error = %chain(&error), "the result of an adopted run is not recorded; the next start tries again");

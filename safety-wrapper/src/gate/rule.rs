@@ -12,13 +12,15 @@ use wardkeep_proto::ids::PermitId;
 use wardkeep_proto::limits::USE_BY;
 use wardkeep_proto::time::Timestamp;
 use wardkeep_proto::waypoint::Waypoint;
+use wardkeep_proto::whom::Whom;
 
-use super::{Gate, GateError, Paused, passkeys};
+use super::{Gate, GateError, halt, passkeys};
 use crate::approval::{ApprovalState, Ruling, RulingError, Verdict};
 use crate::audit;
 use crate::call::CallState;
+use crate::halt::{Hold, Holder, Standing};
 use crate::store::calls::CallRow;
-use crate::store::{StoreError, approvals, calls, people};
+use crate::store::{StoreError, approvals, calls, holds, people};
 
 /// This many denials ...
 const DENIALS: u32 = 5;
@@ -68,7 +70,7 @@ impl Gate {
         self.parts.waypoints.pass(Waypoint::DecisionRecorded);
         match ruled {
             Ruled::Approved => self.start_launch(permit),
-            Ruled::Denied(Some(pause)) => self.note_paused(pause),
+            Ruled::Denied(Some(pause)) => self.note_hold(pause),
             Ruled::Denied(None) | Ruled::Repeated => {}
         }
         Ok(())
@@ -77,7 +79,7 @@ impl Gate {
 
 enum Ruled {
     Approved,
-    Denied(Option<Paused>),
+    Denied(Option<Hold>),
     Repeated,
 }
 
@@ -173,18 +175,26 @@ fn refuse_repeat(
     })
 }
 
-fn too_many(tx: &Transaction<'_>, row: &CallRow, now: Timestamp) -> Result<Option<Paused>, StoreError> {
+fn too_many(tx: &Transaction<'_>, row: &CallRow, now: Timestamp) -> Result<Option<Hold>, StoreError> {
     let within = i64::try_from(DENIALS_WITHIN.as_millis()).unwrap_or(i64::MAX);
     let agent = &row.key.agent;
     if people::count_denial(tx, agent, now, Timestamp(now.0.saturating_sub(within)))? < DENIALS {
         return Ok(None);
     }
-    let reason = format!("{DENIALS} denials within {} minutes", DENIALS_WITHIN.as_secs() / 60);
-    if !people::pause(tx, agent, &reason, now)? {
+    let hold = Hold {
+        whom: Whom::Agent(agent.clone()),
+        holder: Holder::Gate,
+        standing: Standing::Paused,
+        by: "the gate".to_owned(),
+        reason: format!("{DENIALS} denials within {} minutes", DENIALS_WITHIN.as_secs() / 60),
+        since: now,
+    };
+    // The first reason stays.
+    if holds::all(tx)?.iter().any(|held| (&held.whom, held.holder) == (&hold.whom, hold.holder)) {
         return Ok(None);
     }
-    audit::append(tx, now, "agent-paused", None, &json!({"agent": agent, "reason": reason}))?;
-    Ok(Some(Paused { agent: agent.clone(), reason, since: now }))
+    halt::record(tx, &hold, now)?;
+    Ok(Some(hold))
 }
 
 fn cut(text: &str, bytes: usize) -> String {

@@ -1,17 +1,14 @@
-//! Pauses, results, and the hooks that only redact.
-
-use std::collections::BTreeMap;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+//! Results, and the hooks that only redact.
 
 use serde_json::{Value, json};
 use wardkeep_policy::Closed;
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::AgentName;
 
-use super::{AfterToolCall, BundleName, Gate, GateError, LlmOutput, ModelCall, Paused, RedactRequest, key_of};
+use super::{AfterToolCall, BundleName, Gate, GateError, LlmOutput, ModelCall, RedactRequest, key_of};
 use crate::audit;
 use crate::call::{CallResult, CallState, Executor, RunStatus};
-use crate::store::{StoreError, calls, people};
+use crate::store::{StoreError, calls};
 
 /// Longest output of a runtime that is kept with the call, bytes.
 const KEPT_BYTES: usize = 256 * 1024;
@@ -63,63 +60,6 @@ impl Gate {
         let bundle = self.parts.bundle.borrow().clone();
         let json = bundle.to_json().map_err(StoreError::from)?;
         Ok(BundleName { version: bundle.version, digest: Digest::plain(&json) })
-    }
-
-    /// Lets `agent` only read from now on; the first reason stays.
-    ///
-    /// # Errors
-    /// When it cannot be recorded.
-    pub async fn pause(&self, agent: &AgentName, reason: &str) -> Result<(), GateError> {
-        self.parts.secrets.catch_up();
-        let now = self.now();
-        let pause = Paused { agent: agent.clone(), reason: self.clean(reason), since: now };
-        let kept = pause.clone();
-        let new = self
-            .write(move |tx| {
-                let new = people::pause(tx, &kept.agent, &kept.reason, now)?;
-                if new {
-                    let fields = json!({"agent": kept.agent, "reason": kept.reason});
-                    audit::append(tx, now, "agent-paused", None, &fields)?;
-                }
-                Ok(new)
-            })
-            .await?;
-        if new {
-            self.note_paused(pause);
-        }
-        Ok(())
-    }
-
-    pub(super) fn note_paused(&self, pause: Paused) {
-        write(&self.paused).insert(pause.agent.clone(), pause);
-    }
-
-    /// Lets `agent` go on.
-    ///
-    /// # Errors
-    /// When it cannot be recorded.
-    pub async fn resume(&self, agent: &AgentName) -> Result<(), GateError> {
-        let now = self.now();
-        let who = agent.clone();
-        self.write(move |tx| {
-            if people::resume(tx, &who)? {
-                audit::append(tx, now, "agent-resumed", None, &json!({"agent": who}))?;
-            }
-            Ok(())
-        })
-        .await?;
-        write(&self.paused).remove(agent);
-        Ok(())
-    }
-
-    /// Every paused agent.
-    #[must_use]
-    pub fn paused(&self) -> Vec<Paused> {
-        read(&self.paused).values().cloned().collect()
-    }
-
-    pub(super) fn is_paused(&self, agent: &AgentName) -> bool {
-        read(&self.paused).contains_key(agent)
     }
 
     /// Takes the result of a call that the runtime ran itself; gives it back without secrets.
@@ -213,12 +153,4 @@ enum Seen {
 
 fn short(text: &str) -> &str {
     &text[..text.floor_char_boundary(128)]
-}
-
-fn read<T>(lock: &RwLock<BTreeMap<AgentName, T>>) -> RwLockReadGuard<'_, BTreeMap<AgentName, T>> {
-    lock.read().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn write<T>(lock: &RwLock<BTreeMap<AgentName, T>>) -> RwLockWriteGuard<'_, BTreeMap<AgentName, T>> {
-    lock.write().unwrap_or_else(PoisonError::into_inner)
 }

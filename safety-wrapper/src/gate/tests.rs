@@ -4,6 +4,7 @@ mod crash;
 mod decided;
 mod egress;
 mod flow;
+mod halt;
 mod lease;
 mod passkeys;
 mod refuse;
@@ -16,15 +17,17 @@ use std::sync::atomic::{AtomicI64, AtomicU64};
 use serde_json::json;
 use wardkeep_policy::agents::AgentPolicy;
 use wardkeep_policy::bundle::{HostKind, HttpHost, LlmConfig};
-use wardkeep_policy::{Class, Level};
+use wardkeep_policy::{Class, Level, Posture};
 use wardkeep_proto::ids::SecretName;
 use wardkeep_proto::secret::{Destination, KnownValue, NotGiven, SecretValue};
 use wardkeep_proto::waypoint::{NoWaypoints, Waypoint};
+use wardkeep_proto::whom::Whom;
 use wardkeep_redaction::{Engine, RuleSet, Secret};
 
 use super::*;
 use crate::approval::{Approval, ApprovalFilter, ApprovalState, Origin, Ruling, RulingError, Verdict};
 use crate::call::RunStatus;
+use crate::halt::{Holder, Order, Standing};
 
 /// Stands in a vault under the name `token`.
 pub(crate) const SECRET: &str = "tok-Zx81-very-secret-value";
@@ -272,6 +275,11 @@ pub(crate) fn counted(id: &str) -> Proposal {
 pub(crate) fn ruling(verdict: Verdict) -> Ruling {
     let by = "ada@example.com".to_owned();
     Ruling { verdict, by, at: Timestamp(START), origin: Origin::Hub, note: String::new(), passkey: None }
+}
+
+/// An order about the agent `office`.
+pub(crate) fn order(holder: Holder, reason: &str) -> Order {
+    Order { whom: Whom::Agent(office()), holder, by: "ada@example.com".to_owned(), reason: reason.to_owned() }
 }
 
 /// The answer once it is final. Bounded by the test's own patience, not by sleeping.

@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
+use tokio_util::sync::CancellationToken;
 use wardkeep_policy::action::{Call, refs_in};
 use wardkeep_policy::facts::{self, Context};
 use wardkeep_policy::{Action, Class, RuleSet};
@@ -16,13 +17,15 @@ use zeroize::Zeroizing;
 
 use super::Gate;
 use crate::call::CallResult;
-use crate::runner::folder::{has_begun, read_result};
+use crate::runner::folder::{end, has_begun, read_result};
 use crate::runner::{Folder, GRACE, Masked, Reach, RunSpec, Work, http_target};
 
 /// How long a run may take.
 const LIMIT: Duration = Duration::from_secs(120);
 /// How much of its output is kept, bytes.
 const OUTPUT: usize = 256 * 1024;
+/// The result of a run that a stop kept from beginning.
+const NOT_BEGUN: &str = "the agent was stopped before this call began; nothing was done";
 
 impl Gate {
     /// The spec of one run.
@@ -151,8 +154,12 @@ impl Gate {
         Ok(Zeroizing::new(value.expose().to_owned()))
     }
 
-    /// Starts the runner, waits for its end, reads what it left.
-    pub(super) async fn run(&self, spec: RunSpec, folder: Folder) -> CallResult {
+    /// Starts the runner, waits for its end, or ends it when `cut` fires; reads what it left. Nothing of the run is alive
+    /// when this returns.
+    pub(super) async fn run(&self, spec: RunSpec, folder: Folder, cut: &CancellationToken) -> CallResult {
+        if cut.is_cancelled() {
+            return CallResult::failed(NOT_BEGUN);
+        }
         let Folder { path, lock } = folder;
         let limit = Duration::from_millis(spec.limit_ms) + GRACE + GRACE;
         let Ok(text) = serde_json::to_vec(&spec).map(Zeroizing::new) else {
@@ -182,18 +189,42 @@ impl Gate {
             stdin.shutdown().await.ok()
         };
         // A runner that is not told everything runs nothing and leaves no result.
-        let _ = told.await;
+        let _ = cut.run_until_cancelled(told).await;
         drop(text);
         self.parts.waypoints.pass(Waypoint::RunnerStarted);
-        if tokio::time::timeout(limit, runner.wait()).await.is_err() {
-            // It ends its own children when it is in time; now only the kernel can.
-            let _ = runner.kill().await;
+        let is_cut = tokio::select! {
+            ended = tokio::time::timeout(limit, runner.wait()) => {
+                if ended.is_err() {
+                    // It ends its own children when it is in time; now only the kernel can.
+                    let _ = runner.kill().await;
+                }
+                false
+            }
+            () = cut.cancelled() => true,
+        };
+        if is_cut {
+            drop(runner.stdin.take());
+            self.end_run(path.clone()).await;
+            if tokio::time::timeout(GRACE, runner.wait()).await.is_err() {
+                let _ = runner.kill().await;
+            }
         }
         let read = tokio::task::spawn_blocking(move || (read_result(&path), has_begun(&path))).await;
         match read {
             Ok((Some(result), _)) => result,
+            Ok((None, _)) if is_cut => CallResult::stopped(""),
             Ok((None, false)) => CallResult::failed("the run could not begin; nothing was done; ask again"),
             _ => CallResult::interrupted(),
+        }
+    }
+}
+
+impl Gate {
+    /// Tells the runner of that folder to end itself and all it started, or keeps it from ever beginning.
+    pub(super) async fn end_run(&self, folder: PathBuf) {
+        let told = tokio::task::spawn_blocking(move || end(&folder)).await;
+        if !matches!(told, Ok(true)) {
+            tracing::error!("a run could not be told to end; it ends by its own limit");
         }
     }
 }

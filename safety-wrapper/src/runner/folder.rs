@@ -1,11 +1,13 @@
-//! The run folder: `runs/<permit>/` with a lock, a private `tmp/`, reserved space, and in the end `result.json`.
+//! The run folder: `runs/<permit>/` with a lock, a pipe by which the run is ended, a private `tmp/`, reserved space, and in the
+//! end `result.json`.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use rustix::fs::FallocateFlags;
+use rustix::fs::{CWD, FallocateFlags, FileType, Mode, OFlags, mknodat};
 use rustix::io::Errno;
 use wardkeep_proto::ids::PermitId;
 
@@ -18,6 +20,10 @@ const RESERVE: &str = "reserve";
 const BEGUN: &str = "begun";
 /// Space for the largest result: 256 KiB of output, every byte escaped as six, and the rest.
 const RESERVE_BYTES: u64 = 2 * 1024 * 1024;
+/// A pipe with a name: a runner that works reads it, and whoever opens it for writing ends the run.
+const END: &str = "end";
+/// How long a runner that has begun may take until it listens.
+const LISTENS_WITHIN: Duration = Duration::from_secs(1);
 
 /// Why there is no folder.
 #[derive(Debug)]
@@ -72,6 +78,7 @@ impl Folder {
             TryLockError::Error(error) => error,
             TryLockError::WouldBlock => io::ErrorKind::WouldBlock.into(),
         })?;
+        mknodat(CWD, path.join(END), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).map_err(io::Error::from)?;
         let reserve = open(RESERVE)?;
         match rustix::fs::fallocate(&reserve, FallocateFlags::empty(), 0, RESERVE_BYTES) {
             // A file system that cannot reserve is used as it is.
@@ -93,9 +100,7 @@ impl Folder {
     pub(crate) fn find(runs: &Path, permit: PermitId) -> Found {
         let path = runs.join(permit.to_string());
         // The lock first: a runner that ends between the two looks has left its result by then.
-        if let Ok(lock) = OpenOptions::new().write(true).open(path.join(LOCK))
-            && matches!(lock.try_lock(), Err(TryLockError::WouldBlock))
-        {
+        if is_running(&path) {
             return Found::Running;
         }
         match read_result(&path) {
@@ -111,6 +116,45 @@ impl Folder {
 pub(super) fn begin(folder: &Path) -> bool {
     let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(folder.join(BEGUN));
     made.and_then(|_| File::open(folder)?.sync_all()).is_ok()
+}
+
+/// In the runner: returns once somebody wants the run to end. Blocks; a folder without the pipe is never ended.
+pub(super) fn wait_for_end(folder: &Path) {
+    // Opening it for reading returns when it was opened for writing.
+    if File::open(folder.join(END)).is_err() {
+        loop {
+            std::thread::park();
+        }
+    }
+}
+
+/// In the daemon: has the run of a folder end, whatever daemon started it. One that has not begun never will. `false` where
+/// the runner cannot be told.
+pub(crate) fn end(folder: &Path) -> bool {
+    if begin(folder) {
+        let result = CallResult::failed("the agent was stopped before this call began; nothing was done");
+        return write_result(folder, &result).is_ok();
+    }
+    let start = std::time::Instant::now();
+    while start.elapsed() < LISTENS_WITHIN {
+        // Without blocking: with nobody at the other end this is an error.
+        match rustix::fs::open(folder.join(END), OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty()) {
+            Ok(_) => return true,
+            Err(Errno::NXIO | Errno::INTR) => {}
+            Err(_) => return !is_running(folder),
+        }
+        if !is_running(folder) {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    false
+}
+
+/// Whether a runner lives.
+fn is_running(folder: &Path) -> bool {
+    let lock = OpenOptions::new().write(true).open(folder.join(LOCK));
+    lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
 }
 
 /// Whether the runner came to its first act.

@@ -6,8 +6,8 @@ use std::io::{self, Read, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -73,7 +73,7 @@ fn try_run(
         .stdout(writer.try_clone().map_err(|e| format!("no pipe: {e}"))?)
         .stderr(writer)
         .process_group(0);
-    let mut child = command.spawn().map_err(|e| format!("{name} could not be started: {e}"))?;
+    let mut child = start(&mut command).map_err(|e| format!("{name} could not be started: {e}"))?;
     // The command holds the writing end of the pipe.
     drop(command);
     if let (Some(text), Some(mut pipe)) = (stdin, child.stdin.take()) {
@@ -91,6 +91,27 @@ fn try_run(
     end_everything();
     let (bytes, cut) = output.recv_timeout(DRAIN).unwrap_or_default();
     Ok(conclude(bytes, cut, in_time, status, limit))
+}
+
+/// Whether this process has been told to end: then it starts nothing more. It runs one call and nothing else.
+static ENDING: Mutex<bool> = Mutex::new(false);
+
+/// Starts a program, unless everything was killed already: no kill finds one that is just being started.
+fn start(command: &mut Command) -> io::Result<Child> {
+    let ending = ENDING.lock().unwrap_or_else(PoisonError::into_inner);
+    if *ending {
+        return Err(io::ErrorKind::Interrupted.into());
+    }
+    command.spawn()
+}
+
+/// Kills every process that was started here, and lets no other be started. Whoever waits for them sees their end.
+pub(super) fn kill_everything() {
+    *ENDING.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    for pid in children() {
+        let _ = kill_process_group(pid, Signal::KILL);
+        let _ = kill_process(pid, Signal::KILL);
+    }
 }
 
 fn conclude(bytes: Zeroizing<Vec<u8>>, cut: bool, in_time: bool, status: ExitStatus, limit: Duration) -> Raw {

@@ -1,11 +1,11 @@
-//! Rows about agents: leases, pauses, denials.
+//! Rows about agents: leases, denials.
 
 use rusqlite::{Connection, Transaction, params};
 use wardkeep_proto::ids::AgentName;
 use wardkeep_proto::time::Timestamp;
 
 use super::StoreError;
-use crate::gate::{Lease, Paused};
+use crate::gate::Lease;
 
 /// Writes an agent's lease over.
 pub(crate) fn put_lease(tx: &Transaction<'_>, lease: &Lease) -> Result<(), StoreError> {
@@ -31,33 +31,6 @@ pub(crate) fn leases(conn: &Connection) -> Result<Vec<Lease>, StoreError> {
             runtime,
             until: Timestamp(until),
         })
-    })
-    .collect()
-}
-
-/// Pauses an agent; the first reason stays.
-pub(crate) fn pause(tx: &Transaction<'_>, agent: &AgentName, reason: &str, at: Timestamp) -> Result<bool, StoreError> {
-    let changed = tx
-        .prepare_cached("INSERT INTO paused (agent, reason, since) VALUES (?1, ?2, ?3) ON CONFLICT (agent) DO NOTHING")?
-        .execute(params![agent.as_str(), reason, at.0])?;
-    Ok(changed == 1)
-}
-
-/// Lets an agent go on and forgets what was denied to it.
-pub(crate) fn resume(tx: &Transaction<'_>, agent: &AgentName) -> Result<bool, StoreError> {
-    tx.prepare_cached("DELETE FROM denials WHERE agent = ?1")?.execute([agent.as_str()])?;
-    Ok(tx.prepare_cached("DELETE FROM paused WHERE agent = ?1")?.execute([agent.as_str()])? == 1)
-}
-
-/// Every paused agent.
-pub(crate) fn paused(conn: &Connection) -> Result<Vec<Paused>, StoreError> {
-    let mut statement = conn.prepare_cached("SELECT agent, reason, since FROM paused ORDER BY agent")?;
-    let rows = statement
-        .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?)))?;
-    rows.map(|row| {
-        let (agent, reason, since) = row?;
-        let agent = agent.parse().map_err(|_| StoreError::corrupt("paused"))?;
-        Ok(Paused { agent, reason, since: Timestamp(since) })
     })
     .collect()
 }

@@ -41,10 +41,15 @@ CREATE TABLE leases (
     until         INTEGER NOT NULL
 ) STRICT;
 
-CREATE TABLE paused (
-    agent         TEXT PRIMARY KEY,
-    reason        TEXT NOT NULL,
-    since         INTEGER NOT NULL
+-- Why agents are paused or stopped; a row for each in whose name. `*` is all agents.
+CREATE TABLE holds (
+    whom          TEXT NOT NULL,
+    holder        TEXT NOT NULL,      -- gate, hub, local
+    standing      TEXT NOT NULL,      -- paused, stopped
+    by            TEXT NOT NULL,      -- who, for people
+    reason        TEXT NOT NULL,      -- redacted
+    since         INTEGER NOT NULL,
+    PRIMARY KEY (whom, holder)
 ) STRICT;
 
 -- What people refused lately: too much of it pauses an agent. Cleared by resuming.

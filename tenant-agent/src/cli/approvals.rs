@@ -1,9 +1,9 @@
-//! `wardkeep-agent approvals …`, `pause`, `resume`: asked of the running daemon, with or without a hub.
+//! `wardkeep-agent approvals …`: asked of the running daemon, with or without a hub.
 
 use serde_json::{Value, json};
 
 use super::context::{CliError, Context};
-use super::{ApprovalsCommand, DecisionArgs, PauseArgs};
+use super::{ApprovalsCommand, DecisionArgs};
 use crate::unix_http::UnixClient;
 
 /// Runs one of the approvals' commands.
@@ -41,25 +41,6 @@ pub async fn run(command: ApprovalsCommand, context: &mut Context<'_>) -> Result
         ApprovalsCommand::Approve(args) => decide(&client, "approved", args, context).await,
         ApprovalsCommand::Deny(args) => decide(&client, "denied", args, context).await,
     }
-}
-
-/// `pause AGENT`.
-///
-/// # Errors
-/// The daemon does not run, or refuses.
-pub async fn pause(args: PauseArgs, context: &mut Context<'_>) -> Result<(), CliError> {
-    let PauseArgs { agent, reason } = args;
-    admin(context)?.post(&format!("/v1/agents/{agent}/pause"), &json!({ "reason": reason })).await?;
-    context.say(format_args!("{agent} is paused: it may only read; `wardkeep-agent resume {agent}` lets it go on"))
-}
-
-/// `resume AGENT`.
-///
-/// # Errors
-/// The daemon does not run, or refuses.
-pub async fn resume(agent: &wardkeep_proto::ids::AgentName, context: &mut Context<'_>) -> Result<(), CliError> {
-    admin(context)?.post(&format!("/v1/agents/{agent}/resume"), &json!({})).await?;
-    context.say(format_args!("{agent} goes on"))
 }
 
 pub(super) fn admin(context: &Context<'_>) -> Result<UnixClient, CliError> {

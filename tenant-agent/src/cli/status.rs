@@ -6,6 +6,7 @@ use std::time::Duration;
 use wardkeep_egress::{CoolingKey, ProviderState};
 
 use super::StatusArgs;
+use super::approvals::one_line;
 use super::context::{CliError, Context};
 use crate::doctor::{Doctor, Examiner as _, Finding, Level};
 use crate::observed::StatusReport;
@@ -106,8 +107,10 @@ fn show(report: &StatusReport, context: &mut Context<'_>) -> Result<(), CliError
     }
     for agent in &status.agents {
         let lease = agent.lease_until.map_or_else(|| "no live hook".to_owned(), |at| format!("hook alive until {at}"));
-        let paused = if agent.paused { ", PAUSED" } else { "" };
-        context.say(format_args!("agent      {} ({}) {lease}{paused}", agent.agent, agent.runtime))?;
+        context.say(format_args!("agent      {} ({}) {lease}", agent.agent, agent.runtime))?;
+        for hold in &agent.held {
+            context.say(format_args!("           {}", one_line(&hold.to_string())))?;
+        }
     }
     context.say(format_args!("approvals  {} wait for a decision", status.open_approvals))?;
     context.say(format_args!(

@@ -44,9 +44,14 @@ fn secrets_have_no_place_on_the_command_line() {
 
 #[test]
 fn names_are_checked_before_anything_is_done() {
-    for line in
-        ["vault set Bad-Name", "hook token UPPER", "exec not-a-permit", "pause a_b", "status --wait-online soon"]
-    {
+    for line in [
+        "vault set Bad-Name",
+        "hook token UPPER",
+        "exec not-a-permit",
+        "pause a_b",
+        "stop *",
+        "status --wait-online soon",
+    ] {
         assert_eq!(parse(line).expect_err(line), clap::error::ErrorKind::ValueValidation, "{line}");
     }
 }
@@ -70,11 +75,17 @@ fn the_usual_lines_are_understood() {
         "approvals approve A-1f2e3d4c --note fine",
         "approvals deny A-1f2e3d4c",
         "audit verify",
+        "audit verify --against-hub --json",
         "audit show --last 5 --json",
+        "audit show --follow --agent office --since 2h --until 2026-12-01 --class red --decision denied --text mail",
+        "audit export --format ocsf --kind vault- --offline",
         "policy show --json",
         "policy verify",
         "pause office",
-        "resume office",
+        "stop office --reason loud --json",
+        "stop --all",
+        "resume office --reason quiet",
+        "resume --all --reason quiet --json",
         "exec 01890000-0000-7000-8000-000000000001 --token-file t",
         "hook token office --rotate",
         "hook call",

@@ -118,7 +118,10 @@ fn paused_agents_are_named_with_the_way_back() {
     let paused: Vec<_> = findings.iter().filter(|finding| finding.check == "paused").collect();
     assert_eq!(paused.len(), 1, "{findings:?}");
     assert_eq!(level(paused[0]), Level::Warning);
-    assert!(paused[0].found.contains("office") && paused[0].what_to_do.contains("`wardkeep-agent resume office`"));
+    assert!(
+        paused[0].found.contains("office")
+            && paused[0].what_to_do.contains("`wardkeep-agent resume office --reason WHY`")
+    );
 }
 
 #[test]

@@ -4,10 +4,11 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
-use wardkeep_proto::ids::{AgentName, CommandId};
+use wardkeep_proto::ids::CommandId;
 use wardkeep_proto::time::{Clock, Timestamp};
 use wardkeep_proto::v1::{self, command};
-use wardkeep_safety::Gate;
+use wardkeep_proto::whom::Whom;
+use wardkeep_safety::{Gate, Hold, Holder, Moved, Order, Standing};
 
 use super::journal::{Begin, Entry, Journal, State};
 use crate::doctor::Examiner;
@@ -21,11 +22,11 @@ pub struct Commander {
     running: Mutex<HashSet<CommandId>>,
 }
 
-/// What a command wants; every kind may be done twice without harm.
+/// What a command wants; every kind but a resume may be done twice without harm.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Wanted {
-    Pause { agent: AgentName, reason: String },
-    Resume { agent: AgentName },
+    Halt(Order, Standing),
+    Resume(Order),
     Doctor,
 }
 
@@ -63,18 +64,18 @@ impl Commander {
     ) -> Option<Entry> {
         let now = self.clock.now();
         let journal = self.journal.clone();
-        match tokio::task::spawn_blocking(move || journal.begin(id, now)).await {
+        let is_again = match tokio::task::spawn_blocking(move || journal.begin(id, now)).await {
             Ok(Ok(Begin::Answer(entry))) => return Some(entry),
-            Ok(Ok(Begin::Act | Begin::ActAgain)) => {}
+            Ok(Ok(begin)) => begin == Begin::ActAgain,
             Ok(Err(error)) => {
                 tracing::error!(%error, "a command was not taken: the journal cannot be written");
                 return None;
             }
             Err(_) => return None,
-        }
+        };
         let received = Entry { id, state: State::Received, output: String::new(), at: now };
         let _ = progress.send(received).await;
-        let (state, output) = self.act(command, now).await;
+        let (state, output) = self.act(command, is_again, now).await;
         let (journal, now) = (self.journal.clone(), self.clock.now());
         match tokio::task::spawn_blocking(move || journal.finish(id, state, output, now)).await {
             Ok(Ok(entry)) => Some(entry),
@@ -87,7 +88,7 @@ impl Commander {
         }
     }
 
-    async fn act(&self, command: v1::Command, now: Timestamp) -> (State, String) {
+    async fn act(&self, command: v1::Command, is_again: bool, now: Timestamp) -> (State, String) {
         if now.millis() > command.deadline_ms {
             return (State::Expired, "it came after its deadline".to_owned());
         }
@@ -96,17 +97,23 @@ impl Commander {
             Err(why) => return (State::Refused, why),
         };
         let outcome = match wanted {
-            Wanted::Pause { agent, reason } => {
-                self.gate.pause(&agent, &reason).await.map(|()| format!("{agent} is paused"))
+            Wanted::Halt(order, to) => self.gate.halt(order, to).await,
+            // Somebody may have tightened since: what loosens is done once or not at all.
+            Wanted::Resume(_) if is_again => {
+                let why = "the daemon was restarted meanwhile; look how the agent stands and resume it again";
+                return (State::Failed, why.to_owned());
             }
-            Wanted::Resume { agent } => self.gate.resume(&agent).await.map(|()| format!("{agent} goes on")),
+            Wanted::Resume(order) => match self.gate.resume(order).await {
+                Ok(moved) if moved.standing != Standing::Free => return (State::Refused, told(&moved)),
+                outcome => outcome,
+            },
             Wanted::Doctor => {
                 let findings = self.examiner.examine().await;
                 return (State::Succeeded, serde_json::to_string(&findings).unwrap_or_default());
             }
         };
         match outcome {
-            Ok(output) => (State::Succeeded, output),
+            Ok(moved) => (State::Succeeded, told(&moved)),
             Err(error) => (State::Failed, crate::channel::chain(&error)),
         }
     }
@@ -116,14 +123,47 @@ impl Commander {
     }
 }
 
-fn parse(kind: Option<command::Kind>) -> Result<Wanted, String> {
-    let agent = |name: String| name.parse::<AgentName>().map_err(|error| error.to_string());
-    match kind {
-        Some(command::Kind::PauseAgent(v1::PauseAgent { agent: name, reason })) => {
-            let reason = if reason.is_empty() { "paused by the hub".to_owned() } else { reason };
-            Ok(Wanted::Pause { agent: agent(name)?, reason })
+/// How `moved` is told to people.
+pub(crate) fn told(moved: &Moved) -> String {
+    let Moved { whom, standing, ended, lingering, held, .. } = moved;
+    let mut text = match standing {
+        Standing::Free if held.is_empty() => format!("{} goes on", whom.spoken()),
+        Standing::Free => "what held every agent is taken back; held by name:".to_owned(),
+        standing => format!("{} is {standing}", whom.spoken()),
+    };
+    for Hold { whom, holder, standing, by, reason, .. } in held {
+        text.push_str(&format!("; {} {standing} by {by}: {reason}", whom.spoken()));
+        if *holder == Holder::Local {
+            text.push_str(" (only a person on this server resumes it)");
         }
-        Some(command::Kind::ResumeAgent(v1::ResumeAgent { agent: name })) => Ok(Wanted::Resume { agent: agent(name)? }),
+    }
+    if *ended > 0 {
+        text.push_str(&format!("; {ended} calls that waited are over"));
+    }
+    if *lingering > 0 {
+        text.push_str(&format!("; {lingering} runs or connections have not ended yet, see the log"));
+    }
+    text
+}
+
+fn parse(kind: Option<command::Kind>) -> Result<Wanted, String> {
+    let order = |agent: String, reason: String, by: String, why: &str| {
+        let whom = agent.parse::<Whom>().map_err(|error| error.to_string())?;
+        // An older hub does not say who.
+        let by = if by.is_empty() { "the hub".to_owned() } else { by };
+        let reason = if reason.is_empty() { why.to_owned() } else { reason };
+        Ok::<_, String>(Order { whom, holder: Holder::Hub, by, reason })
+    };
+    match kind {
+        Some(command::Kind::PauseAgent(v1::PauseAgent { agent, reason, by })) => {
+            Ok(Wanted::Halt(order(agent, reason, by, "paused by the hub")?, Standing::Paused))
+        }
+        Some(command::Kind::StopAgent(v1::StopAgent { agent, reason, by })) => {
+            Ok(Wanted::Halt(order(agent, reason, by, "stopped by the hub")?, Standing::Stopped))
+        }
+        Some(command::Kind::ResumeAgent(v1::ResumeAgent { agent, reason, by })) => {
+            Ok(Wanted::Resume(order(agent, reason, by, "the hub gave no reason")?))
+        }
         Some(command::Kind::RunDoctor(v1::RunDoctor {})) => Ok(Wanted::Doctor),
         None => Err("this daemon does not know that kind of command; update it".to_owned()),
     }
@@ -136,11 +176,15 @@ mod tests {
     #[test]
     fn unknown_kinds_and_bad_names_are_refused() {
         let pause = |agent: &str, reason: &str| {
-            parse(Some(command::Kind::PauseAgent(v1::PauseAgent { agent: agent.into(), reason: reason.into() })))
+            let (agent, reason) = (agent.into(), reason.into());
+            parse(Some(command::Kind::PauseAgent(v1::PauseAgent { agent, reason, by: String::new() })))
         };
         assert!(parse(None).expect_err("unknown").contains("update"));
         assert!(pause("../etc", "x").is_err());
-        let agent: AgentName = "office".parse().expect("valid");
-        assert_eq!(pause("office", ""), Ok(Wanted::Pause { agent, reason: "paused by the hub".into() }));
+        for whom in ["office", "*"] {
+            let (by, reason) = ("the hub".to_owned(), "paused by the hub".to_owned());
+            let order = Order { whom: whom.parse().expect("valid"), holder: Holder::Hub, by, reason };
+            assert_eq!(pause(whom, ""), Ok(Wanted::Halt(order, Standing::Paused)));
+        }
     }
 }

@@ -143,13 +143,18 @@ async fn checkpoints(parts: &LinkParts, mut client: ReportClient<Channel>) -> In
 }
 
 async fn report_checkpoint(parts: &LinkParts, client: &mut ReportClient<Channel>) -> Result<(), String> {
-    let checkpoint = parts.spool.gate().checkpoint().await.map_err(|e| crate::channel::chain(&e))?;
+    let gate = parts.spool.gate();
+    let checkpoint = gate.checkpoint().await.map_err(|e| crate::channel::chain(&e))?;
+    let known_length = parts.state.borrow().checkpoint_length;
+    let known_head = gate.audit_hash_at(known_length).await.map_err(|e| crate::channel::chain(&e))?;
     let mut message = tonic::Request::new(v1::AuditCheckpointReport {
         length: checkpoint.length,
         head: checkpoint.head.0.to_vec(),
         at_ms: checkpoint.at.millis(),
         signature: checkpoint.signature.clone(),
         audit_key: checkpoint.key.clone(),
+        known_length,
+        known_head: known_head.map(|head| head.0.to_vec()).unwrap_or_default(),
     });
     message.set_timeout(TIMEOUT);
     let receipt = client.audit_checkpoint(message).await.map_err(|s| s.to_string())?.into_inner();

@@ -11,8 +11,9 @@ use wardkeep_proto::v1::hub_message::Body as Down;
 use wardkeep_proto::v1::tenant_message::Body as Up;
 use wardkeep_proto::v1::{self};
 use wardkeep_proto::waypoint::NoWaypoints;
+use wardkeep_proto::whom::Whom;
 use wardkeep_redaction::Shared;
-use wardkeep_safety::{Gate, GateParts, PostureBook, Proposal, RunnerCommand, Sandbox};
+use wardkeep_safety::{Gate, GateParts, Holder, Order, PostureBook, Proposal, RunnerCommand, Sandbox};
 use wardkeep_vault::KeySource;
 use zeroize::Zeroizing;
 
@@ -247,7 +248,11 @@ async fn a_command_acts_once_and_a_repeat_is_answered_from_the_journal() {
     let chance = Counted::default();
     let agent: AgentName = "office".parse().expect("valid");
     let id = CommandId::new(NOW, &chance).to_string();
-    let pause = v1::command::Kind::PauseAgent(v1::PauseAgent { agent: agent.to_string(), reason: "test".into() });
+    let pause = v1::command::Kind::PauseAgent(v1::PauseAgent {
+        agent: agent.to_string(),
+        reason: "test".into(),
+        by: "ada".into(),
+    });
     let command = v1::Command { id: id.clone(), deadline_ms: NOW.millis() + 60_000, kind: Some(pause.clone()) };
     let ended = |up| match up {
         Up::CommandProgress(progress) if progress.state != i32::from(v1::CommandState::Received) => Some(progress),
@@ -256,13 +261,14 @@ async fn a_command_acts_once_and_a_repeat_is_answered_from_the_journal() {
     stream.send(Down::Command(command.clone())).await;
     let first = stream.until(ended).await;
     assert_eq!((first.id.as_str(), first.state()), (id.as_str(), v1::CommandState::Succeeded));
-    assert_eq!(tenant.gate.paused().len(), 1);
+    assert_eq!(tenant.gate.holds().len(), 1);
 
     // A person resumes the agent; the repeated command must not pause it again.
-    tenant.gate.resume(&agent).await.expect("resumes");
+    let (whom, by, reason) = (Whom::Agent(agent), "local:uid-0".to_owned(), "looked at it".to_owned());
+    tenant.gate.resume(Order { whom, holder: Holder::Local, by, reason }).await.expect("resumes");
     stream.send(Down::Command(command)).await;
     assert_eq!(stream.until(ended).await, first);
-    assert!(tenant.gate.paused().is_empty());
+    assert!(tenant.gate.holds().is_empty());
 
     let late =
         v1::Command { id: CommandId::new(NOW, &chance).to_string(), deadline_ms: NOW.millis() - 1, kind: Some(pause) };
@@ -271,7 +277,7 @@ async fn a_command_acts_once_and_a_repeat_is_answered_from_the_journal() {
         stream.send(Down::Command(command)).await;
         assert_eq!(stream.until(ended).await.state(), want);
     }
-    assert!(tenant.gate.paused().is_empty());
+    assert!(tenant.gate.holds().is_empty());
     tenant.end().await;
 }
 
@@ -406,21 +412,22 @@ async fn the_daemons_own_user_cannot_decide_without_the_admin_token() {
     let refused = |answer| matches!(answer, Err(ClientError::Refused { status, .. }) if status.as_u16() == 401);
     for (path, body) in [
         (decision.as_str(), &verdict),
-        ("/v1/agents/office/pause", &json!({ "reason": "x" })),
-        ("/v1/agents/office/resume", &json!({})),
+        ("/v1/standing", &json!({ "whom": "office", "to": "stopped", "reason": "x" })),
         ("/v1/reload", &json!({})),
         ("/v1/checkpoint", &json!({})),
     ] {
         assert!(refused(run.post(path, body).await), "{path}");
     }
     let usage = "/v1/usage?by=run&since_ms=0&limit=9";
-    for path in ["/v1/status", "/v1/approvals", "/v1/audit?last=1", usage, decision.trim_end_matches("/decision")] {
+    for path in
+        ["/v1/status", "/v1/approvals", "/v1/audit?after=0&limit=1", usage, decision.trim_end_matches("/decision")]
+    {
         assert!(refused(run.get(path).await), "{path}");
     }
     assert_eq!(tenant.gate.open_approvals().await.expect("reads"), 1, "nothing was decided");
-    assert!(tenant.gate.paused().is_empty());
+    assert!(tenant.gate.holds().is_empty());
 
-    for path in ["/v1/status", "/v1/approvals", "/v1/audit?last=1", usage] {
+    for path in ["/v1/status", "/v1/approvals", "/v1/audit?after=0&limit=1", usage] {
         own.get(path).await.expect("heard");
     }
     own.post(&decision, &verdict).await.expect("decided");

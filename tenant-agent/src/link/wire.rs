@@ -4,7 +4,7 @@ use wardkeep_passkey::Passkey;
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::time::Timestamp;
 use wardkeep_proto::v1;
-use wardkeep_safety::{ActivityRow, Approval, ApprovalState, PasskeyOffer, Progress};
+use wardkeep_safety::{ActivityRow, Approval, ApprovalState, Holder, PasskeyOffer, Progress};
 
 use super::decision;
 use super::journal::{Entry, State};
@@ -106,6 +106,10 @@ fn agent_status(agent: &crate::observed::AgentStatus) -> v1::AgentStatus {
         lease_until_ms: agent.lease_until.map_or(0, |at| at.millis()),
         runtime: agent.runtime.clone(),
         paused: agent.paused,
+        standing: agent.standing.as_str().to_owned(),
+        held_by: agent.held.first().map_or_else(String::new, |hold| hold.by.clone()),
+        held_why: agent.held.first().map_or_else(String::new, |hold| hold.reason.clone()),
+        held_here: agent.held.iter().any(|hold| hold.holder == Holder::Local),
     }
 }
 
@@ -175,6 +179,8 @@ mod tests {
                 lease_until: Some(Timestamp(9)),
                 runtime: "demo".into(),
                 paused: false,
+                standing: wardkeep_safety::Standing::Free,
+                held: Vec::new(),
             }],
             audit_length: 5,
             audit_head: Digest([1; 32]),

@@ -5,6 +5,7 @@ mod passkeys;
 mod vault;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, Query, State};
 use axum::http::StatusCode;
@@ -16,10 +17,13 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 use wardkeep_egress::{By, Line, Meter, MeterError};
 use wardkeep_proto::digest::Digest;
-use wardkeep_proto::ids::AgentName;
 use wardkeep_proto::time::{Clock, Timestamp};
+use wardkeep_proto::whom::Whom;
 use wardkeep_safety::audit::Row;
-use wardkeep_safety::{Approval, ApprovalFilter, Gate, GateError, Origin, Ruling, RulingError, Verdict};
+use wardkeep_safety::{
+    Approval, ApprovalFilter, Gate, GateError, Hold, Holder, Moved, Order, Origin, Ruling, RulingError, Standing,
+    Verdict,
+};
 
 use super::peer::Peer;
 use super::token::{AdminToken, demand};
@@ -34,7 +38,9 @@ const BODY_BYTES: usize = 64 * 1024;
 /// Approvals in one list.
 const LIST: u32 = 200;
 /// Audit rows in one answer.
-const AUDIT_ROWS: u32 = 10_000;
+const AUDIT_ROWS: u32 = 1_000;
+/// Longest wait for more of them.
+const AUDIT_WAIT: Duration = Duration::from_secs(30);
 /// Lines of usage in one answer.
 const USAGE_LINES: u32 = 10_000;
 
@@ -74,8 +80,7 @@ pub fn router(state: AdminState) -> Router {
         .route("/v1/passkeys", get(passkeys::list))
         .route("/v1/passkeys/pin", post(passkeys::pin))
         .route("/v1/passkeys/remove", post(passkeys::remove))
-        .route("/v1/agents/{agent}/pause", post(pause))
-        .route("/v1/agents/{agent}/resume", post(resume))
+        .route("/v1/standing", get(holds).post(stand))
         .route("/v1/audit", get(audit))
         .route("/v1/usage", get(usage))
         .route("/v1/vault/unlock", post(vault::unlock))
@@ -108,6 +113,9 @@ impl IntoResponse for Refusal {
 
 impl From<GateError> for Refusal {
     fn from(error: GateError) -> Self {
+        if let GateError::Invalid(why) = &error {
+            return Self(StatusCode::BAD_REQUEST, "invalid", why.clone());
+        }
         tracing::warn!(error = crate::channel::chain(&error), "an admin request failed");
         Self(StatusCode::SERVICE_UNAVAILABLE, "unavailable", crate::channel::chain(&error))
     }
@@ -211,37 +219,44 @@ async fn decide(
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct PauseBody {
+struct Stand {
+    whom: Whom,
+    to: Standing,
     reason: String,
 }
 
-async fn pause(
+/// Pause, stop and resume: what a person on this server says.
+async fn stand(
     State(state): State<AdminState>,
-    Path(agent): Path<String>,
-    Json(body): Json<PauseBody>,
-) -> Result<StatusCode, Refusal> {
-    state.gate.pause(&named(&agent)?, &body.reason).await?;
-    Ok(StatusCode::NO_CONTENT)
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    Json(stand): Json<Stand>,
+) -> Result<Json<Moved>, Refusal> {
+    let Stand { whom, to, reason } = stand;
+    let order = Order { whom, holder: Holder::Local, by: format!("local:uid-{}", peer.uid), reason };
+    let moved = match to {
+        Standing::Free => state.gate.resume(order).await?,
+        to => state.gate.halt(order, to).await?,
+    };
+    Ok(Json(moved))
 }
 
-async fn resume(State(state): State<AdminState>, Path(agent): Path<String>) -> Result<StatusCode, Refusal> {
-    state.gate.resume(&named(&agent)?).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-fn named(agent: &str) -> Result<AgentName, Refusal> {
-    agent.parse().map_err(|error| Refusal(StatusCode::BAD_REQUEST, "invalid", format!("{error}")))
+async fn holds(State(state): State<AdminState>) -> Json<Vec<Hold>> {
+    Json(state.gate.holds())
 }
 
 #[derive(Deserialize)]
 struct AuditQuery {
-    last: u32,
+    after: u64,
+    limit: u32,
+    #[serde(default)]
+    wait_ms: u64,
 }
 
+/// Rows after a number, redacted as of now; waits for the first one.
 async fn audit(State(state): State<AdminState>, Query(query): Query<AuditQuery>) -> Result<Json<Vec<Row>>, Refusal> {
-    let last = query.last.min(AUDIT_ROWS);
-    let after = state.gate.audit_head().await?.length.saturating_sub(u64::from(last));
-    Ok(Json(state.gate.audit_after(after, last).await?))
+    let AuditQuery { after, limit, wait_ms } = query;
+    let within = Duration::from_millis(wait_ms).min(AUDIT_WAIT);
+    Ok(Json(state.gate.audit_to_show(after, limit.min(AUDIT_ROWS), within).await?))
 }
 
 #[derive(Deserialize)]

@@ -262,4 +262,19 @@ impl Report for Services {
         self.seen().checkpoints.push(report);
         Ok(Response::new(v1::AuditCheckpointReceipt { length, consistent: true }))
     }
+
+    async fn audit_checkpoints(
+        &self,
+        request: Request<v1::AuditCheckpointsRequest>,
+    ) -> Result<Response<v1::AuditCheckpointsList>, Status> {
+        certified(&request)?;
+        let stored = |report: &v1::AuditCheckpointReport| v1::StoredCheckpoint {
+            length: report.length,
+            head: report.head.clone(),
+            at_ms: report.at_ms,
+            signature: report.signature.clone(),
+        };
+        let checkpoints = self.seen().checkpoints.iter().map(stored).collect();
+        Ok(Response::new(v1::AuditCheckpointsList { checkpoints }))
+    }
 }

@@ -15,6 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use wardkeep_policy::{AgentPolicy, Bundle, EgressMode, EgressRule, Level, LlmConfig, Posture};
 use wardkeep_proto::chance::SystemChance;
 use wardkeep_proto::ids::{AgentName, SecretName};
@@ -24,6 +25,7 @@ use wardkeep_redaction::{Engine, RuleSet, Secret, Shared};
 
 use crate::forward::*;
 use crate::gateway::LeaseBook;
+use crate::leash::Leash;
 
 /// The agent's local token.
 pub(super) const TOKEN: &str = "wka1_local_token_of_office";
@@ -42,6 +44,9 @@ pub(super) struct Switches {
     /// Answers of the resolver, one after the other; the last one stays.
     pub(super) names: Mutex<HashMap<String, Vec<Vec<IpAddr>>>>,
     pub(super) questions: AtomicUsize,
+    /// Cancelled, the agent is stopped.
+    pub(super) cut: CancellationToken,
+    pub(super) held: TaskTracker,
 }
 
 impl SecretSource for Switches {
@@ -79,6 +84,10 @@ impl AgentTokens for Switches {
 impl LeaseBook for Switches {
     fn alive(&self, _: &AgentName) -> bool {
         self.lease.load(Ordering::SeqCst)
+    }
+
+    fn leash(&self, _: &AgentName) -> Leash {
+        Leash::new(self.cut.clone(), self.held.token())
     }
 }
 
@@ -131,6 +140,8 @@ impl World {
             records: Mutex::default(),
             names: Mutex::default(),
             questions: AtomicUsize::new(0),
+            cut: CancellationToken::new(),
+            held: TaskTracker::new(),
         });
         let (bundle, watched) = watch::channel(Arc::new(bundle(rules)));
         let book = Arc::clone(&switches);

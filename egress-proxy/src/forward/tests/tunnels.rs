@@ -88,3 +88,21 @@ async fn large_uploads_pass_whole() {
     assert_eq!(Reply::one(&mut tls).await.text(), "hello");
     assert!(host.seen()[0].len() > size);
 }
+
+#[tokio::test]
+async fn a_tunnel_is_cut_when_its_agent_is_stopped_and_no_other_is_opened() {
+    let world = World::new(Vec::new()).await;
+    let host = world.host("open.example").await;
+    world.rules(vec![rule("open.example", host.port, EgressMode::Tunnel)]);
+    let mut tls = world.connect_tls(&host.at(), "open.example").await.unwrap();
+    tls.write_all(GET).await.unwrap();
+    assert_eq!(Reply::one(&mut tls).await.text(), "hello");
+    assert_eq!(world.switches.held.len(), 1);
+    world.switches.cut.cancel();
+    world.switches.held.close();
+    // What the stop waits for: nobody holds the tunnel any more, and the tool sees its end.
+    world.switches.held.wait().await;
+    assert_eq!(tls.read(&mut [0]).await.unwrap_or(0), 0);
+    assert_eq!(world.connect(&host.at()).await.unwrap_err().refusal(), (403, "stopped"));
+    assert_eq!(world.records().last().unwrap().outcome, EgressOutcome::Refused("stopped"));
+}

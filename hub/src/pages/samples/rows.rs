@@ -5,12 +5,15 @@ mod passkeys;
 use serde_json::json;
 use wardkeep_policy::{Action, Level};
 use wardkeep_proto::digest::Digest;
-use wardkeep_proto::ids::{OrganisationId, TenantId};
+use wardkeep_proto::ids::{CommandId, OrganisationId, TenantId};
 use wardkeep_proto::time::Timestamp;
+use wardkeep_proto::whom::Whom;
 
 use crate::pages::tenant::TenantRows;
 use crate::store::activity::{ActivityRow, TenantActivity};
 use crate::store::approvals::{Approval, ApprovalState, Ending, Origin, Receipt, Ruling, Verdict};
+use crate::store::audit::Checkpoint;
+use crate::store::commands::{Command, CommandState, Order};
 use crate::store::status::{AgentState, Refused, Status};
 use crate::store::tenants::Tenant;
 use crate::store::usage::{Totals, UsageHour, UsageLine};
@@ -73,7 +76,16 @@ fn status(host: &str) -> Status {
 }
 
 fn agent(name: &str, lease_in: i64, paused: bool) -> AgentState {
-    AgentState { agent: name.into(), lease_until_ms: NOW.0 + lease_in, runtime: "openclaw 2026.7.1".into(), paused }
+    AgentState {
+        agent: name.into(),
+        lease_until_ms: NOW.0 + lease_in,
+        runtime: "openclaw 2026.7.1".into(),
+        paused,
+        standing: if paused { "paused" } else { "free" }.into(),
+        held_by: if paused { "the gate" } else { "" }.into(),
+        held_why: if paused { "5 denials within 10 minutes" } else { "" }.into(),
+        held_here: false,
+    }
 }
 
 fn bakery() -> Tenant {
@@ -362,6 +374,7 @@ pub(super) fn tenant() -> TenantRows {
     TenantRows {
         tenant: bakery(),
         rewritten: false,
+        signed: Some(signed()),
         levels: vec![
             ("newsletter".into(), Level::Trusted),
             ("office-assistant".into(), Level::Supervised),
@@ -370,12 +383,65 @@ pub(super) fn tenant() -> TenantRows {
         activity: activity(),
         approvals: waiting().into_iter().take(2).chain(over().into_iter().take(3)).collect(),
         usage: usage().into_iter().take(2).collect(),
+        commands: orders(),
     }
+}
+
+fn signed() -> Checkpoint {
+    Checkpoint {
+        length: 18_204,
+        head: Digest::plain(b"head"),
+        at: ago(41 * SECOND),
+        key: Digest::plain(b"key"),
+        signature: vec![0; 64],
+        received: ago(40 * SECOND),
+        consistent: true,
+    }
+}
+
+fn orders() -> Vec<Command> {
+    let order = |order, state, back: i64, output: &str| Command {
+        id: CommandId::new(ago(back), &wardkeep_proto::chance::SystemChance::new()),
+        tenant: tenant_id(1),
+        order,
+        ordered_by: "ada@example.com".into(),
+        created: ago(back),
+        deadline: ago(back - HOUR),
+        state,
+        state_at: ago(back),
+        output: output.into(),
+    };
+    let (newsletter, reason): (Whom, String) = ("newsletter".parse().expect("a name"), "It writes to everybody".into());
+    vec![
+        order(Order::StopAgent { agent: Whom::All, reason: String::new() }, CommandState::Queued, 2 * SECOND, ""),
+        order(
+            Order::ResumeAgent { agent: newsletter.clone(), reason: "Looked at it".into() },
+            CommandState::Refused,
+            3 * MINUTE,
+            "agent newsletter is stopped; agent newsletter stopped by local:uid-0: a smell of burning (only a person on this server \
+             resumes it)",
+        ),
+        order(
+            Order::StopAgent { agent: newsletter, reason },
+            CommandState::Succeeded,
+            HOUR,
+            "agent newsletter is stopped",
+        ),
+    ]
 }
 
 pub(super) fn new_tenant() -> TenantRows {
     let tenant = fleet().swap_remove(2);
-    TenantRows { tenant, rewritten: false, levels: vec![], activity: vec![], approvals: vec![], usage: vec![] }
+    TenantRows {
+        tenant,
+        rewritten: false,
+        signed: Some(signed()),
+        levels: vec![],
+        activity: vec![],
+        approvals: vec![],
+        usage: vec![],
+        commands: vec![],
+    }
 }
 
 pub(super) fn closed_tenant() -> TenantRows {
@@ -387,7 +453,11 @@ pub(super) fn closed_tenant() -> TenantRows {
             agent: HOSTILE.into(),
             lease_until_ms: 0,
             runtime: HOSTILE.into(),
-            paused: false,
+            paused: true,
+            standing: "stopped".into(),
+            held_by: HOSTILE.into(),
+            held_why: HOSTILE.into(),
+            held_here: true,
         });
         status.refused = Some(Refused { generation: 8, reason: HOSTILE.into() });
         status.clock_skew_ms = -95_000;

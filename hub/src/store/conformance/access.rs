@@ -62,8 +62,8 @@ async fn furnish(store: &Store, tenant: TenantId) {
     store.put_activity(tenant, vec![row(1)]).await.unwrap();
     store.put_usage(tenant, vec![bucket(1, Totals { requests: 1, ..Totals::default() })], NOW).await.unwrap();
     store.put_policy(policy(tenant, 1)).await.unwrap().unwrap();
-    store.put_checkpoint(tenant, checkpoint(1, "a"), NOW).await.unwrap();
-    store.put_checkpoint(tenant, checkpoint(1, "b"), NOW).await.unwrap();
+    store.put_checkpoint(tenant, checkpoint(1, "a"), None).await.unwrap();
+    store.put_checkpoint(tenant, checkpoint(1, "b"), None).await.unwrap();
     assert!(store.add_command(&Caller::Operator, command(tenant)).await.unwrap());
 }
 

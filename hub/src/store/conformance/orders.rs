@@ -17,8 +17,9 @@ pub(super) async fn a_command_ends_once(db: Db) {
     assert!(store.open_commands(tenant, one.deadline).await.unwrap().is_empty(), "too late to begin");
     let put = |state| store.put_command_state(tenant, one.id, state, "said".to_owned(), NOW);
     assert!(put(CommandState::Received).await.unwrap());
-    assert!(store.open_commands(tenant, NOW).await.unwrap().is_empty(), "it is in the tenant's journal");
+    assert_eq!(store.open_commands(tenant, NOW).await.unwrap().len(), 1, "it may have died before it acted");
     assert!(put(CommandState::Succeeded).await.unwrap());
+    assert!(store.open_commands(tenant, NOW).await.unwrap().is_empty());
     assert!(!put(CommandState::Failed).await.unwrap());
     let late = command(tenant);
     store.add_command(&us, late.clone()).await.unwrap();

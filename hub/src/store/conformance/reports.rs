@@ -40,11 +40,11 @@ pub(super) async fn a_rewritten_history_is_flagged(db: Db) {
     for (length, head, highest, consistent) in
         [(5, "a", 5, true), (5, "a", 5, true), (9, "b", 9, true), (7, "c", 9, true), (5, "x", 9, false)]
     {
-        let outcome = store.put_checkpoint(tenant, checkpoint(length, head), NOW).await.unwrap();
+        let outcome = store.put_checkpoint(tenant, checkpoint(length, head), None).await.unwrap();
         assert_eq!((outcome.length, outcome.consistent), (highest, consistent), "{length} {head}");
     }
     let cut = Checkpoint { at: NOW.plus(HOUR), ..checkpoint(8, "d") };
-    assert!(!store.put_checkpoint(tenant, cut, NOW).await.unwrap().consistent, "a later one is shorter");
+    assert!(!store.put_checkpoint(tenant, cut, None).await.unwrap().consistent, "a later one is shorter");
     assert!(store.audit_contradicted(&us, tenant).await.unwrap());
     assert_eq!(store.checkpoints(&us, tenant, 9).await.unwrap().len(), 5, "the contradiction is kept beside the first");
 }

@@ -190,18 +190,18 @@ async fn too_many_denials_pause_the_agent_until_it_is_resumed() {
     let gate = world.gate();
     for number in 0..5 {
         let id = format!("c{number}");
-        assert!(gate.paused().is_empty(), "{number}");
+        assert!(gate.holds().is_empty(), "{number}");
         let proposal = call(&id, "write_file", json!({"path": id, "content": "x"}));
         let digest = digest_of(&gate.before_tool_call(&office(), proposal).await.unwrap());
         gate.decide_approval(digest, ruling(Verdict::Denied)).await.unwrap();
     }
-    assert_eq!(gate.paused().len(), 1);
+    assert_eq!(gate.holds().len(), 1);
     let refused = gate.before_tool_call(&office(), counted("c9")).await.unwrap();
     assert!(reasons_of(&refused).contains("paused"), "{refused:?}");
     drop(gate);
     let gate = world.next_gate().await;
-    assert_eq!(gate.paused()[0].reason, "5 denials within 10 minutes");
-    gate.resume(&office()).await.unwrap();
+    assert_eq!(gate.holds()[0].reason, "5 denials within 10 minutes");
+    gate.resume(order(Holder::Local, "they were asked")).await.unwrap();
     assert!(gate.before_tool_call(&office(), counted("c10")).await.unwrap().is_pending());
     let kinds = audit_kinds(&gate).await;
     assert_eq!((kinds["agent-paused"], kinds["agent-resumed"]), (1, 1));
@@ -218,7 +218,7 @@ async fn denials_long_ago_pause_nobody() {
         gate.decide_approval(digest, ruling(Verdict::Denied)).await.unwrap();
         world.later(Duration::from_secs(151));
     }
-    assert!(gate.paused().is_empty());
+    assert!(gate.holds().is_empty());
 }
 
 #[tokio::test]
@@ -296,7 +296,7 @@ async fn each_closed_state_stops_changes_and_names_itself() {
             _ => assert!(reasons_of(&answer).contains(closed.as_str()), "{answer:?}"),
         }
         let read = gate.before_tool_call(&office(), call("c2", "list_files", json!({"path": "."}))).await.unwrap();
-        if *closed == Closed::VaultUnread {
+        if matches!(closed, Closed::VaultUnread | Closed::Stopped) {
             assert!(reasons_of(&read).contains(closed.as_str()), "{read:?}");
         } else {
             assert!(matches!(read, Answer::Allow { class: Class::Green, .. }), "{closed}: {read:?}");

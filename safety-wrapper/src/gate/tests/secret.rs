@@ -91,7 +91,11 @@ async fn tells_what_was_just_stored(way: &str) -> bool {
             let denied = Ruling { note: SECRET.to_owned(), ..ruling(Verdict::Denied) };
             gate.decide_approval(digest_of(&asked), denied).await.unwrap();
         }
-        "pause" => gate.pause(&office(), SECRET).await.unwrap(),
+        "pause" => drop(gate.halt(order(Holder::Local, SECRET), Standing::Paused).await.unwrap()),
+        "resume" => {
+            gate.halt(order(Holder::Local, "x"), Standing::Stopped).await.unwrap();
+            gate.resume(order(Holder::Local, SECRET)).await.unwrap();
+        }
         "result" => {
             fs::write(world.ws().join("late"), SECRET).unwrap();
             let read = gate.before_tool_call(&office(), call("r", "read_file", json!({"path": "late"}))).await.unwrap();
@@ -106,7 +110,9 @@ async fn tells_what_was_just_stored(way: &str) -> bool {
 
 #[tokio::test]
 async fn a_value_is_masked_from_the_moment_it_is_stored() {
-    for way in ["nothing", "call", "message", "session", "report", "words", "note", "pause", "result", "audit"] {
+    for way in
+        ["nothing", "call", "message", "session", "report", "words", "note", "pause", "resume", "result", "audit"]
+    {
         assert!(!tells_what_was_just_stored(way).await, "{way}");
     }
 }
