@@ -44,6 +44,11 @@ pub struct Says {
     pub tail: Vec<u8>,
 }
 
+#[expect(clippy::disallowed_methods, reason = "ring takes no other source, and only tests sign")]
+fn chance() -> SystemRandom {
+    SystemRandom::new()
+}
+
 impl SoftKey {
     /// A key of P-256.
     ///
@@ -51,7 +56,7 @@ impl SoftKey {
     /// Without chance.
     #[must_use]
     pub fn es256(origin: &str, credential_id: &[u8]) -> Self {
-        let random = SystemRandom::new();
+        let random = chance();
         let made = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random).expect("chance");
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, made.as_ref(), &random).expect("a key");
         Self::of(Signer::Es256(pair), origin, credential_id)
@@ -126,7 +131,7 @@ impl SoftKey {
         let (authenticator_data, client_data_json) = (says.authenticator_data(), says.client_data());
         let covered = [authenticator_data.as_slice(), &Digest::plain(&client_data_json).0].concat();
         let signature = match &self.signer {
-            Signer::Es256(pair) => pair.sign(&SystemRandom::new(), &covered).expect("chance").as_ref().to_vec(),
+            Signer::Es256(pair) => pair.sign(&chance(), &covered).expect("chance").as_ref().to_vec(),
             Signer::EdDsa(pair) => pair.sign(&covered).as_ref().to_vec(),
         };
         Assertion { credential_id: self.credential_id.clone(), authenticator_data, client_data_json, signature }
