@@ -6,7 +6,7 @@
 //! * **Never hears of**: HTTP, databases, who is signed in. Which keys are trusted is the tenant's to say.
 //!
 //! Checked is what <https://www.w3.org/TR/webauthn-3/#sctn-verifying-assertion> asks of a relying party that wants user
-//! verification; docs/decisions/0010-passkeys.md says why this is own code.
+//! verification; docs/decisions/0012-passkeys.md says why this is own code.
 
 mod assertion;
 mod authenticator;

@@ -20,6 +20,13 @@ export class DaemonError extends Error {
   }
 }
 
+/** `Promise.withResolvers`, which the oldest Node that still gets fixes does not have. */
+function deferred() {
+  const made = {};
+  made.promise = new Promise((resolve, reject) => Object.assign(made, { resolve, reject }));
+  return made;
+}
+
 /** A client with the agent's token. */
 export class Client {
   #socket;
@@ -73,8 +80,8 @@ export class Client {
    * connection of its own, which does not keep the process.
    */
   hold(path, body) {
-    const said = Promise.withResolvers();
-    const over = Promise.withResolvers();
+    const said = deferred();
+    const over = deferred();
     // Whoever does not wait for the line waits for the end.
     said.promise.catch(() => {});
     const done = (code, message) => {
