@@ -236,7 +236,7 @@ fn agent_row(agent: &AgentState, (tenant, csrf): (&str, &str), levels: &[(String
         held: if agent.held_by.is_empty() {
             String::new()
         } else {
-            format!("by {}: {}", agent.held_by, agent.held_why)
+            format!("By {}: {}", agent.held_by, agent.held_why)
         },
         switch: Switch::new(tenant, csrf, &agent.agent, standing, agent.held_here),
     }
