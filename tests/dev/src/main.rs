@@ -99,7 +99,10 @@ fn test(words: &[&str]) -> anyhow::Result<ExitCode> {
 fn plugin() -> anyhow::Result<()> {
     let folder = "safety-wrapper/openclaw-plugin/test";
     if !packages::there("node") {
-        anyhow::ensure!(!packages::on_build_machine(), "no Node here; install it (nodejs), the tests of {folder} need it");
+        anyhow::ensure!(
+            !packages::on_build_machine(),
+            "no Node here; install it (nodejs), the tests of {folder} need it"
+        );
         println!("No node here: the unit tests of {folder} are left out (./dev e2e openclaw brings a Node of its own)");
         return Ok(());
     }
