@@ -51,7 +51,7 @@ impl PublicKey {
                 (-1, _) => curve = Some(reader.int()?),
                 (-2, Some(3)) => second = Some(reader.bytes()?),
                 (-2, _) => first = Some(reader.bytes()?),
-                (-3, _) => second = Some(reader.bytes()?),
+                (-3, Some(2)) => second = Some(reader.bytes()?),
                 // Other parameters must not be there (CTAP 2.1, 6.1.1).
                 _ => return Err(BAD),
             }

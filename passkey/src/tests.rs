@@ -228,6 +228,8 @@ fn keys_that_are_not_taken() {
     assert!(with(&edwards, 0, 0xa5).is_err(), "a member short");
     let rsa = PublicKey::Rs256(vec![0xff; 256], vec![1, 0, 1]).to_cose();
     assert!(PublicKey::from_cose(&rsa).is_ok());
+    let two_exponents = [&[rsa[0] + 1], &rsa[1..], &[0x22, 0x41, 3]].concat();
+    assert!(PublicKey::from_cose(&two_exponents).is_err(), "two exponents");
     for (what, n, e) in [
         ("1024 bits", vec![0xff; 128], vec![1, 0, 1]),
         ("a leading zero", [&[0][..], &[0xff; 255]].concat(), vec![1, 0, 1]),
