@@ -32,6 +32,13 @@ pub(crate) struct Arguments {
     command: Command,
 }
 
+impl Arguments {
+    /// Whether this is the hub itself, whose words are a log.
+    pub(crate) fn serves(&self) -> bool {
+        matches!(self.command, Command::Serve)
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Make a new hub: folder, configuration, keys.

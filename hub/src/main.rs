@@ -3,7 +3,7 @@
 mod cli;
 mod crash;
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -26,10 +26,16 @@ fn main() -> ExitCode {
     // A terminal gets colours unless NO_COLOR says otherwise; a journal or a file never does.
     let log = if std::io::stderr().is_terminal() { log } else { log.with_ansi(false) };
     log.init();
+    let serves = arguments.serves();
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!("{error:#}");
+            if serves {
+                tracing::error!("{error:#}");
+            } else {
+                // Who typed a command reads an answer, not a log. Nobody is left to tell when this fails.
+                drop(writeln!(std::io::stderr(), "wardkeep-hub: {error:#}"));
+            }
             ExitCode::FAILURE
         }
     }

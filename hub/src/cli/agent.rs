@@ -23,10 +23,14 @@ const LOOK: Duration = Duration::from_millis(100);
 #[derive(Debug, Subcommand)]
 pub(super) enum Agent {
     /// Let nothing but reads of an agent begin until it is resumed.
+    #[command(override_usage = "wardkeep-hub agent pause <TENANT> <AGENT|--all> [OPTIONS]")]
     Pause(One),
     /// End everything of an agent now, and let nothing of it begin until it is resumed.
+    #[command(override_usage = "wardkeep-hub agent stop <TENANT> <AGENT|--all> [OPTIONS]")]
     Stop(One),
     /// Let an agent go on. What a person on the server paused or stopped, only a person there resumes.
+    #[command(override_usage = "wardkeep-hub agent resume <TENANT> <AGENT|--all> --reason <REASON> [OPTIONS]")]
+    #[command(mut_arg("reason", |reason| reason.required(true).default_value(None)))]
     Resume(One),
 }
 
@@ -36,7 +40,7 @@ pub(super) struct One {
     tenant: TenantName,
     #[command(flatten)]
     whom: WhomArgs,
-    /// Why, for the record; needed to resume.
+    /// Why, for the record.
     #[arg(long, default_value = "")]
     reason: String,
     /// Wait so many seconds for the server's answer.
