@@ -136,6 +136,8 @@ pub struct Moved {
     pub whom: Whom,
     /// What counts for them now.
     pub standing: Standing,
+    /// Whether the policy names the agent; all of them are known.
+    pub known: bool,
     /// Whether the order changed anything.
     pub changed: bool,
     /// Calls that waited or were allowed, and are over now.

@@ -256,7 +256,7 @@ fn running(report: &StatusReport, config: &Config, now: Timestamp) -> Vec<Findin
         findings.push(Finding::bad("audit", Level::Error, found, todo));
     }
     let alive = report.status.agents.iter().filter(|agent| agent.lease_until.is_some_and(|until| until > now)).count();
-    let found = format!("{alive} agents have a live hook lease");
+    let found = format!("agents with a live hook lease: {alive}");
     if alive == 0 {
         let todo = "start the agent's runtime with its hook; without a lease it gets no model";
         findings.push(Finding::bad("leases", Level::Warning, found, todo));

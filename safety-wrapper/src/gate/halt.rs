@@ -254,7 +254,11 @@ impl Gate {
             };
             (standing, holds.holding(&whom))
         });
-        Moved { whom, standing, changed, ended, lingering, held }
+        let known = match &whom {
+            Whom::All => true,
+            Whom::Agent(agent) => self.parts.bundle.borrow().agent(agent).is_some(),
+        };
+        Moved { whom, standing, known, changed, ended, lingering, held }
     }
 }
 

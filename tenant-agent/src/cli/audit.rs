@@ -1,5 +1,7 @@
 //! `wardkeep-agent audit …`: `verify` from disk and, if wanted, the hub; `show` and `export` from the daemon or from disk.
 
+mod line;
+
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -8,6 +10,7 @@ use serde_json::json;
 use wardkeep_proto::time::Timestamp;
 use wardkeep_safety::audit::{self, Decided, Filter, Origin, Row, Verified};
 
+use self::line::line;
 use super::context::{CliError, Context};
 use super::{AuditCommand, ExportFormat, RowArgs, RowDecision};
 use crate::against_hub::{Held, NotCompared, signed_at_hub};
@@ -81,8 +84,7 @@ fn show(row: &Row, as_json: bool, context: &mut Context<'_>) -> Result<(), CliEr
     if as_json {
         return context.say(shown(row).map_err(std::io::Error::other)?);
     }
-    let Row { number, at, kind, call, fields, .. } = row;
-    context.say(format_args!("{number:>7} {at} {kind:<22} {call} {fields}"))
+    context.say(line(row))
 }
 
 async fn verify(against_hub: bool, as_json: bool, context: &mut Context<'_>) -> Result<ExitCode, CliError> {
@@ -122,7 +124,7 @@ fn report(
             match held {
                 Some((0, _)) => context.say("the hub holds no checkpoint of it yet"),
                 Some((count, newest)) => context.say(format_args!(
-                    "all {count} checkpoints that the hub holds are in it; the newest is of row {newest}"
+                    "the hub's checkpoints, {count} of {count}, are in it; the newest is of row {newest}"
                 )),
                 None => Ok(()),
             }

@@ -43,7 +43,9 @@ async fn stand(
         return context.json(&moved);
     }
     let moved: Moved = serde_json::from_value(moved).map_err(std::io::Error::other)?;
-    context.say(one_line(&told(&moved)))?;
+    for line in told(&moved) {
+        context.say(one_line(&line))?;
+    }
     if moved.standing == Standing::Free {
         return Ok(());
     }

@@ -107,7 +107,8 @@ fn show(report: &StatusReport, context: &mut Context<'_>) -> Result<(), CliError
     }
     for agent in &status.agents {
         let lease = agent.lease_until.map_or_else(|| "no live hook".to_owned(), |at| format!("hook alive until {at}"));
-        context.say(format_args!("agent      {} ({}) {lease}", agent.agent, agent.runtime))?;
+        let runtime = if agent.runtime.is_empty() { String::new() } else { format!(" ({})", agent.runtime) };
+        context.say(format_args!("agent      {}{runtime} {lease}", agent.agent))?;
         for hold in &agent.held {
             context.say(format_args!("           {}", one_line(&hold.to_string())))?;
         }

@@ -104,7 +104,7 @@ impl Commander {
                 return (State::Failed, why.to_owned());
             }
             Wanted::Resume(order) => match self.gate.resume(order).await {
-                Ok(moved) if moved.standing != Standing::Free => return (State::Refused, told(&moved)),
+                Ok(moved) if moved.standing != Standing::Free => return (State::Refused, told(&moved).join("; ")),
                 outcome => outcome,
             },
             Wanted::Doctor => {
@@ -113,7 +113,7 @@ impl Commander {
             }
         };
         match outcome {
-            Ok(moved) => (State::Succeeded, told(&moved)),
+            Ok(moved) => (State::Succeeded, told(&moved).join("; ")),
             Err(error) => (State::Failed, crate::channel::chain(&error)),
         }
     }
@@ -123,27 +123,28 @@ impl Commander {
     }
 }
 
-/// How `moved` is told to people.
-pub(crate) fn told(moved: &Moved) -> String {
-    let Moved { whom, standing, ended, lingering, held, .. } = moved;
-    let mut text = match standing {
+/// How `moved` is told to people, a sentence each.
+pub(crate) fn told(moved: &Moved) -> Vec<String> {
+    let Moved { whom, standing, known, ended, lingering, held, .. } = moved;
+    let mut told = vec![match standing {
         Standing::Free if held.is_empty() => format!("{} goes on", whom.spoken()),
         Standing::Free => "what held every agent is taken back; held by name:".to_owned(),
         standing => format!("{} is {standing}", whom.spoken()),
-    };
-    for Hold { whom, holder, standing, by, reason, .. } in held {
-        text.push_str(&format!("; {} {standing} by {by}: {reason}", whom.spoken()));
-        if *holder == Holder::Local {
-            text.push_str(" (only a person on this server resumes it)");
-        }
+    }];
+    if !known {
+        told.push("the policy names no such agent; this counts as soon as one has that name".to_owned());
     }
+    told.extend(held.iter().map(|Hold { whom, holder, standing, by, reason, .. }| {
+        let only = if *holder == Holder::Local { " (only a person on this server resumes it)" } else { "" };
+        format!("{} {standing} by {by}: {reason}{only}", whom.spoken())
+    }));
     if *ended > 0 {
-        text.push_str(&format!("; {ended} calls that waited are over"));
+        told.push(format!("calls that waited and are over: {ended}"));
     }
     if *lingering > 0 {
-        text.push_str(&format!("; {lingering} runs or connections have not ended yet, see the log"));
+        told.push(format!("runs or connections that have not ended yet, see the log: {lingering}"));
     }
-    text
+    told
 }
 
 fn parse(kind: Option<command::Kind>) -> Result<Wanted, String> {
