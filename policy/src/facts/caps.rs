@@ -16,8 +16,12 @@ const MAX_SEPARATORS: usize = 2_000;
 const MAX_OPERATORS: usize = 400;
 /// `! ! ! !`, `time time`: each nests the next without a bracket.
 const MAX_PREFIXES: usize = 20;
+/// `a[a[…`: each index may hold the next. Escape sequences for colours are the same to the eye, so it is no small number.
+const MAX_INDICES: usize = 200;
 /// `elif`: each nests the rest.
 const MAX_ELIFS: usize = 50;
+/// `case … in`: a parser that reads each pattern in two ways needs twice the time for each that stands in another.
+const MAX_CASES: usize = 10;
 
 /// Whether `text` may be handed to the parsers. One pass, no allocation beyond two counters.
 pub(super) fn within(text: &str) -> bool {
@@ -34,12 +38,22 @@ fn totals_are_low(text: &str) -> bool {
         && count(b"(") <= MAX_PARENS
         && count(b"{") <= MAX_BRACES
         && count(b";|&\n") <= MAX_SEPARATORS
+        && cases(text) <= MAX_CASES
+}
+
+/// How many `case … in` there can be, wherever and however they nest.
+fn cases(text: &str) -> usize {
+    if !text.contains("case") {
+        return 0;
+    }
+    let words = || text.split(|c: char| !c.is_ascii_alphanumeric());
+    words().filter(|word| *word == "case").count().min(words().filter(|word| *word == "in").count())
 }
 
 /// Depth of brackets, once as if there were no quotes and once with quotes honoured: data in quotes may close what code
 /// opened in the first count, a stray quote may hide code in the second.
 fn brackets_are_shallow(text: &str) -> bool {
-    let (mut plain, mut quoted) = (0_usize, 0_usize);
+    let (mut plain, mut quoted, mut indices) = (0_usize, 0_usize, 0_usize);
     let (mut single, mut escaped) = (false, false);
     for byte in text.bytes() {
         if escaped {
@@ -57,9 +71,11 @@ fn brackets_are_shallow(text: &str) -> bool {
                 plain = plain.saturating_sub(1);
                 quoted = quoted.saturating_sub(usize::from(!single));
             }
+            b'[' => indices += 1,
+            b']' => indices = indices.saturating_sub(1),
             _ => {}
         }
-        if plain > MAX_DEPTH && quoted > MAX_DEPTH {
+        if indices > MAX_INDICES || plain > MAX_DEPTH && quoted > MAX_DEPTH {
             return false;
         }
     }

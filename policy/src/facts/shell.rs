@@ -130,7 +130,11 @@ impl<'a> Walker<'a> {
             self.note(Note::Unparsable);
             return Stdin::Stream;
         };
-        if !second::agrees(text, &program) {
+        // A carriage return within a line is part of a word to a shell and a blank to other readers.
+        let returns = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\r');
+        let in_a_line =
+            returns.into_iter().any(|(at, _)| text.as_bytes().get(at + 1).is_some_and(|next| *next != b'\n'));
+        if in_a_line || !second::agrees(text, &program) {
             self.note(Note::ParsersDisagree);
         }
         self.depth += 1;

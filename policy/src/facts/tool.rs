@@ -121,6 +121,10 @@ impl Tool {
                 match texts {
                     Some(argv) if !argv.is_empty() && (SHELL.contains(&name) || matches!(name, "argv" | "args")) => {
                         self.argument(name, &argv.join(" "));
+                        // A list of command lines, and no command line in words.
+                        if name == "commands" || argv[0].contains(char::is_whitespace) {
+                            self.shell.extend(argv.iter().cloned());
+                        }
                         self.argv.push(argv);
                     }
                     _ => items.iter().for_each(|item| self.walk(name, item)),
@@ -129,6 +133,12 @@ impl Tool {
             Value::String(text) => {
                 self.argument(name, text);
                 self.text(name, text);
+                // Arguments of one tool as the text that another is given.
+                if text.trim_start().starts_with(['{', '['])
+                    && let Ok(inner @ (Value::Object(_) | Value::Array(_))) = serde_json::from_str(text)
+                {
+                    self.walk(name, &inner);
+                }
             }
             Value::Null => {}
             other => self.argument(name, &other.to_string()),

@@ -232,6 +232,10 @@ impl Opener<'_> {
         }
         // Defaults, patterns, offsets and indices may hold substitutions of their own.
         let inner = raw.strip_prefix("${").and_then(|r| r.strip_suffix('}')).unwrap_or(raw.trim_start_matches('$'));
+        if quoted && inner.contains('\'') && inner.contains(['}', '"']) {
+            // In `"${x:-'}"` bash sees an open quote, dash and zsh see the end.
+            self.around.note(Note::ParsersDisagree);
+        }
         self.arithmetic_within(expression, inner);
         self.nested(inner);
     }

@@ -17,6 +17,7 @@ pub(super) const TEXTS: &[&str] = &[
     include_str!("../../default/code.toml"),
     include_str!("../../default/escapes.toml"),
     include_str!("../../default/tools.toml"),
+    include_str!("../../default/guard.toml"),
 ];
 
 /// The shipped rules, `policy/default/*.toml`, read once per process.
