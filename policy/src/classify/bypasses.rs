@@ -5,7 +5,7 @@
 //!
 //! | trick | who was hit | test |
 //! | --- | --- | --- |
-//! | approve one command line, run another | OpenClaw CVE-2026-53822, #124738, PR 146517 | `tests/promises/p03_what_was_approved_is_what_runs.rs`: `another_call_under_the_same_id_…`, `a_script_that_is_swapped_…`; `safety-wrapper/src/gate/tests/bypasses.rs`: `start_up_files_…`, `the_program_that_was_approved_…` |
+//! | approve one command line, run another | OpenClaw CVE-2026-53822, #124738, PR 146517 | `tests/promises/p03_what_was_approved_is_what_runs.rs`: `another_call_under_the_same_id_…`, `a_script_that_is_swapped_…`; `safety-wrapper/src/gate/tests/bypasses.rs`: `start_up_files_change_no_approved_command`, `the_program_that_was_approved_is_the_one_that_runs` |
 //! | "always allow" remembers the wrapper | OpenClaw #23276, GoClaw #1204 | `policy/src/agents/exact/tests.rs`: `wrappers_shells_and_interpreters_are_never_remembered` |
 //! | a wrapper that is not on the list | Claude Code #92542, GoClaw #1200 | [`wrappers_that_nobody_listed`] |
 //! | an assignment before the command | dcg #231, Codex PR 20113, OpenClaw PR 24364 | [`assignments_before_a_command`] |
@@ -20,8 +20,8 @@
 //! | options of ssh | gptme PR 3695 | [`options_of_ssh`] |
 //! | two readings of one text | tree-sitter-bash #325, #346, shell-quote | [`texts_with_two_readings`] |
 //! | data taken for code (too strict) | dcg #132, #170, Codewhale #6098 | [`data_is_no_code`] |
-//! | a symbolic link | Cupcake | `safety-wrapper/src/gate/tests/bypasses.rs`: `a_link_leads_nowhere_…`; `safety-wrapper/src/runner/tests.rs` |
-//! | a second door | aflock #100, tirith #77, OpenClaw #28859, #43904 | `tests/promises/p03_…`: `a_run_cannot_approve_through_the_servers_own_door`; `tests/promises/p05_…/leases.rs`; `tests/promises/p06_a_bypass_is_seen.rs`; `safety-wrapper/src/gate/tests/bypasses.rs`: `a_sub_agent_…` |
+//! | a symbolic link | Cupcake | `safety-wrapper/src/gate/tests/bypasses.rs`: `a_link_leads_nowhere_that_its_path_does_not`; `safety-wrapper/src/runner/tests.rs` |
+//! | a second door | aflock #100, tirith #77, OpenClaw #28859, #43904 | `tests/promises/p03_…`: `a_run_cannot_approve_through_the_servers_own_door`; `tests/promises/p05_…/leases.rs`; `tests/promises/p06_a_bypass_is_seen.rs`; scene `sub_agent` |
 //! | no policy, or one that allows by default | Microsoft AGT PR 1017 | `policy/src/bundle/tests.rs`; `tests/promises/p05_closed_is_the_resting_position.rs`: `a_corrupt_bundle_leaves_nothing` |
 //! | the agent switches the guard off | tirith, OpenClaw #66994, #137365, #108582 | [`the_guard_switched_off_from_within`] |
 //! | a credential in the environment | kontext #1 | [`an_environment_with_credentials`]; `tests/promises/p02_the_agent_never_holds_a_secret.rs` |

@@ -46,6 +46,12 @@ impl Gate {
             let paths = words.chain([command.program.as_str()]).map(|word| folder.join(word));
             found.extend(paths.filter_map(|path| inside(&workspace, &path)));
         }
+        // `bash < job.sh` and `BASH_ENV=./job.sh bash` name a script, too.
+        for opened in &facts.redirects {
+            let folder = opened.cwd.as_deref().map_or_else(|| start.clone(), |cwd| start.join(cwd));
+            found.extend(opened.path.known().and_then(|path| inside(&workspace, &folder.join(path))));
+        }
+        found.extend(facts.values.iter().filter_map(|(_, value)| inside(&workspace, &start.join(value))));
         found.sort_unstable();
         found.dedup();
         if found.len() > FILES {

@@ -1,5 +1,6 @@
 //! The gate as a whole, with real runners, a real database and a clock of our own.
 
+mod bypasses;
 mod crash;
 mod decided;
 mod egress;

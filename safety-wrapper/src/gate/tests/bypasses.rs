@@ -1,0 +1,119 @@
+//! Ways in which other guards were walked around, played against the gate; the whole list stands in
+//! `policy/src/classify/bypasses.rs`.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::*;
+
+/// OpenClaw CVE-2026-53822, #124738: what a person read is exchanged before it runs, in each way in which a command names a file.
+#[tokio::test]
+async fn the_program_that_was_approved_is_the_one_that_runs() {
+    for command in [
+        "./job.sh",
+        "bash job.sh",
+        "bash < job.sh",
+        "cat job.sh | bash",
+        ". ./job.sh",
+        "sh -c '. ./job.sh'",
+        "cd sub; bash ../job.sh",
+        "env A=1 nice bash job.sh",
+        "bash link.sh",
+        "{ bash; } < job.sh",
+    ] {
+        let world = World::new(Level::Supervised);
+        let gate = world.gate();
+        let script = world.ws().join("job.sh");
+        fs::write(&script, "echo run >> ran\n").unwrap();
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::create_dir(world.ws().join("sub")).unwrap();
+        std::os::unix::fs::symlink("job.sh", world.ws().join("link.sh")).unwrap();
+        let asked = gate.before_tool_call(&office(), call("c1", "shell", json!({"command": command}))).await.unwrap();
+        let digest = digest_of(&asked);
+        fs::write(&script, "echo swapped >> ran\n").unwrap();
+        gate.decide_approval(digest, ruling(Verdict::Approved)).await.unwrap();
+        let answer = settled(&gate, "c1").await;
+        assert!(reasons_of(&answer).contains("has changed since it was shown"), "{command}: {answer:?}");
+        assert_eq!(world.runs(), 0, "{command}");
+    }
+}
+
+/// OpenClaw PR 146517: start-up files put another command in the place of the one that a person read.
+#[tokio::test]
+async fn start_up_files_change_no_approved_command() {
+    let world = World::new(Level::Supervised);
+    let gate = world.gate();
+    let evil = "echo evil >> ran\nrun() { echo evil >> ran; }\nalias echo='echo evil >> ran;'\n";
+    for name in [".bashrc", ".bash_profile", ".bash_login", ".profile", ".zshenv", ".inputrc", ".env", ".kshrc"] {
+        fs::write(world.ws().join(name), evil).unwrap();
+    }
+    for (id, command) in [
+        ("c1", "bash -lc 'echo run >> ran'"),
+        ("c2", "bash -ic 'echo run >> ran'"),
+        ("c3", "sh -lc 'echo run >> ran'"),
+        ("c4", "echo run >> ran"),
+    ] {
+        let asked = gate.before_tool_call(&office(), call(id, "shell", json!({"command": command}))).await.unwrap();
+        gate.decide_approval(digest_of(&asked), ruling(Verdict::Approved)).await.unwrap();
+        assert_eq!(result_of(&settled(&gate, id).await).status, RunStatus::Ok, "{command}");
+    }
+    assert_eq!(fs::read_to_string(world.ws().join("ran")).unwrap(), "run\n".repeat(4));
+}
+
+/// Codex PR 22652, PR 27025: plain `git status` ran the program that the repository's configuration names.
+#[tokio::test]
+async fn git_status_runs_no_program_of_the_repository() {
+    let world = World::new(Level::Trusted);
+    let gate = world.gate();
+    let git = |args: &[&str]| {
+        let done = std::process::Command::new("git").arg("-C").arg(world.ws()).args(args).output();
+        assert!(done.unwrap().status.success(), "{args:?}");
+    };
+    git(&["init", "-q"]);
+    let evil = world.ws().join("evil.sh");
+    fs::write(&evil, "#!/bin/sh\necho EVIL >&2\n").unwrap();
+    fs::set_permissions(&evil, fs::Permissions::from_mode(0o755)).unwrap();
+    let evil = evil.display().to_string();
+    git(&["config", "core.fsmonitor", &evil]);
+    git(&["config", "core.pager", &evil]);
+    // It would run for whoever does not switch it off.
+    let plain = std::process::Command::new("git").arg("-C").arg(world.ws()).arg("status").output().unwrap();
+    assert!(String::from_utf8_lossy(&plain.stderr).contains("EVIL"));
+    let allowed =
+        gate.before_tool_call(&office(), call("c1", "shell", json!({"command": "git status"}))).await.unwrap();
+    let done = gate.execute(&office(), permit_of(&allowed)).await.unwrap();
+    assert_eq!(done.result.status, RunStatus::Ok, "{:?}", done.result);
+    assert!(!done.result.output.contains("EVIL"), "{:?}", done.result);
+}
+
+/// Cupcake: a link beneath the workspace led out of it, for the file tools and for grep and globs.
+#[tokio::test]
+async fn a_link_leads_nowhere_that_its_path_does_not() {
+    let world = World::new(Level::Autonomous);
+    let gate = world.gate();
+    let outside = world.state().parent().unwrap().join("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("file"), "what stands outside").unwrap();
+    std::os::unix::fs::symlink(&outside, world.ws().join("link")).unwrap();
+    std::os::unix::fs::symlink("/proc/self/root", world.ws().join("magic")).unwrap();
+    let magic = format!("magic{}/file", outside.display());
+    let calls = [
+        ("read_file", json!({"path": "link/file"})),
+        ("read_file", json!({"path": magic})),
+        ("list_dir", json!({"path": "link"})),
+        ("shell", json!({"command": "cat link/file"})),
+        ("shell", json!({"command": "cat link/*"})),
+        ("shell", json!({"command": "grep -r outside link/"})),
+        ("shell", json!({"command": format!("cat {magic}")})),
+        ("shell", json!({"command": "cd link && cat file"})),
+        ("shell", json!({"command": "head -c 100 ./*/file"})),
+        ("write_file", json!({"path": "link/file", "content": "x"})),
+        ("shell", json!({"command": "echo x > link/file"})),
+    ];
+    for (at, (tool, args)) in calls.into_iter().enumerate() {
+        let answer = gate.before_tool_call(&office(), call(&format!("c{at}"), tool, args.clone())).await.unwrap();
+        let Answer::Allow { permit, .. } = answer else { continue };
+        let Ok(done) = gate.execute(&office(), permit).await else { continue };
+        assert!(!done.result.output.contains("what stands"), "{tool} {args}: {:?}", done.result);
+    }
+    assert_eq!(fs::read_to_string(outside.join("file")).unwrap(), "what stands outside");
+}
