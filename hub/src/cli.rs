@@ -10,6 +10,7 @@ mod tenants;
 
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
@@ -69,19 +70,20 @@ enum Command {
 }
 
 /// Runs one command.
-pub(crate) async fn run(arguments: Arguments, outside: Outside, stop: CancellationToken) -> anyhow::Result<()> {
+pub(crate) async fn run(arguments: Arguments, outside: Outside, stop: CancellationToken) -> anyhow::Result<ExitCode> {
     let hub = Place { data_dir: arguments.data_dir, outside };
-    match arguments.command {
+    let done = match arguments.command {
+        Command::Policy(policy) => return policy.run(&hub).await,
         Command::Init(init) => init.run(&hub).await,
         Command::Serve => serve(&hub, stop).await,
         Command::Token(token) => token.run(&hub).await,
         Command::User(user) => user.run(&hub).await,
         Command::Tenant(tenant) => tenant.run(&hub).await,
-        Command::Policy(policy) => policy.run(&hub).await,
         Command::Agent(agent) => agent.run(&hub).await,
         Command::Audit(audit) => audit.run(&hub).await,
         Command::Approvals(approvals) => approvals.run(&hub).await,
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 /// The hub that a command works on.

@@ -74,6 +74,12 @@ impl BundleKey {
     pub fn seal(&self, bundle_json: &[u8]) -> Vec<u8> {
         wardkeep_policy::signed::sign(bundle_json, &self.0)
     }
+
+    /// As key lists name it.
+    #[must_use]
+    pub fn listed(&self) -> Key {
+        Key::new(&public_of(&self.0))
+    }
 }
 
 /// What new tenants pin beside the authority.

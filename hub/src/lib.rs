@@ -25,6 +25,7 @@ pub mod pages;
 pub mod passkeys;
 pub mod policies;
 pub mod reading;
+pub mod reviews;
 pub mod seal;
 pub mod serve;
 pub mod store;

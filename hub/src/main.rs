@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     log.init();
     let serves = arguments.serves();
     match run(arguments) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             if serves {
                 tracing::error!("{error:#}");
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: cli::Arguments) -> anyhow::Result<()> {
+fn run(arguments: cli::Arguments) -> anyhow::Result<ExitCode> {
     // Another provider in the process would be a mistake of this file.
     drop(rustls::crypto::ring::default_provider().install_default());
     let clock: SharedClock = Arc::new(SystemClock);

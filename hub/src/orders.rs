@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use wardkeep_policy::review::MOST_CALLS;
 use wardkeep_proto::ids::{CommandId, TenantId};
 
 use crate::app::{SharedChance, SharedClock};
@@ -14,6 +15,8 @@ use crate::store::{Caller, Store, StoreError};
 const DEADLINE: Duration = Duration::from_secs(60 * 60);
 /// ... and what only tightens, for as long as a server may be away.
 const DEADLINE_TO_HALT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// A draft is judged at once or not at all: nobody waits for it later.
+const DEADLINE_TO_JUDGE: Duration = Duration::from_secs(2 * 60);
 /// Characters of a reason.
 const REASON_CHARS: usize = 500;
 
@@ -29,6 +32,9 @@ pub enum OrderError {
     /// A reason is a line, not a page.
     #[error("a reason has at most {REASON_CHARS} characters and no control characters")]
     Reason,
+    /// Nobody looks at none, or at that many.
+    #[error("a draft is judged on 1 to {MOST_CALLS} calls")]
+    Calls,
     /// The database did not do it.
     #[error("the order was not stored")]
     Store(#[from] StoreError),
@@ -67,6 +73,7 @@ impl Orders {
         let deadline = match order {
             Order::PauseAgent { .. } | Order::StopAgent { .. } => DEADLINE_TO_HALT,
             Order::ResumeAgent { .. } | Order::RunDoctor => DEADLINE,
+            Order::JudgeDraft { .. } => DEADLINE_TO_JUDGE,
         };
         let command = Command {
             id: CommandId::new(now, self.chance.as_ref()),
@@ -89,6 +96,9 @@ impl Orders {
 }
 
 fn check(order: &Order) -> Result<(), OrderError> {
+    if let Order::JudgeDraft { last, .. } = order {
+        return if (1..=MOST_CALLS).contains(last) { Ok(()) } else { Err(OrderError::Calls) };
+    }
     let (Order::PauseAgent { reason, .. } | Order::StopAgent { reason, .. } | Order::ResumeAgent { reason, .. }) =
         order
     else {

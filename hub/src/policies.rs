@@ -8,7 +8,7 @@ use wardkeep_policy::AgentPolicy;
 use wardkeep_policy::bundle::budgets::{self, Budget};
 use wardkeep_policy::bundle::llm::{ProviderDraft, Route};
 use wardkeep_policy::bundle::{Bundle, EgressRule, GateMemory, HttpHost, LlmConfig, Model, egress};
-use wardkeep_policy::signed::bundle_digest;
+use wardkeep_policy::signed::{Key, Refused, bundle_digest};
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::TenantId;
 use wardkeep_proto::time::Timestamp;
@@ -21,8 +21,12 @@ use crate::link::Links;
 use crate::store::policies::{PolicyVersion, VersionTaken};
 use crate::store::{Caller, Store, StoreError};
 
+mod changes;
+mod offline;
 #[cfg(test)]
 mod tests;
+
+pub use changes::{Against, Changes};
 
 /// A bundle counts for this long; then the tenant falls to its built-in strict rules.
 pub const BUNDLE_LIFE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -122,6 +126,18 @@ pub enum PublishError {
     /// The bundle did not become JSON.
     #[error("the bundle cannot be written")]
     Json(#[from] serde_json::Error),
+    /// What was published before cannot be compared with.
+    #[error("version {version}, as it was published, cannot be read: {refused}")]
+    Published {
+        /// Its number.
+        version: u64,
+        /// Why.
+        #[source]
+        refused: Refused,
+    },
+    /// An envelope that was signed elsewhere is not over this text, or by no listed key.
+    #[error("the signed envelope is not published: {0}")]
+    Signed(String),
     /// Someone else was faster.
     #[error(transparent)]
     Taken(#[from] VersionTaken),
@@ -175,6 +191,16 @@ impl Publisher {
         draft(tenant, source, newest.map(|policy| (policy.version, policy.digest)), now)
     }
 
+    /// The envelope that would be published.
+    #[must_use]
+    pub fn seal(&self, draft: &Draft) -> Vec<u8> {
+        self.key.seal(&draft.json)
+    }
+
+    async fn signers(&self) -> Result<Vec<Key>, PublishError> {
+        Ok(vec![self.key.listed()])
+    }
+
     /// Signs and stores the next version; the tenant hears of it at once if it is connected.
     ///
     /// # Errors
@@ -187,12 +213,24 @@ impl Publisher {
         source: &str,
     ) -> Result<PolicyVersion, PublishError> {
         let draft = self.draft(caller, tenant, source).await?;
+        let envelope = self.seal(&draft);
+        self.put(by, tenant, source, &draft, envelope).await
+    }
+
+    async fn put(
+        &self,
+        by: &str,
+        tenant: TenantId,
+        source: &str,
+        draft: &Draft,
+        envelope: Vec<u8>,
+    ) -> Result<PolicyVersion, PublishError> {
         let policy = PolicyVersion {
             tenant,
             version: draft.bundle.version,
             digest: draft.digest,
             source: source.to_owned(),
-            envelope: self.key.seal(&draft.json),
+            envelope,
             issued: draft.bundle.issued,
             expires: draft.bundle.expires,
             published_by: by.to_owned(),
@@ -220,7 +258,16 @@ impl Publisher {
     }
 }
 
-fn draft(tenant: TenantId, text: &str, newest: Option<(u64, Digest)>, now: Timestamp) -> Result<Draft, PublishError> {
+/// The bundle that `text` would become after the newest one.
+///
+/// # Errors
+/// What is wrong with the text.
+pub fn draft(
+    tenant: TenantId,
+    text: &str,
+    newest: Option<(u64, Digest)>,
+    now: Timestamp,
+) -> Result<Draft, PublishError> {
     if text.len() > SOURCE_BYTES {
         return Err(PublishError::TooLong);
     }

@@ -111,7 +111,7 @@ fn a_hub_is_made_once_and_served() {
     let path = file.to_str().expect("text");
     bad(&data, &["policy", "publish", "bakery", "--file", path], "cannot be read");
     std::fs::write(&file, good(&data, &["policy", "example"])).expect("written");
-    let draft = json(&good(&data, &["policy", "publish", "bakery", "--file", path, "--dry-run"]));
+    let draft = json(&good(&data, &["policy", "publish", "bakery", "--file", path, "--dry-run", "--json"]));
     assert_eq!(draft["version"], 2, "the tenant has begun with a first one");
     good(&data, &["policy", "publish", "bakery", "--file", path]);
     assert_eq!(json(&good(&data, &["policy", "show", "bakery", "--json"]))["version"], 2);

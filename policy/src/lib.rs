@@ -14,11 +14,13 @@ pub mod agents;
 pub mod bundle;
 pub mod class;
 pub mod classify;
+pub mod compare;
 pub mod decide;
 pub mod facts;
 pub mod jsonl;
 pub mod posture;
 pub mod render;
+pub mod review;
 pub mod rules;
 pub mod signed;
 
@@ -32,7 +34,9 @@ pub use bundle::{
 };
 pub use class::{Class, Level};
 pub use classify::{Fired, Verdict, classify};
+pub use compare::{Difference, Effect, compare};
 pub use decide::{Decision, Factor, decide, decide_for};
 pub use posture::{Closed, Posture};
 pub use render::{Rendered, render};
+pub use review::Review;
 pub use rules::{RuleSet, default_rules};

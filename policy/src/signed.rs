@@ -164,33 +164,66 @@ pub fn sign(bundle_json: &[u8], key: &Ed25519KeyPair) -> Vec<u8> {
 /// # Errors
 /// [`Refused`]; the caller keeps the bundle it has and raises an alarm.
 pub fn verify(envelope: &[u8], keys: &KeyList, expect: &Expect<'_>) -> Result<Accepted, Refused> {
-    let keys: Vec<(String, [u8; 32])> =
-        keys.keys.iter().filter_map(|key| Some((key.id.clone(), key.bytes()?))).collect();
+    let keys = public_keys(&keys.keys);
     let payload = open(BUNDLE_TYPE, envelope, &keys)?;
     let digest = bundle_digest(&payload);
+    let head = head(&payload, expect.tenant)?;
+    check_succession(&head, digest, expect.seen)?;
+    let bundle = body(&payload, head, expect.now, expect.agent_version)?;
+    Ok(Accepted { bundle, digest })
+}
 
-    // The head first: a bundle of another format must be named as such, not fail on its fields.
-    let head: Head = serde_json::from_slice(&payload).map_err(unreadable)?;
+/// Reads a draft that nobody signed, as [`verify`] would read it: tenant, times, version of the daemon, every example.
+///
+/// What it gives may be looked at and never counts.
+///
+/// # Errors
+/// [`Refused`], but for signature and succession.
+pub fn examine(draft: &[u8], tenant: TenantId, now: Timestamp, agent_version: &str) -> Result<Bundle, Refused> {
+    if draft.len() > MAX_ENVELOPE_BYTES {
+        return Err(Refused::TooLarge);
+    }
+    body(draft, head(draft, tenant)?, now, agent_version)
+}
+
+/// Reads a bundle whose envelope was accepted or sealed before, whatever its time: to compare with, not to enforce.
+///
+/// # Errors
+/// [`Refused`]: not signed by one of `keys`, or not to be read by this build.
+pub fn reopen(envelope: &[u8], keys: &[Key]) -> Result<Bundle, Refused> {
+    serde_json::from_slice(&open(BUNDLE_TYPE, envelope, &public_keys(keys))?).map_err(unreadable)
+}
+
+fn public_keys(keys: &[Key]) -> Vec<(String, [u8; 32])> {
+    keys.iter().filter_map(|key| Some((key.id.clone(), key.bytes()?))).collect()
+}
+
+/// The head first: a bundle of another format must be named as such, not fail on its fields.
+fn head(payload: &[u8], tenant: TenantId) -> Result<Head, Refused> {
+    let head: Head = serde_json::from_slice(payload).map_err(unreadable)?;
     if head.format != FORMAT {
         return Err(Refused::Format(head.format));
     }
-    if head.tenant != expect.tenant {
+    if head.tenant != tenant {
         return Err(Refused::WrongTenant(head.tenant));
     }
-    check_succession(&head, digest, expect.seen)?;
-    if expect.now >= head.expires || head.issued >= head.expires {
+    Ok(head)
+}
+
+fn body(payload: &[u8], head: Head, now: Timestamp, agent_version: &str) -> Result<Bundle, Refused> {
+    if now >= head.expires || head.issued >= head.expires {
         return Err(Refused::Expired(head.expires));
     }
-    if !is_at_least(expect.agent_version, &head.minimum_agent) {
+    if !is_at_least(agent_version, &head.minimum_agent) {
         return Err(Refused::AgentTooOld(head.minimum_agent));
     }
-    let bundle: Bundle = serde_json::from_slice(&payload).map_err(unreadable)?;
+    let bundle: Bundle = serde_json::from_slice(payload).map_err(unreadable)?;
     // A rule that misses its own examples would be trusted and find nothing.
     wardkeep_redaction::RuleSet::builtin_with(&bundle.redaction)?;
     crate::bundle::egress::check(&bundle.egress, &bundle.agents)?;
     bundle.llm.check()?;
     budgets::check(&bundle.budgets, bundle.agents.iter().map(|agent| &agent.name), &bundle.llm)?;
-    Ok(Accepted { bundle, digest })
+    Ok(bundle)
 }
 
 impl KeyList {

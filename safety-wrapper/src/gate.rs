@@ -11,6 +11,7 @@ mod outbox;
 mod passkeys;
 mod pins;
 mod resume;
+mod review;
 mod rule;
 mod session;
 mod vault;
@@ -22,6 +23,7 @@ pub use halt::Leash;
 pub use lease::{BoundLease, BoundStart};
 pub use lock::LockEvent;
 pub(crate) use pins::Pin;
+pub use review::ReviewError;
 pub use vault::VaultChange;
 
 use std::collections::HashSet;

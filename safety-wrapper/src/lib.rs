@@ -25,7 +25,7 @@ pub use approval::{Approval, ApprovalFilter, ApprovalState, Origin, Progress, Ru
 pub use call::{CallKey, CallResult, RunStatus};
 pub use gate::{
     AfterToolCall, BoundLease, BoundStart, EgressNote, Executed, Gate, GateError, GateParts, Lease, Leash, LlmOutput,
-    LockEvent, ModelCall, OpenError, Outgoing, OutgoingAnswer, PassedBy, Proposal, RedactRequest, Resumed,
+    LockEvent, ModelCall, OpenError, Outgoing, OutgoingAnswer, PassedBy, Proposal, RedactRequest, Resumed, ReviewError,
     RunnerCommand, SessionEnd, SessionStart, SessionStarted, VaultChange,
 };
 pub use halt::{Hold, Holder, Moved, Order, Standing};

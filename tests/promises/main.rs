@@ -3,6 +3,7 @@
 mod p01_no_secret_leaves;
 mod p02_the_agent_never_holds_a_secret;
 mod p03_what_was_approved_is_what_runs;
+mod p04_a_draft_is_judged_first;
 mod p04_every_action_is_classified;
 mod p05_a_stop_is_a_stop;
 mod p05_closed_is_the_resting_position;

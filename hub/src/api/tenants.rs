@@ -234,6 +234,9 @@ pub(super) async fn command(
     body: Result<Json<Order>, JsonRejection>,
 ) -> Result<(StatusCode, Json<CommandView>), Refusal> {
     let Json(order) = body.map_err(|_| invalid("send a command as JSON, e.g. {\"kind\":\"run_doctor\"}"))?;
+    if matches!(order, Order::JudgeDraft { .. }) {
+        return Err(invalid("drafts are judged by `wardkeep-hub policy test`"));
+    }
     let command = orders.give(&session.caller(), &session.user().name, id(&tenant)?, order).await?;
     let now = command.created;
     Ok((StatusCode::ACCEPTED, Json(CommandView::of(command, now))))
@@ -243,7 +246,7 @@ impl From<OrderError> for Refusal {
     fn from(error: OrderError) -> Self {
         match error {
             OrderError::Unknown => Self::NotFound,
-            OrderError::NoReason | OrderError::Reason => Self::Invalid(error.to_string()),
+            OrderError::NoReason | OrderError::Reason | OrderError::Calls => Self::Invalid(error.to_string()),
             OrderError::Store(error) => error.into(),
         }
     }

@@ -1,20 +1,33 @@
 //! `policy`.
 
+mod changes;
+mod sign;
+mod test;
+
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Context as _;
-use clap::Subcommand;
+use anyhow::{Context as _, bail};
+use clap::{Args, Subcommand};
 use serde_json::json;
 use wardkeep_hub::events::Events;
 use wardkeep_hub::link::Links;
-use wardkeep_hub::policies::{EXAMPLE, Publisher};
+use wardkeep_hub::orders::Orders;
+use wardkeep_hub::policies::{Changes, EXAMPLE, Publisher};
+use wardkeep_hub::reviews::{Answer, Reviews};
 use wardkeep_hub::serve::{Opened, open_store};
-use wardkeep_hub::store::Caller;
+use wardkeep_hub::store::tenants::{Standing, Tenant};
+use wardkeep_hub::store::{Caller, Store};
 use wardkeep_proto::ids::TenantName;
 
 use super::tenants::{COMMAND_LINE, find};
 use super::{Place, say};
+
+/// Something would be judged more openly than now.
+const LOOSENS: u8 = 3;
+/// Nothing that was heard loosens, and not every server was heard.
+const NOT_HEARD: u8 = 4;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Policy {
@@ -26,28 +39,108 @@ pub(super) enum Policy {
         #[arg(long)]
         json: bool,
     },
-    /// Sign a policy and make it the one that the tenant should run.
-    Publish {
-        /// Which tenant.
-        tenant: TenantName,
-        /// The TOML; see `policy example`.
-        #[arg(long)]
-        file: PathBuf,
-        /// Only check it and print the bundle that would be signed.
-        #[arg(long)]
-        dry_run: bool,
-    },
+    /// What a draft would change, by its text; what loosens stands first. Exit code 3 when something does.
+    Diff(changes::Diff),
+    /// Which of the newest real calls a draft would judge differently; the servers judge, and tell titles only. Exit code 3
+    /// when one would be judged more openly, 4 when not every server was heard.
+    Test(test::Test),
+    /// Sign a policy without sending it; with a key file also on a machine that is no hub.
+    Sign(sign::Sign),
+    /// Sign a policy and make it the one that the tenant should run. Refused when it loosens, unless `--loosens` says so.
+    Publish(Publish),
     /// A commented policy to begin with.
     Example,
 }
 
+/// The TOML, with or without its option.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Text {
+    /// The TOML; see `policy example`.
+    #[arg(value_name = "FILE")]
+    text: Option<PathBuf>,
+    /// The same.
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+/// How servers are asked.
+#[derive(Clone, Copy, Debug, Args)]
+struct Asking {
+    /// How many calls each server judges anew.
+    #[arg(long, value_name = "CALLS", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=5000))]
+    last: u32,
+    /// Wait so many seconds for the servers' answers; with 0 nobody is asked.
+    #[arg(long, value_name = "SECONDS", default_value_t = 20)]
+    wait: u32,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Publish {
+    /// Which tenant.
+    tenant: TenantName,
+    #[command(flatten)]
+    text: Text,
+    /// An envelope of `policy sign` over this very text: it is published as it was signed.
+    #[arg(long, value_name = "FILE")]
+    signed: Option<PathBuf>,
+    /// Only check it and say what it would change.
+    #[arg(long)]
+    dry_run: bool,
+    /// Publish although it loosens.
+    #[arg(long)]
+    loosens: bool,
+    #[command(flatten)]
+    asking: Asking,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
 impl Policy {
-    pub(super) async fn run(self, place: &Place) -> anyhow::Result<()> {
+    pub(super) async fn run(self, place: &Place) -> anyhow::Result<ExitCode> {
         match self {
-            Self::Show { tenant, json } => show(place, &tenant, json).await,
-            Self::Publish { tenant, file, dry_run } => publish(place, &tenant, file, dry_run).await,
-            Self::Example => say(EXAMPLE.trim_end()),
+            Self::Show { tenant, json } => show(place, &tenant, json).await.map(|()| ExitCode::SUCCESS),
+            Self::Diff(diff) => diff.run(place).await,
+            Self::Test(test) => test.run(place).await,
+            Self::Sign(sign) => sign.run(place).await.map(|()| ExitCode::SUCCESS),
+            Self::Publish(publish) => publish.run(place).await.map(|()| ExitCode::SUCCESS),
+            Self::Example => say(EXAMPLE.trim_end()).map(|()| ExitCode::SUCCESS),
         }
+    }
+}
+
+impl Text {
+    fn read(self) -> anyhow::Result<String> {
+        let file = self.text.or(self.file).context("name a file")?;
+        std::fs::read_to_string(&file).with_context(|| format!("{} cannot be read", file.display()))
+    }
+}
+
+/// Everything that works on drafts.
+struct Desk {
+    store: Store,
+    publisher: Publisher,
+    reviews: Reviews,
+}
+
+impl Desk {
+    async fn open(place: &Place) -> anyhow::Result<Self> {
+        let Opened { store, keys } = Opened::open(&place.data_dir, &place.outside).await?;
+        let (clock, chance) = (Arc::clone(&place.outside.clock), Arc::clone(&place.outside.chance));
+        let (events, links) = (Events::new(), Links::new());
+        let orders = Orders::new(store.clone(), (Arc::clone(&clock), chance), (events.clone(), links.clone()));
+        let publisher = Publisher::new(store.clone(), Arc::clone(&clock), keys.bundle, events, links);
+        Ok(Self { reviews: Reviews::new(orders, store.clone(), clock), store, publisher })
+    }
+
+    async fn ask(&self, tenant: Tenant, source: &str, asking: Asking) -> anyhow::Result<Answer> {
+        if asking.wait == 0 {
+            return Ok(Answer::Silent("it was not asked"));
+        }
+        let until = tokio::time::Instant::now() + std::time::Duration::from_secs(asking.wait.into());
+        let asked = self.reviews.ask(&Caller::Operator, COMMAND_LINE, tenant, source, asking.last).await?;
+        Ok(self.reviews.answer(&Caller::Operator, &asked, until).await?)
     }
 }
 
@@ -60,6 +153,7 @@ async fn show(place: &Place, name: &TenantName, json: bool) -> anyhow::Result<()
     })?;
     if json {
         return say(&json!({
+            "tenant": tenant.id,
             "version": policy.version,
             "digest": policy.digest,
             "issued_ms": policy.issued,
@@ -76,15 +170,83 @@ async fn show(place: &Place, name: &TenantName, json: bool) -> anyhow::Result<()
     say(policy.source.trim_end())
 }
 
-async fn publish(place: &Place, name: &TenantName, file: PathBuf, dry_run: bool) -> anyhow::Result<()> {
-    let source = std::fs::read_to_string(&file).with_context(|| format!("{} cannot be read", file.display()))?;
-    let Opened { store, keys } = Opened::open(&place.data_dir, &place.outside).await?;
-    let tenant = find(&store, name, place.outside.clock.now()).await?.id;
-    let publisher = Publisher::new(store, Arc::clone(&place.outside.clock), keys.bundle, Events::new(), Links::new());
-    if dry_run {
-        let draft = publisher.draft(&Caller::Operator, tenant, &source).await?;
-        return say(&String::from_utf8(draft.json)?);
+impl Publish {
+    async fn run(self, place: &Place) -> anyhow::Result<()> {
+        let Self { tenant: name, text, signed, dry_run, loosens, asking, json } = self;
+        let source = text.read()?;
+        let desk = Desk::open(place).await?;
+        let now = place.outside.clock.now();
+        let tenant = find(&desk.store, &name, now).await?;
+        let (id, is_new) = (tenant.id, tenant.standing(now) == Standing::New);
+        let changes = desk.publisher.changes(&Caller::Operator, id, &source).await?;
+        // Nothing of a server that never enrolled can be loosened, and nothing that is the same.
+        let answer = if is_new || changes.differences.is_empty() {
+            None
+        } else {
+            eprint_progress(&format!("{name} judges its last {} calls by the draft ...", asking.last));
+            Some(desk.ask(tenant, &source, asking).await?)
+        };
+        let against = verdict(&name, &changes, answer.as_ref());
+        let refused = against.as_ref().filter(|_| !loosens);
+        if !json {
+            changes::print(&changes, false)?;
+            answer.iter().try_for_each(|answer| test::print(&name, answer))?;
+        }
+        if dry_run {
+            if json {
+                return say(&json!({
+                    "version": changes.draft.bundle.version, "differences": changes.differences,
+                    "answer": answer.as_ref().map(test::view), "refused": refused, "bundle": changes.draft.bundle,
+                })
+                .to_string());
+            }
+            return say(&match refused {
+                Some(why) => format!("would be refused: {why}"),
+                None => format!("version {} would be published", changes.draft.bundle.version),
+            });
+        }
+        if let Some(why) = refused {
+            bail!("{why}");
+        }
+        let policy = match signed {
+            Some(file) => {
+                let envelope = std::fs::read(&file).with_context(|| format!("{} cannot be read", file.display()))?;
+                desk.publisher.publish_signed(&Caller::Operator, COMMAND_LINE, id, &source, envelope).await?
+            }
+            None => desk.publisher.publish(&Caller::Operator, COMMAND_LINE, id, &source).await?,
+        };
+        if json {
+            return say(&json!({
+                "version": policy.version, "digest": policy.digest, "expires_ms": policy.expires,
+                "differences": changes.differences, "answer": answer.as_ref().map(test::view),
+            })
+            .to_string());
+        }
+        say(&format!("version {} of {name} is signed until {}", policy.version, policy.expires))
     }
-    let policy = publisher.publish(&Caller::Operator, COMMAND_LINE, tenant, &source).await?;
-    say(&format!("version {} of {name} is signed until {}", policy.version, policy.expires))
+}
+
+/// Why a draft is not published without a word of the person.
+fn verdict(name: &TenantName, changes: &Changes, answer: Option<&Answer>) -> Option<String> {
+    const SAY: &str = "look at `policy diff` and `policy test`, and say --loosens to publish all the same";
+    match answer? {
+        Answer::Reviewed(review) if review.loosens() => Some(format!(
+            "{} of the last {} calls of {name} would be judged more openly; {SAY}",
+            review.loosened(),
+            review.judged
+        )),
+        Answer::Reviewed(_) => None,
+        _ if !changes.loosen() => None,
+        Answer::Refused(why) => Some(format!("the draft loosens, and {name} has not judged it ({why}); {SAY}")),
+        Answer::Silent(why) => Some(format!("the draft loosens, and {name} was not heard: {why}; {SAY}")),
+    }
+}
+
+/// For a person who waits; programs read standard output.
+fn eprint_progress(line: &str) {
+    use std::io::IsTerminal as _;
+    use std::io::Write as _;
+    if std::io::stderr().is_terminal() {
+        let _ = writeln!(std::io::stderr(), "{line}");
+    }
 }

@@ -11,9 +11,10 @@ use wardkeep_hub::install::Installer;
 use wardkeep_hub::link::Links;
 use wardkeep_hub::policies::{EXAMPLE, Publisher};
 use wardkeep_hub::serve::{Opened, open_store};
-use wardkeep_hub::store::Caller;
 use wardkeep_hub::store::tenants::Tenant as Row;
+use wardkeep_hub::store::{Caller, Store};
 use wardkeep_proto::ids::{OrganisationId, TenantId, TenantName};
+use wardkeep_proto::time::Timestamp;
 
 use super::init::DEFAULT_ORGANISATION;
 use super::{Place, say};
@@ -112,14 +113,7 @@ pub(super) async fn enrol_token(place: &Place, name: &TenantName, json: bool) ->
 
 async fn list(place: &Place, json: bool) -> anyhow::Result<()> {
     let (store, now) = (open_store(&place.data_dir, &place.outside)?, place.outside.clock.now());
-    let mut after: Option<TenantName> = None;
-    let mut all: Vec<Row> = Vec::new();
-    loop {
-        let page = store.tenants(&Caller::Operator, after.as_ref(), 500, now).await?;
-        let Some(last) = page.last() else { break };
-        after = Some(last.name.clone());
-        all.extend(page);
-    }
+    let all = all(&store, now).await?;
     if json {
         let view = |row: &Row| {
             let status = row.status.as_ref();
@@ -148,12 +142,20 @@ async fn list(place: &Place, json: bool) -> anyhow::Result<()> {
     })
 }
 
+/// Every tenant, by name.
+pub(super) async fn all(store: &Store, now: Timestamp) -> anyhow::Result<Vec<Row>> {
+    let mut after: Option<TenantName> = None;
+    let mut all: Vec<Row> = Vec::new();
+    loop {
+        let page = store.tenants(&Caller::Operator, after.as_ref(), 500, now).await?;
+        let Some(last) = page.last() else { return Ok(all) };
+        after = Some(last.name.clone());
+        all.extend(page);
+    }
+}
+
 /// The tenant of that name.
-pub(super) async fn find(
-    store: &wardkeep_hub::store::Store,
-    name: &TenantName,
-    now: wardkeep_proto::time::Timestamp,
-) -> anyhow::Result<Row> {
+pub(super) async fn find(store: &Store, name: &TenantName, now: Timestamp) -> anyhow::Result<Row> {
     let found = store.tenant_named(&Caller::Operator, name, now).await?;
     found.with_context(|| format!("no tenant is named {name}; add it with: wardkeep-hub tenant add {name}"))
 }

@@ -10,6 +10,7 @@ use tonic::{Request, Response, Status as Refusal, Streaming};
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::{CommandId, TenantId};
 use wardkeep_proto::limits::{HEARTBEAT, OFFLINE_AFTER, PROTOCOL_MAX, PROTOCOL_MIN};
+use wardkeep_proto::time::Timestamp;
 use wardkeep_proto::v1;
 use wardkeep_proto::v1::hub_message::Body as Down;
 use wardkeep_proto::v1::tenant_message::Body as Up;
@@ -20,6 +21,8 @@ use super::enrolment::{tenant, unavailable};
 use super::registry::Seat;
 use super::wire::{self, InvalidMessage};
 use crate::events::Change;
+use crate::policies;
+use crate::store::commands::{Command, CommandState, Order};
 use crate::store::status::{Refused, Status};
 
 /// The hello must come in this time.
@@ -356,6 +359,7 @@ impl Stream {
     async fn sync(&mut self) -> Result<(), End> {
         let (tenant, store) = (self.tenant, self.parts.store.clone());
         let policy = store.desired_policy(tenant).await.map_err(|error| unavailable(&error))?;
+        let newest = policy.as_ref().map(|policy| (policy.version, policy.digest));
         if let Some(policy) = policy
             && policy.version > self.status.generation.max(self.sent_generation)
         {
@@ -373,7 +377,7 @@ impl Stream {
         let now = self.parts.clock.now();
         for command in store.open_commands(tenant, now).await.map_err(|error| unavailable(&error))? {
             if self.sent_commands.insert(command.id) {
-                self.send(Down::Command(wire::command(command))).await?;
+                self.command(command, newest, now).await?;
             }
         }
         Ok(())
@@ -381,6 +385,22 @@ impl Stream {
 }
 
 impl Stream {
+    async fn command(&mut self, command: Command, newest: Option<(u64, Digest)>, now: Timestamp) -> Result<(), End> {
+        let draft = match &command.order {
+            Order::JudgeDraft { source, .. } => match policies::draft(self.tenant, source, newest, now) {
+                Ok(draft) => draft.json,
+                Err(error) => {
+                    let (store, state) = (&self.parts.store, CommandState::Refused);
+                    let refused = store.put_command_state(self.tenant, command.id, state, error.to_string(), now);
+                    refused.await.map_err(|error| unavailable(&error))?;
+                    return Ok(());
+                }
+            },
+            _ => Vec::new(),
+        };
+        self.send(Down::Command(wire::command(command, draft))).await
+    }
+
     /// Sends the whole list when it is another than the one that was sent last on this stream.
     async fn offer_passkeys(&mut self) -> Result<(), End> {
         // A daemon that tells of none takes none.

@@ -283,8 +283,8 @@ fn activity_row(wire: v1::ActivityRow) -> Wire<ActivityRow> {
     })
 }
 
-/// A command as it goes down.
-pub(super) fn command(command: Command) -> v1::Command {
+/// A command as it goes down; `draft` is the bundle that a draft's text becomes.
+pub(super) fn command(command: Command, draft: Vec<u8>) -> v1::Command {
     let by = command.ordered_by;
     let kind = match command.order {
         Order::PauseAgent { agent, reason } => {
@@ -297,6 +297,9 @@ pub(super) fn command(command: Command) -> v1::Command {
             v1::command::Kind::ResumeAgent(v1::ResumeAgent { agent: agent.to_string(), reason, by })
         }
         Order::RunDoctor => v1::command::Kind::RunDoctor(v1::RunDoctor {}),
+        Order::JudgeDraft { source: _, last } => {
+            v1::command::Kind::JudgeDraft(v1::JudgeDraft { bundle: draft, last, by })
+        }
     };
     v1::Command { id: command.id.to_string(), deadline_ms: command.deadline.millis(), kind: Some(kind) }
 }

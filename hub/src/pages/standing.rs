@@ -98,6 +98,7 @@ impl OrderRow {
             Order::StopAgent { agent, reason } => about("Stop", agent, reason),
             Order::ResumeAgent { agent, reason } => about("Resume", agent, reason),
             Order::RunDoctor => "Say what is wrong".to_owned(),
+            Order::JudgeDraft { last, .. } => format!("Judge the last {last} calls by a draft"),
         };
         let state = match command.standing(now) {
             CommandState::Queued => Badge::new(Tone::Warn, "clock", "On its way"),
@@ -107,8 +108,10 @@ impl OrderRow {
             CommandState::Refused => Badge::new(Tone::Bad, "stop", "Refused"),
             CommandState::Expired => Badge::new(Tone::Mute, "clock", "Expired"),
         };
-        // The doctor's answer is for machines.
-        let output = if command.order == Order::RunDoctor { String::new() } else { command.output.clone() };
+        // An answer that is JSON is for machines.
+        let is_json = matches!(command.order, Order::RunDoctor | Order::JudgeDraft { .. })
+            && command.state == CommandState::Succeeded;
+        let output = if is_json { String::new() } else { command.output.clone() };
         Self { what, by: command.ordered_by.clone(), at: When::new(command.created, now), state, output }
     }
 }
@@ -153,6 +156,8 @@ pub(super) async fn order(
         Ok(_) => Ok(Redirect::to(&format!("{back}#orders")).into_response()),
         Err(OrderError::Store(error)) => Err(error.into()),
         Err(OrderError::Unknown) => Err(Refusal::NotFound.into()),
-        Err(error @ (OrderError::NoReason | OrderError::Reason)) => Err(Refusal::Invalid(error.to_string()).into()),
+        Err(error @ (OrderError::NoReason | OrderError::Reason | OrderError::Calls)) => {
+            Err(Refusal::Invalid(error.to_string()).into())
+        }
     }
 }

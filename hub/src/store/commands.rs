@@ -38,6 +38,13 @@ pub enum Order {
     },
     /// Say what is wrong on the server.
     RunDoctor,
+    /// Say which of the newest calls a draft of the policy would judge differently.
+    JudgeDraft {
+        /// The TOML.
+        source: String,
+        /// How many calls.
+        last: u32,
+    },
 }
 
 /// How a command stands.
@@ -157,6 +164,26 @@ impl Store {
                 )?;
                 super::changes::note(tx, &origin, "command", Some(command.tenant), command.created)?;
                 Ok(added == 1)
+            })
+            .await
+    }
+
+    /// One command of `tenant`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn command(
+        &self,
+        caller: &Caller,
+        tenant: TenantId,
+        id: CommandId,
+    ) -> Result<Option<Command>, StoreError> {
+        let caller = *caller;
+        self.db
+            .read("command", move |tx| {
+                let row =
+                    tx.first(select_command!(" AND c.tenant_id = $3 AND c.id = $4"), asked_by![caller, tenant, id])?;
+                row.map(|mut row| Command::of(&mut row)).transpose()
             })
             .await
     }

@@ -109,6 +109,28 @@ impl Store {
             .await
     }
 
+    /// One version of `tenant`, if `caller` may see it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn policy_version(
+        &self,
+        caller: &Caller,
+        tenant: TenantId,
+        version: u64,
+    ) -> Result<Option<PolicyVersion>, StoreError> {
+        let caller = *caller;
+        self.db
+            .read("policy_version", move |tx| {
+                let row = tx.first(
+                    select_policy!(" AND p.tenant_id = $3 AND p.version = $4"),
+                    asked_by![caller, tenant, version],
+                )?;
+                row.map(|mut row| PolicyVersion::of(&mut row)).transpose()
+            })
+            .await
+    }
+
     /// What `tenant` should run: its newest version. None when that cannot be understood: an older one is not desired.
     ///
     /// # Errors

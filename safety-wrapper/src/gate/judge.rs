@@ -227,7 +227,7 @@ impl Gate {
         }
     }
 
-    fn title(&self, text: &str) -> String {
+    pub(super) fn title(&self, text: &str) -> String {
         let text = self.clean(text);
         text[..text.floor_char_boundary(SUMMARY_BYTES)].to_owned()
     }

@@ -200,6 +200,15 @@ pub(crate) fn in_state(conn: &Connection, state: &str) -> Result<Vec<CallRow>, S
     rows.map(|row| row?).collect()
 }
 
+/// Calls before `id`, newest first, at most `limit`; those that were folded into another one are left out.
+pub(crate) fn before(conn: &Connection, id: i64, limit: u32) -> Result<Vec<CallRow>, StoreError> {
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM calls WHERE id < ?1 AND state <> 'folded' ORDER BY id DESC LIMIT ?2"
+    ))?;
+    let rows = statement.query_map(params![id, limit], |row| Ok(read(row)))?;
+    rows.map(|row| row?).collect()
+}
+
 fn one(conn: &Connection, wanted: &str, values: impl rusqlite::Params) -> Result<Option<CallRow>, StoreError> {
     conn.prepare_cached(&format!("SELECT {COLUMNS} FROM calls WHERE {wanted}"))?
         .query_row(values, |row| Ok(read(row)))

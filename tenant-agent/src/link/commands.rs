@@ -8,9 +8,10 @@ use wardkeep_proto::ids::CommandId;
 use wardkeep_proto::time::{Clock, Timestamp};
 use wardkeep_proto::v1::{self, command};
 use wardkeep_proto::whom::Whom;
-use wardkeep_safety::{Gate, Hold, Holder, Moved, Order, Standing};
+use wardkeep_safety::{Gate, Hold, Holder, Moved, Order, ReviewError, Standing};
 
 use super::journal::{Begin, Entry, Journal, State};
+use crate::bundle_ledger::AGENT_VERSION;
 use crate::doctor::Examiner;
 
 /// Takes commands and answers with their state.
@@ -28,6 +29,7 @@ enum Wanted {
     Halt(Order, Standing),
     Resume(Order),
     Doctor,
+    Judge { draft: Vec<u8>, last: u32, by: String },
 }
 
 impl Commander {
@@ -111,9 +113,18 @@ impl Commander {
                 let findings = self.examiner.examine().await;
                 return (State::Succeeded, serde_json::to_string(&findings).unwrap_or_default());
             }
+            Wanted::Judge { draft, last, by } => return self.judge(draft, last, &by).await,
         };
         match outcome {
             Ok(moved) => (State::Succeeded, told(&moved).join("; ")),
+            Err(error) => (State::Failed, crate::channel::chain(&error)),
+        }
+    }
+
+    async fn judge(&self, draft: Vec<u8>, last: u32, by: &str) -> (State, String) {
+        match self.gate.review(draft, last, by, AGENT_VERSION).await {
+            Ok(review) => (State::Succeeded, serde_json::to_string(&review).unwrap_or_default()),
+            Err(error @ ReviewError::Draft(_)) => (State::Refused, short(&error.to_string())),
             Err(error) => (State::Failed, crate::channel::chain(&error)),
         }
     }
@@ -147,6 +158,11 @@ pub(crate) fn told(moved: &Moved) -> Vec<String> {
     told
 }
 
+/// What is wrong with a draft is told in a line, however long the text is that is wrong.
+fn short(text: &str) -> String {
+    text[..text.floor_char_boundary(2000)].to_owned()
+}
+
 fn parse(kind: Option<command::Kind>) -> Result<Wanted, String> {
     let order = |agent: String, reason: String, by: String, why: &str| {
         let whom = agent.parse::<Whom>().map_err(|error| error.to_string())?;
@@ -166,6 +182,10 @@ fn parse(kind: Option<command::Kind>) -> Result<Wanted, String> {
             Ok(Wanted::Resume(order(agent, reason, by, "the hub gave no reason")?))
         }
         Some(command::Kind::RunDoctor(v1::RunDoctor {})) => Ok(Wanted::Doctor),
+        Some(command::Kind::JudgeDraft(v1::JudgeDraft { bundle: draft, last, by })) => {
+            let by = if by.is_empty() { "the hub".to_owned() } else { by };
+            Ok(Wanted::Judge { draft, last, by })
+        }
         None => Err("this daemon does not know that kind of command; update it".to_owned()),
     }
 }

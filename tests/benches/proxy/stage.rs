@@ -101,7 +101,7 @@ impl Stage {
         stage.token = stage.cli(&["hook", "token", AGENT], "")?.trim().to_owned();
         let file = folder.join("policy.toml");
         fs::write(&file, agent(&tenant, models) + policy)?;
-        hub(&["policy", "publish", TENANT, "--file", &file.display().to_string()])?;
+        hub(&["policy", "publish", TENANT, "--file", &file.display().to_string(), "--loosens", "--wait", "0"])?;
         stage.start()?;
         Ok(stage)
     }

@@ -89,6 +89,17 @@ impl Hub {
         command(&self.program, &all, "").await
     }
 
+    /// The same, with its exit code and what it says of errors.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub async fn cli_coded(&self, arguments: &[&str]) -> anyhow::Result<(i32, String, String)> {
+        let mut command = tokio::process::Command::new(&self.program);
+        let output = command.arg("--data-dir").arg(&self.folder).args(arguments).output().await?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok((output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr)))
+    }
+
     /// Adds the tenant and answers its one-time token.
     ///
     /// # Errors
@@ -160,7 +171,8 @@ impl Hub {
     pub async fn publish(&self, policy: &str) -> anyhow::Result<()> {
         let file = self.folder.join("bakery.toml");
         fs::write(&file, policy)?;
-        self.cli(&["policy", "publish", TENANT, "--file", &file.display().to_string()]).await?;
+        self.cli(&["policy", "publish", TENANT, "--file", &file.display().to_string(), "--loosens", "--wait", "0"])
+            .await?;
         Ok(())
     }
 
