@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use wardkeep_policy::AgentPolicy;
+use wardkeep_policy::adapters::{self, AdapterDraft};
 use wardkeep_policy::bundle::budgets::{self, Budget};
 use wardkeep_policy::bundle::llm::{ProviderDraft, Route};
 use wardkeep_policy::bundle::{Bundle, EgressRule, GateMemory, HttpHost, LlmConfig, Model, egress};
@@ -52,6 +53,7 @@ struct Source {
     egress: Vec<EgressRule>,
     redaction: Additions,
     budgets: Vec<Budget>,
+    adapters: Vec<AdapterDraft>,
 }
 
 /// How the LLM gateway treats every request; [`LlmConfig`] says what each means.
@@ -102,6 +104,14 @@ workspace = "/srv/agents/assistant"
 
 # [[http]]
 # host = "api.example.com"
+
+# [[adapters]]                          # tools of an outside service; stacks/*/adapter.toml
+# stack = "stripe"                      # its key is in the tenant's vault, bound to the host
+# only = ["list_charges", "create_refund"]
+
+# [[adapters]]
+# stack = "gitea"
+# base_url = "https://git.example.com"
 
 # [[egress]]                            # what tools reach through the forward proxy; nothing else
 # host = "*.example.com"
@@ -280,6 +290,9 @@ pub fn draft(
     llm.check().map_err(|error| PublishError::Inconsistent(error.to_string()))?;
     budgets::check(&source.budgets, source.agents.iter().map(|agent| &agent.name), &llm)
         .map_err(|error| PublishError::Inconsistent(error.to_string()))?;
+    let adapters: Result<Vec<_>, _> = source.adapters.into_iter().map(AdapterDraft::resolve).collect();
+    let adapters = adapters.map_err(|error| PublishError::Inconsistent(error.to_string()))?;
+    adapters::check(&adapters).map_err(|error| PublishError::Inconsistent(error.to_string()))?;
     let mut bundle = Bundle::default_for(tenant, source.agents, llm, now);
     bundle.version = newest.map_or(1, |(version, _)| version + 1);
     bundle.previous = newest.map(|(_, digest)| digest);
@@ -288,6 +301,7 @@ pub fn draft(
     bundle.egress = source.egress;
     bundle.redaction = source.redaction;
     bundle.budgets = source.budgets;
+    bundle.adapters = adapters;
     if let Some(minimum) = source.minimum_agent {
         bundle.minimum_agent = minimum;
     }

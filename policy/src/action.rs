@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::{AgentName, SessionId};
 
+use crate::adapters::AdapterRequest;
+
 pub use parse::{InvalidAction, MAX_ACTION_BYTES};
 pub use secrets::{MisplacedRef, Place, SecretRef, refs_in};
 
@@ -103,6 +105,18 @@ pub enum Call {
         subject: Option<String>,
         /// The text.
         body: String,
+    },
+    /// A tool of an adapter: these arguments, and the request that they give.
+    Adapter {
+        /// What it does and where, for people.
+        title: String,
+        /// Its arguments.
+        args: serde_json::Value,
+        /// What is sent.
+        request: Box<AdapterRequest>,
+        /// Who receives it, for a tool whose arguments say so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<Vec<String>>,
     },
     /// A tool that Wardkeep does not know.
     Other {

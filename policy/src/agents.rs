@@ -34,7 +34,8 @@ pub struct AgentPolicy {
 
 /// A standing permission: this tool may reach these recipients or hosts without asking, until it expires.
 ///
-/// Covers [`Call::Message`] by recipient and [`Call::Http`] by host; never shell text, whose recipients cannot be known.
+/// Covers [`Call::Message`] by recipient, [`Call::Http`] by host, [`Call::Adapter`] by recipient where its tool names them, else by
+/// host; never shell text, whose recipients cannot be known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Grant {
@@ -73,14 +74,21 @@ impl Grant {
             return false;
         }
         match &action.call {
-            Call::Message { to, .. } => {
-                !to.is_empty() && to.iter().all(|one| self.recipients.iter().any(|p| covers_address(p, one)))
-            }
-            Call::Http { url, .. } => {
-                Target::parse(url).is_ok_and(|target| self.hosts.iter().any(|p| covers_host(p, &target.host)))
-            }
+            Call::Message { to, .. } => self.covers_all(to),
+            Call::Http { url, .. } => self.covers_host_of(url),
+            // Who receives it counts where the tool says so, not the service that carries it.
+            Call::Adapter { to: Some(to), .. } => self.covers_all(to),
+            Call::Adapter { to: None, request, .. } => self.covers_host_of(&request.url),
             _ => false,
         }
+    }
+
+    fn covers_all(&self, to: &[String]) -> bool {
+        !to.is_empty() && to.iter().all(|one| self.recipients.iter().any(|p| covers_address(p, one)))
+    }
+
+    fn covers_host_of(&self, url: &str) -> bool {
+        Target::parse(url).is_ok_and(|target| self.hosts.iter().any(|p| covers_host(p, &target.host)))
     }
 }
 

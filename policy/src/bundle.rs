@@ -6,6 +6,7 @@ use wardkeep_proto::ids::{AgentName, TenantId};
 use wardkeep_proto::time::Timestamp;
 use wardkeep_redaction::Additions;
 
+use crate::adapters::Adapter;
 use crate::agents::{AgentPolicy, covers_host};
 use crate::class::Level;
 use crate::rules::{RuleSet, default_rules};
@@ -62,6 +63,9 @@ pub struct Bundle {
     /// What agents' tools may reach through the forward proxy; nothing else.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub egress: Vec<EgressRule>,
+    /// Tools of outside services.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adapters: Vec<Adapter>,
     /// What agents may use up; none is no limit.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub budgets: Vec<Budget>,
@@ -111,6 +115,7 @@ impl Bundle {
             http: Vec::new(),
             redaction: Additions::default(),
             egress: Vec::new(),
+            adapters: Vec::new(),
             budgets: Vec::new(),
             any_agent: Some(Level::Supervised),
         }

@@ -13,7 +13,8 @@ use wardkeep_proto::ids::{AgentName, SessionId};
 
 pub use seen::Seen;
 
-use crate::action::{Action, Call};
+use crate::action::{Action, Call, Place as SecretPlace};
+use crate::adapters::{self, Adapter, AdapterRequest};
 use crate::bundle::{Bundle, HostKind};
 use crate::class::Class;
 use crate::facts::http::{self, Target};
@@ -49,7 +50,8 @@ pub struct Verdict {
 pub fn classify(action: &Action, bundle: &Bundle) -> Verdict {
     let agent = bundle.agent(&action.agent);
     let workspace = agent.as_ref().map_or("", |agent| agent.workspace.as_str());
-    Judge::new(&bundle.rules, &|host| bundle.host_kind(host), workspace).action(action)
+    let hosts = |host: &str| bundle.host_kind(host);
+    Judge { adapters: &bundle.adapters, ..Judge::new(&bundle.rules, &hosts, workspace) }.action(action)
 }
 
 /// As [`classify`], with everything that was seen in the call, in the order in which it was looked at.
@@ -58,7 +60,7 @@ pub fn explain(action: &Action, bundle: &Bundle) -> (Verdict, Vec<Seen>) {
     let workspace = agent.as_ref().map_or("", |agent| agent.workspace.as_str());
     let seen = RefCell::new(Vec::new());
     let hosts = |host: &str| bundle.host_kind(host);
-    let judge = Judge { seen: Some(&seen), ..Judge::new(&bundle.rules, &hosts, workspace) };
+    let judge = Judge { seen: Some(&seen), adapters: &bundle.adapters, ..Judge::new(&bundle.rules, &hosts, workspace) };
     let verdict = judge.action(action);
     (verdict, seen.into_inner())
 }
@@ -103,6 +105,7 @@ struct Judge<'a> {
     rules: &'a RuleSet,
     hosts: &'a dyn Fn(&str) -> Option<HostKind>,
     workspace: &'a str,
+    adapters: &'a [Adapter],
     fired: Vec<Fired>,
     /// The gravest class since somebody began to look.
     peak: Option<Class>,
@@ -114,13 +117,16 @@ struct Judge<'a> {
 
 impl<'a> Judge<'a> {
     fn new(rules: &'a RuleSet, hosts: &'a dyn Fn(&str) -> Option<HostKind>, workspace: &'a str) -> Self {
-        Self { rules, hosts, workspace, fired: Vec::new(), peak: None, nested: false, seen: None }
+        Self { rules, hosts, workspace, adapters: &[], fired: Vec::new(), peak: None, nested: false, seen: None }
     }
 
     fn action(mut self, action: &Action) -> Verdict {
         match action.secret_refs() {
             Err(misplaced) => self.built_in("secret.misplaced", &misplaced.to_string(), Class::Red),
-            Ok(refs) if !refs.is_empty() => self.built_in("secret.used", "It uses a stored secret", Class::Yellow),
+            // What the policy itself puts into an adapter's request is no choice of the agent.
+            Ok(refs) if refs.iter().any(|found| found.place != SecretPlace::Auth) => {
+                self.built_in("secret.used", "It uses a stored secret", Class::Yellow)
+            }
             Ok(_) => {}
         }
         let cwd = action.cwd.as_deref().unwrap_or_default();
@@ -136,6 +142,7 @@ impl<'a> Judge<'a> {
                 self.request(method, url, headers, body.as_deref().unwrap_or_default());
             }
             Call::Message { .. } => self.others(&Subject::Message),
+            Call::Adapter { request, .. } => self.adapter(&action.tool, request),
             Call::Other { args } => self.tool(&Tool::read(&action.tool, args), cwd),
         }
         if self.fired.is_empty() {
@@ -307,11 +314,45 @@ impl<'a> Judge<'a> {
         });
     }
 
+    /// An adapter's tool: what its description says at least, and what the rules say of its request. That the policy describes it
+    /// makes its host a known one, and one of the tenant's own for what it describes as a mere read.
+    fn adapter(&mut self, tool: &str, request: &AdapterRequest) {
+        let Some((adapter, described)) = adapters::find(self.adapters, tool) else {
+            return self.built_in("adapter.gone", "It is a tool that the policy no longer describes", Class::Red);
+        };
+        let reason = format!("{} describes it so: {}", adapter.title, described.title);
+        self.built_in("adapter.described", &reason, described.floor());
+        let hosts = self.hosts;
+        let kind = match described.class {
+            Class::Green => HostKind::Own,
+            _ => HostKind::Known,
+        };
+        let known = move |host: &str| if kind == HostKind::Own { Some(kind) } else { hosts(host).or(Some(kind)) };
+        self.request_to(
+            &known,
+            &request.method,
+            &request.url,
+            &request.headers,
+            request.body.as_deref().unwrap_or_default(),
+        );
+    }
+
     fn request(&mut self, method: &str, url: &str, headers: &[(String, String)], body: &str) {
+        self.request_to(self.hosts, method, url, headers, body);
+    }
+
+    fn request_to(
+        &mut self,
+        hosts: &dyn Fn(&str) -> Option<HostKind>,
+        method: &str,
+        url: &str,
+        headers: &[(String, String)],
+        body: &str,
+    ) {
         let target = Target::parse(url);
         let host = match &target {
             Ok(target) if target.is_metadata() => "metadata",
-            Ok(target) => match (self.hosts)(&target.host) {
+            Ok(target) => match hosts(&target.host) {
                 Some(HostKind::Own) => "own",
                 Some(HostKind::Known) => "known",
                 None => "unlisted",

@@ -73,6 +73,9 @@ pub fn decide(action: &Action, agent: &AgentPolicy, bundle: &Bundle, posture: &P
             format!("the tool {} is not in the manifest of {}; add it on the hub", action.tool, agent.name),
         );
     }
+    if !bundle.is_as_described(action) {
+        return deny(None, format!("the policy describes the tool {} differently now; ask again", action.tool));
+    }
     let refs = match action.secret_refs() {
         Ok(refs) => refs,
         Err(misplaced) => return deny(Some(Class::Red), misplaced.to_string()),

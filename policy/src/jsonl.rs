@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::action::Action;
 use crate::bundle::Bundle;
 use crate::class::Class;
 use crate::classify::{Fired, Seen, explain};
@@ -46,7 +45,7 @@ pub fn classify_line(line: &str, bundle: &Bundle) -> Result<Answer, serde_json::
     };
     let agent = "classify".parse().expect("a slug");
     let session = "classify".parse().expect("visible ASCII");
-    Ok(match Action::parse(agent, session, &question.tool, &args, None) {
+    Ok(match bundle.read_action(agent, session, &question.tool, &args, None) {
         Ok(action) => {
             let (verdict, seen) = explain(&action, bundle);
             Answer { id: question.id, class: verdict.class, rules: verdict.fired, seen }

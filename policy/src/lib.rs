@@ -1,6 +1,6 @@
 //! What an agent may do: the action model, the rules, the decision, and the signed bundle that carries them.
 //!
-//! * **Owns**: [`action`] (one canonical tool call and its digest), [`facts`] (what a call would do, read out of shell text,
+//! * **Owns**: [`action`] (one canonical tool call and its digest), [`adapters`] (tools of outside services as data), [`facts`] (what a call would do, read out of shell text,
 //!   arguments and URLs), [`rules`] (typed matchers over those facts), [`classify()`], [`decide()`], [`render()`] (a call in words
 //!   for people), [`bundle`] and [`signed`] (its DSSE envelope, the keys, rollback protection). `policy/default/*.toml` are
 //!   the rules we ship.
@@ -10,6 +10,7 @@
 //!   again beneath the workspace.
 
 pub mod action;
+pub mod adapters;
 pub mod agents;
 pub mod bundle;
 pub mod class;
@@ -25,6 +26,7 @@ pub mod rules;
 pub mod signed;
 
 pub use action::{Action, Call, InvalidAction, MisplacedRef, Place, SecretRef};
+pub use adapters::{Adapter, AdapterDraft};
 pub use agents::{AgentPolicy, Grant};
 pub use bundle::budgets::{Brake, Budget, Limit, Window};
 pub use bundle::llm::{Auth, Endpoint, Framing};

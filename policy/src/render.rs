@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::action::{Action, Call};
+use crate::adapters::Auth;
 use crate::facts::http::Target;
 
 /// What will happen, for a person.
@@ -77,14 +78,17 @@ pub fn render(action: &Action) -> Rendered {
                 if channel == "email" { "an email".to_owned() } else { format!("a message by {}", short(channel)) };
             format!("Send {what} to {whom}")
         }
+        Call::Adapter { title, args, request, to: _ } => {
+            page.arguments(args);
+            page.line("Method", &request.method);
+            page.line("Address", &request.url);
+            request.headers.iter().for_each(|(name, value)| page.line(&format!("Header {name}"), value));
+            page.auth(&request.auth);
+            request.body.iter().for_each(|body| page.line("Body", body));
+            short(title)
+        }
         Call::Other { args } => {
-            match args.as_object() {
-                Some(map) => map.iter().for_each(|(name, value)| match value.as_str() {
-                    Some(text) => page.line(name, text),
-                    None => page.line(name, &value.to_string()),
-                }),
-                None => page.line("Arguments", &args.to_string()),
-            }
+            page.arguments(args);
             format!("Use the tool {}", short(&action.tool))
         }
     };
@@ -100,6 +104,25 @@ struct Page(Vec<Line>);
 impl Page {
     fn line(&mut self, label: &str, text: &str) {
         self.0.push(Line { label: visible(label), text: visible(text) });
+    }
+
+    fn arguments(&mut self, args: &serde_json::Value) {
+        match args.as_object() {
+            Some(map) => map.iter().for_each(|(name, value)| match value.as_str() {
+                Some(text) => self.line(name, text),
+                None => self.line(name, &value.to_string()),
+            }),
+            None => self.line("Arguments", &args.to_string()),
+        }
+    }
+
+    fn auth(&mut self, auth: &Auth) {
+        match auth {
+            Auth::None => {}
+            Auth::Header { name, before, value } => self.line(&format!("Header {name}"), &format!("{before}{value}")),
+            Auth::Basic { user, password } => self.line("Signs in as", &format!("{user}, {password}")),
+            Auth::Query { name, value } => self.line(&format!("Value {name} of the address"), &value.to_string()),
+        }
     }
 
     fn path(&mut self, path: &str, title: String) -> String {

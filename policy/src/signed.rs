@@ -79,6 +79,9 @@ pub enum Refused {
     /// What it opens to the network contradicts itself.
     #[error(transparent)]
     Egress(#[from] crate::bundle::egress::InvalidEgress),
+    /// Its adapters contradict themselves.
+    #[error(transparent)]
+    Adapters(#[from] crate::adapters::InvalidAdapter),
     /// Its providers and models contradict themselves.
     #[error("the bundle's providers and models cannot be used: {0}")]
     Llm(#[from] crate::bundle::llm::InvalidLlm),
@@ -221,6 +224,7 @@ fn body(payload: &[u8], head: Head, now: Timestamp, agent_version: &str) -> Resu
     // A rule that misses its own examples would be trusted and find nothing.
     wardkeep_redaction::RuleSet::builtin_with(&bundle.redaction)?;
     crate::bundle::egress::check(&bundle.egress, &bundle.agents)?;
+    crate::adapters::check(&bundle.adapters)?;
     bundle.llm.check()?;
     budgets::check(&bundle.budgets, bundle.agents.iter().map(|agent| &agent.name), &bundle.llm)?;
     Ok(bundle)

@@ -1,5 +1,6 @@
 //! The gate: one value that every hook call goes through.
 
+mod adapter;
 mod decided;
 mod egress;
 mod halt;
@@ -15,6 +16,7 @@ mod review;
 mod rule;
 mod session;
 mod vault;
+mod withdraw;
 mod work;
 
 pub use decided::PassedBy;

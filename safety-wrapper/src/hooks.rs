@@ -1,6 +1,7 @@
-//! The hook API: HTTP/1 with JSON, for any runtime that can ask before it acts.
+//! The hook API: HTTP/1 with JSON, for any runtime that can ask before it acts; and MCP, for those that cannot.
 
 mod lease;
+mod mcp;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,18 +43,20 @@ pub fn hook_router(gate: Arc<Gate>, tokens: Arc<dyn AgentTokens>) -> Router {
         .route("/v1/hooks/redact", post(redact))
         .route("/v1/calls/{session}/{call}", get(call_status))
         .route("/v1/exec", post(exec))
+        .route("/mcp", post(mcp::post))
         .fallback(|| async { Failure::new(StatusCode::NOT_FOUND, "not-found", "no such route") })
         .method_not_allowed_fallback(|| async {
             Failure::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "this route takes another method")
         })
         .layer(DefaultBodyLimit::max(BODY_BYTES))
-        .with_state(Hooks { gate, tokens })
+        .with_state(Hooks { gate, tokens, under_way: mcp::UnderWay::default() })
 }
 
 #[derive(Clone)]
 struct Hooks {
     gate: Arc<Gate>,
     tokens: Arc<dyn AgentTokens>,
+    under_way: mcp::UnderWay,
 }
 
 async fn session_start(

@@ -10,6 +10,7 @@ pub(crate) mod folder;
 mod http;
 mod output;
 mod program;
+mod reply;
 mod sandbox;
 mod syscalls;
 
@@ -21,6 +22,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use wardkeep_policy::adapters::Reply;
 use wardkeep_redaction::{Engine, RuleSet, Secret, searchable};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -92,7 +94,7 @@ pub(crate) struct Masked {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum Work {
     Program { argv: Vec<String>, env: BTreeMap<String, String>, stdin: Option<String> },
-    Http { method: String, url: String, headers: Vec<(String, String)>, body: Option<String> },
+    Http { method: String, url: String, headers: Vec<(String, String)>, body: Option<String>, reply: Reply },
     FileRead { path: String },
     FileList { path: String },
     FileWrite { path: String, content: String },
@@ -246,7 +248,11 @@ fn run(spec: RunSpec) -> CallResult {
 fn work(spec: &RunSpec, most: usize, limit: Duration) -> Raw {
     match &spec.work {
         Work::Program { argv, env, stdin } => program::run(spec, argv, env, stdin.as_deref(), most, limit),
-        Work::Http { method, url, headers, body } => http::request(method, url, headers, body.as_deref(), most, limit),
+        Work::Http { method, url, headers, body, reply } => {
+            let most = reply.max_bytes.map_or(most, |own| most.min(own as usize));
+            let raw = http::request(method, url, headers, body.as_deref(), most, limit);
+            reply::shaped(raw, reply)
+        }
         Work::FileRead { path } => files::answer(files::read(spec, path, most)),
         Work::FileList { path } => files::answer(files::list(spec, path, most)),
         Work::FileWrite { path, content } => files::answer(files::write(spec, path, content)),

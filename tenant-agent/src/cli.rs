@@ -13,6 +13,7 @@ pub mod context;
 pub mod egress;
 pub mod helper;
 pub mod hook;
+pub mod mcp;
 pub mod openclaw;
 pub mod passkey;
 pub mod pipes;
@@ -90,6 +91,8 @@ pub enum Command {
     /// What agents' runtimes use to ask before a tool call.
     #[command(subcommand)]
     Hook(HookCommand),
+    /// Serve MCP on standard input and output for one agent: its tools, each call decided on by the daemon.
+    Mcp(McpArgs),
     /// Put OpenClaw under this daemon: plugin, hardened configuration, and the proof that they hold.
     #[command(subcommand)]
     Openclaw(OpenclawCommand),
@@ -471,6 +474,23 @@ pub struct ClaudeCodeArgs {
     /// How long a call may wait for a person; shorter than the runtime's own patience with hooks.
     #[arg(long, value_name = "SECONDS", default_value_t = 45, value_parser = clap::value_parser!(u16).range(0..=600))]
     pub wait: u16,
+    /// The agent's token.
+    #[command(flatten)]
+    pub token: TokenArgs,
+}
+
+/// Arguments of `mcp`.
+#[derive(Debug, Args)]
+pub struct McpArgs {
+    /// For which agent; its token must be of the same.
+    #[arg(long)]
+    pub agent: AgentName,
+    /// How long a call may wait for a person; without it 45, or 300 where the client wants to hear of progress.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(0..=600))]
+    pub wait: Option<u16>,
+    /// Hold the agent's lease as long as this runs. Only for a runtime that has no tools but these.
+    #[arg(long)]
+    pub lease: bool,
     /// The agent's token.
     #[command(flatten)]
     pub token: TokenArgs,

@@ -11,7 +11,7 @@ use tracing_subscriber::EnvFilter;
 use wardkeep_agent::channel::chain;
 use wardkeep_agent::cli::context::{CliError, Context, Environment};
 use wardkeep_agent::cli::{
-    Cli, Command, approvals, audit, egress, helper, hook, openclaw, passkey, pipes, policy, server, standing, status,
+    Cli, Command, approvals, audit, egress, helper, hook, mcp, openclaw, passkey, pipes, policy, server, standing, status,
     usage, vault,
 };
 use wardkeep_agent::config::DEFAULT_FILE;
@@ -99,6 +99,7 @@ async fn command(command: Command, context: &mut Context<'_>) -> Result<ExitCode
         Command::Resume(args) => standing::resume(args, context).await.map(done),
         Command::Exec(args) => hook::exec(args, context).await,
         Command::Hook(args) => hook::run(args, context).await,
+        Command::Mcp(args) => mcp::run(&args, context).await,
         Command::Openclaw(command) => openclaw::run(command, context).await,
         Command::Classify(args) => pipes::classify(&args, context).map(done),
         Command::Redact(args) => {

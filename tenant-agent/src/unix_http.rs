@@ -4,9 +4,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use http::{Method, Request, StatusCode};
+use http::request::Builder;
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::UnixStream;
@@ -169,7 +170,11 @@ impl UnixClient {
         }
     }
 
-    async fn exchange(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, ClientError> {
+    /// Sends one request and gives the answer while it comes; dropping it hangs up.
+    ///
+    /// # Errors
+    /// All of [`ClientError`] but `Refused` and `TimedOut`.
+    pub async fn open(&self, request: Builder, body: Bytes) -> Result<Response<Incoming>, ClientError> {
         let broken = |error: &dyn std::error::Error| ClientError::Broken(crate::channel::chain(error));
         let stream = UnixStream::connect(&self.socket).await.map_err(|source| {
             let socket = self.socket.clone();
@@ -182,24 +187,30 @@ impl UnixClient {
         let token = self.token()?;
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|e| broken(&e))?;
-        let driver = tokio::spawn(connection);
-        let bytes = body.map(|b| Bytes::from(b.to_string())).unwrap_or_default();
-        let mut request = Request::builder().method(method).uri(path).header("host", "localhost");
-        if body.is_some() {
-            request = request.header("content-type", "application/json");
-        }
+        // Ends with the answer's body.
+        tokio::spawn(connection);
+        let mut request = request.header("host", "localhost");
         if let Some(token) = token {
             request = request.header("authorization", format!("Bearer {}", token.expose()));
         }
-        let request = request.body(Full::new(bytes)).map_err(|e| broken(&e))?;
-        let answer = sender.send_request(request).await.map_err(|e| broken(&e))?;
+        let request = request.body(Full::new(body)).map_err(|e| broken(&e))?;
+        sender.send_request(request).await.map_err(|e| broken(&e))
+    }
+
+    async fn exchange(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, ClientError> {
+        let broken = |error: &dyn std::error::Error| ClientError::Broken(crate::channel::chain(error));
+        let bytes = body.map(|b| Bytes::from(b.to_string())).unwrap_or_default();
+        let mut request = Request::builder().method(method).uri(path);
+        if body.is_some() {
+            request = request.header("content-type", "application/json");
+        }
+        let answer = self.open(request, bytes).await?;
         let status = answer.status();
         let bytes = Limited::new(answer.into_body(), ANSWER_BYTES)
             .collect()
             .await
             .map_err(|e| ClientError::Broken(e.to_string()))?
             .to_bytes();
-        driver.abort();
         let body =
             if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).map_err(|e| broken(&e))? };
         Ok(Answer { status, body })

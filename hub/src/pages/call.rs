@@ -2,6 +2,7 @@
 
 use askama::Template;
 use askama::filters::HtmlSafe;
+use wardkeep_policy::adapters::AdapterRequest;
 use wardkeep_policy::{Action, Call, Class};
 
 use super::exact::Exact;
@@ -93,6 +94,7 @@ impl CallView {
             | Call::FileList { path }
             | Call::FileWrite { path, .. }
             | Call::FileDelete { path } => path.clone(),
+            Call::Adapter { title, .. } => title.clone(),
             Call::Other { .. } => action.tool.clone(),
         };
         Exact::name(&text.chars().take(120).collect::<String>())
@@ -127,6 +129,7 @@ impl CallView {
                 file("Delete a folder and everything in it", path, None)
             }
             Call::FileDelete { path } => file("Delete a file on your server", path, None),
+            Call::Adapter { title, args, request, to } => adapter(title, args, request, to.as_deref()),
             Call::Other { args } => {
                 let text = serde_json::to_string_pretty(args).unwrap_or_default();
                 let exact = ExactCall::default().body("Arguments", &text);
@@ -159,6 +162,23 @@ impl CallView {
             exact: ExactCall::default().body("Document", document),
         }
     }
+}
+
+/// A tool of an outside service: what it is called, what it is given, and the request that comes of it.
+fn adapter(title: &str, args: &serde_json::Value, request: &AdapterRequest, to: Option<&[String]>) -> Said {
+    let AdapterRequest { method, url, headers, auth, body, reply: _ } = request;
+    let mut gist = vec![];
+    if let Some(to) = to.filter(|to| !to.is_empty()) {
+        gist.push(("To", Exact::name(&to.join(", "))));
+    }
+    let arguments = serde_json::to_string_pretty(args).unwrap_or_default();
+    let credentials = serde_json::to_string(auth).unwrap_or_default();
+    let mut exact = ExactCall::default().body("Arguments", &arguments).name("Method", method).name("Address", url);
+    exact = exact.pairs("Headers", headers.iter().map(|(name, value)| (name, value))).name("Credentials", &credentials);
+    if let Some(body) = body {
+        exact = exact.body("Body", body);
+    }
+    (title.to_owned(), gist, exact)
 }
 
 type Said = (String, Vec<(&'static str, Exact)>, ExactCall);

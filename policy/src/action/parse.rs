@@ -62,6 +62,22 @@ pub enum InvalidAction {
         /// Which argument.
         name: &'static str,
     },
+    /// An adapter's tool was given something that it does not take.
+    #[error("{tool} takes no other arguments than these: {known}")]
+    Unlisted {
+        /// Which tool.
+        tool: String,
+        /// What it takes.
+        known: String,
+    },
+    /// An argument of an adapter's tool has another type or form.
+    #[error("the argument {name} must be {form}")]
+    Argument {
+        /// Which argument.
+        name: String,
+        /// What it should be.
+        form: String,
+    },
     /// A number that canonical JSON cannot keep apart from its neighbours.
     #[error("a whole number beyond 2^53 must be sent as text")]
     Number,
@@ -92,11 +108,15 @@ impl Action {
             Some(own) if !matches!(call, Call::Other { .. }) => Some(own),
             _ => cwd.map(|text| clean("cwd", text)).transpose()?,
         };
-        let action = Self { agent, session, tool: tool.to_owned(), call, cwd };
-        if action.canonical().len() > MAX_ACTION_BYTES {
+        Self { agent, session, tool: tool.to_owned(), call, cwd }.within_limits()
+    }
+
+    /// Itself, unless it is too long.
+    pub(crate) fn within_limits(self) -> Result<Self, InvalidAction> {
+        if self.canonical().len() > MAX_ACTION_BYTES {
             return Err(InvalidAction::TooLarge { what: "the call", limit: MAX_ACTION_BYTES });
         }
-        Ok(action)
+        Ok(self)
     }
 }
 

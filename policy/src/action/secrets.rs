@@ -5,6 +5,7 @@ use std::fmt;
 use wardkeep_proto::ids::SecretName;
 
 use super::{Action, Call};
+use crate::adapters::Auth;
 
 /// Opens a reference.
 const OPEN: &str = "SECRET_REF(";
@@ -29,6 +30,8 @@ pub enum Place {
     Header(String),
     /// Body of the HTTP request.
     Body,
+    /// The credentials of an adapter: put there by the policy, not by the agent.
+    Auth,
     /// Shell text: others can read it in the process list.
     ShellText,
     /// An argument of a program: others can read it in the process list.
@@ -41,7 +44,7 @@ pub enum Place {
     Name,
     /// The content of a file or message: the agent or a third party would read it.
     Content,
-    /// An argument of a tool that Wardkeep does not know.
+    /// An argument of a tool that Wardkeep does not know, or of an adapter, which has its own credentials.
     Argument,
 }
 
@@ -49,7 +52,7 @@ impl Place {
     /// Whether a value may be put there.
     #[must_use]
     pub const fn is_fit(&self) -> bool {
-        matches!(self, Self::Env(_) | Self::Stdin | Self::Header(_) | Self::Body)
+        matches!(self, Self::Env(_) | Self::Stdin | Self::Header(_) | Self::Body | Self::Auth)
     }
 }
 
@@ -60,13 +63,14 @@ impl fmt::Display for Place {
             Self::Stdin => f.write_str("standard input"),
             Self::Header(name) => write!(f, "the header {name}"),
             Self::Body => f.write_str("the request body"),
+            Self::Auth => f.write_str("the adapter's credentials"),
             Self::ShellText => f.write_str("shell text"),
             Self::Argv => f.write_str("a program's argument"),
             Self::Path => f.write_str("a path"),
             Self::Url => f.write_str("a URL"),
             Self::Name => f.write_str("a name"),
             Self::Content => f.write_str("content that somebody reads"),
-            Self::Argument => f.write_str("an argument of an unknown tool"),
+            Self::Argument => f.write_str("an argument of a tool"),
         }
     }
 }
@@ -155,6 +159,11 @@ impl Action {
                     found.look(text, || Place::Content)?;
                 }
             }
+            Call::Adapter { title: _, args, request, to: _ } => {
+                // Whatever becomes of the arguments, a reference in them would be sent as text, or resolved for the agent.
+                found.look_json(args)?;
+                found.look_auth(&request.auth)?;
+            }
             Call::Other { args } => found.look_json(args)?,
         }
         Ok(found.0)
@@ -184,6 +193,21 @@ impl Found {
             self.look(name, || Place::Name)?;
             self.look(value, || Place::Env(name.clone()))
         })
+    }
+
+    fn look_auth(&mut self, auth: &Auth) -> Result<(), MisplacedRef> {
+        let mut named = |name: &SecretName| self.0.push(SecretRef { name: name.clone(), place: Place::Auth });
+        match auth {
+            Auth::None => Ok(()),
+            Auth::Header { value, .. } | Auth::Query { value, .. } => {
+                named(&value.0);
+                Ok(())
+            }
+            Auth::Basic { user, password } => {
+                named(&password.0);
+                self.look(user, || Place::Auth)
+            }
+        }
     }
 
     fn look_json(&mut self, value: &serde_json::Value) -> Result<(), MisplacedRef> {

@@ -64,7 +64,8 @@ impl Gate {
         }
         self.without_secrets(&[("session", session.as_str()), ("call", call.as_str())])?;
         let key = key_of(agent, &session, &call);
-        let judged = match Action::parse(agent.clone(), session, &tool, &args, cwd.as_deref()) {
+        let bundle = self.parts.bundle.borrow().clone();
+        let judged = match bundle.read_action(agent.clone(), session, &tool, &args, cwd.as_deref()) {
             Ok(action) => {
                 // Hostile text is parsed and named files are read: not on a thread that serves others.
                 let (gate, key) = (Arc::clone(self), key.clone());

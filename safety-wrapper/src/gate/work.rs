@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio_util::sync::CancellationToken;
 use wardkeep_policy::action::{Call, refs_in};
+use wardkeep_policy::adapters::Reply;
 use wardkeep_policy::facts::{self, Context};
 use wardkeep_policy::{Action, Class, RuleSet};
 use wardkeep_proto::ids::PermitId;
@@ -70,7 +71,7 @@ impl Gate {
     }
 
     pub(super) fn workspace(&self, action: &Action) -> Result<PathBuf, String> {
-        if matches!(action.call, Call::Http { .. }) {
+        if matches!(action.call, Call::Http { .. } | Call::Adapter { .. }) {
             return Ok(self.runs.clone());
         }
         let bundle = self.parts.bundle.borrow().clone();
@@ -117,8 +118,9 @@ impl Gate {
                 >>(
                 )?;
                 let body = body.as_ref().map(fill).transpose()?;
-                Work::Http { method: method.clone(), url: target.to_string(), headers, body }
+                Work::Http { method: method.clone(), url: target.to_string(), headers, body, reply: Reply::default() }
             }
+            Call::Adapter { request, .. } => self.adapter(request)?,
             Call::Message { .. } | Call::Other { .. } => {
                 return Err("this tool is not carried out by the daemon".to_owned());
             }
@@ -149,7 +151,11 @@ impl Gate {
         Ok(out)
     }
 
-    fn value(&self, name: &wardkeep_proto::ids::SecretName, to: Destination<'_>) -> Result<Zeroizing<String>, String> {
+    pub(super) fn value(
+        &self,
+        name: &wardkeep_proto::ids::SecretName,
+        to: Destination<'_>,
+    ) -> Result<Zeroizing<String>, String> {
         let value = self.parts.secrets.resolve(name, to).map_err(|why| why.to_string())?;
         Ok(Zeroizing::new(value.expose().to_owned()))
     }

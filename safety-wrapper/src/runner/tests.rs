@@ -457,6 +457,7 @@ fn a_request_carries_what_it_should_and_follows_nothing() {
             url: format!("http://127.0.0.1:{port}/send?x=1"),
             headers: vec![("x-api-key".to_owned(), SECRET.to_owned())],
             body: Some("{\"a\":1}".to_owned()),
+            reply: Reply::default(),
         }))
     });
     let seen = server.join().unwrap();

@@ -108,7 +108,11 @@ async fn call(args: &TokenArgs, context: &mut Context<'_>) -> Result<ExitCode, C
     })
 }
 
-fn client(args: &TokenArgs, context: &Context<'_>) -> Result<UnixClient, CliError> {
+/// The hook API of the daemon, for the agent whose token is given.
+///
+/// # Errors
+/// No token, or no daemon.
+pub(super) fn client(args: &TokenArgs, context: &Context<'_>) -> Result<UnixClient, CliError> {
     let token = match (&args.token_file, &context.env.agent_token) {
         (Some(path), _) => read_token(path)?,
         (None, Some(token)) => token.clone(),
