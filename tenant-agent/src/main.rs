@@ -11,8 +11,8 @@ use tracing_subscriber::EnvFilter;
 use wardkeep_agent::channel::chain;
 use wardkeep_agent::cli::context::{CliError, Context, Environment};
 use wardkeep_agent::cli::{
-    Cli, Command, approvals, audit, egress, helper, hook, mcp, openclaw, passkey, pipes, policy, server, standing, status,
-    usage, vault,
+    Cli, Command, approvals, audit, egress, helper, hook, mcp, openclaw, passkey, pipes, policy, server, standing,
+    status, usage, vault,
 };
 use wardkeep_agent::config::DEFAULT_FILE;
 use wardkeep_agent::{files, memory};

@@ -45,9 +45,12 @@ impl Gate {
         self.read(move |conn| {
             let found = conn
                 .prepare_cached(FIND)?
-                .query_row(params![agent.as_str(), digits], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))
+                .query_row(params![agent.as_str(), digits], |row| {
+                    Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+                })
                 .optional()?;
-            let key = |(session, call): (String, String)| Some(key_of(&agent, &session.parse().ok()?, &call.parse().ok()?));
+            let key =
+                |(session, call): (String, String)| Some(key_of(&agent, &session.parse().ok()?, &call.parse().ok()?));
             Ok(found.and_then(key))
         })
         .await
@@ -57,7 +60,12 @@ impl Gate {
     ///
     /// # Errors
     /// When it cannot be recorded; then it waits still.
-    pub(crate) async fn withdraw(&self, agent: &AgentName, session: &SessionId, call: &CallId) -> Result<(), GateError> {
+    pub(crate) async fn withdraw(
+        &self,
+        agent: &AgentName,
+        session: &SessionId,
+        call: &CallId,
+    ) -> Result<(), GateError> {
         let (key, now) = (key_of(agent, session, call), self.now());
         self.write(move |tx| {
             let Some(row) = calls::by_key(tx, &key)? else { return Ok(()) };

@@ -29,7 +29,9 @@ use wardkeep_proto::ids::{AgentName, SessionId};
 use super::{Agent, Hooks};
 use call::Ask;
 use local::Local;
-use message::{BAD_PARAMS, HEADER_MISMATCH, Message, NO_METHOD, NO_REQUEST, NO_SUCH_VERSION, NOT_JSON, Refusal, Request};
+use message::{
+    BAD_PARAMS, HEADER_MISMATCH, Message, NO_METHOD, NO_REQUEST, NO_SUCH_VERSION, NOT_JSON, Refusal, Request,
+};
 pub(super) use under_way::UnderWay;
 
 /// The version without a handshake.
@@ -74,7 +76,11 @@ pub(super) async fn post(
         }
         Ok(Message::Answer) => return StatusCode::ACCEPTED.into_response(),
         Err(refusal) => {
-            let status = if refusal.code == NOT_JSON || refusal.code == NO_REQUEST { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+            let status = if refusal.code == NOT_JSON || refusal.code == NO_REQUEST {
+                StatusCode::BAD_REQUEST
+            } else {
+                StatusCode::OK
+            };
             return refused(status, None, &refusal);
         }
     };
@@ -112,7 +118,9 @@ fn era_of(request: &Request, headers: &HeaderMap) -> Result<Era, Refusal> {
             _ => Ok(Era::Legacy),
         };
     };
-    let differs = |what: &str| Refusal::new(HEADER_MISMATCH, format!("the header {what} is missing, or is not what the message says"));
+    let differs = |what: &str| {
+        Refusal::new(HEADER_MISMATCH, format!("the header {what} is missing, or is not what the message says"))
+    };
     if header != Some(version) {
         return Err(differs("MCP-Protocol-Version"));
     }
@@ -162,7 +170,8 @@ fn called(hooks: &Hooks, agent: AgentName, era: Era, request: Request, headers: 
         let refusal = Refusal::new(NO_REQUEST, "too many calls under way, or one of this id; wait for their answers");
         return refused(StatusCode::OK, Some(&request.id), &refusal);
     };
-    let token = request.meta("progressToken").filter(|token| token.is_string() || token.is_i64() || token.is_u64()).cloned();
+    let token =
+        request.meta("progressToken").filter(|token| token.is_string() || token.is_i64() || token.is_u64()).cloned();
     let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let streams = accepts.contains("text/event-stream");
     let wait = local::wait_in(headers).unwrap_or(if token.is_some() && streams { WAIT_TOLD } else { WAIT });

@@ -55,6 +55,7 @@ const ROUTES: &[(&str, &str)] = &[
     ("POST", "/v1/hooks/redact"),
     ("GET", "/v1/calls/s1/c1"),
     ("POST", "/v1/exec"),
+    ("POST", "/mcp"),
 ];
 
 #[tokio::test]
@@ -69,7 +70,7 @@ async fn no_route_answers_without_the_token_of_an_agent() {
             &["the-token-of-office"],
             &["Bearer the-token-of-office", "Bearer the-token-of-office"],
         ] {
-            let mut request = axum::http::Request::builder().method(*method).uri(*path);
+            let mut request = axum::http::Request::builder().method(*method).uri(*path).header("host", "localhost");
             for value in headers {
                 request = request.header("authorization", *value);
             }

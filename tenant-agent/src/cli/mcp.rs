@@ -160,7 +160,11 @@ impl Asked {
 /// A text as a header takes it.
 fn spelt(text: &str) -> String {
     let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ') && text.trim() == text;
-    if plain && !text.starts_with("=?base64?") { text.to_owned() } else { format!("=?base64?{}?=", BASE64.encode(text.as_bytes())) }
+    if plain && !text.starts_with("=?base64?") {
+        text.to_owned()
+    } else {
+        format!("=?base64?{}?=", BASE64.encode(text.as_bytes()))
+    }
 }
 
 /// The way to the daemon.
@@ -212,7 +216,11 @@ impl Relay {
     }
 }
 
-async fn relayed(asked: &Asked, answer: http::Response<Incoming>, out: &mpsc::Sender<Vec<u8>>) -> Result<(), ClientError> {
+async fn relayed(
+    asked: &Asked,
+    answer: http::Response<Incoming>,
+    out: &mpsc::Sender<Vec<u8>>,
+) -> Result<(), ClientError> {
     let kind = answer.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
     if kind.starts_with("text/event-stream") {
         return events(answer.into_body(), out).await;

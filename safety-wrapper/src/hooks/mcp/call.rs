@@ -36,7 +36,8 @@ impl Ask {
     /// They are not what they must be.
     pub(super) fn named(params: &Map<String, Value>) -> Result<(String, Value), Refusal> {
         let bad = |why: &str| Refusal::new(BAD_PARAMS, why);
-        let name = params.get("name").and_then(Value::as_str).ok_or_else(|| bad("tools/call needs the name of a tool"))?;
+        let name =
+            params.get("name").and_then(Value::as_str).ok_or_else(|| bad("tools/call needs the name of a tool"))?;
         let arguments = match params.get("arguments") {
             None | Some(Value::Null) => json!({}),
             Some(map @ Value::Object(_)) => map.clone(),

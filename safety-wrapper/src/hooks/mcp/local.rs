@@ -68,8 +68,20 @@ mod tests {
     #[test]
     fn only_this_machine_is_local() {
         for bad in [
-            "", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "evil.example:80", "0.0.0.0", "127.0.0.2",
-            "localhost@evil.example", "evil.example/localhost", "[::]", "[::ffff:127.0.0.1]", "null", "localhost:x y", "127.1",
+            "",
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "evil.example:80",
+            "0.0.0.0",
+            "127.0.0.2",
+            "localhost@evil.example",
+            "evil.example/localhost",
+            "[::]",
+            "[::ffff:127.0.0.1]",
+            "null",
+            "localhost:x y",
+            "127.1",
         ] {
             assert!(!is_local(bad), "{bad}");
         }

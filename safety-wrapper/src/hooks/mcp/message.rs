@@ -99,7 +99,9 @@ pub(super) fn read(text: &[u8]) -> Result<Message, Refusal> {
     };
     match map.remove("id") {
         None => Ok(Message::Notification { method, params }),
-        Some(id) if id.is_string() || id.is_i64() || id.is_u64() => Ok(Message::Request(Request { id, method, params })),
+        Some(id) if id.is_string() || id.is_i64() || id.is_u64() => {
+            Ok(Message::Request(Request { id, method, params }))
+        }
         Some(_) => Err(none("an id is a text or a whole number")),
     }
 }
@@ -195,7 +197,11 @@ mod tests {
         ] {
             assert_eq!(read(text.as_bytes()).expect_err(text).code, code, "{text}");
         }
-        let deep = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"a","params":{}1{}}}"#, r#"{"a":"#.repeat(200), "}".repeat(200));
+        let deep = format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"a","params":{}1{}}}"#,
+            r#"{"a":"#.repeat(200),
+            "}".repeat(200)
+        );
         assert_eq!(read(deep.as_bytes()).expect_err("deep").code, NOT_JSON);
         let quoting = read(br#"{"jsonrpc":"2.0","hidden-value":1,"hidden-value":2}"#).expect_err("twice");
         assert!(!quoting.message.contains("hidden"), "{}", quoting.message);
@@ -204,7 +210,9 @@ mod tests {
     #[test]
     fn messages_are_told_apart() {
         let request = read(br#"{"jsonrpc":"2.0","id":"a","method":"m","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"v"}}}"#);
-        assert!(matches!(request, Ok(Message::Request(request)) if request.version() == Some("v") && request.id == "a"));
+        assert!(
+            matches!(request, Ok(Message::Request(request)) if request.version() == Some("v") && request.id == "a")
+        );
         assert!(matches!(read(br#"{"jsonrpc":"2.0","method":"m"}"#), Ok(Message::Notification { .. })));
         assert!(matches!(read(br#"{"jsonrpc":"2.0","id":1,"result":{}}"#), Ok(Message::Answer)));
     }

@@ -50,7 +50,9 @@ const OWN: &[Own] = &[
         title: "List a folder",
         description: "Lists a folder of your workspace.",
         reads: true,
-        schema: || object(&json!({"path": {"type": "string", "description": "Below the workspace; itself if not given"}}), &[]),
+        schema: || {
+            object(&json!({"path": {"type": "string", "description": "Below the workspace; itself if not given"}}), &[])
+        },
     },
     Own {
         name: "write_file",
@@ -59,7 +61,10 @@ const OWN: &[Own] = &[
         reads: false,
         schema: || {
             let content = json!({"type": "string", "description": "The whole new content"});
-            object(&json!({"path": {"type": "string", "description": "Below the workspace"}, "content": content}), &["path", "content"])
+            object(
+                &json!({"path": {"type": "string", "description": "Below the workspace"}, "content": content}),
+                &["path", "content"],
+            )
         },
     },
     Own {
@@ -125,7 +130,13 @@ pub(super) fn offered(bundle: &Bundle, agent: &AgentPolicy) -> Vec<Value> {
 fn result() -> Value {
     let approval = json!({"type": "string", "description": "As it was told: A-1f2e3d4c"});
     let description = "Gives the result of a call that waited for a person, once it was decided on.";
-    entry(RESULT, "Ask for a result", description, object(&json!({ "approval": approval }), &["approval"]), Class::Green)
+    entry(
+        RESULT,
+        "Ask for a result",
+        description,
+        object(&json!({ "approval": approval }), &["approval"]),
+        Class::Green,
+    )
 }
 
 /// The annotations say to people what to expect; nothing here or in the gate reads them.

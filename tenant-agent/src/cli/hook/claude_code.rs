@@ -19,6 +19,8 @@ use crate::unix_http::{ClientError, UnixClient};
 
 /// The call does not go on, and its model reads standard error.
 const BLOCK: u8 = 2;
+/// How the runtime calls tools of the MCP server `wardkeep`.
+const OURS: &str = "mcp__wardkeep__";
 /// How long an answer may take that waits for nobody.
 const SOON: Duration = Duration::from_secs(15);
 
@@ -127,6 +129,10 @@ fn decision(event: &Event, answer: &Value, runner: &str, from: &str) -> Value {
             input["command"] = format!("{runner} {permit}{from}").into();
             said("allow", "Wardkeep allowed it; its daemon runs it", Some(input))
         }
+        // Our server runs what was decided on here, whatever else the arguments were; another one of its name learns a number.
+        (Some("allow" | "done"), Some(permit)) if event.tool_name.starts_with(OURS) => {
+            said("allow", "Wardkeep allowed it; its daemon runs it", Some(json!({"wardkeep_permit": permit})))
+        }
         (Some("allow"), Some(_)) => said("allow", "Wardkeep allowed it", None),
         (Some("done"), _) => {
             let output = answer["result"]["output"].as_str().unwrap_or_default();
@@ -156,7 +162,8 @@ fn tool(name: &str) -> &str {
         "Write" => "write_file",
         "LS" => "list_files",
         "WebFetch" => "web_fetch",
-        other => other,
+        // Our own MCP server, as this runtime calls its tools.
+        other => other.strip_prefix(OURS).unwrap_or(other),
     }
 }
 
@@ -208,6 +215,20 @@ mod tests {
         let input = &said["hookSpecificOutput"]["updatedInput"];
         assert_eq!(input["command"], "'/usr/bin/wardkeep-agent' exec p --token-file '/t'");
         assert_eq!(input["description"], "look");
+    }
+
+    #[test]
+    fn a_tool_of_our_own_server_gets_the_permit_and_nothing_else() {
+        let answer = json!({"decision": "allow", "permit": "p"});
+        for (name, ours) in
+            [("mcp__wardkeep__shop_write", true), ("mcp__other__shop_write", false), ("mcp__Wardkeep__x", false)]
+        {
+            let said = decision(&event(name, json!({"to": "a@b.example"})), &answer, "w exec", "");
+            let input = said["hookSpecificOutput"].get("updatedInput");
+            assert_eq!(input, ours.then(|| json!({"wardkeep_permit": "p"})).as_ref(), "{name}");
+        }
+        assert_eq!(tool("mcp__wardkeep__shop_write"), "shop_write");
+        assert_eq!(tool("mcp__other__shop_write"), "mcp__other__shop_write");
     }
 
     #[test]
