@@ -390,6 +390,8 @@ fn without_first_line(text: &str) -> &str {
 #[cfg(test)]
 mod bypasses;
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod wrappings;

@@ -24,7 +24,8 @@ use index::{ByKind, Paths};
 pub(crate) use matching::{HttpCall, Subject};
 
 use crate::class::Class;
-use crate::facts::args::Reading;
+use crate::facts::Command;
+use crate::facts::args::{Parsed, Reading};
 use crate::facts::paths::Access;
 
 /// A checked set of rules. Cheap to clone.
@@ -317,6 +318,15 @@ impl RuleSet {
     #[must_use]
     pub fn document(&self) -> &Document {
         &self.0.document
+    }
+
+    /// The gravest class that rules about programs give a command whose arguments were taken apart; `None` if none speaks.
+    ///
+    /// A part of [`crate::classify()`], which also looks at paths, requests and what no rule can say.
+    #[must_use]
+    pub fn gravest(&self, command: &Command, parsed: &Parsed) -> Option<Class> {
+        let rules = self.about_program(&command.program);
+        rules.filter(|rule| rule.holds(&Subject::Program { command, parsed })).map(|rule| rule.class).max()
     }
 
     /// Whether any rule is about that program; rules about every program do not count.

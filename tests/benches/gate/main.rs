@@ -1,42 +1,69 @@
-//! `./dev bench gate`: one decision on a shell command of 200 bytes, two parsers included.
+//! `./dev bench gate [--no-peers] [--json]`: one decision of the gate, beside engines of policy languages and a list of substrings.
 //!
-//! Floor, in the same run: the first parser alone on the same text. Design, section 9: p50 below 40 µs, p99 below 200 µs.
+//! Design, section 9: `decide()` on a shell command of 200 bytes, two parsers included, p50 below 40 µs and p99 below 200 µs. Engines
+//! read no shell text, so they are measured on facts: on every command of `tests/data/actions.jsonl`, taken apart before, with those
+//! shipped rules about programs that their languages can say. Our own rules are measured on the same facts. The list of substrings
+//! reads text, so it stands beside the whole decision. `./dev bench gate-growth` is about memory.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
+
+mod cases;
+mod engines;
+mod facts;
+mod substrings;
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use wardkeep_policy::bundle::{Bundle, LlmConfig};
-use wardkeep_policy::{Action, AgentPolicy, Level, Posture, decide};
+use clap::Parser as _;
+use wardkeep_policy::{Action, AgentPolicy, Bundle, Posture, classify, decide};
 use wardkeep_proto::time::Timestamp;
 
-/// 200 bytes of what agents really run.
-const COMMAND: &str = "cd src && grep -rn --include='*.md' 'Stollen' notes drafts | sort -u | head -20 && git log --oneline -5 -- \
-                       notes/november.md && wc -l notes/*.md && ls -la drafts archive | awk '{print $5, $9}' ; true";
 const ROUNDS: usize = 20_000;
 
-fn main() {
-    let agent: AgentPolicy = AgentPolicy {
-        name: "office".parse().expect("a name"),
-        level: Level::Trusted,
-        version: None,
-        tools: None,
-        models: Vec::new(),
-        grants: Vec::new(),
-        workspace: "/srv/agents/office".to_owned(),
-    };
-    let tenant = "01a1fb89-d7a8-7b5d-9dbb-8af03cd77059".parse().expect("an id");
-    let bundle = Bundle::default_for(tenant, vec![agent.clone()], LlmConfig::default(), Timestamp(0));
-    let args = serde_json::json!({"command": COMMAND});
-    let session = "s".parse().expect("a session");
-    let action = Action::parse(agent.name.clone(), session, "shell", &args, None).expect("an action");
-    println!("command: {} bytes; {ROUNDS} rounds each, alternating", COMMAND.len());
+#[derive(clap::Parser)]
+struct Options {
+    /// Leaves out Cedar and regorus.
+    #[arg(long)]
+    no_peers: bool,
+    /// Given by cargo.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
 
+fn main() -> anyhow::Result<()> {
+    let options = Options::parse();
+    let (agent, bundle) = cases::policy();
+    one_command(&agent, &bundle);
+    let cases = cases::all()?;
+    println!("\n{} commands of others, tests/data/actions.jsonl", cases.len());
+    whole(&cases, &agent, &bundle);
+    let (rules, commands) = (facts::sayable()?, facts::of(&cases));
+    println!(
+        "\n{} simple commands of these as facts, {} rules that Cedar and Rego can say; no shell text is read",
+        commands.len(),
+        rules.document().rule.len()
+    );
+    let ours = facts::measure(&rules, &commands);
+    println!("{:<32} {}", "our rules", ours.times);
+    if options.no_peers {
+        return Ok(());
+    }
+    match engines::measure(&rules, &commands) {
+        Ok(engines) => engines.iter().for_each(|engine| engines::print(engine, &ours)),
+        Err(why) => println!("Cedar, regorus: {why:#}"),
+    }
+    Ok(())
+}
+
+/// The floor in the same run is the first parser alone on the same text.
+fn one_command(agent: &AgentPolicy, bundle: &Bundle) {
+    let action = cases::action(agent, cases::COMMAND);
+    println!("one command of {} bytes; {ROUNDS} rounds each, alternating", cases::COMMAND.len());
     let (mut ours, mut floor) = (Vec::with_capacity(ROUNDS), Vec::with_capacity(ROUNDS));
     for round in 0..ROUNDS + 1_000 {
-        let took = time(|| drop(black_box(decide(&action, &agent, &bundle, &Posture::open(), Timestamp(1)))));
+        let took = time(|| drop(black_box(decide(&action, agent, bundle, &Posture::open(), Timestamp(1)))));
         let parsed = time(|| {
-            black_box(parse(COMMAND));
+            black_box(parse(cases::COMMAND));
         });
         // The first thousand warm caches and branch predictors.
         if round >= 1_000 {
@@ -44,10 +71,32 @@ fn main() {
             floor.push(parsed);
         }
     }
-    let (ours, floor) = (quantiles(ours), quantiles(floor));
-    println!("decide()           p50 {:>8.1?}  p99 {:>8.1?}", ours.0, ours.1);
-    println!("brush-parser alone p50 {:>8.1?}  p99 {:>8.1?}", floor.0, floor.1);
-    println!("ratio p50 {:.2}", ours.0.as_secs_f64() / floor.0.as_secs_f64());
+    let (ours, floor) = (Times::of(ours), Times::of(floor));
+    println!("{:<32} {ours}", "decide()");
+    println!("{:<32} {floor}", "brush-parser alone");
+    println!("ratio p50 {:.2}", ours.p50.as_secs_f64() / floor.p50.as_secs_f64());
+}
+
+/// The whole decision on every command, and what a list of substrings makes of it.
+fn whole(cases: &[cases::Case], agent: &AgentPolicy, bundle: &Bundle) {
+    let actions: Vec<Action> = cases.iter().map(|case| cases::action(agent, &case.command)).collect();
+    let (mut ours, mut list) = (Vec::new(), Vec::new());
+    for round in 0..=20 {
+        for (case, action) in cases.iter().zip(&actions) {
+            let took = time(|| drop(black_box(decide(action, agent, bundle, &Posture::open(), Timestamp(1)))));
+            let searched = time(|| {
+                black_box(substrings::class(&case.command));
+            });
+            if round > 0 {
+                ours.push(took);
+                list.push(searched);
+            }
+        }
+    }
+    let answers = cases::judged(cases, |at| classify(&actions[at], bundle).class);
+    println!("{:<32} {}  {answers}", "decide(), two parsers", Times::of(ours));
+    let answers = cases::judged(cases, |at| substrings::class(&cases[at].command));
+    println!("{:<32} {}  {answers}", "list of substrings", Times::of(list));
 }
 
 fn parse(text: &str) -> bool {
@@ -60,7 +109,21 @@ fn time(work: impl FnOnce()) -> Duration {
     start.elapsed()
 }
 
-fn quantiles(mut all: Vec<Duration>) -> (Duration, Duration) {
-    all.sort_unstable();
-    (all[all.len() / 2], all[all.len() * 99 / 100])
+/// Two quantiles.
+struct Times {
+    p50: Duration,
+    p99: Duration,
+}
+
+impl Times {
+    fn of(mut all: Vec<Duration>) -> Self {
+        all.sort_unstable();
+        Self { p50: all[all.len() / 2], p99: all[all.len() * 99 / 100] }
+    }
+}
+
+impl std::fmt::Display for Times {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "p50 {:>9.2?}  p99 {:>9.2?}", self.p50, self.p99)
+    }
 }

@@ -57,7 +57,7 @@ pub(crate) fn measure(inputs: &[Input], rounds: usize) -> anyhow::Result<Peers> 
 }
 
 fn sources() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("peers")
 }
 
 /// The runtime redactor in Rust.
@@ -65,7 +65,17 @@ fn cerberust(target: &Path) -> anyhow::Result<Peer> {
     let manifest = sources().join("Cargo.toml");
     must(
         Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--release", "--locked", "--manifest-path"])
+            .args([
+                "build",
+                "--quiet",
+                "--release",
+                "--locked",
+                "--features",
+                "redaction",
+                "--bin",
+                "wardkeep-bench-peers",
+            ])
+            .arg("--manifest-path")
             .arg(manifest)
             .arg("--target-dir")
             .arg(target),
