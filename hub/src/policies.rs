@@ -9,6 +9,7 @@ use wardkeep_policy::adapters::{self, AdapterDraft};
 use wardkeep_policy::bundle::budgets::{self, Budget};
 use wardkeep_policy::bundle::llm::{ProviderDraft, Route};
 use wardkeep_policy::bundle::{Bundle, EgressRule, GateMemory, HttpHost, LlmConfig, Model, egress};
+use wardkeep_policy::limits::{self, RunRule};
 use wardkeep_policy::signed::{Key, Refused, bundle_digest};
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::TenantId;
@@ -54,6 +55,7 @@ struct Source {
     redaction: Additions,
     budgets: Vec<Budget>,
     adapters: Vec<AdapterDraft>,
+    runs: Vec<RunRule>,
 }
 
 /// How the LLM gateway treats every request; [`LlmConfig`] says what each means.
@@ -101,6 +103,15 @@ workspace = "/srv/agents/assistant"
 # limits = [{ window = "day", micros = 5000000 }, { window = "hour", tokens = 2000000 }]   # 1e-6 USD; hour, day or month, UTC
 # brake = { turns = 60, repeats = 5 }   # stops an agent that runs by itself
 # enforce = false                       # only reports; leave it out to stop what is over
+
+# [[runs]]                              # what the commands of an agent may use up; without agent: of all
+# agent = "assistant"
+# seconds = 120                         # these are the defaults
+# memory_mebibytes = 2048
+# processes = 512
+# cpu_percent = 200                     # of one core
+# file_mebibytes = 1024                 # each file
+# output_kibibytes = 256
 
 # [[http]]
 # host = "api.example.com"
@@ -293,6 +304,8 @@ pub fn draft(
     let adapters: Result<Vec<_>, _> = source.adapters.into_iter().map(AdapterDraft::resolve).collect();
     let adapters = adapters.map_err(|error| PublishError::Inconsistent(error.to_string()))?;
     adapters::check(&adapters).map_err(|error| PublishError::Inconsistent(error.to_string()))?;
+    limits::check(&source.runs, source.agents.iter().map(|agent| &agent.name))
+        .map_err(|error| PublishError::Inconsistent(error.to_string()))?;
     let mut bundle = Bundle::default_for(tenant, source.agents, llm, now);
     bundle.version = newest.map_or(1, |(version, _)| version + 1);
     bundle.previous = newest.map(|(_, digest)| digest);
@@ -302,6 +315,7 @@ pub fn draft(
     bundle.redaction = source.redaction;
     bundle.budgets = source.budgets;
     bundle.adapters = adapters;
+    bundle.runs = source.runs;
     if let Some(minimum) = source.minimum_agent {
         bundle.minimum_agent = minimum;
     }

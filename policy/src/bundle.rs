@@ -9,6 +9,7 @@ use wardkeep_redaction::Additions;
 use crate::adapters::Adapter;
 use crate::agents::{AgentPolicy, covers_host};
 use crate::class::Level;
+use crate::limits::{self, RunLimits, RunRule};
 use crate::rules::{RuleSet, default_rules};
 
 pub mod budgets;
@@ -69,6 +70,9 @@ pub struct Bundle {
     /// What agents may use up; none is no limit.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub budgets: Vec<Budget>,
+    /// What runs of agents may use up, where it differs from the default.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub runs: Vec<RunRule>,
     /// Set in the built-in strict bundle only: the level of every agent, listed or not. Never on the wire.
     #[serde(skip)]
     pub any_agent: Option<Level>,
@@ -117,6 +121,7 @@ impl Bundle {
             egress: Vec::new(),
             adapters: Vec::new(),
             budgets: Vec::new(),
+            runs: Vec::new(),
             any_agent: Some(Level::Supervised),
         }
     }
@@ -152,6 +157,12 @@ impl Bundle {
             });
         }
         self.agents.iter().find(|agent| &agent.name == name).cloned()
+    }
+
+    /// What a run of `name` may use up.
+    #[must_use]
+    pub fn limits_of(&self, name: &AgentName) -> RunLimits {
+        limits::limits_of(&self.runs, name)
     }
 
     /// Whose `host` (lower case, no port) is; `None` is unlisted.

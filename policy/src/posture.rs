@@ -51,6 +51,8 @@ closed! {
     VaultUnread = "vault-unread", "the vault has not been read since the daemon started, so its values cannot be redacted", "give the daemon its vault key (`wardkeep-agent vault unlock` where its owner keeps it), then run `wardkeep-agent doctor`";
     /// What is decided cannot be recorded.
     DiskFull = "disk-full", "the disk is full", "free space in the state folder";
+    /// The walls around runs were tested and do not hold, or cannot be made.
+    SandboxBroken = "sandbox-broken", "the sandbox of commands does not hold or cannot be made", "run `wardkeep-agent doctor` on the server; it says what got through";
     /// The hub has not been heard for longer than the configured time.
     HubAway = "hub-away", "the hub cannot be reached", "wait, or decide on this server with `wardkeep-agent approvals`";
     /// A person, or too many denials, paused this agent, or a person all of them.

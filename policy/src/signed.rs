@@ -88,6 +88,9 @@ pub enum Refused {
     /// Its budgets or prices contradict themselves.
     #[error(transparent)]
     Budgets(#[from] InvalidBudget),
+    /// Its limits of runs cannot be.
+    #[error(transparent)]
+    Runs(#[from] crate::limits::InvalidRuns),
 }
 
 /// The online keys that may sign bundles, itself signed by the offline root key.
@@ -227,6 +230,7 @@ fn body(payload: &[u8], head: Head, now: Timestamp, agent_version: &str) -> Resu
     crate::adapters::check(&bundle.adapters)?;
     bundle.llm.check()?;
     budgets::check(&bundle.budgets, bundle.agents.iter().map(|agent| &agent.name), &bundle.llm)?;
+    crate::limits::check(&bundle.runs, bundle.agents.iter().map(|agent| &agent.name))?;
     Ok(bundle)
 }
 

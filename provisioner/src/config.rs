@@ -16,6 +16,10 @@ runtime_dir = "/run/wardkeep"
 # The enrolment token says where the hub's link is. At installation this was:
 # address = "{link_address}"
 
+[runs]
+# Each command of a call has a systemd unit and a user of its own, or does not run.
+units = "required"
+
 [vault]
 # systemd opens the key for the daemon; on the command line use `wardkeep` instead of `wardkeep-agent`.
 credential = "{credential}"

@@ -45,6 +45,9 @@ pub struct CallResult {
     /// Of a program that ended by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
+    /// The signal that ended it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<i32>,
     /// Of an HTTP request that was answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http_status: Option<u16>,
@@ -54,6 +57,12 @@ pub struct CallResult {
     pub truncated: bool,
     /// From start to end, milliseconds.
     pub duration_ms: u64,
+    /// Of the processor, by all it started, milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_ms: Option<u64>,
+    /// Most memory of all it started at the same time, where the kernel counts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_peak_bytes: Option<u64>,
 }
 
 /// What begins the result of a run that was killed.
@@ -66,16 +75,20 @@ impl CallResult {
         Self {
             status: RunStatus::Failed,
             exit_code: None,
+            signal: None,
             http_status: None,
             output: why.into(),
             truncated: false,
             duration_ms: 0,
+            cpu_ms: None,
+            memory_peak_bytes: None,
         }
     }
 
-    /// A run that the kill switch ended, with what it had said until then.
-    pub(crate) fn stopped(output: &str) -> Self {
-        Self { status: RunStatus::Interrupted, output: format!("{STOPPED}{output}"), ..Self::failed("") }
+    /// The same run, ended by the kill switch: what it had said until then, and no end of its own.
+    pub(crate) fn stopped(self) -> Self {
+        let output = format!("{STOPPED}{}", self.output);
+        Self { status: RunStatus::Interrupted, exit_code: None, signal: None, output, ..self }
     }
 
     /// A run whose end nobody saw.

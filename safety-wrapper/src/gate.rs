@@ -14,6 +14,7 @@ mod pins;
 mod resume;
 mod review;
 mod rule;
+mod run_tokens;
 mod session;
 mod vault;
 mod withdraw;
@@ -56,6 +57,7 @@ use crate::call::{CallKey, CallResult};
 use crate::posture::PostureBook;
 use crate::runner::Sandbox;
 use crate::store::{Store, StoreError, activity, holds, people};
+use crate::walls::WallsBook;
 use lease::Leases;
 
 /// Longest wait of one hook call.
@@ -83,8 +85,10 @@ pub struct GateParts {
     pub waypoints: Arc<dyn Waypoints>,
     /// How a runner is started.
     pub runner: RunnerCommand,
-    /// What holds a run.
+    /// What holds a run from within.
     pub sandbox: Sandbox,
+    /// What holds it from outside.
+    pub walls: WallsBook,
 }
 
 /// The program that calls [`crate::runner::run_from_stdin`], and the arguments that make it do so. Never holds a secret.
@@ -173,6 +177,7 @@ pub struct Gate {
     leases: RwLock<Leases>,
     switch: Arc<halt::Switch>,
     launching: Mutex<HashSet<PermitId>>,
+    run_tokens: run_tokens::RunTokens,
     places: Semaphore,
     changed: watch::Sender<u64>,
     /// Whether the full disk in the book is ours to take back.
@@ -206,6 +211,7 @@ impl Gate {
             leases: RwLock::new(Leases::of(leases)),
             switch: Arc::new(halt::Switch::new(holds)),
             launching: Mutex::default(),
+            run_tokens: run_tokens::RunTokens::default(),
             places: Semaphore::new(RUNS_MAX),
             changed: watch::Sender::new(0),
             full: AtomicBool::new(false),

@@ -19,6 +19,7 @@ pub mod passkey;
 mod posture;
 pub mod runner;
 mod store;
+mod walls;
 
 pub use answer::Answer;
 pub use approval::{Approval, ApprovalFilter, ApprovalState, Origin, Progress, Ruling, RulingError, Verdict};
@@ -34,3 +35,4 @@ pub use passkey::{KnownPasskey, NotProven, PasskeyError, PasskeyOffer, PasskeySt
 pub use posture::PostureBook;
 pub use runner::Sandbox;
 pub use store::activity::ActivityRow;
+pub use walls::{Walls, WallsBook};

@@ -5,18 +5,24 @@
 //! held, whatever becomes of the daemon. It marks the folder before its first act, and leaves `result.json` there, redacted,
 //! whole or not at all.
 
+pub(crate) mod doors;
 mod files;
 pub(crate) mod folder;
+mod here;
 mod http;
+mod launcher;
 mod output;
+mod probe;
 mod program;
 mod reply;
 mod sandbox;
 mod syscalls;
+pub(crate) mod unit;
+mod used;
+mod wire;
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -26,14 +32,20 @@ use wardkeep_policy::adapters::Reply;
 use wardkeep_redaction::{Engine, RuleSet, Secret, searchable};
 use zeroize::{Zeroize, Zeroizing};
 
+pub use doors::ForwardProxy;
 pub(crate) use folder::{Folder, FolderError};
 pub(crate) use http::target as http_target;
+pub use launcher::launch_from_stdin;
+pub use probe::{UnitTest, probe_from_stdin, test_units};
 pub use sandbox::{SandboxState, sandbox_state};
+pub use unit::{UnitLine, UnitOfRun, Units};
 
 use crate::call::{CallResult, RunStatus};
+use unit::UnitSpec;
+use used::Used;
 
 /// Largest spec, bytes: a 2 MiB call, escaped, and a large vault.
-const SPEC_BYTES: u64 = 64 * 1024 * 1024;
+const SPEC_BYTES: usize = 64 * 1024 * 1024;
 /// How long after its limit a run that does not end is given up.
 pub(crate) const GRACE: Duration = Duration::from_secs(10);
 
@@ -76,6 +88,15 @@ pub(crate) struct RunSpec {
     pub(crate) sandbox: Sandbox,
     /// How far a program reaches.
     pub(crate) reach: Reach,
+    /// The unit that holds it, where there are units.
+    #[serde(default)]
+    pub(crate) unit: Option<UnitSpec>,
+    /// Device and inode of the workspace that is meant.
+    #[serde(default)]
+    pub(crate) workspace_is: Option<(u64, u64)>,
+    /// The one way out of the unit; none when absent.
+    #[serde(default)]
+    pub(crate) proxy: Option<doors::Door>,
     /// Every secret, to be redacted.
     pub(crate) redact: Vec<Masked>,
 }
@@ -129,6 +150,7 @@ impl Drop for RunSpec {
 pub(crate) struct Raw {
     pub(crate) ok: bool,
     pub(crate) exit_code: Option<i32>,
+    pub(crate) signal: Option<i32>,
     pub(crate) http_status: Option<u16>,
     pub(crate) output: Zeroizing<Vec<u8>>,
     /// There was more than `output`.
@@ -143,6 +165,20 @@ impl Raw {
     pub(crate) fn failed(why: impl Into<String>) -> Self {
         Self { output: Zeroizing::new(why.into().into_bytes()), ..Self::default() }
     }
+
+    /// With a note in front of the output: its end may be cut off.
+    pub(crate) fn with_note(mut self, note: &str) -> Self {
+        self.output.splice(0..0, note.bytes());
+        self
+    }
+}
+
+/// What came of a run that was held, before redaction.
+pub(crate) struct Held {
+    pub(crate) raw: Raw,
+    /// Somebody wanted it to end.
+    pub(crate) was_ended: bool,
+    pub(crate) used: Used,
 }
 
 /// The whole life of a runner process: reads one spec from standard input, does it, leaves the result.
@@ -150,18 +186,15 @@ impl Raw {
 /// Call this from `main` when the daemon's own file is started as a runner, and end with its code. Success means that a
 /// result was left, whatever it says.
 #[must_use]
-pub fn run_from_stdin() -> ExitCode {
-    if serve_one() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+pub fn run_from_stdin(units: &dyn Units) -> ExitCode {
+    if serve_one(units) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// As [`run_from_stdin`], for callers that end the process themselves.
-fn serve_one() -> bool {
-    // Nobody of this uid reads our memory; a kernel that refuses leaves us as we were.
-    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
-    // What a program leaves behind becomes our child, so that we can end it.
-    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+fn serve_one(units: &dyn Units) -> bool {
+    keep_to_ourselves();
     let mut text = Zeroizing::new(Vec::new());
-    if std::io::stdin().lock().take(SPEC_BYTES).read_to_end(&mut text).is_err() {
+    if std::io::stdin().lock().take(SPEC_BYTES as u64).read_to_end(&mut text).is_err() {
         return false;
     }
     // A daemon that died while writing leaves half a spec, which is no JSON: nothing runs.
@@ -171,20 +204,20 @@ fn serve_one() -> bool {
     if !folder::begin(&folder) {
         return false;
     }
-    let result = run(spec);
+    let result = run(spec, units);
     folder::write_result(&folder, &result).is_ok()
 }
 
-/// Why a run is over.
-enum End {
-    /// By itself.
-    Done(Raw),
-    /// The daemon wants it to end now.
-    Wanted,
+/// Before anything of a call is here.
+fn keep_to_ourselves() {
+    // Nobody of this uid reads our memory; a kernel that refuses leaves us as we were.
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+    // What a program leaves behind becomes our child, so that we can end it.
+    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
 }
 
-/// Does the work on a thread that has locked itself in; this thread stays outside, where no program can reach it.
-fn run(spec: RunSpec) -> CallResult {
+/// Does the work where it belongs, and redacts what it gave.
+fn run(spec: RunSpec, units: &dyn Units) -> CallResult {
     let start = Instant::now();
     let limit = Duration::from_millis(spec.limit_ms);
     let cap = spec.output_bytes;
@@ -195,54 +228,27 @@ fn run(spec: RunSpec) -> CallResult {
     };
     let longest = spec.redact.iter().map(|masked| masked.value.len()).max().unwrap_or(0);
     let margin = output::margin(longest);
-    let (done, wait) = std::sync::mpsc::channel();
-    let (wanted, folder) = (done.clone(), spec.folder.clone());
-    let listener = std::thread::Builder::new().name("end".to_owned()).spawn(move || {
-        folder::wait_for_end(&folder);
-        let _ = wanted.send(End::Wanted);
-    });
-    let worker = std::thread::Builder::new().name("work".to_owned()).spawn(move || {
-        let raw = catch_unwind(AssertUnwindSafe(|| match sandbox::enter(&spec) {
-            Ok(()) => work(&spec, cap + margin, limit),
-            Err(why) => Raw::failed(why),
-        }));
-        let raw = raw.unwrap_or_else(|_| Raw::failed("the run broke off; run `wardkeep-agent doctor`"));
-        // The other side is gone only when it has given up on us.
-        let _ = done.send(End::Done(raw));
-    });
-    let end = match (worker, listener) {
-        (Ok(_), Ok(_)) => {
-            wait.recv_timeout(limit + GRACE).unwrap_or_else(|_| End::Done(Raw::failed("the run did not end in time")))
-        }
-        _ => End::Done(Raw::failed("no thread for the run")),
-    };
-    let (raw, was_ended) = match end {
-        End::Done(raw) => (raw, false),
-        // Killed first and waited for after that: what was said until then comes by the worker, if it is quick.
-        End::Wanted => {
-            program::kill_everything();
-            let last = wait.recv_timeout(LAST_WORDS).ok();
-            let said = match last {
-                Some(End::Done(raw)) => raw,
-                _ => Raw::default(),
-            };
-            (said, true)
+    let unit = spec.unit.clone().filter(|_| unit::holds(&spec.work));
+    let Held { raw, was_ended, used } = match unit {
+        Some(unit) => unit::perform(spec, &unit, units, cap + margin, limit),
+        None => {
+            let folder = spec.folder.clone();
+            here::perform(spec, cap + margin, limit, move || folder::wait_for_end(&folder))
         }
     };
-    program::end_everything();
     let (text, truncated) = output::finish(&engine, &raw, cap, margin);
-    if was_ended {
-        let duration_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        return CallResult { truncated, duration_ms, ..CallResult::stopped(&text) };
-    }
-    CallResult {
+    let result = CallResult {
         status: if raw.ok { RunStatus::Ok } else { RunStatus::Failed },
         exit_code: raw.exit_code,
+        signal: raw.signal,
         http_status: raw.http_status,
         output: text,
         truncated,
         duration_ms: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
-    }
+        cpu_ms: used.cpu_ms,
+        memory_peak_bytes: used.memory_peak_bytes,
+    };
+    if was_ended { result.stopped() } else { result }
 }
 
 fn work(spec: &RunSpec, most: usize, limit: Duration) -> Raw {

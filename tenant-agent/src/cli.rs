@@ -118,6 +118,12 @@ pub enum Command {
     /// One tool call in a process of its own; the daemon starts it.
     #[command(hide = true)]
     Runner,
+    /// The first process in the unit of a run; the helper has systemd start it.
+    #[command(hide = true)]
+    Launcher,
+    /// Try in a run's unit what no run may; the self-test starts it.
+    #[command(hide = true)]
+    Probe,
 }
 
 /// Arguments of `enrol`.

@@ -60,6 +60,22 @@ pub struct LockSection {
 pub struct RunsSection {
     /// `landlock` or `off`.
     pub sandbox: Sandbox,
+    /// Whether each run has a systemd unit and a user of its own.
+    pub units: UnitsWanted,
+    /// The helper shows a run its workspace only if it lies beneath one of these.
+    pub workspaces: Vec<PathBuf>,
+}
+
+/// Whether runs are held in units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnitsWanted {
+    /// Where the helper answers at the start and can make them.
+    Auto,
+    /// Always; without a helper nothing beyond Green is allowed.
+    Required,
+    /// Never; `doctor` says it aloud.
+    Off,
 }
 
 /// Where the hub is.
@@ -217,7 +233,7 @@ impl LinkSection {
 
 impl Default for RunsSection {
     fn default() -> Self {
-        Self { sandbox: Sandbox::Landlock }
+        Self { sandbox: Sandbox::Landlock, units: UnitsWanted::Auto, workspaces: vec!["/srv/agents".into()] }
     }
 }
 

@@ -17,7 +17,8 @@ use wardkeep_egress::{
 use wardkeep_policy::{Closed, Posture};
 use wardkeep_proto::ids::{AgentName, BootId, SessionId};
 use wardkeep_redaction::{BuildError, Shared};
-use wardkeep_safety::{Caller, Gate, GateParts, PostureBook, RunnerCommand, Sandbox, hook_router};
+use wardkeep_safety::runner::ForwardProxy;
+use wardkeep_safety::{Caller, Gate, GateParts, PostureBook, RunnerCommand, Sandbox, WallsBook, hook_router};
 
 use crate::bundle_book::BundleBook;
 use crate::bundle_ledger::BundleLedger;
@@ -35,6 +36,7 @@ use crate::link::{self, Commander, LinkParts, LinkState};
 use crate::lock_audit::LockAudit;
 use crate::notify;
 use crate::observed::Observer;
+use crate::run_units::HelperUnits;
 use crate::secrets::{TagKeyError, VaultBook, VaultParts, patterns_only, tag_key};
 use crate::servers::admin::{self, AdminState};
 use crate::servers::peer::{Peer, PeerChecked};
@@ -43,7 +45,8 @@ use crate::servers::{ListenError, Listeners, Listening, write_for_agents};
 use crate::spool::Spool;
 use crate::state::{StateDir, StateError};
 use crate::stops::StopBook;
-use crate::tokens::{TokenBook, TokenError};
+use crate::tokens::{RunOrAgentTokens, TokenBook, TokenError};
+use crate::walls::{self, WallsKeeper};
 
 /// From the stop signal to the end; systemd's own patience is longer.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
@@ -112,6 +115,7 @@ struct Daemon {
     egress_audit: egress_audit::Writer,
     tokens: Arc<TokenBook>,
     keeper: Arc<Keeper>,
+    walls: WallsKeeper,
     link: Arc<LinkParts>,
     observer: Arc<Observer>,
     nudge: Arc<Notify>,
@@ -131,10 +135,12 @@ pub async fn run(config: &Config, env: &Environment, stop: CancellationToken) ->
     let gate = Gate::open(&state.gate(), books.gate_parts(env, &identity, config.runs.sandbox))?;
     // After the gate, whose lock keeps a second daemon from changing the first one's token.
     let admin_token = AdminToken::take_up(&state.admin_token(), &*env.chance)?;
+    let (listeners, listening) = Listeners::bind(config).await?;
+    let (walls, proxy) = (books.walls.clone(), listening.proxy);
+    let daemon = compose(config, env, &state, books, gate.clone(), (identity_dir, identity, admin_token), listening)?;
+    walls.set_proxy(ForwardProxy { address: proxy, authority_pem: daemon.forward.authority_pem() });
     let resumed = gate.resume_after_start().await.map_err(RunError::Resume)?;
     tracing::info!(?resumed, "took up what the last start left");
-    let (listeners, listening) = Listeners::bind(config).await?;
-    let daemon = compose(config, env, &state, books, gate, (identity_dir, identity, admin_token), listening)?;
     write_for_agents(&config.proxy_ca_file(), daemon.forward.authority_pem().as_bytes())?;
     daemon.serve(listeners, env, stop).await
 }
@@ -146,6 +152,7 @@ struct Books {
     vault: Arc<VaultBook>,
     bundles: Arc<BundleBook>,
     tokens: Arc<TokenBook>,
+    walls: WallsBook,
 }
 
 impl Books {
@@ -176,7 +183,9 @@ impl Books {
         }));
         vault.refresh();
         let tokens = Arc::new(TokenBook::open(state.tokens())?);
-        Ok(Self { posture, redaction, vault, bundles, tokens })
+        let units = Arc::new(HelperUnits::default());
+        let walls = WallsBook::new(walls::at_start(config.runs.units, &units), units);
+        Ok(Self { posture, redaction, vault, bundles, tokens, walls })
     }
 
     fn gate_parts(&self, env: &Environment, identity: &Identity, sandbox: Sandbox) -> GateParts {
@@ -191,6 +200,7 @@ impl Books {
             waypoints: env.waypoints.clone(),
             runner: RunnerCommand { program: env.program.clone(), args: vec!["runner".to_owned()] },
             sandbox,
+            walls: self.walls.clone(),
         }
     }
 }
@@ -223,7 +233,7 @@ fn compose(
     listening: Listening,
 ) -> Result<Daemon, RunError> {
     let (forward, egress_audit) = forward_proxy(config, env, &books, &gate)?;
-    let Books { posture, redaction, vault, bundles, tokens } = books;
+    let Books { posture, redaction, vault, bundles, tokens, walls } = books;
     let meter = Meter::open(&state.usage(), env.clock.clone(), env.waypoints.clone())?;
     let gateway = Gateway::new(Parts {
         secrets: vault.clone(),
@@ -259,6 +269,7 @@ fn compose(
         tenant: (identity.tenant, identity.name.clone(), hub.clone()),
         listening,
         providers: Arc::new(move || standing.providers()),
+        walls: walls.clone(),
         clock: env.clock.clone(),
     });
     let keeper = Arc::new(Keeper {
@@ -275,6 +286,7 @@ fn compose(
         disk: (config.state_dir.clone(), config.disk.floor_bytes()),
         nudge: nudge.clone(),
     });
+    let walls = WallsKeeper::new(walls, (gate.clone(), keeper.posture.clone()), config, env, &state.gate());
     let doctor = Arc::new(Doctor::new(config.clone(), env.clone()));
     let journal = Journal::new(state.commands());
     let commander = Arc::new(Commander::new(journal, gate.clone(), doctor, env.clock.clone()));
@@ -299,6 +311,7 @@ fn compose(
         egress_audit,
         tokens,
         keeper,
+        walls,
         link,
         observer,
         nudge,
@@ -317,7 +330,7 @@ fn forward_proxy(
     let (ledger, writer) = egress_audit::open(gate.clone());
     let forward = Forward::new(ForwardParts {
         secrets: books.vault.clone(),
-        tokens: books.tokens.clone(),
+        tokens: Arc::new(RunOrAgentTokens { agents: books.tokens.clone(), gate: gate.clone() }),
         leases: Arc::new(Leases(gate.clone())),
         posture: Arc::new(posture_of(gate)),
         redaction: books.redaction.clone(),
@@ -395,6 +408,7 @@ impl Daemon {
         parts.spawn(ended("the forward proxy", forward));
         parts.spawn(ended("the proxy's records", self.egress_audit.run(stop.clone())));
         parts.spawn(ended("the main loop", self.keeper.clone().run(stop.clone())));
+        parts.spawn(ended("the test of the sandbox", self.walls.run(stop.clone())));
         let lock = LockAudit::new(self.gate.clone(), egress_lock::SOCKET.into(), env.clock.clone());
         parts.spawn(ended("the record of the network lock", lock.run(stop.clone())));
         parts.spawn(ended("the link", link::run(self.link.clone(), self.identity.clone(), stop.clone())));

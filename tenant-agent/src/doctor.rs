@@ -98,6 +98,7 @@ impl Doctor {
         findings.push(sqlite());
         findings.push(self.disk());
         findings.push(sandbox(self.config.runs.sandbox, sandbox_state()));
+        findings.extend(runs::look(&self.config, &self.env).await);
         let dir = IdentityDir::new(state.identity());
         let identity = match dir.load() {
             Ok(Some(identity)) => {
@@ -427,5 +428,6 @@ fn sqlite() -> Finding {
 
 mod bundle;
 mod lock;
+mod runs;
 #[cfg(test)]
 mod tests;

@@ -57,11 +57,32 @@ pub fn daemon(user: &str) -> Result<u32, PlanError> {
     accounts::uid(user, &accounts_file("/etc/passwd")?).ok_or_else(|| NoSuchUser(user.to_owned()).into())
 }
 
+/// The group of that user: the workspaces belong to it.
+///
+/// # Errors
+/// `Accounts` and `User`.
+pub fn daemon_group(user: &str) -> Result<u32, PlanError> {
+    accounts::gid(user, &accounts_file("/etc/passwd")?).ok_or_else(|| NoSuchUser(user.to_owned()).into())
+}
+
 /// The plan as the file at `path` has it now, believed only when root alone can write it.
 ///
 /// # Errors
 /// All of [`PlanError`].
 pub fn plan_of_root(path: &Path, daemon: u32) -> Result<Plan, PlanError> {
+    plan(&config_of_root(path)?, daemon)
+}
+
+/// The folders beneath which workspaces lie, by the file at `path` as it is now.
+///
+/// # Errors
+/// `Config` and `NotRoots`.
+pub fn workspaces_of_root(path: &Path) -> Result<Vec<PathBuf>, PlanError> {
+    Ok(config_of_root(path)?.runs.workspaces)
+}
+
+/// The configuration, believed only when root alone can write it.
+fn config_of_root(path: &Path) -> Result<Config, PlanError> {
     let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
     let folder = path.parent().unwrap_or(Path::new("/"));
     for place in [path, folder] {
@@ -70,7 +91,7 @@ pub fn plan_of_root(path: &Path, daemon: u32) -> Result<Plan, PlanError> {
             return Err(PlanError::NotRoots(place.to_owned()));
         }
     }
-    plan(&Config::load(path)?, daemon)
+    Ok(Config::load(path)?)
 }
 
 /// The plan of a configuration.

@@ -34,6 +34,7 @@ pub mod notify;
 pub mod observed;
 pub mod openclaw;
 pub mod renew;
+pub mod run_units;
 pub mod secrets;
 pub mod servers;
 pub mod spool;
@@ -45,5 +46,6 @@ pub mod tls;
 pub mod tokens;
 pub mod unix_http;
 pub mod vault_audit;
+pub mod walls;
 #[cfg(debug_assertions)]
 pub mod waypoints;

@@ -15,7 +15,7 @@ use wardkeep_agent::cli::{
     status, usage, vault,
 };
 use wardkeep_agent::config::DEFAULT_FILE;
-use wardkeep_agent::{files, memory};
+use wardkeep_agent::{files, memory, run_units};
 use wardkeep_proto::chance::SystemChance;
 use wardkeep_proto::secret::SecretValue;
 use wardkeep_proto::time::SystemClock;
@@ -33,7 +33,12 @@ fn main() -> ExitCode {
     }
     if matches!(cli.command, Command::Runner) {
         files::lower();
-        return wardkeep_safety::runner::run_from_stdin();
+        return wardkeep_safety::runner::run_from_stdin(&run_units::HelperUnits::default());
+    }
+    match cli.command {
+        Command::Launcher => return wardkeep_safety::runner::launch_from_stdin(),
+        Command::Probe => return wardkeep_safety::runner::probe_from_stdin(),
+        _ => {}
     }
     // Runtimes of this kind take every code but 2 for a yes.
     let failed = if hook::is_claude_code(&cli.command) { ExitCode::from(2) } else { ExitCode::FAILURE };
@@ -113,7 +118,7 @@ async fn command(command: Command, context: &mut Context<'_>) -> Result<ExitCode
         }
         Command::Doctor { json } => status::doctor(json, context).await,
         Command::Config => context.say(DEFAULT_FILE.trim_end()).map(done),
-        Command::Runner => unreachable!("handled before the runtime starts"),
+        Command::Runner | Command::Launcher | Command::Probe => unreachable!("handled before the runtime starts"),
     }
 }
 

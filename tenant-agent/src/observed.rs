@@ -10,7 +10,7 @@ use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::{AgentName, BootId, TenantId};
 use wardkeep_proto::time::{Clock, Timestamp};
 use wardkeep_proto::whom::Whom;
-use wardkeep_safety::{Gate, GateError, Hold, PostureBook, Standing};
+use wardkeep_safety::{Gate, GateError, Hold, PostureBook, Standing, Walls, WallsBook};
 
 use crate::bundle_book::{BundleBook, BundleFacts};
 use crate::hub_address::HubAddress;
@@ -101,8 +101,32 @@ pub struct StatusReport {
     /// LLM providers that failed lately, and keys of theirs that are left alone.
     #[serde(default)]
     pub providers: Vec<ProviderState>,
+    /// What holds the commands of calls.
+    #[serde(default)]
+    pub runs: RunsReport,
     /// What the hub is told too.
     pub status: Status,
+}
+
+/// What holds the commands of calls, in words.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunsReport {
+    /// `unit`, `process`, `broken`, or `untested` for a moment after the start.
+    pub held_by: String,
+    /// For people.
+    pub words: String,
+}
+
+impl RunsReport {
+    fn of(walls: &Walls) -> Self {
+        let (held_by, words) = match walls {
+            Walls::Untested => ("untested", "the sandbox is being tested".to_owned()),
+            Walls::Unit => ("unit", "each has a unit and a user of its own".to_owned()),
+            Walls::Process => ("process", "NO unit of their own: they have the daemon's user; see doctor".to_owned()),
+            Walls::Broken(why) => ("broken", format!("the sandbox does NOT hold: {why}")),
+        };
+        Self { held_by: held_by.to_owned(), words }
+    }
 }
 
 /// One closed state, explained.
@@ -140,6 +164,8 @@ pub struct Observer {
     pub listening: Listening,
     /// How LLM providers stand.
     pub providers: Arc<dyn Fn() -> Vec<ProviderState> + Send + Sync>,
+    /// What holds runs.
+    pub walls: WallsBook,
     /// Time.
     pub clock: Arc<dyn Clock>,
 }
@@ -196,6 +222,7 @@ impl Observer {
             vault: self.vault.facts(),
             memory_locked: memory::is_locked(),
             providers: (self.providers)(),
+            runs: RunsReport::of(&self.walls.read()),
             status: self.status().await?,
         })
     }
@@ -209,6 +236,10 @@ impl Observer {
                 let all = self.gate.holds().into_iter().filter(|hold| hold.whom == Whom::All);
                 all.max_by_key(|hold| hold.standing).map(|hold| hold.to_string())
             }
+            Closed::SandboxBroken => match self.walls.read() {
+                Walls::Broken(why) => Some(why),
+                _ => None,
+            },
             Closed::NoBundle | Closed::DiskFull => None,
         };
         ClosedReport {

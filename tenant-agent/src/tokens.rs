@@ -13,6 +13,7 @@ use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::AgentName;
 use wardkeep_proto::secret::{AgentTokens, SecretValue};
 use wardkeep_proto::time::Timestamp;
+use wardkeep_safety::Gate;
 
 use crate::state::{read, write_private};
 
@@ -124,6 +125,18 @@ impl TokenBook {
 impl AgentTokens for TokenBook {
     fn agent_of(&self, token: &str) -> Option<AgentName> {
         self.by_digest.load().get(&Digest::of(DOMAIN, token.as_bytes())).cloned()
+    }
+}
+
+/// Who asks the forward proxy: an agent, or a run of its.
+pub(crate) struct RunOrAgentTokens {
+    pub(crate) agents: Arc<TokenBook>,
+    pub(crate) gate: Arc<Gate>,
+}
+
+impl AgentTokens for RunOrAgentTokens {
+    fn agent_of(&self, token: &str) -> Option<AgentName> {
+        self.gate.agent_of_run(token).or_else(|| self.agents.agent_of(token))
     }
 }
 

@@ -34,7 +34,9 @@ impl Container {
         let nspawn = Command::new("systemd-nspawn")
             .args(["--quiet", "--boot", "--volatile=overlay", "--register=no", "--keep-unit", "--link-journal=no"])
             // Debian 12's nspawn does not know these; on a server nothing is in their way.
-            .arg("--system-call-filter=landlock_create_ruleset landlock_add_rule landlock_restrict_self")
+            .arg("--system-call-filter=landlock_create_ruleset landlock_add_rule landlock_restrict_self openat2")
+            // What runs get of a network is a loopback of their own, which somebody has to switch on.
+            .arg("--capability=CAP_NET_ADMIN")
             .args(["--machine=wardkeep-e2e", "--hostname=bakery-server", "--directory", &tree])
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)

@@ -11,14 +11,14 @@ use wardkeep_tests::ports;
 use crate::container::{Container, until};
 
 /// `wardkeep-hub serve` on the host's loopback, in a folder of its own.
-struct Hub {
+pub(crate) struct Hub {
     folder: tempfile::TempDir,
     program: PathBuf,
     service: Child,
 }
 
 impl Hub {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let program = program("wardkeep-hub");
         assert!(program.with_file_name("wardkeep-agent").exists(), "wardkeep-agent is not built; use ./dev e2e");
         let folder = tempfile::tempdir().expect("tempdir");
@@ -50,11 +50,17 @@ impl Hub {
     }
 
     /// Adds a server and answers the last line: the command.
-    fn command_for(&self, tenant: &str) -> String {
+    pub(crate) fn command_for(&self, tenant: &str) -> String {
         let said = self.cli(&["tenant", "add", tenant]);
         let command = said.lines().last().expect("a line").to_owned();
         assert!(command.contains("sha256sum") && command.contains("wke1."), "{said}");
         command
+    }
+
+    pub(crate) fn publish(&self, tenant: &str, policy: &str) {
+        let file = self.folder.path().join("policy.toml");
+        std::fs::write(&file, policy).expect("written");
+        self.cli(&["policy", "publish", tenant, "--file", file.to_str().expect("text")]);
     }
 
     /// What the fleet page would show.

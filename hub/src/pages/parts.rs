@@ -143,6 +143,11 @@ impl Badge {
                 "Disk full",
                 "Nothing new can be recorded, so only reads run. Free some space on the server.",
             ),
+            "sandbox-broken" => (
+                "warning",
+                "Sandbox broken",
+                "What holds commands on the server failed its test, so only reads run. Run wardkeep-agent doctor there.",
+            ),
             "hub-away" => ("offline", "Hub away", "The server cannot reach this hub: only reads run, the rest waits."),
             "paused" => ("pause", "Agents paused", "A person paused all agents of this server: only reads run."),
             "stopped" => ("stop", "Agents stopped", "A person stopped all agents of this server: nothing runs."),

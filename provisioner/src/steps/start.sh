@@ -41,7 +41,10 @@ stop_all() {
     mkdir -p "$ROOT/run/systemd/system/$UNIT.d"
     printf '[Service]\nKillMode=control-group\n' >"$ROOT/run/systemd/system/$UNIT.d/stop-all.conf"
     systemctl daemon-reload
-    systemctl stop "$UNIT" "$HELPER" "$LOCK" || true
+    systemctl stop "$UNIT" || true
+    # Commands that were under way.
+    systemctl stop 'wardkeep-run-*.service' || true
+    systemctl stop "$HELPER" "$LOCK" || true
     rm -rf "$ROOT/run/systemd/system/$UNIT.d"
     systemctl daemon-reload
 }

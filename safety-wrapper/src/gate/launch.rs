@@ -92,6 +92,8 @@ impl Gate {
             let _ = tokio::time::timeout(Duration::from_millis(250), changed.changed()).await;
             return Ok(());
         };
+        // Right after a start it is not known yet what holds a run.
+        self.parts.walls.known().await;
         let _place = self.places.acquire().await.map_err(|_| GateError::Worker)?;
         let Some(row) = self.read(move |conn| calls::by_permit(conn, permit)).await? else { return Ok(()) };
         let claimed = matches!(row.state, CallState::Claimed { .. });
@@ -135,7 +137,7 @@ impl Gate {
         }
         self.parts.waypoints.pass(Waypoint::CallClaimed);
         let result = match self.spec(&action, permit, row.class, &folder) {
-            Ok(spec) => self.run(spec, folder, &cut).await,
+            Ok(spec) => self.run(permit, spec, folder, &cut).await,
             Err(why) => CallResult::failed(why),
         };
         drop(held);
@@ -228,6 +230,7 @@ impl Gate {
 
     /// Records a result, for as long as that takes: it exists nowhere else.
     pub(super) async fn finish(&self, permit: PermitId, result: CallResult) -> Result<(), GateError> {
+        self.end_run_token(permit);
         // The run may have met a value that was stored after it began.
         self.parts.secrets.catch_up();
         let result = CallResult { output: self.clean(&result.output), ..result };

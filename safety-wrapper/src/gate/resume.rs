@@ -11,7 +11,7 @@ use super::launch::chain;
 use super::{Gate, GateError, Leash, Resumed};
 use crate::call::{CallResult, CallState, Executor};
 use crate::runner::Folder;
-use crate::runner::folder::Found;
+use crate::runner::folder::{Found, may_have_unit};
 use crate::store::calls;
 
 /// Between two looks at what is due.
@@ -38,6 +38,7 @@ impl Gate {
             match self.find(permit).await? {
                 Found::Running => {
                     found.adopted += 1;
+                    self.run_token(permit, &row.key.agent);
                     let gate = Arc::clone(self);
                     let leash = self.leash(&row.key.agent);
                     tokio::spawn(async move { gate.adopt(permit, leash).await });
@@ -53,7 +54,14 @@ impl Gate {
                 }
                 Found::Nothing => {
                     found.interrupted += 1;
-                    self.finish(permit, CallResult::interrupted()).await?;
+                    if may_have_unit(&self.runs.join(permit.to_string())) {
+                        // Its unit is looked for by name and ended; that may take until the helper is there.
+                        let gate = Arc::clone(self);
+                        let leash = self.leash(&row.key.agent);
+                        tokio::spawn(async move { gate.adopt(permit, leash).await });
+                    } else {
+                        self.finish(permit, CallResult::interrupted()).await?;
+                    }
                 }
             }
         }
@@ -164,7 +172,10 @@ impl Gate {
                     drop(held);
                     return self.take_up(permit).await;
                 }
-                Ok(Found::Nothing) => break CallResult::interrupted(),
+                Ok(Found::Nothing) => {
+                    self.end_unit(permit).await;
+                    break CallResult::interrupted();
+                }
                 Err(_) => return,
             }
         };

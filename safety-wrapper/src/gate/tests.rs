@@ -29,6 +29,8 @@ use super::*;
 use crate::approval::{Approval, ApprovalFilter, ApprovalState, Origin, Ruling, RulingError, Verdict};
 use crate::call::RunStatus;
 use crate::halt::{Holder, Order, Standing};
+use crate::runner::tests::Pretended;
+use crate::walls::Walls;
 
 /// Stands in a vault under the name `token`.
 pub(crate) const SECRET: &str = "tok-Zx81-very-secret-value";
@@ -125,12 +127,14 @@ pub(crate) struct World {
     pub(crate) posture: PostureBook,
     pub(crate) bundle: watch::Sender<Arc<Bundle>>,
     engine: Shared,
+    walls: WallsBook,
 }
 
 impl World {
     pub(crate) fn new(level: Level) -> Self {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir(root.path().join("ws")).unwrap();
+        fs::create_dir(root.path().join("units")).unwrap();
         let engine = Shared::new(Engine::build([Secret::new("token", SECRET)], &RuleSet::builtin(), [7; 32]).unwrap());
         let world = Self {
             clock: Arc::new(ManualClock(AtomicI64::new(START))),
@@ -143,6 +147,7 @@ impl World {
             posture: PostureBook::new(Posture::open()),
             bundle: watch::Sender::new(Arc::new(Bundle::strict())),
             engine,
+            walls: WallsBook::new(Walls::Process, Arc::new(Pretended::new(&root.path().join("units")))),
             root,
         };
         world.publish(1, level);
@@ -164,6 +169,16 @@ impl World {
         bundle.version = version;
         bundle.http = vec![HttpHost { host: "127.0.0.1".to_owned(), kind: HostKind::Known }];
         self.bundle.send_replace(Arc::new(bundle));
+    }
+
+    /// From now on runs are held in units.
+    pub(crate) fn with_units(self) -> Self {
+        self.walls.set(Walls::Unit);
+        self
+    }
+
+    pub(crate) fn units(&self) -> PathBuf {
+        self.root.path().join("units")
     }
 
     pub(crate) fn ws(&self) -> PathBuf {
@@ -225,6 +240,7 @@ impl World {
                 waypoints,
                 runner: crate::runner::tests::runner(),
                 sandbox: Sandbox::Landlock,
+                walls: self.walls.clone(),
             },
         )
     }

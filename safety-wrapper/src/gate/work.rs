@@ -11,20 +11,22 @@ use wardkeep_policy::action::{Call, refs_in};
 use wardkeep_policy::adapters::Reply;
 use wardkeep_policy::facts::{self, Context};
 use wardkeep_policy::{Action, Class, RuleSet};
-use wardkeep_proto::ids::PermitId;
+use wardkeep_proto::ids::{AgentName, PermitId};
 use wardkeep_proto::secret::{Destination, KnownValue, NotGiven};
 use wardkeep_proto::waypoint::Waypoint;
 use zeroize::Zeroizing;
 
 use super::Gate;
 use crate::call::CallResult;
-use crate::runner::folder::{end, has_begun, read_result};
+use crate::runner::ForwardProxy;
+use crate::runner::doors::Door;
+use crate::runner::folder::{end, has_begun, may_have_unit, read_result};
+use crate::runner::unit::UnitSpec;
 use crate::runner::{Folder, GRACE, Masked, Reach, RunSpec, Work, http_target};
+use crate::walls::Walls;
 
-/// How long a run may take.
-const LIMIT: Duration = Duration::from_secs(120);
-/// How much of its output is kept, bytes.
-const OUTPUT: usize = 256 * 1024;
+/// Between two tries to end a unit.
+const UNIT_AGAIN: Duration = Duration::from_secs(1);
 /// The result of a run that a stop kept from beginning.
 const NOT_BEGUN: &str = "the agent was stopped before this call began; nothing was done";
 
@@ -36,7 +38,7 @@ impl Gate {
     pub(super) fn spec(
         &self,
         action: &Action,
-        _permit: PermitId,
+        permit: PermitId,
         class: Option<Class>,
         folder: &Folder,
     ) -> Result<RunSpec, String> {
@@ -54,20 +56,39 @@ impl Gate {
             Err(NotGiven::Locked) if class == Some(Class::Green) => Vec::new(),
             Err(why) => return Err(why.to_string()),
         };
+        let limits = self.parts.bundle.borrow().limits_of(&action.agent);
+        let in_unit = self.parts.walls.read() != Walls::Process;
+        let shown = Some(workspace.clone());
+        let unit = in_unit.then(|| UnitSpec { permit, agent: action.agent.clone(), limits, workspace: shown });
         let mut spec = RunSpec {
             folder: folder.path.clone(),
             workspace,
             cwd: action.cwd.clone(),
             work: Work::FileList { path: String::new() },
-            limit_ms: u64::try_from(LIMIT.as_millis()).unwrap_or(u64::MAX),
-            output_bytes: OUTPUT,
+            limit_ms: u64::from(limits.seconds) * 1000,
+            output_bytes: limits.output_kibibytes as usize * 1024,
             sandbox: self.parts.sandbox,
             // Green is held to reading, also where a rule was wrong about a program.
             reach: if class == Some(Class::Green) { Reach::Reads } else { Reach::Changes },
+            unit,
+            workspace_is: None,
+            proxy: None,
             redact,
         };
         spec.work = self.work(action)?;
+        let program = matches!(spec.work, Work::Program { .. });
+        if in_unit && program && spec.reach == Reach::Changes {
+            self.open_door(&mut spec, permit, &action.agent);
+        }
         Ok(spec)
+    }
+
+    /// A program that may do more than look reaches the forward proxy, under a name of its run alone.
+    fn open_door(&self, spec: &mut RunSpec, permit: PermitId, agent: &AgentName) {
+        let Some(ForwardProxy { address, authority_pem }) = self.parts.walls.proxy() else { return };
+        let token = self.run_token(permit, agent);
+        spec.redact.push(Masked { name: "run".to_owned(), value: token.clone(), beside: None });
+        spec.proxy = Some(Door { address, authority_pem, token });
     }
 
     pub(super) fn workspace(&self, action: &Action) -> Result<PathBuf, String> {
@@ -162,7 +183,13 @@ impl Gate {
 
     /// Starts the runner, waits for its end, or ends it when `cut` fires; reads what it left. Nothing of the run is alive
     /// when this returns.
-    pub(super) async fn run(&self, spec: RunSpec, folder: Folder, cut: &CancellationToken) -> CallResult {
+    pub(super) async fn run(
+        &self,
+        permit: PermitId,
+        spec: RunSpec,
+        folder: Folder,
+        cut: &CancellationToken,
+    ) -> CallResult {
         if cut.is_cancelled() {
             return CallResult::failed(NOT_BEGUN);
         }
@@ -218,9 +245,12 @@ impl Gate {
         let read = tokio::task::spawn_blocking(move || (read_result(&path), has_begun(&path))).await;
         match read {
             Ok((Some(result), _)) => result,
-            Ok((None, _)) if is_cut => CallResult::stopped(""),
+            Ok((None, _)) if is_cut => CallResult::failed("").stopped(),
             Ok((None, false)) => CallResult::failed("the run could not begin; nothing was done; ask again"),
-            _ => CallResult::interrupted(),
+            _ => {
+                self.end_unit(permit).await;
+                CallResult::interrupted()
+            }
         }
     }
 }
@@ -231,6 +261,23 @@ impl Gate {
         let told = tokio::task::spawn_blocking(move || end(&folder)).await;
         if !matches!(told, Ok(true)) {
             tracing::error!("a run could not be told to end; it ends by its own limit");
+        }
+    }
+
+    /// Sees to it that nothing of a run whose runner is gone is alive. What happened is recorded only after that, so this
+    /// tries for as long as it takes.
+    pub(super) async fn end_unit(&self, permit: PermitId) {
+        let folder = self.runs.join(permit.to_string());
+        loop {
+            let (units, folder) = (self.parts.walls.units(), folder.clone());
+            let ended =
+                tokio::task::spawn_blocking(move || if may_have_unit(&folder) { units.end(permit) } else { Ok(()) });
+            match ended.await {
+                Ok(Ok(())) => return,
+                Ok(Err(why)) => tracing::error!(%permit, why, "the unit of a lost run could not be ended; tried again"),
+                Err(_) => return,
+            }
+            tokio::time::sleep(UNIT_AGAIN).await;
         }
     }
 }

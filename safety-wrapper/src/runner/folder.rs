@@ -18,6 +18,8 @@ const RESULT: &str = "result.json";
 const RESERVE: &str = "reserve";
 /// Made by the runner before its first act: without it, and without a live runner, nothing has been done.
 const BEGUN: &str = "begun";
+/// Made before a unit is asked for: where it stands, a runner that is gone may have left a unit.
+const UNIT: &str = "unit";
 /// Space for the largest result: 256 KiB of output, every byte escaped as six, and the rest.
 const RESERVE_BYTES: u64 = 2 * 1024 * 1024;
 /// A pipe with a name: a runner that works reads it, and whoever opens it for writing ends the run.
@@ -116,6 +118,17 @@ impl Folder {
 pub(super) fn begin(folder: &Path) -> bool {
     let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(folder.join(BEGUN));
     made.and_then(|_| File::open(folder)?.sync_all()).is_ok()
+}
+
+/// Says, on the disk, that a unit may be started.
+pub(super) fn mark_unit(folder: &Path) -> io::Result<()> {
+    OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(folder.join(UNIT))?;
+    File::open(folder)?.sync_all()
+}
+
+/// Whether a unit may have been started.
+pub(crate) fn may_have_unit(folder: &Path) -> bool {
+    fs::exists(folder.join(UNIT)).unwrap_or(true)
 }
 
 /// In the runner: returns once somebody wants the run to end. Blocks; a folder without the pipe is never ended.

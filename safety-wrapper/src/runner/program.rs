@@ -63,9 +63,13 @@ fn try_run(
         // Reading a repository must not run its settings, nor write its index.
         .env("GIT_OPTIONAL_LOCKS", "0")
         .env("GIT_PAGER", "cat")
-        .env("GIT_CONFIG_COUNT", "1")
+        .env("GIT_CONFIG_COUNT", if spec.unit.is_some() { "2" } else { "1" })
         .env("GIT_CONFIG_KEY_0", "core.fsmonitor")
         .env("GIT_CONFIG_VALUE_0", "false")
+        // In a unit the workspace is other users' by its nature.
+        .env("GIT_CONFIG_KEY_1", "safe.directory")
+        .env("GIT_CONFIG_VALUE_1", "*")
+        .envs(spec.proxy.iter().flat_map(|door| door.environment(&spec.folder)))
         .env("TMPDIR", tmp(&spec.folder))
         .env("LANG", "C.UTF-8")
         .envs(env)
@@ -118,12 +122,11 @@ fn conclude(bytes: Zeroizing<Vec<u8>>, cut: bool, in_time: bool, status: ExitSta
     let mut raw = Raw { output: bytes, cut, ..Raw::default() };
     if !in_time {
         // In front: the end may be cut off.
-        let note = format!("[stopped: it ran longer than {} s]\n", limit.as_secs_f32());
-        raw.output.splice(0..0, note.into_bytes());
-        return raw;
+        return raw.with_note(&format!("[stopped: it ran longer than {} s]\n", limit.as_secs_f32()));
     }
     raw.ok = status.success();
-    raw.exit_code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+    raw.signal = status.signal();
+    raw.exit_code = status.code().or_else(|| raw.signal.map(|signal| 128 + signal));
     raw
 }
 

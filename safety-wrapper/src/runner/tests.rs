@@ -9,13 +9,16 @@ use super::*;
 use crate::gate::RunnerCommand;
 use crate::runner::folder::Found;
 
+mod unit;
+pub(crate) use unit::{Pretended, is_alive};
+
 const SECRET: &str = "s3cr3t-Value-0123456789";
 
 /// Not a test of its own: what [`runner`] starts. Alone it finds no spec on its standard input.
 #[test]
 #[ignore = "started by the tests that run something"]
 fn entry_of_a_runner() {
-    std::process::exit(i32::from(!serve_one()));
+    std::process::exit(i32::from(!serve_one(&Pretended::near_run())));
 }
 
 /// How to start this test binary as a runner.
@@ -56,6 +59,9 @@ impl Ground {
             output_bytes: 64 * 1024,
             sandbox: Sandbox::Landlock,
             reach: Reach::Changes,
+            unit: None,
+            workspace_is: None,
+            proxy: None,
             redact: vec![Masked { name: "token".to_owned(), value: SECRET.to_owned(), beside: None }],
         }
     }
@@ -65,7 +71,7 @@ impl Ground {
         let permit = format!("00000000-0000-7000-8000-0000000000{:02x}", self.permits.get()).parse().unwrap();
         let folder = Folder::make(&self.root.path().join("runs"), permit).unwrap();
         spec.folder.clone_from(&folder.path);
-        start(&serde_json::to_vec(&spec).unwrap(), folder.lock);
+        start(&serde_json::to_vec(&spec).unwrap(), &folder.path, folder.lock);
         folder::read_result(&folder.path).expect("a runner leaves a result")
     }
 
@@ -83,11 +89,12 @@ fn program(argv: &[&str]) -> Work {
 }
 
 /// Starts a runner with that text on its standard input and waits for its end.
-fn start(text: &[u8], lock: std::fs::File) {
+fn start(text: &[u8], folder: &Path, lock: std::fs::File) {
     let RunnerCommand { program, args } = runner();
     let mut child = Command::new(program)
         .args(args)
         .env_clear()
+        .current_dir(folder)
         .stdin(Stdio::piped())
         .stdout(lock)
         .stderr(Stdio::null())
@@ -111,7 +118,7 @@ fn half_a_spec_runs_nothing_and_leaves_nothing() {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of a short length")]
         #[expect(clippy::cast_precision_loss, reason = "a part of a short length")]
         let length = (whole.len() as f64 * part) as usize;
-        start(&whole[..length], folder.lock);
+        start(&whole[..length], &folder.path, folder.lock);
         assert_eq!(Folder::find(&runs, permit), Found::NeverBegan);
         assert!(!marker.exists());
     }

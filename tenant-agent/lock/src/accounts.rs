@@ -38,6 +38,16 @@ pub fn uid(user: &str, passwd: &str) -> Option<u32> {
     user.parse().ok().or_else(|| entries(passwd).find_map(|(name, uid)| (name == user).then_some(uid)))
 }
 
+/// The first group of one user, by its name or id.
+#[must_use]
+pub fn gid(user: &str, passwd: &str) -> Option<u32> {
+    let id = uid(user, passwd)?;
+    passwd.lines().find_map(|line| {
+        let mut fields = line.split(':').skip(2);
+        (fields.next()?.parse() == Ok(id)).then(|| fields.next()?.parse().ok()).flatten()
+    })
+}
+
 fn names(uid: u32, passwd: &str) -> impl Iterator<Item = &str> {
     entries(passwd).filter_map(move |(name, other)| (other == uid).then_some(name))
 }
@@ -74,6 +84,12 @@ mod tests {
         for bad in ["agents", "", "agent:x", "-1", "4294967296"] {
             assert_eq!(found(&["agent", bad], ""), Err(NoSuchUser(bad.to_owned())));
         }
+    }
+
+    #[test]
+    fn the_first_group_of_a_user() {
+        let found = ["agent", "998", "wardkeep", "root", "broken", "nobody"].map(|user| gid(user, PASSWD));
+        assert_eq!(found, [Some(997), Some(997), Some(996), Some(0), None, None]);
     }
 
     #[test]

@@ -1,12 +1,15 @@
 //! One question to the helper.
 
-use std::io;
+use std::io::{self, Read as _};
+use std::os::fd::BorrowedFd;
+use std::os::unix::net::UnixStream as BlockingStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::net::UnixStream;
 
-use crate::protocol::{self, ANSWER_BYTES, Answer, Request};
+use crate::passing;
+use crate::protocol::{self, ANSWER_BYTES, Answer, Request, RunStart};
 
 /// Longer than `nft` may take.
 const WITHIN: Duration = Duration::from_secs(60);
@@ -45,20 +48,80 @@ pub enum ClientError {
 /// # Errors
 /// All of [`ClientError`].
 pub async fn ask(socket: &Path, request: Request) -> Result<Answer, ClientError> {
-    let mut stream = UnixStream::connect(socket).await.map_err(|source| {
-        let socket = socket.to_owned();
-        match source.kind() {
-            io::ErrorKind::PermissionDenied => ClientError::NotAllowed { socket, source },
-            _ => ClientError::NotRunning { socket, source },
-        }
-    })?;
+    let mut stream = UnixStream::connect(socket).await.map_err(|source| nobody(socket, source))?;
     let exchange = async {
         protocol::write(&mut stream, &request).await?;
         protocol::read(&mut stream, ANSWER_BYTES).await
     };
     let timed_out = |_| ClientError::Broken(io::ErrorKind::TimedOut.into());
-    match tokio::time::timeout(WITHIN, exchange).await.map_err(timed_out)?.map_err(ClientError::Broken)? {
+    granted(tokio::time::timeout(WITHIN, exchange).await.map_err(timed_out)?.map_err(ClientError::Broken)?)
+}
+
+/// As [`ask`], for a process without a runtime.
+///
+/// # Errors
+/// All of [`ClientError`].
+pub fn ask_blocking(socket: &Path, request: &Request) -> Result<Answer, ClientError> {
+    let stream = BlockingStream::connect(socket).map_err(|source| nobody(socket, source))?;
+    passing::send(&stream, request, &[]).map_err(ClientError::Broken)?;
+    answer_within(&stream, WITHIN)
+}
+
+/// A run's own line to the helper: whoever drops it wants the unit to end.
+#[derive(Debug)]
+pub struct RunLine(BlockingStream);
+
+/// Asks for the unit of one run. `files`: what becomes its standard input, and its standard output.
+///
+/// # Errors
+/// When nobody hears it; that it was refused is told by [`RunLine::over`].
+pub fn start_run(socket: &Path, run: RunStart, files: &[BorrowedFd<'_>]) -> Result<RunLine, ClientError> {
+    let stream = BlockingStream::connect(socket).map_err(|source| nobody(socket, source))?;
+    passing::send(&stream, &Request::RunStart(run), files).map_err(ClientError::Broken)?;
+    Ok(RunLine(stream))
+}
+
+impl RunLine {
+    #[cfg(test)]
+    pub(crate) fn of(stream: BlockingStream) -> Self {
+        Self(stream)
+    }
+
+    /// Waits for the end of the unit: systemd's word for it.
+    ///
+    /// # Errors
+    /// `Refused` when there was no unit; `Broken` when the helper is gone or `within` is over.
+    pub fn over(self, within: Duration) -> Result<String, ClientError> {
+        match answer_within(&self.0, within)? {
+            Answer::RunOver { result } => Ok(result),
+            _ => Err(ClientError::Broken(io::ErrorKind::InvalidData.into())),
+        }
+    }
+}
+
+fn answer_within(mut stream: &BlockingStream, within: Duration) -> Result<Answer, ClientError> {
+    let mut read = || {
+        stream.set_read_timeout(Some(within))?;
+        let mut length = [0; 4];
+        stream.read_exact(&mut length)?;
+        let mut text = vec![0; protocol::announced(length, ANSWER_BYTES)?];
+        stream.read_exact(&mut text)?;
+        protocol::parse(&text)
+    };
+    granted(read().map_err(ClientError::Broken)?)
+}
+
+fn granted(answer: Answer) -> Result<Answer, ClientError> {
+    match answer {
         Answer::Refused { message } => Err(ClientError::Refused(message)),
         answer => Ok(answer),
+    }
+}
+
+fn nobody(socket: &Path, source: io::Error) -> ClientError {
+    let socket = socket.to_owned();
+    match source.kind() {
+        io::ErrorKind::PermissionDenied => ClientError::NotAllowed { socket, source },
+        _ => ClientError::NotRunning { socket, source },
     }
 }

@@ -1,6 +1,7 @@
 //! The part that is root: it hears the daemon's user and root, does one of a few things, and looks after the rules.
 //!
-//! One question at a time, between two looks: nothing is done twice at once, and no lock is needed.
+//! One question about the lock at a time, between two looks: nothing is done twice at once, and no lock is needed. Runs
+//! have units of their own, which systemd keeps apart.
 
 use std::fs::Permissions;
 use std::io;
@@ -19,8 +20,10 @@ use wardkeep_proto::time::Clock;
 use crate::journal::{Journal, What};
 use crate::listing::Listing;
 use crate::lock::{Lock, LockError};
+use crate::passing;
 use crate::plan::Plan;
 use crate::protocol::{self, ASK_BYTES, Answer, Request, State, Status};
+use crate::runs::{RunTerms, Runs};
 
 /// Between two looks at the kernel, usually.
 pub const EVERY: Duration = Duration::from_secs(5);
@@ -41,6 +44,8 @@ pub struct Terms {
     pub daemon: u32,
     /// What root's configuration says now; an error's text says what to do.
     pub plan: Arc<dyn Fn() -> Result<Plan, String> + Send + Sync>,
+    /// The units that hold permitted calls.
+    pub runs: RunTerms,
     /// Between two looks at the kernel.
     pub every: Duration,
     /// Time.
@@ -75,6 +80,7 @@ pub enum HelperError {
 /// The helper, listening.
 pub struct Helper {
     terms: Terms,
+    runs: Arc<Runs>,
     journal: Journal,
     listener: UnixListener,
     /// The last trouble of a look, so that it is logged once.
@@ -90,7 +96,8 @@ impl Helper {
         let journal = Journal::open(terms.journal.clone(), &*terms.chance)
             .map_err(|source| HelperError::Journal { path: terms.journal.clone(), source })?;
         let listener = listen(&terms).map_err(|source| HelperError::Socket { path: terms.socket.clone(), source })?;
-        Ok(Self { terms, journal, listener, trouble: None })
+        let runs = Arc::new(Runs::new(terms.runs.clone()));
+        Ok(Self { terms, runs, journal, listener, trouble: None })
     }
 
     /// Serves until `stop`. The rules stay.
@@ -120,8 +127,20 @@ impl Helper {
             tracing::warn!(uid = peer.uid(), "a connection by another user was dropped");
             return;
         }
-        let answer = match timeout(PATIENCE, protocol::read(&mut stream, ASK_BYTES)).await {
-            Ok(Ok(request)) => self.answer(request, peer.uid()).await,
+        let answer = match timeout(PATIENCE, passing::receive(&stream, ASK_BYTES)).await {
+            // Runs go on beside all other questions.
+            Ok(Ok((Request::RunStart(run), files))) => return self.runs.start(run, files, stream),
+            Ok(Ok((Request::RunEnd { permit }, _))) => {
+                let runs = Arc::clone(&self.runs);
+                answer_apart(stream, async move { runs.end(permit).await });
+                return;
+            }
+            Ok(Ok((Request::RunReady {}, _))) => {
+                let runs = Arc::clone(&self.runs);
+                answer_apart(stream, async move { runs.ready().await });
+                return;
+            }
+            Ok(Ok((request, _))) => self.answer(request, peer.uid()).await,
             Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
                 Answer::Refused { message: "the helper does not know this question".to_owned() }
             }
@@ -137,6 +156,9 @@ impl Helper {
             Request::EgressStatus {} => Ok(false),
             Request::EgressEvents { after } => {
                 return Answer::Events { journal: self.journal.name().to_owned(), events: self.journal.after(after) };
+            }
+            Request::RunStart(_) | Request::RunEnd { .. } | Request::RunReady {} => {
+                Err("runs are answered elsewhere".to_owned())
             }
         };
         let status = match done {
@@ -225,6 +247,17 @@ impl Helper {
         let at = self.terms.clock.now();
         self.journal.add(at, what).map_err(|error| format!("it was done, but the journal cannot be written: {error}"))
     }
+}
+
+/// Answers beside all other questions.
+fn answer_apart(mut stream: UnixStream, work: impl Future<Output = Result<(), String>> + Send + 'static) {
+    tokio::spawn(async move {
+        let answer = match work.await {
+            Ok(()) => Answer::Done {},
+            Err(message) => Answer::Refused { message },
+        };
+        let _ = timeout(PATIENCE, protocol::write(&mut stream, &answer)).await;
+    });
 }
 
 const fn allowed(uid: u32, daemon: u32) -> bool {

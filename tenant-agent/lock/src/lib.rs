@@ -1,11 +1,13 @@
-//! The network lock: users under it reach the daemon's doors on loopback and nothing else, on any protocol.
+//! What needs root: the network lock, by which users reach the daemon's doors on loopback and nothing else, and the units
+//! that hold permitted calls ([`runs`]).
 //!
 //! * **Owns**: the [`Plan`] (which users, which doors), the [`ruleset`] made of it, what the kernel has of it ([`listing`]),
 //!   the saved wish that survives a reboot ([`lock`]), the [`helper`] that runs as root, its [`protocol`] and [`client`],
-//!   and the [`journal`] of what was locked, unlocked, mended and tried.
-//! * **Flows through it**: verbs without arguments down to the helper; status and numbered events up.
-//! * **Never hears of**: policy, agents' tokens, HTTP, the hub. The helper takes its plan from whoever starts it, never
-//!   from whoever asks.
+//!   the [`journal`] of what was locked, unlocked, mended and tried, and the walls of a run's unit.
+//! * **Flows through it**: a few verbs down to the helper; status, numbered events and the end of each run up. What a run
+//!   does goes over a socket that is only handed on.
+//! * **Never hears of**: policy, agents' tokens, HTTP, the hub, commands. The helper takes its plan and the folders that runs
+//!   may see from whoever starts it, never from whoever asks.
 
 pub mod accounts;
 pub mod attempts;
@@ -16,13 +18,16 @@ pub mod journal;
 pub mod listing;
 pub mod lock;
 pub mod nft;
+pub mod passing;
 pub mod plan;
 pub mod protocol;
 pub mod ruleset;
+pub mod runs;
 
-pub use client::{ClientError, ask};
+pub use client::{ClientError, RunLine, ask, ask_blocking, start_run};
 pub use helper::{Helper, HelperError, Terms};
 pub use lock::Lock;
 pub use nft::Nft;
 pub use plan::{Plan, PlanError, UidRange};
-pub use protocol::{Answer, Request, State, Status};
+pub use protocol::{Access, Answer, Limits, Request, RunStart, State, Status};
+pub use runs::RunTerms;

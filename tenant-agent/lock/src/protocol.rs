@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use wardkeep_proto::ids::{AgentName, PermitId};
 
 use crate::journal::Event;
 use crate::listing::{Totals, Tried};
@@ -14,12 +15,12 @@ use crate::lock::Drift;
 use crate::plan::UidRange;
 
 /// Longest question, bytes.
-pub const ASK_BYTES: u32 = 256;
+pub const ASK_BYTES: u32 = 1024;
 /// Longest answer, bytes.
 pub const ANSWER_BYTES: u32 = 1024 * 1024;
 
 /// A question. Braces although empty: serde refuses unknown fields only there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "verb", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Request {
     /// Lock as root's configuration says.
@@ -33,6 +34,58 @@ pub enum Request {
         /// 0 for all.
         after: u64,
     },
+    /// Hold one permitted call in a unit of its own. What the call is comes over a socket that is handed over beside this
+    /// question; the helper does not see it. Answered when the unit has ended; a unit whose asker goes away is ended.
+    RunStart(RunStart),
+    /// End that unit and all that it started. Answered when nothing of it is alive; one that is not there has ended.
+    RunEnd {
+        /// Whose.
+        permit: PermitId,
+    },
+    /// Whether calls can be held in units here.
+    RunReady {},
+}
+
+/// What a unit is made of: nothing of the call itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunStart {
+    /// Names the unit; each one is used once.
+    pub permit: PermitId,
+    /// Whose call: runs of one agent that change its files do so as one user.
+    pub agent: AgentName,
+    /// What it may do with the workspace.
+    pub access: Access,
+    /// Absolute, beneath one of the folders that root's configuration lists; the only one that it sees.
+    pub workspace: Option<String>,
+    /// When it is cut.
+    pub limits: Limits,
+}
+
+/// What a run may do with its workspace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Access {
+    /// Look.
+    Reads,
+    /// Change it.
+    Changes,
+}
+
+/// When a run is cut by the machine. What is out of bounds is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// From start to end, 1 to 86,400.
+    pub seconds: u32,
+    /// All its processes together, 16 to 1,048,576.
+    pub memory_mebibytes: u32,
+    /// Processes and threads, 4 to 65,536.
+    pub processes: u32,
+    /// Of one core, 1 to 100,000.
+    pub cpu_percent: u32,
+    /// Each file that it writes, 1 to 1,048,576.
+    pub file_mebibytes: u32,
 }
 
 /// An answer.
@@ -53,6 +106,13 @@ pub enum Answer {
         /// Oldest first; ask again until there is none.
         events: Vec<Event>,
     },
+    /// To `run-start`: the unit has ended.
+    RunOver {
+        /// In systemd's words: `success`, `exit-code`, `signal`, `timeout`, `oom-kill`, ….
+        result: String,
+    },
+    /// To `run-end` and `run-ready`.
+    Done {},
     /// It was not done.
     Refused {
         /// Why, and what to do.
@@ -96,11 +156,30 @@ pub struct Status {
 /// # Errors
 /// When the other end is gone.
 pub async fn write(stream: &mut (impl AsyncWrite + Unpin), message: &impl Serialize) -> io::Result<()> {
+    stream.write_all(&frame(message)?).await?;
+    stream.flush().await
+}
+
+/// The bytes of one message.
+pub(crate) fn frame(message: &impl Serialize) -> io::Result<Vec<u8>> {
     let text = serde_json::to_vec(message).map_err(io::Error::other)?;
     let length = u32::try_from(text.len()).map_err(io::Error::other)?;
-    stream.write_all(&length.to_be_bytes()).await?;
-    stream.write_all(&text).await?;
-    stream.flush().await
+    Ok([&length.to_be_bytes()[..], &text].concat())
+}
+
+/// The length that a message announces.
+pub(crate) fn announced(length: [u8; 4], longest: u32) -> io::Result<usize> {
+    match u32::from_be_bytes(length) {
+        length if length > longest => {
+            Err(io::Error::new(io::ErrorKind::InvalidData, format!("a message of {length} bytes")))
+        }
+        length => Ok(length as usize),
+    }
+}
+
+/// What a message says.
+pub(crate) fn parse<T: DeserializeOwned>(text: &[u8]) -> io::Result<T> {
+    serde_json::from_slice(text).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
 /// Reads one message of at most `longest` bytes.
@@ -110,13 +189,9 @@ pub async fn write(stream: &mut (impl AsyncWrite + Unpin), message: &impl Serial
 pub async fn read<T: DeserializeOwned>(stream: &mut (impl AsyncRead + Unpin), longest: u32) -> io::Result<T> {
     let mut length = [0; 4];
     stream.read_exact(&mut length).await?;
-    let length = u32::from_be_bytes(length);
-    if length > longest {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("a message of {length} bytes")));
-    }
-    let mut text = vec![0; length as usize];
+    let mut text = vec![0; announced(length, longest)?];
     stream.read_exact(&mut text).await?;
-    serde_json::from_slice(&text).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    parse(&text)
 }
 
 #[cfg(test)]

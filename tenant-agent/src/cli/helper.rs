@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
-use wardkeep_lock::{Helper, Terms};
+use wardkeep_lock::{Helper, RunTerms, Terms};
 
 use super::HelperArgs;
 use super::context::{CliError, Context};
@@ -23,12 +23,17 @@ pub async fn run(args: &HelperArgs, context: &mut Context<'_>, stop: Cancellatio
         return context.say(wardkeep_lock::helper::restore(&lock).await?);
     }
     let (daemon, path) = (egress_lock::daemon(&args.user)?, context.config_path.clone());
+    let runs = RunTerms::of_system(&context.env.program, egress_lock::daemon_group(&args.user)?, {
+        let path = path.clone();
+        Arc::new(move || egress_lock::workspaces_of_root(&path).map_err(|error| chain(&error)))
+    })?;
     let helper = Helper::open(Terms {
         lock,
         journal: egress_lock::JOURNAL.into(),
         socket: egress_lock::SOCKET.into(),
         daemon,
         plan: Arc::new(move || egress_lock::plan_of_root(&path, daemon).map_err(|error| chain(&error))),
+        runs,
         every: wardkeep_lock::helper::EVERY,
         clock: context.env.clock.clone(),
         chance: context.env.chance.clone(),

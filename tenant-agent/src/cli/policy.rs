@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use serde_json::json;
-use wardkeep_policy::{Bundle, Limit};
+use wardkeep_policy::{Bundle, Limit, RunRule};
 use wardkeep_redaction::{Additions, RuleSet};
 
 use super::PolicyCommand;
@@ -138,6 +138,9 @@ fn show(bundle: &Bundle, note: Option<&str>, context: &mut Context<'_>) -> Resul
         let all: Vec<_> = limits.chain(rates.into_iter().flatten()).collect();
         context.say(format_args!("budget of {who}{mode}: {}", all.join("; ")))?;
     }
+    for rule in &bundle.runs {
+        context.say(runs_line(rule))?;
+    }
     let more = &bundle.redaction;
     if !more.is_empty() {
         context.say(format_args!(
@@ -148,4 +151,19 @@ fn show(bundle: &Bundle, note: Option<&str>, context: &mut Context<'_>) -> Resul
         ))?;
     }
     Ok(())
+}
+
+/// What runs may use up, where it is not the default.
+fn runs_line(rule: &RunRule) -> String {
+    let who = rule.agent.as_ref().map_or("all agents", |agent| agent.as_str());
+    let all = [
+        (rule.seconds, "s"),
+        (rule.memory_mebibytes, "MiB of memory"),
+        (rule.processes, "processes"),
+        (rule.cpu_percent, "% of a core"),
+        (rule.file_mebibytes, "MiB a file"),
+        (rule.output_kibibytes, "KiB of output"),
+    ];
+    let said: Vec<_> = all.iter().filter_map(|(most, what)| most.map(|most| format!("{most} {what}"))).collect();
+    format!("runs of {who}: at most {}", said.join(", "))
 }

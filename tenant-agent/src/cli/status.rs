@@ -62,6 +62,7 @@ fn show(report: &StatusReport, context: &mut Context<'_>) -> Result<(), CliError
         vault,
         memory_locked: _,
         providers,
+        runs,
         status,
     } = report;
     context.say(format_args!("tenant     {name} ({tenant})"))?;
@@ -84,6 +85,9 @@ fn show(report: &StatusReport, context: &mut Context<'_>) -> Result<(), CliError
     }
     for closed in closed {
         context.say(format_args!("CLOSED     {}: {}; {}", closed.name, closed.why, closed.what_to_do))?;
+    }
+    if !runs.words.is_empty() {
+        context.say(format_args!("runs       {}", one_line(&runs.words)))?;
     }
     for Ending { name, at } in &vault.ending {
         let what = if *at <= context.env.clock.now() { "EXPIRED" } else { "expires" };

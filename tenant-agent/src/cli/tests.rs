@@ -100,6 +100,8 @@ fn the_usual_lines_are_understood() {
         "doctor --json",
         "config",
         "runner",
+        "launcher",
+        "probe",
     ] {
         assert!(parse(line).is_ok(), "{line}: {:?}", parse(line));
     }

@@ -89,6 +89,7 @@ impl Tenant {
                 waypoints: Arc::new(NoWaypoints),
                 runner: RunnerCommand { program: "/bin/false".into(), args: Vec::new() },
                 sandbox: Sandbox::Off,
+                walls: wardkeep_safety::WallsBook::processes(),
             },
         )
         .expect("opens");
@@ -107,6 +108,7 @@ impl Tenant {
             tenant: (identity.tenant, identity.name.clone(), hub.address.clone()),
             listening: listening(dir.path()),
             providers: Arc::new(Vec::new),
+            walls: wardkeep_safety::WallsBook::processes(),
             clock: clock.clone(),
         });
         let journal = Journal::new(state.commands());

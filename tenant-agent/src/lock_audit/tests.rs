@@ -75,6 +75,7 @@ impl Helper {
             waypoints: Arc::new(wardkeep_proto::waypoint::NoWaypoints),
             runner: RunnerCommand { program: "/bin/false".into(), args: Vec::new() },
             sandbox: Sandbox::Off,
+            walls: wardkeep_safety::WallsBook::processes(),
         };
         let gate = Gate::open(&self.dir.path().join("gate"), parts).expect("opens");
         (gate.clone(), LockAudit::new(gate, self.dir.path().join("helper.sock"), self.clock.clone()))

@@ -58,6 +58,7 @@ impl Server {
             waypoints: Arc::new(wardkeep_proto::waypoint::NoWaypoints),
             runner: RunnerCommand { program: "/bin/false".into(), args: Vec::new() },
             sandbox: Sandbox::Off,
+            walls: wardkeep_safety::WallsBook::processes(),
         };
         (book, Gate::open(&self.dir.path().join("gate"), parts).expect("opens"), Told::default())
     }

@@ -1,9 +1,11 @@
 //! The daemon dies at every point of the story and is started again.
 
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::runtime::Runtime;
 
 use super::*;
 use crate::audit;
+use crate::runner::tests::is_alive;
 
 const STORY: &[Waypoint] = &[
     Waypoint::HookReceived,
@@ -53,8 +55,7 @@ async fn ask_and_approve(gate: &Arc<Gate>, proposal: Proposal) {
 
 #[test]
 fn wherever_it_dies_an_approved_call_runs_once_and_the_agent_hears_of_it() {
-    for at in STORY {
-        let world = World::new(Level::Supervised);
+    for (at, world) in STORY.iter().flat_map(|at| both(Level::Supervised).map(|world| (at, world))) {
         let point = dying(*at);
         life(&world, point.clone(), async |gate| {
             gate.resume_after_start().await.unwrap();
@@ -80,8 +81,8 @@ fn wherever_it_dies_an_approved_call_runs_once_and_the_agent_hears_of_it() {
 
 #[test]
 fn wherever_it_dies_a_permitted_call_runs_exactly_once() {
-    for at in [Waypoint::CallClaimed, Waypoint::RunnerStarted, Waypoint::RunnerFinished, Waypoint::ResultRecorded] {
-        let world = World::new(Level::Trusted);
+    let points = [Waypoint::CallClaimed, Waypoint::RunnerStarted, Waypoint::RunnerFinished, Waypoint::ResultRecorded];
+    for (at, world) in points.iter().flat_map(|at| both(Level::Trusted).map(|world| (*at, world))) {
         let point = dying(at);
         let permit = life(&world, point.clone(), async |gate| {
             let permit = permit_of(&gate.before_tool_call(&office(), counted("c1")).await.unwrap());
@@ -99,7 +100,10 @@ fn wherever_it_dies_a_permitted_call_runs_exactly_once() {
 
 #[test]
 fn a_runner_that_still_works_is_adopted() {
-    let world = World::new(Level::Supervised);
+    both(Level::Supervised).into_iter().for_each(a_runner_of_this_world_is_adopted);
+}
+
+fn a_runner_of_this_world_is_adopted(world: World) {
     let slow = || {
         let command = "echo run >> ran; until test -e go; do sleep 0.02; done; echo finished";
         call("c1", "shell", json!({"command": command}))
@@ -122,6 +126,56 @@ fn a_runner_that_still_works_is_adopted() {
     });
     assert_eq!((result_of(&answer).status, result_of(&answer).output.as_str()), (RunStatus::Ok, "finished\n"));
     assert_eq!(world.runs(), 1);
+}
+
+/// The runner is lost and what it started goes on, deaf to everything: the next daemon finds it by its name.
+#[test]
+fn a_unit_without_its_runner_is_ended_before_its_end_is_recorded() {
+    let world = World::new(Level::Supervised).with_units();
+    let point = dying(Waypoint::RunnerStarted);
+    let ws = world.ws();
+    life(&world, point.clone(), async |gate| {
+        let endless = json!({"command": "echo run >> ran; echo $$ > pid; exec sleep 600"});
+        ask_and_approve(&gate, call("c1", "shell", endless)).await;
+        dead(&point).await;
+        while !fs::read_to_string(ws.join("pid")).is_ok_and(|text| text.ends_with('\n')) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    let program = fs::read_to_string(world.ws().join("pid")).unwrap().trim().parse().unwrap();
+    let program = Pid::from_raw(program).unwrap();
+    let units = Pretended::new(&world.units());
+    let permit = fs::read_dir(world.state().join("runs")).unwrap().flatten().next().unwrap().file_name();
+    let launcher = units.first(permit.to_str().unwrap().parse().unwrap()).unwrap();
+    kill_process(launcher, Signal::STOP).unwrap();
+    kill_process(parent(launcher), Signal::KILL).unwrap();
+    fs::write(world.units().join("refuse-end"), "").unwrap();
+    life(&world, Arc::new(NoWaypoints), async |gate| {
+        let found = gate.resume_after_start().await.unwrap();
+        assert_eq!((found.adopted, found.interrupted), (0, 1), "{found:?}");
+        // Nobody could end it: nothing is said of it yet.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let again = gate.before_tool_call(&office(), counted("c2")).await.unwrap();
+        assert!(is_alive(program) && matches!(again, Answer::Pending { .. }), "{again:?}");
+    });
+    fs::remove_file(world.units().join("refuse-end")).unwrap();
+    let answer = life(&world, Arc::new(NoWaypoints), async |gate| {
+        gate.resume_after_start().await.unwrap();
+        settled(&gate, "c1").await
+    });
+    assert_eq!((result_of(&answer).status, world.runs()), (RunStatus::Interrupted, 1));
+    assert!(!is_alive(program), "it outlived the record of its end");
+}
+
+/// This world as it is, and with units.
+fn both(level: Level) -> [World; 2] {
+    [World::new(level), World::new(level).with_units()]
+}
+
+fn parent(pid: Pid) -> Pid {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let parent = stat.rsplit_once(')').unwrap().1.split_whitespace().nth(1).unwrap().parse().unwrap();
+    Pid::from_raw(parent).unwrap()
 }
 
 #[test]

@@ -53,6 +53,7 @@ impl Served {
             socket: dir.path().join("helper.sock"),
             daemon,
             plan: Arc::new(move || plan.lock().expect("whole").clone()),
+            runs: crate::runs::tests::terms(dir.path()),
             every: Duration::from_secs(3600),
             clock: Arc::new(Fixed),
             chance: Arc::new(Fixed),
