@@ -10,7 +10,7 @@ use crate::gate::RunnerCommand;
 use crate::runner::folder::Found;
 
 mod unit;
-pub(crate) use unit::{Pretended, is_alive};
+pub(crate) use unit::{Pretended, is_alive, kill_tree};
 
 const SECRET: &str = "s3cr3t-Value-0123456789";
 

@@ -5,7 +5,9 @@ use tokio::runtime::Runtime;
 
 use super::*;
 use crate::audit;
-use crate::runner::tests::is_alive;
+use crate::runner::Folder;
+use crate::runner::folder::Found;
+use crate::runner::tests::{is_alive, kill_tree};
 
 const STORY: &[Waypoint] = &[
     Waypoint::HookReceived,
@@ -145,10 +147,18 @@ fn a_unit_without_its_runner_is_ended_before_its_end_is_recorded() {
     let program = fs::read_to_string(world.ws().join("pid")).unwrap().trim().parse().unwrap();
     let program = Pid::from_raw(program).unwrap();
     let units = Pretended::new(&world.units());
-    let permit = fs::read_dir(world.state().join("runs")).unwrap().flatten().next().unwrap().file_name();
-    let launcher = units.first(permit.to_str().unwrap().parse().unwrap()).unwrap();
+    let name = fs::read_dir(world.state().join("runs")).unwrap().flatten().next().unwrap().file_name();
+    let permit = name.to_str().unwrap().parse().unwrap();
+    let launcher = units.first(permit).unwrap();
+    let _never_left = EndsWithTest(launcher);
     kill_process(launcher, Signal::STOP).unwrap();
+    while !is_frozen(launcher) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
     kill_process(parent(launcher), Signal::KILL).unwrap();
+    while Folder::find(&world.state().join("runs"), permit) == Found::Running {
+        std::thread::sleep(Duration::from_millis(1));
+    }
     fs::write(world.units().join("refuse-end"), "").unwrap();
     life(&world, Arc::new(NoWaypoints), async |gate| {
         let found = gate.resume_after_start().await.unwrap();
@@ -170,6 +180,24 @@ fn a_unit_without_its_runner_is_ended_before_its_end_is_recorded() {
 /// This world as it is, and with units.
 fn both(level: Level) -> [World; 2] {
     [World::new(level), World::new(level).with_units()]
+}
+
+/// A frozen process outlives a test that fails.
+struct EndsWithTest(Pid);
+
+impl Drop for EndsWithTest {
+    fn drop(&mut self) {
+        kill_tree(self.0);
+    }
+}
+
+/// Every thread of it: one that still goes would hear that its runner is gone.
+fn is_frozen(pid: Pid) -> bool {
+    let mut threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+    threads.all(|thread| {
+        let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('T'))
+    })
 }
 
 fn parent(pid: Pid) -> Pid {

@@ -43,7 +43,7 @@ impl Pretended {
 }
 
 /// As systemd does with a control group.
-fn kill_tree(first: Pid) -> Vec<Pid> {
+pub(crate) fn kill_tree(first: Pid) -> Vec<Pid> {
     let threads = std::fs::read_dir(format!("/proc/{first}/task")).into_iter().flatten().flatten();
     let lists: Vec<String> =
         threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok()).collect();
