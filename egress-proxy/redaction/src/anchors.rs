@@ -18,8 +18,9 @@ mod zones;
 use crate::cursor::Cursor;
 use crate::rules::RuleSet;
 use crate::rules::signs::MIXED_RUN;
+use crate::views::block::{Simd, dispatch, widest};
 use beginnings::Beginnings;
-use filter::{BEHIND, BLOCK, CHUNK, Filter, Folded, PLACES, Place, Places, SIFTED};
+use filter::{BEHIND, BLOCK, Filter, PLACES, Place, Places, SIFTED};
 use looker::Lookers;
 use zones::{BEFORE_RUN, Zones};
 
@@ -199,13 +200,14 @@ impl Anchors {
         if self.keywords.is_empty() || text.len() <= from {
             return;
         }
-        let rest = self.search_whole(text, from, ended, &mut found);
-        let mut places = Places::<CHUNK>::new();
-        for first in (rest..text.len()).step_by(CHUNK) {
-            for n in (0..CHUNK.min(text.len() - first)).step_by(BLOCK) {
-                self.all.gather_last(&text[first + n..], n, &mut places);
-            }
-            self.look_at(&self.all, text, first, places.take(), &mut found);
+        let level = widest();
+        let mut zones = dispatch!(level, simd => Zones::new(simd, text, from, ended));
+        let (mut near, mut far) = (Places::new(), Places::new());
+        for first in (from..text.len()).step_by(PLACES) {
+            let ahead = &text[first..];
+            dispatch!(level, simd => self.gather(simd, ahead, &mut zones, &mut near, &mut far));
+            self.look_at(&self.all, text, first, near.take(), &mut found);
+            self.look_at(&self.always, text, first, far.take(), &mut found);
         }
         // Three bytes are a keyword, behind which a text may end.
         if let Some(at) = text.len().checked_sub(WINDOW - 1).filter(|at| ended && *at >= from) {
@@ -213,35 +215,32 @@ impl Anchors {
         }
     }
 
-    /// The same as far as whole blocks go; answers where the rest begins.
+    /// Gathers the first [`PLACES`] places of a text, near a run and far from any; its blocks are the next of `zones`.
     #[inline(always)]
-    fn search_whole(&self, text: &[u8], from: usize, ended: bool, found: &mut impl FnMut(usize, u32)) -> usize {
-        let mut first = from;
-        if text.len() - from < CHUNK + BEHIND {
-            return first;
-        }
-        let mut zones = Zones::new(text, from, ended);
-        let (mut folded, mut near, mut far) = (Folded::new(), Places::<PLACES>::new(), Places::<PLACES>::new());
-        while text.len() - first >= CHUNK + BEHIND {
-            let mut done = 0;
-            while done < PLACES
-                && let Some(ahead) = text[first + done..].first_chunk()
-            {
-                folded.read(ahead);
-                for n in (0..CHUNK).step_by(BLOCK) {
-                    if zones.next() {
-                        self.all.gather(folded.block(n), done + n, &mut near);
-                    } else {
-                        self.always.gather_odd(folded.block(n), done + n, &mut far);
-                    }
-                }
-                done += CHUNK;
+    fn gather<S: Simd>(
+        &self,
+        simd: S,
+        text: &[u8],
+        zones: &mut Zones<'_>,
+        near: &mut Places<PLACES>,
+        far: &mut Places<PLACES>,
+    ) {
+        for first in (0..text.len().min(PLACES)).step_by(BLOCK) {
+            let rest = &text[first..];
+            let mut last = [0; BLOCK + BEHIND];
+            let block = rest.first_chunk().unwrap_or_else(|| {
+                last[..rest.len()].copy_from_slice(rest);
+                &last
+            });
+            if zones.next(simd) {
+                self.all.gather(simd, block, first, near);
+            } else {
+                self.always.gather_odd(simd, block, first, far);
             }
-            self.look_at(&self.all, text, first, near.take(), found);
-            self.look_at(&self.always, text, first, far.take(), found);
-            first += done;
         }
-        first
+        // At the end windows are too short. Three bytes are enough far from runs.
+        near.cut((text.len() + 1).saturating_sub(WINDOW));
+        far.cut((text.len() + 2).saturating_sub(WINDOW));
     }
 
     /// Tells of the keywords at `places`, counted from `from`.

@@ -26,6 +26,8 @@ mod sse;
 mod stream;
 mod unescape;
 mod views;
+#[cfg(target_arch = "x86_64")]
+mod wide;
 
 pub use engine::{BuildError, Engine, Finding, Redacted, RedactedBytes, Secret};
 pub use json::{Compared, JSON_BYTES, JSON_DEPTH, JsonMemo, Place, Token, Unscannable, Visit, read_json, read_json_on};

@@ -11,7 +11,7 @@ use std::ops::Range;
 pub(crate) use decode::MAX_PENDING;
 use decode::{SPECIAL, Step, decode, specials};
 
-use crate::views::block::{BLOCK, Block, blocks, places};
+use crate::views::block::{BLOCK, Block, Simd, blocks, dispatch, places, widest};
 
 /// The text below with one layer of escapes undone, and the way back to it.
 ///
@@ -201,7 +201,10 @@ impl<'a> Suspects<'a> {
     fn special(&mut self, text: &[u8], mut from: usize) -> Option<usize> {
         while from < self.range.end {
             if !self.block.contains(&from) {
-                self.ask(text, from);
+                let end = self.range.end;
+                let (first, specials) = dispatch!(widest(), simd => next_specials(simd, text, from, end));
+                (self.block, self.specials) = (first..first + BLOCK, specials);
+                from = first;
             }
             let left = self.specials & u64::MAX << (from - self.block.start);
             if left == 0 {
@@ -216,18 +219,24 @@ impl<'a> Suspects<'a> {
         }
         None
     }
+}
 
-    #[inline]
-    fn ask(&mut self, text: &[u8], at: usize) {
-        self.block = at..at + BLOCK;
-        self.specials = match text[at..].first_chunk() {
-            Some(block) => specials(Block::of(block)),
+/// The first block with specials from `at` on that begins before `end`, or the last such block, and its specials.
+#[inline(always)]
+fn next_specials<S: Simd>(simd: S, text: &[u8], mut at: usize, end: usize) -> (usize, u64) {
+    loop {
+        let found = match text[at..].first_chunk() {
+            Some(block) => specials(Block::of(simd, block)),
             None => {
                 let mut last = [0; BLOCK];
                 last[..text.len() - at].copy_from_slice(&text[at..]);
-                specials(Block::of(&last))
+                specials(Block::of(simd, &last))
             }
         };
+        if found != 0 || at + BLOCK >= end {
+            return (at, found);
+        }
+        at += BLOCK;
     }
 }
 
@@ -239,8 +248,9 @@ pub(crate) fn is_special(byte: u8) -> bool {
 /// Whether something in a text is undone, or would be if the right bytes followed.
 pub(crate) fn has_escape(text: &[u8]) -> bool {
     let is_literal = |at: usize| matches!(decode(&text[at..text.len().min(at + MAX_PENDING)]), Step::Literal);
-    blocks(text, 0).any(|(first, block)| {
-        places(specials(block)).map(|at| first + at).any(|at| SPECIAL[usize::from(text[at])] && !is_literal(at))
+    let is_escape = |at: usize| SPECIAL[usize::from(text[at])] && !is_literal(at);
+    dispatch!(widest(), simd => {
+        blocks(simd, text, 0).any(|(first, block)| places(specials(block)).any(|at| is_escape(first + at)))
     })
 }
 

@@ -1,13 +1,17 @@
 //! A set of hashed windows: one bit answers "surely not" for almost every place of a text.
 
+#[cfg(target_arch = "x86_64")]
+use fearless_simd::Level;
+
 use super::{Head, SAMPLE};
+use crate::views::block::Simd;
+#[cfg(target_arch = "x86_64")]
+use crate::wide;
 
 /// Bytes of a text whose places are gathered at once.
 pub(super) const BLOCK: usize = 64;
-/// Bytes that are folded at once.
-pub(super) const CHUNK: usize = 4 * BLOCK;
 /// Places that are gathered before they are looked at.
-pub(super) const PLACES: usize = 4 * CHUNK;
+pub(super) const PLACES: usize = 4 * BLOCK;
 /// Words of 32 bits each, one for each hash of three bytes: 16 KiB.
 const BITS: usize = 1 << 12;
 /// Folds letters to lower case. What it does to other bytes it does to both sides.
@@ -111,25 +115,12 @@ impl List {
 /// Bytes behind a block that its windows reach.
 pub(super) const BEHIND: usize = 4;
 
-/// Some blocks of a text with what its windows reach behind them, folded.
-pub(super) struct Folded([u8; CHUNK + BEHIND]);
+/// A block of a text and what its windows reach behind it.
+pub(super) type Text = [u8; BLOCK + BEHIND];
 
-impl Folded {
-    pub(super) fn new() -> Self {
-        Self([0; CHUNK + BEHIND])
-    }
-
-    #[inline(always)]
-    pub(super) fn read(&mut self, text: &[u8; CHUNK + BEHIND]) {
-        for (folded, byte) in self.0.iter_mut().zip(text) {
-            *folded = byte | FOLD as u8;
-        }
-    }
-
-    #[inline(always)]
-    pub(super) fn block(&self, at: usize) -> &[u8; BLOCK + BEHIND] {
-        self.0[at..].first_chunk().unwrap_or(&[0; BLOCK + BEHIND])
-    }
+#[inline(always)]
+fn folded(text: &Text) -> Text {
+    text.map(|byte| byte | FOLD as u8)
 }
 
 /// Places of a text, counted from some byte of it.
@@ -148,6 +139,25 @@ impl<const MOST: usize> Places<MOST> {
     fn add(&mut self, place: usize, wanted: bool) {
         self.places[self.count % MOST] = place as u16;
         self.count += usize::from(wanted);
+    }
+
+    /// Adds those of the places `first + numbers` that a mask has.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    fn add_all(&mut self, simd: fearless_simd::Avx512, first: usize, numbers: &[u8; BLOCK], wanted: u64) {
+        // There is room for all of a block as long as there is one for all places of it.
+        if let Some(room) = self.places.get_mut(self.count..).and_then(<[u16]>::first_chunk_mut::<BLOCK>) {
+            let kept = wide::kept(simd, numbers, wanted);
+            for (place, number) in room.iter_mut().zip(kept) {
+                *place = first as u16 + u16::from(number);
+            }
+            self.count += wanted.count_ones() as usize;
+        }
+    }
+
+    /// Forgets those from `end` on.
+    pub(super) fn cut(&mut self, end: usize) {
+        self.count = self.places[..self.count.min(MOST)].partition_point(|place| usize::from(*place) < end);
     }
 
     /// All, which are then forgotten.
@@ -245,50 +255,40 @@ impl<const ENTRIES: usize> Filter<ENTRIES> {
     }
 
     /// Adds the places of a block, counted from `first`, at which a window may begin. Without a branch, because none could be
-    /// predicted. `text` is folded.
+    /// predicted.
     #[inline(always)]
-    pub(super) fn gather<const MOST: usize>(
+    pub(super) fn gather<S: Simd, const MOST: usize>(
         &self,
-        text: &[u8; BLOCK + BEHIND],
+        simd: S,
+        text: &Text,
         first: usize,
         places: &mut Places<MOST>,
     ) {
+        #[cfg(target_arch = "x86_64")]
+        if let Level::Avx512(simd) = simd.level() {
+            return places.add_all(simd, first, &EACH, self.has_of(simd, text));
+        }
+        let text = folded(text);
         for n in 0..BLOCK {
             let four = text[n..].first_chunk().copied().unwrap_or_default();
             places.add(first + n, self.has(Place(u32::from_le_bytes(four))));
         }
     }
 
-    /// The same for the end of a text that is no whole block.
-    #[inline(always)]
-    pub(super) fn gather_last<const MOST: usize>(&self, text: &[u8], first: usize, places: &mut Places<MOST>) {
-        let mut n = 0;
-        // Eight bytes are read at once for four places.
-        while n < BLOCK
-            && let Some(eight) = text.get(n..).and_then(<[u8]>::first_chunk)
-        {
-            let eight = u64::from_le_bytes(*eight) | FOLD;
-            for moved in 0..4 {
-                places.add(first + n + moved, self.has(Place((eight >> (8 * moved)) as u32)));
-            }
-            n += 4;
-        }
-        while n < BLOCK
-            && let Some(four) = text.get(n..).and_then(<[u8]>::first_chunk)
-        {
-            places.add(first + n, self.has(Place::new(*four)));
-            n += 1;
-        }
-    }
-
     /// The same for every second place, from the second on, whatever the fourth byte.
     #[inline(always)]
-    pub(super) fn gather_odd<const MOST: usize>(
+    pub(super) fn gather_odd<S: Simd, const MOST: usize>(
         &self,
-        text: &[u8; BLOCK + BEHIND],
+        simd: S,
+        text: &Text,
         first: usize,
         places: &mut Places<MOST>,
     ) {
+        #[cfg(target_arch = "x86_64")]
+        if let Level::Avx512(simd) = simd.level() {
+            return places.add_all(simd, first, &ODD, self.has_bit_of(simd, text));
+        }
+        let text = folded(text);
         for n in (1..BLOCK).step_by(2) {
             let four = text[n..].first_chunk().copied().unwrap_or_default();
             let (entry, bit) = Place(u32::from_le_bytes(four)).bit(self.factor);
@@ -310,4 +310,55 @@ impl<const ENTRIES: usize> Filter<ENTRIES> {
             (same & stands).then_some((start, window))
         })
     }
+}
+
+/// The places of a block; every second one.
+#[cfg(target_arch = "x86_64")]
+static EACH: [u8; BLOCK] = wide::numbers(0, 1);
+#[cfg(target_arch = "x86_64")]
+static ODD: [u8; BLOCK] = wide::numbers(1, 2);
+
+/// The same with a table that is read at sixteen places at once.
+#[cfg(target_arch = "x86_64")]
+impl<const ENTRIES: usize> Filter<ENTRIES> {
+    /// One bit for each place of a block.
+    #[inline(always)]
+    fn has_of(&self, simd: fearless_simd::Avx512, text: &Text) -> u64 {
+        // The last windows are those of what ends where the text does.
+        static WINDOWS: [[u8; BLOCK]; 4] = [
+            wide::windows(0, 1, 4),
+            wide::windows(16, 1, 4),
+            wide::windows(32, 1, 4),
+            wide::windows(48 - BEHIND, 1, 4),
+        ];
+        let mut fours = [0; BLOCK];
+        for (part, fours) in fours.as_chunks_mut::<16>().0.iter_mut().enumerate() {
+            let [begin, end] = ends(text);
+            let folded = wide::fours(simd, if part < 3 { begin } else { end }, &WINDOWS[part]) | FOLD as u32;
+            *fours = folded.into();
+        }
+        let factor = self.factor;
+        let at = |four: u32| (Place(four).hash::<ENTRIES>(factor), Place(four).signature());
+        wide::ones(simd, &wide::look_up(&self.table, &fours, at))
+    }
+
+    /// One bit for every second place.
+    #[inline(always)]
+    fn has_bit_of(&self, simd: fearless_simd::Avx512, text: &Text) -> u64 {
+        static WINDOWS: [[u8; BLOCK]; 2] = [wide::windows(1, 2, 4), wide::windows(33 - BEHIND, 2, 4)];
+        let mut fours = [0; BLOCK / 2];
+        for (part, fours) in fours.as_chunks_mut::<16>().0.iter_mut().enumerate() {
+            *fours = (wide::fours(simd, ends(text)[part], &WINDOWS[part]) | FOLD as u32).into();
+        }
+        let factor = self.factor;
+        wide::ones(simd, &wide::look_up(&self.bits, &fours, |four| Place(four).bit(factor)))
+    }
+}
+
+/// The first and the last of a block's bytes with what is behind it.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn ends(text: &Text) -> [&[u8; BLOCK]; 2] {
+    const NONE: &[u8; BLOCK] = &[0; BLOCK];
+    [text.first_chunk().unwrap_or(NONE), text.last_chunk().unwrap_or(NONE)]
 }

@@ -1,7 +1,8 @@
 //! Where a text has runs of signs, which most rules need ([`crate::rules::signs`]): asked of 64 bytes at once.
 
 use crate::rules::signs::{MIXED_RUN, RUN};
-use crate::views::block::{BLOCK, Block};
+use crate::views::block::{BLOCK, Block, Simd};
+use fearless_simd::SimdMask as _;
 
 /// One bit for each byte of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +26,8 @@ const _: () = assert!(RUN == 16 + 4 && MIXED_RUN == 8 + 2);
 impl Runs {
     /// Whether a run has its last sign in the next block, or goes on there after that.
     #[inline(always)]
-    pub(super) fn add(&mut self, block: &[u8; BLOCK]) -> bool {
-        let Signs { letters, digits, others } = signs(block);
+    pub(super) fn add<S: Simd>(&mut self, simd: S, block: &[u8; BLOCK]) -> bool {
+        let Signs { letters, digits, others } = signs(Block::of(simd, block));
         let rows = grow(letters | digits | others, &mut self.signs, [1, 2, 4, 8, 4], |rows, moved| rows & moved);
         let mixed = grow(letters | digits, &mut self.mixed, [1, 2, 4, 2], |rows, moved| rows & moved);
         let digits = grow(digits, &mut self.digits, [1, 2, 4, 2], |rows, moved| rows | moved);
@@ -46,13 +47,12 @@ fn grow<const N: usize>(mut rows: u64, before: &mut [u64; N], steps: [u32; N], w
 }
 
 #[inline(always)]
-fn signs(block: &[u8; BLOCK]) -> Signs {
-    let block = Block::of(block);
+fn signs<S: Simd>(block: Block<S>) -> Signs {
     let others = block.are(b'/') | block.are(b'+') | block.are(b'-') | block.are(b'_');
     Signs {
-        letters: block.lower().within(b'a', b'z').bits(),
-        digits: block.within(b'0', b'9').bits(),
-        others: others.bits(),
+        letters: block.lower().within(b'a', b'z').to_bitmask(),
+        digits: block.within(b'0', b'9').to_bitmask(),
+        others: others.to_bitmask(),
     }
 }
 
@@ -60,6 +60,7 @@ fn signs(block: &[u8; BLOCK]) -> Signs {
 mod tests {
     use super::*;
     use crate::rules::signs::is_sign;
+    use crate::views::block::{dispatch, levels};
 
     fn by_byte(block: &[u8; BLOCK]) -> Signs {
         let mask = |is: fn(u8) -> bool| block.iter().rev().fold(0, |mask, byte| mask << 1 | u64::from(is(*byte)));
@@ -68,13 +69,20 @@ mod tests {
         Signs { letters, digits, others: mask(is_sign) & !letters & !digits }
     }
 
+    fn add(runs: &mut Runs, block: &[u8; BLOCK]) -> bool {
+        dispatch!(levels()[0], simd => runs.add(simd, block))
+    }
+
     #[test]
     fn all_bytes_are_told_apart_at_all_places() {
         for around in [b'a', b'-', b'~', b'5', 0xff] {
             for byte in 0..=u8::MAX {
                 let mut block = [around; BLOCK];
                 block[usize::from(byte) % BLOCK] = byte;
-                assert_eq!(signs(&block), by_byte(&block), "{byte}");
+                for level in levels() {
+                    let signs = dispatch!(level, simd => signs(Block::of(simd, &block)));
+                    assert_eq!(signs, by_byte(&block), "{byte} {level:?}");
+                }
             }
         }
     }
@@ -86,7 +94,8 @@ mod tests {
             for at in 0..2 * BLOCK {
                 let text = format!("{}{run} abcdefghij 0123456 abc{}", " ".repeat(at), " ".repeat(4 * BLOCK));
                 let mut runs = Runs::default();
-                let found: Vec<bool> = text.as_bytes().as_chunks().0.iter().map(|block| runs.add(block)).collect();
+                let found: Vec<bool> =
+                    text.as_bytes().as_chunks().0.iter().map(|block| add(&mut runs, block)).collect();
                 for (n, found) in found.iter().enumerate() {
                     let ends = (at + least - 1..at + run.len()).any(|end| end / BLOCK == n);
                     assert_eq!(*found, ends, "{run} at {at}, block {n}");
@@ -95,7 +104,7 @@ mod tests {
             // One sign less is none.
             let mut block = [b' '; BLOCK];
             block[..least - 1].copy_from_slice(&run.as_bytes()[..least - 1]);
-            assert!(!Runs::default().add(&block), "{run}");
+            assert!(!add(&mut Runs::default(), &block), "{run}");
         }
     }
 }

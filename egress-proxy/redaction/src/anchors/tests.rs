@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use super::windows::Common;
 use super::*;
 use crate::rules::pack::{Additions, PackRule};
+use crate::views::block::levels;
 
 /// Rules that only have keywords.
 fn anchors(keywords: &[String]) -> Anchors {
@@ -123,4 +124,30 @@ fn keywords_that_need_no_run_are_found_where_a_zone_ends() {
         }
     }
     assert!(count > 200, "{count}");
+}
+
+#[test]
+fn every_processor_gathers_the_same_places() {
+    let anchors = Anchors::new(&RuleSet::builtin());
+    let text = [SAMPLE, "api_key = SECRET ghp_ AKIA sk-ant-; \u{e9} ".repeat(30).as_bytes()].concat();
+    let mut some = [0, 0];
+    for block in text.windows(BLOCK + BEHIND).filter_map(<[u8]>::first_chunk::<{ BLOCK + BEHIND }>) {
+        let gathered = |level| {
+            let (mut all, mut odd) = (Places::<PLACES>::new(), Places::<PLACES>::new());
+            dispatch!(level, simd => {
+                for first in [0, BLOCK, 3 * BLOCK] {
+                    anchors.all.gather(simd, block, first, &mut all);
+                    anchors.always.gather_odd(simd, block, first, &mut odd);
+                }
+            });
+            [all, odd].map(|mut places| places.take().to_vec())
+        };
+        let [best, others @ ..] = &levels()[..] else { panic!("no processor") };
+        let best = gathered(*best);
+        for other in others {
+            assert_eq!(best, gathered(*other), "{other:?}");
+        }
+        some = [some[0] + best[0].len(), some[1] + best[1].len()];
+    }
+    assert!(some.iter().all(|count| *count > 1000), "{some:?}");
 }

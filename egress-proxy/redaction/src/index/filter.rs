@@ -2,7 +2,12 @@
 //!
 //! The hash is keyed, so that nobody can write a text that always seems to hold a needle.
 
+mod sieve;
+#[cfg(target_arch = "x86_64")]
+mod wide;
+
 use super::window;
+use sieve::{SIEVE, Sieve, sift};
 
 /// Keys of the hash: odd multipliers, of which the high bits of a product are fair for every pair of windows.
 #[derive(Clone, Copy)]
@@ -39,9 +44,8 @@ impl Keys {
 /// the cache.
 pub(super) struct Filter<const BITS: usize> {
     cells: Cells,
-    /// One byte for each hash, asked first while members are few: four instructions instead of fourteen, and few places
-    /// are left to ask.
-    sieve: Option<Box<[u8; SIEVE]>>,
+    /// Asked first while members are few: four instructions instead of fourteen, and few places are left to ask.
+    sieve: Option<Sieve>,
     /// Windows of small letters alone are in the first words, as many as this mask reaches: most of what is asked for is
     /// such a window, few members are, and so few words stay in the nearest cache.
     letters: usize,
@@ -75,8 +79,6 @@ macro_rules! with_words {
     };
 }
 
-/// Hashes that a sieve tells apart.
-const SIEVE: usize = 1 << 17;
 /// Most members of a sieve: one in 32 places passes.
 const SIEVED: usize = SIEVE / 32;
 
@@ -89,7 +91,7 @@ impl<const BITS: usize> Filter<BITS> {
 
     /// Room for `count` members that are asked for at every few bytes.
     pub(super) fn sieved(count: usize) -> Self {
-        Self { sieve: (1..=SIEVED).contains(&count).then(zeroed), ..Self::new(count, 0) }
+        Self { sieve: (1..=SIEVED).contains(&count).then(Sieve::new), ..Self::new(count, 0) }
     }
 
     /// Room for `count` members, of which `letters` are small letters alone.
@@ -110,7 +112,7 @@ impl<const BITS: usize> Filter<BITS> {
 
     pub(super) fn insert(&mut self, hash: u64) {
         if let Some(sieve) = &mut self.sieve {
-            sieve[place::<SIEVE>(hash)] = 1;
+            sieve.insert(hash);
         }
         with_words!(&mut self.cells, words => insert::<BITS, _>(words, usize::MAX, hash));
     }
@@ -146,7 +148,19 @@ impl<const BITS: usize> Filter<BITS> {
                 look_up::<BITS, _>(words, mask, keys.hash::<WINDOW>(window))
             };
             let sifted = match &self.sieve {
-                Some(sieve) => sift::<STEP>(|window| sieve[place::<SIEVE>(keys.hash::<WINDOW>(window))], &seen, bytes, places),
+                Some(Sieve::Bytes(sieve)) => {
+                    let passes = |window| sieve[place::<SIEVE>(keys.hash::<WINDOW>(window))];
+                    sift::<STEP>(passes, &seen, bytes, 0, places)
+                }
+                #[cfg(target_arch = "x86_64")]
+                Some(Sieve::Bits(sieve)) => {
+                    let most = wide::sift::<WINDOW, STEP>(keys, sieve, &seen, bytes, places);
+                    let place = |window| place::<SIEVE>(keys.hash::<WINDOW>(window));
+                    let passes = |window| (sieve[place(window) / 32] >> (place(window) % 32)) as u8 & 1;
+                    sift::<STEP>(passes, &seen, bytes, most, places)
+                }
+                #[cfg(target_arch = "x86_64")]
+                None if SPLIT => wide::probe::<BITS, WINDOW, STEP, _>(keys, words, self.letters, bytes, places),
                 None => 0,
             };
             probe::<WINDOW, STEP>(seen, bytes, sifted, places);
@@ -191,25 +205,6 @@ fn first(hash: u64) -> u64 {
 #[inline(always)]
 fn second(hash: u64) -> u64 {
     (hash >> 32) & 63
-}
-
-/// Adds places of which `passes` and `seen` hold, eight at once; how far that came.
-#[inline(always)]
-fn sift<const STEP: usize>(
-    passes: impl Fn(u64) -> u8,
-    seen: impl Fn(u64) -> u64,
-    bytes: &[u8],
-    places: &mut Vec<u32>,
-) -> usize {
-    let mut at = 0;
-    while let Some(eight) = bytes.get(at..at + 7 * STEP + 8) {
-        let nth = |n: usize| window::<8>(&eight[n * STEP..n * STEP + 8]);
-        if (0..8).fold(0, |any, n| any | passes(nth(n))) != 0 {
-            places.extend((0..8).filter(|&n| seen(nth(n)) & 1 == 1).map(|n| (at + n * STEP) as u32));
-        }
-        at += 8 * STEP;
-    }
-    at
 }
 
 /// Adds places of which `seen` holds, from `at` on.
@@ -344,6 +339,33 @@ mod tests {
         }
         assert!(is_letters::<6>(window::<8>(b"abcdef12")) && !is_letters::<6>(window::<8>(b"abcde1zz")));
         assert!(!is_letters::<6>(window::<8>(b"abcde")));
+    }
+
+    #[test]
+    fn every_place_is_asked_whatever_the_processor_reads_at_once() {
+        let keys = Keys::new(b"\x8d\x12\xf3\x5b\xc4\x09\xa1\x7e\x33\xd6\x4f\x90\x2b\xe8\x75\xca");
+        let text: Vec<u8> = (0..3000_u32).map(|n| b"etaoinshrdlu0123"[(n * n / 7 % 16) as usize]).collect();
+        let windows = text.windows(8).step_by(41).map(window::<8>);
+        for len in (0..200).chain([text.len()]) {
+            let text = &text[..len];
+            let [mut sieved, mut split] = [Filter::<2>::sieved(80), Filter::<2>::new(80, 40)];
+            windows.clone().for_each(|window| sieved.insert(keys.hash::<4>(window)));
+            windows.clone().for_each(|window| split.insert_window::<6>(keys, window));
+            let (mut fours, mut sixes) = (Vec::new(), Vec::new());
+            sieved.probe::<4, 2, false>(keys, text, &mut fours);
+            split.probe::<6, 5, true>(keys, text, &mut sixes);
+            let ask = |width: usize, step: usize, has: &dyn Fn(u64) -> bool| -> Vec<u32> {
+                let places = (0..(text.len() + 1).saturating_sub(width)).step_by(step);
+                places.filter(|at| has(window::<8>(&text[*at..]))).map(|at| at as u32).collect()
+            };
+            assert_eq!(fours, ask(4, 2, &|window| sieved.test(keys.hash::<4>(window))), "{len}");
+            let has = |window| {
+                let (mask, hash) = (split.mask::<6>(window), keys.hash::<6>(window));
+                with_words!(&split.cells, words => look_up::<2, _>(words, mask, hash) & 1 == 1)
+            };
+            assert_eq!(sixes, ask(6, 5, &has), "{len}");
+            assert!(len < 3000 || (fours.len() > 30 && sixes.len() > 15), "{} {}", fours.len(), sixes.len());
+        }
     }
 
     #[test]

@@ -97,7 +97,7 @@ pub(crate) fn read_on<V: Visit>(
     ended: impl Fn(&mut V, Place) -> Option<Place>,
 ) -> Result<(), Fault> {
     let Place { at, mut open, mut depth } = from.unwrap_or(Place { at: 0, open: 0, depth: 0 });
-    let mut reader = Reader { document, at };
+    let mut reader = Reader { document, at, specials: text::Specials::of(document) };
     reader.space();
     let mut inside = from.is_some();
     loop {
@@ -161,6 +161,7 @@ pub(crate) fn read_on<V: Visit>(
 struct Reader<'a> {
     document: &'a [u8],
     at: usize,
+    specials: text::Specials<'a>,
 }
 
 impl Reader<'_> {
@@ -198,17 +199,17 @@ impl Reader<'_> {
     fn string(&mut self, visit: &mut impl Visit) -> Result<Token, Fault> {
         self.expect(b'"')?;
         let start = self.at;
-        self.at += text::ordinary(&self.document[self.at..]);
+        self.at = self.specials.next(start);
         let escaped = self.peek() == Some(b'\\');
         if escaped && let Some(out) = visit.undone() {
             out.clear();
             out.extend_from_slice(&self.document[start..self.at]);
-            let end = text::undo(self.document, self.at, out).map_err(Fault::At)?;
+            let end = text::undo(&mut self.specials, self.at, out).map_err(Fault::At)?;
             self.at = end + 1;
             return Ok(Token { start, end, escaped });
         }
         loop {
-            self.at += text::ordinary(&self.document[self.at..]);
+            self.at = self.specials.next(self.at);
             match self.peek() {
                 Some(b'"') => break,
                 Some(b'\\') => {

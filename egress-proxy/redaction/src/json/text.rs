@@ -1,105 +1,125 @@
 //! The text of a JSON string: escapes undone, and the way back to its bytes.
 
 use std::borrow::Cow;
-use std::ops::Range;
 
+use fearless_simd::SimdMask as _;
 use memchr::memchr;
 
-use crate::views::block::{BLOCK, Block};
+use crate::views::block::{BLOCK, Block, Simd, dispatch, widest};
 
 /// The longest escape: two halves of a character, in bytes.
 const PAIR: usize = 12;
 
-/// One bit for each byte that a string cannot hold as it is.
-#[inline(always)]
-fn special(block: &[u8; BLOCK]) -> u64 {
-    let block = Block::of(block);
-    (block.within(0, 0x1f) | block.are(b'"') | block.are(b'\\')).bits()
+/// The bytes of a document that a string cannot hold as they are: quotes, backslashes, control characters.
+pub(super) struct Specials<'a> {
+    document: &'a [u8],
+    /// The first block that was asked last,
+    first: usize,
+    /// and for each from there on one bit for each byte.
+    blocks: [u64; ASKED],
 }
 
-/// A quote, a backslash, a control character.
-fn is_special(byte: u8) -> bool {
-    matches!(byte, 0..0x20 | b'"' | b'\\')
-}
+/// Blocks that are asked at once.
+const ASKED: usize = 64;
+/// No block has this number, nor is it near to one.
+const NOWHERE: usize = usize::MAX / 2;
 
-/// Bytes before the first one that a string cannot hold as it is.
-pub(super) fn ordinary(raw: &[u8]) -> usize {
-    let (blocks, rest) = raw.as_chunks();
-    for (n, block) in blocks.iter().enumerate() {
-        let found = special(block);
-        if found != 0 {
-            return n * BLOCK + found.trailing_zeros() as usize;
+impl<'a> Specials<'a> {
+    pub(super) fn of(document: &'a [u8]) -> Self {
+        Self { document, first: NOWHERE, blocks: [0; ASKED] }
+    }
+
+    /// The first one at `at` or behind it; the end of the document if there is none.
+    #[inline(always)]
+    pub(super) fn next(&mut self, at: usize) -> usize {
+        let (mut block, mut behind) = (at / BLOCK, u64::MAX << (at % BLOCK));
+        loop {
+            let Some(specials) = self.blocks.get(block.wrapping_sub(self.first)) else {
+                if block * BLOCK >= self.document.len() {
+                    return self.document.len();
+                }
+                self.ask(block);
+                continue;
+            };
+            let found = specials & behind;
+            if found != 0 {
+                return block * BLOCK + found.trailing_zeros() as usize;
+            }
+            (block, behind) = (block + 1, u64::MAX);
         }
     }
-    raw.len() - rest.len() + rest.iter().position(|byte| is_special(*byte)).unwrap_or(rest.len())
+
+    #[inline(never)]
+    fn ask(&mut self, first: usize) {
+        let ahead = &self.document[first * BLOCK..];
+        self.first = first;
+        self.blocks = [0; ASKED];
+        dispatch!(widest(), simd => specials(simd, ahead, &mut self.blocks));
+    }
+}
+
+#[inline(always)]
+fn specials<S: Simd>(simd: S, text: &[u8], found: &mut [u64; ASKED]) {
+    let (blocks, rest) = text.as_chunks();
+    let mut last = [b' '; BLOCK];
+    last[..rest.len()].copy_from_slice(rest);
+    for (found, block) in found.iter_mut().zip(blocks.iter().chain([&last])) {
+        let block = Block::of(simd, block);
+        *found = (block.within(0, 0x1f) | block.are(b'"') | block.are(b'\\')).to_bitmask();
+    }
 }
 
 /// Appends the text of the rest of a string, `at` its first escape, to `out`, which is as it is before that. The place of the
 /// quote behind it, or of what is no string.
-pub(super) fn undo(document: &[u8], mut at: usize, out: &mut Vec<u8>) -> Result<usize, usize> {
-    loop {
-        let Some(block) = document.get(at..).and_then(<[u8]>::first_chunk::<BLOCK>) else {
-            let rest = document.get(at..).unwrap_or_default();
-            let plain = ordinary(rest);
-            out.extend_from_slice(&rest[..plain]);
-            at += plain;
-            if let Some(end) = undo_one(document, &mut at, out)? {
-                return Ok(end);
-            }
-            continue;
-        };
-        let (first, mut found) = (at, special(block));
-        while found != 0 {
-            let special = first + found.trailing_zeros() as usize;
-            copy(document, at..special, out);
-            at = special;
-            if let Some(end) = undo_one(document, &mut at, out)? {
-                return Ok(end);
-            }
-            // What belongs to the escape is none.
-            found &= u64::MAX.checked_shl((at - first) as u32).unwrap_or(0);
+pub(super) fn undo(specials: &mut Specials<'_>, mut at: usize, out: &mut Vec<u8>) -> Result<usize, usize> {
+    let document = specials.document;
+    // What is appended one after the other waits for the length of `out`, so that comes last.
+    let (mut buffer, mut to) = ([0; UNDONE], 0);
+    let end = loop {
+        match document.get(at) {
+            Some(b'"') => break Ok(at),
+            Some(b'\\') => {}
+            _ => break Err(at),
         }
-        if at < first + BLOCK {
-            copy(document, at..first + BLOCK, out);
-            at = first + BLOCK;
+        let special = document.get(at + 1).map_or(0, |kind| SIMPLE[usize::from(*kind)]);
+        if special == 0 || to + 1 + BLOCK > UNDONE {
+            out.extend_from_slice(&buffer[..to]);
+            to = 0;
         }
-    }
+        if special != 0 {
+            buffer[to] = special;
+            (at, to) = (at + 2, to + 1);
+        } else {
+            let rest = &document[at..];
+            if escape_len(rest).is_none() {
+                break Err(at);
+            }
+            let (used, text) = unit(rest);
+            out.extend_from_slice(text.as_bytes());
+            at += used;
+        }
+        let plain = at..specials.next(at);
+        at = plain.end;
+        // Mostly short: copied with what follows it then, which goes again.
+        let block = document.get(plain.start..).and_then(<[u8]>::first_chunk::<BLOCK>);
+        match (block, buffer.get_mut(to..).and_then(<[u8]>::first_chunk_mut::<BLOCK>)) {
+            (Some(block), Some(room)) if plain.len() <= BLOCK => {
+                *room = *block;
+                to += plain.len();
+            }
+            _ => {
+                out.extend_from_slice(&buffer[..to]);
+                to = 0;
+                out.extend_from_slice(&document[plain]);
+            }
+        }
+    };
+    out.extend_from_slice(&buffer[..to]);
+    end
 }
 
-/// Appends a range of at most a block: copied with what follows it, which goes again.
-#[inline(always)]
-fn copy(document: &[u8], range: Range<usize>, out: &mut Vec<u8>) {
-    match document.get(range.start..).and_then(<[u8]>::first_chunk::<BLOCK>) {
-        Some(block) => {
-            let end = out.len() + range.len();
-            out.extend_from_slice(block);
-            out.truncate(end);
-        }
-        None => out.extend_from_slice(&document[range]),
-    }
-}
-
-/// Appends what the escape at `at` stands for and steps behind it; the place of the quote that stands there instead.
-#[inline(always)]
-fn undo_one(document: &[u8], at: &mut usize, out: &mut Vec<u8>) -> Result<Option<usize>, usize> {
-    match document.get(*at) {
-        Some(b'"') => return Ok(Some(*at)),
-        Some(b'\\') => {}
-        _ => return Err(*at),
-    }
-    let simple = document.get(*at + 1).map_or(0, |kind| SIMPLE[usize::from(*kind)]);
-    if simple != 0 {
-        out.push(simple);
-        *at += 2;
-    } else {
-        let rest = &document[*at..];
-        escape_len(rest).ok_or(*at)?;
-        let (used, text) = unit(rest);
-        out.extend_from_slice(text.as_bytes());
-        *at += used;
-    }
-    Ok(None)
-}
+/// Bytes of a text with escapes that are appended at once.
+const UNDONE: usize = 1024;
 
 /// Length of the escape that `raw` begins with; `None` if it is not one.
 pub(super) fn escape_len(raw: &[u8]) -> Option<usize> {
@@ -326,14 +346,20 @@ mod tests {
 
     #[test]
     fn ordinary_bytes_end_where_a_string_cannot_go_on() {
+        let ordinary = |raw: &[u8], at: usize| Specials::of(raw).next(at) - at;
         for special in (0..0x20).chain([b'"', b'\\']) {
-            for before in 0..40 {
+            for before in (0..150).chain([64 * 64 - 1, 64 * 64, 64 * 64 + 1, 64 * 64 * 2]) {
                 let mut raw: Vec<u8> = (0..before).map(|n| [b'!', b' ', 0x7f, 0xe2, b'[', b']', b'#'][n % 7]).collect();
-                assert_eq!(ordinary(&raw), before);
+                assert_eq!(ordinary(&raw, 0), before);
                 raw.push(special);
-                assert_eq!(ordinary(&raw), before);
+                assert_eq!(ordinary(&raw, 0), before);
                 raw.extend([special, b'a', 0xff, 0, b'"', b'a', b'b', b'c', b'd']);
-                assert_eq!(ordinary(&raw), before, "{special}");
+                assert_eq!(ordinary(&raw, 0), before, "{special}");
+                assert_eq!(ordinary(&raw, before / 2), before - before / 2, "{special}");
+                let mut specials = Specials::of(&raw);
+                let next = [0, before, before + 1, before + 2, before + 6, 0].map(|at| specials.next(at));
+                let (end, quote) = (raw.len(), before + 5);
+                assert_eq!(next, [before, before, before + 1, before + 4, end, before], "{special} {quote}");
             }
         }
     }

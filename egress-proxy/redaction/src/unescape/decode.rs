@@ -1,7 +1,9 @@
 //! What one escape stands for: what programs do to text that they quote, and what people do to hide it.
 
+use fearless_simd::SimdMask as _;
+
 use super::unicode;
-use crate::views::block::Block;
+use crate::views::block::{Block, Simd};
 
 /// Longest sequence that is looked at as one, in bytes.
 pub(crate) const MAX_PENDING: usize = 24;
@@ -23,9 +25,9 @@ pub(crate) const SPECIAL: [bool; 256] = {
 
 /// The bytes of a block among which are all [`SPECIAL`] ones, and few others.
 #[inline(always)]
-pub(super) fn specials(block: Block) -> u64 {
+pub(super) fn specials<S: Simd>(block: Block<S>) -> u64 {
     let ascii = (block.are(b'\\') | block.are(b'%')) | (block.are(b'&') | block.are(0x1b));
-    (ascii | block.within(0xc2, 0xf3)).bits()
+    (ascii | block.within(0xc2, 0xf3)).to_bitmask()
 }
 
 pub(super) enum Step {

@@ -10,7 +10,7 @@ mod runs;
 use std::ops::Range;
 
 use super::Layers;
-use super::block::places;
+use super::block::{dispatch, places, widest};
 use code::{BASE32, BASE64, Code, HEX};
 use plain::{Character, Reader};
 use runs::{around, is_sign, line_end, next_run};
@@ -149,11 +149,13 @@ impl Decoded {
         stretch: Range<usize>,
         ended: bool,
     ) -> Option<usize> {
-        let mut last = None;
-        while let Some((start, end)) = next_run(&view[..stretch.end], last.unwrap_or(stretch.start)) {
-            last = Some(self.run(layers, view, level, start..end, ended));
-        }
-        last
+        dispatch!(widest(), simd => {
+            let mut last = None;
+            while let Some((start, end)) = next_run(simd, &view[..stretch.end], last.unwrap_or(stretch.start)) {
+                last = Some(self.run(layers, view, level, start..end, ended));
+            }
+            last
+        })
     }
 
     /// Puts the texts that may go on behind the others.

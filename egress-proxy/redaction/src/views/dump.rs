@@ -1,6 +1,8 @@
 //! What hex dumps in a text show: the digits of `hexdump -C`, `xxd` and `od` without addresses and text columns.
 
-use super::block::{blocks, places};
+use fearless_simd::SimdMask as _;
+
+use super::block::{Simd, blocks, dispatch, places, widest};
 use crate::unescape::is_special;
 
 /// A dump's bytes stand within so many bytes of the text from the beginning of their line.
@@ -41,7 +43,7 @@ impl Dump {
         self.places.clear();
         self.lines.clear();
         self.open = false;
-        self.candidates(view, first);
+        dispatch!(widest(), simd => self.candidates(simd, view, first));
         if self.lines.is_empty() {
             return;
         }
@@ -68,13 +70,15 @@ impl Dump {
     }
 
     /// Finds lines that may begin with an address: most begin with something else, which is told of all in a block at once.
-    fn candidates(&mut self, view: &[u8], first: bool) {
+    #[inline(always)]
+    fn candidates<S: Simd>(&mut self, simd: S, view: &[u8], first: bool) {
         // Whether the next block begins with a line, or with more blanks of one.
         let (mut begins, mut goes_on) = (u64::from(first), 0);
         // Behind the end anything may come.
-        for (at, block) in blocks(view, b'0') {
-            let (ends, blanks) = (block.are(b'\n').bits(), (block.are(b' ') | block.are(b'\t')).bits());
-            let hex = (block.within(b'0', b'9') | block.lower().within(b'a', b'f')).bits();
+        for (at, block) in blocks(simd, view, b'0') {
+            let ends = block.are(b'\n').to_bitmask();
+            let blanks = (block.are(b' ') | block.are(b'\t')).to_bitmask();
+            let hex = (block.within(b'0', b'9') | block.lower().within(b'a', b'f')).to_bitmask();
             let lines = ends << 1 | begins | goes_on;
             // Blanks that are added to themselves from the beginning of their line on carry into what is behind them.
             let (behind, over) = blanks.overflowing_add(lines & blanks);

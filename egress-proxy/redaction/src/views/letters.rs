@@ -1,5 +1,13 @@
 //! A view of letters and digits alone, in one case: what is left of a value however it is wrapped, spaced or quoted.
 
+use fearless_simd::{Level, Simd as _};
+
+use super::block::widest;
+#[cfg(target_arch = "x86_64")]
+use super::block::{BLOCK, Block};
+#[cfg(target_arch = "x86_64")]
+use crate::wide;
+
 /// Bytes that may stand between two letters of one match.
 pub(crate) const GAP: usize = 64;
 /// Stands where more than [`GAP`] bytes lie between two letters; equals no letter.
@@ -67,21 +75,60 @@ impl Letters {
         }
         self.marks.clear();
         self.len = 0;
-        let (whole, rest) = text.as_chunks::<STRETCH>();
+        let first = match widest() {
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512(simd) if text.len() >= BLOCK => simd.vectorize(
+                #[inline(always)]
+                || self.read_blocks(simd, text),
+            ),
+            _ => 0,
+        };
+        let (whole, rest) = text[first..].as_chunks();
         // What follows the rest is no letter.
         let mut last = [0; STRETCH];
         last[..rest.len()].copy_from_slice(rest);
         let stretches = whole.iter().chain((!rest.is_empty()).then_some(&last));
         for (number, stretch) in stretches.enumerate() {
-            self.marks.push(self.len as u32);
-            let Some(out) = self.bytes[self.len..].first_chunk_mut() else { break };
-            let mut count = keep(stretch, out);
-            if count == 0 && self.len > 0 && is_broken(text, number * STRETCH) {
-                out[0] = BREAK;
-                count = 1;
-            }
-            self.len += count;
+            self.stretch(text, first + number * STRETCH, stretch);
         }
+    }
+
+    /// Reads the stretch of a text that begins at `from`.
+    #[inline]
+    fn stretch(&mut self, text: &[u8], from: usize, stretch: &[u8; STRETCH]) {
+        self.marks.push(self.len as u32);
+        let Some(out) = self.bytes[self.len..].first_chunk_mut() else { return };
+        let mut count = keep(stretch, out);
+        if count == 0 && self.len > 0 && is_broken(text, from) {
+            out[0] = BREAK;
+            count = 1;
+        }
+        self.len += count;
+    }
+
+    /// Reads the text as far as whole blocks of it go, with the instruction that puts the bytes of a mask behind each other.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    fn read_blocks(&mut self, simd: fearless_simd::Avx512, text: &[u8]) -> usize {
+        const _: () = assert!(BLOCK == 2 * STRETCH);
+        let blocks = text.as_chunks().0;
+        for (number, bytes) in blocks.iter().enumerate() {
+            let block = Block::of(simd, bytes);
+            let letters = block.alphanumeric();
+            let [first, second] = [letters as u32, (letters >> STRETCH) as u32].map(u32::count_ones);
+            match self.bytes[self.len..].first_chunk_mut() {
+                Some(out) if first > 0 && second > 0 => *out = wide::kept(simd, &block.lower().bytes(), letters),
+                _ => {
+                    for (n, stretch) in bytes.as_chunks().0.iter().enumerate() {
+                        self.stretch(text, number * BLOCK + n * STRETCH, stretch);
+                    }
+                    continue;
+                }
+            }
+            self.marks.extend([self.len as u32, self.len as u32 + first]);
+            self.len += (first + second) as usize;
+        }
+        blocks.len() * BLOCK
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
@@ -125,6 +172,13 @@ mod tests {
     fn read(text: &[u8]) -> Letters {
         let mut letters = Letters::default();
         letters.read(text);
+        let mut by_stretch = Letters { bytes: vec![0; 2 * text.len() + 2 * STRETCH], ..Letters::default() };
+        for (n, stretch) in text.chunks(STRETCH).enumerate() {
+            let mut padded = [0; STRETCH];
+            padded[..stretch.len()].copy_from_slice(stretch);
+            by_stretch.stretch(text, n * STRETCH, &padded);
+        }
+        assert_eq!((letters.bytes(), &letters.marks), (by_stretch.bytes(), &by_stretch.marks));
         letters
     }
 

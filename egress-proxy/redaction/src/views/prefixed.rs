@@ -1,6 +1,8 @@
 //! What lists of bytes in source code show: the digits of `0x61, 0x62` without the prefixes.
 
-use super::block::{blocks, places};
+use fearless_simd::SimdMask as _;
+
+use super::block::{Simd, blocks, dispatch, places, widest};
 use super::letters::GAP;
 
 /// Stands where a list ends; equals no digit.
@@ -11,6 +13,8 @@ const BREAK: u8 = 0;
 pub(crate) struct Prefixed {
     digits: Vec<u8>,
     places: Vec<u32>,
+    /// Where the second byte of a prefix stands.
+    prefixes: Vec<u32>,
     /// The last list may go on.
     open: bool,
 }
@@ -20,16 +24,11 @@ impl Prefixed {
     pub(crate) fn read(&mut self, view: &[u8], ended: bool) {
         self.digits.clear();
         self.places.clear();
+        self.prefixes.clear();
+        dispatch!(widest(), simd => prefixes(simd, view, &mut self.prefixes));
         let mut last = None;
-        // Whether the last block ended with a zero.
-        let mut zero = 0;
-        let all = blocks(view, 0).flat_map(|(at, block)| {
-            let zeros = block.are(b'0').bits();
-            let prefixes = block.lower().are(b'x').bits() & (zeros << 1 | zero);
-            zero = zeros >> 63;
-            places(prefixes).map(move |place| at + place)
-        });
-        for x in all {
+        let prefixes = std::mem::take(&mut self.prefixes);
+        for x in prefixes.iter().map(|x| *x as usize) {
             // What stands before the first and after the last byte of a list is nobody's business.
             let Some(byte @ [high, low]) = view.get(x + 1..x + 3) else { break };
             if x <= last.unwrap_or(0) || !high.is_ascii_hexdigit() || !low.is_ascii_hexdigit() {
@@ -42,6 +41,7 @@ impl Prefixed {
             self.places.extend([x as u32 + 1, x as u32 + 2]);
             last = Some(x + 3);
         }
+        self.prefixes = prefixes;
         self.open = !ended && last.is_some_and(|last| is_open(&view[last..]));
         if !self.open && last.is_some() {
             self.end(view.len());
@@ -65,6 +65,19 @@ impl Prefixed {
     /// Whether more text may add digits to the last list.
     pub(crate) fn is_open(&self) -> bool {
         self.open
+    }
+}
+
+/// Adds the places of each `x` behind a zero.
+#[inline(always)]
+fn prefixes<S: Simd>(simd: S, view: &[u8], all: &mut Vec<u32>) {
+    // Whether the last block ended with a zero.
+    let mut zero = 0;
+    for (at, block) in blocks(simd, view, 0) {
+        let zeros = block.are(b'0').to_bitmask();
+        let prefixes = block.lower().are(b'x').to_bitmask() & (zeros << 1 | zero);
+        zero = zeros >> 63;
+        all.extend(places(prefixes).map(|place| (at + place) as u32));
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::ops::Range;
 
+use fearless_simd::SimdMask as _;
+
 use super::LEAST_SIGNS;
-use crate::views::block::{BLOCK, Block};
+use crate::views::block::{BLOCK, Block, Simd};
 
 /// Not a sign of a code.
 const NONE: u8 = 0xff;
@@ -93,13 +95,13 @@ impl<const BITS: usize> Code<BITS> {
 
     /// What up to [`BLOCK`] signs of this code stand for: the highest bits of all, then the others.
     #[inline(always)]
-    pub(super) fn planes(&self, signs: &[u8]) -> [u64; BITS] {
+    pub(super) fn planes<S: Simd>(&self, simd: S, signs: &[u8]) -> [u64; BITS] {
         let mut block = [0; BLOCK];
         block[..signs.len()].copy_from_slice(signs);
-        let mut rest = Block::of(&block);
+        let mut rest = Block::of(simd, &block);
         let mut bit = || {
             rest = rest.doubled();
-            rest.highest().bits()
+            rest.highest().to_bitmask()
         };
         let [b6, b5, b4, b3, b2, b1, b0] = std::array::from_fn(|_| bit());
         let (capital, small, digit) = (b6 & !b5, b6 & b5, !b6 & b4);
@@ -130,12 +132,13 @@ impl<const BITS: usize> Code<BITS> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::views::block::{Level, dispatch};
 
     fn compare<const BITS: usize>(code: &Code<BITS>) {
         let signs: Vec<u8> = (0..=u8::MAX).filter(|sign| code.has(*sign)).collect();
         for len in 0..=signs.len().min(BLOCK) {
             for signs in signs.windows(len.max(1)).map(|signs| &signs[..len]) {
-                let planes = code.planes(signs);
+                let planes = dispatch!(Level::new(), simd => code.planes(simd, signs));
                 for (n, sign) in signs.iter().enumerate() {
                     let value = planes.iter().fold(0, |value, plane| value << 1 | (plane >> n & 1) as u8);
                     assert_eq!(value, code.value(*sign), "{}", char::from(*sign));

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use super::LEAST_BYTES;
 use super::code::Code;
-use crate::views::block::BLOCK;
+use crate::views::block::{BLOCK, Simd, dispatch, widest};
 
 const _: () = assert!(LEAST_BYTES == 8);
 
@@ -27,12 +27,13 @@ impl<const BITS: usize> Code<BITS> {
         (0..=last).step_by(Self::ASKED).map(move |first| {
             let signs = &run[first..run.len().min(first + BLOCK)];
             let asked = if first == last { u64::MAX } else { ones(Self::ASKED) };
-            (first, self.texts(signs).map(|begins| begins & asked))
+            (first, dispatch!(widest(), simd => self.texts(simd, signs)).map(|begins| begins & asked))
         })
     }
 
-    fn texts(&self, signs: &[u8]) -> Begins<BITS> {
-        let planes = self.planes(signs);
+    #[inline(always)]
+    fn texts<S: Simd>(&self, simd: S, signs: &[u8]) -> Begins<BITS> {
+        let planes = self.planes(simd, signs);
         let bytes: [Bytes; BITS] = from_fn(|first| match first % Self::STEP {
             0 => Bytes::new(
                 |n| ahead(&planes, first + n),

@@ -2,9 +2,11 @@
 
 use std::ops::Range;
 
+use fearless_simd::SimdMask as _;
+
 use super::LEAST_SIGNS;
 use super::code::BASE64;
-use crate::views::block::{BLOCK, Block, places};
+use crate::views::block::{BLOCK, Block, Simd, places};
 
 /// Blanks at the beginning of a line that goes on with a run.
 const INDENT: usize = 16;
@@ -28,7 +30,7 @@ pub(super) fn line_end(text: &[u8]) -> Option<usize> {
 /// Signs that a text ends with, or its last line does, that the first signs of another may go on from.
 pub(crate) fn run_before(text: &[u8]) -> usize {
     let line = text.trim_ascii_end();
-    let signs = line.iter().rev().take_while(|byte| is_sign(**byte)).count();
+    let signs = signs_before(line);
     // More may stand before.
     if signs == line.len() { LEAST_SIGNS } else { signs }
 }
@@ -47,20 +49,32 @@ pub(super) fn around(view: &[u8], from: usize, at: usize) -> Range<usize> {
 }
 
 /// The next line of a run that is long enough to be one, from `at` on, before which no sign stands.
-pub(super) fn next_run(view: &[u8], at: usize) -> Option<(usize, usize)> {
+#[inline(always)]
+pub(super) fn next_run<S: Simd>(simd: S, view: &[u8], at: usize) -> Option<(usize, usize)> {
     let (mut from, mut at) = (at, at);
     while at < view.len() && from + LEAST_SIGNS <= view.len() {
-        let signs = view[at..].first_chunk().map_or_else(|| signs_of(&last(&view[at..])), signs_of);
+        let block = match view[at..].first_chunk() {
+            Some(block) => Block::of(simd, block),
+            None => Block::of(simd, &last(&view[at..])),
+        };
+        let signs = block.signs();
         let long = if is_long(signs) { eights(signs) } else { 0 };
         for eight in places(long).map(|bit| bit & !7) {
-            let first = at + eight;
-            if first < from || !is_long(row(signs, eight)) {
+            let row = row(signs, eight);
+            if at + eight < from || !is_long(row) {
                 continue;
             }
-            let start = first - view[from..first].iter().rev().take_while(|b| is_sign(**b)).count();
-            let end = first + EIGHT + self::signs(&view[first + EIGHT..]);
+            // It may have begun before the block and go on behind it.
+            let before = if row & 1 == 0 { 0 } else { signs_before(&view[from.min(at)..at]) };
+            let behind = if row >> (BLOCK - 1) == 0 { 0 } else { self::signs(&view[at + BLOCK..]) };
+            let start = at + row.trailing_zeros() as usize - before;
+            let end = at + BLOCK - row.leading_zeros() as usize + behind;
             // No code writes a text in small letters alone, as people write words and names.
-            if end - start >= LEAST_SIGNS && is_mixed(&view[start..end]) {
+            let is_mixed = || {
+                let mixed = block.within(b'A', b'Z') | block.within(b'0', b'9');
+                mixed.to_bitmask() & row != 0 || is_mixed(&view[at - before..at]) || is_mixed(&view[end - behind..end])
+            };
+            if end - start >= LEAST_SIGNS && is_mixed() {
                 return Some((start, end));
             }
             from = end;
@@ -68,12 +82,6 @@ pub(super) fn next_run(view: &[u8], at: usize) -> Option<(usize, usize)> {
         at = from.max(at + BLOCK);
     }
     None
-}
-
-/// The signs of a block.
-#[inline(always)]
-fn signs_of(block: &[u8; BLOCK]) -> u64 {
-    Block::of(block).signs()
 }
 
 /// The end of a text, and blanks.
@@ -115,6 +123,11 @@ fn is_mixed(signs: &[u8]) -> bool {
     signs.iter().fold(false, |any, b| any | b.is_ascii_uppercase() | b.is_ascii_digit())
 }
 
+/// Signs of `text` at its end.
+fn signs_before(text: &[u8]) -> usize {
+    text.iter().rev().take_while(|b| is_sign(**b)).count()
+}
+
 /// Signs of `text` at its beginning.
 pub(crate) fn signs(text: &[u8]) -> usize {
     text.iter().take_while(|b| is_sign(**b)).count()
@@ -123,6 +136,15 @@ pub(crate) fn signs(text: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::views::block::{Level, dispatch};
+
+    fn signs_of(block: &[u8; BLOCK]) -> u64 {
+        dispatch!(Level::new(), simd => Block::of(simd, block).signs())
+    }
+
+    fn next_run(view: &[u8], at: usize) -> Option<(usize, usize)> {
+        dispatch!(Level::new(), simd => super::next_run(simd, view, at))
+    }
 
     #[test]
     fn a_block_knows_its_signs() {
