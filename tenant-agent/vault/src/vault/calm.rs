@@ -1,7 +1,7 @@
 //! What was read of the file, for as long as nobody writes it: asked for with each request, it is read once.
 //!
 //! A file that was written looks different: size, times or, after an exchange, its number. A clock of files is coarse, so
-//! what was read counts only once the file had looked the same for longer than any step of such a clock.
+//! what was read counts only once the file had looked the same for longer than a step of that clock.
 
 use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt as _;
@@ -14,8 +14,10 @@ use wardkeep_proto::time::Timestamp;
 
 use crate::binding::Bindings;
 
-/// Longer than a step of any file system that a vault lives on; the coarsest counts seconds.
+/// Longer than a step of any file system that a vault lives on: the coarsest counts seconds, all others take the time of the
+/// kernel's own clock, whose step is ten milliseconds at most.
 const SETTLED: Duration = Duration::from_secs(2);
+const SETTLED_FINE: Duration = Duration::from_millis(200);
 
 /// How a file looks from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +45,11 @@ impl Look {
     pub(super) fn file(&self) -> (u64, u64) {
         (self.device, self.inode)
     }
+
+    /// How long it must look the same until a write would have shown. Where seconds are counted, there are never parts of them.
+    const fn settled(&self) -> Duration {
+        if self.modified.1 != 0 && self.changed.1 != 0 { SETTLED_FINE } else { SETTLED }
+    }
 }
 
 /// A secret as it may be given.
@@ -66,7 +73,7 @@ impl Calm {
     /// Forgets what was read if the file looks otherwise. `true` when what is read now stays true while it looks like that.
     pub(super) fn look(&mut self, look: Look, now: Instant) -> bool {
         match self.seen {
-            Some((seen, since)) if seen == look => now.saturating_duration_since(since) > SETTLED,
+            Some((seen, since)) if seen == look => now.saturating_duration_since(since) > look.settled(),
             _ => {
                 *self = Self { seen: Some((look, now)), ..Self::default() };
                 false
@@ -90,11 +97,24 @@ mod tests {
         let path = folder.path().join("vault.db");
         std::fs::write(&path, "one").unwrap();
         let (first, start) = (Look::at(&path).unwrap(), Instant::now());
-        let mut calm = Calm::default();
-        assert!(!calm.look(first, start));
-        assert!(!calm.look(first, start + SETTLED), "a write within one step of the clock could be missed");
         let late = start + SETTLED + Duration::from_millis(1);
-        assert!(calm.look(first, late));
+        let fine = Look { modified: (1, 1), changed: (1, 1), ..first };
+        let coarse = [
+            Look { modified: (1, 0), ..fine },
+            Look { changed: (1, 0), ..fine },
+            Look { modified: (1, 0), changed: (1, 0), ..fine },
+        ];
+        for look in coarse {
+            let mut calm = Calm::default();
+            assert!(!calm.look(look, start));
+            assert!(!calm.look(look, start + SETTLED), "a write within one step of the clock could be missed");
+            assert!(calm.look(look, late));
+        }
+        let mut calm = Calm::default();
+        assert!(!calm.look(fine, start) && !calm.look(fine, start + SETTLED_FINE));
+        assert!(calm.look(fine, start + SETTLED_FINE + Duration::from_millis(1)));
+        let mut calm = Calm::default();
+        assert!(!calm.look(first, start) && calm.look(first, late));
         calm.generation = Some(7);
         assert!(calm.look(first, late) && calm.generation == Some(7) && calm.is(first));
 
