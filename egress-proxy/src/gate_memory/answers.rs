@@ -7,12 +7,17 @@ use wardkeep_redaction::{Token, Visit, read_json};
 
 use super::results::Of;
 
-/// One of these stands in every piece of an answer that holds a call.
-static MARKS: LazyLock<[Finder<'static>; 4]> =
-    LazyLock::new(|| ["tool_use", "tool_calls", "call_id", "unction"].map(Finder::new));
+/// One of these stands in every piece of an answer that holds a call: this, or what is on both sides of an underscore.
+static MARK: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("unction"));
+const MARKS: [(&[u8], &[u8]); 3] = [(b"tool", b"use"), (b"tool", b"calls"), (b"call", b"id")];
 
+/// Underscores are few, in most texts of a stream none: one look for them instead of three for words with them.
 pub(super) fn is_marked(piece: &[u8]) -> bool {
-    MARKS.iter().any(|mark| mark.find(piece).is_some())
+    let is_one = |at: usize| {
+        let (front, back) = (&piece[..at], &piece[at + 1..]);
+        MARKS.iter().any(|(left, right)| front.ends_with(left) && back.starts_with(right))
+    };
+    memchr::memchr_iter(b'_', piece).any(is_one) || MARK.find(piece).is_some()
 }
 
 /// Shows each call that `piece`, a document or the data of an event, names with an id.
@@ -121,6 +126,26 @@ mod tests {
             });
         });
         seen
+    }
+
+    #[test]
+    fn a_mark_is_found_wherever_it_stands() {
+        for mark in ["tool_use", "tool_calls", "call_id", "unction"] {
+            for (front, back) in [("", ""), ("_", "_"), ("tool_", "_id"), ("a", "b"), ("call_tool", "s")] {
+                assert!(is_marked(format!("{front}{mark}{back}").as_bytes()), "{front}{mark}{back}");
+            }
+            for end in 0..mark.len() {
+                assert!(!is_marked(&mark.as_bytes()[..end]), "{}", &mark[..end]);
+            }
+            for start in 1..mark.len() {
+                assert!(!is_marked(&mark.as_bytes()[start..]), "{}", &mark[start..]);
+            }
+        }
+        for text in
+            ["", "_", "tool-use", "tool_call", "tools_use", "call_ID", "tool _use", "tool_ use", "__", "tool__use"]
+        {
+            assert!(!is_marked(text.as_bytes()), "{text}");
+        }
     }
 
     #[test]
