@@ -4,6 +4,7 @@
 //! differ (Anthropic's input excludes the cache, `OpenAI`'s includes it, Gemini's output excludes thoughts) and end here in one
 //! record.
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::api::Account;
@@ -98,10 +99,48 @@ pub(crate) enum Shape {
 enum Form {
     Events(sse::Parser),
     List(array::Elements),
-    Plain(Vec<u8>),
+    Plain(Kept),
     /// The end of a document that is too long to be kept.
     Tail(Vec<u8>),
     Opaque,
+}
+
+/// A document so far: as it came, if that was in one piece.
+#[derive(Default)]
+enum Kept {
+    #[default]
+    Nothing,
+    One(Bytes),
+    Several(Vec<u8>),
+}
+
+impl Kept {
+    fn len(&self) -> usize {
+        match self {
+            Self::Nothing => 0,
+            Self::One(piece) => piece.len(),
+            Self::Several(pieces) => pieces.len(),
+        }
+    }
+
+    fn push(&mut self, piece: &Bytes) {
+        *self = match std::mem::take(self) {
+            Self::Nothing => Self::One(piece.clone()),
+            Self::One(first) => Self::Several([&first[..], piece].concat()),
+            Self::Several(mut pieces) => {
+                pieces.extend_from_slice(piece);
+                Self::Several(pieces)
+            }
+        };
+    }
+
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Nothing => &[],
+            Self::One(piece) => piece,
+            Self::Several(pieces) => pieces,
+        }
+    }
 }
 
 impl Form {
@@ -139,7 +178,7 @@ impl Observer {
         let form = match shape {
             Shape::Events => Form::Events(sse::Parser::default()),
             Shape::List => Form::List(array::Elements::default()),
-            Shape::Document => Form::Plain(Vec::new()),
+            Shape::Document => Form::Plain(Kept::default()),
             Shape::Opaque => Form::Opaque,
         };
         Self { tally: Tally::new(account), watch: None, form, alike: Alike::default() }
@@ -158,7 +197,7 @@ impl Observer {
     }
 
     /// Takes the next bytes of the answer.
-    pub(crate) fn feed(&mut self, bytes: &[u8]) {
+    pub(crate) fn feed(&mut self, bytes: &Bytes) {
         let Self { tally, watch, form, alike } = self;
         let mut show = |piece: &[u8]| {
             if let Some(text) = alike.text(piece).filter(|text| watch.is_none() || !Watch::may_name_a_call(text)) {
@@ -177,7 +216,7 @@ impl Observer {
         };
         match form {
             Form::Events(parser) => {
-                let mut rest = bytes;
+                let mut rest = &bytes[..];
                 while !rest.is_empty() {
                     let (used, ended) = parser.advance(rest);
                     if ended && let Some(data) = parser.data() {
@@ -187,14 +226,12 @@ impl Observer {
                 }
             }
             Form::List(elements) => elements.feed(bytes, show),
-            Form::Plain(kept) if kept.len() + bytes.len() <= PLAIN_BYTES => kept.extend_from_slice(bytes),
+            Form::Plain(kept) if kept.len() + bytes.len() <= PLAIN_BYTES => kept.push(bytes),
             Form::Plain(kept) => {
-                let mut kept = std::mem::take(kept);
-                kept.extend_from_slice(bytes);
-                tally.text_bytes = kept.len() as u64;
-                kept.drain(..kept.len().saturating_sub(embeddings::TAIL));
-                kept.shrink_to_fit();
-                *form = Form::Tail(kept);
+                kept.push(bytes);
+                let all = kept.bytes();
+                tally.text_bytes = all.len() as u64;
+                *form = Form::Tail(all[all.len().saturating_sub(embeddings::TAIL)..].to_vec());
                 if let Some(watch) = watch {
                     watch.blind();
                 }
@@ -218,9 +255,9 @@ impl Observer {
         match &mut self.form {
             Form::Plain(kept) => {
                 let document = std::mem::take(kept);
-                self.tally.plain(&document);
+                self.tally.plain(document.bytes());
                 if let Some(watch) = &mut self.watch {
-                    watch.piece(&document);
+                    watch.piece(document.bytes());
                 }
             }
             Form::Tail(kept) => self.tally.tail(kept),

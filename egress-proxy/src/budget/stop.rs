@@ -342,7 +342,7 @@ mod tests {
                     (false, _) => Shape::Document,
                 };
                 let mut observer = Observer::new(api.account(), shape);
-                observer.feed(&body);
+                observer.feed(&body.into());
                 let settlement = observer.settle(9);
                 assert_eq!((settlement.usage, settlement.estimated), (Usage::default(), false), "{form:?} {streams}");
             }

@@ -116,7 +116,7 @@ pub(super) fn told(status: StatusCode, headers: HeaderMap, document: Bytes) -> R
 }
 
 impl Account {
-    fn see(&mut self, data: &[u8]) {
+    fn see(&mut self, data: &Bytes) {
         if let Some((observer, _)) = &mut self.0 {
             observer.feed(data);
         }

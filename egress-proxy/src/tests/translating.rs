@@ -45,7 +45,7 @@ fn sent(world: &World) -> Value {
 fn account(provider: Dialect, events: &[&str], estimated_input: u64) -> Settlement {
     let account = if provider == Dialect::Anthropic { Account::Messages } else { Account::Chat };
     let mut observer = Observer::new(account, Shape::Events);
-    events.iter().for_each(|event| observer.feed(event.as_bytes()));
+    events.iter().for_each(|event| observer.feed(&event.as_bytes().to_vec().into()));
     observer.settle(estimated_input)
 }
 

@@ -47,7 +47,7 @@ const ESTIMATED_INPUT: u64 = 777;
 fn after(account: Account, events: &[&str]) -> Settlement {
     let mut observer = Observer::new(account, Shape::Events);
     for event in events {
-        observer.feed(event.as_bytes());
+        observer.feed(&Bytes::copy_from_slice(event.as_bytes()));
     }
     observer.settle(ESTIMATED_INPUT)
 }
@@ -149,21 +149,21 @@ fn a_gemini_stream_as_one_list_says_the_same_however_it_is_cut() {
     let (usage, estimated) = gemini_accounts()[GEMINI.len()];
     for cut in 0..=list.len() {
         let mut observer = Observer::new(Account::Gemini, Shape::List);
-        observer.feed(&list.as_bytes()[..cut]);
+        observer.feed(&Bytes::copy_from_slice(&list.as_bytes()[..cut]));
         let whole = elements.iter().scan(0, |end, element| {
             *end += element.len() + 4;
             Some(*end - 3)
         });
         let whole = whole.filter(|end| *end <= cut).count();
         let mut left = Observer::new(Account::Gemini, Shape::List);
-        left.feed(&list.as_bytes()[..cut]);
+        left.feed(&Bytes::copy_from_slice(&list.as_bytes()[..cut]));
         let (seen, estimated_so_far) = gemini_accounts()[whole];
         assert_eq!(
             left.settle(ESTIMATED_INPUT),
             Settlement { usage: seen, estimated: estimated_so_far },
             "left at {cut}"
         );
-        observer.feed(&list.as_bytes()[cut..]);
+        observer.feed(&Bytes::copy_from_slice(&list.as_bytes()[cut..]));
         assert_eq!(observer.settle(ESTIMATED_INPUT), Settlement { usage, estimated }, "cut at {cut}");
     }
 }
@@ -182,8 +182,8 @@ fn the_account_does_not_depend_on_how_the_bytes_were_cut() {
             let stream = events.concat().replace("\r\n", "\n").replace('\n', line_end);
             for cut in 0..=stream.len() {
                 let mut observer = Observer::new(account, Shape::Events);
-                observer.feed(&stream.as_bytes()[..cut]);
-                observer.feed(&stream.as_bytes()[cut..]);
+                observer.feed(&Bytes::copy_from_slice(&stream.as_bytes()[..cut]));
+                observer.feed(&Bytes::copy_from_slice(&stream.as_bytes()[cut..]));
                 assert_eq!(observer.settle(ESTIMATED_INPUT), whole, "cut at {cut}");
             }
         }
@@ -211,10 +211,10 @@ fn plain_documents_and_what_is_left_of_them() {
         [(Account::Messages, anthropic, of(3, 4, 0, 2, 0)), (Account::Chat, openai, of(10, 4, 0, 0, 0))]
     {
         let mut observer = Observer::new(account, Shape::Document);
-        observer.feed(body.as_bytes());
+        observer.feed(&Bytes::copy_from_slice(body.as_bytes()));
         assert_eq!(observer.settle(ESTIMATED_INPUT), Settlement { usage, estimated: false });
         let mut cut = Observer::new(account, Shape::Document);
-        cut.feed(&body.as_bytes()[..40]);
+        cut.feed(&Bytes::copy_from_slice(&body.as_bytes()[..40]));
         assert_eq!(cut.settle(ESTIMATED_INPUT), Settlement { usage: of(777, 10, 0, 0, 0), estimated: true });
     }
 }
@@ -233,7 +233,7 @@ fn nonsense_is_estimated_and_never_counts_as_nothing() {
     let odd = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":1,\"prompt_tokens_details\":{\"cached_tokens\":9},\"completion_tokens_details\":{\"reasoning_tokens\":9}}}\n\n";
     assert_eq!(after(Account::Chat, &[odd]).usage, of(0, 1, 5, 0, 1));
     let mut opaque = Observer::new(Account::Chat, Shape::Opaque);
-    opaque.feed(&[0x1f; 400]);
+    opaque.feed(&Bytes::from_static(&[0x1f; 400]));
     assert_eq!(opaque.settle(ESTIMATED_INPUT), Settlement { usage: of(777, 100, 0, 0, 0), estimated: true });
 }
 
@@ -281,15 +281,15 @@ fn plain_documents_of_the_newer_apis() {
         (Account::Free, r#"{"input_tokens":2095}"#, of(0, 0, 0, 0, 0)),
     ] {
         let mut observer = Observer::new(account, Shape::Document);
-        observer.feed(body.as_bytes());
+        observer.feed(&Bytes::copy_from_slice(body.as_bytes()));
         assert_eq!(observer.settle(ESTIMATED_INPUT), Settlement { usage, estimated: false }, "{body}");
     }
     // Vectors without any usage cost their input; a queued response is not known yet.
     let mut observer = Observer::new(Account::Embeddings, Shape::Document);
-    observer.feed(br#"{"embedding":{"values":[0.25,0.5]}}"#);
+    observer.feed(&Bytes::copy_from_slice(br#"{"embedding":{"values":[0.25,0.5]}}"#));
     assert_eq!(observer.settle(ESTIMATED_INPUT), Settlement { usage: of(777, 0, 0, 0, 0), estimated: true });
     let mut observer = Observer::new(Account::Responses, Shape::Document);
-    observer.feed(br#"{"status":"queued","usage":null}"#);
+    observer.feed(&Bytes::copy_from_slice(br#"{"status":"queued","usage":null}"#));
     assert!(observer.settle(ESTIMATED_INPUT).estimated);
 }
 
@@ -302,10 +302,12 @@ fn the_usage_of_long_vectors_stands_at_their_end() {
     for size in [PLAIN_BYTES, 64 * 1024, 7] {
         let mut observer = Observer::new(Account::Embeddings, Shape::Document);
         if size == 7 {
-            observer.feed(&vectors.as_bytes()[..PLAIN_BYTES]);
-            vectors.as_bytes()[PLAIN_BYTES..].chunks(size).for_each(|piece| observer.feed(piece));
+            observer.feed(&Bytes::copy_from_slice(&vectors.as_bytes()[..PLAIN_BYTES]));
+            vectors.as_bytes()[PLAIN_BYTES..]
+                .chunks(size)
+                .for_each(|piece| observer.feed(&Bytes::copy_from_slice(piece)));
         } else {
-            vectors.as_bytes().chunks(size).for_each(|piece| observer.feed(piece));
+            vectors.as_bytes().chunks(size).for_each(|piece| observer.feed(&Bytes::copy_from_slice(piece)));
         }
         assert_eq!(
             observer.settle(ESTIMATED_INPUT),
@@ -327,11 +329,13 @@ fn a_compaction_is_billed_beside_the_sums() {
         {"type":"compaction","input_tokens":9000,"cache_read_input_tokens":70,"cache_creation_input_tokens":8,"output_tokens":300},
         {"type":"message","input_tokens":100,"output_tokens":20}]}}"#;
     let mut observer = Observer::new(Account::Messages, Shape::Document);
-    observer.feed(plain.as_bytes());
+    observer.feed(&Bytes::copy_from_slice(plain.as_bytes()));
     assert_eq!(observer.settle(ESTIMATED_INPUT), Settlement { usage: of(9100, 320, 75, 8, 0), estimated: false });
     // A shape that nobody knows yet spoils nothing.
     let mut observer = Observer::new(Account::Messages, Shape::Document);
-    observer.feed(br#"{"usage":{"input_tokens":1,"output_tokens":2,"iterations":{"n":1},"cache_creation":[3]}}"#);
+    observer.feed(&Bytes::copy_from_slice(
+        br#"{"usage":{"input_tokens":1,"output_tokens":2,"iterations":{"n":1},"cache_creation":[3]}}"#,
+    ));
     assert_eq!(observer.settle(ESTIMATED_INPUT), Settlement { usage: of(1, 2, 0, 0, 0), estimated: false });
 }
 
