@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::bodies::{self, Shape, Way};
 use crate::load::Seen;
-use crate::process;
+use crate::process::{self, Spent};
 use crate::targets::Target;
 
 /// Share of the machine that others may use during a try that counts at once.
@@ -68,12 +68,11 @@ impl Cell {
     }
 
     fn once(&self, target: &Target, mock: u32, folder: &Path, millis: u64) -> anyhow::Result<Figures> {
-        let time = |pid: Option<u32>| pid.map_or(0.0, process::processor_time);
-        let (busy, own, provider, children) =
-            (process::busy(), time(target.pid), process::processor_time(mock), children());
+        let before = target.pid.map(Spent::of);
+        let (busy, provider, children) = (process::busy(), process::processor_time(mock), children());
         let begin = Instant::now();
         let seen = self.load(target, folder, millis)?;
-        let own = time(target.pid) - own;
+        let own = target.pid.zip(before).map_or(0.0, |(pid, before)| Spent::of(pid).since(&before));
         let counted = own + process::processor_time(mock) - provider + children_since(children);
         let share = begin.elapsed().as_secs_f64() * std::thread::available_parallelism()?.get() as f64;
         Ok(Figures {
