@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=order.txt");
+    println!("cargo::rerun-if-env-changed=WARDKEEP_LINK_MAP");
     let get = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()).unwrap_or_default();
     let here = (get("CARGO_CFG_TARGET_OS"), get("CARGO_CFG_TARGET_ENV"), get("PROFILE"));
     // Known to work with lld, which Rust brings, and with GNU ld; who chose another linker is left alone.
@@ -25,5 +26,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = PathBuf::from(get("OUT_DIR")).join("order.ld");
     std::fs::write(&path, script)?;
     println!("cargo::rustc-link-arg-bin=wardkeep-agent=-Wl,-T,{}", path.display());
+    // For `./dev order`: where each function came to stand.
+    if let Some(map) = std::env::var_os("WARDKEEP_LINK_MAP") {
+        println!("cargo::rustc-link-arg-bin=wardkeep-agent=-Wl,-Map={}", map.display());
+    }
     Ok(())
 }

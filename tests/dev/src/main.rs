@@ -32,7 +32,7 @@ const MENU: &str = "\
 ./dev fuzz [TARGET] [SECONDS]
                        let chance look for texts that break the redaction; all targets, 60 seconds each, without words
 ./dev bench [NAME]     measure, side by side with a named peer or floor
-./dev order CALLGRIND-OUTPUT PROGRAM
+./dev order CALLGRIND-OUTPUT MAP
                        which functions of the daemon stand together: tenant-agent/order.txt (docs/performance.md says how)
 ./dev fmt              format the code";
 

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use anyhow::Context as _;
 
 const LIST: &str = "tenant-agent/order.txt";
+const PROGRAM: &str = "wardkeep-agent";
 const HEAD: &str = "\
 # The sections of functions that run from the start of the daemon to rest, in the order of the program: ./dev order writes
 # it (docs/performance.md says how), tenant-agent/build.rs reads it.
@@ -14,35 +15,37 @@ const HEAD: &str = "\
 /// Bytes of functions that did not run, of all that share a name, for which they are told apart by their hashes.
 const TOLD_APART: u64 = 2048;
 
-/// A function of the program.
+/// A function of the program: a section that the linker can place by itself.
 struct Function {
     start: u64,
     size: u64,
     name: String,
 }
 
-/// Writes the list: words are the output of `callgrind --dump-instr=yes` and the program with its symbols.
+/// Writes the list: words are the output of `callgrind --dump-instr=yes`, and the map that lld made of the program that ran.
+///
+/// The map, and not the symbols of a second build: those have other hashes where anything about the build differs.
 pub(crate) fn write(words: &[&str]) -> anyhow::Result<ExitCode> {
-    let [trace, program] = words else { anyhow::bail!("./dev order CALLGRIND-OUTPUT PROGRAM") };
-    let output = Command::new("nm").args(["-S", program]).output().context("cannot start nm")?;
-    let functions = functions(&String::from_utf8_lossy(&output.stdout));
-    anyhow::ensure!(!functions.is_empty(), "{program} has no symbols; build it with -C strip=none");
-    let ran = ran(&std::fs::read_to_string(trace)?, Path::new(program), &functions);
-    anyhow::ensure!(!ran.is_empty(), "nothing of {program} ran in {trace}; was it made with --dump-instr=yes?");
+    let [trace, map] = words else { anyhow::bail!("./dev order CALLGRIND-OUTPUT MAP") };
+    let functions = functions(&std::fs::read_to_string(map).with_context(|| format!("cannot read {map}"))?);
+    anyhow::ensure!(!functions.is_empty(), "{map} is no map of lld; build with WARDKEEP_LINK_MAP={map}");
+    let ran = ran(&std::fs::read_to_string(trace)?, Path::new(PROGRAM), &functions);
+    anyhow::ensure!(!ran.is_empty(), "nothing of {PROGRAM} ran in {trace}; was it made with --dump-instr=yes?");
     let names = order(&functions, &ran);
     std::fs::write(LIST, format!("{HEAD}{}\n", names.join("\n")))?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// By place in the program.
-fn functions(nm: &str) -> Vec<Function> {
+/// By place in the program. A line of the map: address, the same, size, alignment, `FILE:(SECTION)`.
+fn functions(map: &str) -> Vec<Function> {
     let number = |text: &str| u64::from_str_radix(text, 16).ok();
     let line = |line: &str| {
-        let [start, size, kind, name] = line.split(' ').collect::<Vec<_>>()[..] else { return None };
-        let code = matches!(kind, "t" | "T" | "w" | "W");
-        code.then_some(Function { start: number(start)?, size: number(size)?, name: name.to_owned() })
+        let section = line.strip_suffix(')')?.rsplit_once(":(.text.")?.1;
+        let name = section.strip_prefix("unlikely.").unwrap_or(section).to_owned();
+        let mut numbers = line.split_ascii_whitespace();
+        Some(Function { start: number(numbers.next()?)?, size: number(numbers.nth(1)?)?, name })
     };
-    let mut functions: Vec<Function> = nm.lines().filter_map(line).collect();
+    let mut functions: Vec<Function> = map.lines().filter_map(line).collect();
     functions.sort_by_key(|function| function.start);
     functions
 }
@@ -93,12 +96,17 @@ fn order(functions: &[Function], ran: &HashSet<usize>) -> Vec<String> {
         if cold.iter().map(|number| functions[*number].size).sum::<u64>() <= TOLD_APART {
             first.push((*place, name));
         } else {
-            first.extend(hot.iter().map(|number| (*number, functions[*number].name.clone())));
+            first.extend(hot.iter().map(|number| (*number, told_apart(&functions[*number].name))));
             last.push(name);
         }
     }
     first.sort();
     first.into_iter().map(|(_, name)| name).chain(last).collect()
+}
+
+/// A name with its hash, whether or not link-time optimisation adds to it.
+fn told_apart(name: &str) -> String {
+    name.split_once(".llvm.").map_or_else(|| name.to_owned(), |(name, _)| format!("{name}*"))
 }
 
 /// A name as a pattern: hashes of crates and functions may be any.
@@ -142,15 +150,20 @@ mod tests {
 
     #[test]
     fn what_ran_comes_first_and_others_of_its_name_last() {
-        let nm = "0000000000001000 0000000000000010 t _ZN1a17h0000000000000001E\n\
-                  0000000000001010 0000000000001000 t _ZN1g17h0000000000000002E\n\
-                  0000000000002010 0000000000001000 t _ZN1g17h0000000000000003E\n\
-                  0000000000003010 0000000000000010 T late\n\
-                  0000000000003020 0000000000000010 d data\n";
-        let functions = functions(nm);
-        let trace = "ob=(1) /bin/program\nfn=(1) a\n0x3014 1 1\ncob=(2) /lib/other\ncalls=1 0x99 0\n-1 1 5\n\
+        let map = "     VMA      LMA     Size Align Out     In      Symbol\n\
+                      1000     1000     2030    16 .text\n\
+                      1000     1000       10    16         /a b/x.o:(.text._ZN1a17h0000000000000001E)\n\
+                      1000     1000       10     1                 _ZN1a17h0000000000000001E\n\
+                      1010     1010     1000    16         x.o:(.text._ZN1g17h0000000000000002E.llvm.7)\n\
+                      2010     2010     1000    16         x.o:(.text._ZN1g17h0000000000000003E)\n\
+                      3010     3010       10    16         y.a(z.o):(.text.unlikely.late)\n\
+                      3020     3020       10    16         y.a(z.o):(.text)\n\
+                      3030     3030       10    16         x.o:(.rodata.cst16)\n";
+        let functions = functions(map);
+        let trace = "ob=(1) /bin/wardkeep-agent\nfn=(1) a\n0x3014 1 1\ncob=(2) /lib/other\ncalls=1 0x99 0\n-1 1 5\n\
                      ob=(2)\n0x1000 1 1\nob=(1)\n0x1014 3 1\n+4 * 1\n* * 1\n";
-        let ran = ran(trace, Path::new("target/program"), &functions);
-        assert_eq!(order(&functions, &ran), ["_ZN1g17h0000000000000002E", "late", "_ZN1g17h*"]);
+        let ran = ran(trace, Path::new(PROGRAM), &functions);
+        assert_eq!(functions.len(), 4);
+        assert_eq!(order(&functions, &ran), ["_ZN1g17h0000000000000002E*", "late", "_ZN1g17h*"]);
     }
 }
