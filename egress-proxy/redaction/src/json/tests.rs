@@ -420,9 +420,23 @@ fn what_a_text_holds_is_found_whatever_stands_in_the_texts_around_it() {
     }
 }
 
-fn redacted_parts(engine: &Engine, texts: [&str; 2]) -> [String; 2] {
-    let body = serde_json::json!(texts).to_string();
-    serde_json::from_slice(&engine.redact_json(body.as_bytes()).unwrap().bytes).unwrap()
+#[test]
+fn an_empty_text_between_two_changes_nothing() {
+    let engine = Engine::build([Secret::new("a", CUT)], &RuleSet::none(), [7; 32]).unwrap();
+    let filler = "some words and then ".repeat(20);
+    for form in forms() {
+        for cut in (0..=form.len()).filter(|at| form.is_char_boundary(*at)).step_by(3) {
+            let (one, two) = (format!("{filler}{}", &form[..cut]), format!("{}{filler}", &form[cut..]));
+            let [first, last] = redacted_parts(&engine, [&one, &two]);
+            assert_eq!(redacted_parts(&engine, [&one, "", &two]), [&first, "", &last], "{form} at {cut}");
+        }
+    }
+}
+
+fn redacted_parts<const N: usize>(engine: &Engine, texts: [&str; N]) -> [String; N] {
+    let body = serde_json::json!(texts.as_slice()).to_string();
+    let parts: Vec<String> = serde_json::from_slice(&engine.redact_json(body.as_bytes()).unwrap().bytes).unwrap();
+    parts.try_into().unwrap()
 }
 
 #[test]

@@ -58,6 +58,9 @@ const RUN: usize = 96;
 /// How many bytes at the beginning of `text` must be searched by themselves, when a search of `before` with `text` behind it
 /// surely meets all else that searches of each by itself do. `None` wherever it would take a look at the layers to tell.
 pub(crate) fn are_one_text(index: &Index, before: &[u8], text: &[u8]) -> Option<usize> {
+    if text.is_empty() {
+        return Some(0);
+    }
     let end = &before[before.len().saturating_sub(BEFORE)..];
     let begin = &text[..text.len().min(BEHIND)];
     if !index.beside.is_empty() || has_escape(end) || begin.iter().any(|byte| is_special(*byte)) {
