@@ -53,7 +53,7 @@ macro_rules! target {
 
 target!(engine, 2000);
 target!(json, 1000);
-target!(sse, 200);
+target!(sse, 100);
 target!(unescape, 1000);
 target!(patterns, 500);
 target!(pack, 100);
