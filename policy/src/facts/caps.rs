@@ -29,15 +29,34 @@ pub(super) fn within(text: &str) -> bool {
 }
 
 fn totals_are_low(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let count = |wanted: &[u8]| bytes.iter().filter(|b| wanted.contains(b)).count();
-    let pairs = |first: &[u8], second: u8| bytes.windows(2).filter(|p| p[1] == second && first.contains(&p[0])).count();
-    let arithmetic = text.contains("((") || text.contains("$[");
-    pairs(b"$<>", b'(') + pairs(b"$", b'[') + count(b"`") / 2 <= MAX_SUBSTITUTIONS
-        && (!arithmetic || count(b"-+~!?*=") <= MAX_OPERATORS)
-        && count(b"(") <= MAX_PARENS
-        && count(b"{") <= MAX_BRACES
-        && count(b";|&\n") <= MAX_SEPARATORS
+    let (mut substitutions, mut backticks, mut operators) = (0, 0, 0);
+    let (mut parens, mut braces, mut separators) = (0, 0, 0);
+    let mut arithmetic = false;
+    let mut before = 0;
+    for byte in text.bytes() {
+        match byte {
+            b'(' => {
+                parens += 1;
+                substitutions += usize::from(matches!(before, b'$' | b'<' | b'>'));
+                arithmetic |= before == b'(';
+            }
+            b'[' if before == b'$' => {
+                substitutions += 1;
+                arithmetic = true;
+            }
+            b'`' => backticks += 1,
+            b'{' => braces += 1,
+            b';' | b'|' | b'&' | b'\n' => separators += 1,
+            b'-' | b'+' | b'~' | b'!' | b'?' | b'*' | b'=' => operators += 1,
+            _ => {}
+        }
+        before = byte;
+    }
+    substitutions + backticks / 2 <= MAX_SUBSTITUTIONS
+        && (!arithmetic || operators <= MAX_OPERATORS)
+        && parens <= MAX_PARENS
+        && braces <= MAX_BRACES
+        && separators <= MAX_SEPARATORS
         && cases(text) <= MAX_CASES
 }
 

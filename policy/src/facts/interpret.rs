@@ -1,5 +1,8 @@
 //! Interpreters: where their code comes from decides what is known about it.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use super::shell::{Around, Stdin, Walker};
 use super::words::{Surroundings as _, Word};
 use super::{Code, Note};
@@ -244,10 +247,20 @@ pub(super) fn file_name(program: &str) -> String {
     }
 }
 
+/// What a program of that name interprets, with its version or without, shells apart.
+fn interpreter_of(name: &str) -> Option<&'static Interpreter> {
+    static BY_NAME: LazyLock<HashMap<&str, &Interpreter>> = LazyLock::new(|| {
+        // Of two entries with one name the first counts.
+        let entries = INTERPRETERS.iter().rev().flat_map(|i| i.names.iter().map(move |name| (*name, i)));
+        entries.collect()
+    });
+    let bare = unversioned(name);
+    BY_NAME.get(name).or_else(|| if bare == name { None } else { BY_NAME.get(bare) }).copied()
+}
+
 /// The language that a program of that name runs, shells apart.
 pub(super) fn language_of(name: &str) -> Option<&'static str> {
-    let bare = unversioned(name);
-    INTERPRETERS.iter().find(|i| i.names.contains(&name) || i.names.contains(&bare)).map(|i| i.language)
+    interpreter_of(name).map(|i| i.language)
 }
 
 /// Whether a program of that name is a shell.
@@ -272,9 +285,7 @@ impl Walker<'_> {
         }
         // `mysql` and friends keep their digits; `python3.12` loses them.
         let bare = unversioned(name);
-        let Some(interpreter) = INTERPRETERS.iter().find(|i| i.names.contains(&name) || i.names.contains(&bare)) else {
-            return false;
-        };
+        let Some(interpreter) = interpreter_of(name) else { return false };
         self.language(interpreter, args, stdin, around);
         self.plain(if interpreter.names.contains(&name) { name } else { bare }, args, around);
         true

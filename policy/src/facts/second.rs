@@ -3,13 +3,15 @@
 //! Each tree is flattened to the raw words, assignments, redirections and here-documents of every simple command, in the
 //! order of the text. A difference means that the text can be read in two ways, and what runs may be the other one.
 
+use std::borrow::Cow;
+
 use brush_parser::ast;
 use rable::{Node, NodeKind};
 
 /// One simple command as raw text.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Plain {
-    words: Vec<String>,
+struct Plain<'a> {
+    words: Vec<Cow<'a, str>>,
     redirects: Vec<String>,
 }
 
@@ -23,11 +25,12 @@ pub(super) fn agrees(text: &str, first: &ast::Program) -> bool {
     ours == theirs
 }
 
-fn clean(text: &str) -> String {
-    text.replace("\\\n", "")
+/// Without continued lines; they are rare.
+fn clean(text: &str) -> Cow<'_, str> {
+    if text.contains('\n') { Cow::Owned(text.replace("\\\n", "")) } else { Cow::Borrowed(text) }
 }
 
-fn brush_list(list: &ast::CompoundList, out: &mut Vec<Plain>) {
+fn brush_list<'a>(list: &'a ast::CompoundList, out: &mut Vec<Plain<'a>>) {
     for item in &list.0 {
         for (_, pipeline) in &item.0 {
             pipeline.seq.iter().for_each(|command| brush_command(command, out));
@@ -35,7 +38,7 @@ fn brush_list(list: &ast::CompoundList, out: &mut Vec<Plain>) {
     }
 }
 
-fn brush_command(command: &ast::Command, out: &mut Vec<Plain>) {
+fn brush_command<'a>(command: &'a ast::Command, out: &mut Vec<Plain<'a>>) {
     match command {
         ast::Command::Simple(simple) => brush_simple(simple, out),
         ast::Command::Compound(compound, redirects) => {
@@ -50,7 +53,7 @@ fn brush_command(command: &ast::Command, out: &mut Vec<Plain>) {
     }
 }
 
-fn brush_compound(compound: &ast::CompoundCommand, out: &mut Vec<Plain>) {
+fn brush_compound<'a>(compound: &'a ast::CompoundCommand, out: &mut Vec<Plain<'a>>) {
     use ast::CompoundCommand as C;
     match compound {
         C::Arithmetic(_) => {}
@@ -75,15 +78,15 @@ fn brush_compound(compound: &ast::CompoundCommand, out: &mut Vec<Plain>) {
     }
 }
 
-fn brush_simple(simple: &ast::SimpleCommand, out: &mut Vec<Plain>) {
+fn brush_simple<'a>(simple: &'a ast::SimpleCommand, out: &mut Vec<Plain<'a>>) {
     use ast::CommandPrefixOrSuffixItem as Item;
     let mut plain = Plain::default();
     let mut inner = Vec::new();
-    let mut item = |item: &Item, plain: &mut Plain| match item {
+    let mut item = |item: &'a Item, plain: &mut Plain<'a>| match item {
         Item::Word(word) | Item::AssignmentWord(_, word) => plain.words.push(clean(&word.value)),
         Item::IoRedirect(redirect) => brush_redirect(redirect, plain, &mut inner),
         Item::ProcessSubstitution(_, subshell) => {
-            plain.words.push("(…)".to_owned());
+            plain.words.push("(…)".into());
             brush_list(&subshell.list, &mut inner);
         }
     };
@@ -94,7 +97,7 @@ fn brush_simple(simple: &ast::SimpleCommand, out: &mut Vec<Plain>) {
     out.append(&mut inner);
 }
 
-fn brush_redirects(redirects: Option<&ast::RedirectList>, out: &mut Vec<Plain>) {
+fn brush_redirects<'a>(redirects: Option<&'a ast::RedirectList>, out: &mut Vec<Plain<'a>>) {
     let mut plain = Plain::default();
     let mut inner = Vec::new();
     redirects.iter().flat_map(|list| &list.0).for_each(|redirect| brush_redirect(redirect, &mut plain, &mut inner));
@@ -104,13 +107,13 @@ fn brush_redirects(redirects: Option<&ast::RedirectList>, out: &mut Vec<Plain>) 
     out.append(&mut inner);
 }
 
-fn brush_redirect(redirect: &ast::IoRedirect, plain: &mut Plain, inner: &mut Vec<Plain>) {
+fn brush_redirect<'a>(redirect: &'a ast::IoRedirect, plain: &mut Plain<'a>, inner: &mut Vec<Plain<'a>>) {
     use ast::IoFileRedirectTarget as Target;
     let fd = |fd: &Option<ast::IoFd>| fd.map_or_else(String::new, |fd| fd.to_string());
     plain.redirects.push(match redirect {
         ast::IoRedirect::File(n, kind, target) => {
             let target = match target {
-                Target::Filename(word) | Target::Duplicate(word) => clean(&word.value),
+                Target::Filename(word) | Target::Duplicate(word) => clean(&word.value).into_owned(),
                 Target::Fd(fd) => fd.to_string(),
                 Target::ProcessSubstitution(_, subshell) => {
                     brush_list(&subshell.list, inner);
@@ -129,7 +132,7 @@ fn brush_redirect(redirect: &ast::IoRedirect, plain: &mut Plain, inner: &mut Vec
     });
 }
 
-fn rable_node(node: &Node, out: &mut Vec<Plain>) {
+fn rable_node<'a>(node: &'a Node, out: &mut Vec<Plain<'a>>) {
     use NodeKind as K;
     match &node.kind {
         K::Command { assignments, words, redirects } => {
@@ -175,18 +178,18 @@ fn rable_node(node: &Node, out: &mut Vec<Plain>) {
     }
 }
 
-fn rable_word(word: &Node, inner: &mut Vec<Plain>) -> String {
-    let NodeKind::Word { value, parts, .. } = &word.kind else { return String::new() };
+fn rable_word<'a>(word: &'a Node, inner: &mut Vec<Plain<'a>>) -> Cow<'a, str> {
+    let NodeKind::Word { value, parts, .. } = &word.kind else { return "".into() };
     if let [part] = parts.as_slice()
         && let NodeKind::ProcessSubstitution { command, .. } = &part.kind
     {
         rable_node(command, inner);
-        return "(…)".to_owned();
+        return "(…)".into();
     }
     clean(value)
 }
 
-fn rable_redirects(redirects: &[Node], out: &mut Vec<Plain>) {
+fn rable_redirects<'a>(redirects: &'a [Node], out: &mut Vec<Plain<'a>>) {
     let mut plain = Plain::default();
     let mut inner = Vec::new();
     redirects.iter().for_each(|redirect| rable_redirect(redirect, &mut plain, &mut inner));
@@ -196,7 +199,7 @@ fn rable_redirects(redirects: &[Node], out: &mut Vec<Plain>) {
     out.append(&mut inner);
 }
 
-fn rable_redirect(redirect: &Node, plain: &mut Plain, inner: &mut Vec<Plain>) {
+fn rable_redirect<'a>(redirect: &'a Node, plain: &mut Plain<'a>, inner: &mut Vec<Plain<'a>>) {
     let number = |fd: i32| if fd < 0 { String::new() } else { fd.to_string() };
     match &redirect.kind {
         NodeKind::Redirect { op, target, fd, varfd } => {

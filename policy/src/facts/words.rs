@@ -70,6 +70,9 @@ pub(super) fn options() -> ParserOptions {
 
 /// The words that `raw` becomes.
 pub(super) fn open(raw: &str, around: &mut dyn Surroundings) -> Vec<Word> {
+    if let Some(text) = plain(raw) {
+        return vec![Word::literal(text)];
+    }
     match braces::expand(raw) {
         // `{git,}` is one word: nothing is left of an empty one that was not quoted.
         Ok(texts) if texts.len() > 1 => {

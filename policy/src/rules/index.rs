@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::matching::{Subject, fits};
+use super::matching::{Pattern, Subject};
 use super::{Document, PathList, Rule};
 
 /// Which rules are about anything but programs, by their subject.
@@ -53,7 +53,7 @@ pub(super) struct Paths {
     lists: Vec<Compiled>,
     /// Folders by their first part (`/etc`, `~`), those with `*` at the end apart.
     under: HashMap<String, Vec<(usize, String)>>,
-    under_patterns: Vec<(usize, String)>,
+    under_patterns: Vec<(usize, Pattern<String>)>,
     /// Parts, and several in a row by the first of them.
     rows: HashMap<String, Vec<(usize, String)>>,
     /// Whole last parts.
@@ -62,9 +62,9 @@ pub(super) struct Paths {
 
 struct Compiled {
     name: String,
-    part: Vec<String>,
-    last: Vec<String>,
-    except: Vec<String>,
+    part: Vec<Pattern<String>>,
+    last: Vec<Pattern<String>>,
+    except: Vec<Pattern<String>>,
 }
 
 impl Paths {
@@ -79,7 +79,7 @@ impl Paths {
     fn add(&mut self, at: usize, list: &PathList) {
         for folder in &list.under {
             if folder.ends_with('*') {
-                self.under_patterns.push((at, folder.clone()));
+                self.under_patterns.push((at, Pattern::new(folder)));
             } else {
                 self.under.entry(first_part(folder).to_owned()).or_default().push((at, folder.clone()));
             }
@@ -91,7 +91,9 @@ impl Paths {
         }
         let (last, whole): (Vec<_>, Vec<_>) = list.last.iter().cloned().partition(|last| is_pattern(last));
         whole.into_iter().for_each(|last| self.last.entry(last).or_default().push(at));
-        self.lists.push(Compiled { name: list.name.clone(), part, last, except: list.except.clone() });
+        let patterns = |texts: &[String]| texts.iter().map(|text| Pattern::new(text)).collect();
+        let (part, last, except) = (patterns(&part), patterns(&last), patterns(&list.except));
+        self.lists.push(Compiled { name: list.name.clone(), part, last, except });
     }
 
     /// The names of every list that holds the normalised path.
@@ -102,18 +104,18 @@ impl Paths {
         let mut found: Vec<usize> = Vec::new();
         let folders = self.under.get(first_part(path)).into_iter().flatten();
         found.extend(folders.filter(|(_, folder)| is_below(path, folder)).map(|(at, _)| *at));
-        found.extend(self.under_patterns.iter().filter(|(_, folder)| fits(folder, path)).map(|(at, _)| *at));
+        found.extend(self.under_patterns.iter().filter(|(_, folder)| folder.fits(path)).map(|(at, _)| *at));
         for tail in std::iter::successors(Some(path), |tail| tail.split_once('/').map(|(_, behind)| behind)) {
             let rows = self.rows.get(tail.split('/').next().unwrap_or_default()).into_iter().flatten();
             found.extend(rows.filter(|(_, row)| is_below(tail, row)).map(|(at, _)| *at));
         }
         found.extend(self.last.get(last).into_iter().flatten().copied());
         found.extend(self.lists.iter().enumerate().filter_map(|(at, list)| {
-            let fitting = list.last.iter().any(|pattern| fits(pattern, last))
-                || list.part.iter().any(|pattern| path.split('/').any(|part| fits(pattern, part)));
+            let fitting = list.last.iter().any(|pattern| pattern.fits(last))
+                || list.part.iter().any(|pattern| path.split('/').any(|part| pattern.fits(part)));
             fitting.then_some(at)
         }));
-        let excepted = |list: &Compiled| list.except.iter().any(|pattern| fits(pattern, last) || fits(pattern, path));
+        let excepted = |list: &Compiled| list.except.iter().any(|pattern| pattern.fits(last) || pattern.fits(path));
         let lists = found.into_iter().map(|at| &self.lists[at]);
         lists.filter(|list| !excepted(list)).map(|list| list.name.as_str()).collect()
     }

@@ -1,5 +1,7 @@
 //! Whether one rule holds for one fact.
 
+use std::borrow::Cow;
+
 use super::Rule;
 use crate::facts::args::Parsed;
 use crate::facts::paths::{Access, Place, Resolved};
@@ -95,11 +97,16 @@ impl Rule {
 
 /// Whether `text` holds one of the parts, without regard to case and to the kind and number of blanks.
 fn contains(parts: &[String], text: &str) -> bool {
-    let text = text.to_ascii_lowercase();
-    let found = |text: &str| parts.iter().any(|part| text.contains(&part.to_ascii_lowercase()));
+    let text = lower(text);
+    let found = |text: &str| parts.iter().any(|part| text.contains(&*lower(part)));
     found(&text)
         || (text.contains(['\n', '\t', '\r']) || text.contains("  "))
             && found(&text.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// In lower case; what is written so already is not copied.
+fn lower(text: &str) -> Cow<'_, str> {
+    if text.bytes().any(|byte| byte.is_ascii_uppercase()) { text.to_ascii_lowercase().into() } else { text.into() }
 }
 
 /// `name`, or `name=value`, `*` at either end of both.
@@ -152,20 +159,62 @@ fn fits_option(pattern: &str, given: &str) -> bool {
     rest_fits && !OFF.iter().any(|off| given.starts_with(off))
 }
 
-/// Whether `text` is `pattern`: `*` at the pattern's start or end, or once within, stands for anything, `?` in one without `*` for
-/// one character.
-pub(super) fn fits(pattern: &str, text: &str) -> bool {
-    match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
-        (Some(""), _) => true,
-        (Some(end), Some(_)) => end.strip_suffix('*').is_some_and(|middle| text.contains(middle)),
-        (Some(end), None) => text.ends_with(end),
-        (None, Some(start)) => text.starts_with(start),
-        (None, None) if pattern.contains('*') => pattern.split_once('*').is_some_and(|(start, end)| {
-            text.len() >= start.len() + end.len() && text.starts_with(start) && text.ends_with(end)
-        }),
-        (None, None) if pattern.contains('?') => {
-            pattern.len() == text.len() && pattern.bytes().zip(text.bytes()).all(|(p, t)| p == b'?' || p == t)
+/// A text with `*` at its start or end, or once within, for anything, or without `*` and with `?` for one character.
+pub(super) enum Pattern<T> {
+    Any,
+    Holds(T),
+    Ends(T),
+    Starts(T),
+    /// Start and end.
+    Both(T, T),
+    Marks(T),
+    Exactly(T),
+}
+
+impl<'p, T: AsRef<str> + From<&'p str>> Pattern<T> {
+    /// Reads it once.
+    pub(super) fn new(pattern: &'p str) -> Self {
+        match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
+            (Some(""), _) => Self::Any,
+            (Some(end), Some(_)) => Self::Holds(end.strip_suffix('*').unwrap_or(end).into()),
+            (Some(end), None) => Self::Ends(end.into()),
+            (None, Some(start)) => Self::Starts(start.into()),
+            (None, None) => match pattern.split_once('*') {
+                Some((start, end)) => Self::Both(start.into(), end.into()),
+                None if pattern.contains('?') => Self::Marks(pattern.into()),
+                None => Self::Exactly(pattern.into()),
+            },
         }
-        (None, None) => text == pattern,
     }
+}
+
+impl<T: AsRef<str>> Pattern<T> {
+    /// Whether `text` is one of those.
+    pub(super) fn fits(&self, text: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Holds(middle) => text.contains(middle.as_ref()),
+            Self::Ends(end) => text.ends_with(end.as_ref()),
+            Self::Starts(start) => text.starts_with(start.as_ref()),
+            Self::Both(start, end) => {
+                let (start, end) = (start.as_ref(), end.as_ref());
+                text.len() >= start.len() + end.len() && text.starts_with(start) && text.ends_with(end)
+            }
+            Self::Marks(pattern) => {
+                let pattern = pattern.as_ref();
+                pattern.len() == text.len() && pattern.bytes().zip(text.bytes()).all(|(p, t)| p == b'?' || p == t)
+            }
+            Self::Exactly(pattern) => text == pattern.as_ref(),
+        }
+    }
+}
+
+/// Whether `text` is `pattern`, see [`Pattern`].
+pub(super) fn fits(pattern: &str, text: &str) -> bool {
+    // Most begin with a plain sign, and a text that begins with another is none of them.
+    let first = pattern.as_bytes().first();
+    if first.is_some_and(|byte| !matches!(byte, b'*' | b'?')) && text.as_bytes().first() != first {
+        return false;
+    }
+    Pattern::<&str>::new(pattern).fits(text)
 }
