@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use wardkeep_policy::AgentPolicy;
 use wardkeep_policy::adapters::{self, AdapterDraft};
+use wardkeep_policy::bundle::asking::Asking;
 use wardkeep_policy::bundle::budgets::{self, Budget};
 use wardkeep_policy::bundle::llm::{ProviderDraft, Route};
 use wardkeep_policy::bundle::{Bundle, EgressRule, GateMemory, HttpHost, LlmConfig, Model, egress};
@@ -54,6 +55,7 @@ struct Source {
     egress: Vec<EgressRule>,
     redaction: Additions,
     budgets: Vec<Budget>,
+    asking: Asking,
     adapters: Vec<AdapterDraft>,
     runs: Vec<RunRule>,
 }
@@ -79,6 +81,14 @@ workspace = "/srv/agents/assistant"
 # [[agents.grants]]
 # tool = "send_email"
 # recipients = ["*@example.com"]
+# uses = 50                             # in all, counted on the server; leave it out for no count
+# [[agents.grants]]
+# tool = "shell"
+# commands = [["git", "push", "origin", "main"]]   # exactly these words; never what is red, a wrapper, a shell or an interpreter
+
+# [asking]                              # beyond this, calls of one agent are refused instead of asked
+# waiting = 30
+# hourly = 100
 
 # [[providers]]
 # name = "anthropic"
@@ -314,6 +324,7 @@ pub fn draft(
     bundle.egress = source.egress;
     bundle.redaction = source.redaction;
     bundle.budgets = source.budgets;
+    bundle.asking = source.asking;
     bundle.adapters = adapters;
     bundle.runs = source.runs;
     if let Some(minimum) = source.minimum_agent {

@@ -1,12 +1,20 @@
 //! What a bundle says about one agent.
 
+mod exact;
+
 use serde::{Deserialize, Serialize};
+use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::AgentName;
 use wardkeep_proto::time::Timestamp;
 
 use crate::action::{Action, Call};
 use crate::class::Level;
 use crate::facts::http::Target;
+
+pub use exact::{Unfit, fit};
+
+/// Domain of [`Grant::id`].
+const ID_DOMAIN: &str = "wardkeep/grant/v1";
 
 /// One agent as the bundle describes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,11 +40,13 @@ pub struct AgentPolicy {
     pub workspace: String,
 }
 
-/// A standing permission: this tool may reach these recipients or hosts without asking, until it expires.
+/// A standing permission: this tool may reach these recipients or hosts, or run exactly these commands, without asking, until it
+/// expires or is used up.
 ///
 /// Covers [`Call::Message`] by recipient, [`Call::Http`] by host, [`Call::Adapter`] by recipient where its tool names them, else by
-/// host; never shell text, whose recipients cannot be known.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// host. Shell text and programs are covered word by word only, where all words are known before it runs: recipients of anything
+/// else cannot be known. Never lets pass what is Red.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Grant {
     /// The tool as the action names it.
@@ -47,6 +57,12 @@ pub struct Grant {
     /// Exact hosts or `*.example.com`.
     #[serde(default)]
     pub hosts: Vec<String>,
+    /// Program and arguments of each command, in the agent's workspace; see [`fit()`] for what cannot stand here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "exact::commands")]
+    pub commands: Vec<Vec<String>>,
+    /// How often it may be used in all, counted on the tenant; `None` is without a count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uses: Option<u32>,
     /// The moment from which it no longer holds; `None` is for good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Timestamp>,
@@ -59,18 +75,28 @@ impl AgentPolicy {
         self.tools.as_ref().is_none_or(|tools| tools.iter().any(|t| t == tool))
     }
 
-    /// Whether a grant opens the external gate for `action` at `now`.
+    /// The grant that covers `action` at `now`; of several one for exactly this command, and one without a count, come first.
     #[must_use]
-    pub fn opens_gate(&self, action: &Action, now: Timestamp) -> bool {
-        self.grants.iter().any(|grant| grant.covers(action, now))
+    pub fn granting(&self, action: &Action, now: Timestamp) -> Option<&Grant> {
+        let covering = self.grants.iter().filter(|grant| grant.covers(action, &self.workspace, now));
+        covering.min_by_key(|grant| grant.uses.is_some())
     }
 }
 
 impl Grant {
-    /// Whether this grant covers the whole of `action` at `now`.
+    /// Names this grant of `agent`: equal but for its count, it is the same grant and its uses go on being counted.
     #[must_use]
-    pub fn covers(&self, action: &Action, now: Timestamp) -> bool {
-        if self.tool != action.tool || self.expires.is_some_and(|at| now >= at) {
+    pub fn id(&self, agent: &AgentName) -> Digest {
+        let Self { tool, recipients, hosts, commands, uses: _, expires } = self;
+        let named = serde_json::json!({
+            "agent": agent, "tool": tool, "recipients": recipients, "hosts": hosts, "commands": commands, "expires": expires,
+        });
+        Digest::of(ID_DOMAIN, &serde_json_canonicalizer::to_vec(&named).expect("names and times are plain JSON"))
+    }
+
+    /// Whether this grant covers the whole of `action` of an agent that works in `workspace`, at `now`.
+    fn covers(&self, action: &Action, workspace: &str, now: Timestamp) -> bool {
+        if self.tool != action.tool || self.expires.is_some_and(|at| now >= at) || self.uses == Some(0) {
             return false;
         }
         match &action.call {
@@ -79,6 +105,12 @@ impl Grant {
             // Who receives it counts where the tool says so, not the service that carries it.
             Call::Adapter { to: Some(to), .. } => self.covers_all(to),
             Call::Adapter { to: None, request, .. } => self.covers_host_of(&request.url),
+            call @ (Call::Shell { .. } | Call::Exec { .. }) => {
+                let at_home = action.cwd.as_deref().is_none_or(|cwd| matches!(cwd, "" | ".") || cwd == workspace);
+                at_home
+                    && !self.commands.is_empty()
+                    && exact::words(call).is_some_and(|words| self.commands.contains(&words) && fit(&words).is_ok())
+            }
             _ => false,
         }
     }

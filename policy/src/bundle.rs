@@ -12,11 +12,13 @@ use crate::class::Level;
 use crate::limits::{self, RunLimits, RunRule};
 use crate::rules::{RuleSet, default_rules};
 
+pub mod asking;
 pub mod budgets;
 pub mod egress;
 pub mod llm;
 mod price;
 
+pub use asking::Asking;
 use budgets::Budget;
 pub use egress::{EgressMode, EgressRule};
 pub use llm::{Dialect, GateMemory, LlmConfig, Model, Provider};
@@ -73,6 +75,9 @@ pub struct Bundle {
     /// What runs of agents may use up, where it differs from the default.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub runs: Vec<RunRule>,
+    /// How much people are asked about one agent.
+    #[serde(default, skip_serializing_if = "Asking::is_usual")]
+    pub asking: Asking,
     /// Set in the built-in strict bundle only: the level of every agent, listed or not. Never on the wire.
     #[serde(skip)]
     pub any_agent: Option<Level>,
@@ -122,6 +127,7 @@ impl Bundle {
             adapters: Vec::new(),
             budgets: Vec::new(),
             runs: Vec::new(),
+            asking: Asking::default(),
             any_agent: Some(Level::Supervised),
         }
     }

@@ -95,7 +95,8 @@ const SECTIONS: [Section; 14] = [
 ];
 
 /// Members that are no lists.
-const SCALARS: [(&[&str], &str, Field); 3] = [
+const SCALARS: [(&[&str], &str, Field); 4] = [
+    (&["asking"], "how much people are asked", fields::any),
     (&["llm", "gate_memory"], "results without a decision", fields::gate_memory),
     (&["llm", "cache_breakpoints"], "cache breakpoints", fields::neutral),
     (&["minimum_agent"], "oldest daemon", fields::neutral),

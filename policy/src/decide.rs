@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use wardkeep_proto::time::Timestamp;
 
-use crate::action::Action;
+use crate::action::{Action, Call};
 use crate::agents::AgentPolicy;
 use crate::bundle::Bundle;
 use crate::class::{Class, Level};
@@ -88,7 +88,11 @@ pub fn decide(action: &Action, agent: &AgentPolicy, bundle: &Bundle, posture: &P
         posture.close(Closed::BundleExpired);
     }
     let Verdict { class, fired } = classify(action, bundle);
-    let gate = if agent.opens_gate(action, now) { Gate::Open } else { Gate::Shut };
+    let gate = match agent.granting(action, now) {
+        None => Gate::Shut,
+        Some(_) if matches!(action.call, Call::Shell { .. } | Call::Exec { .. }) => Gate::Exact,
+        Some(_) => Gate::Open,
+    };
     match outcome(class, agent.level, gate, State::of(&posture)) {
         Outcome::Run => Decision::Allow { class, fired },
         Outcome::Ask(factor) => Decision::NeedsApproval { class, fired, factor },
@@ -103,7 +107,10 @@ pub fn decide(action: &Action, agent: &AgentPolicy, bundle: &Bundle, posture: &P
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Gate {
     Shut,
+    /// By recipients or hosts.
     Open,
+    /// By exactly this command: a person said so of all of it.
+    Exact,
 }
 
 /// What the posture comes down to.
@@ -138,7 +145,8 @@ enum Outcome {
     Refuse,
 }
 
-/// The table. A grant makes what a third party receives as grave as a change inside the tenant, no less.
+/// The table. A grant makes what a third party receives as grave as a change inside the tenant, no less; a grant of exactly this
+/// command answers for a person wherever one would be asked about a change or about what a third party receives, and nowhere else.
 const fn outcome(class: Class, level: Level, gate: Gate, state: State) -> Outcome {
     const ASK: Outcome = Outcome::Ask(Factor::Person);
     match (state, class) {
@@ -147,12 +155,13 @@ const fn outcome(class: Class, level: Level, gate: Gate, state: State) -> Outcom
         (State::Closed, _) => Outcome::Refuse,
         (State::Open | State::HubAway, Class::CriticalRed) => Outcome::Ask(Factor::Passkey),
         (State::HubAway, Class::Yellow | Class::YellowExternal | Class::Red) => ASK,
+        (State::Open, Class::Yellow | Class::YellowExternal) if matches!(gate, Gate::Exact) => Outcome::Run,
         (State::Open, Class::Yellow) => match level {
             Level::Supervised => ASK,
             Level::Trusted | Level::Autonomous => Outcome::Run,
         },
         (State::Open, Class::YellowExternal) => match (gate, level) {
-            (Gate::Shut, _) | (Gate::Open, Level::Supervised) => ASK,
+            (Gate::Shut | Gate::Exact, _) | (Gate::Open, Level::Supervised) => ASK,
             (Gate::Open, Level::Trusted | Level::Autonomous) => Outcome::Run,
         },
         (State::Open, Class::Red) => match level {

@@ -6,6 +6,7 @@
 pub mod args;
 mod braces;
 mod caps;
+mod exact;
 pub mod http;
 mod interpret;
 pub mod paths;
@@ -28,6 +29,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::class::Class;
 
+pub use exact::words_of;
+pub use interpret::starts_others;
 pub use planted::{Fed, Planted};
 pub use shell::{from_argv, from_shell};
 pub use words::{OPAQUE, Word};

@@ -3,6 +3,8 @@
 mod adapter;
 mod decided;
 mod egress;
+mod fatigue;
+mod grants;
 mod halt;
 mod judge;
 mod launch;
@@ -22,6 +24,7 @@ mod work;
 
 pub use decided::PassedBy;
 pub use egress::EgressNote;
+pub use grants::{KnownGrant, RevokeError};
 pub use halt::Leash;
 pub use lease::{BoundLease, BoundStart};
 pub use lock::LockEvent;

@@ -25,9 +25,9 @@ pub use answer::Answer;
 pub use approval::{Approval, ApprovalFilter, ApprovalState, Origin, Progress, Ruling, RulingError, Verdict};
 pub use call::{CallKey, CallResult, RunStatus};
 pub use gate::{
-    AfterToolCall, BoundLease, BoundStart, EgressNote, Executed, Gate, GateError, GateParts, Lease, Leash, LlmOutput,
-    LockEvent, ModelCall, OpenError, Outgoing, OutgoingAnswer, PassedBy, Proposal, RedactRequest, Resumed, ReviewError,
-    RunnerCommand, SessionEnd, SessionStart, SessionStarted, VaultChange,
+    AfterToolCall, BoundLease, BoundStart, EgressNote, Executed, Gate, GateError, GateParts, KnownGrant, Lease, Leash,
+    LlmOutput, LockEvent, ModelCall, OpenError, Outgoing, OutgoingAnswer, PassedBy, Proposal, RedactRequest, Resumed,
+    ReviewError, RevokeError, RunnerCommand, SessionEnd, SessionStart, SessionStarted, VaultChange,
 };
 pub use halt::{Hold, Holder, Moved, Order, Standing};
 pub use hooks::{Caller, hook_router};

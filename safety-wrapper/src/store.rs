@@ -3,6 +3,7 @@
 pub(crate) mod activity;
 pub(crate) mod approvals;
 pub(crate) mod calls;
+pub(crate) mod grants;
 pub(crate) mod holds;
 pub(crate) mod passkeys;
 pub(crate) mod people;
@@ -113,6 +114,8 @@ impl Store {
             }?;
             // An older build does without it.
             tx.execute_batch(passkeys::TABLE)?;
+            tx.execute_batch(grants::TABLES)?;
+            tx.execute_batch(people::QUESTIONS)?;
             tx.execute_batch("CREATE INDEX IF NOT EXISTS calls_by_id ON calls (agent, call)")?;
             Ok(tx.execute_batch(&format!(
                 "CREATE INDEX IF NOT EXISTS calls_by_plain_id ON calls (agent, {})",

@@ -11,6 +11,7 @@ pub mod approvals;
 pub mod audit;
 pub mod context;
 pub mod egress;
+pub mod grants;
 pub mod helper;
 pub mod hook;
 pub mod mcp;
@@ -66,6 +67,9 @@ pub enum Command {
     /// Look at waiting calls and decide them on this server, also without the hub.
     #[command(subcommand)]
     Approvals(ApprovalsCommand),
+    /// Look at what the policy lets pass without asking, and take it back on this server.
+    #[command(subcommand)]
+    Grants(GrantsCommand),
     /// Say whose passkeys may approve critical calls.
     #[command(subcommand)]
     Passkey(PasskeyCommand),
@@ -238,6 +242,25 @@ pub enum ApprovalsCommand {
     Approve(DecisionArgs),
     /// Do not let it run.
     Deny(DecisionArgs),
+}
+
+/// `grants …`
+#[derive(Debug, Subcommand)]
+pub enum GrantsCommand {
+    /// Each grant of the policy in force, how often it was used and may still be.
+    List {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let a grant pass nothing any more on this server, for good.
+    Revoke {
+        /// Its name, as `list` shows it, or the beginning of it.
+        id: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// `passkey …`

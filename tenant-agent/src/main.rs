@@ -11,8 +11,8 @@ use tracing_subscriber::EnvFilter;
 use wardkeep_agent::channel::chain;
 use wardkeep_agent::cli::context::{CliError, Context, Environment};
 use wardkeep_agent::cli::{
-    Cli, Command, approvals, audit, egress, helper, hook, mcp, openclaw, passkey, pipes, policy, server, standing,
-    status, usage, vault,
+    Cli, Command, approvals, audit, egress, grants, helper, hook, mcp, openclaw, passkey, pipes, policy, server,
+    standing, status, usage, vault,
 };
 use wardkeep_agent::config::DEFAULT_FILE;
 use wardkeep_agent::{files, memory, run_units};
@@ -96,6 +96,7 @@ async fn command(command: Command, context: &mut Context<'_>) -> Result<ExitCode
         Command::Usage(args) => usage::run(&args, context).await,
         Command::Vault(args) => vault::run(args, context).await.map(done),
         Command::Approvals(args) => approvals::run(args, context).await.map(done),
+        Command::Grants(args) => grants::run(args, context).await.map(done),
         Command::Passkey(args) => passkey::run(args, context).await.map(done),
         Command::Audit(args) => audit::run(&args, context).await,
         Command::Policy(args) => policy::run(&args, context),

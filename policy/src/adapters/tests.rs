@@ -278,7 +278,7 @@ fn grants_go_by_recipient_and_else_by_host() {
         tool: "shop_write".to_owned(),
         recipients: recipients.iter().map(|&text| text.to_owned()).collect(),
         hosts: hosts.iter().map(|&text| text.to_owned()).collect(),
-        expires: None,
+        ..Grant::default()
     };
     bundle.agents[0].grants = vec![grant(&[], &["api.shop.example"])];
     assert!(!runs(&bundle, json!(["a@b.example"])), "the host is not who receives it");

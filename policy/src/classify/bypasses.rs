@@ -6,7 +6,7 @@
 //! | trick | who was hit | test |
 //! | --- | --- | --- |
 //! | approve one command line, run another | OpenClaw CVE-2026-53822, #124738, PR 146517 | `tests/promises/p03_what_was_approved_is_what_runs.rs`: `another_call_under_the_same_id_…`, `a_script_that_is_swapped_…`; `safety-wrapper/src/gate/tests/bypasses.rs`: `start_up_files_change_no_approved_command`, `the_program_that_was_approved_is_the_one_that_runs` |
-//! | "always allow" remembers the wrapper | OpenClaw #23276, GoClaw #1204 | `policy/src/agents/exact/tests.rs`: `wrappers_shells_and_interpreters_are_never_remembered` |
+//! | "always allow" remembers the wrapper | OpenClaw #23276, GoClaw #1204 | `policy/src/agents/exact.rs`: `wrappers_shells_and_interpreters_are_never_remembered` |
 //! | a wrapper that is not on the list | Claude Code #92542, GoClaw #1200 | [`wrappers_that_nobody_listed`] |
 //! | an assignment before the command | dcg #231, Codex PR 20113, OpenClaw PR 24364 | [`assignments_before_a_command`] |
 //! | only the first word or stage is looked at | OpenClaw #128470, Claude Code #36637, #31523, #70369 | [`later_commands_and_stages`] |

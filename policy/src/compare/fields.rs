@@ -175,5 +175,17 @@ fn within(inner: &Grant, outer: &Grant) -> bool {
     inner.tool == outer.tool
         && listed(&inner.recipients, &outer.recipients)
         && listed(&inner.hosts, &outer.hosts)
+        && inner.commands.iter().all(|words| outer.commands.contains(words))
         && until(inner) <= until(outer)
+        && counted(inner, outer)
+}
+
+/// A grant that says anything else is another one, whose uses are counted anew.
+fn counted(inner: &Grant, outer: &Grant) -> bool {
+    let uncounted = |grant: &Grant| Grant { uses: None, ..grant.clone() };
+    match (inner.uses, outer.uses) {
+        (_, None) => true,
+        (None, Some(_)) => false,
+        (Some(inner_uses), Some(outer_uses)) => inner_uses <= outer_uses && uncounted(inner) == uncounted(outer),
+    }
 }

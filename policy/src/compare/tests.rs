@@ -59,6 +59,7 @@ fn what_opens_is_marked() {
         ("/agents/0/grants/0/expires", json!(1001)),
         ("/agents/0/grants/0/recipients", json!(["*@c.example"])),
         ("/agents/0/grants/0/hosts", json!(["c.example"])),
+        ("/agents/0/grants", json!([{"tool": "shell", "commands": [["ls"]]}])),
         ("/http/1/kind", json!("own")),
         ("/egress/0/mode", json!("tunnel")),
         ("/egress/0/ports", json!([443, 22])),
@@ -167,5 +168,32 @@ fn no_member_is_forgotten() {
             || known(&[name])
             || (!inner.is_empty() && inner.iter().all(|member| known(&[name, member])));
         assert!(is_known, "{name} {inner:?} is not compared");
+    }
+}
+
+#[test]
+fn the_count_of_a_grant_is_part_of_what_it_lets_pass() {
+    let grant = |uses: Value, to: &str| {
+        let mut grant = json!({"tool": "send_email", "recipients": [to], "hosts": [], "uses": uses});
+        if uses.is_null() {
+            grant.as_object_mut().expect("an object").remove("uses");
+        }
+        grant
+    };
+    for (before, after, want) in [
+        (grant(json!(5), "a@b.example"), grant(json!(6), "a@b.example"), Effect::Loosens),
+        (grant(json!(5), "a@b.example"), grant(json!(null), "a@b.example"), Effect::Loosens),
+        // Another grant counts from nought.
+        (grant(json!(5), "*@b.example"), grant(json!(5), "a@b.example"), Effect::Loosens),
+        (grant(json!(5), "a@b.example"), grant(json!(4), "a@b.example"), Effect::Tightens),
+        (grant(json!(null), "a@b.example"), grant(json!(4), "a@b.example"), Effect::Tightens),
+    ] {
+        let with = |grant: &Value| {
+            let mut changed = base();
+            changed["agents"][0]["grants"] = json!([grant]);
+            bundle(&changed)
+        };
+        let found = compare(&with(&before), &with(&after));
+        assert!(found.iter().all(|one| one.effect == want) && !found.is_empty(), "{before} {after}: {found:?}");
     }
 }

@@ -39,7 +39,7 @@ fn bundle() -> Bundle {
 }
 
 fn grant() -> Grant {
-    Grant { tool: "send_email".into(), recipients: vec!["*@shop.example".into()], hosts: vec![], expires: None }
+    Grant { tool: "send_email".into(), recipients: vec!["*@shop.example".into()], ..Grant::default() }
 }
 
 /// `.` run, `?` ask, `!` ask with a passkey, `-` refuse.
@@ -130,7 +130,7 @@ fn the_whole_table() {
 fn a_grant_opens_for_its_tool_its_recipients_and_its_time_only() {
     let mail = |to: serde_json::Value| action("send_email", &json!({"to": to, "body": "hi"}));
     let post = |url: &str| action("http", &json!({"method": "POST", "url": url, "body": "x"}));
-    let web = Grant { tool: "http".into(), recipients: vec![], hosts: vec!["api.shop.example".into()], expires: None };
+    let web = Grant { tool: "http".into(), hosts: vec!["api.shop.example".into()], ..Grant::default() };
     for (action, grant, want) in [
         (mail(json!("anna@elsewhere.example")), grant(), '?'),
         (mail(json!(["anna@shop.example", "b@elsewhere.example"])), grant(), '?'),
@@ -163,4 +163,80 @@ fn a_refusal_says_what_is_wrong_and_what_to_do() {
     let decision = decide(&of_class(Class::Red), &agent(Level::Autonomous), &bundle(), &posture, NOW);
     let Decision::Deny { reasons, .. } = decision else { panic!("{decision:?}") };
     assert_eq!(reasons, ["the disk is full (disk-full): free space in the state folder"]);
+}
+
+/// Class by class and level by level, for a command that a grant names word by word; Red is asked all the same.
+#[test]
+fn a_command_that_a_grant_names_runs_unless_it_is_red() {
+    const TEXTS: [&str; 5] = ["ls drafts", "mkdir new", "git push origin main", "git push -f origin main", "rm -rf /"];
+    let split = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    let named =
+        Grant { tool: "shell".into(), commands: TEXTS.iter().map(|text| split(text)).collect(), ..Grant::default() };
+    for (posture, wants) in [
+        (Posture::open(), ["...?!", "...?!", "....!"]),
+        (Posture::open().with(Closed::HubAway), [".???!"; 3]),
+        (Posture::open().with(Closed::DiskFull), [".----"; 3]),
+        (Posture::open().with(Closed::Paused), [".----"; 3]),
+        (Posture::open().with(Closed::Stopped), ["-----"; 3]),
+    ] {
+        for (level, want) in Level::ALL.into_iter().zip(wants) {
+            let policy = AgentPolicy { grants: vec![named.clone()], ..agent(level) };
+            let calls = TEXTS.iter().zip(Class::ALL).map(|(text, class)| {
+                let shell = action("shell", &json!({"command": text}));
+                assert_eq!(classify(&shell, &bundle()).class, class, "{text}");
+                let decision = decide(&shell, &policy, &bundle(), &posture, NOW);
+                let argv = action("shell", &json!({"command": split(text)}));
+                assert_eq!(letter(&decide(&argv, &policy, &bundle(), &posture, NOW)), letter(&decision), "{text}");
+                letter(&decision)
+            });
+            assert_eq!(calls.collect::<String>(), want, "{posture:?} {level}");
+        }
+    }
+}
+
+#[test]
+fn a_grant_of_a_command_covers_no_other_spelling_place_or_setting() {
+    let words = ["git", "push", "origin", "main"].map(str::to_owned).to_vec();
+    let named = Grant { tool: "shell".into(), commands: vec![words], ..Grant::default() };
+    let policy = AgentPolicy { grants: vec![named.clone()], ..agent(Level::Trusted) };
+    let letter_of = |policy: &AgentPolicy, args: serde_json::Value| {
+        letter(&decide(&action("shell", &args), policy, &bundle(), &Posture::open(), NOW))
+    };
+    for args in [
+        json!({"command": "git push origin main; ls"}),
+        json!({"command": "git push origin main && git push"}),
+        json!({"command": "git push origin main | cat"}),
+        json!({"command": "git push origin main > log"}),
+        json!({"command": "git push origin $B"}),
+        json!({"command": "git push origin {main,dev}"}),
+        json!({"command": "git push origin main dev"}),
+        json!({"command": "git push origin"}),
+        json!({"command": "git push main origin"}),
+        json!({"command": "/usr/bin/git push origin main"}),
+        json!({"command": "A=1 git push origin main"}),
+        json!({"command": "env git push origin main"}),
+        json!({"command": "git push origin main", "cwd": "elsewhere"}),
+        json!({"command": "git push origin main", "env": {"HOME": "/tmp"}}),
+        json!({"command": ["git", "push", "origin main"]}),
+        json!({"command": "cd x; git push origin main"}),
+    ] {
+        assert_ne!(letter_of(&policy, args.clone()), '.', "{args}");
+    }
+    for args in [
+        json!({"command": "git push origin main"}),
+        json!({"command": "git 'push' \"origin\" main # again"}),
+        json!({"command": "git push origin main", "cwd": "/srv/clerk"}),
+    ] {
+        assert_eq!(letter_of(&policy, args.clone()), '.', "{args}");
+    }
+    for spent in [
+        Grant { uses: Some(0), ..named.clone() },
+        Grant { expires: Some(NOW), ..named.clone() },
+        Grant { tool: "exec".into(), ..named },
+    ] {
+        let policy = AgentPolicy { grants: vec![spent], ..agent(Level::Trusted) };
+        assert_eq!(letter_of(&policy, json!({"command": "git push origin main"})), '?');
+    }
+    let wrapper = serde_json::from_value::<Grant>(json!({"tool": "shell", "commands": [["sh", "-c", "ls"]]}));
+    assert!(wrapper.unwrap_err().to_string().contains("never a path, a wrapper, a shell"));
 }

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use super::shell::{Around, Stdin, Walker};
 use super::words::{Surroundings as _, Word};
+use super::wrappers::WRAPPERS;
 use super::{Code, Note};
 
 const SHELLS: &[&str] = &[
@@ -261,6 +262,15 @@ fn interpreter_of(name: &str) -> Option<&'static Interpreter> {
 /// The language that a program of that name runs, shells apart.
 pub(super) fn language_of(name: &str) -> Option<&'static str> {
     interpreter_of(name).map(|i| i.language)
+}
+
+/// Whether a program of that name runs other programs or code by its nature, whatever its arguments are.
+#[must_use]
+pub fn starts_others(name: &str) -> bool {
+    const OTHERS: &[&str] = &[
+        "eval", "source", ".", "trap", "su", "runuser", "ssh", "docker", "podman", "watch", "script", "screen", "tmux",
+    ];
+    is_shell(name) || language_of(name).is_some() || OTHERS.contains(&name) || WRAPPERS.iter().any(|w| w.name == name)
 }
 
 /// Whether a program of that name is a shell.

@@ -7,13 +7,15 @@ use rusqlite::Transaction;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use wardkeep_policy::action::Call;
-use wardkeep_policy::{Action, Class, Closed, Decision, Factor, Fired, decide_for, render};
+use wardkeep_policy::{Action, Asking, Class, Closed, Decision, Factor, Fired, Grant, render};
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::{AgentName, CallId, PermitId, SessionId};
 use wardkeep_proto::limits::{APPROVE_BY, USE_BY};
 use wardkeep_proto::time::Timestamp;
 use wardkeep_proto::waypoint::Waypoint;
 
+use super::fatigue;
+use super::grants::decide_with;
 use super::halt::Switch;
 use super::{Gate, GateError, Outgoing, OutgoingAnswer, Proposal, WAIT_MAX, key_of};
 use crate::answer::{Answer, Reason};
@@ -26,6 +28,7 @@ use crate::store::StoreError;
 use crate::store::activity::SUMMARY_BYTES;
 use crate::store::approvals::{self, NewApproval};
 use crate::store::calls::{self, CallRow};
+use crate::store::grants::{self, Ledger};
 
 /// Domain of the digest of a proposal that is no action.
 const NO_ACTION: &str = "wardkeep/no-action/v1";
@@ -39,6 +42,15 @@ const TOO_LONG: &str = "the call is too long to be shown to a person; split it i
 struct Judged {
     row: CallRow,
     approval: Option<NewApproval>,
+    /// Under which grant it may run.
+    grant: Option<Grant>,
+}
+
+impl Judged {
+    /// A call that is refused, or that no grant lets pass.
+    const fn plain(row: CallRow, approval: Option<NewApproval>) -> Self {
+        Self { row, approval, grant: None }
+    }
 }
 
 impl Gate {
@@ -65,20 +77,16 @@ impl Gate {
         self.without_secrets(&[("session", session.as_str()), ("call", call.as_str())])?;
         let key = key_of(agent, &session, &call);
         let bundle = self.parts.bundle.borrow().clone();
-        let judged = match bundle.read_action(agent.clone(), session, &tool, &args, cwd.as_deref()) {
-            Ok(action) => {
-                // Hostile text is parsed and named files are read: not on a thread that serves others.
-                let (gate, key) = (Arc::clone(self), key.clone());
-                tokio::task::spawn_blocking(move || gate.judge(key, action)).await.map_err(|_| GateError::Worker)??
-            }
+        let (judged, action) = match bundle.read_action(agent.clone(), session, &tool, &args, cwd.as_deref()) {
+            Ok(action) => (self.judged(key.clone(), action.clone()).await?, Some(action)),
             Err(invalid) => {
                 let digest = no_action_digest(&tool, &args)?;
                 let mut row = self.refused(key.clone(), &tool, digest, vec![invalid.to_string()]);
                 row.title = self.title("A call that cannot be read");
-                Judged { row, approval: None }
+                (Judged::plain(row, None), None)
             }
         };
-        self.record(key, judged, same_as, Duration::from_millis(wait_ms)).await
+        self.record(key, judged, action, same_as, Duration::from_millis(wait_ms)).await
     }
 
     /// Judges one outgoing message of the runtime, as a call of the tool `message`.
@@ -121,6 +129,12 @@ impl Gate {
         self.settle(&key_of(agent, session, call), wait).await
     }
 
+    /// As [`Gate::judge`]: hostile text is parsed and named files are read, so not on a thread that serves others.
+    async fn judged(self: &Arc<Self>, key: CallKey, action: Action) -> Result<Judged, GateError> {
+        let gate = Arc::clone(self);
+        tokio::task::spawn_blocking(move || gate.judge(key, action)).await.map_err(|_| GateError::Worker)?
+    }
+
     /// Decides on an action. Pure but for time, chance and the values it reads.
     fn judge(&self, key: CallKey, action: Action) -> Result<Judged, GateError> {
         let now = self.now();
@@ -129,7 +143,7 @@ impl Gate {
         // By construction: what is shown, sent and logged is made from the redacted action only.
         let (shown, raw) = match redact_action(&self.parts.redaction.load(), &action) {
             Ok(found) => found,
-            Err(why) => return Ok(Judged { row: self.refused(key, &tool, digest, vec![why]), approval: None }),
+            Err(why) => return Ok(Judged::plain(self.refused(key, &tool, digest, vec![why]), None)),
         };
         if !raw.is_empty() {
             let reasons = raw
@@ -138,10 +152,11 @@ impl Gate {
                 .collect();
             let mut row = self.refused(key, &tool, digest, reasons);
             row.title = self.title(&render(&shown).title);
-            return Ok(Judged { row, approval: None });
+            return Ok(Judged::plain(row, None));
         }
         let bundle = self.parts.bundle.borrow().clone();
-        let decision = decide_for(&action, &bundle, &self.posture_for(&action.agent), now);
+        let ledger = self.store.read(|conn| Ledger::of(conn, &action.agent, None))?;
+        let (decision, grant) = decide_with(&action, &bundle, &self.posture_for(&action.agent), now, &ledger);
         let mut row = self.refused(key, &tool, digest, Vec::new());
         row.title = self.title(&render(&shown).title);
         row.created = now;
@@ -167,7 +182,7 @@ impl Gate {
                     Err(why) => {
                         (row.action, row.factor) = (None, None);
                         row.state = CallState::Denied { reasons: vec![self.clean(&why)], ruling: None };
-                        return Ok(Judged { row, approval: None });
+                        return Ok(Judged::plain(row, None));
                     }
                 };
                 let draft = Draft {
@@ -195,7 +210,7 @@ impl Gate {
                 }
             }
         }
-        Ok(Judged { row, approval })
+        Ok(Judged { row, approval, grant })
     }
 
     fn fill_in(&self, row: &mut CallRow, class: Class, factor: Option<Factor>, fired: &[Fired], action: &Action) {
@@ -236,15 +251,20 @@ impl Gate {
     async fn record(
         self: &Arc<Self>,
         key: CallKey,
-        judged: Judged,
+        mut judged: Judged,
+        action: Option<Action>,
         same_as: Option<CallId>,
         wait: Duration,
     ) -> Result<Answer, GateError> {
         self.parts.waypoints.pass(Waypoint::HookReceived);
-        let at = self.now();
-        let known = key.clone();
-        let switch = Arc::clone(&self.switch);
-        let new = self.write(move |tx| store(tx, &known, held_back(&switch, judged), same_as, at)).await?;
+        let new = loop {
+            let (at, known, same_as, switch) = (self.now(), key.clone(), same_as.clone(), Arc::clone(&self.switch));
+            let asking = self.parts.bundle.borrow().asking;
+            let new = self.write(move |tx| store(tx, &known, held_back(&switch, judged), same_as, asking, at)).await?;
+            // Another call took the last use of its grant in between: a person is asked, or another grant covers it.
+            let (Stored::Spent, Some(action)) = (new, &action) else { break new };
+            judged = self.judged(key.clone(), action.clone()).await?;
+        };
         if new == Stored::Other {
             return Err(GateError::Conflict(key.call));
         }
@@ -372,19 +392,21 @@ enum Stored {
     New,
     Same,
     Other,
+    /// Nothing is: the grant under which it might have run is used up.
+    Spent,
 }
 
 /// What was judged before an order tightened what the agent may, and is stored after it.
 fn held_back(switch: &Switch, judged: Judged) -> Judged {
-    let Judged { mut row, approval } = judged;
+    let Judged { mut row, approval, grant } = judged;
     let opens = matches!(row.state, CallState::Permitted { .. } | CallState::Pending { .. });
     if !opens || switch.lets(&row.key.agent, row.class) {
-        return Judged { row, approval };
+        return Judged { row, approval, grant };
     }
     let reasons = vec!["the agent was paused or stopped in this moment; ask again when it goes on".to_owned()];
     (row.action, row.factor, row.approval) = (None, None, None);
     row.state = CallState::Denied { reasons, ruling: None };
-    Judged { row, approval: None }
+    Judged::plain(row, None)
 }
 
 /// All of it in one transaction, so that two proposals of one call at the same time are one call.
@@ -393,9 +415,10 @@ fn store(
     key: &CallKey,
     judged: Judged,
     same_as: Option<CallId>,
+    asking: Asking,
     at: Timestamp,
 ) -> Result<Stored, StoreError> {
-    let Judged { mut row, mut approval } = judged;
+    let Judged { mut row, mut approval, grant } = judged;
     if let Some(present) = calls::by_key(tx, key)? {
         if present.action_digest == row.action_digest {
             return Ok(Stored::Same);
@@ -414,7 +437,11 @@ fn store(
                     Some(first) => Some(first),
                     None => calls::alike(tx, agent, session, row.action_digest, "pending")?,
                 };
-                first.map(|first| CallState::Folded { into: first.key })
+                match first {
+                    Some(first) => Some(CallState::Folded { into: first.key }),
+                    None => fatigue::too_many(tx, key, asking, at)?
+                        .map(|why| CallState::Denied { reasons: vec![why], ruling: None }),
+                }
             }
             None => None,
         };
@@ -423,7 +450,18 @@ fn store(
             row = CallRow { state, approval: None, action: None, ..row };
         }
     }
+    let grant = grant.filter(|_| matches!(row.state, CallState::Permitted { .. }));
+    if let Some(grant) = &grant
+        && !Ledger::of(tx, &key.agent, None)?.is_live(&key.agent, grant)
+    {
+        return Ok(Stored::Spent);
+    }
     let id = calls::insert(tx, &row)?;
+    if let Some(grant) = &grant {
+        let left = grants::take(tx, &key.agent, grant, id, at)?.ok_or(StoreError::corrupt("grant_uses"))?;
+        let fields = json!({"grant": grant.id(&key.agent), "tool": grant.tool, "left": left});
+        audit::append(tx, at, "grant-used", Some(key), &fields)?;
+    }
     if let Some(new) = &approval {
         approvals::insert(tx, id, new)?;
     }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wardkeep_policy::Closed;
-use wardkeep_policy::{Action, Class, Decision, Factor, Posture, decide_for};
+use wardkeep_policy::{Action, Class, Decision, Factor, Posture};
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::{AgentName, PermitId};
 use wardkeep_proto::limits::USE_BY;
 use wardkeep_proto::time::Timestamp;
 use wardkeep_proto::waypoint::Waypoint;
 
+use super::grants::decide_with;
 use super::judge::executor;
 use super::pins::Pin;
 use super::{Executed, Gate, GateError, Leash};
@@ -19,6 +20,7 @@ use crate::call::{CallResult, CallState, Executor};
 use crate::runner::folder::Found;
 use crate::runner::{Folder, FolderError};
 use crate::store::calls::CallRow;
+use crate::store::grants::Ledger;
 use crate::store::{StoreError, approvals, calls, passkeys};
 
 /// Between two tries to record a result on a full disk.
@@ -192,10 +194,14 @@ impl Gate {
             }
             Decision::Deny { .. } => false,
         };
-        if fits(&decide_for(&action, &bundle, &self.posture_for(&action.agent), now)) {
+        // Its own use of a grant is counted already.
+        let (agent, own) = (action.agent.clone(), row.id);
+        let ledger = self.read(move |conn| Ledger::of(conn, &agent, Some(own))).await?;
+        let decision = |posture: &Posture| decide_with(&action, &bundle, posture, now, &ledger).0;
+        if fits(&decision(&self.posture_for(&action.agent))) {
             return Ok(Check::Go(Box::new(action)));
         }
-        if approved && fits(&decide_for(&action, &bundle, &Posture::open(), now)) {
+        if approved && fits(&decision(&Posture::open())) {
             let closed: Vec<_> = self.posture_for(&action.agent).iter().map(|c| c.to_string()).collect();
             return Ok(Check::Hold(format!(
                 "the machine is closed ({}); it starts when that is over",

@@ -4,7 +4,9 @@ mod bypasses;
 mod crash;
 mod decided;
 mod egress;
+mod fatigue;
 mod flow;
+mod grants;
 mod halt;
 mod lease;
 mod passkeys;
@@ -18,7 +20,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64};
 use serde_json::json;
 use wardkeep_policy::agents::AgentPolicy;
 use wardkeep_policy::bundle::{HostKind, HttpHost, LlmConfig};
-use wardkeep_policy::{Class, Level, Posture};
+use wardkeep_policy::{Asking, Class, Grant, Level, Posture};
 use wardkeep_proto::ids::SecretName;
 use wardkeep_proto::secret::{Destination, KnownValue, NotGiven, SecretValue};
 use wardkeep_proto::waypoint::{NoWaypoints, Waypoint};
@@ -156,17 +158,23 @@ impl World {
 
     /// Puts a policy in force: the agent `office` at that level.
     pub(crate) fn publish(&self, version: u64, level: Level) {
+        self.publish_with(version, level, Vec::new(), Asking::default());
+    }
+
+    /// The same with grants and bounds of asking.
+    pub(crate) fn publish_with(&self, version: u64, level: Level, grants: Vec<Grant>, asking: Asking) {
         let agent = AgentPolicy {
             name: office(),
             level,
             version: None,
             tools: None,
             models: Vec::new(),
-            grants: Vec::new(),
+            grants,
             workspace: self.ws().display().to_string(),
         };
         let mut bundle = Bundle::default_for(tenant(), vec![agent], LlmConfig::default(), Timestamp(START));
         bundle.version = version;
+        bundle.asking = asking;
         bundle.http = vec![HttpHost { host: "127.0.0.1".to_owned(), kind: HostKind::Known }];
         self.bundle.send_replace(Arc::new(bundle));
     }

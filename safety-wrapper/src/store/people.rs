@@ -1,4 +1,4 @@
-//! Rows about agents: leases, denials.
+//! Rows about agents: leases, denials, questions.
 
 use rusqlite::{Connection, Transaction, params};
 use wardkeep_proto::ids::AgentName;
@@ -48,4 +48,51 @@ pub(crate) fn count_denial(
     Ok(tx
         .prepare_cached("SELECT count(*) FROM denials WHERE agent = ?1")?
         .query_row([agent.as_str()], |row| row.get(0))?)
+}
+
+/// An older build does without it.
+pub(super) const QUESTIONS: &str = "CREATE TABLE IF NOT EXISTS questions (
+    id            INTEGER PRIMARY KEY,
+    agent         TEXT NOT NULL,
+    at            INTEGER NOT NULL,
+    refused       INTEGER NOT NULL    -- 1: nobody was asked, there were too many
+) STRICT";
+
+/// What people were asked about one agent of late.
+pub(crate) struct Questions {
+    /// Waiting now.
+    pub(crate) waiting: u32,
+    /// Asked since.
+    pub(crate) asked: u32,
+    /// Not asked since, because there were too many.
+    pub(crate) refused: u32,
+}
+
+/// Counts them; those of before `since` are forgotten.
+pub(crate) fn questions(tx: &Transaction<'_>, agent: &AgentName, since: Timestamp) -> Result<Questions, StoreError> {
+    tx.prepare_cached("DELETE FROM questions WHERE agent = ?1 AND at <= ?2")?
+        .execute(params![agent.as_str(), since.0])?;
+    let count = |sql: &str| -> Result<u32, StoreError> {
+        Ok(tx.prepare_cached(sql)?.query_row([agent.as_str()], |row| row.get(0))?)
+    };
+    Ok(Questions {
+        waiting: count("SELECT count(*) FROM calls WHERE state = 'pending' AND agent = ?1")?,
+        asked: count("SELECT count(*) FROM questions WHERE agent = ?1 AND refused = 0")?,
+        refused: count("SELECT count(*) FROM questions WHERE agent = ?1 AND refused = 1")?,
+    })
+}
+
+/// Notes one more.
+pub(crate) fn question(
+    tx: &Transaction<'_>,
+    agent: &AgentName,
+    at: Timestamp,
+    refused: bool,
+) -> Result<(), StoreError> {
+    tx.prepare_cached("INSERT INTO questions (agent, at, refused) VALUES (?1, ?2, ?3)")?.execute(params![
+        agent.as_str(),
+        at.0,
+        refused
+    ])?;
+    Ok(())
 }

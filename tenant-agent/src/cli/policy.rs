@@ -109,8 +109,10 @@ fn show(bundle: &Bundle, note: Option<&str>, context: &mut Context<'_>) -> Resul
         }
         for grant in &agent.grants {
             let until = grant.expires.map_or_else(|| "for good".to_owned(), |at| format!("until {at}"));
-            let scope = grant.recipients.iter().chain(&grant.hosts).cloned().collect::<Vec<_>>().join(", ");
-            context.say(format_args!("  grant: {} to {scope}, {until}", grant.tool))?;
+            let commands = grant.commands.iter().map(|words| words.join(" "));
+            let scope: Vec<_> = grant.recipients.iter().chain(&grant.hosts).cloned().chain(commands).collect();
+            let uses = grant.uses.map_or_else(String::new, |uses| format!(", {uses} times"));
+            context.say(format_args!("  grant: {} for {}, {until}{uses}", grant.tool, scope.join(", ")))?;
         }
     }
     for model in &bundle.llm.models {

@@ -1,6 +1,7 @@
 //! The admin socket: what the CLI asks of the running daemon. Only the daemon's user and root are heard (see `peer`), and
 //! only with the token (see `token`): a run is the daemon's user, too.
 
+mod grants;
 mod passkeys;
 mod vault;
 
@@ -77,6 +78,8 @@ pub fn router(state: AdminState) -> Router {
         .route("/v1/approvals", get(list))
         .route("/v1/approvals/{name}", get(show))
         .route("/v1/approvals/{name}/decision", post(decide))
+        .route("/v1/grants", get(grants::list))
+        .route("/v1/grants/revoke", post(grants::revoke))
         .route("/v1/passkeys", get(passkeys::list))
         .route("/v1/passkeys/pin", post(passkeys::pin))
         .route("/v1/passkeys/remove", post(passkeys::remove))
