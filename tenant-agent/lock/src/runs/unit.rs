@@ -31,7 +31,7 @@ const WALLS: &[&str] = &[
     "IPAddressAllow=localhost",
     "RestrictAddressFamilies=AF_INET AF_INET6 AF_NETLINK",
     "ProtectSystem=strict",
-    "ProtectHome=tmpfs",
+    "ProtectHome=yes",
     // Only the workspace comes back into view.
     "TemporaryFileSystem=/srv:ro /var:ro /run:ro /mnt:ro /media:ro /boot:ro",
     "PrivateTmp=yes",
