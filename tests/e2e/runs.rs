@@ -188,7 +188,7 @@ fn a_daemon_that_dies_finds_its_run_again(server: &Container, agent: &Agent<'_>)
 
 fn a_runner_that_dies_takes_its_unit_along(server: &Container, agent: &Agent<'_>) {
     agent.start("crash-2", "echo ran >> crash-2; sleep 300");
-    server.must("for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline | grep -q 'wardkeep-agent runner' && kill -9 ${p#/proc/}; done; true");
+    server.must("for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline | grep -q 'wardkeep-agent runne[r]' && kill -9 ${p#/proc/}; done; true");
     let result = agent.result("crash-2");
     assert_eq!(result["status"], "interrupted", "{result}");
     assert_eq!(server.must(UNITS).trim(), "", "recorded before its unit was gone");
