@@ -204,9 +204,10 @@ fn a_stop_kills_at_once(server: &Container, agent: &Agent<'_>) {
 }
 
 fn without_the_helper_only_reads_are_allowed(server: &Container, agent: &Agent<'_>) {
-    server.must(
-        "systemctl stop wardkeep-helper; systemctl mask --runtime wardkeep-helper; systemctl restart wardkeep-agent",
-    );
+    // The daemon's unit would bring it back.
+    let off = "/run/systemd/system/wardkeep-helper.service.d";
+    server.must(&format!("mkdir -p {off}; printf '[Unit]\\nConditionPathExists=/nowhere\\n' > {off}/off.conf"));
+    server.must("systemctl daemon-reload; systemctl stop wardkeep-helper; systemctl restart wardkeep-agent");
     server.wait_for("wardkeep status | grep -q sandbox-broken");
     let asked = json!({"session": "s1", "call": "broken-1", "tool": "shell", "args": {"command": "echo x > made-7"}});
     let refused = agent.post("/v1/hooks/before-tool-call", &asked);
@@ -219,7 +220,7 @@ fn without_the_helper_only_reads_are_allowed(server: &Container, agent: &Agent<'
     assert_eq!(listed["decision"], "allow", "{listed}");
     let doctor = server.run("wardkeep doctor");
     assert!(!doctor.ok && doctor.said.contains("systemctl start wardkeep-helper"), "{}", doctor.said);
-    server.must("systemctl unmask --runtime wardkeep-helper; systemctl start wardkeep-helper");
+    server.must(&format!("rm -r {off}; systemctl daemon-reload; systemctl start wardkeep-helper"));
     server.wait_for("wardkeep status | grep -q 'a unit and a user of its own'");
     assert_eq!(agent.run("broken-3", "echo again > made-8; cat made-8")["output"], "again\n");
 }
