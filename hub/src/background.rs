@@ -65,6 +65,9 @@ impl Poll {
         };
         for change in app.store.changes_after(last).await? {
             self.last = Some(change.number);
+            if change.topic == "keys" {
+                app.links.nudge_all();
+            }
             let Some(tenant) = change.tenant else { continue };
             app.links.nudge(tenant);
             let what = match change.topic.as_str() {
@@ -108,6 +111,12 @@ async fn hourly(app: &App) -> Result<(), StoreError> {
     let renewed = app.publisher.renew().await?;
     if renewed > 0 {
         tracing::info!(renewed, "policies signed again");
+    }
+    // Whoever installed a list of keys may have died before this.
+    match app.publisher.sign_again().await {
+        Ok((0, 0)) => {}
+        Ok((signed, failed)) => tracing::info!(signed, failed, "policies of other keys were signed again"),
+        Err(error) => tracing::error!(error = %chain(&error), "policies of other keys were not signed again"),
     }
     app.store.forget_old_activity(before(now, KEEP_ACTIVITY)).await?;
     app.store.forget_old_logins(before(now, KEEP_TRACES)).await?;

@@ -4,6 +4,7 @@ mod agent;
 mod approvals;
 mod audit;
 mod init;
+mod keys;
 mod people;
 mod policy;
 mod tenants;
@@ -58,6 +59,9 @@ enum Command {
     /// What tenants enforce.
     #[command(subcommand)]
     Policy(policy::Policy),
+    /// The keys that sign policy and decisions.
+    #[command(subcommand)]
+    Keys(keys::Keys),
     /// Pause, stop and resume agents.
     #[command(subcommand)]
     Agent(agent::Agent),
@@ -79,6 +83,7 @@ pub(crate) async fn run(arguments: Arguments, outside: Outside, stop: Cancellati
         Command::Token(token) => token.run(&hub).await,
         Command::User(user) => user.run(&hub).await,
         Command::Tenant(tenant) => tenant.run(&hub).await,
+        Command::Keys(keys) => keys.run(&hub).await,
         Command::Agent(agent) => agent.run(&hub).await,
         Command::Audit(audit) => audit.run(&hub).await,
         Command::Approvals(approvals) => approvals.run(&hub).await,

@@ -11,7 +11,7 @@ use wardkeep_proto::waypoint::{Waypoint, Waypoints};
 
 use crate::app::SharedClock;
 use crate::events::{Change, Events};
-use crate::keys::DecisionKey;
+use crate::keys::{KeyRing, KeysError};
 use crate::link::Links;
 use crate::passkeys::{self, PasskeyError};
 use crate::reading::{Barred, Reading};
@@ -43,6 +43,9 @@ pub enum DecideError {
     /// The note is too long.
     #[error("a note has at most {NOTE_CHARS} characters")]
     Note,
+    /// It could not be signed.
+    #[error("the decision was not signed: {0}")]
+    Keys(#[from] KeysError),
     /// The database did not do it.
     #[error("the decision was not stored")]
     Store(#[from] StoreError),
@@ -53,7 +56,7 @@ pub enum DecideError {
 pub struct Decisions {
     store: Store,
     clock: SharedClock,
-    key: Arc<DecisionKey>,
+    ring: KeyRing,
     events: Events,
     links: Links,
     waypoints: Arc<dyn Waypoints>,
@@ -66,16 +69,16 @@ impl std::fmt::Debug for Decisions {
 }
 
 impl Decisions {
-    /// Decisions over a store, signed with `key`.
+    /// Decisions over a store, signed with a key of `ring`.
     #[must_use]
     pub fn new(
         store: Store,
         clock: SharedClock,
-        key: Arc<DecisionKey>,
+        ring: KeyRing,
         (events, links): (Events, Links),
         waypoints: Arc<dyn Waypoints>,
     ) -> Self {
-        Self { store, clock, key, events, links, waypoints }
+        Self { store, clock, ring, events, links, waypoints }
     }
 
     /// Takes the decision of `user`. Once this returns, it is on disk and will reach the tenant.
@@ -140,7 +143,7 @@ impl Decisions {
         }
         let at = self.clock.now();
         let ruling = Ruling { verdict, by: by.to_owned(), at, note: note.to_owned(), origin: Origin::Hub };
-        let signature = self.key.sign(&signed_text(found.tenant, digest, &ruling));
+        let signature = self.ring.decision().await?.sign(&signed_text(found.tenant, digest, &ruling));
         let approval = self.store.decide(caller, digest, ruling, signature, assertion).await??;
         self.waypoints.pass(Waypoint::HubDecisionStored);
         self.links.nudge(approval.tenant);

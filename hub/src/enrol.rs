@@ -81,7 +81,7 @@ pub async fn new_token(
     let text = TokenText {
         a: address.to_owned(),
         c: Digest::plain(keys.ca.certificate()),
-        r: Digest::plain(&keys.root.public),
+        r: Digest::plain(&keys.root),
         t: secret,
     };
     // Four strings always serialise.

@@ -3,10 +3,16 @@
 use std::sync::Arc;
 
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
-use wardkeep_policy::signed::{Key, KeyList};
+use wardkeep_policy::signed::{Key, KeyList, Refused};
 use wardkeep_proto::chance::{self, Chance};
 use wardkeep_proto::time::Timestamp;
 use zeroize::Zeroizing;
+
+mod change;
+mod keyring;
+
+pub use change::{NoList, Old, with, without};
+pub use keyring::{KeyRing, Listed, Purpose};
 
 use crate::ca::{Ca, CaError};
 use crate::seal::{Place, SealError, Sealer};
@@ -25,6 +31,15 @@ pub enum KeysError {
     /// A stored key is not what it should be.
     #[error("the stored key {0} cannot be used")]
     Broken(&'static str),
+    /// No key that is listed is held here.
+    #[error("none of the listed keys that sign {0}s is held by this hub; see `wardkeep-hub keys list`")]
+    NotHeld(&'static str),
+    /// A list of keys that does not count.
+    #[error("the list of keys does not count: {0}")]
+    List(#[source] Refused),
+    /// Somebody else was faster.
+    #[error("another list of keys was installed meanwhile; begin again")]
+    Taken,
     /// The seal did not open.
     #[error(transparent)]
     Seal(#[from] SealError),
@@ -82,26 +97,54 @@ impl BundleKey {
     }
 }
 
-/// What new tenants pin beside the authority.
-#[derive(Clone, Debug)]
-pub struct PinnedRoot {
-    /// Ed25519 public key of the offline root.
-    pub public: [u8; 32],
-    /// The newest key list, as a DSSE envelope.
-    pub key_list: Vec<u8>,
+/// The seed of a bundle key that no hub holds.
+pub struct BundleSeed(Zeroizing<[u8; 32]>);
+
+impl std::fmt::Debug for BundleSeed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("BundleSeed(..)")
+    }
 }
 
-/// Every key of a hub, open.
+impl BundleSeed {
+    /// A new key.
+    #[must_use]
+    pub fn new(chance: &dyn Chance) -> Self {
+        Self(Zeroizing::new(chance::bytes::<32>(chance)))
+    }
+
+    /// From the text of a key file.
+    ///
+    /// # Errors
+    /// [`KeysError::Broken`]: not 64 hex digits.
+    pub fn from_text(text: &str) -> Result<Self, KeysError> {
+        Ok(Self(change::seed(text, "bundle")?))
+    }
+
+    /// As written to a key file.
+    #[must_use]
+    pub fn to_text(&self) -> Zeroizing<String> {
+        hex_line(&self.0)
+    }
+
+    /// The key.
+    ///
+    /// # Errors
+    /// [`KeysError::Broken`].
+    pub fn key(&self) -> Result<BundleKey, KeysError> {
+        Ok(BundleKey(ed25519(self.0.as_slice(), "bundle")?))
+    }
+}
+
+/// The keys of a hub, open.
 #[derive(Clone, Debug)]
 pub struct Keys {
     /// The certificate authority.
     pub ca: Arc<Ca>,
-    /// For decisions.
-    pub decision: Arc<DecisionKey>,
-    /// For bundles.
-    pub bundle: Arc<BundleKey>,
-    /// For enrolment.
-    pub root: Arc<PinnedRoot>,
+    /// What signs decisions and bundles.
+    pub ring: KeyRing,
+    /// Ed25519 public key of the offline root.
+    pub root: [u8; 32],
 }
 
 /// The seed of the offline root key, to be moved off this machine.
@@ -123,8 +166,12 @@ impl RootSeed {
     /// As written to `root.key`: 64 hex digits and a line end.
     #[must_use]
     pub fn to_text(&self) -> Zeroizing<String> {
-        Zeroizing::new(format!("{}\n", data_encoding::HEXLOWER.encode(self.0.as_slice())))
+        hex_line(&self.0)
     }
+}
+
+fn hex_line(seed: &[u8; 32]) -> Zeroizing<String> {
+    Zeroizing::new(format!("{}\n", data_encoding::HEXLOWER.encode(seed)))
 }
 
 impl Keys {
@@ -152,7 +199,7 @@ impl Keys {
             stored.push(sealed(sealer, name, public.to_vec(), seed.as_slice(), chance)?);
         }
         let root = ed25519(root.0.as_slice(), "root")?;
-        let envelope = KeyList { version: 1, keys: vec![Key::new(&bundle_public)] }.sign(&root);
+        let envelope = KeyList { version: 1, keys: vec![Key::new(&bundle_public)], decision: Vec::new() }.sign(&root);
         let list = StoredKeyList { version: 1, root_public: public_of(&root).to_vec(), envelope };
         if !store.put_first_keys(stored, list, now).await? {
             return Err(KeysError::Initialised);
@@ -164,18 +211,13 @@ impl Keys {
     ///
     /// # Errors
     /// [`KeysError::NotInitialised`] before `init`; wrong master key or damaged rows.
-    pub async fn open(store: &Store, sealer: &Sealer) -> Result<Self, KeysError> {
-        let (certificate, ca) = opened(store, sealer, "ca").await?;
-        let (_, decision) = opened(store, sealer, "decision").await?;
-        let (_, bundle) = opened(store, sealer, "bundle").await?;
-        let list = store.key_list().await?.ok_or(KeysError::NotInitialised)?;
-        let public = list.root_public.as_slice().try_into().map_err(|_| KeysError::Broken("root"))?;
-        Ok(Self {
-            ca: Arc::new(Ca::open(certificate, &ca)?),
-            decision: Arc::new(DecisionKey(ed25519(&decision, "decision")?)),
-            bundle: Arc::new(BundleKey(ed25519(&bundle, "bundle")?)),
-            root: Arc::new(PinnedRoot { public, key_list: list.envelope }),
-        })
+    pub async fn open(store: &Store, sealer: Sealer) -> Result<Self, KeysError> {
+        let stored = store.key("ca").await?.ok_or(KeysError::NotInitialised)?;
+        let ca = Ca::open(stored.public.clone(), &opened(&sealer, &stored)?)?;
+        let ring = KeyRing::new(store.clone(), Arc::new(sealer));
+        let root = ring.listed().await?.root;
+        ring.decision().await?;
+        Ok(Self { ca: Arc::new(ca), ring, root })
     }
 }
 
@@ -194,14 +236,8 @@ fn sealed(
     Ok(StoredKey { name: name.to_owned(), public, sealed })
 }
 
-async fn opened(
-    store: &Store,
-    sealer: &Sealer,
-    name: &'static str,
-) -> Result<(Vec<u8>, Zeroizing<Vec<u8>>), KeysError> {
-    let key = store.key(name).await?.ok_or(KeysError::NotInitialised)?;
-    let private = sealer.open_sealed(place(name), &key.sealed)?;
-    Ok((key.public, private))
+fn opened(sealer: &Sealer, key: &StoredKey) -> Result<Zeroizing<Vec<u8>>, KeysError> {
+    Ok(sealer.open_sealed(place(&key.name), &key.sealed)?)
 }
 
 fn ed25519(seed: &[u8], name: &'static str) -> Result<Ed25519KeyPair, KeysError> {

@@ -1,6 +1,5 @@
 //! From a person's TOML to a signed bundle that a tenant applies.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -19,7 +18,7 @@ use wardkeep_redaction::{Additions, RuleSet};
 
 use crate::app::SharedClock;
 use crate::events::{Change, Events};
-use crate::keys::BundleKey;
+use crate::keys::{BundleKey, KeyRing, KeysError, Purpose};
 use crate::link::Links;
 use crate::store::policies::{PolicyVersion, VersionTaken};
 use crate::store::{Caller, Store, StoreError};
@@ -169,6 +168,9 @@ pub enum PublishError {
     /// An envelope that was signed elsewhere is not over this text, or by no listed key.
     #[error("the signed envelope is not published: {0}")]
     Signed(String),
+    /// It cannot be signed.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
     /// Someone else was faster.
     #[error(transparent)]
     Taken(#[from] VersionTaken),
@@ -193,7 +195,7 @@ pub struct Draft {
 pub struct Publisher {
     store: Store,
     clock: SharedClock,
-    key: Arc<BundleKey>,
+    ring: KeyRing,
     events: Events,
     links: Links,
 }
@@ -205,10 +207,10 @@ impl std::fmt::Debug for Publisher {
 }
 
 impl Publisher {
-    /// Publishing over a store, signed with `key`.
+    /// Publishing over a store, signed with a key of `ring`.
     #[must_use]
-    pub const fn new(store: Store, clock: SharedClock, key: Arc<BundleKey>, events: Events, links: Links) -> Self {
-        Self { store, clock, key, events, links }
+    pub const fn new(store: Store, clock: SharedClock, ring: KeyRing, events: Events, links: Links) -> Self {
+        Self { store, clock, ring, events, links }
     }
 
     /// The bundle that `source` would become, without publishing it.
@@ -222,14 +224,19 @@ impl Publisher {
         draft(tenant, source, newest.map(|policy| (policy.version, policy.digest)), now)
     }
 
-    /// The envelope that would be published.
-    #[must_use]
-    pub fn seal(&self, draft: &Draft) -> Vec<u8> {
-        self.key.seal(&draft.json)
+    /// The key that signs what is published now.
+    ///
+    /// # Errors
+    /// None is held here.
+    pub async fn key(&self) -> Result<BundleKey, PublishError> {
+        Ok(self.ring.bundle().await?)
     }
 
+    /// Those that signed what was published: all that are listed, and all that ever signed here.
     async fn signers(&self) -> Result<Vec<Key>, PublishError> {
-        Ok(vec![self.key.listed()])
+        let mut keys = self.ring.held(Purpose::Bundle).await?;
+        keys.extend(self.ring.listed().await?.list.keys);
+        Ok(keys)
     }
 
     /// Signs and stores the next version; the tenant hears of it at once if it is connected.
@@ -244,8 +251,8 @@ impl Publisher {
         source: &str,
     ) -> Result<PolicyVersion, PublishError> {
         let draft = self.draft(caller, tenant, source).await?;
-        let envelope = self.seal(&draft);
-        self.put(by, tenant, source, &draft, envelope).await
+        let key = self.key().await?;
+        self.put(by, tenant, source, &draft, (key.seal(&draft.json), key.listed().id)).await
     }
 
     async fn put(
@@ -254,7 +261,7 @@ impl Publisher {
         tenant: TenantId,
         source: &str,
         draft: &Draft,
-        envelope: Vec<u8>,
+        (envelope, signer): (Vec<u8>, String),
     ) -> Result<PolicyVersion, PublishError> {
         let policy = PolicyVersion {
             tenant,
@@ -265,6 +272,7 @@ impl Publisher {
             issued: draft.bundle.issued,
             expires: draft.bundle.expires,
             published_by: by.to_owned(),
+            signer: Some(signer),
         };
         self.store.put_policy(policy.clone()).await??;
         self.links.nudge(tenant);
@@ -278,14 +286,41 @@ impl Publisher {
     /// The database.
     pub async fn renew(&self) -> Result<usize, StoreError> {
         let due = self.store.policies_expiring(self.clock.now().plus(RENEW_BEFORE)).await?;
-        let mut renewed = 0;
+        Ok(self.renew_all(due).await.0)
+    }
+
+    /// Signs again what a key signed that is listed no more, or is held here and stands behind the one that signs now; says how
+    /// many, and of how many that failed. What was signed where the hub is not stays as long as its key is listed.
+    ///
+    /// # Errors
+    /// The database, or no key is held here.
+    pub async fn sign_again(&self) -> Result<(usize, usize), PublishError> {
+        let (signs, held) = (self.key().await?.listed(), self.ring.held(Purpose::Bundle).await?);
+        let listed = self.ring.listed().await?.list.keys.into_iter();
+        let stay = listed.filter(|key| *key == signs || !held.contains(key)).map(|key| key.id).collect();
+        let first = self.ring.first_id().await?;
+        let (mut signed, mut failed) = (0, 0);
+        for tenant in self.store.policies_not_signed_by(stay, first).await? {
+            // One at a time: an envelope is large, and there may be many.
+            let policy = self.store.policy(&Caller::Operator, tenant).await?;
+            let (done, not) = self.renew_all(policy.into_iter().collect()).await;
+            (signed, failed) = (signed + done, failed + not);
+        }
+        Ok((signed, failed))
+    }
+
+    async fn renew_all(&self, due: Vec<PolicyVersion>) -> (usize, usize) {
+        let (mut renewed, mut failed) = (0, 0);
         for policy in due {
             match self.publish(&Caller::Operator, RENEWER, policy.tenant, &policy.source).await {
                 Ok(_) => renewed += 1,
-                Err(error) => tracing::error!(tenant = %policy.tenant, %error, "the policy was not signed again"),
+                Err(error) => {
+                    failed += 1;
+                    tracing::error!(tenant = %policy.tenant, %error, "the policy was not signed again");
+                }
             }
         }
-        Ok(renewed)
+        (renewed, failed)
     }
 }
 

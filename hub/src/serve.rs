@@ -112,7 +112,7 @@ impl Opened {
     pub async fn open(data_dir: &Path, outside: &Outside) -> Result<Self, ServeError> {
         let sealer = Sealer::open(&outside.master_key)?;
         let store = open_store(data_dir, outside)?;
-        let keys = Keys::open(&store, &sealer).await?;
+        let keys = Keys::open(&store, sealer).await?;
         Ok(Self { store, keys })
     }
 }
@@ -225,7 +225,7 @@ fn app(config: &Config, outside: &Outside, store: Store, keys: &Keys, web: Arc<W
         decisions: Decisions::new(
             store.clone(),
             Arc::clone(&clock),
-            Arc::clone(&keys.decision),
+            keys.ring.clone(),
             (events.clone(), links.clone()),
             Arc::clone(&outside.waypoints),
         ),
@@ -237,13 +237,7 @@ fn app(config: &Config, outside: &Outside, store: Store, keys: &Keys, web: Arc<W
             Arc::clone(&web),
             (events.clone(), links.clone()),
         ),
-        publisher: Publisher::new(
-            store.clone(),
-            Arc::clone(&clock),
-            Arc::clone(&keys.bundle),
-            events.clone(),
-            links.clone(),
-        ),
+        publisher: Publisher::new(store.clone(), Arc::clone(&clock), keys.ring.clone(), events.clone(), links.clone()),
         installer: Arc::new(Installer::new(binary, Arc::clone(&web))),
         store,
         clock,

@@ -44,6 +44,7 @@ pub(crate) struct World {
     pub(crate) clock: Arc<TestClock>,
     pub(crate) outside: Outside,
     pub(crate) keys: Keys,
+    pub(crate) root: RootSeed,
     pub(crate) hub: Hub,
 }
 
@@ -69,7 +70,7 @@ impl World {
         let config: Config = toml::from_str(&config).expect("valid");
         let keys = Opened::open(dir.path(), &outside).await.expect("opens").keys;
         let hub = Hub::start(dir.path(), &config, &outside).await.expect("starts");
-        Self { dir, clock, outside, keys, hub }
+        Self { dir, clock, outside, keys, root, hub }
     }
 
     pub(crate) fn app(&self) -> &App {
@@ -154,6 +155,7 @@ pub(crate) fn status(epoch: u64, now: Timestamp) -> Status {
         memory_bytes: 1,
         clock_skew_ms: -5,
         passkeys: Some(vec![Digest::plain(b"key")]),
+        keys_version: Some(1),
     }
 }
 

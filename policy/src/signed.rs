@@ -12,6 +12,10 @@ use wardkeep_proto::time::Timestamp;
 use crate::bundle::budgets::{self, InvalidBudget};
 use crate::bundle::{Bundle, FORMAT};
 
+mod list;
+
+pub use list::{Key, KeyList};
+
 /// What a bundle's envelope says it holds.
 pub const BUNDLE_TYPE: &str = "application/vnd.wardkeep.bundle.v1+json";
 /// What a key list's envelope says it holds.
@@ -93,38 +97,6 @@ pub enum Refused {
     Runs(#[from] crate::limits::InvalidRuns),
 }
 
-/// The online keys that may sign bundles, itself signed by the offline root key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct KeyList {
-    /// Grows by each change; a lower one is refused.
-    pub version: u64,
-    /// The keys.
-    pub keys: Vec<Key>,
-}
-
-/// One online key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Key {
-    /// [`key_id`] of `public`.
-    pub id: String,
-    /// 32 bytes in standard base64.
-    pub public: String,
-}
-
-impl Key {
-    /// The entry for a public key.
-    #[must_use]
-    pub fn new(public: &[u8; 32]) -> Self {
-        Self { id: key_id(public), public: data_encoding::BASE64.encode(public) }
-    }
-
-    fn bytes(&self) -> Option<[u8; 32]> {
-        data_encoding::BASE64.decode(self.public.as_bytes()).ok()?.try_into().ok()
-    }
-}
-
 /// The name of a public key: the first 32 hex digits of its SHA-256.
 #[must_use]
 pub fn key_id(public: &[u8]) -> String {
@@ -200,6 +172,12 @@ pub fn reopen(envelope: &[u8], keys: &[Key]) -> Result<Bundle, Refused> {
     serde_json::from_slice(&open(BUNDLE_TYPE, envelope, &public_keys(keys))?).map_err(unreadable)
 }
 
+/// Whether one of `keys` signed this envelope over a bundle; what it says is not looked at.
+#[must_use]
+pub fn signed_by(envelope: &[u8], keys: &[Key]) -> bool {
+    open(BUNDLE_TYPE, envelope, &public_keys(keys)).is_ok()
+}
+
 fn public_keys(keys: &[Key]) -> Vec<(String, [u8; 32])> {
     keys.iter().filter_map(|key| Some((key.id.clone(), key.bytes()?))).collect()
 }
@@ -232,34 +210,6 @@ fn body(payload: &[u8], head: Head, now: Timestamp, agent_version: &str) -> Resu
     budgets::check(&bundle.budgets, bundle.agents.iter().map(|agent| &agent.name), &bundle.llm)?;
     crate::limits::check(&bundle.runs, bundle.agents.iter().map(|agent| &agent.name))?;
     Ok(bundle)
-}
-
-impl KeyList {
-    /// Opens a key list's envelope with the root key pinned at enrolment.
-    ///
-    /// `seen_version`: highest version ever accepted, 0 before the first.
-    ///
-    /// # Errors
-    /// [`Refused`]; the caller keeps the list it has.
-    pub fn verify(envelope: &[u8], root_public: &[u8; 32], seen_version: u64) -> Result<Self, Refused> {
-        let payload = open(KEYS_TYPE, envelope, &[(key_id(root_public), *root_public)])?;
-        let list: Self = serde_json::from_slice(&payload).map_err(unreadable)?;
-        if list.version < seen_version || list.version == 0 {
-            return Err(Refused::Rollback { seen: seen_version, got: list.version });
-        }
-        let sound = |key: &Key| key.bytes().is_some_and(|public| key_id(&public) == key.id);
-        if list.keys.is_empty() || list.keys.len() > MAX_KEYS || !list.keys.iter().all(sound) {
-            return Err(Refused::Unreadable("the list of keys is empty, too long, or names a key wrongly".to_owned()));
-        }
-        Ok(list)
-    }
-
-    /// Signs the list with the offline root key.
-    #[must_use]
-    pub fn sign(&self, root: &Ed25519KeyPair) -> Vec<u8> {
-        let payload = serde_json_canonicalizer::to_vec(self).expect("a key list is plain JSON");
-        seal(KEYS_TYPE, &payload, root)
-    }
 }
 
 /// The fields that decide whether the rest is read.

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+use wardkeep_policy::signed::KeyList;
 use wardkeep_policy::{Bundle, Closed};
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::time::{Clock, Timestamp};
@@ -17,6 +18,7 @@ pub struct BundleBook {
     ledger: Mutex<Result<BundleLedger, LedgerError>>,
     current: watch::Sender<Arc<Bundle>>,
     facts: watch::Sender<BundleFacts>,
+    keys: watch::Sender<Option<Arc<KeyList>>>,
     posture: PostureBook,
     clock: Arc<dyn Clock>,
     waypoints: Arc<dyn Waypoints>,
@@ -62,7 +64,9 @@ impl BundleBook {
         clock: Arc<dyn Clock>,
         waypoints: Arc<dyn Waypoints>,
     ) -> Self {
+        let keys = ledger.as_ref().ok().map(|ledger| Arc::new(ledger.keys().clone()));
         let book = Self {
+            keys: watch::Sender::new(keys),
             ledger: Mutex::new(ledger),
             current: watch::Sender::new(Arc::new(Bundle::strict())),
             facts: watch::Sender::default(),
@@ -97,16 +101,58 @@ impl BundleBook {
     }
 
     fn apply_blocking(&self, generation: u64, bundle: &[u8], keys: &[u8]) -> Result<(), ApplyError> {
-        let mut ledger = self.ledger();
-        let stored = match &mut *ledger {
-            Ok(ledger) => ledger.accept(generation, bundle, keys, self.clock.now())?,
+        // A list of keys counts by itself: what is in force may end by it, whatever comes of the bundle beside it.
+        let is_rekeyed = !keys.is_empty() && self.rekey(keys)?;
+        let stored = match &mut *self.ledger() {
+            Ok(ledger) => ledger.accept(generation, bundle, self.clock.now()),
             Err(error) => return Err(ApplyError::NoLedger(error.to_string())),
+        };
+        let stored = match stored {
+            Ok(stored) => stored,
+            Err(refused) => {
+                if is_rekeyed {
+                    self.read_ledger();
+                }
+                return Err(refused.into());
+            }
         };
         self.waypoints.pass(Waypoint::GenerationStored);
         let Stored { bundle, seen } = stored;
         tracing::info!(generation, version = seen.version, "a policy bundle is in force");
         self.activate(bundle, seen);
         Ok(())
+    }
+
+    /// Verifies, stores, then goes by a newer list of keys. What a key signed that is not on it counts no more.
+    ///
+    /// # Errors
+    /// All of [`ApplyError`]; the list that was stays.
+    pub async fn take_keys(self: Arc<Self>, envelope: Vec<u8>) -> Result<bool, ApplyError> {
+        let taken = tokio::task::spawn_blocking(move || {
+            let is_rekeyed = self.rekey(&envelope)?;
+            if is_rekeyed {
+                self.read_ledger();
+            }
+            Ok(is_rekeyed)
+        });
+        taken.await.map_err(|_| ApplyError::Interrupted)?
+    }
+
+    fn rekey(&self, envelope: &[u8]) -> Result<bool, ApplyError> {
+        match &mut *self.ledger() {
+            Ok(ledger) => {
+                let is_rekeyed = ledger.accept_keys(envelope)?;
+                self.keys.send_replace(Some(Arc::new(ledger.keys().clone())));
+                Ok(is_rekeyed)
+            }
+            Err(error) => Err(ApplyError::NoLedger(error.to_string())),
+        }
+    }
+
+    /// The list of keys in force; none where it cannot be read, and then nobody's signature counts.
+    #[must_use]
+    pub fn keys(&self) -> Option<Arc<KeyList>> {
+        self.keys.borrow().clone()
     }
 
     /// Lets an expired bundle give way. Called each second; cheap.

@@ -96,6 +96,9 @@ pub enum LedgerError {
     /// The policy crate refused it.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// The list of keys that came with it, or by itself, was refused.
+    #[error("the list of keys is not taken")]
+    Keys(#[source] Refused),
     /// It belongs to an older generation than the one in force.
     #[error("generation {got} is older than generation {seen}, which was accepted before")]
     OldGeneration {
@@ -128,7 +131,7 @@ impl BundleLedger {
     /// All of [`LedgerError`] but `OldGeneration`.
     pub fn open(dir: PathBuf, identity_dir: IdentityDir, identity: &Identity) -> Result<Self, LedgerError> {
         let envelope = identity_dir.read("keys.dsse")?.ok_or(Refused::Unsigned)?;
-        let keys = KeyList::verify(&envelope, &identity.root_key, 0)?;
+        let keys = KeyList::verify(&envelope, &identity.root_key, None).map_err(LedgerError::Keys)?;
         let mark = dir.join("seen.json");
         let (seen, coming) = match read(&mark).map_err(|source| LedgerError::File { path: mark.clone(), source })? {
             None => (None, None),
@@ -192,16 +195,7 @@ impl BundleLedger {
     ///
     /// # Errors
     /// All of [`LedgerError`]; what was in force stays.
-    pub fn accept(
-        &mut self,
-        generation: u64,
-        bundle: &[u8],
-        key_list: &[u8],
-        now: Timestamp,
-    ) -> Result<Stored, LedgerError> {
-        if !key_list.is_empty() {
-            self.accept_keys(key_list)?;
-        }
+    pub fn accept(&mut self, generation: u64, bundle: &[u8], now: Timestamp) -> Result<Stored, LedgerError> {
         if let Some(seen) = self.seen
             && generation < seen.generation
         {
@@ -219,13 +213,25 @@ impl BundleLedger {
         Ok(Stored { bundle: parsed, seen })
     }
 
-    fn accept_keys(&mut self, envelope: &[u8]) -> Result<(), LedgerError> {
-        let keys = KeyList::verify(envelope, &self.root_key, self.keys.version)?;
-        if keys != self.keys {
-            self.identity.write("keys.dsse", envelope)?;
-            self.keys = keys;
+    /// The list of keys in force.
+    #[must_use]
+    pub const fn keys(&self) -> &KeyList {
+        &self.keys
+    }
+
+    /// Takes a newer list of keys, on disk before it counts; says whether it is another one than before. What is in force may
+    /// not verify by it any more.
+    ///
+    /// # Errors
+    /// [`LedgerError::Keys`], or the disk; the list that was stays.
+    pub fn accept_keys(&mut self, envelope: &[u8]) -> Result<bool, LedgerError> {
+        let keys = KeyList::verify(envelope, &self.root_key, Some(&self.keys)).map_err(LedgerError::Keys)?;
+        if keys == self.keys {
+            return Ok(false);
         }
-        Ok(())
+        self.identity.write("keys.dsse", envelope)?;
+        self.keys = keys;
+        Ok(true)
     }
 
     fn verify(&self, envelope: &[u8], now: Timestamp) -> Result<Accepted, Refused> {

@@ -167,7 +167,7 @@ impl Accepted {
         if Digest::plain(&root_key) != token.root {
             return Err(untrusted("the root key is not the token's"));
         }
-        KeyList::verify(&key_list, &root_key, 0).map_err(|_| untrusted("the key list is not signed by the root"))?;
+        KeyList::verify(&key_list, &root_key, None).map_err(|_| untrusted("the key list is not signed by the root"))?;
         let client_pem = client_pem(&request.key, &certificate_chain_pem).map_err(untrusted)?;
         Ok(Self {
             tenant: tenant_id.parse().map_err(|_| untrusted("no tenant id"))?,

@@ -48,6 +48,9 @@ pub struct Status {
     /// Fingerprints of the passkeys that may approve what is critical.
     #[serde(default)]
     pub passkeys: Vec<Digest>,
+    /// Version of the list of keys in force; 0 where it cannot be read.
+    #[serde(default)]
+    pub keys_version: u64,
 }
 
 /// One agent.
@@ -197,6 +200,7 @@ impl Observer {
             memory_bytes: memory_bytes(),
             clock_skew_ms,
             passkeys: self.gate.pinned_passkeys().await?,
+            keys_version: self.bundles.keys().map_or(0, |list| list.version),
         })
     }
 

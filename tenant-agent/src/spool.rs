@@ -178,6 +178,17 @@ impl Spool {
         }
     }
 
+    /// Puts the fate of a list of keys into the audit log; `version` is the one in force.
+    pub(crate) async fn note_keys(&self, version: u64, error: &str) {
+        let (kind, fields) = match error {
+            "" => ("keys-applied", json!({ "version": version })),
+            error => ("keys-refused", json!({ "in_force": version, "error": error })),
+        };
+        if let Err(error) = self.gate.audit_note(kind, fields).await {
+            tracing::error!(error = crate::channel::chain(&error), "the new list of keys is not in the audit log");
+        }
+    }
+
     fn marks(&self) -> Marks {
         *self.marks.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -208,7 +208,8 @@ async fn an_expired_bundle_leaves_nothing_however_well_signed() {
     bundle["version"] = json!(bundle["version"].as_u64().expect("a number") + 1);
     bundle.as_object_mut().expect("an object").remove("previous");
     (bundle["issued"], bundle["expires"]) = (json!(0), json!(1));
-    let signed = stage.hub.keys().await.expect("the hub's keys").bundle.seal(bundle.to_string().as_bytes());
+    let signed = stage.hub.keys().await.expect("the hub's keys").ring.bundle().await.expect("held");
+    let signed = signed.seal(bundle.to_string().as_bytes());
     stop_for_good(&stage.hub);
     fs::write(&path, signed).expect("written");
     let hooks = restart(&stage, "bundle-expired").await;

@@ -13,6 +13,7 @@ use super::tenants::{id, invalid};
 use crate::app::SharedClock;
 use crate::auth::Session;
 use crate::decisions::{DecideError, Decisions};
+use crate::keys::KeysError;
 use crate::passkeys::PasskeyError;
 use crate::reading::{Barred, Reading};
 use crate::store::Store;
@@ -204,6 +205,8 @@ impl From<DecideError> for Refusal {
             DecideError::Passkey(PasskeyError::Store(error)) => Self::Internal(error),
             DecideError::Passkey(_) => Self::Conflict { code: "passkey", message },
             DecideError::Note => Self::Invalid(message),
+            DecideError::Keys(KeysError::Store(error)) => Self::Internal(error),
+            DecideError::Keys(_) => Self::Conflict { code: "keys", message },
             DecideError::Store(error) => Self::Internal(error),
         }
     }

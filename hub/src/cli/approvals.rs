@@ -85,7 +85,7 @@ async fn list(place: &Place, state: Option<StateKind>, json: bool) -> anyhow::Re
 async fn decide(place: &Place, one: One, verdict: Verdict) -> anyhow::Result<()> {
     let Opened { store, keys } = Opened::open(&place.data_dir, &place.outside).await?;
     let (clock, waypoints) = (Arc::clone(&place.outside.clock), Arc::clone(&place.outside.waypoints));
-    let decisions = Decisions::new(store, clock, keys.decision, (Events::new(), Links::new()), waypoints);
+    let decisions = Decisions::new(store, clock, keys.ring, (Events::new(), Links::new()), waypoints);
     let approval = decisions.decide_as(&Caller::Operator, COMMAND_LINE, one.digest, verdict, &one.note).await;
     let approval = approval.context("nothing was decided")?;
     say(&format!("{} {}", approval.digest, approval.state.kind().as_str()))

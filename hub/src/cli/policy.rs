@@ -130,7 +130,7 @@ impl Desk {
         let (clock, chance) = (Arc::clone(&place.outside.clock), Arc::clone(&place.outside.chance));
         let (events, links) = (Events::new(), Links::new());
         let orders = Orders::new(store.clone(), (Arc::clone(&clock), chance), (events.clone(), links.clone()));
-        let publisher = Publisher::new(store.clone(), Arc::clone(&clock), keys.bundle, events, links);
+        let publisher = Publisher::new(store.clone(), Arc::clone(&clock), keys.ring, events, links);
         Ok(Self { reviews: Reviews::new(orders, store.clone(), clock), store, publisher })
     }
 

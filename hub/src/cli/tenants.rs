@@ -72,7 +72,7 @@ async fn add(place: &Place, name: &TenantName, organisation: &str, policy: &str)
     let organisation = store.organisation(OrganisationId::new(now, chance), organisation, now).await?;
     let id = TenantId::new(now, chance);
     store.add_tenant(organisation.id, id, name, now).await??;
-    let publisher = Publisher::new(store, Arc::clone(&place.outside.clock), keys.bundle, Events::new(), Links::new());
+    let publisher = Publisher::new(store, Arc::clone(&place.outside.clock), keys.ring, Events::new(), Links::new());
     publisher
         .publish(&Caller::Operator, COMMAND_LINE, id, policy)
         .await

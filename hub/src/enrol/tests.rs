@@ -27,7 +27,7 @@ async fn a_token_enrols_one_request_and_no_other() {
     let tenant = world.tenant("bakery", "bakery").await;
     let token = token(&world, tenant).await;
     assert_eq!((token.a.as_str(), token.c), ("127.0.0.1:7443", Digest::plain(world.keys.ca.certificate())));
-    assert_eq!(token.r, Digest::plain(&world.keys.root.public));
+    assert_eq!(token.r, Digest::plain(&world.keys.root));
     assert!(matches!(spend(&world, "guess", &csr()).await, Err(EnrolError::Token)));
     // A request that cannot be signed does not cost the token.
     assert!(matches!(spend(&world, &token.t, b"nonsense").await, Err(EnrolError::Ca(CaError::Request))));

@@ -17,7 +17,7 @@ use wardkeep_proto::v1::tenant_message::Body as Up;
 use wardkeep_proto::waypoint::Waypoint;
 
 use super::LinkParts;
-use super::enrolment::{tenant, unavailable};
+use super::enrolment::{tenant, unavailable, unsigned};
 use super::registry::Seat;
 use super::wire::{self, InvalidMessage};
 use crate::events::Change;
@@ -157,6 +157,7 @@ async fn greet(
         seat,
         status,
         sent_generation: 0,
+        sent_keys: 0,
         sent_decisions: HashSet::new(),
         sent_commands: HashSet::new(),
         sent_passkeys: None,
@@ -193,6 +194,8 @@ struct Stream {
     status: Status,
     /// Highest generation sent on this stream.
     sent_generation: u64,
+    /// Newest list of keys sent on this stream.
+    sent_keys: u64,
     /// Decisions sent on this stream.
     sent_decisions: HashSet<Digest>,
     /// Commands sent on this stream.
@@ -359,12 +362,18 @@ impl Stream {
     async fn sync(&mut self) -> Result<(), End> {
         let (tenant, store) = (self.tenant, self.parts.store.clone());
         let policy = store.desired_policy(tenant).await.map_err(|error| unavailable(&error))?;
+        let listed = self.parts.keys.ring.listed().await.map_err(|error| unsigned(&error))?;
+        // A daemon that tells of no list takes none by itself.
+        if self.status.keys_version.is_some_and(|version| listed.list.version > version.max(self.sent_keys)) {
+            self.sent_keys = listed.list.version;
+            self.send(Down::Keys(v1::KeyUpdate { key_list: listed.envelope.clone() })).await?;
+        }
         let newest = policy.as_ref().map(|policy| (policy.version, policy.digest));
         if let Some(policy) = policy
             && policy.version > self.status.generation.max(self.sent_generation)
         {
             self.sent_generation = policy.version;
-            let key_list = self.parts.keys.root.key_list.clone();
+            let key_list = listed.envelope;
             self.send(Down::Desired(v1::Desired { generation: policy.version, bundle: policy.envelope, key_list }))
                 .await?;
         }

@@ -10,6 +10,7 @@ use crate::access::{Access, RPC};
 use crate::ca::CaError;
 use crate::enrol::{self, EnrolError};
 use crate::events::Change;
+use crate::keys::KeysError;
 use crate::store::StoreError;
 
 /// Bytes of a certificate request.
@@ -41,14 +42,16 @@ impl v1::enrolment_server::Enrolment for Enrol {
         tracing::info!(tenant = %enrolled.tenant, name = enrolled.name, version = ?agent_version, host = ?hostname, "enrolled");
         events.tell(enrolled.tenant, Change::Tenant);
         let ca_pem = keys.ca.pem();
+        let listed = keys.ring.listed().await.map_err(|error| unsigned(&error))?;
+        let decision = keys.ring.decision().await.map_err(|error| unsigned(&error))?;
         Ok(Response::new(v1::EnrolResponse {
             tenant_id: enrolled.tenant.to_string(),
             tenant_name: enrolled.name,
             certificate_chain_pem: format!("{}{ca_pem}", enrolled.certificate_pem),
             ca_pem,
-            decision_key: keys.decision.public(),
-            key_list: keys.root.key_list.clone(),
-            root_key: keys.root.public.to_vec(),
+            decision_key: decision.public(),
+            key_list: listed.envelope,
+            root_key: listed.root.to_vec(),
         }))
     }
 
@@ -82,6 +85,12 @@ fn refusal(error: EnrolError) -> Status {
 pub(super) fn unavailable(error: &StoreError) -> Status {
     tracing::error!(error = %crate::api::error::chain(error), "the link could not store");
     Status::unavailable("the hub cannot store at the moment; try again")
+}
+
+/// Our fault: a person must look at the keys.
+pub(super) fn unsigned(error: &KeysError) -> Status {
+    tracing::error!(error = %crate::api::error::chain(error), "the hub's keys could not be used");
+    Status::unavailable("the hub cannot use its keys at the moment; try again")
 }
 
 /// The tenant that may call `rpc` on this connection; `None` where none is needed.

@@ -76,7 +76,7 @@ impl Served {
         let key = KeyPair::generate().expect("a key");
         let answer = self.trade(&secret, &key).await.expect("enrolled");
         assert_eq!(answer.tenant_id, tenant.to_string());
-        assert_eq!(answer.decision_key, self.keys.decision.public());
+        assert_eq!(answer.decision_key, self.keys.ring.decision().await.expect("held").public());
         assert_eq!(answer.ca_pem, self.keys.ca.pem());
         Daemon { chain: answer.certificate_chain_pem, key: key.serialize_pem() }
     }
@@ -269,7 +269,7 @@ async fn an_approval_goes_up_and_its_decision_comes_down_until_it_is_confirmed()
     let Down::ApprovalDecision(decision) = link.next().await.expect("pushed") else { panic!("a decision") };
     assert_eq!((decision.verdict(), decision.decided_by.as_str()), (v1::Verdict::Approved, "ada"));
     let text = signed_text(hub.tenant, digest, &ruling);
-    let key = UnparsedPublicKey::new(&ED25519, hub.keys.decision.public());
+    let key = UnparsedPublicKey::new(&ED25519, hub.keys.ring.decision().await.expect("held").public());
     key.verify(&text, &decision.signature).expect("signed by the decision key");
 
     // The connection breaks before the receipt: the decision comes again. With the receipt it does not.
@@ -467,8 +467,7 @@ async fn what_the_command_line_writes_reaches_the_stream() {
     let db = crate::store::Db::open_sqlite(&crate::store::db::file_in(hub.dir.path())).expect("opens");
     let there = crate::store::Store::new(db, "command line");
     let (events, links) = (crate::events::Events::new(), super::Links::new());
-    let publisher =
-        crate::policies::Publisher::new(there, hub.app.clock.clone(), hub.keys.bundle.clone(), events, links);
+    let publisher = crate::policies::Publisher::new(there, hub.app.clock.clone(), hub.keys.ring.clone(), events, links);
     publisher.publish(&Caller::Operator, "ada", hub.tenant, crate::policies::EXAMPLE).await.expect("published");
     poll.turn(&hub.app).await.expect("the second turn");
     assert!(matches!(link.next().await.expect("pushed"), Down::Desired(_)));

@@ -73,6 +73,7 @@ pub(super) fn status(wire: v1::Status, epoch: u64, now: Timestamp) -> Wire<Statu
         memory_bytes,
         clock_skew_ms,
         passkeys,
+        keys_version,
     } = wire;
     Ok(Status {
         last_seen: now,
@@ -91,6 +92,7 @@ pub(super) fn status(wire: v1::Status, epoch: u64, now: Timestamp) -> Wire<Statu
         memory_bytes: count("memory_bytes is too large", memory_bytes)?,
         clock_skew_ms,
         passkeys: passkeys.map(pinned).transpose()?,
+        keys_version: keys_version.map(|version| count("keys_version is too large", version)).transpose()?,
     })
 }
 
@@ -105,6 +107,7 @@ pub(super) fn apply(delta: v1::StatusDelta, status: &mut Status) -> Wire<()> {
         open_approvals,
         memory_bytes,
         passkeys,
+        keys_version,
     } = delta;
     if let Some(generation) = generation {
         status.generation = count("generation is too large", generation)?;
@@ -134,6 +137,9 @@ pub(super) fn apply(delta: v1::StatusDelta, status: &mut Status) -> Wire<()> {
     }
     if let Some(passkeys) = passkeys {
         status.passkeys = Some(pinned(passkeys)?);
+    }
+    if let Some(version) = keys_version {
+        status.keys_version = Some(count("keys_version is too large", version)?);
     }
     Ok(())
 }

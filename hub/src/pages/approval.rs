@@ -21,6 +21,7 @@ use super::{Failed, assets};
 use crate::api::error::Refusal;
 use crate::app::SharedClock;
 use crate::decisions::{DecideError, Decisions};
+use crate::keys::KeysError;
 use crate::passkeys::{PasskeyError, Passkeys};
 use crate::store::Store;
 use crate::store::approvals::{Approval, ApprovalState, NotDecided, Origin, Receipt, Ruling, StateKind, Verdict};
@@ -226,6 +227,8 @@ pub(super) async fn decide(
         Err(DecideError::Passkey(PasskeyError::Store(error))) => return Err(error.into()),
         Err(DecideError::Passkey(_)) => "wrong-passkey",
         Err(DecideError::Note) => "note",
+        Err(DecideError::Keys(KeysError::Store(error))) => return Err(error.into()),
+        Err(DecideError::Keys(_)) => "keys",
     };
     Ok(Redirect::to(&Link::Refused(&digest, why).to_string()).into_response())
 }
@@ -236,6 +239,7 @@ fn refused(why: &str) -> Option<Notice> {
         "late" => "Your decision came too late and was not taken. The agent must ask again.",
         "decided" => "Somebody decided before you: the first decision stands.",
         "passkey" => "Your approval was not taken: a critical call needs a passkey, and your browser sent none.",
+        "keys" => "The hub could not sign the decision; whoever runs it sees why with wardkeep-hub keys list.",
         "wrong-passkey" => {
             "Your approval was not taken: the passkey that you used does not count on this server. Use one that it trusts."
         }

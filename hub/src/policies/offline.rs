@@ -1,6 +1,6 @@
 //! Envelopes that were signed where the key is, and the hub is not.
 
-use wardkeep_policy::signed::reopen;
+use wardkeep_policy::signed::{reopen, signed_by};
 use wardkeep_proto::ids::TenantId;
 
 use super::{PublishError, Publisher, draft};
@@ -36,6 +36,9 @@ impl Publisher {
                 "it says something else than the text, or is not for this tenant and its next version",
             ));
         }
-        self.put(by, tenant, source, &draft, envelope).await
+        let listed = self.ring.listed().await?.list.keys;
+        let signer = listed.iter().find(|key| signed_by(&envelope, std::slice::from_ref(*key)));
+        let signer = signer.ok_or_else(|| refused("its key is not listed (any more)"))?.id.clone();
+        self.put(by, tenant, source, &draft, (envelope, signer)).await
     }
 }

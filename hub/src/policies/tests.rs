@@ -1,6 +1,7 @@
 use wardkeep_policy::signed::{Expect, KeyList, verify};
 
 use super::*;
+use crate::keys::{BundleSeed, Old, with, without};
 use crate::testing::World;
 
 const GOOD: &str = r#"
@@ -72,7 +73,7 @@ async fn what_is_published_is_what_the_tenant_accepts() {
     let first = publisher.publish(&Caller::Operator, "ada", tenant, GOOD).await.expect("published");
     let second = publisher.publish(&Caller::Operator, "ada", tenant, GOOD).await.expect("published");
     assert_eq!((first.version, second.version), (1, 2));
-    let keys = KeyList::verify(&world.keys.root.key_list, &world.keys.root.public, 0).expect("signed by the root");
+    let keys = world.keys.ring.listed().await.expect("signed by the root").list;
     let expect = |tenant, seen| Expect { tenant, seen, now: world.app().clock.now(), agent_version: "0.1.0" };
     let accepted = verify(&first.envelope, &keys, &expect(tenant, None)).expect("accepted");
     assert_eq!(accepted.digest, first.digest);
@@ -105,6 +106,64 @@ async fn a_policy_is_signed_again_well_before_it_expires() {
     assert_eq!((newest.version, newest.source.as_str()), (2, GOOD));
     assert!(newest.expires > first.expires);
     assert_eq!(publisher.renew().await.expect("asked"), 0, "once is enough");
+}
+
+/// Who rotates signs everything again; what a key signed that is kept elsewhere stays as long as it is listed.
+#[tokio::test]
+async fn what_another_key_signed_is_signed_again_when_that_key_goes() {
+    let world = World::new().await;
+    let (bakery, butcher) = (world.tenant("bakery", "bakery").await, world.tenant("butcher", "butcher").await);
+    let (publisher, ring, store) = (&world.app().publisher, &world.keys.ring, &world.app().store);
+    let root = &world.root;
+    let (now, chance) = (world.app().clock.now(), world.app().chance.as_ref());
+    let first = publisher.publish(&Caller::Operator, "ada", bakery, GOOD).await.expect("published");
+    assert_eq!(publisher.sign_again().await.expect("asked"), (0, 0));
+
+    // A key that lives elsewhere.
+    let elsewhere = BundleSeed::new(chance).key().expect("a key");
+    let (list, pinned) = (ring.listed().await.expect("listed").list, ring.pinned().await.expect("there"));
+    let mut both = with(&list, Purpose::Bundle, elsewhere.listed(), &pinned, Old::Stay).expect("a list");
+    both.keys.rotate_left(1);
+    let draft = publisher.draft(&Caller::Operator, butcher, GOOD).await.expect("good");
+    let envelope = elsewhere.seal(&draft.json);
+    let unlisted = publisher.publish_signed(&Caller::Operator, "ada", butcher, GOOD, envelope.clone()).await;
+    assert!(matches!(unlisted, Err(PublishError::Signed(_))), "its key is not listed yet");
+    ring.install(root.sign(&both).expect("signed"), now).await.expect("installed");
+    for (text, tenant) in [(GOOD.replace("trusted", "autonomous"), butcher), (GOOD.to_owned(), bakery)] {
+        let other = publisher.publish_signed(&Caller::Operator, "ada", tenant, &text, envelope.clone()).await;
+        assert!(matches!(other, Err(PublishError::Signed(_))), "another text, another tenant");
+    }
+    let signed =
+        publisher.publish_signed(&Caller::Operator, "ada", butcher, GOOD, envelope.clone()).await.expect("published");
+    assert_eq!((signed.version, &signed.envelope), (1, &envelope));
+    let again = publisher.publish_signed(&Caller::Operator, "ada", butcher, GOOD, envelope).await;
+    assert!(matches!(again, Err(PublishError::Signed(_))), "it is not the next version any more");
+    assert_eq!(publisher.sign_again().await.expect("asked"), (0, 0), "its key is listed");
+
+    let key = ring.add(Purpose::Bundle, now, chance).await.expect("made");
+    let next = with(&both, Purpose::Bundle, key.clone(), &pinned, Old::Stay).expect("a list");
+    ring.install(root.sign(&next).expect("signed"), now).await.expect("installed");
+    assert_eq!(publisher.sign_again().await.expect("asked"), (1, 0), "the hub's own");
+    let newest = store.policy(&Caller::Operator, bakery).await.expect("read").expect("there");
+    assert_eq!((newest.version, newest.signer.as_ref()), (first.version + 1, Some(&key.id)));
+    let gone = without(&next, &elsewhere.listed().id, &pinned).expect("a list");
+    ring.install(root.sign(&gone).expect("signed"), now).await.expect("installed");
+    assert_eq!(publisher.sign_again().await.expect("asked"), (1, 0), "what the revoked one signed");
+    assert_eq!(publisher.sign_again().await.expect("asked"), (0, 0));
+    // An older list, and one of the same version with other content.
+    for (list, what) in [
+        (&both, "older"),
+        (&with(&both, Purpose::Bundle, gone.keys[0].clone(), &pinned, Old::Go).expect("a list"), "older, too"),
+    ] {
+        assert!(matches!(ring.install(root.sign(list).expect("signed"), now).await, Err(KeysError::List(_))), "{what}");
+    }
+    let same = KeyList { version: gone.version, keys: vec![list.keys[0].clone()], decision: Vec::new() };
+    assert!(
+        matches!(ring.install(root.sign(&same).expect("signed"), now).await, Err(KeysError::List(_))),
+        "other content"
+    );
+    let foreign = KeyList { version: 99, keys: vec![elsewhere.listed()], decision: Vec::new() };
+    assert!(matches!(ring.install(root.sign(&foreign).expect("signed"), now).await, Err(KeysError::NotHeld(_))));
 }
 
 #[test]

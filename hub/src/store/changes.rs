@@ -12,7 +12,7 @@ use super::{Store, StoreError};
 pub struct Change {
     /// Grows for ever.
     pub number: u64,
-    /// What kind of row: `tenant`, `approval`, `policy`, `command`, `passkey`.
+    /// What kind of row: `tenant`, `approval`, `policy`, `command`, `passkey`, `keys`.
     pub topic: String,
     /// Whose row.
     pub tenant: Option<TenantId>,

@@ -121,6 +121,7 @@ fn policy(tenant: TenantId, version: u64) -> PolicyVersion {
         issued: NOW,
         expires: NOW.plus(HOUR),
         published_by: "ada".to_owned(),
+        signer: None,
     }
 }
 

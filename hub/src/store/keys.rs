@@ -8,7 +8,7 @@ use super::{Store, StoreError};
 /// One of the hub's keys as stored.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoredKey {
-    /// `ca`, `decision` or `bundle`.
+    /// `ca`, `decision` or `bundle`; of later keys `decision:ID` or `bundle:ID`.
     pub name: String,
     /// Certificate (DER) of the CA, Ed25519 public key of the others.
     pub public: Vec<u8>,
@@ -71,6 +71,61 @@ impl Store {
                 let row = tx.first("SELECT name, public, sealed FROM keys WHERE name = $1", args![name])?;
                 row.map(|mut row| Ok(StoredKey { name: row.next()?, public: row.next()?, sealed: row.next()? }))
                     .transpose()
+            })
+            .await
+    }
+
+    /// The keys of one kind: the first, named so, and later ones, with their id behind it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn keys_of(&self, kind: &'static str) -> Result<Vec<StoredKey>, StoreError> {
+        self.db
+            .read("keys_of", move |tx| {
+                let rows = tx.query(
+                    "SELECT name, public, sealed FROM keys WHERE name = $1 OR name LIKE $2 ORDER BY created_ms, name",
+                    args![kind, format!("{kind}:%")],
+                )?;
+                let key = |mut row: super::value::Row| {
+                    Ok(StoredKey { name: row.next()?, public: row.next()?, sealed: row.next()? })
+                };
+                rows.into_iter().map(key).collect()
+            })
+            .await
+    }
+
+    /// Stores one more key.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn put_key(&self, key: StoredKey, now: Timestamp) -> Result<(), StoreError> {
+        self.db
+            .run_tx("put_key", move |tx| {
+                tx.execute(
+                    "INSERT INTO keys (name, public, sealed, created_ms) VALUES ($1, $2, $3, $4)",
+                    args![key.name, key.public, key.sealed, now],
+                )
+                .map(drop)
+            })
+            .await
+    }
+
+    /// Stores a list when it is newer than every other one; other processes hear of it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn put_newer_key_list(&self, list: StoredKeyList, now: Timestamp) -> Result<bool, StoreError> {
+        let origin = self.origin.clone();
+        self.db
+            .run_tx("put_newer_key_list", move |tx| {
+                let newest = tx.first("SELECT COALESCE(MAX(version), 0) FROM key_lists", args![])?;
+                let newest: u64 = newest.map_or(Ok(0), |mut row| row.next())?;
+                if list.version <= newest {
+                    return Ok(false);
+                }
+                put_key_list(tx, list, now)?;
+                super::changes::note(tx, &origin, "keys", None, now)?;
+                Ok(true)
             })
             .await
     }

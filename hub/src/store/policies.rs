@@ -26,6 +26,8 @@ pub struct PolicyVersion {
     pub expires: Timestamp,
     /// Who published it.
     pub published_by: String,
+    /// Id of the key that signed; `None` in rows of before keys could be rotated.
+    pub signer: Option<String>,
 }
 
 /// Someone else published in between.
@@ -44,6 +46,7 @@ impl PolicyVersion {
             issued: row.next()?,
             expires: row.next()?,
             published_by: row.next()?,
+            signer: row.next()?,
         })
     }
 }
@@ -51,7 +54,7 @@ impl PolicyVersion {
 macro_rules! select_policy {
     ($rest:literal) => {
         concat!(
-            "SELECT p.tenant_id, p.version, p.digest, p.source, p.envelope, p.issued_ms, p.expires_ms, p.published_by \
+            "SELECT p.tenant_id, p.version, p.digest, p.source, p.envelope, p.issued_ms, p.expires_ms, p.published_by, p.signer \
              FROM policies p WHERE ",
             visible!("p.tenant_id"),
             $rest
@@ -69,8 +72,8 @@ impl Store {
         self.db
             .run_tx("put_policy", move |tx| {
                 let added = tx.execute(
-                    "INSERT INTO policies (tenant_id, version, digest, source, envelope, issued_ms, expires_ms, published_by) \
-                     SELECT $1, $2, $3, $4, $5, $6, $7, $8 FROM tenants \
+                    "INSERT INTO policies (tenant_id, version, digest, source, envelope, issued_ms, expires_ms, published_by, signer) \
+                     SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9 FROM tenants \
                      WHERE id = $1 AND $2 = 1 + (SELECT COALESCE(MAX(version), 0) FROM policies WHERE tenant_id = $1)",
                     args![
                         policy.tenant,
@@ -80,7 +83,8 @@ impl Store {
                         policy.envelope,
                         policy.issued,
                         policy.expires,
-                        policy.published_by
+                        policy.published_by,
+                        policy.signer
                     ],
                 )?;
                 if added != 1 {
@@ -127,6 +131,23 @@ impl Store {
                     asked_by![caller, tenant, version],
                 )?;
                 row.map(|mut row| PolicyVersion::of(&mut row)).transpose()
+            })
+            .await
+    }
+
+    /// Tenants whose newest version none of `keys` signed; `first` is the one that signed rows without a name.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn policies_not_signed_by(&self, keys: Vec<String>, first: String) -> Result<Vec<TenantId>, StoreError> {
+        self.db
+            .read("policies_not_signed_by", move |tx| {
+                let rows = tx.query(
+                    "SELECT p.tenant_id FROM policies p WHERE $1 NOT LIKE '%' || COALESCE(p.signer, $2) || '%' AND p.version = \
+                     (SELECT MAX(q.version) FROM policies q WHERE q.tenant_id = p.tenant_id) ORDER BY p.tenant_id",
+                    args![keys.join(" "), first],
+                )?;
+                rows.into_iter().map(|mut row| row.next()).collect()
             })
             .await
     }

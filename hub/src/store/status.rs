@@ -43,6 +43,8 @@ pub struct Status {
     pub clock_skew_ms: i64,
     /// Fingerprints of the passkeys that may approve what is critical there; `None` from daemons that know none.
     pub passkeys: Option<Vec<Digest>>,
+    /// Version of the list of keys it goes by; `None` from daemons that do not tell.
+    pub keys_version: Option<u64>,
 }
 
 /// A policy version that a tenant would not apply.
@@ -108,6 +110,7 @@ impl Status {
             memory_bytes: row.next()?,
             clock_skew_ms: row.next()?,
             passkeys: pinned(row)?,
+            keys_version: row.next()?,
         }))
     }
 }
@@ -154,8 +157,8 @@ impl Store {
                 let written = tx.execute(
                     "INSERT INTO tenant_status (tenant_id, epoch, last_seen_ms, connected, agent_version, hostname, started_ms, \
                      generation, refused_generation, refused_reason, closed, agents, audit_length, audit_head, open_approvals, \
-                     memory_bytes, clock_skew_ms, passkeys) \
-                     SELECT id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18 \
+                     memory_bytes, clock_skew_ms, passkeys, keys_version) \
+                     SELECT id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19 \
                      FROM tenants WHERE id = $1 AND epoch = $2 \
                      ON CONFLICT (tenant_id) DO UPDATE SET epoch = excluded.epoch, last_seen_ms = excluded.last_seen_ms, \
                      connected = excluded.connected, agent_version = excluded.agent_version, hostname = excluded.hostname, \
@@ -163,7 +166,8 @@ impl Store {
                      refused_generation = excluded.refused_generation, refused_reason = excluded.refused_reason, \
                      closed = excluded.closed, agents = excluded.agents, audit_length = excluded.audit_length, \
                      audit_head = excluded.audit_head, open_approvals = excluded.open_approvals, \
-                     memory_bytes = excluded.memory_bytes, clock_skew_ms = excluded.clock_skew_ms, passkeys = excluded.passkeys",
+                     memory_bytes = excluded.memory_bytes, clock_skew_ms = excluded.clock_skew_ms, passkeys = excluded.passkeys, \
+                     keys_version = excluded.keys_version",
                     args![
                         tenant,
                         status.epoch,
@@ -183,6 +187,7 @@ impl Store {
                         status.memory_bytes,
                         status.clock_skew_ms,
                         passkeys,
+                        status.keys_version,
                     ],
                 )?;
                 Ok(if written == 1 { Ok(()) } else { Err(Fenced) })

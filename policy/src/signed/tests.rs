@@ -13,7 +13,11 @@ fn pair(seed: u8) -> (Ed25519KeyPair, [u8; 32]) {
 }
 
 fn keys() -> KeyList {
-    KeyList { version: 1, keys: vec![Key::new(&pair(1).1)] }
+    listed(1, vec![Key::new(&pair(1).1)])
+}
+
+fn listed(version: u64, keys: Vec<Key>) -> KeyList {
+    KeyList { version, keys, decision: Vec::new() }
 }
 
 fn bundle(version: u64) -> Bundle {
@@ -91,7 +95,7 @@ fn envelopes_that_were_tampered_with_are_refused() {
     for (what, envelope, refused) in cases {
         assert_eq!(verify(&envelope, &keys(), &expect(None)).unwrap_err(), refused, "{what}");
     }
-    assert_eq!(verify(&good, &KeyList { version: 1, keys: vec![] }, &expect(None)).unwrap_err(), Refused::UnknownKey);
+    assert_eq!(verify(&good, &listed(1, vec![]), &expect(None)).unwrap_err(), Refused::UnknownKey);
 }
 
 #[test]
@@ -186,7 +190,7 @@ fn a_good_bundle_is_accepted_again_and_again() {
 
 #[test]
 fn any_one_listed_key_is_enough() {
-    let list = KeyList { version: 2, keys: vec![Key::new(&pair(3).1), Key::new(&pair(1).1)] };
+    let list = listed(2, vec![Key::new(&pair(3).1), Key::new(&pair(1).1)]);
     verify(&signed(&bundle(1)), &list, &expect(None)).unwrap();
 }
 
@@ -194,17 +198,49 @@ fn any_one_listed_key_is_enough() {
 fn key_lists_of_another_root_or_of_yesterday_are_refused() {
     let (root, public) = pair(9);
     let good = keys().sign(&root);
-    assert_eq!(KeyList::verify(&keys().sign(&pair(8).0), &public, 0), Err(Refused::UnknownKey));
-    assert_eq!(KeyList::verify(&edit(&good, |v| v["signatures"] = json!([])), &public, 0), Err(Refused::Unsigned));
-    assert_eq!(KeyList::verify(&good, &public, 2), Err(Refused::Rollback { seen: 2, got: 1 }));
-    assert_eq!(KeyList::verify(&sign(b"{}", &root), &public, 0), Err(Refused::PayloadType));
+    assert_eq!(KeyList::verify(&keys().sign(&pair(8).0), &public, None), Err(Refused::UnknownKey));
+    assert_eq!(KeyList::verify(&edit(&good, |v| v["signatures"] = json!([])), &public, None), Err(Refused::Unsigned));
+    assert_eq!(
+        KeyList::verify(&good, &public, Some(&listed(2, keys().keys))),
+        Err(Refused::Rollback { seen: 2, got: 1 })
+    );
+    assert_eq!(KeyList::verify(&sign(b"{}", &root), &public, None), Err(Refused::PayloadType));
     for bad in [
-        KeyList { version: 1, keys: vec![] },
-        KeyList { version: 1, keys: vec![Key { id: key_id(&pair(2).1), ..Key::new(&pair(1).1) }] },
-        KeyList { version: 1, keys: vec![Key { public: "AA==".into(), ..Key::new(&pair(1).1) }] },
-        KeyList { version: 1, keys: vec![Key::new(&pair(1).1); 17] },
+        listed(1, vec![]),
+        listed(1, vec![Key { id: key_id(&pair(2).1), ..Key::new(&pair(1).1) }]),
+        listed(1, vec![Key { public: "AA==".into(), ..Key::new(&pair(1).1) }]),
+        listed(1, (1..=17).map(|seed| Key::new(&pair(seed).1)).collect()),
+        listed(1, vec![Key::new(&pair(1).1), Key::new(&pair(1).1)]),
+        KeyList { decision: vec![Key::new(&pair(1).1)], ..keys() },
+        KeyList { decision: vec![Key::new(&pair(2).1)], ..listed(1, vec![]) },
     ] {
-        assert!(matches!(KeyList::verify(&bad.sign(&root), &public, 0), Err(Refused::Unreadable(_))), "{bad:?}");
+        assert!(matches!(KeyList::verify(&bad.sign(&root), &public, None), Err(Refused::Unreadable(_))), "{bad:?}");
     }
-    assert_eq!(KeyList::verify(&good, &public, 1), Ok(keys()));
+    assert_eq!(KeyList::verify(&good, &public, Some(&keys())), Ok(keys()), "the same again");
+    let other = listed(1, vec![Key::new(&pair(2).1)]);
+    assert_eq!(KeyList::verify(&other.sign(&root), &public, Some(&keys())), Err(Refused::SameVersion(1)));
+    assert_eq!(KeyList::verify(&good, &public, Some(&other)), Err(Refused::SameVersion(1)));
+}
+
+#[test]
+fn decisions_are_signed_by_the_pinned_key_until_the_list_names_others() {
+    let pinned = pair(5).1;
+    assert_eq!(keys().decision_keys(&pinned), [pinned]);
+    let list = KeyList { version: 2, decision: vec![Key::new(&pair(6).1)], ..keys() };
+    assert_eq!(list.decision_keys(&pinned), [pair(6).1], "the pinned one counts no more");
+    // A list without reads as before, for daemons that do not know the word.
+    assert!(!serde_json::to_string(&keys()).expect("JSON").contains("decision"));
+}
+
+#[test]
+fn a_draft_is_read_as_a_signed_one_would_be() {
+    let (now, later) = (bundle(1).issued, Timestamp(bundle(1).expires.millis()));
+    let read = |bundle: &Bundle, at| examine(&bundle.to_json().expect("JSON"), bundle.tenant, at, "0.1.0");
+    assert_eq!(read(&bundle(1), now), Ok(bundle(1)));
+    assert!(matches!(read(&bundle(1), later), Err(Refused::Expired(_))));
+    let newer = Bundle { minimum_agent: "9.0.0".to_owned(), ..bundle(1) };
+    assert!(matches!(read(&newer, now), Err(Refused::AgentTooOld(_))));
+    let other = "0198f000-0000-7000-8000-00000000000f".parse().expect("a UUID");
+    assert!(matches!(examine(&bundle(1).to_json().expect("JSON"), other, now, "0.1.0"), Err(Refused::WrongTenant(_))));
+    assert!(matches!(examine(b"{}", other, now, "0.1.0"), Err(Refused::Unreadable(_))));
 }

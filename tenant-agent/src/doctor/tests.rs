@@ -94,7 +94,7 @@ fn refused_and_damaged_bundles_have_their_own_finding_with_real_paths() {
         bundle::look(&state, dir, identity, NOW, "again")
     };
     assert_eq!((look().check.as_str(), level(&look())), ("policy", Level::Error), "none yet");
-    let _ = tenant.open().accept(1, &tenant.envelope(1), &[], NOW).expect("accepted");
+    let _ = tenant.open().accept(1, &tenant.envelope(1), NOW).expect("accepted");
     assert_eq!((look().check.as_str(), level(&look())), ("policy", Level::Ok));
 
     let (mark, envelope) = (tenant.bundle_dir.join("seen.json"), tenant.bundle_dir.join("current.dsse"));

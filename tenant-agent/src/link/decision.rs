@@ -69,11 +69,11 @@ struct Signed<'a> {
     verdict: Verdict,
 }
 
-/// Checks the message against the decision key that was pinned at enrolment.
+/// Checks the message against the keys that may sign decisions: those of the root's list, or the one of enrolment.
 ///
 /// # Errors
 /// All of [`InvalidDecision`].
-pub fn verify(message: v1::ApprovalDecision, tenant: TenantId, key: &[u8; 32]) -> Result<Verified, InvalidDecision> {
+pub fn verify(message: v1::ApprovalDecision, tenant: TenantId, keys: &[[u8; 32]]) -> Result<Verified, InvalidDecision> {
     let v1::ApprovalDecision { digest, verdict, decided_by, decided_at_ms, note, signature, passkey } = message;
     let digest = Digest::try_from(digest.as_slice()).map_err(|_| InvalidDecision::Digest)?;
     let verdict = match v1::Verdict::try_from(verdict) {
@@ -86,7 +86,10 @@ pub fn verify(message: v1::ApprovalDecision, tenant: TenantId, key: &[u8; 32]) -
     }
     let fields = Signed { decided_at_ms, decided_by: &decided_by, digest, note: &note, tenant, verdict };
     let text = signed_text(&fields).ok_or(InvalidDecision::Signature)?;
-    UnparsedPublicKey::new(&ED25519, key).verify(&text, &signature).map_err(|_| InvalidDecision::Signature)?;
+    let signed = |key: &[u8; 32]| UnparsedPublicKey::new(&ED25519, key).verify(&text, &signature).is_ok();
+    if !keys.iter().any(signed) {
+        return Err(InvalidDecision::Signature);
+    }
     Ok(Verified {
         digest,
         verdict,
@@ -158,7 +161,7 @@ pub(crate) mod tests {
         let change = |with: fn(&mut v1::ApprovalDecision)| {
             let mut message = good();
             with(&mut message);
-            verify(message, tenant('1'), &public(&hub))
+            verify(message, tenant('1'), &[public(&hub)])
         };
         for (what, result, want) in [
             ("verdict", change(|d| d.verdict = v1::Verdict::Approved.into()), InvalidDecision::Signature),
@@ -172,12 +175,14 @@ pub(crate) mod tests {
             ("long note", change(|d| d.note = "x".repeat(TEXT_BYTES + 1)), InvalidDecision::TooLong),
             ("no signature", change(|d| d.signature.clear()), InvalidDecision::Signature),
             ("cut signature", change(|d| d.signature.truncate(63)), InvalidDecision::Signature),
-            ("another tenant", verify(good(), tenant('2'), &public(&hub)), InvalidDecision::Signature),
-            ("another key", verify(good(), tenant('1'), &public(&key(2))), InvalidDecision::Signature),
+            ("another tenant", verify(good(), tenant('2'), &[public(&hub)]), InvalidDecision::Signature),
+            ("another key", verify(good(), tenant('1'), &[public(&key(2))]), InvalidDecision::Signature),
+            ("no key", verify(good(), tenant('1'), &[]), InvalidDecision::Signature),
         ] {
             assert_eq!(result, Err(want), "{what}");
         }
-        assert_eq!(verify(good(), tenant('1'), &public(&hub)).map(|d| d.verdict), Ok(Verdict::Denied));
+        let keys = [public(&key(2)), public(&hub)];
+        assert_eq!(verify(good(), tenant('1'), &keys).map(|d| d.verdict), Ok(Verdict::Denied));
     }
 
     #[test]

@@ -237,10 +237,29 @@ impl Session {
             hub_message::Body::PasskeyOffers(offers) => {
                 Ok(self.parts.spool.offer_passkeys(wire::passkey_offers(offers)).await?)
             }
+            hub_message::Body::Keys(v1::KeyUpdate { key_list }) => {
+                self.keys(key_list).await;
+                Ok(())
+            }
             hub_message::Body::Backoff(v1::Backoff { retry_after_ms, reason }) => {
                 Err(SessionEnd::Backoff { retry_after_ms, reason })
             }
             hub_message::Body::ActivityReceipt(v1::ActivityReceipt { number }) => self.activity_receipt(number).await,
+        }
+    }
+
+    /// The status tells which list counts; one that is refused is told here alone, and in the audit log.
+    async fn keys(&self, key_list: Vec<u8>) {
+        let outcome = self.parts.bundles.clone().take_keys(key_list).await;
+        let version = self.parts.bundles.keys().map_or(0, |list| list.version);
+        match outcome {
+            Ok(false) => {}
+            Ok(true) => self.parts.spool.note_keys(version, "").await,
+            Err(error) => {
+                let error = crate::channel::chain(&error);
+                tracing::error!(error, "a list of keys was refused");
+                self.parts.spool.note_keys(version, &error).await;
+            }
         }
     }
 
@@ -264,7 +283,8 @@ impl Session {
         let receipt = |accepted, error: String| {
             tenant_message::Body::DecisionReceipt(v1::DecisionReceipt { digest, accepted, error })
         };
-        let verified = match super::decision::verify(decision, self.tenant, &self.decision_key) {
+        let keys = self.parts.bundles.keys().map(|list| list.decision_keys(&self.decision_key)).unwrap_or_default();
+        let verified = match super::decision::verify(decision, self.tenant, &keys) {
             Ok(verified) => verified,
             Err(error) => {
                 tracing::error!(%error, "a decision was refused");

@@ -93,6 +93,7 @@ pub(crate) fn status(status: &Status) -> v1::Status {
         memory_bytes: status.memory_bytes,
         clock_skew_ms: status.clock_skew_ms,
         passkeys: Some(passkeys(&status.passkeys)),
+        keys_version: Some(status.keys_version),
     }
 }
 
@@ -126,6 +127,7 @@ pub(crate) fn delta(old: &Status, new: &Status) -> Option<v1::StatusDelta> {
         open_approvals: (old.open_approvals != new.open_approvals).then_some(new.open_approvals),
         memory_bytes: (old.memory_bytes.abs_diff(new.memory_bytes) >= MEMORY_STEP).then_some(new.memory_bytes),
         passkeys: (old.passkeys != new.passkeys).then(|| passkeys(&new.passkeys)),
+        keys_version: (old.keys_version != new.keys_version).then_some(new.keys_version),
     };
     (delta != v1::StatusDelta::default()).then_some(delta)
 }
@@ -188,6 +190,7 @@ mod tests {
             memory_bytes: 30 << 20,
             clock_skew_ms: 0,
             passkeys: Vec::new(),
+            keys_version: 1,
         }
     }
 

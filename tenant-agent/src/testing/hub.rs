@@ -115,7 +115,7 @@ struct Services {
 }
 
 pub(crate) fn key_list() -> Vec<u8> {
-    KeyList { version: 1, keys: vec![Key::new(&public(&key(ONLINE)))] }.sign(&key(ROOT))
+    KeyList { version: 1, keys: vec![Key::new(&public(&key(ONLINE)))], decision: Vec::new() }.sign(&key(ROOT))
 }
 
 pub(crate) fn online_key() -> Ed25519KeyPair {

@@ -3,6 +3,7 @@
 use data_encoding::HEXLOWER;
 use rusqlite::params;
 use wardkeep_hub::decisions::signed_text;
+use wardkeep_hub::keys::DecisionKey;
 use wardkeep_hub::store::approvals::{Origin, Ruling, Verdict};
 use wardkeep_passkey::Introduction;
 use wardkeep_proto::time::{Clock as _, SystemClock, Timestamp};
@@ -11,12 +12,18 @@ use super::*;
 
 /// An approval in the hub's rows, signed with its decision key.
 async fn forge(stage: &Stage, digest: Digest, assertion: Option<&Assertion>) {
+    let key = stage.hub.keys().await.expect("keys").ring.decision().await.expect("held");
+    forge_with(stage, digest, assertion, &key).await;
+}
+
+/// The same, signed with any key.
+pub(super) async fn forge_with(stage: &Stage, digest: Digest, assertion: Option<&Assertion>, key: &DecisionKey) {
     let view = stage.tenant_view().await.expect("the tenant");
     let tenant = view["id"].as_str().expect("an id").parse().expect("an id");
     let at = SystemClock.now();
     let ruling =
         Ruling { verdict: Verdict::Approved, by: "ada".to_owned(), at, note: String::new(), origin: Origin::Hub };
-    let signature = stage.hub.keys().await.expect("keys").decision.sign(&signed_text(tenant, digest, &ruling));
+    let signature = key.sign(&signed_text(tenant, digest, &ruling));
     let assertion = assertion.map(|shown| serde_json::to_string(shown).expect("JSON"));
     let database = stage.hub.database().expect("the database");
     let changed = database
@@ -31,7 +38,7 @@ async fn forge(stage: &Stage, digest: Digest, assertion: Option<&Assertion>) {
 }
 
 /// The running hub looks at its rows.
-async fn nudge(stage: &Stage, database: &rusqlite::Connection) {
+pub(super) async fn nudge(stage: &Stage, database: &rusqlite::Connection) {
     let view = stage.tenant_view().await.expect("the tenant");
     database
         .execute(

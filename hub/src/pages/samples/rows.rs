@@ -72,6 +72,7 @@ fn status(host: &str) -> Status {
         memory_bytes: 31_400_000,
         clock_skew_ms: 120,
         passkeys: Some(Vec::new()),
+        keys_version: Some(1),
     }
 }
 

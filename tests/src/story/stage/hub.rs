@@ -89,6 +89,14 @@ impl Hub {
         command(&self.program, &all, "").await
     }
 
+    /// The same program on a machine that is no hub.
+    ///
+    /// # Errors
+    /// When it ends with an error.
+    pub async fn elsewhere(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        command(&self.program, &[&["--data-dir", "/nowhere"], arguments].concat(), "").await
+    }
+
     /// The same, with its exit code and what it says of errors.
     ///
     /// # Errors
@@ -176,6 +184,12 @@ impl Hub {
         Ok(())
     }
 
+    /// Where its files are.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Takes the configuration away and kills the process: its next incarnation ends by itself.
     ///
     /// # Errors
@@ -190,7 +204,7 @@ impl Hub {
     /// # Errors
     /// When they are not where they should be.
     pub async fn keys(&self) -> anyhow::Result<Keys> {
-        Ok(Keys::open(&self.store()?, &Sealer::open(&Sealer::file_in(&self.folder))?).await?)
+        Ok(Keys::open(&self.store()?, Sealer::open(&Sealer::file_in(&self.folder))?).await?)
     }
 
     /// Puts a relay between daemon and hub; `state` is the daemon's folder, from which the relay borrows its identity.
