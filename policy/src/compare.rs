@@ -76,11 +76,14 @@ macro_rules! section {
 }
 
 /// Every list of a bundle. What no list holds is in [`SCALARS`]; a test knows the rest (version, times).
-const SECTIONS: [Section; 14] = [
+const SECTIONS: [Section; 16] = [
     section!(["agents"], "agent", Some("name"), LOOSENS, TIGHTENS, fields::agent),
     section!(["http"], "known host", None, LOOSENS, Way::ByHost, fields::any),
     section!(["egress"], "way out", None, LOOSENS, Way::ByHost, fields::any),
+    section!(["adapters"], "adapter", Some("id"), LOOSENS, TIGHTENS, fields::adapter),
     section!(["budgets"], "budget of", Some("agent"), TIGHTENS, LOOSENS, fields::budget),
+    // Where nothing is said the default counts, which may be either.
+    section!(["runs"], "limits of runs of", Some("agent"), LOOSENS, LOOSENS, fields::run),
     section!(["redaction", "profiles"], "redaction profile", None, TIGHTENS, LOOSENS, fields::any),
     section!(["redaction", "rules"], "redaction rule", Some("id"), TIGHTENS, LOOSENS, fields::redaction_rule),
     section!(["redaction", "allow"], "exception from redaction", None, LOOSENS, TIGHTENS, fields::any),
@@ -105,6 +108,27 @@ const SCALARS: [(&[&str], &str, Field); 4] = [
 /// Everything that differs, loosening first.
 #[must_use]
 pub fn compare(before: &Bundle, after: &Bundle) -> Vec<Difference> {
+    // A new member must be compared, too: this does not build until it stands here.
+    let Bundle {
+        format: _,
+        tenant: _,
+        version: _,
+        previous: _,
+        issued: _,
+        expires: _,
+        minimum_agent: _,
+        rules: _,
+        agents: _,
+        llm: _,
+        http: _,
+        redaction: _,
+        egress: _,
+        adapters: _,
+        budgets: _,
+        runs: _,
+        asking: _,
+        any_agent: _,
+    } = before;
     let [before, after] = [before, after].map(|bundle| serde_json::to_value(bundle).unwrap_or_default());
     let mut found = Vec::new();
     for section in &SECTIONS {

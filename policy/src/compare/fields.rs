@@ -57,6 +57,21 @@ pub(super) fn provider(name: &str, _: &Value, _: &Value) -> Effect {
     }
 }
 
+pub(super) fn run(_: &str, before: &Value, after: &Value) -> Effect {
+    match (before.as_u64(), after.as_u64()) {
+        (Some(before), Some(after)) if after < before => Effect::Tightens,
+        _ => Effect::Loosens,
+    }
+}
+
+pub(super) fn adapter(name: &str, before: &Value, after: &Value) -> Effect {
+    match name {
+        "title" | "source" => Effect::Neutral,
+        "tools" => subset(before, after),
+        _ => Effect::Loosens,
+    }
+}
+
 pub(super) fn model(name: &str, before: &Value, after: &Value) -> Effect {
     // Budgets in money count by the price.
     if name == "max_output" { amount(before, after) } else { Effect::Loosens }

@@ -22,6 +22,11 @@ fn base() -> Value {
     value["egress"] = json!([{"host": "a.example", "ports": [443], "mode": "inspect"}]);
     value["budgets"] = json!([{"enforce": true, "limits": [{"window": "day", "tokens": 100}], "concurrent": 4,
         "brake": {"turns": 10, "minutes": 60}}]);
+    value["runs"] = json!([{"agent": "office", "seconds": 60}]);
+    value["adapters"] = json!([{"id": "shop", "title": "Shop", "source": "https://shop.example/docs",
+        "base_url": "https://api.shop.example", "tools": [
+            {"name": "list", "title": "List", "description": "Lists", "method": "GET", "path": "/v1", "class": "yellow"},
+            {"name": "sell", "title": "Sell", "description": "Sells", "method": "POST", "path": "/v1", "class": "red"}]}]);
     value["redaction"] = json!({"profiles": ["personal"], "allow": [{"value": "x", "reason": "y"}]});
     value["llm"] = json!({
         "providers": [{"name": "p", "dialect": "anthropic", "base_url": "https://p.example", "key": "k"}],
@@ -71,6 +76,10 @@ fn what_opens_is_marked() {
         ("/budgets/0/brake", json!(null)),
         ("/budgets", json!([])),
         ("/redaction/profiles", json!([])),
+        ("/runs/0/seconds", json!(61)),
+        ("/runs", json!([])),
+        ("/adapters/0/base_url", json!("https://other.example")),
+        ("/adapters/0/tools/1/class", json!("yellow")),
         ("/redaction/allow/0/value", json!("z")),
         ("/llm/providers/0/base_url", json!("https://q.example")),
         ("/llm/models/0/max_output", json!(101)),
@@ -99,6 +108,8 @@ fn what_closes_is_not_marked_as_opening() {
         ("/budgets/0/limits/0/tokens", json!(99)),
         ("/budgets/0/brake/turns", json!(9)),
         ("/redaction/allow", json!([])),
+        ("/runs/0/seconds", json!(59)),
+        ("/adapters", json!([])),
         ("/llm/models/0/max_output", json!(99)),
         ("/rules/rule/0/class", json!("critical_red")),
     ] {
