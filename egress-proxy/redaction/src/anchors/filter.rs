@@ -120,7 +120,11 @@ pub(super) type Text = [u8; BLOCK + BEHIND];
 
 #[inline(always)]
 fn folded(text: &Text) -> Text {
-    text.map(|byte| byte | FOLD as u8)
+    let mut folded = [0; BLOCK + BEHIND];
+    for (folded, byte) in folded.iter_mut().zip(text) {
+        *folded = byte | FOLD as u8;
+    }
+    folded
 }
 
 /// Places of a text, counted from some byte of it.
