@@ -143,6 +143,9 @@ impl<'a> Judge<'a> {
             }
             Call::Message { .. } => self.others(&Subject::Message),
             Call::Adapter { request, .. } => self.adapter(&action.tool, request),
+            Call::Other { args } if asks_for_own_result(&action.tool, args) => {
+                self.built_in("call.result", "It asks for the result of an earlier call of this agent", Class::Green);
+            }
             Call::Other { args } => self.tool(&Tool::read(&action.tool, args), cwd),
         }
         if self.fired.is_empty() {
@@ -377,6 +380,15 @@ impl<'a> Judge<'a> {
             self.built_in("http.credentials-in-url", "It carries a password in its address", Class::Red);
         }
     }
+}
+
+/// The daemon's MCP server, asked through a runtime's hook: the name of an approval and nothing else.
+fn asks_for_own_result(tool: &str, args: &serde_json::Value) -> bool {
+    let name = args.get("approval").and_then(serde_json::Value::as_str).and_then(|name| name.strip_prefix("A-"));
+    tool == "wardkeep_result"
+        && args.as_object().is_some_and(|map| map.len() == 1)
+        && name
+            .is_some_and(|hex| hex.len() == 8 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)))
 }
 
 /// Programs that make a file and do nothing with what stands in it.

@@ -7,6 +7,8 @@ import { settled } from "./paths.mjs";
 const FILES = new Set(["read", "write", "edit", "ls"]);
 /** Where a command may be asked to run: where it runs anyway. */
 const HERE = new Set([undefined, null, "", "auto", "gateway"]);
+/** How tools of the MCP server `wardkeep` are called. */
+const OURS = "wardkeep__";
 /** How long a command may take that the daemon runs, milliseconds; the daemon's own limit is shorter. */
 const RUN_MS = 180_000;
 
@@ -33,6 +35,8 @@ export function asked(event, settings) {
     if (!HERE.has(params.host)) throw new Error("commands run beside this server's daemon and nowhere else; leave out host");
     return { tool, args: { command, workdir, env: env ?? {} }, params };
   }
+  // The daemon's own MCP server: judged as the tool that it is, run by what was decided here.
+  if (tool.startsWith(OURS)) return { tool: tool.slice(OURS.length), args: params, params, ours: true };
   if (tool === "message") return { tool, args: message(params), params };
   return { tool, args: params, params };
 }
@@ -52,6 +56,12 @@ export function runnerCommand(permit, settings) {
   if (!/^[0-9a-f-]{36}$/.test(permit)) throw new Error("the daemon gave no permit");
   // Without paths but its own, or OpenClaw's allow-list would not take it; the rest is in its environment.
   return { command: `${quoted(settings.runner)} exec ${permit}`, timeoutSeconds: RUN_MS / 1000, yieldMs: RUN_MS };
+}
+
+/** The arguments by which the daemon's MCP server runs an allowed call, whatever its arguments were. */
+export function permitOf(permit) {
+  if (!/^[0-9a-f-]{36}$/.test(permit)) throw new Error("the daemon gave no permit");
+  return { wardkeep_permit: permit };
 }
 
 /** Where the runner finds daemon and token. */

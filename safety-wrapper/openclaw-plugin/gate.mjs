@@ -1,6 +1,6 @@
 // One tool call: asked once, remembered until its result came, allowed only as it was judged.
 
-import { asked, runnerCommand } from "./calls.mjs";
+import { asked, permitOf, runnerCommand } from "./calls.mjs";
 import { DaemonError, SOON } from "./client.mjs";
 import { canonical, nameOf, sessionOf } from "./names.mjs";
 
@@ -78,7 +78,7 @@ export class Gate {
 
   async #ask(event, ctx, entry) {
     if (entry.call === undefined) throw new Error("the call has no id by which it could be known again");
-    const { tool, args, params } = await this.#told(event, entry);
+    const { tool, args, params, ours } = await this.#told(event, entry);
     const same = canonical([entry.session, tool, args]);
     const answer = await this.#client.post(
       "/v1/hooks/before-tool-call",
@@ -101,6 +101,10 @@ export class Gate {
     this.#waiting.delete(same);
     if (tool === "message" && answer.decision === "allow") {
       remember(this.#messages, canonical([entry.session, params.message]), true);
+    }
+    if (ours === true && (answer.decision === "allow" || answer.decision === "done")) {
+      entry.kind = "runtime";
+      return { params: permitOf(answer.permit) };
     }
     return this.#settle(answer, tool, params, entry);
   }

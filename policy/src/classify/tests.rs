@@ -8,6 +8,25 @@ fn class(text: &str) -> (Class, Vec<String>) {
     (verdict.class, verdict.fired.into_iter().map(|f| format!("{} {}", f.class, f.rule)).collect())
 }
 
+#[test]
+fn asking_for_the_result_of_an_own_call_is_a_read_and_nothing_like_it_is() {
+    let bundle = Bundle::strict();
+    let class = |tool: &str, args: serde_json::Value| {
+        let (agent, session) = ("a".parse().unwrap(), "s".parse().unwrap());
+        classify(&Action::parse(agent, session, tool, &args, None).unwrap(), &bundle).class
+    };
+    assert_eq!(class("wardkeep_result", serde_json::json!({"approval": "A-1f2e3d4c"})), Class::Green);
+    for (tool, args) in [
+        ("wardkeep_result", serde_json::json!({"approval": "A-1f2e3d4c", "to": "x"})),
+        ("wardkeep_result", serde_json::json!({"approval": "A-1f2e3d4c; rm -rf /"})),
+        ("wardkeep_result", serde_json::json!({})),
+        ("Wardkeep_result", serde_json::json!({"approval": "A-1f2e3d4c"})),
+        ("other__wardkeep_result", serde_json::json!({"approval": "A-1f2e3d4c"})),
+    ] {
+        assert!(class(tool, args.clone()) > Class::Green, "{tool} {args}");
+    }
+}
+
 /// Sample calls of a small business, refusals first.
 #[test]
 fn everyday_calls_have_the_class_a_person_would_give() {

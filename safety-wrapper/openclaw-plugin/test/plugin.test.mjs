@@ -110,6 +110,19 @@ test("a command is run by the daemon's runner and nothing else", async () => {
   await world.end();
 });
 
+test("a tool of the daemon's own MCP server is judged as itself and run by its permit", async () => {
+  const world = await set({ "/v1/hooks/before-tool-call": allow });
+  const { params: runs } = await decide(world.api, call("wardkeep__shop_write", { to: "a@b.example" }));
+  assert.deepEqual(runs, { wardkeep_permit: PERMIT });
+  const [asked] = world.of("/v1/hooks/before-tool-call");
+  assert.deepEqual([asked.tool, asked.args], ["shop_write", { to: "a@b.example" }]);
+  const changed = await world.api.hook("before_tool_call")(call("wardkeep__shop_write", { to: "c@d.example" }), ctx);
+  assert.equal(changed.block, true);
+  const { params: others } = await decide(world.api, { ...call("other__shop_write", { to: "a@b.example" }), toolCallId: "call_2" });
+  assert.deepEqual(others, { to: "a@b.example" });
+  await world.end();
+});
+
 test("what cannot be told as it runs is refused whatever the daemon says", async () => {
   const world = await set({ "/v1/hooks/before-tool-call": allow });
   for (const event of [

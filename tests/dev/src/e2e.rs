@@ -11,19 +11,22 @@ use crate::cargo;
 
 mod browser;
 mod install;
+mod mcp;
 mod npm;
 mod openclaw;
 mod sdk;
 
-/// `sdk WORDS` is the matrix of clients, `openclaw WORDS` the scenes on a real OpenClaw, `browser FOLDER` passkeys in a real
+/// `sdk WORDS` is the matrix of clients, `mcp WORDS` that of MCP clients, `openclaw WORDS` the scenes on a real OpenClaw, `browser FOLDER` passkeys in a real
 /// browser with pictures of each page, any other words choose tests of the installation; without words, all.
 pub(crate) fn play(words: &[&str]) -> anyhow::Result<ExitCode> {
     match words {
         ["sdk", rest @ ..] => sdk::play(rest),
+        ["mcp", rest @ ..] => mcp::play(rest),
         ["openclaw", rest @ ..] => openclaw::play(rest),
         ["browser", rest @ ..] => browser::play(rest),
         [] => {
-            let all = [install::play(&[])?, sdk::play(&[])?, openclaw::play(&[])?, browser::play(&[])?];
+            let all =
+                [install::play(&[])?, sdk::play(&[])?, mcp::play(&[])?, openclaw::play(&[])?, browser::play(&[])?];
             Ok(all.into_iter().find(|one| *one != ExitCode::SUCCESS).unwrap_or(ExitCode::SUCCESS))
         }
         words => install::play(words),

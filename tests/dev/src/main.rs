@@ -25,6 +25,8 @@ const MENU: &str = "\
 ./dev e2e [WORDS]      install on a real systemd in a container (needs root, asks sudo for it), then as below
 ./dev e2e sdk [CLIENT] [--json]
                        official clients of Anthropic, OpenAI and Google against the gateway, HTTP clients through the proxy
+./dev e2e mcp [CLIENT] [--case NAME]
+                       official MCP clients of Python and Node against the daemon's MCP server
 ./dev e2e openclaw [SCENE] [--folder FOLDER]
                        an unmodified OpenClaw under plugin, gate and gateway, scene by scene
 ./dev e2e browser [FOLDER]

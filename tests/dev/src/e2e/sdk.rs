@@ -19,12 +19,15 @@ pub(crate) fn play(words: &[&str]) -> anyhow::Result<ExitCode> {
     let matrix = super::built("sdk")?;
     let target = cargo::target_dir()?.join("sdk");
     let mut run = Command::new(matrix);
-    run.env("WARDKEEP_SDK_PYTHON", python(&target)?).env("WARDKEEP_SDK_NODE", node(&target)?).args(words);
+    run.env("WARDKEEP_SDK_PYTHON", python(&target, Path::new(SCRIPTS))?)
+        .env("WARDKEEP_SDK_NODE", node(&target)?)
+        .args(words);
     Ok(if cargo::status(&mut run)?.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn python(target: &Path) -> anyhow::Result<PathBuf> {
-    let pins = Path::new(SCRIPTS).join("python/requirements.txt");
+/// The clients for Python, at the versions pinned in `scripts`.
+pub(super) fn python(target: &Path, scripts: &Path) -> anyhow::Result<PathBuf> {
+    let pins = scripts.join("python/requirements.txt");
     once(target, "python", &[&pins], |folder| {
         if !Command::new("python3").args(["-c", "import ensurepip, venv"]).status()?.success() {
             packages::install(&["python3-venv"])?;

@@ -1,0 +1,156 @@
+//! Hub, daemon and the newsletter service, described to the agent as an adapter.
+
+use std::path::Path;
+
+use serde_json::json;
+use wardkeep_tests::simulators::newsletter::NewsletterSimulator;
+use wardkeep_tests::story::stage::{AGENT, Binaries, Setting, Stage};
+
+/// What the agent may use of it. `news_export` is there and not listed.
+pub(crate) const LISTED: &[&str] = &[
+    "news_account",
+    "news_create",
+    "news_debug",
+    "news_get",
+    "news_moved",
+    "news_send",
+    "read_file",
+    "shell",
+    "wardkeep_result",
+];
+
+/// What runs.
+pub(crate) struct World {
+    pub(crate) stage: Stage,
+    program: String,
+}
+
+impl World {
+    pub(crate) async fn set(folder: &Path) -> anyhow::Result<Self> {
+        let stage = Stage::set(Setting::plain(folder), &|_| ()).await?;
+        stage.follow(&policy(&stage)).await?;
+        Ok(Self { stage, program: Binaries::find()?.daemon.display().to_string() })
+    }
+
+    pub(crate) async fn strike(self) -> anyhow::Result<()> {
+        self.stage.strike().await
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.stage.setting.folder
+    }
+
+    pub(crate) const fn service(&self) -> &NewsletterSimulator {
+        &self.stage.newsletter
+    }
+
+    /// The key that nobody but the service may see.
+    pub(crate) fn key(&self) -> &str {
+        &self.stage.secrets.newsletter
+    }
+
+    /// Where a client finds the server, over either transport.
+    pub(crate) fn environment(&self, wait: u16) -> anyhow::Result<Vec<(&'static str, String)>> {
+        let wait = wait.to_string();
+        let socket = self.folder().join("tenant/run/hook.sock").display().to_string();
+        let command = json!([self.program, "mcp", "--agent", AGENT, "--wait", wait]);
+        Ok(vec![
+            ("MCP_COMMAND", command.to_string()),
+            ("MCP_URL", format!("{}/mcp", self.stage.tenant.hook_url)),
+            ("MCP_WAIT", wait),
+            ("WARDKEEP_AGENT_TOKEN", self.stage.tenant.agent_token.clone()),
+            ("WARDKEEP_HOOK_SOCKET", socket),
+        ])
+    }
+}
+
+fn policy(stage: &Stage) -> String {
+    let tools: Vec<String> = LISTED.iter().map(|name| format!("{name:?}")).collect();
+    let workspace = stage.tenant.workspace().display().to_string();
+    let service = stage.newsletter.base_url();
+    format!(
+        r#"
+[[agents]]
+name = "{AGENT}"
+level = "trusted"
+tools = [{}]
+workspace = "{workspace}"
+
+[[adapters]]
+id = "news"
+title = "The newsletter"
+source = "https://newsletter.example/docs"
+base_url = "{service}"
+auth = {{ kind = "header", name = "Authorization", before = "Bearer ", value = "SECRET_REF(newsletter_api_key)" }}
+{TOOLS}"#,
+        tools.join(", ")
+    )
+}
+
+const TOOLS: &str = r#"
+[[adapters.tools]]
+name = "account"
+title = "Read the account"
+description = "Name and plan."
+method = "GET"
+path = "/v1/account"
+class = "green"
+
+[[adapters.tools]]
+name = "get"
+title = "Read a campaign"
+description = "One campaign."
+method = "GET"
+path = "/v1/campaigns/{id}"
+class = "green"
+params = [{ name = "id", in = "path", type = "string", required = true, description = "Of the campaign" }]
+
+[[adapters.tools]]
+name = "debug"
+title = "Read what was sent"
+description = "Shows what the service was sent."
+method = "GET"
+path = "/v1/echo"
+class = "green"
+
+[[adapters.tools]]
+name = "moved"
+title = "Read what has moved"
+description = "Answers with a redirect."
+method = "GET"
+path = "/v1/moved"
+class = "green"
+params = [{ name = "to", in = "query", type = "string", description = "Where" }]
+
+[[adapters.tools]]
+name = "export"
+title = "Export the readers"
+description = "All of them."
+method = "GET"
+path = "/v1/export"
+class = "green"
+
+[[adapters.tools]]
+name = "create"
+title = "Write a campaign"
+description = "Makes a draft."
+method = "POST"
+path = "/v1/campaigns"
+class = "yellow"
+body = "json"
+reply = { keep = ["id", "sends"] }
+params = [
+    { name = "subject", in = "body", type = "string", required = true, description = "In one line" },
+    { name = "body", in = "body", type = "text", required = true, description = "The text" },
+]
+
+[[adapters.tools]]
+name = "send"
+title = "Send a campaign to its readers"
+description = "Sends it."
+method = "POST"
+path = "/v1/campaigns/{id}/send"
+class = "yellow_external"
+external = true
+params = [{ name = "id", in = "path", type = "string", required = true, description = "Of the campaign" }]
+"#;
