@@ -1,5 +1,6 @@
 //! P2: the agent sees `SECRET_REF(name)`; values are resolved at execution only and come back redacted.
 
+mod adapters;
 mod machine;
 mod references;
 

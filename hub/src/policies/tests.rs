@@ -48,11 +48,32 @@ fn mistakes_are_refused_before_anything_is_signed() {
         ("key = \"anthropic_api_key\"", "key = \"a\"\nheaders = { x-api-key = \"sk-ant\" }"),
         ("[[http]]", "[[budgets]]\nagent = \"nobody\"\nconcurrent = 1\n[[http]]"),
         ("[[http]]", "[[budgets]]\nlimits = [{ window = \"week\", tokens = 1 }]\n[[http]]"),
+        ("[[http]]", "[[adapters]]\nstack = \"nowhere\"\n[[http]]"),
+        ("[[http]]", "[[adapters]]\nstack = \"gitea\"\n[[http]]"),
+        ("[[http]]", "[[adapters]]\nstack = \"gitea\"\nbase_url = \"http://git.example.com\"\n[[http]]"),
+        ("[[http]]", "[[adapters]]\nstack = \"stripe\"\nonly = [\"pay_me\"]\n[[http]]"),
+        ("[[http]]", "[[adapters]]\nstack = \"stripe\"\n[[adapters]]\nstack = \"stripe\"\n[[http]]"),
+        (
+            "[[http]]",
+            "[[adapters]]\nstack = \"stripe\"\nauth = { kind = \"query\", name = \"k\", value = \"sk_live_1\" }\n[[http]]",
+        ),
     ] {
         assert!(GOOD.contains(from), "{from}");
         assert!(check(&GOOD.replacen(from, to, 1)).is_err(), "{to}");
     }
     assert!(matches!(check(&"#".repeat(SOURCE_BYTES + 1)), Err(PublishError::TooLong)));
+}
+
+#[test]
+fn an_adapter_is_whole_in_the_bundle() {
+    let tenant = "0198f000-0000-7000-8000-000000000001".parse().expect("a UUID");
+    let own = "[[adapters]]\nstack = \"gitea\"\nid = \"forge\"\nbase_url = \"https://git.example.com\"\nonly = [\"get_issue\"]\n";
+    let drafted = draft(tenant, &format!("{GOOD}\n{own}"), None, Timestamp(0)).expect("good");
+    let [adapter] = drafted.bundle.adapters.as_slice() else { panic!("one") };
+    assert_eq!((adapter.id.as_str(), adapter.base_url.as_str()), ("forge", "https://git.example.com"));
+    assert_eq!(adapter.tools.iter().map(|tool| tool.name.as_str()).collect::<Vec<_>>(), ["get_issue"]);
+    let read: Bundle = serde_json::from_slice(&drafted.json).expect("what is signed is read again");
+    assert_eq!(read.adapters, drafted.bundle.adapters);
 }
 
 #[test]

@@ -118,7 +118,7 @@ async fn campaign(world: &World, speaker: &mut Speaker) -> anyhow::Result<String
 async fn approve(world: &World, tool: &str) -> anyhow::Result<()> {
     let person = &world.stage.person;
     let waiting = person.wait_for_pending(|approval| approval["document"]["tool"] == tool).await?;
-    person.decide(waiting["digest"].as_str().context("no digest")?, "approve").await
+    person.decide(waiting["digest"].as_str().context("no digest")?, "approved").await
 }
 
 async fn waits(world: &World, places: &Places, column: &Column) -> anyhow::Result<()> {
