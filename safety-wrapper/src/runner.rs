@@ -136,7 +136,9 @@ impl Drop for RunSpec {
                 env.values_mut().for_each(Zeroize::zeroize);
                 stdin.zeroize();
             }
-            Work::Http { headers, body, .. } => {
+            Work::Http { url, headers, body, .. } => {
+                // An adapter may have put one there.
+                url.zeroize();
                 headers.iter_mut().for_each(|(_, value)| value.zeroize());
                 body.zeroize();
             }
