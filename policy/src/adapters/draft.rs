@@ -55,7 +55,7 @@ pub enum DraftError {
 }
 
 impl AdapterDraft {
-    /// The whole adapter. [`super::check`] says whether it is sound.
+    /// The whole adapter. [`mod@super::check`] says whether it is sound.
     ///
     /// # Errors
     /// [`DraftError`].
