@@ -85,6 +85,9 @@ async fn a_bundle_key_is_exchanged_by_the_root_alone_and_a_revoked_one_signs_not
         .expect("signed");
     hub(&stage, &["keys", "install", &signed]).await;
     goes_by(&stage, 2).await;
+    wait("the hub to hear of it", || async { Ok((keys(&stage).await["behind"] == json!([])).then_some(())) })
+        .await
+        .expect("the server says so");
     let second = keys(&stage).await;
     let ids = listed(&second, "bundle");
     assert!(ids.len() == 2 && ids[1] == stolen.listed().id && second["behind"] == json!([]), "{second}");
