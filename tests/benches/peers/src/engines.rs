@@ -170,9 +170,10 @@ fn rego(input: &Input, rounds: usize) -> Result<(), Error> {
     })
 }
 
-/// `{"a", "b"}`
+/// `{"a", "b"}`, a line each: regorus reads no line of more than 1,024 bytes.
 fn braces(values: &[String]) -> String {
-    list(values).replacen('[', "{", 1).trim_end_matches(']').to_owned() + "}"
+    let lines: Vec<_> = values.iter().map(|value| json!(value).to_string()).collect();
+    format!("{{{}}}", lines.join(",\n    "))
 }
 
 fn facts_for_rego(facts: &Facts) -> Value {
