@@ -8,6 +8,7 @@ use wardkeep_proto::time::Clock;
 
 use crate::auth::{LoginLimiter, Logins};
 use crate::decisions::Decisions;
+use crate::drafts::Drafts;
 use crate::events::Events;
 use crate::install::Installer;
 use crate::link::Links;
@@ -63,6 +64,8 @@ pub struct App {
     pub orders: Orders,
     /// Publishing of policy.
     pub publisher: Publisher,
+    /// Drafts of it.
+    pub drafts: Drafts,
     /// The open links.
     pub links: Links,
     /// What new servers fetch.
@@ -97,6 +100,7 @@ parts! {
     Orders => orders,
     Passkeys => passkeys,
     Publisher => publisher,
+    Drafts => drafts,
     Links => links,
     Arc<Installer> => installer,
 }

@@ -15,6 +15,7 @@ pub mod background;
 pub mod ca;
 pub mod config;
 pub mod decisions;
+pub mod drafts;
 pub mod enrol;
 pub mod events;
 pub mod install;

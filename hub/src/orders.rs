@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use wardkeep_policy::review::MOST_CALLS;
 use wardkeep_proto::ids::{CommandId, TenantId};
+use wardkeep_proto::time::Timestamp;
 
 use crate::app::{SharedChance, SharedClock};
 use crate::events::{Change, Events};
@@ -68,8 +69,19 @@ impl Orders {
     /// # Errors
     /// Every reason of [`OrderError`].
     pub async fn give(&self, caller: &Caller, by: &str, tenant: TenantId, order: Order) -> Result<Command, OrderError> {
+        self.give_at(caller, by, tenant, order, self.clock.now()).await
+    }
+
+    /// As [`give`](Self::give), with a moment that several orders share.
+    pub(crate) async fn give_at(
+        &self,
+        caller: &Caller,
+        by: &str,
+        tenant: TenantId,
+        order: Order,
+        now: Timestamp,
+    ) -> Result<Command, OrderError> {
         check(&order)?;
-        let now = self.clock.now();
         let deadline = match order {
             Order::PauseAgent { .. } | Order::StopAgent { .. } => DEADLINE_TO_HALT,
             Order::ResumeAgent { .. } | Order::RunDoctor => DEADLINE,

@@ -17,6 +17,8 @@ pub mod links;
 pub mod login;
 pub mod parts;
 pub mod passkeys;
+pub mod policy;
+pub mod review;
 pub mod samples;
 pub mod shell;
 pub mod standing;
@@ -60,6 +62,9 @@ pub const HTTP: &[HttpLine] = &[
     (Method::GET, paths::USAGE, Access::Person),
     (Method::GET, paths::PASSKEYS, Access::Person),
     (Method::POST, paths::PASSKEY_REMOVAL, Access::Person),
+    (Method::GET, paths::POLICY, Access::Operator),
+    (Method::POST, paths::POLICY, Access::Operator),
+    (Method::GET, paths::REVIEW, Access::Operator),
     (Method::GET, paths::EVENTS, Access::Person),
     (Method::POST, paths::THEME, Access::Person),
     (Method::POST, paths::LOGOUT, Access::Person),
@@ -88,6 +93,9 @@ pub fn routes(routes: Routes) -> Routes {
         .get(paths::USAGE, Access::Person, usage::show)
         .get(paths::PASSKEYS, Access::Person, passkeys::show)
         .post(paths::PASSKEY_REMOVAL, Access::Person, passkeys::remove)
+        .get(paths::POLICY, Access::Operator, policy::show)
+        .post(paths::POLICY, Access::Operator, policy::ask)
+        .get(paths::REVIEW, Access::Operator, review::show)
         .get(paths::EVENTS, Access::Person, events::stream)
         .post(paths::THEME, Access::Person, theme::choose)
         .post(paths::LOGOUT, Access::Person, login::sign_out)
@@ -120,7 +128,12 @@ pub fn refusal(refusal: &Refusal) -> Response {
     if let Refusal::Internal(error) = refusal {
         tracing::error!(error = %chain(error), "page failed");
     }
-    let mut response = answer(refusal.status(), &ErrorPage::of(refusal.status(), Bare { theme: Theme::System }));
+    let shell = Bare { theme: Theme::System };
+    let page = match refusal {
+        Refusal::Forbidden => ErrorPage::operators_only(shell),
+        _ => ErrorPage::of(refusal.status(), shell),
+    };
+    let mut response = answer(refusal.status(), &page);
     if matches!(refusal, Refusal::TooMany) {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("60"));
     }

@@ -165,6 +165,11 @@ pub enum PublishError {
         #[source]
         refused: Refused,
     },
+    /// What was reviewed is not what would be published now.
+    #[error(
+        "the draft of that digest is not the next version any more: a newer policy was published, or this hub was updated; review it again"
+    )]
+    NotReviewed,
     /// An envelope that was signed elsewhere is not over this text, or by no listed key.
     #[error("the signed envelope is not published: {0}")]
     Signed(String),
@@ -251,6 +256,28 @@ impl Publisher {
         source: &str,
     ) -> Result<PolicyVersion, PublishError> {
         let draft = self.draft(caller, tenant, source).await?;
+        let key = self.key().await?;
+        self.put(by, tenant, source, &draft, (key.seal(&draft.json), key.listed().id)).await
+    }
+
+    /// As [`publish`](Self::publish), if that is the very bundle of this digest, as it was drafted at `issued`.
+    ///
+    /// # Errors
+    /// [`PublishError::NotReviewed`]; every reason of [`PublishError`].
+    pub async fn publish_reviewed(
+        &self,
+        caller: &Caller,
+        by: &str,
+        tenant: TenantId,
+        source: &str,
+        (issued, digest): (Timestamp, Digest),
+    ) -> Result<PolicyVersion, PublishError> {
+        self.store.tenant(caller, tenant, self.clock.now()).await?.ok_or(PublishError::NoTenant)?;
+        let newest = self.store.policy(caller, tenant).await?.map(|policy| (policy.version, policy.digest));
+        let draft = draft(tenant, source, newest, issued)?;
+        if draft.digest != digest {
+            return Err(PublishError::NotReviewed);
+        }
         let key = self.key().await?;
         self.put(by, tenant, source, &draft, (key.seal(&draft.json), key.listed().id)).await
     }

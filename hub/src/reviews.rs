@@ -72,7 +72,7 @@ impl Reviews {
             Standing::New => Err("it has not enrolled yet"),
             Standing::Offline => Err("it is offline"),
             Standing::Online => {
-                let order = Order::JudgeDraft { source: source.to_owned(), last };
+                let order = Order::JudgeDraft { source: source.to_owned(), last, after: None };
                 Ok(self.orders.give(caller, by, tenant.id, order).await?.id)
             }
         };
@@ -107,7 +107,7 @@ impl Reviews {
     }
 }
 
-fn heard(command: &Command, standing: CommandState) -> Option<Answer> {
+pub(crate) fn heard(command: &Command, standing: CommandState) -> Option<Answer> {
     match standing {
         CommandState::Queued | CommandState::Received => None,
         CommandState::Expired => Some(Answer::Silent("it did not answer in time")),

@@ -23,6 +23,7 @@ use crate::app::{App, SharedChance, SharedClock, WebSettings};
 use crate::auth::{LoginLimiter, Logins};
 use crate::config::{Config, host_and_port};
 use crate::decisions::Decisions;
+use crate::drafts::Drafts;
 use crate::events::Events;
 use crate::install::Installer;
 use crate::keys::{Keys, KeysError};
@@ -219,6 +220,8 @@ fn app(config: &Config, outside: &Outside, store: Store, keys: &Keys, web: Arc<W
     let (clock, chance) = (Arc::clone(&outside.clock), Arc::clone(&outside.chance));
     let (events, links) = (Events::new(), Links::new());
     let binary = config.install.agent_binary.clone().unwrap_or_else(|| outside.agent_binary.clone());
+    let orders = Orders::new(store.clone(), (Arc::clone(&clock), Arc::clone(&chance)), (events.clone(), links.clone()));
+    let publisher = Publisher::new(store.clone(), Arc::clone(&clock), keys.ring.clone(), events.clone(), links.clone());
     App {
         logins: Logins::new(store.clone(), Arc::clone(&clock), Arc::clone(&chance), Arc::clone(&web)),
         limiter: Arc::new(LoginLimiter::new()),
@@ -229,7 +232,8 @@ fn app(config: &Config, outside: &Outside, store: Store, keys: &Keys, web: Arc<W
             (events.clone(), links.clone()),
             Arc::clone(&outside.waypoints),
         ),
-        orders: Orders::new(store.clone(), (Arc::clone(&clock), Arc::clone(&chance)), (events.clone(), links.clone())),
+        drafts: Drafts::new(store.clone(), Arc::clone(&clock), orders.clone(), publisher.clone()),
+        orders,
         passkeys: Passkeys::new(
             store.clone(),
             Arc::clone(&clock),
@@ -237,7 +241,7 @@ fn app(config: &Config, outside: &Outside, store: Store, keys: &Keys, web: Arc<W
             Arc::clone(&web),
             (events.clone(), links.clone()),
         ),
-        publisher: Publisher::new(store.clone(), Arc::clone(&clock), keys.ring.clone(), events.clone(), links.clone()),
+        publisher,
         installer: Arc::new(Installer::new(binary, Arc::clone(&web))),
         store,
         clock,

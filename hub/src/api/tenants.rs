@@ -235,7 +235,7 @@ pub(super) async fn command(
 ) -> Result<(StatusCode, Json<CommandView>), Refusal> {
     let Json(order) = body.map_err(|_| invalid("send a command as JSON, e.g. {\"kind\":\"run_doctor\"}"))?;
     if matches!(order, Order::JudgeDraft { .. }) {
-        return Err(invalid("drafts are judged by `wardkeep-hub policy test`"));
+        return Err(invalid("drafts are judged by `wardkeep-hub policy test`, or on the page /policy"));
     }
     let command = orders.give(&session.caller(), &session.user().name, id(&tenant)?, order).await?;
     let now = command.created;

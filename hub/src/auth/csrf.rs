@@ -13,8 +13,8 @@ use crate::app::WebSettings;
 pub const HEADER: &str = "x-csrf-token";
 /// Form field that carries the token when there is no script.
 pub const FIELD: &str = "csrf";
-/// Forms of these pages are small.
-const FORM_BYTES: usize = 64 * 1024;
+/// The largest form holds a policy: 256 KiB, and some of its signs take three bytes.
+const FORM_BYTES: usize = 1024 * 1024;
 
 /// The token of a session: derived from the cookie, so that nothing is stored; says nothing about the cookie.
 pub(crate) fn token(cookie: &str) -> String {

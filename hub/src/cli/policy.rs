@@ -11,6 +11,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use serde_json::json;
+use wardkeep_hub::drafts::{Drafts, Reviewed, Stage, objection};
 use wardkeep_hub::events::Events;
 use wardkeep_hub::link::Links;
 use wardkeep_hub::orders::Orders;
@@ -19,13 +20,17 @@ use wardkeep_hub::reviews::{Answer, Reviews};
 use wardkeep_hub::serve::{Opened, open_store};
 use wardkeep_hub::store::tenants::{Standing, Tenant};
 use wardkeep_hub::store::{Caller, Store};
+use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::TenantName;
+use wardkeep_proto::time::Timestamp;
 
 use super::tenants::{COMMAND_LINE, find};
 use super::{Place, say};
 
 /// Something would be judged more openly than now.
 const LOOSENS: u8 = 3;
+/// How a person publishes what is refused.
+const SAY: &str = "look at `policy diff` and `policy test`, and say --loosens to publish all the same";
 /// Nothing that was heard loosens, and not every server was heard.
 const NOT_HEARD: u8 = 4;
 
@@ -79,8 +84,15 @@ struct Asking {
 pub(super) struct Publish {
     /// Which tenant.
     tenant: TenantName,
-    #[command(flatten)]
-    text: Text,
+    /// The TOML; see `policy example`.
+    #[arg(value_name = "FILE", required_unless_present_any = ["file", "reviewed"])]
+    text: Option<PathBuf>,
+    /// The same.
+    #[arg(long, value_name = "FILE", conflicts_with = "text")]
+    file: Option<PathBuf>,
+    /// Exactly the draft that was reviewed on the hub's page, by the digest that the page shows; no server is asked again.
+    #[arg(long, value_name = "DIGEST", conflicts_with_all = ["text", "file", "signed"])]
+    reviewed: Option<Digest>,
     /// An envelope of `policy sign` over this very text: it is published as it was signed.
     #[arg(long, value_name = "FILE")]
     signed: Option<PathBuf>,
@@ -122,6 +134,7 @@ struct Desk {
     store: Store,
     publisher: Publisher,
     reviews: Reviews,
+    drafts: Drafts,
 }
 
 impl Desk {
@@ -131,7 +144,8 @@ impl Desk {
         let (events, links) = (Events::new(), Links::new());
         let orders = Orders::new(store.clone(), (Arc::clone(&clock), chance), (events.clone(), links.clone()));
         let publisher = Publisher::new(store.clone(), Arc::clone(&clock), keys.ring, events, links);
-        Ok(Self { reviews: Reviews::new(orders, store.clone(), clock), store, publisher })
+        let drafts = Drafts::new(store.clone(), Arc::clone(&clock), orders.clone(), publisher.clone());
+        Ok(Self { reviews: Reviews::new(orders, store.clone(), clock), store, publisher, drafts })
     }
 
     async fn ask(&self, tenant: Tenant, source: &str, asking: Asking) -> anyhow::Result<Answer> {
@@ -170,76 +184,97 @@ async fn show(place: &Place, name: &TenantName, json: bool) -> anyhow::Result<()
     say(policy.source.trim_end())
 }
 
+/// What is to be published, and what speaks against it.
+struct Proposal {
+    source: String,
+    changes: Changes,
+    answer: Option<Answer>,
+    /// When it was drafted and reviewed, if that is over.
+    reviewed: Option<Timestamp>,
+}
+
 impl Publish {
     async fn run(self, place: &Place) -> anyhow::Result<()> {
-        let Self { tenant: name, text, signed, dry_run, loosens, asking, json } = self;
-        let source = text.read()?;
         let desk = Desk::open(place).await?;
-        let now = place.outside.clock.now();
-        let tenant = find(&desk.store, &name, now).await?;
-        let (id, is_new) = (tenant.id, tenant.standing(now) == Standing::New);
-        let changes = desk.publisher.changes(&Caller::Operator, id, &source).await?;
-        // Nothing of a server that never enrolled can be loosened, and nothing that is the same.
-        let answer = if is_new || changes.differences.is_empty() {
-            None
-        } else {
-            eprint_progress(&format!("{name} judges its last {} calls by the draft ...", asking.last));
-            Some(desk.ask(tenant, &source, asking).await?)
+        let tenant = find(&desk.store, &self.tenant, place.outside.clock.now()).await?;
+        let id = tenant.id;
+        let proposal = match self.reviewed {
+            Some(digest) => reviewed(&desk, tenant, digest).await?,
+            None => self.ask(&desk, tenant, place.outside.clock.now()).await?,
         };
-        let against = verdict(&name, &changes, answer.as_ref());
-        let refused = against.as_ref().filter(|_| !loosens);
-        if !json {
-            changes::print(&changes, false)?;
-            answer.iter().try_for_each(|answer| test::print(&name, answer))?;
+        let Proposal { source, changes, answer, reviewed } = &proposal;
+        let against = answer.as_ref().and_then(|answer| objection(&self.tenant, changes, answer));
+        let refused = against.filter(|_| !self.loosens).map(|why| format!("{why}; {SAY}"));
+        if !self.json {
+            changes::print(changes, false)?;
+            answer.iter().try_for_each(|answer| test::print(&self.tenant, answer))?;
         }
-        if dry_run {
-            if json {
-                return say(&json!({
-                    "version": changes.draft.bundle.version, "differences": changes.differences,
-                    "answer": answer.as_ref().map(test::view), "refused": refused, "bundle": changes.draft.bundle,
-                })
-                .to_string());
-            }
-            return say(&match refused {
-                Some(why) => format!("would be refused: {why}"),
-                None => format!("version {} would be published", changes.draft.bundle.version),
-            });
+        if self.dry_run {
+            return self.tell(&proposal, refused.as_deref());
         }
         if let Some(why) = refused {
             bail!("{why}");
         }
-        let policy = match signed {
-            Some(file) => {
-                let envelope = std::fs::read(&file).with_context(|| format!("{} cannot be read", file.display()))?;
-                desk.publisher.publish_signed(&Caller::Operator, COMMAND_LINE, id, &source, envelope).await?
+        let (publisher, digest) = (&desk.publisher, changes.draft.digest);
+        let policy = match (&self.signed, reviewed) {
+            (Some(file), _) => {
+                let envelope = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+                publisher.publish_signed(&Caller::Operator, COMMAND_LINE, id, source, envelope).await?
             }
-            None => desk.publisher.publish(&Caller::Operator, COMMAND_LINE, id, &source).await?,
+            (None, Some(issued)) => {
+                publisher.publish_reviewed(&Caller::Operator, COMMAND_LINE, id, source, (*issued, digest)).await?
+            }
+            (None, None) => publisher.publish(&Caller::Operator, COMMAND_LINE, id, source).await?,
         };
-        if json {
+        if self.json {
             return say(&json!({
                 "version": policy.version, "digest": policy.digest, "expires_ms": policy.expires,
                 "differences": changes.differences, "answer": answer.as_ref().map(test::view),
             })
             .to_string());
         }
-        say(&format!("version {} of {name} is signed until {}", policy.version, policy.expires))
+        say(&format!("version {} of {} is signed until {}", policy.version, self.tenant, policy.expires))
+    }
+
+    async fn ask(&self, desk: &Desk, tenant: Tenant, now: Timestamp) -> anyhow::Result<Proposal> {
+        let source = Text { text: self.text.clone(), file: self.file.clone() }.read()?;
+        let changes = desk.publisher.changes(&Caller::Operator, tenant.id, &source).await?;
+        // Nothing of a server that never enrolled can be loosened, and nothing that is the same.
+        let answer = if tenant.standing(now) == Standing::New || changes.differences.is_empty() {
+            None
+        } else {
+            eprint_progress(&format!("{} judges its last {} calls by the draft ...", self.tenant, self.asking.last));
+            Some(desk.ask(tenant, &source, self.asking).await?)
+        };
+        Ok(Proposal { source, changes, answer, reviewed: None })
+    }
+
+    fn tell(&self, proposal: &Proposal, refused: Option<&str>) -> anyhow::Result<()> {
+        let Changes { draft, differences, .. } = &proposal.changes;
+        if self.json {
+            return say(&json!({
+                "version": draft.bundle.version, "digest": draft.digest, "differences": differences,
+                "answer": proposal.answer.as_ref().map(test::view), "refused": refused, "bundle": draft.bundle,
+            })
+            .to_string());
+        }
+        say(&match refused {
+            Some(why) => format!("would be refused: {why}"),
+            None => format!("version {} would be published", draft.bundle.version),
+        })
     }
 }
 
-/// Why a draft is not published without a word of the person.
-fn verdict(name: &TenantName, changes: &Changes, answer: Option<&Answer>) -> Option<String> {
-    const SAY: &str = "look at `policy diff` and `policy test`, and say --loosens to publish all the same";
-    match answer? {
-        Answer::Reviewed(review) if review.loosens() => Some(format!(
-            "{} of the last {} calls of {name} would be judged more openly; {SAY}",
-            review.loosened(),
-            review.judged
-        )),
-        Answer::Reviewed(_) => None,
-        _ if !changes.loosen() => None,
-        Answer::Refused(why) => Some(format!("the draft loosens, and {name} has not judged it ({why}); {SAY}")),
-        Answer::Silent(why) => Some(format!("the draft loosens, and {name} was not heard: {why}; {SAY}")),
-    }
+async fn reviewed(desk: &Desk, tenant: Tenant, digest: Digest) -> anyhow::Result<Proposal> {
+    let found = desk.drafts.of_digest(&Caller::Operator, tenant, digest).await?;
+    let (Reviewed { answer, stage: Stage::Open(changes), tenant }, source, issued) = found.context(
+        "no draft of that digest was reviewed for this server within a day, or a newer policy was published since; review it again",
+    )?
+    else {
+        bail!("the draft was published already, or is over");
+    };
+    let answer = answer.with_context(|| format!("{} still judges the draft; wait for its answer", tenant.name))?;
+    Ok(Proposal { source, changes: *changes, answer: Some(answer), reviewed: Some(issued) })
 }
 
 /// For a person who waits; programs read standard output.

@@ -396,7 +396,8 @@ impl Stream {
 impl Stream {
     async fn command(&mut self, command: Command, newest: Option<(u64, Digest)>, now: Timestamp) -> Result<(), End> {
         let draft = match &command.order {
-            Order::JudgeDraft { source, .. } => match policies::draft(self.tenant, source, newest, now) {
+            // As of the moment it was asked: the server judges the very bytes whose digest people are shown.
+            Order::JudgeDraft { source, .. } => match policies::draft(self.tenant, source, newest, command.created) {
                 Ok(draft) => draft.json,
                 Err(error) => {
                     let (store, state) = (&self.parts.store, CommandState::Refused);

@@ -303,7 +303,7 @@ pub(super) fn command(command: Command, draft: Vec<u8>) -> v1::Command {
             v1::command::Kind::ResumeAgent(v1::ResumeAgent { agent: agent.to_string(), reason, by })
         }
         Order::RunDoctor => v1::command::Kind::RunDoctor(v1::RunDoctor {}),
-        Order::JudgeDraft { source: _, last } => {
+        Order::JudgeDraft { source: _, last, after: _ } => {
             v1::command::Kind::JudgeDraft(v1::JudgeDraft { bundle: draft, last, by })
         }
     };

@@ -40,6 +40,16 @@ impl ErrorPage {
         Self { shell, code, title, text, to: Link::Approvals.to_string(), words: "To the approvals" }
     }
 
+    /// For a page that is not for this person.
+    #[must_use]
+    pub fn operators_only(shell: Bare) -> Self {
+        Self {
+            title: "This page is for operators",
+            text: "Whoever runs this hub sees it. Ask them for the role if you need it.",
+            ..Self::of(StatusCode::FORBIDDEN, shell)
+        }
+    }
+
     /// What the service worker shows when the hub cannot be reached.
     #[must_use]
     pub fn offline(shell: Bare) -> Self {

@@ -37,6 +37,8 @@ pub struct FleetList {
     online: usize,
     waiting: u64,
     add: Command,
+    /// Whether the person may review a policy.
+    pub may_review: bool,
 }
 
 /// The template escapes its parts.
@@ -228,7 +230,15 @@ impl FleetList {
         let waiting = tenants.iter().map(|tenant| tenant.waiting).sum();
         let total = rows.len();
         let rows = rows.into_iter().filter(|(tenant, row)| filter.keeps(tenant, row)).map(|(_, row)| row).collect();
-        Self { filter, rows, total, online, waiting, add: Command { text: "wardkeep-hub tenant add NAME".into() } }
+        Self {
+            filter,
+            rows,
+            total,
+            online,
+            waiting,
+            add: Command { text: "wardkeep-hub tenant add NAME".into() },
+            may_review: false,
+        }
     }
 
     fn notice(&self) -> Option<Notice> {
@@ -253,6 +263,7 @@ pub(super) async fn show(
 ) -> Result<Response, Failed> {
     let now = clock.now();
     let tenants = store.tenants(&visit.caller(), None, ROWS, now).await?;
-    let list = FleetList::of(&tenants, filter, now);
+    let mut list = FleetList::of(&tenants, filter, now);
+    list.may_review = visit.is_operator();
     visit.show(Here::Fleet, &store, now, list, |shell, list| FleetPage { shell, list }).await
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use wardkeep_proto::digest::Digest;
+use wardkeep_proto::ids::CommandId;
 
 /// The paths as the router knows them.
 pub mod paths {
@@ -24,6 +25,10 @@ pub mod paths {
     pub const DECISION: &str = "/approvals/{digest}/decision";
     /// Tokens and cost.
     pub const USAGE: &str = "/usage";
+    /// A draft of the policy to be reviewed (GET), and asked about (POST).
+    pub const POLICY: &str = "/policy";
+    /// What servers say of one draft.
+    pub const REVIEW: &str = "/policy/reviews/{id}";
     /// The person's own passkeys.
     pub const PASSKEYS: &str = "/passkeys";
     /// Gives one up (POST).
@@ -75,6 +80,12 @@ pub enum Link<'a> {
     Usage,
     /// [`paths::USAGE`] of one tenant and range, `24h` or `30d`.
     UsageOf(Option<&'a str>, &'a str),
+    /// [`paths::POLICY`].
+    Policy,
+    /// The same, beginning with what is published for that server.
+    PolicyOf(&'a str),
+    /// [`paths::REVIEW`].
+    Review(CommandId),
     /// [`paths::PASSKEYS`].
     Passkeys,
     /// The same after a key was let in, which it confirms.
@@ -112,6 +123,9 @@ impl fmt::Display for Link<'_> {
             Self::Usage => f.write_str(paths::USAGE),
             Self::UsageOf(None, range) => write!(f, "/usage?range={range}"),
             Self::UsageOf(Some(tenant), range) => write!(f, "/usage?range={range}&tenant={tenant}"),
+            Self::Policy => f.write_str(paths::POLICY),
+            Self::PolicyOf(name) => write!(f, "{}?of={name}", paths::POLICY),
+            Self::Review(id) => write!(f, "/policy/reviews/{id}"),
             Self::Passkeys => f.write_str(paths::PASSKEYS),
             Self::Introduced => write!(f, "{}?introduced=1", paths::PASSKEYS),
             Self::PasskeyRemoval => f.write_str(paths::PASSKEY_REMOVAL),

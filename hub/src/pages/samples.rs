@@ -10,7 +10,10 @@ use super::approvals::{Inbox, InboxPage, confirmation};
 use super::error::ErrorPage;
 use super::fleet::{Filter, FleetList, FleetPage, Show};
 use super::login::{LoginPage, Stage};
+use super::parts::{Notice, Tone};
 use super::passkeys::{Keyring, PasskeysBody, PasskeysPage};
+use super::policy::{PolicyBody, PolicyPage, Wish};
+use super::review::{ReviewBody, ReviewPage};
 use super::shell::{Bare, Count, Here, Shell, Theme};
 use super::tenant::{TenantBody, TenantPage};
 use super::usage::{Range, UsageBody, UsagePage};
@@ -40,6 +43,7 @@ pub fn all(theme: Theme) -> Result<Vec<Sample>, askama::Error> {
     samples.approval()?;
     samples.usage()?;
     samples.passkeys()?;
+    samples.policy()?;
     samples.errors()?;
     Ok(samples.list)
 }
@@ -90,7 +94,8 @@ impl Samples {
             ("fleet-nothing-fits", rows::fleet(), nothing),
         ];
         for (name, tenants, filter) in states {
-            let list = FleetList::of(&tenants, filter, NOW);
+            let mut list = FleetList::of(&tenants, filter, NOW);
+            list.may_review = true;
             self.add(name, &FleetPage { shell: self.shell(Here::Fleet, 4), list })?;
         }
         Ok(())
@@ -142,6 +147,27 @@ impl Samples {
                 format!("passkeys-{name}"),
                 &PasskeysPage { shell: self.shell(Here::Passkeys, 4), notice: None, body },
             )?;
+        }
+        Ok(())
+    }
+
+    fn policy(&mut self) -> Added {
+        let (fleet, rounds) = (rows::fleet(), rows::rounds());
+        let written = Wish { whom: "bakery-lind".into(), source: format!("\n{HOSTILE}"), last: 50 };
+        let refused = Notice::new(Tone::Bad, "warning", format!("Nobody was asked: {HOSTILE}"));
+        let states = [
+            ("policy", fleet.as_slice(), Wish::blank(), rounds.as_slice(), None),
+            ("policy-empty", &[], Wish::blank(), &[], None),
+            ("policy-first", &fleet, Wish::blank(), &[], None),
+            ("policy-refused", &fleet, written, &rounds, Some(refused)),
+        ];
+        for (name, tenants, wish, rounds, notice) in states {
+            let body = PolicyBody::of(tenants, wish, rounds, "sample-csrf", NOW);
+            self.add(name, &PolicyPage { shell: self.shell(Here::Fleet, 0), notice, body })?;
+        }
+        for (name, round) in rows::reviews() {
+            let body = ReviewBody::of(&round, NOW);
+            self.add(format!("review-{name}"), &ReviewPage { shell: self.shell(Here::Fleet, 0), body })?;
         }
         Ok(())
     }

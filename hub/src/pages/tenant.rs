@@ -65,6 +65,7 @@ pub struct TenantBody {
     /// For all agents.
     switch: Switch,
     orders: Vec<OrderRow>,
+    may_review: bool,
 }
 
 /// The template escapes its parts.
@@ -88,6 +89,8 @@ pub struct TenantRows {
     pub usage: Vec<UsageLine>,
     /// The newest ones.
     pub commands: Vec<Order>,
+    /// Whether the person may review its policy.
+    pub may_review: bool,
 }
 
 struct AgentRow {
@@ -153,6 +156,7 @@ impl TenantBody {
             id: Ident::new(tenant.id, tenant.id, "tenant id"),
             switch: Switch::new(tenant.name.as_str(), csrf, Whom::All.as_str(), of_all(status), false),
             orders: rows.commands.iter().map(|command| OrderRow::of(command, now)).collect(),
+            may_review: rows.may_review,
         }
     }
 }
@@ -322,6 +326,7 @@ pub(super) async fn show(
         approvals: store.approvals(&caller, Some(id), None, None, ASKED).await?,
         usage: store.usage(&caller, Some(id), from, until).await?,
         commands: store.commands(&caller, id, ORDERS).await?,
+        may_review: visit.is_operator(),
         tenant,
     };
     let body = TenantBody::of(&rows, visit.csrf(), now);

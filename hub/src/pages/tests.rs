@@ -48,7 +48,19 @@ fn every_view_has_a_sample_that_renders() {
     let samples = samples();
     let names: BTreeSet<_> = samples.iter().map(|sample| sample.name.as_str()).collect();
     assert_eq!(names.len(), samples.len(), "two samples share a name");
-    for view in ["login", "fleet", "tenant", "approvals", "approval", "usage", "passkeys", "error", "offline"] {
+    for view in [
+        "login",
+        "fleet",
+        "tenant",
+        "approvals",
+        "approval",
+        "usage",
+        "passkeys",
+        "policy",
+        "review",
+        "error",
+        "offline",
+    ] {
         assert!(names.iter().any(|name| name.starts_with(view)), "no sample of {view}");
     }
     for Sample { name, html } in &samples {

@@ -11,6 +11,7 @@ use wardkeep_proto::time::Timestamp;
 use super::shell::{Count, Here, Shell, Theme};
 use super::{Failed, answer};
 use crate::auth::Session;
+use crate::store::users::Role;
 use crate::store::{Caller, Store, StoreError};
 
 /// Name of the cookie that remembers light or dark. No secret.
@@ -45,6 +46,11 @@ impl Visit {
         &self.session
     }
 
+    /// Whether that is an operator.
+    pub(super) fn is_operator(&self) -> bool {
+        self.session.user().role == Role::Operator
+    }
+
     /// What forms carry.
     pub(super) fn csrf(&self) -> &str {
         self.session.csrf()
@@ -69,7 +75,8 @@ impl Visit {
         Ok(response)
     }
 
-    async fn shell(&self, here: Here, store: &Store, now: Timestamp) -> Result<Shell, StoreError> {
+    /// The frame around a page that `show` does not fit.
+    pub(super) async fn shell(&self, here: Here, store: &Store, now: Timestamp) -> Result<Shell, StoreError> {
         Ok(Shell {
             user: self.session.user().name.clone(),
             csrf: self.session.csrf().to_owned(),

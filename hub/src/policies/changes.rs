@@ -3,6 +3,7 @@
 use wardkeep_policy::signed::reopen;
 use wardkeep_policy::{Difference, Effect, compare};
 use wardkeep_proto::ids::TenantId;
+use wardkeep_proto::time::Timestamp;
 
 use super::{Draft, PublishError, Publisher, draft};
 use crate::store::Caller;
@@ -41,10 +42,20 @@ impl Publisher {
     /// # Errors
     /// What is wrong with the text, or with what was published before.
     pub async fn changes(&self, caller: &Caller, tenant: TenantId, source: &str) -> Result<Changes, PublishError> {
-        let now = self.clock.now();
-        let row = self.store.tenant(caller, tenant, now).await?.ok_or(PublishError::NoTenant)?;
+        self.changes_at(caller, tenant, source, self.clock.now()).await
+    }
+
+    /// As [`changes`](Self::changes), for a draft of the moment `issued`.
+    pub(crate) async fn changes_at(
+        &self,
+        caller: &Caller,
+        tenant: TenantId,
+        source: &str,
+        issued: Timestamp,
+    ) -> Result<Changes, PublishError> {
+        let row = self.store.tenant(caller, tenant, self.clock.now()).await?.ok_or(PublishError::NoTenant)?;
         let newest = self.store.policy(caller, tenant).await?;
-        let draft = draft(tenant, source, newest.as_ref().map(|policy| (policy.version, policy.digest)), now)?;
+        let draft = draft(tenant, source, newest.as_ref().map(|policy| (policy.version, policy.digest)), issued)?;
         let runs = row.status.map_or(0, |status| status.generation);
         let running = self.store.policy_version(caller, tenant, runs).await?;
         let in_force = running.is_some();

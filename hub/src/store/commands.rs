@@ -44,6 +44,10 @@ pub enum Order {
         source: String,
         /// How many calls.
         last: u32,
+        /// Version of the newest policy when it was asked, 0 where there was none: what the draft comes after. Absent where
+        /// nobody wants to publish the very draft that was judged.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<u64>,
     },
 }
 
@@ -102,6 +106,21 @@ pub struct Command {
     pub state_at: Timestamp,
     /// What the tenant answered, redacted.
     pub output: String,
+}
+
+/// Orders of one person in one moment to judge a draft.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DraftRound {
+    /// The first of them.
+    pub id: CommandId,
+    /// When.
+    pub created: Timestamp,
+    /// Who gave them.
+    pub ordered_by: String,
+    /// To how many servers.
+    pub servers: u64,
+    /// How many have answered.
+    pub answered: u64,
 }
 
 impl Command {
@@ -201,6 +220,53 @@ impl Store {
                     asked_by![caller, tenant, i64::from(limit)],
                 )?;
                 rows.into_iter().map(|mut row| Command::of(&mut row)).collect()
+            })
+            .await
+    }
+
+    /// The drafts that were given to be judged together with `id`: by the same person in the same moment.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn drafts_beside(&self, caller: &Caller, id: CommandId) -> Result<Vec<Command>, StoreError> {
+        let caller = *caller;
+        self.db
+            .read("drafts_beside", move |tx| {
+                let rows = tx.query(
+                    select_command!(
+                        " AND c.payload LIKE '{\"kind\":\"judge_draft\"%' AND EXISTS (SELECT 1 FROM commands d \
+                         WHERE d.id = $3 AND d.created_ms = c.created_ms AND d.ordered_by = c.ordered_by) ORDER BY c.id"
+                    ),
+                    asked_by![caller, id],
+                )?;
+                rows.into_iter().map(|mut row| Command::of(&mut row)).collect()
+            })
+            .await
+    }
+
+    /// The newest rounds of drafts to be judged, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn draft_rounds(&self, caller: &Caller, limit: u32) -> Result<Vec<DraftRound>, StoreError> {
+        let caller = *caller;
+        self.db
+            .read("draft_rounds", move |tx| {
+                let rows = tx.query(
+                    concat!(
+                        "SELECT MIN(c.id), c.created_ms, c.ordered_by, COUNT(*), \
+                         SUM(CASE WHEN c.state IN ('succeeded', 'failed', 'refused') THEN 1 ELSE 0 END) FROM commands c WHERE ",
+                        visible!("c.tenant_id"),
+                        " AND c.payload LIKE '{\"kind\":\"judge_draft\"%' GROUP BY c.created_ms, c.ordered_by \
+                         ORDER BY c.created_ms DESC LIMIT $3"
+                    ),
+                    asked_by![caller, i64::from(limit)],
+                )?;
+                let read = |row: &mut Row| {
+                    let (id, created, ordered_by) = (row.next()?, row.next()?, row.next()?);
+                    Ok(DraftRound { id, created, ordered_by, servers: row.next()?, answered: row.next()? })
+                };
+                rows.into_iter().map(|mut row| read(&mut row)).collect()
             })
             .await
     }

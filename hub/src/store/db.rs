@@ -20,6 +20,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0002_usage_by_price.sql"),
     include_str!("../../migrations/0003_passkeys.sql"),
     include_str!("../../migrations/0004_keys.sql"),
+    include_str!("../../migrations/0005_drafts.sql"),
 ];
 /// First SQLite with the fix of the WAL-reset corruption.
 const OLDEST_SQLITE: i32 = 3_051_003;

@@ -1,6 +1,8 @@
-//! Passkeys in a real browser: made in the portal, pinned on the server, used for a critical call. `./dev e2e browser`.
+//! The portal in a real browser: passkeys made, pinned on the server and used for a critical call; a policy reviewed before it
+//! goes out. `./dev e2e browser`.
 
 mod chromium;
+mod policy;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -99,6 +101,7 @@ async fn play(folder: &Path) -> anyhow::Result<()> {
     browser.wait("the decision", "location.search.startsWith('?decided=')")?;
     let (_, denied) = hooks.status("c2", 20_000).await?;
     ensure!(denied["decision"] == "deny", "{denied}");
+    policy::play(&stage, &hooks, &mut browser).await?;
     drop(browser);
     stage.strike().await
 }

@@ -1,5 +1,6 @@
 //! The made-up rows: a bakery, a law office, a workshop.
 
+mod drafts;
 mod passkeys;
 
 use serde_json::json;
@@ -18,6 +19,7 @@ use crate::store::status::{AgentState, Refused, Status};
 use crate::store::tenants::Tenant;
 use crate::store::usage::{Totals, UsageHour, UsageLine};
 
+pub(super) use drafts::{reviews, rounds};
 pub(super) use passkeys::{critical, keyrings, trusting};
 
 /// The moment of all samples: 2026-11-20, 14:32:10 UTC.
@@ -385,6 +387,7 @@ pub(super) fn tenant() -> TenantRows {
         approvals: waiting().into_iter().take(2).chain(over().into_iter().take(3)).collect(),
         usage: usage().into_iter().take(2).collect(),
         commands: orders(),
+        may_review: false,
     }
 }
 
@@ -442,6 +445,7 @@ pub(super) fn new_tenant() -> TenantRows {
         approvals: vec![],
         usage: vec![],
         commands: vec![],
+        may_review: true,
     }
 }
 
