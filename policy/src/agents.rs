@@ -1,10 +1,11 @@
 //! What a bundle says about one agent.
 
 mod exact;
+pub mod subagents;
 
 use serde::{Deserialize, Serialize};
 use wardkeep_proto::digest::Digest;
-use wardkeep_proto::ids::AgentName;
+use wardkeep_proto::ids::{AgentName, SessionId};
 use wardkeep_proto::time::Timestamp;
 
 use crate::action::{Action, Call};
@@ -12,6 +13,7 @@ use crate::class::Level;
 use crate::facts::http::Target;
 
 pub use exact::{Unfit, fit};
+pub use subagents::Subagents;
 
 /// Domain of [`Grant::id`].
 const ID_DOMAIN: &str = "wardkeep/grant/v1";
@@ -36,6 +38,9 @@ pub struct AgentPolicy {
     /// Standing permissions through the external gate.
     #[serde(default)]
     pub grants: Vec<Grant>,
+    /// What the agents may do that it starts.
+    #[serde(default, skip_serializing_if = "Subagents::is_usual")]
+    pub subagents: Subagents,
     /// Absolute folder in which it works.
     pub workspace: String,
 }
@@ -73,6 +78,12 @@ impl AgentPolicy {
     #[must_use]
     pub fn may_use(&self, tool: &str) -> bool {
         self.tools.as_ref().is_none_or(|tools| tools.iter().any(|t| t == tool))
+    }
+
+    /// How far whoever calls in `session` is trusted: the agent itself, or a sub-agent of it.
+    #[must_use]
+    pub fn level_in(&self, session: &SessionId) -> Level {
+        if subagents::is_subagent(session) { self.subagents.level_under(self.level) } else { self.level }
     }
 
     /// The grant that covers `action` at `now`; of several one for exactly this command, and one without a count, come first.

@@ -7,7 +7,7 @@ use wardkeep_proto::time::Timestamp;
 use wardkeep_redaction::Additions;
 
 use crate::adapters::Adapter;
-use crate::agents::{AgentPolicy, covers_host};
+use crate::agents::{AgentPolicy, Subagents, covers_host};
 use crate::class::Level;
 use crate::limits::{self, RunLimits, RunRule};
 use crate::rules::{RuleSet, default_rules};
@@ -159,6 +159,7 @@ impl Bundle {
                 tools: None,
                 models: Vec::new(),
                 grants: Vec::new(),
+                subagents: Subagents::default(),
                 workspace: String::new(),
             });
         }

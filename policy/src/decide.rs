@@ -60,7 +60,7 @@ pub fn decide_for(action: &Action, bundle: &Bundle, posture: &Posture, now: Time
 
 /// Decides whether one call may run.
 ///
-/// Pure: equal inputs give equal answers. In this order: another agent's policy, a tool that is not in the manifest, a
+/// Pure: equal inputs give equal answers. In this order: another agent's policy, a tool that is not in the manifest, what sub-agents may not, a
 /// misplaced secret reference and a secret from a locked vault are denials; then the class is found and the table read.
 /// `bundle` past its expiry at `now` counts as [`Closed::BundleExpired`], whatever `posture` says.
 pub fn decide(action: &Action, agent: &AgentPolicy, bundle: &Bundle, posture: &Posture, now: Timestamp) -> Decision {
@@ -72,6 +72,9 @@ pub fn decide(action: &Action, agent: &AgentPolicy, bundle: &Bundle, posture: &P
             None,
             format!("the tool {} is not in the manifest of {}; add it on the hub", action.tool, agent.name),
         );
+    }
+    if let Some(why) = agent.subagents.refuse(action) {
+        return deny(None, why.to_owned());
     }
     if !bundle.is_as_described(action) {
         return deny(None, format!("the policy describes the tool {} differently now; ask again", action.tool));
@@ -93,7 +96,7 @@ pub fn decide(action: &Action, agent: &AgentPolicy, bundle: &Bundle, posture: &P
         Some(_) if matches!(action.call, Call::Shell { .. } | Call::Exec { .. }) => Gate::Exact,
         Some(_) => Gate::Open,
     };
-    match outcome(class, agent.level, gate, State::of(&posture)) {
+    match outcome(class, agent.level_in(&action.session), gate, State::of(&posture)) {
         Outcome::Run => Decision::Allow { class, fired },
         Outcome::Ask(factor) => Decision::NeedsApproval { class, fired, factor },
         Outcome::Refuse => Decision::Deny {

@@ -28,7 +28,7 @@ pub mod signed;
 
 pub use action::{Action, Call, InvalidAction, MisplacedRef, Place, SecretRef};
 pub use adapters::{Adapter, AdapterDraft};
-pub use agents::{AgentPolicy, Grant, Unfit};
+pub use agents::{AgentPolicy, Grant, Subagents, Unfit};
 pub use bundle::budgets::{Brake, Budget, Limit, Window};
 pub use bundle::llm::{Auth, Endpoint, Framing};
 pub use bundle::{

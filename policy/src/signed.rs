@@ -92,6 +92,9 @@ pub enum Refused {
     /// Its budgets or prices contradict themselves.
     #[error(transparent)]
     Budgets(#[from] InvalidBudget),
+    /// What it says about sub-agents cannot be.
+    #[error(transparent)]
+    Subagents(#[from] crate::agents::subagents::InvalidSubagents),
     /// Its limits of runs cannot be.
     #[error(transparent)]
     Runs(#[from] crate::limits::InvalidRuns),
@@ -204,6 +207,7 @@ fn body(payload: &[u8], head: Head, now: Timestamp, agent_version: &str) -> Resu
     let bundle: Bundle = serde_json::from_slice(payload).map_err(unreadable)?;
     // A rule that misses its own examples would be trusted and find nothing.
     wardkeep_redaction::RuleSet::builtin_with(&bundle.redaction)?;
+    crate::agents::subagents::check(&bundle.agents)?;
     crate::bundle::egress::check(&bundle.egress, &bundle.agents)?;
     crate::adapters::check(&bundle.adapters)?;
     bundle.llm.check()?;

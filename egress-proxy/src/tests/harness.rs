@@ -260,6 +260,7 @@ fn bundle(base_url: &str) -> Bundle {
         tools: None,
         models: ["sonnet", "mini", "distant", "unknown", "flash"].map(str::to_owned).into(),
         grants: Vec::new(),
+        subagents: Default::default(),
         workspace: "/srv/office".to_owned(),
     };
     let tenant = "00000000-0000-7000-8000-000000000001".parse().unwrap();

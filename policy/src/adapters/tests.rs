@@ -79,6 +79,7 @@ fn bundle() -> Bundle {
         tools: Some(["shop_get_order", "shop_get_file", "shop_write", "shop_pay_back"].map(str::to_owned).to_vec()),
         models: Vec::new(),
         grants: Vec::new(),
+        subagents: Default::default(),
         workspace: "/srv/office".to_owned(),
     };
     Bundle { agents: vec![agent], adapters: vec![shop()], any_agent: None, ..Bundle::strict() }

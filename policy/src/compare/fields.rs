@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Effect;
-use crate::agents::{Grant, covers_host};
+use crate::agents::{Grant, Subagents, covers_host};
 use crate::class::{Class, Level};
 
 /// Name of the member, before, after.
@@ -25,9 +25,24 @@ pub(super) fn agent(name: &str, before: &Value, after: &Value) -> Effect {
         "tools" if after.is_null() => Effect::Loosens,
         "tools" | "models" => subset(before, after),
         "grants" => grants(before, after),
+        "subagents" => subagents(before, after),
         "version" => Effect::Neutral,
         _ => Effect::Loosens,
     }
+}
+
+/// Absent is the default. Without a level of their own sub-agents have that of their agent, which is the highest.
+fn subagents(before: &Value, after: &Value) -> Effect {
+    let read = |value: &Value| match value {
+        Value::Null => Some(Subagents::default()),
+        value => serde_json::from_value::<Subagents>(value.clone()).ok(),
+    };
+    let (Some(before), Some(after)) = (read(before), read(after)) else { return Effect::Loosens };
+    let level = |said: Subagents| said.level.map_or(u8::MAX, Level::number);
+    let within = |inner: Subagents, outer: Subagents| {
+        level(inner) <= level(outer) && inner.depth <= outer.depth && inner.count <= outer.count
+    };
+    if within(after, before) { Effect::Tightens } else { Effect::Loosens }
 }
 
 pub(super) fn rule(name: &str, before: &Value, after: &Value) -> Effect {

@@ -16,6 +16,7 @@ fn base() -> Value {
     let mut value = serde_json::to_value(bundle).expect("JSON");
     value["agents"] = json!([{
         "name": "office", "level": "trusted", "tools": ["shell", "read_file"], "models": ["m"], "workspace": "/srv/a",
+        "subagents": {"level": "supervised", "depth": 2, "count": 4},
         "grants": [{"tool": "send_email", "recipients": ["*@a.example", "b@b.example"], "hosts": [], "expires": 1000}],
     }]);
     value["http"] = json!([{"host": "*.own.example", "kind": "own"}, {"host": "api.own.example", "kind": "known"}]);
@@ -65,6 +66,10 @@ fn what_opens_is_marked() {
         ("/agents/0/grants/0/recipients", json!(["*@c.example"])),
         ("/agents/0/grants/0/hosts", json!(["c.example"])),
         ("/agents/0/grants", json!([{"tool": "shell", "commands": [["ls"]]}])),
+        ("/agents/0/subagents", json!({})),
+        ("/agents/0/subagents/level", json!("trusted")),
+        ("/agents/0/subagents/depth", json!(3)),
+        ("/agents/0/subagents/count", json!(5)),
         ("/http/1/kind", json!("own")),
         ("/egress/0/mode", json!("tunnel")),
         ("/egress/0/ports", json!([443, 22])),
@@ -99,6 +104,8 @@ fn what_closes_is_not_marked_as_opening() {
         ("/agents/0/tools", json!(["shell"])),
         ("/agents/0/tools", json!([])),
         ("/agents/0/models", json!([])),
+        ("/agents/0/subagents", json!({"level": "supervised", "depth": 1})),
+        ("/agents/0/subagents/depth", json!(0)),
         ("/agents/0/grants", json!([])),
         ("/agents/0/grants/0/expires", json!(999)),
         ("/agents/0/grants/0/recipients", json!(["b@b.example"])),

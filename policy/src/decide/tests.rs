@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::agents::Grant;
+use crate::agents::{Grant, Subagents};
 use crate::bundle::LlmConfig;
 
 const NOW: Timestamp = Timestamp(10_000);
@@ -30,6 +30,7 @@ fn agent(level: Level) -> AgentPolicy {
         tools: None,
         models: vec![],
         grants: vec![],
+        subagents: Default::default(),
         workspace: "/srv/clerk".into(),
     }
 }
@@ -124,6 +125,29 @@ fn the_whole_table() {
             assert_eq!(got, want, "{posture:?} {level} grant {open}");
         }
     }
+}
+
+/// A sub-agent is judged by the lower of two levels, in every class; nothing in its call says which that is.
+#[test]
+fn a_subagent_has_the_lower_level() {
+    for level in Level::ALL {
+        for below in Level::ALL.into_iter().filter(|below| *below <= level) {
+            let subagents = Subagents { level: Some(below), ..Subagents::default() };
+            let policy = AgentPolicy { subagents, grants: vec![grant()], ..agent(level) };
+            let plain = AgentPolicy { grants: vec![grant()], ..agent(below) };
+            for class in Class::ALL {
+                let own = of_class(class);
+                let child = Action { session: "agent:main:subagent:7c9e6679".parse().unwrap(), ..own.clone() };
+                let of = |action: &Action, policy: &AgentPolicy| {
+                    letter(&decide(action, policy, &bundle(), &Posture::open(), NOW))
+                };
+                assert_eq!(of(&child, &policy), of(&own, &plain), "{level} {below} {class}");
+                assert_eq!(of(&own, &policy), of(&own, &AgentPolicy { grants: vec![grant()], ..agent(level) }));
+            }
+        }
+    }
+    let spawn = Action { session: "a:subagent:b".parse().unwrap(), ..action("sessions_spawn", &json!({"task": "x"})) };
+    assert_eq!(letter(&decide(&spawn, &agent(Level::Autonomous), &bundle(), &Posture::open(), NOW)), '-');
 }
 
 #[test]

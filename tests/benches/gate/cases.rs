@@ -34,6 +34,7 @@ pub(crate) fn policy() -> (AgentPolicy, Bundle) {
         tools: None,
         models: Vec::new(),
         grants: Vec::new(),
+        subagents: Default::default(),
         workspace: "/srv/agents/office".to_owned(),
     };
     let tenant = "01a1fb89-d7a8-7b5d-9dbb-8af03cd77059".parse().expect("an id");

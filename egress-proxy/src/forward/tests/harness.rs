@@ -265,6 +265,7 @@ fn bundle(egress: Vec<EgressRule>) -> Bundle {
         tools: None,
         models: Vec::new(),
         grants: Vec::new(),
+        subagents: Default::default(),
         workspace: "/srv/office".to_owned(),
     };
     let tenant = "00000000-0000-7000-8000-000000000001".parse().unwrap();

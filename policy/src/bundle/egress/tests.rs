@@ -26,6 +26,7 @@ fn policy(agent: &str) -> AgentPolicy {
         tools: None,
         models: Vec::new(),
         grants: Vec::new(),
+        subagents: Default::default(),
         workspace: "/srv/x".to_owned(),
     }
 }
