@@ -90,6 +90,7 @@ export class Gate {
         cwd: this.#settings.workspace,
         wait_ms: this.#settings.waitMs,
         same_as: this.#waiting.get(same),
+        own: ours === true,
       },
       { within: this.#settings.waitMs + SOON, signal: ctx?.abortSignal },
     );
@@ -103,7 +104,7 @@ export class Gate {
       remember(this.#messages, canonical([entry.session, params.message]), true);
     }
     if (ours === true && (answer.decision === "allow" || answer.decision === "done")) {
-      entry.kind = "runtime";
+      entry.kind = "own";
       return { params: permitOf(answer.permit) };
     }
     return this.#settle(answer, tool, params, entry);

@@ -4,6 +4,7 @@
 // agent's LLM traffic.
 
 import { runnerEnvironment } from "./calls.mjs";
+import { Children } from "./children.mjs";
 import { Client, DaemonError, SOON } from "./client.mjs";
 import { Gate } from "./gate.mjs";
 import { Lease } from "./lease.mjs";
@@ -42,7 +43,7 @@ function begin(api) {
   globalThis[LIVE] = parts;
   // A plugin that is loaded again begins anew; what was before speaks with nobody any more.
   void before?.close();
-  parts.lease.begin();
+  parts.lease.begin(() => void parts.children.tell());
   const end = async () => {
     if (globalThis[LIVE] === parts) globalThis[LIVE] = undefined;
     await parts.close();
@@ -59,12 +60,13 @@ function assemble(api) {
     const client = new Client(settings.socket, token);
     const sync = new SyncClient(settings.socket, token);
     const lease = new Lease(client, nameOf(`openclaw/${api.runtime?.version ?? "unknown"}`));
+    const children = new Children(client, lease);
     const close = async () => {
       await lease.end();
       client.close();
       await sync.close();
     };
-    return { settings, client, sync, lease, gate: new Gate(client, settings), close };
+    return { settings, client, sync, lease, children, gate: new Gate(client, settings), close };
   } catch (error) {
     api.logger?.error?.(`${error?.message ?? error}; nothing is allowed until this is mended`);
     return nothing(error);
@@ -79,7 +81,8 @@ function nothing(error) {
   const settings = { waitMs: 0, outgoing: "ask", refusalsInARow: 1, socket: "/", tokenFile: "/", runner: "/" };
   const client = { post: async () => refuse(), close() {} };
   const lease = { begin() {}, standing: async () => refuse(), end: async () => {} };
-  return { settings, client, sync: { post: refuse }, lease, gate: new Gate(client, settings), close: async () => {} };
+  const children = { spawned() {}, ended() {}, tell() {} };
+  return { settings, client, sync: { post: refuse }, lease, children, gate: new Gate(client, settings), close: async () => {} };
 }
 
 const NOTHING = nothing();
@@ -132,6 +135,8 @@ function observe(api, parts) {
   // A runner that does not learn where the daemon is runs nothing.
   api.on("resolve_exec_env", () => runnerEnvironment(parts().settings));
   api.on("before_prompt_build", () => ({ prependSystemContext: PREFIX }));
+  api.on("subagent_spawned", (event, ctx) => parts().children.spawned(event, ctx));
+  api.on("subagent_ended", (event) => parts().children.ended(event));
   const traced = new Set();
   api.on("model_call_started", async (event, ctx) => {
     const trace = ctx?.trace?.traceId;

@@ -15,6 +15,7 @@ export class Lease {
   #open;
   #timer;
   #again = SOONEST;
+  #held = () => {};
   #ended = false;
 
   constructor(client, runtime) {
@@ -22,8 +23,14 @@ export class Lease {
     this.#body = { session: `openclaw:${randomUUID()}`, runtime };
   }
 
-  /** Takes the lease now, and again whenever it was lost: a daemon that starts anew gives another one. */
-  begin() {
+  /** The session by which the daemon knows this lease. */
+  get session() {
+    return this.#body.session;
+  }
+
+  /** Takes the lease now, and again whenever it was lost: a daemon that starts anew gives another one. `held`: each time. */
+  begin(held) {
+    this.#held = held ?? this.#held;
     if (!this.#ended && this.#open === undefined) this.#hold();
   }
 
@@ -45,7 +52,10 @@ export class Lease {
     clearTimeout(this.#timer);
     const open = this.#client.hold("/v1/hooks/lease", this.#body);
     this.#open = open;
-    open.said.then(() => (this.#again = SOONEST), () => {});
+    open.said.then(() => {
+      this.#again = SOONEST;
+      this.#held();
+    }, () => {});
     open.over.then(() => {
       if (this.#open !== open) return;
       this.#open = undefined;

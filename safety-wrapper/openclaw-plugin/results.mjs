@@ -1,6 +1,11 @@
 // What a tool gave, before the model sees it and before it is stored: reported to the daemon and cleaned by it. Whatever goes
 // wrong here throws, and the host then tells the model that the output is not available.
 
+import { sessionOf } from "./names.mjs";
+
+/** Calls whose results the daemon is told. */
+const REPORTED = new Set(["runtime", "runner", "own"]);
+
 /** The middleware for `api.registerAgentToolResultMiddleware`. */
 export function cleaner({ client, gate }) {
   return async (event, ctx) => {
@@ -12,17 +17,19 @@ export function cleaner({ client, gate }) {
       entry = gate.of(call, ctx);
     }
     await entry?.decision;
-    const given = entry?.kind === "done" ? { ...event.result, content: [text(entry.output)] } : event.result;
-    const session = entry?.session ?? ctx?.sessionKey ?? "openclaw";
-    if (entry === undefined || entry.kind === "runtime" || entry.kind === "runner") {
+    let given = entry?.kind === "done" ? { ...event.result, content: [text(entry.output)] } : event.result;
+    const session = entry?.session ?? sessionOf(ctx);
+    if (entry === undefined || REPORTED.has(entry.kind)) {
       // A result without a decision is refused here, and recorded as one that came past the gate.
       const output = given.content.map((block) => block.text ?? "").join("\n");
-      await client.post("/v1/hooks/after-tool-call", {
+      const heard = await client.post("/v1/hooks/after-tool-call", {
         session,
         call: entry?.call ?? String(event.toolCallId),
         output,
         is_error: event.isError === true,
       });
+      // What the daemon's own server gave is what the daemon has, whoever answered under its name.
+      if (entry?.kind === "own") given = { content: [text(String(heard.output))], details: {} };
     }
     const result = await clean(client, session, given);
     return { result: gate.goesRound(ctx) ? { ...result, terminate: true } : result };

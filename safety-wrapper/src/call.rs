@@ -70,6 +70,22 @@ const STOPPED: &str =
     "[stopped: a person stopped this agent while the call ran; what it did until then is not undone]\n";
 
 impl CallResult {
+    /// What is said of it to whoever asked for it.
+    pub(crate) fn words(&self) -> String {
+        let mut said = String::new();
+        if let Some(status) = self.http_status.filter(|status| *status >= 400) {
+            said.push_str(&format!("HTTP {status}\n"));
+        }
+        if let Some(code) = self.exit_code.filter(|code| *code != 0) {
+            said.push_str(&format!("exit code {code}\n"));
+        }
+        said.push_str(&self.output);
+        if self.truncated {
+            said.push_str("\n[cut here: the output is longer than is kept]");
+        }
+        said
+    }
+
     /// A run that failed before it did anything.
     pub(crate) fn failed(why: impl Into<String>) -> Self {
         Self {

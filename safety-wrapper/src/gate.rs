@@ -12,12 +12,14 @@ mod lease;
 mod lock;
 mod outbox;
 mod passkeys;
+mod past;
 mod pins;
 mod resume;
 mod review;
 mod rule;
 mod run_tokens;
 mod session;
+mod subagents;
 mod vault;
 mod withdraw;
 mod work;
@@ -30,6 +32,7 @@ pub use lease::{BoundLease, BoundStart};
 pub use lock::LockEvent;
 pub(crate) use pins::Pin;
 pub use review::ReviewError;
+pub use subagents::Subagents;
 pub use vault::VaultChange;
 
 use std::collections::HashSet;
@@ -182,6 +185,8 @@ pub struct Gate {
     launching: Mutex<HashSet<PermitId>>,
     run_tokens: run_tokens::RunTokens,
     places: Semaphore,
+    /// Held while a start of a sub-agent is judged.
+    starting: tokio::sync::Mutex<()>,
     changed: watch::Sender<u64>,
     /// Whether the full disk in the book is ours to take back.
     full: AtomicBool,
@@ -216,6 +221,7 @@ impl Gate {
             launching: Mutex::default(),
             run_tokens: run_tokens::RunTokens::default(),
             places: Semaphore::new(RUNS_MAX),
+            starting: tokio::sync::Mutex::default(),
             changed: watch::Sender::new(0),
             full: AtomicBool::new(false),
             parts,
@@ -427,6 +433,10 @@ pub struct Proposal {
     /// same call and a person was asked about it, it is that one, whatever became of it, and nobody is asked again.
     #[serde(default)]
     pub same_as: Option<CallId>,
+    /// The runtime will have the daemon's own MCP server carry it out, under the permit that it is given: what comes back by any
+    /// other way is no result of it.
+    #[serde(default)]
+    pub own: bool,
 }
 
 /// `POST /v1/hooks/session-end`.

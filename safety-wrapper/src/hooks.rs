@@ -21,7 +21,7 @@ use wardkeep_proto::secret::AgentTokens;
 use crate::answer::Answer;
 use crate::gate::{
     AfterToolCall, Executed, Gate, GateError, LlmOutput, ModelCall, Outgoing, OutgoingAnswer, Proposal, RedactRequest,
-    SessionEnd, SessionStart, SessionStarted,
+    SessionEnd, SessionStart, SessionStarted, Subagents,
 };
 
 pub use lease::Caller;
@@ -41,6 +41,7 @@ pub fn hook_router(gate: Arc<Gate>, tokens: Arc<dyn AgentTokens>) -> Router {
         .route("/v1/hooks/session-end", post(session_end))
         .route("/v1/hooks/model-call", post(model_call))
         .route("/v1/hooks/redact", post(redact))
+        .route("/v1/hooks/subagents", post(subagents))
         .route("/v1/calls/{session}/{call}", get(call_status))
         .route("/v1/exec", post(exec))
         .route("/mcp", post(mcp::post))
@@ -116,6 +117,15 @@ async fn model_call(
     Body(call): Body<ModelCall>,
 ) -> Result<Json<serde_json::Value>, Failure> {
     hooks.gate.model_call(&agent, call).await?;
+    Ok(Json(json!({})))
+}
+
+async fn subagents(
+    State(hooks): State<Hooks>,
+    Agent(agent): Agent,
+    Body(said): Body<Subagents>,
+) -> Result<Json<serde_json::Value>, Failure> {
+    hooks.gate.subagents(&agent, said).await?;
     Ok(Json(json!({})))
 }
 

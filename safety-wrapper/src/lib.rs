@@ -27,7 +27,7 @@ pub use call::{CallKey, CallResult, RunStatus};
 pub use gate::{
     AfterToolCall, BoundLease, BoundStart, EgressNote, Executed, Gate, GateError, GateParts, KnownGrant, Lease, Leash,
     LlmOutput, LockEvent, ModelCall, OpenError, Outgoing, OutgoingAnswer, PassedBy, Proposal, RedactRequest, Resumed,
-    ReviewError, RevokeError, RunnerCommand, SessionEnd, SessionStart, SessionStarted, VaultChange,
+    ReviewError, RevokeError, RunnerCommand, SessionEnd, SessionStart, SessionStarted, Subagents, VaultChange,
 };
 pub use halt::{Hold, Holder, Moved, Order, Standing};
 pub use hooks::{Caller, hook_router};
@@ -35,4 +35,5 @@ pub use passkey::{KnownPasskey, NotProven, PasskeyError, PasskeyOffer, PasskeySt
 pub use posture::PostureBook;
 pub use runner::Sandbox;
 pub use store::activity::ActivityRow;
+pub use store::subagents::Subagent;
 pub use walls::{Walls, WallsBook};

@@ -7,6 +7,7 @@ pub(crate) mod grants;
 pub(crate) mod holds;
 pub(crate) mod passkeys;
 pub(crate) mod people;
+pub(crate) mod subagents;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -116,6 +117,8 @@ impl Store {
             tx.execute_batch(passkeys::TABLE)?;
             tx.execute_batch(grants::TABLES)?;
             tx.execute_batch(people::QUESTIONS)?;
+            tx.execute_batch(subagents::TABLE)?;
+            tx.execute_batch(calls::OWN)?;
             tx.execute_batch("CREATE INDEX IF NOT EXISTS calls_by_id ON calls (agent, call)")?;
             Ok(tx.execute_batch(&format!(
                 "CREATE INDEX IF NOT EXISTS calls_by_plain_id ON calls (agent, {})",

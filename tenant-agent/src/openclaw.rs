@@ -6,6 +6,7 @@
 
 pub mod check;
 pub mod files;
+pub mod given;
 pub mod layout;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ macro_rules! plugin {
 /// The plugin as this program brings it.
 pub const PLUGIN: &[(&str, &str)] = plugin![
     "calls.mjs",
+    "children.mjs",
     "client.mjs",
     "gate.mjs",
     "index.mjs",

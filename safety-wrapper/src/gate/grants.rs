@@ -2,10 +2,9 @@
 
 use serde::Serialize;
 use serde_json::json;
-use wardkeep_policy::{Action, Bundle, Decision, Grant, Posture, decide, decide_for};
+use wardkeep_policy::Grant;
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::AgentName;
-use wardkeep_proto::time::Timestamp;
 
 use super::{Gate, GateError};
 use crate::audit;
@@ -41,28 +40,6 @@ pub enum RevokeError {
     /// It could not be recorded.
     #[error(transparent)]
     Store(#[from] GateError),
-}
-
-/// Decides on a call with those grants that have a use left, and says which of them let it pass.
-pub(super) fn decide_with(
-    action: &Action,
-    bundle: &Bundle,
-    posture: &Posture,
-    now: Timestamp,
-    ledger: &Ledger,
-) -> (Decision, Option<Grant>) {
-    let Some(mut agent) = bundle.agent(&action.agent).filter(|agent| !agent.grants.is_empty()) else {
-        return (decide_for(action, bundle, posture, now), None);
-    };
-    let grants = std::mem::take(&mut agent.grants);
-    let without = decide(action, &agent, bundle, posture, now);
-    if !matches!(without, Decision::NeedsApproval { .. }) {
-        return (without, None);
-    }
-    agent.grants = grants.into_iter().filter(|grant| ledger.is_live(&agent.name, grant)).collect();
-    let with = decide(action, &agent, bundle, posture, now);
-    let grant = matches!(with, Decision::Allow { .. }).then(|| agent.granting(action, now).cloned()).flatten();
-    (with, grant)
 }
 
 impl Gate {

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use rusqlite::Transaction;
 use serde_json::{Value, json};
+use tokio::sync::MutexGuard;
 use tokio::time::Instant;
 use wardkeep_policy::action::Call;
+use wardkeep_policy::agents::subagents::starts;
 use wardkeep_policy::{Action, Asking, Class, Closed, Decision, Factor, Fired, Grant, render};
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::{AgentName, CallId, PermitId, SessionId};
@@ -15,8 +17,8 @@ use wardkeep_proto::time::Timestamp;
 use wardkeep_proto::waypoint::Waypoint;
 
 use super::fatigue;
-use super::grants::decide_with;
 use super::halt::Switch;
+use super::past::Past;
 use super::{Gate, GateError, Outgoing, OutgoingAnswer, Proposal, WAIT_MAX, key_of};
 use crate::answer::{Answer, Reason};
 use crate::approval::document::{Draft, redact_action};
@@ -44,12 +46,22 @@ struct Judged {
     approval: Option<NewApproval>,
     /// Under which grant it may run.
     grant: Option<Grant>,
+    /// Whether the daemon's own server is to carry it out for the runtime.
+    own: bool,
+}
+
+/// How a call was put.
+struct Manner<'a> {
+    same_as: Option<CallId>,
+    wait: Duration,
+    /// Two starts of sub-agents are judged one after the other, or both would be the last one that may be.
+    turn: Option<MutexGuard<'a, ()>>,
 }
 
 impl Judged {
     /// A call that is refused, or that no grant lets pass.
     const fn plain(row: CallRow, approval: Option<NewApproval>) -> Self {
-        Self { row, approval, grant: None }
+        Self { row, approval, grant: None, own: false }
     }
 }
 
@@ -67,7 +79,7 @@ impl Gate {
     ) -> Result<Answer, GateError> {
         self.renew(agent);
         self.parts.secrets.catch_up();
-        let Proposal { session, call, tool, args, cwd, wait_ms, same_as } = proposal;
+        let Proposal { session, call, tool, args, cwd, wait_ms, same_as, own } = proposal;
         if self.posture_for(agent).has(Closed::VaultUnread) {
             // Not a word of a call is stored, and so none is sent, while its text, names included, cannot be redacted.
             self.audit_note("call-while-vault-unread", json!({"agent": agent})).await?;
@@ -77,7 +89,8 @@ impl Gate {
         self.without_secrets(&[("session", session.as_str()), ("call", call.as_str())])?;
         let key = key_of(agent, &session, &call);
         let bundle = self.parts.bundle.borrow().clone();
-        let (judged, action) = match bundle.read_action(agent.clone(), session, &tool, &args, cwd.as_deref()) {
+        let turn = if starts(&tool) { Some(self.starting.lock().await) } else { None };
+        let (mut judged, action) = match bundle.read_action(agent.clone(), session, &tool, &args, cwd.as_deref()) {
             Ok(action) => (self.judged(key.clone(), action.clone()).await?, Some(action)),
             Err(invalid) => {
                 let digest = no_action_digest(&tool, &args)?;
@@ -86,7 +99,28 @@ impl Gate {
                 (Judged::plain(row, None), None)
             }
         };
-        self.record(key, judged, action, same_as, Duration::from_millis(wait_ms)).await
+        if own {
+            judged = self.for_own_server(judged);
+        }
+        let wait = Duration::from_millis(wait_ms);
+        self.record(key, judged, action, Manner { same_as, wait, turn }).await
+    }
+
+    /// What the daemon's own server carries out. It has no tool that the runtime itself would have to carry out.
+    fn for_own_server(&self, judged: Judged) -> Judged {
+        let mut judged = Judged { own: true, ..judged };
+        let opens = matches!(judged.row.state, CallState::Permitted { .. } | CallState::Pending { .. });
+        if opens && executor(&judged.row) == Executor::Runtime {
+            let reasons = vec![format!("the daemon's MCP server has no tool {}", self.clean(&judged.row.tool))];
+            judged.row = CallRow {
+                state: CallState::Denied { reasons, ruling: None },
+                action: None,
+                factor: None,
+                ..judged.row
+            };
+            (judged.approval, judged.row.approval, judged.grant) = (None, None, None);
+        }
+        judged
     }
 
     /// Judges one outgoing message of the runtime, as a call of the tool `message`.
@@ -110,6 +144,7 @@ impl Gate {
             cwd: None,
             wait_ms: message.wait_ms,
             same_as: None,
+            own: false,
         };
         Ok(OutgoingAnswer { answer: self.before_tool_call(agent, proposal).await?, text })
     }
@@ -155,8 +190,8 @@ impl Gate {
             return Ok(Judged::plain(row, None));
         }
         let bundle = self.parts.bundle.borrow().clone();
-        let ledger = self.store.read(|conn| Ledger::of(conn, &action.agent, None))?;
-        let (decision, grant) = decide_with(&action, &bundle, &self.posture_for(&action.agent), now, &ledger);
+        let past = self.store.read(|conn| Past::of(conn, &action, None, now))?;
+        let (decision, grant) = past.decide(&action, &bundle, &self.posture_for(&action.agent), now);
         let mut row = self.refused(key, &tool, digest, Vec::new());
         row.title = self.title(&render(&shown).title);
         row.created = now;
@@ -210,7 +245,7 @@ impl Gate {
                 }
             }
         }
-        Ok(Judged { row, approval, grant })
+        Ok(Judged { row, approval, grant, own: false })
     }
 
     fn fill_in(&self, row: &mut CallRow, class: Class, factor: Option<Factor>, fired: &[Fired], action: &Action) {
@@ -253,18 +288,19 @@ impl Gate {
         key: CallKey,
         mut judged: Judged,
         action: Option<Action>,
-        same_as: Option<CallId>,
-        wait: Duration,
+        manner: Manner<'_>,
     ) -> Result<Answer, GateError> {
         self.parts.waypoints.pass(Waypoint::HookReceived);
+        let (Manner { same_as, wait, turn }, own) = (manner, judged.own);
         let new = loop {
             let (at, known, same_as, switch) = (self.now(), key.clone(), same_as.clone(), Arc::clone(&self.switch));
             let asking = self.parts.bundle.borrow().asking;
             let new = self.write(move |tx| store(tx, &known, held_back(&switch, judged), same_as, asking, at)).await?;
             // Another call took the last use of its grant in between: a person is asked, or another grant covers it.
             let (Stored::Spent, Some(action)) = (new, &action) else { break new };
-            judged = self.judged(key.clone(), action.clone()).await?;
+            judged = Judged { own, ..self.judged(key.clone(), action.clone()).await? };
         };
+        drop(turn);
         if new == Stored::Other {
             return Err(GateError::Conflict(key.call));
         }
@@ -398,10 +434,10 @@ enum Stored {
 
 /// What was judged before an order tightened what the agent may, and is stored after it.
 fn held_back(switch: &Switch, judged: Judged) -> Judged {
-    let Judged { mut row, approval, grant } = judged;
+    let Judged { mut row, approval, grant, own } = judged;
     let opens = matches!(row.state, CallState::Permitted { .. } | CallState::Pending { .. });
     if !opens || switch.lets(&row.key.agent, row.class) {
-        return Judged { row, approval, grant };
+        return Judged { row, approval, grant, own };
     }
     let reasons = vec!["the agent was paused or stopped in this moment; ask again when it goes on".to_owned()];
     (row.action, row.factor, row.approval) = (None, None, None);
@@ -418,7 +454,7 @@ fn store(
     asking: Asking,
     at: Timestamp,
 ) -> Result<Stored, StoreError> {
-    let Judged { mut row, mut approval, grant } = judged;
+    let Judged { mut row, mut approval, grant, own } = judged;
     if let Some(present) = calls::by_key(tx, key)? {
         if present.action_digest == row.action_digest {
             return Ok(Stored::Same);
@@ -457,6 +493,14 @@ fn store(
         return Ok(Stored::Spent);
     }
     let id = calls::insert(tx, &row)?;
+    if own {
+        calls::mark_own(tx, id)?;
+        if let CallState::Folded { into } = &row.state
+            && let Some(first) = calls::by_key(tx, into)?
+        {
+            calls::mark_own(tx, first.id)?;
+        }
+    }
     if let Some(grant) = &grant {
         let left = grants::take(tx, &key.agent, grant, id, at)?.ok_or(StoreError::corrupt("grant_uses"))?;
         let fields = json!({"grant": grant.id(&key.agent), "tool": grant.tool, "left": left});

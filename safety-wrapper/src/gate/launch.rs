@@ -11,8 +11,8 @@ use wardkeep_proto::limits::USE_BY;
 use wardkeep_proto::time::Timestamp;
 use wardkeep_proto::waypoint::Waypoint;
 
-use super::grants::decide_with;
 use super::judge::executor;
+use super::past::Past;
 use super::pins::Pin;
 use super::{Executed, Gate, GateError, Leash};
 use crate::approval::Ruling;
@@ -20,7 +20,6 @@ use crate::call::{CallResult, CallState, Executor};
 use crate::runner::folder::Found;
 use crate::runner::{Folder, FolderError};
 use crate::store::calls::CallRow;
-use crate::store::grants::Ledger;
 use crate::store::{StoreError, approvals, calls, passkeys};
 
 /// Between two tries to record a result on a full disk.
@@ -194,10 +193,10 @@ impl Gate {
             }
             Decision::Deny { .. } => false,
         };
-        // Its own use of a grant is counted already.
-        let (agent, own) = (action.agent.clone(), row.id);
-        let ledger = self.read(move |conn| Ledger::of(conn, &agent, Some(own))).await?;
-        let decision = |posture: &Posture| decide_with(&action, &bundle, posture, now, &ledger).0;
+        // Its own use of a grant is counted already, and itself among what is under way.
+        let (asked, own) = (action.clone(), row.id);
+        let past = self.read(move |conn| Past::of(conn, &asked, Some(own), now)).await?;
+        let decision = |posture: &Posture| past.decide(&action, &bundle, posture, now).0;
         if fits(&decision(&self.posture_for(&action.agent))) {
             return Ok(Check::Go(Box::new(action)));
         }

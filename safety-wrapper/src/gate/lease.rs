@@ -125,8 +125,11 @@ impl Gate {
         let now = self.now();
         let mut lease = self.lease_of(agent, start.session, &start.runtime, start.parent_session.as_ref())?;
         if start.bound {
-            let held = read(self).bound_of(agent).any(|bound| bound.lease.session == lease.session);
-            return if held { self.started(lease) } else { Err(GateError::Lease(NOT_BOUND)) };
+            return if self.holds_bound_lease(agent, &lease.session) {
+                self.started(lease)
+            } else {
+                Err(GateError::Lease(NOT_BOUND))
+            };
         }
         if read(self).bound_of(agent).next().is_some() {
             return Err(GateError::Lease(IS_BOUND));
@@ -273,6 +276,11 @@ impl Gate {
         if let Some(lease) = write(self).timed.get_mut(agent).filter(|lease| lease.until > now) {
             lease.until = now.plus(LEASE);
         }
+    }
+
+    /// Whether `session` holds a lease of `agent` that is bound to a connection.
+    pub(super) fn holds_bound_lease(&self, agent: &AgentName, session: &SessionId) -> bool {
+        read(self).bound_of(agent).any(|bound| bound.lease.session == *session)
     }
 
     /// Whether the hook of `agent` is alive: without it its LLM traffic is refused.

@@ -1,14 +1,17 @@
 //! Results, and the hooks that only redact.
 
+use rusqlite::Transaction;
 use serde_json::{Value, json};
 use wardkeep_policy::Closed;
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::AgentName;
+use wardkeep_proto::time::Timestamp;
 
 use super::{AfterToolCall, BundleName, Gate, GateError, LlmOutput, ModelCall, RedactRequest, key_of};
 use crate::audit;
-use crate::call::{CallResult, CallState, Executor, RunStatus};
-use crate::store::{StoreError, calls};
+use crate::call::{CallKey, CallResult, CallState, Executor, RunStatus};
+use crate::store::calls::CallRow;
+use crate::store::{StoreError, activity, calls};
 
 /// Longest output of a runtime that is kept with the call, bytes.
 const KEPT_BYTES: usize = 256 * 1024;
@@ -62,7 +65,8 @@ impl Gate {
         Ok(BundleName { version: bundle.version, digest: Digest::plain(&json) })
     }
 
-    /// Takes the result of a call that the runtime ran itself; gives it back without secrets.
+    /// Takes the result of a call that the runtime ran itself; gives it back without secrets. Of a call that the daemon's own server was
+    /// to carry out it takes nothing, and gives what the daemon has.
     ///
     /// # Errors
     /// [`GateError::UnknownCall`] and [`GateError::NotRunnable`] where no decision allowed the call: a bypass, audited.
@@ -82,6 +86,9 @@ impl Gate {
                     audit::append(tx, now, "result-without-call", Some(&key), &json!({}))?;
                     return Ok(Seen::Unknown);
                 };
+                if calls::is_own(tx, row.id)? {
+                    return own_result(tx, row, &key, now);
+                }
                 let since = row.updated;
                 let (row, permit) = match row.state {
                     CallState::Permitted { permit, .. } => {
@@ -114,6 +121,7 @@ impl Gate {
             .await?;
         match seen {
             Seen::Known => Ok(output),
+            Seen::Own(words) => Ok(words),
             Seen::Unknown => Err(GateError::UnknownCall),
             Seen::Refused => {
                 Err(GateError::NotRunnable("this call was not allowed to run; its result is not taken".to_owned()))
@@ -145,8 +153,40 @@ impl Gate {
     }
 }
 
+/// The result of a call that the daemon's own server was to carry out: what the daemon recorded, whatever the runtime was told. One
+/// that came while the call has not run is of somebody else, and takes the permit away.
+fn own_result(tx: &Transaction<'_>, row: CallRow, key: &CallKey, now: Timestamp) -> Result<Seen, StoreError> {
+    let words = match &row.state {
+        CallState::Done { result, .. } | CallState::Failed { result, .. } | CallState::Interrupted { result, .. } => {
+            result.words()
+        }
+        CallState::Claimed { .. } => "It is running still; make the same call again for its result.".to_owned(),
+        CallState::Expired { why } | CallState::Superseded { why } => format!("It was not done: {why}"),
+        state => {
+            audit::append(
+                tx,
+                now,
+                "result-of-another-server",
+                Some(key),
+                &json!({"state": state.name(), "tool": row.tool}),
+            )?;
+            if let CallState::Permitted { .. } = state {
+                let summary =
+                    format!("agent {}: {} was answered by something else than this daemon", key.agent, row.tool);
+                activity::notice(tx, now, "gate", &summary)?;
+                let why = "something else than this daemon's MCP server answered it".to_owned();
+                calls::advance(tx, row, CallState::Superseded { why }, now)?;
+            }
+            return Ok(Seen::Refused);
+        }
+    };
+    Ok(Seen::Own(words))
+}
+
 enum Seen {
     Known,
+    /// What the daemon itself has to say of it.
+    Own(String),
     Unknown,
     Refused,
 }

@@ -9,9 +9,11 @@ mod flow;
 mod grants;
 mod halt;
 mod lease;
+mod own;
 mod passkeys;
 mod refuse;
 mod secret;
+mod subagents;
 mod vault;
 
 use std::collections::HashMap;
@@ -163,15 +165,26 @@ impl World {
 
     /// The same with grants and bounds of asking.
     pub(crate) fn publish_with(&self, version: u64, level: Level, grants: Vec<Grant>, asking: Asking) {
-        let agent = AgentPolicy {
+        let agent = AgentPolicy { grants, ..self.agent(level) };
+        self.publish_agent(version, agent, asking);
+    }
+
+    /// The agent `office` at that level, with nothing more.
+    pub(crate) fn agent(&self, level: Level) -> AgentPolicy {
+        AgentPolicy {
             name: office(),
             level,
             version: None,
             tools: None,
             models: Vec::new(),
-            grants,
+            grants: Vec::new(),
+            subagents: Default::default(),
             workspace: self.ws().display().to_string(),
-        };
+        }
+    }
+
+    /// Puts a policy in force with this one agent.
+    pub(crate) fn publish_agent(&self, version: u64, agent: AgentPolicy, asking: Asking) {
         let mut bundle = Bundle::default_for(tenant(), vec![agent], LlmConfig::default(), Timestamp(START));
         bundle.version = version;
         bundle.asking = asking;
@@ -289,6 +302,7 @@ pub(crate) fn call(id: &str, tool: &str, args: Value) -> Proposal {
         cwd: None,
         wait_ms: 0,
         same_as: None,
+        own: false,
     }
 }
 

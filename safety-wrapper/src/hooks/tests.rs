@@ -53,6 +53,7 @@ const ROUTES: &[(&str, &str)] = &[
     ("POST", "/v1/hooks/lease"),
     ("POST", "/v1/hooks/model-call"),
     ("POST", "/v1/hooks/redact"),
+    ("POST", "/v1/hooks/subagents"),
     ("GET", "/v1/calls/s1/c1"),
     ("POST", "/v1/exec"),
     ("POST", "/mcp"),

@@ -38,6 +38,22 @@ const COLUMNS: &str = "id, agent, session, call, tool, action, action_digest, cl
 pub(crate) const PLAIN_ID: &str =
     "replace(replace(replace(replace(replace(call, '_', ''), '-', ''), '|', ''), ':', ''), '.', '')";
 
+/// Calls that the daemon's own MCP server carries out for a runtime. An older build does without it.
+pub(super) const OWN: &str = "CREATE TABLE IF NOT EXISTS own_calls (
+    call_id       INTEGER PRIMARY KEY REFERENCES calls (id)
+) STRICT";
+
+/// Notes that the daemon's own server is to carry this call out.
+pub(crate) fn mark_own(tx: &Transaction<'_>, id: i64) -> Result<(), StoreError> {
+    tx.prepare_cached("INSERT OR IGNORE INTO own_calls (call_id) VALUES (?1)")?.execute([id])?;
+    Ok(())
+}
+
+/// Whether it is.
+pub(crate) fn is_own(conn: &Connection, id: i64) -> Result<bool, StoreError> {
+    Ok(conn.prepare_cached("SELECT 1 FROM own_calls WHERE call_id = ?1")?.exists([id])?)
+}
+
 /// Stores a new call with its audit and activity rows; gives its id.
 pub(crate) fn insert(tx: &Transaction<'_>, row: &CallRow) -> Result<i64, StoreError> {
     tx.prepare_cached(

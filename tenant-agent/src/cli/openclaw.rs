@@ -5,9 +5,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
-use wardkeep_policy::AgentPolicy;
+use wardkeep_policy::{AgentPolicy, Bundle};
 use wardkeep_proto::chance::bytes;
 use wardkeep_proto::ids::AgentName;
+use wardkeep_proto::secret::SecretValue;
 
 use super::context::{CliError, Context};
 use super::policy::in_force_or_built_in;
@@ -16,6 +17,7 @@ use crate::config::Config;
 use crate::doctor::{Finding, Level};
 use crate::openclaw::check::{Places, look};
 use crate::openclaw::files::{Done, Planned, account};
+use crate::openclaw::given::{Given, OWN_SERVER};
 use crate::openclaw::layout::{Layout, Tokens};
 use crate::openclaw::{BACKUPS, OPENCLAW, PLUGIN};
 use crate::state::{StateDir, remove};
@@ -26,7 +28,7 @@ pub mod args;
 #[cfg(test)]
 mod tests;
 
-use args::{ConfigureArgs, DoctorArgs, InstallArgs, OpenclawCommand, TellArgs};
+use args::{ConfigureArgs, DoctorArgs, InstallArgs, OpenclawCommand, PlaceArgs, TellArgs};
 
 /// Runs one of them.
 ///
@@ -49,14 +51,16 @@ fn install(args: &InstallArgs, context: &mut Context<'_>) -> Result<ExitCode, Cl
 
 async fn configure(args: &ConfigureArgs, context: &mut Context<'_>) -> Result<ExitCode, CliError> {
     let config = context.config()?;
-    let policy = in_force_or_built_in(context).agent(&args.agent).ok_or_else(|| {
+    let bundle = in_force_or_built_in(context);
+    let policy = bundle.agent(&args.agent).ok_or_else(|| {
         CliError::Usage(format!(
             "the policy in force does not know the agent {}; add it on the hub, or see `wardkeep-agent policy show`",
             args.agent
         ))
     })?;
+    let given = given(&bundle, &policy, &args.place, &config, context);
     let (_, gid, _) = user(&args.place.user)?;
-    let layout = layout(args, &config, policy, context)?;
+    let layout = layout(args, &config, policy, given)?;
     let (tokens, made) = tokens(&layout, args, &config, context)?;
     let files = layout.files(&tokens, Some(&args.unit_dir));
     write(&files, Some(gid), &args.tell, context)?;
@@ -83,12 +87,19 @@ async fn configure(args: &ConfigureArgs, context: &mut Context<'_>) -> Result<Ex
     Ok(ExitCode::SUCCESS)
 }
 
-fn layout(
-    args: &ConfigureArgs,
-    config: &Config,
-    policy: AgentPolicy,
-    context: &Context<'_>,
-) -> Result<Layout, CliError> {
+/// What the policy gives the agent.
+fn given(bundle: &Bundle, policy: &AgentPolicy, place: &PlaceArgs, config: &Config, context: &Context<'_>) -> Given {
+    Given {
+        agent: policy.name.clone(),
+        subagents: policy.subagents,
+        tools: Given::tools_of(bundle, policy),
+        runner: context.env.program.clone(),
+        socket: config.hook_socket(),
+        token_file: place.folder.join("token"),
+    }
+}
+
+fn layout(args: &ConfigureArgs, config: &Config, policy: AgentPolicy, given: Given) -> Result<Layout, CliError> {
     if policy.models.is_empty() {
         return Err(CliError::Usage(format!("the policy gives {} no model; add one on the hub", args.agent)));
     }
@@ -96,7 +107,7 @@ fn layout(
     let listening = fs::read(config.listen_file()).ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok());
     let llm = listening.as_ref().and_then(|note| note["llm"].as_str().map(str::to_owned));
     Ok(Layout {
-        agent: args.agent.clone(),
+        given,
         user: args.place.user.clone(),
         folder: args.place.folder.clone(),
         plugin_dir: args.place.plugin.plugin_dir.clone(),
@@ -104,8 +115,6 @@ fn layout(
         workspace: policy.workspace,
         models: policy.models,
         llm: format!("http://{}", llm.unwrap_or_else(|| config.llm.listen.addr().to_string())),
-        socket: config.hook_socket(),
-        runner: context.env.program.clone(),
         port: args.port,
         wait_seconds: args.wait,
     })
@@ -120,7 +129,7 @@ fn tokens(
 ) -> Result<(Tokens, bool), CliError> {
     let chance = &*context.env.chance;
     let there = |path: &Path| fs::read_to_string(path).ok();
-    let agent = there(&layout.token_file()).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    let agent = there(&layout.given.token_file).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
     let gateway = there(&layout.environment_file())
         .and_then(|text| text.lines().find_map(|line| line.strip_prefix("OPENCLAW_GATEWAY_TOKEN=").map(str::to_owned)));
     let gateway = gateway.unwrap_or_else(|| data_encoding::HEXLOWER.encode(&bytes::<32>(chance)));
@@ -136,7 +145,7 @@ fn tokens(
     let token = token.map_err(|error| match error {
         TokenError::Exists(agent) => CliError::Usage(format!(
             "agent {agent} has a token that is not in {}; put it there, or end it and make another with --rotate",
-            layout.token_file().display()
+            layout.given.token_file.display()
         )),
         error => error.into(),
     })?;
@@ -176,12 +185,51 @@ fn write(files: &[Planned], group: Option<u32>, tell: &TellArgs, context: &mut C
 
 async fn doctor(args: &DoctorArgs, context: &mut Context<'_>) -> Result<ExitCode, CliError> {
     let place = &args.place;
-    let places = Places { folder: &place.folder, plugin_dir: &place.plugin.plugin_dir, user: &place.user };
+    let given = args.agent.as_ref().and_then(|agent| {
+        let bundle = in_force_or_built_in(context);
+        let (policy, config) = (bundle.agent(agent)?, context.config().ok()?);
+        Some(given(&bundle, &policy, place, &config, context))
+    });
+    let places = Places {
+        folder: &place.folder,
+        plugin_dir: &place.plugin.plugin_dir,
+        user: &place.user,
+        given: given.as_ref(),
+    };
     let mut findings = look(&places);
+    if let Some(given) = given.as_ref().filter(|given| !given.tools.is_empty()) {
+        findings.push(offered(given).await);
+    }
     if let Some(agent) = &args.agent {
         findings.push(alive(agent, context).await);
     }
     say_findings(&findings, args.json, context)
+}
+
+/// Whether the daemon's MCP server offers, under the agent's own token, what the policy gives.
+async fn offered(given: &Given) -> Finding {
+    const CHECK: &str = "openclaw tools";
+    let todo = "look at `wardkeep-agent doctor`, then write the token anew: `wardkeep-agent openclaw configure AGENT --rotate`";
+    let listed = match list(given).await {
+        Ok(listed) => listed,
+        Err(why) => return Finding::bad(CHECK, Level::Error, format!("the daemon offers no tools: {why}"), todo),
+    };
+    let missing: Vec<&str> = given.tools.iter().filter(|tool| !listed.contains(tool)).map(String::as_str).collect();
+    if missing.is_empty() {
+        let found = format!("{} tools of adapters are offered to {} as {OWN_SERVER}", given.tools.len(), given.agent);
+        return Finding::ok(CHECK, found);
+    }
+    Finding::bad(CHECK, Level::Error, format!("the daemon does not offer {}", missing.join(", ")), todo)
+}
+
+/// The names of all tools that the daemon offers to whoever has this token.
+async fn list(given: &Given) -> Result<Vec<String>, String> {
+    let token = fs::read_to_string(&given.token_file).map_err(|error| error.to_string())?;
+    let client = UnixClient::new(&given.socket).with_token(SecretValue::new(token.trim().to_owned()));
+    let asked = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"});
+    let said = client.post("/mcp", &asked).await.map_err(|error| error.to_string())?;
+    let tools = said["result"]["tools"].as_array().ok_or("its answer is not understood")?;
+    Ok(tools.iter().filter_map(|tool| tool["name"].as_str().map(str::to_owned)).collect())
 }
 
 /// Whether the plugin says in this very moment that it is alive.

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::files::{account, writable_by};
+use super::given::{Given, servers};
 use super::layout::ENVIRONMENT;
 use super::{BACKUPS, PLUGIN, hardened};
 use crate::doctor::{Finding, Level};
@@ -18,6 +19,8 @@ pub struct Places<'a> {
     pub plugin_dir: &'a Path,
     /// The agent's user.
     pub user: &'a str,
+    /// What its policy gives; without it that is not compared.
+    pub given: Option<&'a Given>,
 }
 
 /// Looks at every file; asks nobody.
@@ -62,8 +65,10 @@ fn plugin(dir: &Path) -> Finding {
 
 fn configuration(path: &Path, given: &Value, places: &Places<'_>) -> Finding {
     let mut wrong = Vec::new();
-    differences(&hardened(), given, String::new(), &mut wrong);
-    loosened(&hardened(), given, "", &mut wrong);
+    let fixed = places.given.map_or_else(hardened, Given::fixed);
+    differences(&fixed, given, String::new(), &mut wrong);
+    loosened(&fixed, given, "", &mut wrong);
+    wrong.extend(servers(given, places.given));
     let loads = given.pointer("/plugins/load/paths").and_then(Value::as_array);
     let ours = Value::from(places.plugin_dir.display().to_string());
     if loads.is_none_or(|paths| *paths != [ours]) {

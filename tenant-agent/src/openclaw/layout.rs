@@ -3,16 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use wardkeep_proto::ids::AgentName;
 
 use super::files::Planned;
-use super::{hardened, overlay};
+use super::given::{Given, OWN_SERVER};
+use super::overlay;
 
 /// Everything that differs from agent to agent.
 #[derive(Clone, Debug)]
 pub struct Layout {
-    /// Whose runtime it is.
-    pub agent: AgentName,
     /// The user it runs as.
     pub user: String,
     /// Configuration, environment and token.
@@ -23,14 +21,12 @@ pub struct Layout {
     pub home: PathBuf,
     /// The agent's workspace, as the policy names it.
     pub workspace: String,
+    /// What its policy gives, and where the daemon is.
+    pub given: Given,
     /// Names of models, as the policy has them; the first one is used unless another is asked for.
     pub models: Vec<String>,
     /// Base URL of the LLM gateway.
     pub llm: String,
-    /// The daemon's hook socket.
-    pub socket: PathBuf,
-    /// `wardkeep-agent`.
-    pub runner: PathBuf,
     /// Port of OpenClaw's gateway on loopback.
     pub port: u16,
     /// How long a call waits for a person, seconds.
@@ -58,16 +54,13 @@ impl Layout {
         self.folder.join("environment")
     }
 
-    /// The agent's local token, for the plugin.
-    #[must_use]
-    pub fn token_file(&self) -> PathBuf {
-        self.folder.join("token")
-    }
-
     /// The configuration: what is fixed, and what is this agent's.
     #[must_use]
     pub fn config(&self) -> Value {
-        let mut config = hardened();
+        let mut config = self.given.fixed();
+        if let Some(server) = self.given.server() {
+            overlay(&mut config, json!({"mcp": {"servers": {OWN_SERVER: server}}}));
+        }
         let models: Vec<Value> = self.models.iter().map(|name| model(name)).collect();
         let primary = self.models.first().map(String::as_str).unwrap_or_default();
         overlay(
@@ -85,7 +78,7 @@ impl Layout {
                     "workspace": self.workspace,
                 }},
                 "gateway": {"port": self.port},
-                "tools": {"exec": {"safeBinTrustedDirs": [self.runner.parent().unwrap_or(Path::new("/"))]}},
+                "tools": {"exec": {"safeBinTrustedDirs": [self.given.runner.parent().unwrap_or(Path::new("/"))]}},
                 "plugins": {
                     "load": {"paths": [self.plugin_dir]},
                     "entries": {"wardkeep": {
@@ -96,9 +89,9 @@ impl Layout {
                             "before_agent_run": 15_000,
                         }},
                         "config": {
-                            "socket": self.socket,
-                            "tokenFile": self.token_file(),
-                            "runner": self.runner,
+                            "socket": self.given.socket,
+                            "tokenFile": self.given.token_file,
+                            "runner": self.given.runner,
                             "workspace": self.workspace,
                             "waitSeconds": self.wait_seconds,
                         },
@@ -128,7 +121,7 @@ impl Layout {
     /// The service.
     #[must_use]
     pub fn unit(&self) -> String {
-        let Self { agent, user, .. } = self;
+        let Self { user, given: Given { agent, .. }, .. } = self;
         let (environment, home, workspace) =
             (self.environment_file().display().to_string(), self.home.display().to_string(), &self.workspace);
         format!(
@@ -149,10 +142,10 @@ impl Layout {
         let mut files = vec![
             Planned::open(self.config_file(), config),
             Planned::for_group(self.environment_file(), self.environment(tokens)),
-            Planned::for_group(self.token_file(), format!("{}\n", tokens.agent)),
+            Planned::for_group(self.given.token_file.clone(), format!("{}\n", tokens.agent)),
         ];
         if let Some(dir) = unit_dir {
-            files.push(Planned::open(dir.join(format!("openclaw-{}.service", self.agent)), self.unit()));
+            files.push(Planned::open(dir.join(format!("openclaw-{}.service", self.given.agent)), self.unit()));
         }
         files
     }

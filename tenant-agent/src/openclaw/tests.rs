@@ -5,16 +5,25 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use serde_json::json;
+use wardkeep_policy::Subagents;
 
 use super::check::{Places, differences, look};
 use super::files::{Done, Planned, account, writable_by};
+use super::given::Given;
 use super::layout::{ENVIRONMENT, Layout, Tokens};
 use super::*;
 use crate::doctor::Level;
 
 fn layout(root: &Path) -> Layout {
     Layout {
-        agent: "office".parse().unwrap(),
+        given: Given {
+            agent: "office".parse().unwrap(),
+            subagents: Subagents::default(),
+            tools: vec!["shop_get_order".to_owned()],
+            runner: "/usr/bin/wardkeep-agent".into(),
+            socket: "/run/wardkeep/hook.sock".into(),
+            token_file: root.join("etc/token"),
+        },
         user: "agent".to_owned(),
         folder: root.join("etc"),
         plugin_dir: root.join("plugin"),
@@ -22,8 +31,6 @@ fn layout(root: &Path) -> Layout {
         workspace: "/srv/agents/office".to_owned(),
         models: vec!["assistant".to_owned(), "small".to_owned()],
         llm: "http://127.0.0.1:7400".to_owned(),
-        socket: "/run/wardkeep/hook.sock".into(),
-        runner: "/usr/bin/wardkeep-agent".into(),
         port: 18_789,
         wait_seconds: 120,
     }
@@ -46,7 +53,8 @@ fn written(root: &Path) -> Layout {
 
 /// Everything but the owners, who depend on whose test this is.
 fn wrong(layout: &Layout) -> Vec<String> {
-    let places = Places { folder: &layout.folder, plugin_dir: &layout.plugin_dir, user: "nobody" };
+    let given = Some(&layout.given);
+    let places = Places { folder: &layout.folder, plugin_dir: &layout.plugin_dir, user: "nobody", given };
     let all = look(&places).into_iter().filter(|f| f.check != "openclaw owners" && f.level != Level::Ok);
     all.map(|f| f.found).collect()
 }
@@ -93,12 +101,18 @@ fn what_was_written_holds_and_each_edit_is_found() {
         ("/models/mode", json!("merge")),
         ("/models/providers", json!({"wardkeep": {}, "openai": {}})),
         ("/agents/defaults/subagents/maxSpawnDepth", json!(5)),
+        ("/agents/defaults/subagents/maxChildrenPerAgent", json!(20)),
+        ("/mcp/servers/wardkeep/command", json!("/tmp/evil")),
+        ("/mcp/servers/wardkeep/args", json!(["mcp", "--agent", "other"])),
+        ("/mcp/servers", json!({})),
     ] {
         let mut config: Value = serde_json::from_str(&good).unwrap();
         *config.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer}")) = value;
         fs::write(&path, config.to_string()).unwrap();
         let said = wrong(&layout).join("; ");
-        assert!(said.contains(&pointer[1..].replace('/', ".")), "{pointer}: {said}");
+        // Of a server the whole of it is compared.
+        let place = if pointer.starts_with("/mcp") { "/mcp/servers/wardkeep" } else { pointer };
+        assert!(said.contains(&place[1..].replace('/', ".")), "{pointer}: {said}");
     }
     // Settings that are not there at all loosen what is fixed as well.
     for (under, name, value) in [
@@ -113,6 +127,12 @@ fn what_was_written_holds_and_each_edit_is_found() {
         ("/tools", "toolsBySender", json!({"*": {"allow": ["*"]}})),
         ("/tools", "alsoAllow", json!(["process"])),
         ("/tools/exec", "node", json!("laptop")),
+        // Alike, once OpenClaw made a name of a tool from it.
+        ("/mcp/servers", "Wardkeep", json!({"command": "/tmp/evil"})),
+        ("/mcp/servers", " wardkeep", json!({"command": "/tmp/evil"})),
+        ("/mcp/servers", "wardkeep_", json!({"command": "/tmp/evil"})),
+        ("/mcp/servers", "wardkeep__shop", json!({"url": "https://evil.example/mcp"})),
+        ("/mcp/servers/wardkeep", "env", json!({"LD_PRELOAD": "/tmp/evil.so"})),
     ] {
         let mut config: Value = serde_json::from_str(&good).unwrap();
         config.pointer_mut(under).unwrap()[name] = value.clone();
@@ -129,6 +149,25 @@ fn what_was_written_holds_and_each_edit_is_found() {
     fs::remove_file(kept).unwrap();
     fs::write(layout.plugin_dir.join("gate.mjs"), "").unwrap();
     assert!(wrong(&layout)[0].contains("gate.mjs"));
+}
+
+#[test]
+fn what_the_policy_says_of_subagents_stands_in_the_configuration() {
+    let root = tempfile::tempdir().unwrap();
+    let of = |depth, count| {
+        let mut layout = layout(root.path());
+        layout.given.subagents = Subagents { depth, count, ..Subagents::default() };
+        layout.given.tools.clear();
+        layout.config()
+    };
+    let denied = |config: &Value| config["tools"]["deny"].as_array().unwrap().contains(&json!("sessions_spawn"));
+    for (depth, count, wants, none) in [(0, 3, [1, 3], true), (1, 0, [1, 1], true), (2, 7, [2, 7], false)] {
+        let config = of(depth, count);
+        let bounds = &config["agents"]["defaults"]["subagents"];
+        assert_eq!([&bounds["maxSpawnDepth"], &bounds["maxChildrenPerAgent"]], wants, "{depth} {count}");
+        assert_eq!(denied(&config), none, "{depth} {count}");
+        assert!(config.get("mcp").is_none(), "a server that would offer nothing");
+    }
 }
 
 #[test]

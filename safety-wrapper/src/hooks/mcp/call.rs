@@ -82,6 +82,7 @@ impl Ask {
             cwd: None,
             wait_ms: 0,
             same_as: None,
+            own: false,
         };
         let mut kept = Kept { ask: &self, call: Some(call.clone()) };
         let answered = match self.gate.before_tool_call(&self.agent, proposal).await {
@@ -184,19 +185,8 @@ fn pending(approval: Option<&str>, message: &str) -> Value {
 }
 
 fn ended(result: &CallResult) -> Value {
-    let refused = result.http_status.filter(|status| *status >= 400);
-    let mut said = String::new();
-    if let Some(status) = refused {
-        said.push_str(&format!("HTTP {status}\n"));
-    }
-    if let Some(code) = result.exit_code.filter(|code| *code != 0) {
-        said.push_str(&format!("exit code {code}\n"));
-    }
-    said.push_str(&result.output);
-    if result.truncated {
-        said.push_str("\n[cut here: the output is longer than is kept]");
-    }
-    text(&said, result.status != RunStatus::Ok || refused.is_some())
+    let refused = result.http_status.is_some_and(|status| status >= 400);
+    text(&result.words(), result.status != RunStatus::Ok || refused)
 }
 
 /// What the gate refuses is for the model to read; what it could not do is the caller's to know.

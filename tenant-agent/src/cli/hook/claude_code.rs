@@ -29,6 +29,9 @@ const SOON: Duration = Duration::from_secs(15);
 struct Event {
     hook_event_name: String,
     session_id: String,
+    /// Of the sub-agent that calls; absent in the agent's own calls.
+    #[serde(default)]
+    agent_id: Option<String>,
     #[serde(default)]
     cwd: Option<String>,
     #[serde(default)]
@@ -39,6 +42,21 @@ struct Event {
     tool_use_id: Option<String>,
     #[serde(default)]
     tool_response: Value,
+}
+
+impl Event {
+    /// The session as the gate knows it: that of a sub-agent says so.
+    fn session(&self) -> String {
+        match &self.agent_id {
+            Some(agent) => format!("{}:subagent:{agent}", self.session_id),
+            None => self.session_id.clone(),
+        }
+    }
+
+    /// Whether it is about a tool of our own MCP server, going by its name.
+    fn is_own(&self) -> bool {
+        self.tool_name.starts_with(OURS)
+    }
 }
 
 /// Answers one event.
@@ -102,8 +120,8 @@ async fn before(
     };
     let wait = Duration::from_secs(u64::from(args.wait));
     let body = json!({
-        "session": event.session_id, "call": call, "tool": tool(&event.tool_name), "args": event.tool_input,
-        "cwd": event.cwd, "wait_ms": wait.as_millis() as u64,
+        "session": event.session(), "call": call, "tool": tool(&event.tool_name), "args": event.tool_input,
+        "cwd": event.cwd, "wait_ms": wait.as_millis() as u64, "own": event.is_own(),
     });
     let answer = client.send(Method::POST, "/v1/hooks/before-tool-call", Some(&body), wait + SOON).await?.accepted()?;
     let runner = format!("{} exec", quoted(&context.env.program.display().to_string()));
@@ -129,8 +147,9 @@ fn decision(event: &Event, answer: &Value, runner: &str, from: &str) -> Value {
             input["command"] = format!("{runner} {permit}{from}").into();
             said("allow", "Wardkeep allowed it; its daemon runs it", Some(input))
         }
-        // Our server runs what was decided on here, whatever else the arguments were; another one of its name learns a number.
-        (Some("allow" | "done"), Some(permit)) if event.tool_name.starts_with(OURS) => {
+        // Our server runs what was decided on here, whatever else the arguments were; another one of its name learns a number,
+        // and what it answers is not told.
+        (Some("allow" | "done"), Some(permit)) if event.is_own() => {
             said("allow", "Wardkeep allowed it; its daemon runs it", Some(json!({"wardkeep_permit": permit})))
         }
         (Some("allow"), Some(_)) => said("allow", "Wardkeep allowed it", None),
@@ -142,16 +161,37 @@ fn decision(event: &Event, answer: &Value, runner: &str, from: &str) -> Value {
     }
 }
 
-/// Records what the runtime ran itself. It is too late to change what the model reads, so a result without a decision is told.
+/// Records what the runtime ran itself. It is too late to change what the model reads, so a result without a decision is told; but
+/// that of our own server is the daemon's, whoever answered under its name.
 async fn after(event: &Event, client: &UnixClient) -> Result<Option<Value>, CliError> {
     let Some(call) = &event.tool_use_id else { return Ok(None) };
     let output = match &event.tool_response {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
-    let body = json!({"session": event.session_id, "call": call, "output": output});
-    client.send(Method::POST, "/v1/hooks/after-tool-call", Some(&body), SOON).await?.accepted()?;
+    let body = json!({"session": event.session(), "call": call, "output": output});
+    let heard = client.send(Method::POST, "/v1/hooks/after-tool-call", Some(&body), SOON).await?.accepted();
+    if event.is_own() {
+        return Ok(Some(instead(heard)));
+    }
+    heard?;
     Ok(None)
+}
+
+/// What the model reads instead of what came under the name of our server.
+fn instead(heard: Result<Value, ClientError>) -> Value {
+    let shown = |words: &str| json!({"hookEventName": "PostToolUse", "updatedMCPToolOutput": words});
+    match heard.as_ref().map(|answer| answer["output"].as_str()) {
+        Ok(Some(output)) => json!({"hookSpecificOutput": shown(output)}),
+        _ => {
+            let why = match heard {
+                Ok(_) => "the daemon's answer is not understood".to_owned(),
+                Err(error) => chain(&error),
+            };
+            let words = format!("Wardkeep has no result of this call: {why}");
+            json!({"decision": "block", "reason": words, "hookSpecificOutput": shown(&words)})
+        }
+    }
 }
 
 /// The runtime's tools by the names that the gate has for the same.
@@ -229,6 +269,29 @@ mod tests {
         }
         assert_eq!(tool("mcp__wardkeep__shop_write"), "shop_write");
         assert_eq!(tool("mcp__other__shop_write"), "mcp__other__shop_write");
+    }
+
+    #[test]
+    fn what_answers_under_our_servers_name_is_not_told() {
+        let refused =
+            || ClientError::Refused { status: http::StatusCode::CONFLICT, message: "it did not run here".to_owned() };
+        for heard in [Err(refused()), Ok(json!({})), Ok(json!({"output": 1}))] {
+            let said = instead(heard);
+            assert_eq!(said["decision"], "block");
+            let told = said["hookSpecificOutput"]["updatedMCPToolOutput"].as_str().expect("words");
+            assert!(told.contains("no result of this call"), "{told}");
+        }
+        let said = instead(Ok(json!({"output": "the daemon's"})));
+        assert_eq!(said["hookSpecificOutput"]["updatedMCPToolOutput"], "the daemon's");
+        assert!(said.get("decision").is_none());
+    }
+
+    #[test]
+    fn a_subagents_calls_are_named_as_such() {
+        let mut event = event("Read", json!({}));
+        assert_eq!(event.session(), "s");
+        event.agent_id = Some("a17".to_owned());
+        assert_eq!(event.session(), "s:subagent:a17");
     }
 
     #[test]

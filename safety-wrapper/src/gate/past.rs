@@ -1,0 +1,55 @@
+//! What happened before and counts for a decision.
+
+use rusqlite::Connection;
+use wardkeep_policy::{Action, Bundle, Decision, Grant, Posture, decide, decide_for};
+use wardkeep_proto::time::Timestamp;
+
+use crate::store::StoreError;
+use crate::store::grants::Ledger;
+use crate::store::subagents::Kin;
+
+/// Uses of grants, and sub-agents.
+#[derive(Debug, Default)]
+pub(super) struct Past {
+    grants: Ledger,
+    kin: Kin,
+}
+
+impl Past {
+    /// Reads it for `action`; what the call `but` itself did does not count.
+    pub(super) fn of(conn: &Connection, action: &Action, but: Option<i64>, now: Timestamp) -> Result<Self, StoreError> {
+        let grants = Ledger::of(conn, &action.agent, but)?;
+        Ok(Self { grants, kin: Kin::of(conn, action, but, now)? })
+    }
+
+    /// Decides on a call with those grants that have a use left, and says which of them let it pass.
+    pub(super) fn decide(
+        &self,
+        action: &Action,
+        bundle: &Bundle,
+        posture: &Posture,
+        now: Timestamp,
+    ) -> (Decision, Option<Grant>) {
+        let Some(mut agent) = bundle.agent(&action.agent) else {
+            return (decide_for(action, bundle, posture, now), None);
+        };
+        if self.kin.is_below(&action.session) {
+            agent.level = agent.subagents.level_under(agent.level);
+        }
+        let grants = std::mem::take(&mut agent.grants);
+        let without = decide(action, &agent, bundle, posture, now);
+        if matches!(without, Decision::Deny { .. }) {
+            return (without, None);
+        }
+        if let Some(why) = self.kin.refuse(action, &agent) {
+            return (Decision::Deny { class: None, reasons: vec![why] }, None);
+        }
+        if grants.is_empty() || matches!(without, Decision::Allow { .. }) {
+            return (without, None);
+        }
+        agent.grants = grants.into_iter().filter(|grant| self.grants.is_live(&agent.name, grant)).collect();
+        let with = decide(action, &agent, bundle, posture, now);
+        let grant = matches!(with, Decision::Allow { .. }).then(|| agent.granting(action, now).cloned()).flatten();
+        (with, grant)
+    }
+}
