@@ -104,6 +104,8 @@ pub struct RunnerCommand {
     pub program: PathBuf,
     /// E.g. `["run-one"]`.
     pub args: Vec<String>,
+    /// The arguments that make it call [`crate::runner::leaf()`] with the words behind `--`.
+    pub leaf: Vec<String>,
 }
 
 /// Why the gate does not open.

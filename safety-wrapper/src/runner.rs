@@ -11,6 +11,7 @@ pub(crate) mod folder;
 mod here;
 mod http;
 mod launcher;
+mod leaf;
 mod output;
 mod probe;
 mod program;
@@ -36,6 +37,7 @@ pub use doors::ForwardProxy;
 pub(crate) use folder::{Folder, FolderError};
 pub(crate) use http::target as http_target;
 pub use launcher::launch_from_stdin;
+pub use leaf::leaf;
 pub use probe::{UnitTest, probe_from_stdin, test_units};
 pub use sandbox::{SandboxState, sandbox_state};
 pub use unit::{UnitLine, UnitOfRun, Units};
@@ -94,6 +96,9 @@ pub(crate) struct RunSpec {
     /// Device and inode of the workspace that is meant.
     #[serde(default)]
     pub(crate) workspace_is: Option<(u64, u64)>,
+    /// The words that start a leaf, up to its own.
+    #[serde(default)]
+    pub(crate) leaf: Vec<String>,
     /// The one way out of the unit; none when absent.
     #[serde(default)]
     pub(crate) proxy: Option<doors::Door>,

@@ -125,6 +125,13 @@ pub enum Command {
     /// The first process in the unit of a run; the helper has systemd start it.
     #[command(hide = true)]
     Launcher,
+    /// Become one of the programs that a run which only reads keeps from starting others; runs start it.
+    #[command(hide = true)]
+    Leaf {
+        /// The program's name and its arguments.
+        #[arg(last = true)]
+        words: Vec<std::ffi::OsString>,
+    },
     /// Try in a run's unit what no run may; the self-test starts it.
     #[command(hide = true)]
     Probe,

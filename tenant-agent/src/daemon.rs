@@ -198,7 +198,11 @@ impl Books {
             clock: env.clock.clone(),
             chance: env.chance.clone(),
             waypoints: env.waypoints.clone(),
-            runner: RunnerCommand { program: env.program.clone(), args: vec!["runner".to_owned()] },
+            runner: RunnerCommand {
+                program: env.program.clone(),
+                args: vec!["runner".to_owned()],
+                leaf: vec!["leaf".to_owned()],
+            },
             sandbox,
             walls: self.walls.clone(),
         }

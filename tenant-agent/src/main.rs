@@ -35,7 +35,8 @@ fn main() -> ExitCode {
         files::lower();
         return wardkeep_safety::runner::run_from_stdin(&run_units::HelperUnits::default());
     }
-    match cli.command {
+    match &cli.command {
+        Command::Leaf { words } => return wardkeep_safety::runner::leaf(words),
         Command::Launcher => return wardkeep_safety::runner::launch_from_stdin(),
         Command::Probe => return wardkeep_safety::runner::probe_from_stdin(),
         _ => {}
@@ -119,7 +120,9 @@ async fn command(command: Command, context: &mut Context<'_>) -> Result<ExitCode
         }
         Command::Doctor { json } => status::doctor(json, context).await,
         Command::Config => context.say(DEFAULT_FILE.trim_end()).map(done),
-        Command::Runner | Command::Launcher | Command::Probe => unreachable!("handled before the runtime starts"),
+        Command::Runner | Command::Launcher | Command::Probe | Command::Leaf { .. } => {
+            unreachable!("handled before the runtime starts")
+        }
     }
 }
 

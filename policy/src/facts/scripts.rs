@@ -1,4 +1,5 @@
-//! What small scripts in arguments do: `awk` and `sed` can write files and start programs.
+//! What arguments do that are no plain options: scripts of `awk` and `sed` can write files and start programs, and `ps` reads its
+//! letters in two ways.
 
 use super::words::Word;
 
@@ -6,15 +7,52 @@ use super::words::Word;
 pub const RUNS: &str = "@runs";
 /// The script writes a file.
 pub const WRITES: &str = "@writes";
+/// The program shows the environment of others.
+pub const ENVIRONMENT: &str = "@environment";
+/// The program is named by its path.
+pub const PATH: &str = "@path";
+/// It is looked for without the `PATH` that the call has.
+pub const BARE: &str = "@bare";
 
-/// What the script among `args` does besides printing.
+/// What `args` do besides printing what the program is for.
 pub(super) fn effects(name: &str, args: &[Word]) -> Vec<&'static str> {
     match name {
         "awk" | "gawk" | "mawk" | "nawk" => awk(args),
         "sed" | "gsed" => sed(args),
+        "ps" => ps(args),
         _ => Vec::new(),
     }
 }
+
+/// `e` among letters without a dash shows each program's environment. Letters behind a dash are read the same way when they make
+/// no sense otherwise: no option is called `-x`, and `-u` wants a user.
+fn ps(args: &[Word]) -> Vec<&'static str> {
+    let mut value = false;
+    for word in args {
+        let text = word.text.as_str();
+        if text.contains("environ") {
+            return vec![ENVIRONMENT];
+        }
+        if std::mem::take(&mut value) || text.starts_with("--") {
+            continue;
+        }
+        let (dashed, letters) = text.strip_prefix('-').map_or((false, text), |letters| (true, letters));
+        // From a letter with a value on, the rest is that value.
+        let valued = letters.find(if dashed { &DASHED[..] } else { &PLAIN[..] });
+        let plain = valued.map_or(letters, |at| &letters[..at]);
+        let doubtful = dashed && letters.len() > 1 && letters.contains(['x', 'u', 'U']);
+        let shows = if dashed { doubtful && letters.contains('e') } else { plain.contains('e') };
+        if shows || word.has_opaque() {
+            return vec![ENVIRONMENT];
+        }
+        value = valued.is_some_and(|at| at + 1 == letters.len());
+    }
+    Vec::new()
+}
+
+/// Letters of `ps` that take a value, behind a dash and without.
+const DASHED: [char; 10] = ['C', 'G', 'O', 'U', 'g', 'o', 'p', 'q', 's', 't'];
+const PLAIN: [char; 8] = ['O', 'U', 'k', 'o', 'p', 'q', 't', 'N'];
 
 fn awk(args: &[Word]) -> Vec<&'static str> {
     let mut at = 0;

@@ -49,13 +49,15 @@ pub(super) struct Around {
     pub(super) wrappers: Vec<String>,
     /// More arguments arrive at run time.
     pub(super) more: bool,
+    /// A wrapper takes the variables away by which programs are found.
+    pub(super) bare: bool,
 }
 
 impl Around {
     pub(super) fn within(&self, wrapper: &str) -> Self {
         let mut wrappers = self.wrappers.clone();
         wrappers.push(wrapper.to_owned());
-        Self { wrappers, more: self.more }
+        Self { wrappers, more: self.more, bare: self.bare }
     }
 }
 

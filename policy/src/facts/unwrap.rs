@@ -50,7 +50,9 @@ impl Walker<'_> {
         let printed = printed(&name, args, stdin, around.more);
         self.moves(&name, args);
         self.names(&name, args, around.more);
-        let script = super::scripts::effects(&name, args);
+        let mut script = super::scripts::effects(&name, args);
+        script.extend(first.text.contains('/').then_some(super::scripts::PATH));
+        script.extend(around.bare.then_some(super::scripts::BARE));
         self.push(Command {
             program: name,
             args: words.split_off(1),
@@ -110,6 +112,8 @@ impl Walker<'_> {
             self.facts.assigned.insert(name);
         }
         let mut inner = around.within(name);
+        let own = &args[..args.len() - found.command.len()];
+        inner.bare |= matches!(name, "env" | "command" | "exec") && own.iter().any(|word| clears(&word.text));
         let mut command = found.command.to_vec();
         if matches!(name, "xargs" | "parallel") {
             if command.is_empty() && name == "xargs" {
@@ -304,6 +308,11 @@ impl Walker<'_> {
             _ => None,
         };
     }
+}
+
+/// Whether an option of `env`, `command` or `exec` takes variables away, or has programs looked for elsewhere.
+fn clears(word: &str) -> bool {
+    word.starts_with('-') && word != "--" && !matches!(word, "--null" | "--debug" | "-0" | "-v")
 }
 
 struct Found<'w> {

@@ -16,7 +16,7 @@ use wardkeep_proto::secret::{Destination, KnownValue, NotGiven};
 use wardkeep_proto::waypoint::Waypoint;
 use zeroize::Zeroizing;
 
-use super::Gate;
+use super::{Gate, RunnerCommand};
 use crate::call::CallResult;
 use crate::runner::ForwardProxy;
 use crate::runner::doors::Door;
@@ -72,6 +72,7 @@ impl Gate {
             reach: if class == Some(Class::Green) { Reach::Reads } else { Reach::Changes },
             unit,
             workspace_is: None,
+            leaf: self.leaf()?,
             proxy: None,
             redact,
         };
@@ -81,6 +82,13 @@ impl Gate {
             self.open_door(&mut spec, permit, &action.agent);
         }
         Ok(spec)
+    }
+
+    /// The words that start a leaf.
+    fn leaf(&self) -> Result<Vec<String>, String> {
+        let RunnerCommand { program, leaf, .. } = &self.parts.runner;
+        let program = program.to_str().ok_or("the daemon's own file has a name that cannot be written down")?;
+        Ok([program].into_iter().chain(leaf.iter().map(String::as_str)).map(str::to_owned).collect())
     }
 
     /// A program that may do more than look reaches the forward proxy, under a name of its run alone.

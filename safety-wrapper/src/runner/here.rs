@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use super::used::Used;
-use super::{GRACE, Held, LAST_WORDS, Raw, RunSpec, program, sandbox, work};
+use super::{GRACE, Held, LAST_WORDS, Raw, Reach, RunSpec, Work, leaf, program, sandbox, work};
 
 /// Why a run is over.
 enum End {
@@ -24,7 +24,7 @@ pub(super) fn perform(spec: RunSpec, most: usize, limit: Duration, wanted: impl 
         let _ = told.send(End::Wanted);
     });
     let worker = std::thread::Builder::new().name("work".to_owned()).spawn(move || {
-        let raw = catch_unwind(AssertUnwindSafe(|| match sandbox::enter(&spec) {
+        let raw = catch_unwind(AssertUnwindSafe(|| match leaves(&spec).and_then(|()| sandbox::enter(&spec)) {
             Ok(()) => work(&spec, most, limit),
             Err(why) => Raw::failed(why),
         }));
@@ -52,4 +52,13 @@ pub(super) fn perform(spec: RunSpec, most: usize, limit: Duration, wanted: impl 
     };
     program::end_everything();
     Held { raw, was_ended, used: Used::by_children() }
+}
+
+/// Puts the leaves into the run's folder, where it must not be able to change them afterwards.
+fn leaves(spec: &RunSpec) -> Result<(), String> {
+    if spec.reach != Reach::Reads || !matches!(spec.work, Work::Program { .. }) {
+        return Ok(());
+    }
+    leaf::install(&spec.folder, &spec.leaf)
+        .map_err(|error| format!("the run's programs could not be laid out: {error}"))
 }

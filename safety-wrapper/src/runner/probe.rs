@@ -102,6 +102,7 @@ fn probed(
         reach,
         unit: None,
         workspace_is: None,
+        leaf: Vec::new(),
         proxy: None,
         redact: Vec::new(),
     };

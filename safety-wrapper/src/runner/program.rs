@@ -14,7 +14,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, kill_process, kill_process_group, pidfd_open, waitpid};
 use zeroize::Zeroizing;
 
-use super::{Raw, RunSpec, tmp};
+use super::{Raw, Reach, RunSpec, leaf, tmp};
 
 /// Where programs are looked for, whatever the environment says.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -46,7 +46,7 @@ fn try_run(
 ) -> Result<Raw, String> {
     let cwd = working_folder(spec)?;
     let (name, args) = argv.split_first().ok_or("no program is named")?;
-    let program = find(name, &cwd).ok_or_else(|| format!("the program {name} is not found"))?;
+    let program = find(name, &cwd, spec).ok_or_else(|| format!("the program {name} is not found"))?;
     if let Some(bad) = env.keys().find(|key| !is_variable(key)) {
         return Err(format!("{bad:?} is no name of an environment variable"));
     }
@@ -57,7 +57,7 @@ fn try_run(
         .args(args)
         .current_dir(&cwd)
         .env_clear()
-        .env("PATH", PATH)
+        .env("PATH", path_of(spec))
         // Not the workspace: programs read their settings at home, and the agent writes there.
         .env("HOME", tmp(&spec.folder))
         // Reading a repository must not run its settings, nor write its index.
@@ -197,13 +197,27 @@ fn working_folder(spec: &RunSpec) -> Result<PathBuf, String> {
     }
 }
 
-/// The file of a program: a path as it is, a bare name in [`PATH`] only.
-fn find(name: &str, cwd: &Path) -> Option<PathBuf> {
-    if name.contains('/') {
-        return Some(cwd.join(name));
+/// The folders in which a run finds programs.
+fn path_of(spec: &RunSpec) -> String {
+    match spec.reach {
+        Reach::Reads => format!("{}:{PATH}", leaf::folder(&spec.folder).display()),
+        Reach::Changes => PATH.to_owned(),
     }
+}
+
+/// The file of a program: a path as it is, a bare name in the run's own `PATH` only.
+fn find(name: &str, cwd: &Path, spec: &RunSpec) -> Option<PathBuf> {
+    if name.contains('/') { Some(cwd.join(name)) } else { find_in(&path_of(spec), name) }
+}
+
+/// The file of one of the system's programs.
+pub(super) fn in_system(name: &str) -> Option<PathBuf> {
+    find_in(PATH, name)
+}
+
+fn find_in(folders: &str, name: &str) -> Option<PathBuf> {
     let runs = |path: &PathBuf| fs::metadata(path).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0);
-    PATH.split(':').map(|folder| Path::new(folder).join(name)).find(runs)
+    folders.split(':').map(|folder| Path::new(folder).join(name)).find(runs)
 }
 
 /// A plain name: `BASH_FUNC_x%%` and its like would define code.

@@ -8,7 +8,7 @@ use landlock::{
 };
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
-use super::{Reach, RunSpec, Sandbox, Work, syscalls, tmp};
+use super::{Reach, RunSpec, Sandbox, Work, leaf, syscalls, tmp};
 
 /// The newest rules this build asks for; an older kernel enforces the part that it knows.
 const NEWEST: ABI = ABI::V6;
@@ -23,7 +23,6 @@ const SYSTEM: &[&str] = &[
     "/lib64",
     "/libx32",
     "/opt",
-    "/proc",
     "/sys/devices/system/cpu",
     "/etc/alternatives",
     "/etc/ca-certificates",
@@ -60,6 +59,8 @@ const SYSTEM: &[&str] = &[
 ];
 /// Readable and writable.
 const DEVICES: &[&str] = &["/dev/null", "/dev/full"];
+/// Readable, and nothing in it is a program: a link there leads to files that have lost their names.
+const PROCESSES: &str = "/proc";
 
 /// What the kernel of this machine can enforce.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,19 +117,23 @@ fn confine(spec: &RunSpec) -> Result<(), String> {
     match spec.sandbox {
         Sandbox::Off => Ok(()),
         Sandbox::Landlock => {
-            let writable: Vec<PathBuf> = match (&spec.work, spec.reach) {
+            let all = AccessFs::from_all(NEWEST);
+            let read = AccessFs::from_read(NEWEST);
+            // What only reads runs the system's programs alone, and nothing that the agent can write.
+            let look = read & !AccessFs::Execute;
+            let (own, bin) = (spec.workspace.clone(), leaf::folder(&spec.folder));
+            let mut more = match (&spec.work, spec.reach) {
                 (Work::Http { .. }, _) => Vec::new(),
-                (_, Reach::Reads) => vec![tmp(&spec.folder)],
-                (_, Reach::Changes) => vec![spec.workspace.clone(), tmp(&spec.folder)],
+                (_, Reach::Reads) => vec![(tmp(&spec.folder), all & !AccessFs::Execute), (own, look), (bin, read)],
+                (_, Reach::Changes) => vec![(own, all), (tmp(&spec.folder), all)],
             };
+            more.extend(spec.leaf.first().map(|program| (PathBuf::from(program), read)));
             let tcp = match spec.work {
                 Work::Http { .. } => Tcp::Allowed,
                 Work::Program { .. } if spec.reach == Reach::Changes => Tcp::Allowed,
                 _ => Tcp::Refused,
             };
-            let own = (!matches!(spec.work, Work::Http { .. })).then_some(spec.workspace.as_path());
-            let readable: Vec<&Path> = SYSTEM.iter().map(Path::new).chain(own).collect();
-            match restrict(&readable, &writable, tcp) {
+            match restrict(SYSTEM, &more, tcp) {
                 Ok(RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced) => Ok(()),
                 Ok(RulesetStatus::NotEnforced) => {
                     Err("this kernel has no Landlock, so nothing is run; boot a kernel of 5.13 \
@@ -141,7 +146,11 @@ fn confine(spec: &RunSpec) -> Result<(), String> {
     }
 }
 
-fn restrict(readable: &[&Path], writable: &[PathBuf], tcp: Tcp) -> Result<RulesetStatus, landlock::RulesetError> {
+fn restrict(
+    readable: &[&str],
+    more: &[(PathBuf, BitFlags<AccessFs>)],
+    tcp: Tcp,
+) -> Result<RulesetStatus, landlock::RulesetError> {
     let all = AccessFs::from_all(NEWEST);
     let mut rules = Ruleset::default().set_compatibility(CompatLevel::BestEffort).handle_access(all)?;
     if tcp == Tcp::Refused {
@@ -151,13 +160,14 @@ fn restrict(readable: &[&Path], writable: &[PathBuf], tcp: Tcp) -> Result<Rulese
     rules = rules.scope(landlock::Scope::from_all(NEWEST))?;
     let mut rules = rules.create()?;
     for path in readable {
-        rules = allow(rules, path, AccessFs::from_read(NEWEST))?;
+        rules = allow(rules, Path::new(path), AccessFs::from_read(NEWEST))?;
     }
+    rules = allow(rules, Path::new(PROCESSES), AccessFs::from_read(NEWEST) & !AccessFs::Execute)?;
     for path in DEVICES {
         rules = allow(rules, Path::new(path), AccessFs::from_file(NEWEST))?;
     }
-    for path in writable {
-        rules = allow(rules, path, all)?;
+    for (path, access) in more {
+        rules = allow(rules, path, *access)?;
     }
     Ok(rules.restrict_self()?.ruleset)
 }

@@ -54,6 +54,38 @@ pub(super) fn filter(reach: Reach) -> Result<(), String> {
     seccompiler::apply_filter(&program).map_err(|error| format!("the system call filter was refused: {error}"))
 }
 
+/// From here on the calling process, which has one thread yet, starts no other process; threads it may have.
+///
+/// # Errors
+/// Why it may not go on, in words for people.
+pub(super) fn alone() -> Result<(), String> {
+    rustix::thread::set_no_new_privs(true).map_err(|error| format!("no_new_privs was refused: {error}"))?;
+    let rule = |calls: &[libc::c_long], rules: &[SeccompRule], errno: libc::c_int| {
+        let calls = calls.iter().map(|call| (*call, rules.to_vec())).collect();
+        let arch = TargetArch::try_from(std::env::consts::ARCH)?;
+        let refused = SeccompAction::Errno(errno.unsigned_abs());
+        BpfProgram::try_from(SeccompFilter::new(calls, SeccompAction::Allow, refused, arch)?)
+    };
+    let filters = || -> Result<[BpfProgram; 3], seccompiler::BackendError> {
+        let thread = u64::from(libc::CLONE_THREAD.unsigned_abs());
+        let masked = SeccompCmpOp::MaskedEq(thread);
+        let process = SeccompRule::new(vec![SeccompCondition::new(0, SeccompCmpArgLen::Dword, masked, 0)?])?;
+        // Its flags lie in memory, where a filter cannot look: the C library falls back on the older call.
+        let newer = rule(&[libc::SYS_clone3], &[], libc::ENOSYS)?;
+        Ok([newer, rule(&[libc::SYS_clone], &[process], libc::EPERM)?, rule(FORKS, &[], libc::EPERM)?])
+    };
+    let filters = filters().map_err(|error| format!("the system call filter could not be built: {error}"))?;
+    filters.iter().filter(|filter| !filter.is_empty()).try_for_each(|filter| {
+        seccompiler::apply_filter(filter).map_err(|error| format!("the system call filter was refused: {error}"))
+    })
+}
+
+/// The older ways to a new process, where the processor's list of calls has them.
+#[cfg(target_arch = "x86_64")]
+const FORKS: &[libc::c_long] = &[libc::SYS_fork, libc::SYS_vfork];
+#[cfg(not(target_arch = "x86_64"))]
+const FORKS: &[libc::c_long] = &[];
+
 fn program(reach: Reach) -> Result<BpfProgram, seccompiler::BackendError> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = NEVER.iter().map(|call| (*call, Vec::new())).collect();
     let sockets = match reach {

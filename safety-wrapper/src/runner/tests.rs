@@ -9,6 +9,7 @@ use super::*;
 use crate::gate::RunnerCommand;
 use crate::runner::folder::Found;
 
+mod leaf;
 mod unit;
 pub(crate) use unit::{Pretended, is_alive, kill_tree};
 
@@ -28,7 +29,15 @@ pub(crate) fn runner() -> RunnerCommand {
         args: ["--exact", "--ignored", "--test-threads=1", "runner::tests::entry_of_a_runner"]
             .map(str::to_owned)
             .to_vec(),
+        leaf: leaf_words().split_off(1),
     }
+}
+
+/// How to start this test binary as a leaf.
+fn leaf_words() -> Vec<String> {
+    let program = std::env::current_exe().expect("a test binary has a path").display().to_string();
+    let args = ["--exact", "--ignored", "--test-threads=1", "runner::tests::leaf::entry_of_a_leaf"];
+    [program].into_iter().chain(args.map(str::to_owned)).collect()
 }
 
 struct Ground {
@@ -61,6 +70,7 @@ impl Ground {
             reach: Reach::Changes,
             unit: None,
             workspace_is: None,
+            leaf: leaf_words(),
             proxy: None,
             redact: vec![Masked { name: "token".to_owned(), value: SECRET.to_owned(), beside: None }],
         }
@@ -90,7 +100,7 @@ fn program(argv: &[&str]) -> Work {
 
 /// Starts a runner with that text on its standard input and waits for its end.
 fn start(text: &[u8], folder: &Path, lock: std::fs::File) {
-    let RunnerCommand { program, args } = runner();
+    let RunnerCommand { program, args, .. } = runner();
     let mut child = Command::new(program)
         .args(args)
         .env_clear()

@@ -87,7 +87,7 @@ impl Tenant {
                 clock: clock.clone(),
                 chance: chance.clone(),
                 waypoints: Arc::new(NoWaypoints),
-                runner: RunnerCommand { program: "/bin/false".into(), args: Vec::new() },
+                runner: RunnerCommand { program: "/bin/false".into(), args: Vec::new(), leaf: Vec::new() },
                 sandbox: Sandbox::Off,
                 walls: wardkeep_safety::WallsBook::processes(),
             },

@@ -73,7 +73,7 @@ impl Helper {
             clock: self.clock.clone(),
             chance,
             waypoints: Arc::new(wardkeep_proto::waypoint::NoWaypoints),
-            runner: RunnerCommand { program: "/bin/false".into(), args: Vec::new() },
+            runner: RunnerCommand { program: "/bin/false".into(), args: Vec::new(), leaf: Vec::new() },
             sandbox: Sandbox::Off,
             walls: wardkeep_safety::WallsBook::processes(),
         };

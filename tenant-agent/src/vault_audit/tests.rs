@@ -56,7 +56,7 @@ impl Server {
             clock: self.clock.clone(),
             chance: self.chance.clone(),
             waypoints: Arc::new(wardkeep_proto::waypoint::NoWaypoints),
-            runner: RunnerCommand { program: "/bin/false".into(), args: Vec::new() },
+            runner: RunnerCommand { program: "/bin/false".into(), args: Vec::new(), leaf: Vec::new() },
             sandbox: Sandbox::Off,
             walls: wardkeep_safety::WallsBook::processes(),
         };
