@@ -8,13 +8,15 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{
-    AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, mkdirat, open, openat2, renameat, statat, unlinkat,
+    AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, fstat, mkdirat, open, openat2, renameat, statat, unlinkat,
 };
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 use super::{Raw, RunSpec};
 
+/// What a file may have that nobody starts.
+const PLAIN_FILE: Mode = Mode::from_raw_mode(0o666);
 /// Deepest folder that is deleted.
 const DEPTH: usize = 64;
 
@@ -61,7 +63,8 @@ pub(super) fn list(spec: &RunSpec, path: &str, most: usize) -> Result<Raw, Refus
     Ok(Raw { cut, ..Raw::ok(text) })
 }
 
-/// Writes a whole file: beside it, to the disk, then under its name. Missing folders are made.
+/// Writes a whole file: beside it, to the disk, then under its name. Missing folders are made. What was there keeps its mode;
+/// what is new may be read and written by whom its folder may be.
 pub(super) fn write(spec: &RunSpec, path: &str, content: &str) -> Result<Raw, Refused> {
     let beneath = Beneath::new(spec, path)?;
     let (parent, name) = beneath.parent(path, Missing::Make)?;
@@ -70,7 +73,7 @@ pub(super) fn write(spec: &RunSpec, path: &str, content: &str) -> Result<Raw, Re
             Mode::from_raw_mode(present.st_mode) & (Mode::RWXU | Mode::RWXG | Mode::RWXO)
         }
         Ok(_) => return Err(format!("{path} is there and is not a regular file")),
-        Err(Errno::NOENT) => Mode::from_raw_mode(0o644),
+        Err(Errno::NOENT) => rights(&parent).map_err(|e| say(path, &e.into()))? & PLAIN_FILE,
         Err(error) => return Err(say(path, &error.into())),
     };
     let run = spec.folder.file_name().unwrap_or(OsStr::new("run")).to_string_lossy();
@@ -108,6 +111,11 @@ pub(super) fn delete(spec: &RunSpec, path: &str) -> Result<Raw, Refused> {
         });
     }
     Ok(Raw::ok(format!("Deleted {path}.")))
+}
+
+/// Who may do what with an open folder.
+fn rights(folder: &OwnedFd) -> Result<Mode, Errno> {
+    Ok(Mode::from_raw_mode(fstat(folder)?.st_mode) & (Mode::RWXU | Mode::RWXG | Mode::RWXO))
 }
 
 fn delete_entry(parent: BorrowedFd<'_>, name: &OsStr, depth: usize) -> io::Result<()> {
@@ -209,7 +217,7 @@ impl Beneath {
             let before = self.resolve(&so_far, OFlags::PATH | OFlags::DIRECTORY)?;
             so_far.push(part);
             if let Component::Normal(name) = part {
-                match mkdirat(&before, name, Mode::from_raw_mode(0o755)) {
+                match mkdirat(&before, name, rights(&before)?) {
                     Ok(()) | Err(Errno::EXIST) => {}
                     Err(error) => return Err(error),
                 }

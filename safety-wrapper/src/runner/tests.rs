@@ -405,6 +405,59 @@ fn what_is_no_regular_file_is_not_read_or_replaced() {
 }
 
 #[test]
+fn a_new_file_is_for_whom_its_folder_is_and_an_old_one_keeps_its_mode() {
+    let ground = Ground::new();
+    let mode = |path: &str| ground.ws().join(path).metadata().unwrap().permissions().mode() & 0o7777;
+    let set = |path: &str, mode| {
+        std::fs::set_permissions(ground.ws().join(path), std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let write = |path: &str| {
+        let result = ground.run(ground.spec(Work::FileWrite { path: path.to_owned(), content: "x".to_owned() }));
+        assert_eq!(result.status, RunStatus::Ok, "{path}: {}", result.output);
+    };
+    for (folder, file) in [(0o700, 0o600), (0o750, 0o640), (0o755, 0o644), (0o2770, 0o660), (0o1777, 0o666)] {
+        set("", folder);
+        write("new");
+        assert_eq!(mode("new"), file, "{folder:o}");
+        std::fs::remove_file(ground.ws().join("new")).unwrap();
+    }
+    set("", 0o750);
+    write("a/b/new");
+    assert_eq!((mode("a/b/new"), mode("a/b") & !0o022), (0o640, 0o750));
+    for kept in [0o600, 0o444, 0o751] {
+        set("a/b/new", kept);
+        write("a/b/new");
+        assert_eq!(mode("a/b/new"), kept);
+    }
+    // Rights that a program would get by it are no part of a file that was written anew.
+    set("a/b/new", 0o4755);
+    write("a/b/new");
+    assert_eq!(mode("a/b/new"), 0o755);
+}
+
+#[test]
+fn a_file_with_another_name_outside_is_left_there_as_it_is() {
+    let ground = Ground::new();
+    let (inside, outside) = (ground.ws().join("a"), ground.root.path().join("b"));
+    for (what, work) in [
+        ("write", Work::FileWrite { path: "a".to_owned(), content: "x".to_owned() }),
+        ("delete", Work::FileDelete { path: "a".to_owned() }),
+    ] {
+        let _ = std::fs::remove_file(&inside);
+        std::fs::write(&outside, "outside").unwrap();
+        std::fs::hard_link(&outside, &inside).unwrap();
+        assert_eq!(ground.run(ground.spec(work)).status, RunStatus::Ok, "{what}");
+        assert_eq!(std::fs::read_to_string(&outside).unwrap(), "outside", "{what}");
+        // And by a symbolic link, which is replaced or refused, never followed.
+        let _ = std::fs::remove_file(&inside);
+        symlink(&outside, &inside).unwrap();
+        let work = Work::FileWrite { path: "a".to_owned(), content: "x".to_owned() };
+        assert_eq!(ground.run(ground.spec(work)).status, RunStatus::Failed);
+        assert_eq!(std::fs::read_to_string(&outside).unwrap(), "outside", "{what}");
+    }
+}
+
+#[test]
 fn files_are_written_read_and_listed() {
     let ground = Ground::new();
     let absolute = ground.ws().join("new/deep/b.txt").display().to_string();
