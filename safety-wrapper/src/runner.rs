@@ -5,6 +5,7 @@
 //! held, whatever becomes of the daemon. It marks the folder before its first act, and leaves `result.json` there, redacted,
 //! whole or not at all.
 
+mod bounds;
 pub(crate) mod doors;
 mod files;
 pub(crate) mod folder;
@@ -29,6 +30,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use wardkeep_policy::RunLimits;
 use wardkeep_policy::adapters::Reply;
 use wardkeep_redaction::{Engine, RuleSet, Secret, searchable};
 use zeroize::{Zeroize, Zeroizing};
@@ -87,6 +89,9 @@ pub(crate) struct RunSpec {
     pub(crate) work: Work,
     pub(crate) limit_ms: u64,
     pub(crate) output_bytes: usize,
+    /// What a program may use up; time and output count by the fields above.
+    #[serde(default)]
+    pub(crate) limits: RunLimits,
     pub(crate) sandbox: Sandbox,
     /// How far a program reaches.
     pub(crate) reach: Reach,

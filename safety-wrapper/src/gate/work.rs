@@ -67,6 +67,7 @@ impl Gate {
             work: Work::FileList { path: String::new() },
             limit_ms: u64::from(limits.seconds) * 1000,
             output_bytes: limits.output_kibibytes as usize * 1024,
+            limits,
             sandbox: self.parts.sandbox,
             // Green is held to reading, also where a rule was wrong about a program.
             reach: if class == Some(Class::Green) { Reach::Reads } else { Reach::Changes },

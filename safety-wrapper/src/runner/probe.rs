@@ -98,6 +98,7 @@ fn probed(
         work: Work::Program { argv, env: std::collections::BTreeMap::new(), stdin: Some(stdin) },
         limit_ms: u64::try_from(LIMIT.as_millis()).unwrap_or(u64::MAX),
         output_bytes: OUTPUT,
+        limits: RunLimits::default(),
         sandbox,
         reach,
         unit: None,

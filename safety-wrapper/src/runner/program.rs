@@ -10,10 +10,10 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, kill_process, kill_process_group, pidfd_open, waitpid};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group, waitpid};
 use zeroize::Zeroizing;
 
+use super::bounds::{self, Bounds, Over};
 use super::{Raw, Reach, RunSpec, leaf, tmp};
 
 /// Where programs are looked for, whatever the environment says.
@@ -77,7 +77,8 @@ fn try_run(
         .stdout(writer.try_clone().map_err(|e| format!("no pipe: {e}"))?)
         .stderr(writer)
         .process_group(0);
-    let mut child = start(&mut command).map_err(|e| format!("{name} could not be started: {e}"))?;
+    let bounds = Bounds::new(spec.limits, limit);
+    let mut child = bounds.start(|| start(&mut command)).map_err(|e| format!("{name} could not be started: {e}"))?;
     // The command holds the writing end of the pipe.
     drop(command);
     if let (Some(text), Some(mut pipe)) = (stdin, child.stdin.take()) {
@@ -86,15 +87,16 @@ fn try_run(
         std::thread::spawn(move || pipe.write_all(text.as_bytes()));
     }
     let (sender, output) = mpsc::channel();
+    let reader = bounds.counted(reader);
     std::thread::spawn(move || sender.send(read_up_to(reader, most)));
     let pid = Pid::from_child(&child);
-    let in_time = ended_within(pid, limit);
+    let over = bounds.wait(pid);
     // Also after a proper end: the group may hold more processes. Not reaped yet, so the number is still ours.
     let _ = kill_process_group(pid, Signal::KILL);
     let status = child.wait().map_err(|e| format!("{name} was lost: {e}"))?;
     end_everything();
     let (bytes, cut) = output.recv_timeout(DRAIN).unwrap_or_default();
-    Ok(conclude(bytes, cut, in_time, status, limit))
+    Ok(conclude(bytes, cut, over, status))
 }
 
 /// Whether this process has been told to end: then it starts nothing more. It runs one call and nothing else.
@@ -118,33 +120,16 @@ pub(super) fn kill_everything() {
     }
 }
 
-fn conclude(bytes: Zeroizing<Vec<u8>>, cut: bool, in_time: bool, status: ExitStatus, limit: Duration) -> Raw {
+fn conclude(bytes: Zeroizing<Vec<u8>>, cut: bool, over: Option<Over>, status: ExitStatus) -> Raw {
     let mut raw = Raw { output: bytes, cut, ..Raw::default() };
-    if !in_time {
+    if let Some(over) = over {
         // In front: the end may be cut off.
-        return raw.with_note(&format!("[stopped: it ran longer than {} s]\n", limit.as_secs_f32()));
+        return raw.with_note(&over.note());
     }
     raw.ok = status.success();
     raw.signal = status.signal();
     raw.exit_code = status.code().or_else(|| raw.signal.map(|signal| 128 + signal));
     raw
-}
-
-/// Whether the process ends by itself in time. It is not reaped here.
-fn ended_within(pid: Pid, limit: Duration) -> bool {
-    let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) else { return false };
-    let start = std::time::Instant::now();
-    loop {
-        let left = limit.saturating_sub(start.elapsed());
-        let timeout =
-            Timespec { tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX), tv_nsec: left.subsec_nanos().into() };
-        match poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&timeout)) {
-            Ok(0) => return false,
-            Ok(_) => return true,
-            Err(rustix::io::Errno::INTR) => {}
-            Err(_) => return false,
-        }
-    }
 }
 
 fn read_up_to(mut from: impl Read, most: usize) -> (Zeroizing<Vec<u8>>, bool) {
@@ -173,12 +158,7 @@ pub(super) fn end_everything() {
 }
 
 fn children() -> Vec<Pid> {
-    let Ok(threads) = fs::read_dir("/proc/self/task") else { return Vec::new() };
-    let lists = threads.flatten().filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
-    lists
-        .flat_map(|list| list.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<i32>>())
-        .filter_map(Pid::from_raw)
-        .collect()
+    bounds::children_of("self").into_iter().filter_map(Pid::from_raw).collect()
 }
 
 /// The folder a program starts in: inside the workspace, symbolic links resolved.

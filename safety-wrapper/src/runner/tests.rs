@@ -9,6 +9,7 @@ use super::*;
 use crate::gate::RunnerCommand;
 use crate::runner::folder::Found;
 
+mod bounds;
 mod leaf;
 mod unit;
 pub(crate) use unit::{Pretended, is_alive, kill_tree};
@@ -66,6 +67,7 @@ impl Ground {
             work,
             limit_ms: 20_000,
             output_bytes: 64 * 1024,
+            limits: RunLimits::default(),
             sandbox: Sandbox::Landlock,
             reach: Reach::Changes,
             unit: None,

@@ -44,6 +44,12 @@ impl Used {
     }
 }
 
+/// Whether the kernel counts the memory of this process's unit by itself.
+pub(super) fn group_counts_memory() -> bool {
+    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    group_in(&groups, Path::new(GROUPS)).is_some_and(|group| group.join("memory.max").exists())
+}
+
 /// The time of children in a line of `/proc/<pid>/stat`. The name before it may hold anything.
 fn children_in(stat: &str) -> Option<u64> {
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_ascii_whitespace().collect();
