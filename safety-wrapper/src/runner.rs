@@ -18,6 +18,7 @@ mod probe;
 mod program;
 mod reply;
 mod sandbox;
+pub(crate) mod sealed;
 mod syscalls;
 pub(crate) mod unit;
 mod used;
@@ -101,6 +102,9 @@ pub(crate) struct RunSpec {
     /// Device and inode of the workspace that is meant.
     #[serde(default)]
     pub(crate) workspace_is: Option<(u64, u64)>,
+    /// What a person saw of the files that the command names.
+    #[serde(default)]
+    pub(crate) sealed: Vec<sealed::Sealed>,
     /// The words that start a leaf, up to its own.
     #[serde(default)]
     pub(crate) leaf: Vec<String>,

@@ -213,7 +213,7 @@ impl Gate {
                 row.state = CallState::Pending { approve_by };
                 self.fill_in(&mut row, class, Some(factor), &fired, &action);
                 let files = match self.pins(&action) {
-                    Ok(files) => files,
+                    Ok(pinned) => pinned.shown,
                     Err(why) => {
                         (row.action, row.factor) = (None, None);
                         row.state = CallState::Denied { reasons: vec![self.clean(&why)], ruling: None };
@@ -339,7 +339,7 @@ impl Gate {
         let now = self.now();
         let key = row.key.clone();
         let next = match self.check(&row, now).await? {
-            super::launch::Check::Go(_) => {
+            super::launch::Check::Go(..) => {
                 CallState::Claimed { permit, at: now, by: Executor::Runtime, to: Some(asks.call.clone()) }
             }
             super::launch::Check::Hold(_) => return Ok(row),

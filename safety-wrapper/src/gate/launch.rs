@@ -18,6 +18,7 @@ use super::{Executed, Gate, GateError, Leash};
 use crate::approval::Ruling;
 use crate::call::{CallResult, CallState, Executor};
 use crate::runner::folder::Found;
+use crate::runner::sealed::Sealed;
 use crate::runner::{Folder, FolderError};
 use crate::store::calls::CallRow;
 use crate::store::{StoreError, approvals, calls, passkeys};
@@ -27,8 +28,8 @@ const RETRY: Duration = Duration::from_secs(2);
 
 /// Whether a permit still leads to a run.
 pub(super) enum Check {
-    /// It does; exactly this runs.
-    Go(Box<Action>),
+    /// It does; exactly this runs, with these files as they were found.
+    Go(Box<Action>, Vec<Sealed>),
     /// Not while the machine is closed; the approval stands until its use-by.
     Hold(String),
     /// Never again.
@@ -106,8 +107,8 @@ impl Gate {
         // Before anything is looked at: a stop from here on cuts this line, and waits for it.
         let Leash { cut, held } = self.leash(&agent);
         let now = self.now();
-        let action = match self.check(&row, now).await? {
-            Check::Go(action) => action,
+        let (action, sealed) = match self.check(&row, now).await? {
+            Check::Go(action, sealed) => (action, sealed),
             // A spent permit cannot wait or go back; that nothing ran is known for sure.
             Check::Hold(why) if claimed => return self.finish(permit, CallResult::failed(never_began(&why))).await,
             Check::Over(_) if claimed => {
@@ -138,7 +139,10 @@ impl Gate {
         }
         self.parts.waypoints.pass(Waypoint::CallClaimed);
         let result = match self.spec(&action, permit, row.class, &folder) {
-            Ok(spec) => self.run(permit, spec, folder, &cut).await,
+            Ok(mut spec) => {
+                spec.sealed = sealed;
+                self.run(permit, spec, folder, &cut).await
+            }
             Err(why) => CallResult::failed(why),
         };
         drop(held);
@@ -169,16 +173,18 @@ impl Gate {
         let Some(action) = action.filter(|action| action.digest() == row.action_digest) else {
             return over("the stored call is not the one that was decided on");
         };
+        let mut sealed = Vec::new();
         if let Some(digest) = row.approval {
             let document = self.read(move |conn| approvals::document(conn, digest)).await?;
             let Some(document) = document.filter(|document| Digest::plain(document) == digest) else {
                 return over("the stored approval is not the one that was decided on");
             };
-            let shown = serde_json::from_slice::<Pinned>(&document).map(|pinned| pinned.files);
+            let shown = serde_json::from_slice::<ShownFiles>(&document).map(|shown| shown.files);
             let (gate, named) = (Arc::clone(self), action.clone());
-            let files = tokio::task::spawn_blocking(move || gate.pins(&named)).await.map_err(|_| GateError::Worker)?;
-            if shown.ok().is_none_or(|shown| files.ok().as_ref() != Some(&shown)) {
-                return over("a file that the command names has changed since it was shown");
+            let pinned = tokio::task::spawn_blocking(move || gate.pins(&named)).await.map_err(|_| GateError::Worker)?;
+            match (shown, pinned) {
+                (Ok(shown), Ok(pinned)) if shown == pinned.shown => sealed = pinned.sealed,
+                _ => return over("a file that the command names has changed since it was shown"),
             }
         } else if approved {
             return over("the approval is missing");
@@ -198,7 +204,7 @@ impl Gate {
         let past = self.read(move |conn| Past::of(conn, &asked, Some(own), now)).await?;
         let decision = |posture: &Posture| past.decide(&action, &bundle, posture, now).0;
         if fits(&decision(&self.posture_for(&action.agent))) {
-            return Ok(Check::Go(Box::new(action)));
+            return Ok(Check::Go(Box::new(action), sealed));
         }
         if approved && fits(&decision(&Posture::open())) {
             let closed: Vec<_> = self.posture_for(&action.agent).iter().map(|c| c.to_string()).collect();
@@ -258,7 +264,7 @@ impl Gate {
 
 /// The part of an approval document that is compared with the disk.
 #[derive(serde::Deserialize)]
-struct Pinned {
+struct ShownFiles {
     files: Vec<Pin>,
 }
 

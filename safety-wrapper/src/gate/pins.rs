@@ -1,8 +1,10 @@
 //! The files that a command names, pinned while a person reads: a script that is swapped before its run voids the approval.
+//! So does another interpreter, or a link that leads elsewhere. What the launch found is looked at once more by the run
+//! itself, at its last moment ([`crate::runner::sealed`]).
 
+use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
-use std::io::Read as _;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -12,31 +14,43 @@ use wardkeep_policy::facts::{self, Context, Facts};
 use wardkeep_proto::digest::Digest;
 
 use super::Gate;
+use crate::runner::sealed::{self, Sealed};
 
-/// Up to this size a file is pinned by its content, beyond it by what the kernel says of it.
-const DIGESTED_BYTES: u64 = 1024 * 1024;
 /// More files than this are not pinned but refused.
 const FILES: usize = 64;
+
+/// How far a script's interpreters are followed: one of them may be a script itself.
+const INTERPRETERS: usize = 4;
 
 /// One file as it was when the call was judged.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Pin {
-    /// Relative to the workspace.
+    /// Relative to the workspace; absolute for what a link in the workspace leads to outside.
     pub(crate) path: String,
-    /// A digest of the content, keyed by this server, or for a large file its inode, size and time of last change.
+    /// A digest of the content, keyed by this server, or for a large file and for one outside its inode, size and time of last
+    /// change.
     pub(crate) is: String,
 }
 
+/// What a call names.
+#[derive(Default)]
+pub(super) struct Pinned {
+    /// For the approval's document, in order.
+    pub(super) shown: Vec<Pin>,
+    /// For the run.
+    pub(super) sealed: Vec<Sealed>,
+}
+
 impl Gate {
-    /// Every file of the workspace that a program call names, as it is now.
+    /// Every file of the workspace that a program call names, as it is now, and those that the run itself can look at.
     ///
     /// # Errors
     /// Why the call cannot be pinned, in words for the agent.
-    pub(super) fn pins(&self, action: &Action) -> Result<Vec<Pin>, String> {
-        let Some(facts) = self.facts(action) else { return Ok(Vec::new()) };
+    pub(super) fn pins(&self, action: &Action) -> Result<Pinned, String> {
+        let Some(facts) = self.facts(action) else { return Ok(Pinned::default()) };
         // Without a workspace nothing runs either.
         let Ok(workspace) = self.workspace(action).and_then(|w| fs::canonicalize(w).map_err(|e| e.to_string())) else {
-            return Ok(Vec::new());
+            return Ok(Pinned::default());
         };
         let start = workspace.join(action.cwd.as_deref().unwrap_or_default());
         let mut found: Vec<PathBuf> = Vec::new();
@@ -44,23 +58,33 @@ impl Gate {
             let folder = command.cwd.as_deref().map_or_else(|| start.clone(), |cwd| start.join(cwd));
             let words = command.args.iter().filter_map(facts::Word::known);
             let paths = words.chain([command.program.as_str()]).map(|word| folder.join(word));
-            found.extend(paths.filter_map(|path| inside(&workspace, &path)));
+            found.extend(paths.filter_map(|path| reached(&workspace, &path)));
         }
         // `bash < job.sh` and `BASH_ENV=./job.sh bash` name a script, too.
         for opened in &facts.redirects {
             let folder = opened.cwd.as_deref().map_or_else(|| start.clone(), |cwd| start.join(cwd));
-            found.extend(opened.path.known().and_then(|path| inside(&workspace, &folder.join(path))));
+            found.extend(opened.path.known().and_then(|path| reached(&workspace, &folder.join(path))));
         }
-        found.extend(facts.values.iter().filter_map(|(_, value)| inside(&workspace, &start.join(value))));
-        found.sort_unstable();
-        found.dedup();
-        if found.len() > FILES {
-            return Err(format!("the command names more than {FILES} files; split it into smaller ones"));
+        found.extend(facts.values.iter().filter_map(|(_, value)| reached(&workspace, &start.join(value))));
+        let mut pinned = Pinned::default();
+        let mut due: BTreeSet<PathBuf> = found.into_iter().collect();
+        let mut known = due.clone();
+        for _ in 0..=INTERPRETERS {
+            if known.len() > FILES {
+                return Err(format!("the command names more than {FILES} files; split it into smaller ones"));
+            }
+            for path in std::mem::take(&mut due) {
+                let interpreter = self.pin(&workspace, &path, &mut pinned)?;
+                let interpreter = interpreter.and_then(|path| reached(&workspace, &start.join(path)));
+                due.extend(interpreter.filter(|path| known.insert(path.clone())));
+            }
         }
-        found.iter().map(|path| self.pin(&workspace, path)).collect()
+        pinned.shown.sort_unstable();
+        Ok(pinned)
     }
 
-    fn pin(&self, workspace: &Path, path: &Path) -> Result<Pin, String> {
+    /// Pins one file; gives the interpreter that it names.
+    fn pin(&self, workspace: &Path, path: &Path, pinned: &mut Pinned) -> Result<Option<PathBuf>, String> {
         // A link may lead to a file whose name must not be told.
         let shown = self.clean(&path.strip_prefix(workspace).unwrap_or(path).display().to_string());
         let unreadable = |error: std::io::Error| format!("{shown} cannot be pinned: {error}");
@@ -71,15 +95,22 @@ impl Gate {
         if !about.is_file() {
             return Err(format!("{shown} cannot be pinned: it is no file any more"));
         }
-        let is = if about.len() > DIGESTED_BYTES {
-            format!("{}:{}:{}.{}", about.ino(), about.len(), about.ctime(), about.ctime_nsec())
-        } else {
-            let mut bytes = Vec::new();
-            file.take(DIGESTED_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-            // Keyed: a plain digest would let the hub guess at the content.
-            Digest::plain(&self.key.sign(&Digest::of("wardkeep/pin/v1", &bytes).0)).to_string()
+        if !path.starts_with(workspace) {
+            pinned.shown.push(Pin { path: shown, is: sealed::state(&about) });
+            return Ok(None);
+        }
+        let seal = Sealed::of(path, &file).map_err(unreadable)?;
+        // Keyed: a plain digest would let the hub guess at the content.
+        let is = match &seal.digest {
+            Some(digest) => {
+                Digest::plain(&self.key.sign(&Digest::of("wardkeep/pin/v2", digest.as_bytes()).0)).to_string()
+            }
+            None => seal.state.clone(),
         };
-        Ok(Pin { path: shown, is })
+        let interpreter = sealed::interpreter(&file).map_err(unreadable)?;
+        pinned.shown.push(Pin { path: shown, is });
+        pinned.sealed.push(seal);
+        Ok(interpreter)
     }
 
     fn facts(&self, action: &Action) -> Option<Facts> {
@@ -99,8 +130,10 @@ impl Gate {
     }
 }
 
-/// The real path of a regular file beneath the workspace.
-fn inside(workspace: &Path, path: &Path) -> Option<PathBuf> {
+/// The real path of a regular file that lies in the workspace, or that a link there leads to.
+fn reached(workspace: &Path, path: &Path) -> Option<PathBuf> {
     let real = fs::canonicalize(path).ok()?;
-    (real.starts_with(workspace) && real.is_file()).then_some(real)
+    let folder = || fs::canonicalize(path.parent()?).ok();
+    let named_inside = || path.starts_with(workspace) || folder().is_some_and(|folder| folder.starts_with(workspace));
+    ((real.starts_with(workspace) || named_inside()) && real.is_file()).then_some(real)
 }

@@ -73,6 +73,7 @@ impl Gate {
             reach: if class == Some(Class::Green) { Reach::Reads } else { Reach::Changes },
             unit,
             workspace_is: None,
+            sealed: Vec::new(),
             leaf: self.leaf()?,
             proxy: None,
             redact,

@@ -103,6 +103,7 @@ fn probed(
         reach,
         unit: None,
         workspace_is: None,
+        sealed: Vec::new(),
         leaf: Vec::new(),
         proxy: None,
         redact: Vec::new(),

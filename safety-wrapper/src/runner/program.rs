@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group
 use zeroize::Zeroizing;
 
 use super::bounds::{self, Bounds, Over};
-use super::{Raw, Reach, RunSpec, leaf, tmp};
+use super::{Raw, Reach, RunSpec, leaf, sealed, tmp};
 
 /// Where programs are looked for, whatever the environment says.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -47,6 +47,9 @@ fn try_run(
     let cwd = working_folder(spec)?;
     let (name, args) = argv.split_first().ok_or("no program is named")?;
     let program = find(name, &cwd, spec).ok_or_else(|| format!("the program {name} is not found"))?;
+    // The last thing before the start; open until the end.
+    let held = sealed::Held::take(&spec.sealed)?;
+    let program = held.start(program);
     if let Some(bad) = env.keys().find(|key| !is_variable(key)) {
         return Err(format!("{bad:?} is no name of an environment variable"));
     }

@@ -11,6 +11,7 @@ use crate::runner::folder::Found;
 
 mod bounds;
 mod leaf;
+mod sealed;
 mod unit;
 pub(crate) use unit::{Pretended, is_alive, kill_tree};
 
@@ -72,6 +73,7 @@ impl Ground {
             reach: Reach::Changes,
             unit: None,
             workspace_is: None,
+            sealed: Vec::new(),
             leaf: leaf_words(),
             proxy: None,
             redact: vec![Masked { name: "token".to_owned(), value: SECRET.to_owned(), beside: None }],

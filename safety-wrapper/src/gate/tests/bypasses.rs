@@ -37,6 +37,80 @@ async fn the_program_that_was_approved_is_the_one_that_runs() {
     }
 }
 
+/// What stands behind the name of a program is exchanged: the script's interpreter, and links within and out of the workspace.
+#[tokio::test]
+async fn what_a_program_is_started_with_is_pinned_too() {
+    type Change = fn(&Path);
+    let changes: [(&str, Change); 5] = [
+        ("./job", |ws| fs::write(ws.join("in"), "#!/bin/sh\necho swapped >> ran\n").unwrap()),
+        ("./job", |ws| fs::write(ws.join("deep"), "#!/bin/sh\necho swapped >> ran\n").unwrap()),
+        ("./sh job", |ws| {
+            fs::remove_file(ws.join("sh")).unwrap();
+            std::os::unix::fs::symlink("/bin/true", ws.join("sh")).unwrap();
+        }),
+        ("env/sh job", |ws| {
+            fs::remove_file(ws.join("env")).unwrap();
+            fs::create_dir(ws.join("other")).unwrap();
+            fs::write(ws.join("other/sh"), "#!/bin/sh\necho swapped >> ran\n").unwrap();
+            std::os::unix::fs::symlink("other", ws.join("env")).unwrap();
+        }),
+        ("bash ln", |ws| {
+            fs::remove_file(ws.join("ln")).unwrap();
+            fs::write(ws.join("evil"), "echo swapped >> ran\n").unwrap();
+            std::os::unix::fs::symlink("evil", ws.join("ln")).unwrap();
+        }),
+    ];
+    for (command, change) in changes {
+        let world = World::new(Level::Supervised);
+        let gate = world.gate();
+        let ws = world.ws();
+        let program = |name: &str, text: &str| {
+            fs::write(ws.join(name), text).unwrap();
+            fs::set_permissions(ws.join(name), fs::Permissions::from_mode(0o755)).unwrap();
+        };
+        program("deep", "#!/bin/sh\necho run >> ran\n");
+        program("in", "#!./deep\n");
+        program("job", "#!./in\n");
+        std::os::unix::fs::symlink("/bin/sh", ws.join("sh")).unwrap();
+        fs::create_dir(ws.join("bin")).unwrap();
+        std::os::unix::fs::symlink("/bin/sh", ws.join("bin/sh")).unwrap();
+        std::os::unix::fs::symlink("bin", ws.join("env")).unwrap();
+        std::os::unix::fs::symlink("job", ws.join("ln")).unwrap();
+        let asked = gate.before_tool_call(&office(), call("c1", "shell", json!({"command": command}))).await.unwrap();
+        let digest = digest_of(&asked);
+        change(&ws);
+        gate.decide_approval(digest, ruling(Verdict::Approved)).await.unwrap();
+        let answer = settled(&gate, "c1").await;
+        assert!(reasons_of(&answer).contains("has changed since it was shown"), "{command}: {answer:?}");
+        assert_eq!(world.runs(), 0, "{command}");
+    }
+}
+
+/// The same, after the daemon has looked for the last time: the permit is spent by then.
+#[tokio::test]
+async fn a_script_that_is_swapped_during_the_launch_does_not_run() {
+    struct Swap(PathBuf);
+    impl Waypoints for Swap {
+        fn pass(&self, at: Waypoint) {
+            if at == Waypoint::CallClaimed {
+                fs::write(&self.0, "echo swapped >> ran\n").unwrap();
+            }
+        }
+    }
+    let world = World::new(Level::Supervised);
+    let script = world.ws().join("job.sh");
+    fs::write(&script, "echo run >> ran\n").unwrap();
+    let gate = world.try_gate(Arc::new(Swap(script))).unwrap();
+    let command = json!({"command": "bash job.sh"});
+    let asked = gate.before_tool_call(&office(), call("c1", "shell", command)).await.unwrap();
+    gate.decide_approval(digest_of(&asked), ruling(Verdict::Approved)).await.unwrap();
+    let answer = settled(&gate, "c1").await;
+    let result = result_of(&answer);
+    assert_eq!(result.status, RunStatus::Failed, "{result:?}");
+    assert!(result.output.contains("has changed since it was approved"), "{result:?}");
+    assert_eq!(world.runs(), 0);
+}
+
 /// OpenClaw PR 146517: start-up files put another command in the place of the one that a person read.
 #[tokio::test]
 async fn start_up_files_change_no_approved_command() {
