@@ -6,6 +6,7 @@
 pub mod args;
 mod braces;
 mod caps;
+mod container;
 mod exact;
 pub mod http;
 mod interpret;

@@ -6,7 +6,7 @@ use super::uses::path_uses;
 use crate::class::Class;
 use crate::facts::args::Parsed;
 use crate::facts::paths::{Access, PathUse, Place};
-use crate::facts::{Command, Word, http};
+use crate::facts::{Command, Word, http, scripts};
 use crate::rules::{Subject, Syntax};
 
 /// A program that is told where a shell lies will start it, whatever the program is.
@@ -93,10 +93,31 @@ impl Judge<'_> {
                 self.path(&path);
             }
         }
+        if command.script.contains(&scripts::UNPACKS) {
+            self.unpacks(command, &parsed);
+        }
         for request in http::of_program(name, &parsed) {
             self.request(&request.method, &request.url, &[], &request.body);
             for path in request.reads {
                 self.path(&PathUse { access: Access::Read, path: Word::literal(path), cwd: command.cwd.clone() });
+            }
+        }
+    }
+
+    /// An archive writes beneath the folder it is unpacked in; at the root that is all of the system.
+    fn unpacks(&mut self, command: &Command, parsed: &Parsed) {
+        let given = |name: &str| matches!(name, "-C" | "-d") || name.len() > 4 && "--directory".starts_with(name);
+        let named = parsed.options.iter().filter(|(name, _)| given(name)).filter_map(|(_, value)| value.clone());
+        let mut folders: Vec<Word> = named.collect();
+        if folders.is_empty() {
+            folders.push(Word::literal("."));
+        }
+        for folder in folders {
+            let to = PathUse { access: Access::Write, path: folder, cwd: command.cwd.clone() };
+            let root = to.resolve(self.workspace).text == "/";
+            self.path(&to);
+            if root {
+                self.path(&PathUse { path: Word::literal("/usr"), ..to });
             }
         }
     }

@@ -27,6 +27,78 @@ fn asking_for_the_result_of_an_own_call_is_a_read_and_nothing_like_it_is() {
     }
 }
 
+/// Fields are no milder than the command line that says the same; a tool of somebody else is never Green.
+#[test]
+fn containers_are_judged_alike_by_fields_and_by_command_line() {
+    for (want, fields, line) in [
+        (C, r#"docker {"action":"run","image":"x","privileged":true}"#, "docker run --privileged x"),
+        (C, r#"docker_run {"image":"x","volumes":["/:/host"]}"#, "docker run -v /:/host x"),
+        (C, r#"docker_run {"image":"x","volumes":{"/etc":{"bind":"/e","mode":"rw"}}}"#, "docker run -v /etc:/e x"),
+        (
+            C,
+            r#"create_container {"image":"x","mounts":[{"type":"bind","source":"/root","target":"/r"}]}"#,
+            "docker create --mount type=bind,source=/root,target=/r x",
+        ),
+        (
+            C,
+            r#"docker {"action":"run","image":"x","binds":"/var/run/docker.sock:/s"}"#,
+            "docker run -v /var/run/docker.sock:/s x",
+        ),
+        (C, r#"docker {"action":"run","image":"x","networkMode":"host"}"#, "docker run --network host x"),
+        (C, r#"docker {"action":"run","image":"x","pid":"host"}"#, "docker run --pid=host x"),
+        (C, r#"docker {"action":"run","image":"x","cap_add":["SYS_ADMIN"]}"#, "docker run --cap-add SYS_ADMIN x"),
+        (C, r#"docker {"action":"run","image":"x","devices":["/dev/sda"]}"#, "docker run --device /dev/sda x"),
+        (
+            C,
+            r#"docker {"action":"run","image":"x","security_opt":["seccomp=unconfined"]}"#,
+            "docker run --security-opt seccomp=unconfined x",
+        ),
+        (
+            C,
+            r#"docker {"action":"create","HostConfig":{"Privileged":true},"image":"x"}"#,
+            "docker create --privileged x",
+        ),
+        (
+            C,
+            r#"docker {"action":"create","HostConfig":{"Binds":["/etc:/e"]},"image":"x"}"#,
+            "docker create -v /etc:/e x",
+        ),
+        (R, r#"docker {"action":"rm","container":"shop"}"#, "docker rm shop"),
+        (R, r#"docker {"action":"system_prune"}"#, "docker system prune"),
+        (R, r#"docker_compose_down {}"#, "docker compose down"),
+        (C, r#"docker {"action":"exec","container":"shop","command":"rm -rf /data"}"#, "docker exec shop rm -rf /data"),
+        (E, r#"docker {"action":"push","image":"a/b"}"#, "docker push a/b"),
+        (Y, r#"docker {"action":"run","image":"x","volumes":["./data:/data"]}"#, "docker run -v ./data:/data x"),
+        (Y, r#"docker {"action":"run","image":"x","privileged":false}"#, "docker run x"),
+    ] {
+        let (by_fields, by_line) = (class(&format!("tool: {fields}")), class(line));
+        assert_eq!((by_fields.0, by_line.0), (want, want), "{fields}: {by_fields:?}; {line}: {by_line:?}");
+    }
+    assert_eq!((class(r#"tool: docker {"action":"ps"}"#).0, class("docker ps").0), (Y, G));
+}
+
+#[test]
+fn an_archive_writes_where_it_is_unpacked() {
+    for (want, line) in [
+        (R, "tar -C / -xzf a.tgz"),
+        (R, "tar xzf a.tgz -C /"),
+        (R, "tar --extract --file a.tgz --directory=/usr/local"),
+        (R, "cd /etc && tar xf a.tar"),
+        (R, "tar -xPf a.tar"),
+        (R, "unzip a.zip -d /etc"),
+        (R, "tar -C ../../../etc -xf a.tar"),
+        (Y, "tar xzf a.tgz"),
+        (Y, "tar -C sub -xf a.tar"),
+        (Y, "tar -C /etc -czf a.tgz ."),
+        (Y, "tar -tf a.tgz -C /etc"),
+        (Y, "tar -cf box.tar x"),
+        (Y, "unzip -l a.zip"),
+    ] {
+        let found = class(line);
+        assert_eq!(found.0, want, "{line}: {found:?}");
+    }
+}
+
 /// Sample calls of a small business, refusals first.
 #[test]
 fn everyday_calls_have_the_class_a_person_would_give() {

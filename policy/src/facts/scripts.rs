@@ -1,6 +1,7 @@
 //! What arguments do that are no plain options: scripts of `awk` and `sed` can write files and start programs, and `ps` reads its
 //! letters in two ways.
 
+use super::container;
 use super::words::Word;
 
 /// The script starts a program; seen by rules as an option of that name.
@@ -9,6 +10,10 @@ pub const RUNS: &str = "@runs";
 pub const WRITES: &str = "@writes";
 /// The program shows the environment of others.
 pub const ENVIRONMENT: &str = "@environment";
+/// The program unpacks an archive.
+pub const UNPACKS: &str = "@unpacks";
+/// ... and files in it may say themselves where they go.
+pub const UNPACKS_ANYWHERE: &str = "@unpacks-anywhere";
 /// The program is named by its path.
 pub const PATH: &str = "@path";
 /// It is looked for without the `PATH` that the call has.
@@ -20,6 +25,8 @@ pub(super) fn effects(name: &str, args: &[Word]) -> Vec<&'static str> {
         "awk" | "gawk" | "mawk" | "nawk" => awk(args),
         "sed" | "gsed" => sed(args),
         "ps" => ps(args),
+        "tar" | "bsdtar" | "unzip" => archive(name, args),
+        _ if container::PROGRAMS.contains(&name) => container::effects(args),
         _ => Vec::new(),
     }
 }
@@ -53,6 +60,34 @@ fn ps(args: &[Word]) -> Vec<&'static str> {
 /// Letters of `ps` that take a value, behind a dash and without.
 const DASHED: [char; 10] = ['C', 'G', 'O', 'U', 'g', 'o', 'p', 'q', 's', 't'];
 const PLAIN: [char; 8] = ['O', 'U', 'k', 'o', 'p', 'q', 't', 'N'];
+
+/// Whether an archive is unpacked. `tar` takes its letters without a dash, too, in the first word.
+fn archive(name: &str, args: &[Word]) -> Vec<&'static str> {
+    let letters = |word: &Word, letters: &[char]| {
+        let cluster = word.text.strip_prefix('-').unwrap_or(&word.text);
+        !word.text.starts_with("--") && cluster.contains(letters)
+    };
+    let options =
+        args.iter().enumerate().filter(|(at, word)| word.text.starts_with('-') || *at == 0 && name != "unzip");
+    let options: Vec<&Word> = options.map(|(_, word)| word).collect();
+    let long = |names: &[&str]| options.iter().any(|word| names.contains(&word.text.as_str()));
+    if name == "unzip" {
+        let looks = options.iter().any(|word| letters(word, &['l', 't', 'v', 'Z', 'p', 'c', 'z']));
+        return if looks || args.is_empty() { Vec::new() } else { vec![UNPACKS] };
+    }
+    // A letter with a value ends a cluster behind a dash.
+    let unpacks = options.iter().any(|word| {
+        let cluster =
+            word.text.split(['f', 'C', 'T', 'X', 'I', 'b', 'K', 'N', 'H', 'V', 'g', 'L']).next().unwrap_or_default();
+        let all = if word.text.starts_with('-') { cluster } else { &word.text };
+        letters(&Word::literal(all), &['x'])
+    });
+    if !unpacks && !long(&["--extract", "--get"]) {
+        return Vec::new();
+    }
+    let anywhere = options.iter().any(|word| letters(word, &['P'])) || long(&["--absolute-names", "--absolute-paths"]);
+    if anywhere { vec![UNPACKS, UNPACKS_ANYWHERE] } else { vec![UNPACKS] }
+}
 
 fn awk(args: &[Word]) -> Vec<&'static str> {
     let mut at = 0;

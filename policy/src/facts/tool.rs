@@ -100,6 +100,7 @@ impl Tool {
                 tool.words.extend(words(text));
             }
         }
+        tool.argv.extend(super::container::argv(&tool.words, args));
         tool.walk("", args);
         tool.patches(args);
         tool

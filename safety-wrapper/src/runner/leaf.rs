@@ -26,7 +26,7 @@ pub(super) fn folder(run: &Path) -> PathBuf {
     run.join("bin")
 }
 
-/// Puts the leaves there; `start` are the words that start [`leaf_from_args`].
+/// Puts the leaves there; `start` are the words that start [`leaf`].
 pub(super) fn install(run: &Path, start: &[String]) -> io::Result<()> {
     let folder = folder(run);
     DirBuilder::new().mode(0o700).create(&folder)?;
