@@ -10,7 +10,7 @@ use ring::hmac;
 use crate::anchors::Anchors;
 use crate::hits::{self, Hit, What};
 use crate::index::{Beside, Index, Keys, LONGEST, Needles, keywords};
-use crate::json::{self, Compared, JsonMemo, Unscannable};
+use crate::json::{self, Compared, JsonMemo, Kits, Unscannable};
 use crate::patterns::PatternScan;
 use crate::placeholder::{NAME, in_name};
 use crate::print::{PIECE, Printer};
@@ -141,6 +141,7 @@ struct Parts {
     tag: hmac::Key,
     printer: Arc<Printer>,
     reach: usize,
+    kits: Kits,
     /// No other engine of this process has it.
     generation: u64,
 }
@@ -193,7 +194,9 @@ impl Engine {
         let (names, index) = (names.into(), Arc::new(index));
         let printer = Arc::new(Printer::new(&tag));
         let generation = generation();
-        Ok(Self { parts: Arc::new(Parts { names, index, anchors, tag, printer, reach, generation }) })
+        Ok(Self {
+            parts: Arc::new(Parts { names, index, anchors, tag, printer, reach, kits: Kits::default(), generation }),
+        })
     }
 
     /// The same rules and key with other values. What finds the rules is shared, not built again.
@@ -211,7 +214,9 @@ impl Engine {
         let (names, index, tag, reach) = (names.clone(), index.clone(), tag.clone(), *reach);
         let printer = printer.clone();
         let (anchors, generation) = (Arc::new(Anchors::new(rules)), generation());
-        Self { parts: Arc::new(Parts { names, index, anchors, tag, printer, reach, generation }) }
+        Self {
+            parts: Arc::new(Parts { names, index, anchors, tag, printer, reach, kits: Kits::default(), generation }),
+        }
     }
 
     /// Redacts one whole text.
@@ -319,6 +324,11 @@ impl Engine {
     /// Whether a text can be searched behind others as if both were one, but for some bytes of it, as `search::across` says.
     pub(crate) fn are_one_text(&self, before: &[u8], text: &[u8]) -> Option<usize> {
         are_one_text(&self.parts.index, before, text)
+    }
+
+    /// What walks over documents left.
+    pub(crate) fn kits(&self) -> &Kits {
+        &self.parts.kits
     }
 
     /// The number of this engine: every other one has another.

@@ -5,6 +5,7 @@
 
 mod across;
 mod group;
+mod kit;
 mod memo;
 mod read;
 mod short;
@@ -12,17 +13,18 @@ pub(crate) mod text;
 
 use std::borrow::Cow;
 
-use crate::engine::{Engine, RedactedBytes, Scan};
+use crate::engine::{Engine, RedactedBytes};
 use crate::hits::{self, Hit};
 use crate::rules;
 
 use across::{Row, Text};
 use group::Group;
+pub(crate) use kit::Kits;
+use kit::Lent;
 use memo::Trace;
 pub use memo::{Compared, JsonMemo};
 pub(crate) use read::{Fault, read};
 pub use read::{JSON_DEPTH, Place, Token, Visit};
-use short::{Seen, Short};
 
 /// Largest document that is scanned, in bytes.
 pub const JSON_BYTES: usize = 64 * 1024 * 1024;
@@ -106,7 +108,7 @@ pub(crate) fn redact_alone<'a>(engine: &Engine, body: &'a [u8]) -> Result<Redact
     let mut outer = std::mem::take(&mut walk.outer);
     walk.hits.append(&mut outer);
     // Rules that read what stands around a value: names in other members, words before it.
-    let mut around = walk.scan.whole(engine, body);
+    let mut around = walk.kit.scan.whole(engine, body);
     around.retain(|hit| {
         let next = deep.texts.partition_point(|text| text.end < hit.end);
         deep.texts.get(next).is_some_and(|text| text.start <= hit.start)
@@ -198,7 +200,7 @@ impl Says {
 struct Walk<'a, 'e> {
     engine: &'e Engine,
     body: &'a [u8],
-    scan: Scan,
+    kit: Lent<'e>,
     sealed: &'e [&'e str],
     /// All members of the document go on with each other.
     deep: bool,
@@ -221,10 +223,6 @@ struct Walk<'a, 'e> {
     blocks: Vec<(usize, usize, usize)>,
     /// The text of the last string with escapes.
     undone: Vec<u8>,
-    /// Texts in which nothing was found, short and longer ones, and what short names say.
-    clean: Short<()>,
-    seen: Seen,
-    names: Short<Says>,
     /// Places from where a later walk may go on.
     trace: Option<Trace>,
 }
@@ -263,7 +261,7 @@ impl Visit for Walk<'_, '_> {
             self.close();
             let depth = self.levels.len();
             let found = if depth == 0 { &mut self.outer } else { &mut self.hits };
-            self.rows[depth.min(2)].search(self.engine, &mut self.scan, self.body, &self.run[level.run..], found);
+            self.rows[depth.min(2)].search(self.engine, &mut self.kit.scan, self.body, &self.run[level.run..], found);
             self.run.truncate(level.run);
             if let Some(trace) = &mut self.trace {
                 trace.forget_texts(level.run);
@@ -342,7 +340,7 @@ impl<'a, 'e> Walk<'a, 'e> {
         Self {
             engine,
             body,
-            scan: Scan::new(engine),
+            kit: Lent::of(engine, sealed, body.len()),
             sealed,
             deep: false,
             texts: Vec::new(),
@@ -355,9 +353,6 @@ impl<'a, 'e> Walk<'a, 'e> {
             numbers: Vec::new(),
             blocks: Vec::new(),
             undone: Vec::new(),
-            clean: Short::default(),
-            seen: Seen::default(),
-            names: Short::default(),
             trace: None,
         }
     }
@@ -366,19 +361,19 @@ impl<'a, 'e> Walk<'a, 'e> {
     fn name(&mut self, token: Token) -> Name {
         let text = if token.escaped { &self.undone } else { token.raw(self.body) };
         let sealed = self.sealed;
-        Name { token, says: self.names.get_or(text, || Says::of(text, sealed)) }
+        Name { token, says: self.kit.names.get_or(text, || Says::of(text, sealed)) }
     }
 
     /// Whether there is something in the token, which was read last.
     fn search(&mut self, token: Token) -> bool {
         let text = if token.escaped { &self.undone } else { token.raw(self.body) };
-        if self.clean.get(text).is_some() || self.seen.has(self.body, token) {
+        if self.kit.clean.get(text).is_some() || self.kit.seen.has(self.body, token) {
             return false;
         }
-        let found = self.scan.whole(self.engine, text);
+        let found = self.kit.scan.whole(self.engine, text);
         if found.is_empty() {
-            self.clean.put(text, ());
-            self.seen.put(self.body, token);
+            self.kit.clean.put(text, ());
+            self.kit.seen.put(self.body, token);
             return false;
         }
         self.put(token, &found);
@@ -402,7 +397,7 @@ impl<'a, 'e> Walk<'a, 'e> {
         let quote = [b'"', b'\'', b'`'].into_iter().find(|quote| !value.contains(quote)).unwrap_or(b'"');
         let parts: [&[u8]; 7] = [&[quote], &name, &[quote], b": ", &[quote], &value, &[quote]];
         let from = name.len() + 5;
-        let found = self.scan.whole(self.engine, &parts.concat());
+        let found = self.kit.scan.whole(self.engine, &parts.concat());
         let mut places = text::Places::new(raw);
         let inside = found.iter().filter(|hit| hit.start >= from && hit.end <= from + value.len());
         self.hits.extend(inside.map(|hit| {

@@ -77,7 +77,7 @@ impl Walk<'_, '_> {
             None => self.close(),
             Some(0) => {}
             Some(alone) => {
-                let (mut found, _) = self.scan.vault_values(self.engine, &text[..alone], true);
+                let (mut found, _) = self.kit.scan.vault_values(self.engine, &text[..alone], true);
                 hits::merge(&mut found);
                 self.put(token, &found);
             }
@@ -104,7 +104,7 @@ impl Walk<'_, '_> {
             return;
         }
         let group = std::mem::take(&mut self.group);
-        let (mut found, keep) = self.scan.vault_and_tail(self.engine, &group.text);
+        let (mut found, keep) = self.kit.scan.vault_and_tail(self.engine, &group.text);
         found.sort_unstable();
         let is_inside = |hit: &Hit| {
             let part = group.parts.partition_point(|part| part.end <= hit.start);
@@ -121,12 +121,12 @@ impl Walk<'_, '_> {
             let inside = found[first..].iter().take_while(|hit| hit.start < end);
             let inside = inside.map(|hit| Hit { start: hit.start - start, end: hit.end - start, what: hit.what });
             let inside: Vec<Hit> = inside.collect();
-            if inside.is_empty() && self.clean.get(text).is_some() {
+            if inside.is_empty() && self.kit.clean.get(text).is_some() {
                 continue;
             }
-            let hits = self.scan.rules(self.engine, text, inside);
+            let hits = self.kit.scan.rules(self.engine, text, inside);
             if hits.is_empty() {
-                self.clean.put(text, ());
+                self.kit.clean.put(text, ());
             }
             self.put(token, &hits);
         }

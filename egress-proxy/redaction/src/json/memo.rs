@@ -375,7 +375,7 @@ impl Walk<'_, '_> {
         let Self { trace: Some(trace), levels, .. } = self else { return None };
         let found = if owner == 0 { &mut self.outer } else { &mut self.hits };
         let texts = &self.run[levels[owner].run..];
-        self.rows[owner].advance(self.engine, &mut self.scan, self.body, texts, found);
+        self.rows[owner].advance(self.engine, &mut self.kit.scan, self.body, texts, found);
         if depth == 1
             && let Some(rest) = trace.rest.take_if(|rest| rest.goes_on_from(place, &levels[0]))
         {

@@ -1,4 +1,4 @@
-//! What was found out about short texts: a document has few of them, again and again.
+//! What was found out about short texts: documents have few of them, again and again.
 
 use super::Token;
 
@@ -73,9 +73,12 @@ impl<T: Copy> Short<T> {
 /// Texts of middle length in which nothing was found, where they stand in the document: identifiers, paths, names of formats.
 pub(super) struct Seen(Vec<Token>);
 
+/// No text is of this length.
+const NONE: Token = Token { start: 0, end: 0, escaped: false };
+
 impl Default for Seen {
     fn default() -> Self {
-        Self(vec![Token { start: 0, end: 0, escaped: false }; KEPT])
+        Self(vec![NONE; KEPT])
     }
 }
 
@@ -91,6 +94,11 @@ impl Seen {
         let hash =
             (u64::from_le_bytes(*first) ^ u64::from_le_bytes(*last).rotate_left(5)).wrapping_add(raw.len() as u64);
         Some((hash.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58) as usize % KEPT)
+    }
+
+    /// Forgets all: another document comes.
+    pub(super) fn clear(&mut self) {
+        self.0.fill(NONE);
     }
 
     pub(super) fn has(&self, document: &[u8], token: Token) -> bool {
