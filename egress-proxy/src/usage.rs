@@ -13,6 +13,7 @@ use crate::meter::Settlement;
 use crate::sse;
 use alike::Alike;
 use length::{At, Known, Length, lengths};
+use member::member;
 
 mod alike;
 mod anthropic;
@@ -20,6 +21,7 @@ mod array;
 mod embeddings;
 mod gemini;
 mod length;
+mod member;
 mod openai;
 mod responses;
 #[cfg(test)]
@@ -349,6 +351,12 @@ struct Seen {
     complete: bool,
     /// It changed what is known of the usage.
     has_numbers: bool,
+}
+
+/// The account in the member `name` of a whole answer. Where that is not found so, `all` reads the document as it is.
+fn block<'a, T: Deserialize<'a>>(body: &'a [u8], name: &str, all: impl FnOnce(&'a [u8]) -> Option<T>) -> Option<T> {
+    let alone = member(body, name.as_bytes()).and_then(|raw| serde_json::from_slice(raw).ok());
+    alone.or_else(|| all(body))
 }
 
 /// Replaces `old` by a number that is there.

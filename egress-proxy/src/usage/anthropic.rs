@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Known, Length, Seen, Usage, lengths, replace};
+use super::{Known, Length, Seen, Usage, block, lengths, replace};
 
 /// The last known value of each field. Input excludes what was read from or written to the cache.
 #[derive(Default)]
@@ -97,7 +97,8 @@ impl Numbers {
 
     /// Whether the document held its usage.
     pub(super) fn plain(&mut self, body: &[u8]) -> bool {
-        let Ok(Message { usage: Some(block) }) = serde_json::from_slice(body) else { return false };
+        let all = |body| serde_json::from_slice::<Message>(body).ok()?.usage;
+        let Some(block) = block(body, "usage", all) else { return false };
         let complete = block.output_tokens.is_some();
         self.take(block);
         complete

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Length, Seen, Usage, lengths, replace};
+use super::{Length, Seen, Usage, block, lengths, replace};
 
 /// The last known value of each field. Input includes what was read from the cache, but not what tools put in; output does
 /// not include thoughts.
@@ -98,7 +98,8 @@ impl Numbers {
 
     /// Whether the document held its usage.
     pub(super) fn plain(&mut self, body: &[u8]) -> bool {
-        let Ok(Chunk { usage_metadata: Some(block), .. }) = serde_json::from_slice(body) else { return false };
+        let all = |body| serde_json::from_slice::<Chunk<'_>>(body).ok()?.usage_metadata;
+        let Some(block) = block(body, "usageMetadata", all) else { return false };
         let complete = block.prompt_token_count.is_some();
         self.take(block);
         complete

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Length, Seen, Usage, lengths, replace};
+use super::{Length, Seen, Usage, block, lengths, replace};
 
 /// The last known value of each field. Input includes what was read from or written to the cache.
 #[derive(Default)]
@@ -102,7 +102,8 @@ impl Numbers {
 
     /// Whether the document held its usage.
     pub(super) fn plain(&mut self, body: &[u8]) -> bool {
-        let Ok(Document { usage: Some(block) }) = serde_json::from_slice(body) else { return false };
+        let all = |body| serde_json::from_slice::<Document>(body).ok()?.usage;
+        let Some(block) = block(body, "usage", all) else { return false };
         let complete = block.prompt_tokens.is_some();
         self.take(block);
         complete
