@@ -189,6 +189,8 @@ pub struct Gate {
     places: Semaphore,
     /// Held while a start of a sub-agent is judged.
     starting: tokio::sync::Mutex<()>,
+    /// The last bundle that was named: its digest takes milliseconds.
+    named: Mutex<Option<(Arc<Bundle>, BundleName)>>,
     changed: watch::Sender<u64>,
     /// Whether the full disk in the book is ours to take back.
     full: AtomicBool,
@@ -224,6 +226,7 @@ impl Gate {
             run_tokens: run_tokens::RunTokens::default(),
             places: Semaphore::new(RUNS_MAX),
             starting: tokio::sync::Mutex::default(),
+            named: Mutex::default(),
             changed: watch::Sender::new(0),
             full: AtomicBool::new(false),
             parts,

@@ -1,5 +1,7 @@
 //! Results, and the hooks that only redact.
 
+use std::sync::{Arc, PoisonError};
+
 use rusqlite::Transaction;
 use serde_json::{Value, json};
 use wardkeep_policy::Closed;
@@ -61,8 +63,17 @@ impl Gate {
     /// The bundle that counts now. Its digest covers the canonical JSON.
     pub(super) fn bundle_name(&self) -> Result<BundleName, GateError> {
         let bundle = self.parts.bundle.borrow().clone();
+        let named = || self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((last, name)) = &*named()
+            && Arc::ptr_eq(last, &bundle)
+        {
+            return Ok(*name);
+        }
         let json = bundle.to_json().map_err(StoreError::from)?;
-        Ok(BundleName { version: bundle.version, digest: Digest::plain(&json) })
+        let name = BundleName { version: bundle.version, digest: Digest::plain(&json) };
+        // With the bundle itself: as long as it is kept no other one has its address.
+        *named() = Some((bundle, name));
+        Ok(name)
     }
 
     /// Takes the result of a call that the runtime ran itself; gives it back without secrets. Of a call that the daemon's own server was

@@ -122,6 +122,20 @@ async fn a_lease_ends_and_only_a_session_start_brings_it_back() {
 }
 
 #[tokio::test]
+async fn a_session_is_told_the_bundle_that_counts_when_it_starts() {
+    let world = World::new(Level::Supervised);
+    let gate = world.gate();
+    for (version, publish) in [(1, false), (2, true), (2, false), (1, true), (1, true)] {
+        if publish {
+            world.publish(version, Level::Supervised);
+        }
+        let want = Digest::plain(&world.bundle.borrow().to_json().unwrap());
+        let told = gate.session_start(&office(), start("s1")).await.unwrap().bundle;
+        assert_eq!((told.version, told.digest), (version, want));
+    }
+}
+
+#[tokio::test]
 async fn a_hook_that_goes_takes_its_lease_along() {
     let world = World::new(Level::Supervised);
     let gate = world.gate();
