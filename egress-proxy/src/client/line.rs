@@ -23,6 +23,8 @@ use crate::forward::wire::{Framing, HEAD_BYTES, InvalidHead, Told, each_field, h
 const READ: usize = 16 * 1024;
 /// Headers of an answer.
 const FIELDS: usize = 128;
+/// Bytes of a request's head beside its path, its host, its fields and its length: the method, HTTP/1.1, a port, names.
+const WORDS: usize = 64;
 /// Answers that may come before the answer itself (RFC 9110 15.2); who sends more never comes to it.
 const BEFORE: usize = 16;
 
@@ -74,16 +76,17 @@ pub(super) enum NoAnswer {
 
 /// The head of a request with a body of `length` bytes, as it goes out.
 pub(super) fn head(request: &Request<Bytes>) -> Zeroizing<Vec<u8>> {
-    let (uri, headers, length) = (request.uri(), request.headers(), request.body().len());
-    // Room for all of it, so that nothing is left behind where it was before.
-    let fields: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    let (uri, headers, length) = (request.uri(), request.headers(), request.body().len().to_string());
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    let mut head = Zeroizing::new(Vec::with_capacity(path.len() + fields + 512));
+    let fields: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    let host = uri.host().unwrap_or_default();
+    // Room for all of it, so that nothing is left behind where it was before; and for little more, since all of it is wiped.
+    let mut head = Zeroizing::new(Vec::with_capacity(path.len() + fields + host.len() + length.len() + WORDS));
     for piece in [request.method().as_str(), " ", path, " HTTP/1.1\r\n"] {
         head.extend_from_slice(piece.as_bytes());
     }
     if !headers.contains_key(header::HOST) {
-        for piece in ["host: ", uri.host().unwrap_or_default()] {
+        for piece in ["host: ", host] {
             head.extend_from_slice(piece.as_bytes());
         }
         if let Some(port) = unusual_port(uri) {
@@ -100,7 +103,9 @@ pub(super) fn head(request: &Request<Bytes>) -> Zeroizing<Vec<u8>> {
             }
         }
     }
-    head.extend_from_slice(format!("content-length: {length}\r\n\r\n").as_bytes());
+    for piece in ["content-length: ", &length, "\r\n\r\n"] {
+        head.extend_from_slice(piece.as_bytes());
+    }
     head
 }
 

@@ -364,7 +364,7 @@ impl Vault {
 impl SecretSource for Vault {
     fn resolve(&self, name: &SecretName, to: Destination<'_>) -> Result<SecretValue, NotGiven> {
         let given = self.given(name).map_err(|_| NotGiven::Unreadable)?;
-        self.give(name, given, to)
+        self.give(name, given.as_ref(), to)
     }
 
     fn every_value(&self) -> Result<Vec<KnownValue>, NotGiven> {

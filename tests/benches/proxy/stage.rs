@@ -109,7 +109,7 @@ impl Stage {
     /// Starts the daemon; returns once the agent is served, with how long that took.
     pub(crate) fn start(&mut self) -> anyhow::Result<Duration> {
         let mut command = Command::new(self.programs.join("wardkeep-agent"));
-        command.arg("--config").arg(self.folder.join("tenant/agent.toml")).arg("run");
+        command.arg("--config").arg(self.folder.join("tenant/agent.toml")).arg("run").envs(environment());
         let begin = Instant::now();
         let mut daemon = Process::start(&mut command, &self.folder.join("tenant.log"))?;
         let body = json!({"model": MODEL, "messages": [{"role": "user", "content": "ready?"}]}).to_string();
@@ -156,6 +156,12 @@ impl Stage {
         let config = self.folder.join("tenant/agent.toml").display().to_string();
         run(&self.programs.join("wardkeep-agent"), &[&["--config", &config], words].concat(), input)
     }
+}
+
+/// What the daemon finds in its environment, as it is installed.
+fn environment() -> impl Iterator<Item = (&'static str, &'static str)> {
+    const UNIT: &str = include_str!("../../../provisioner/src/steps/wardkeep-agent.service");
+    UNIT.lines().filter_map(|line| line.strip_prefix("Environment=")?.split_once('='))
 }
 
 /// Who the agent is, as the policy says it.

@@ -68,11 +68,9 @@ impl Vault {
         name: &SecretName,
         to: Destination<'_>,
     ) -> Option<Result<SecretValue, NotGiven>> {
-        let given = {
-            let calm = self.calm();
-            calm.given.get(name).filter(|_| calm.is(glance.look)).cloned()
-        };
-        given.map(|given| self.give(name, Some(given), to))
+        let calm = self.calm();
+        let given = calm.given.get(name).filter(|_| calm.is(glance.look))?;
+        Some(self.give(name, Some(given), to))
     }
 
     /// What may be given of `name`, from memory while nobody writes the file.
@@ -93,7 +91,7 @@ impl Vault {
     pub(super) fn give(
         &self,
         name: &SecretName,
-        given: Option<Given>,
+        given: Option<&Given>,
         to: Destination<'_>,
     ) -> Result<SecretValue, NotGiven> {
         let now = self.clock.now();
@@ -110,7 +108,7 @@ impl Vault {
             None => drop(used.pending.insert(name.clone(), now)),
         }
         drop(used);
-        Ok(value)
+        Ok(value.clone())
     }
 
     /// Keeps what was read since the file had this look, unless it was written meanwhile.
