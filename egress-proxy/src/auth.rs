@@ -4,7 +4,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use wardkeep_policy::{Auth, Provider};
 use wardkeep_proto::ids::SecretName;
 use wardkeep_proto::secret::{Destination, SecretSource, SecretValue};
-use wardkeep_proto::time::Timestamp;
+use wardkeep_proto::time::Clock;
 use zeroize::Zeroizing;
 
 use crate::client::Upstream;
@@ -66,7 +66,7 @@ impl Credentials {
         to: &Upstream,
         headers: &mut HeaderMap,
         body: &[u8],
-        now: Timestamp,
+        clock: &dyn Clock,
     ) -> Result<(), Refusal> {
         match self {
             Self::None => Ok(()),
@@ -74,7 +74,7 @@ impl Credentials {
                 let text = Zeroizing::new([prefix, key.expose()].concat());
                 insert(headers, name.clone(), &text)
             }
-            Self::Signature(signer) => signer.sign(method, to, headers, body, now),
+            Self::Signature(signer) => signer.sign(method, to, headers, body, clock.now()),
         }
     }
 }

@@ -249,7 +249,7 @@ impl Asked<'_> {
             may_go_on,
         } = parcel;
         let parts = &self.gateway.parts;
-        if let Err(refusal) = credentials.show("POST", &upstream, &mut headers, &body, parts.clock.now()) {
+        if let Err(refusal) = credentials.show("POST", &upstream, &mut headers, &body, &*parts.clock) {
             return Outcome::Unfit(refusal);
         }
         drop(credentials);
@@ -364,7 +364,7 @@ impl Asked<'_> {
         let parts = &self.gateway.parts;
         let mut request = gate_memory::Request {
             agent,
-            session: parts.leases.session(agent),
+            session: &|| parts.leases.session(agent),
             id: self.id,
             body,
             results,

@@ -111,7 +111,8 @@ impl Calls {
 /// One request, as the memory judges it.
 pub(crate) struct Request<'a> {
     pub(crate) agent: &'a AgentName,
-    pub(crate) session: Option<SessionId>,
+    /// Asked for only where something is told.
+    pub(crate) session: &'a (dyn Fn() -> Option<SessionId> + Sync),
     pub(crate) id: &'a str,
     pub(crate) body: &'a [u8],
     pub(crate) results: Vec<(Key, CallResult)>,
@@ -232,7 +233,7 @@ impl Memory {
         let refused = request.mode == GateMemory::Refuse && past.iter().any(|(_, one)| one.why.is_refused());
         let bypass = Bypass {
             agent: request.agent.clone(),
-            session: request.session.clone(),
+            session: (request.session)(),
             request: request.id.to_owned(),
             refused,
             results: new.iter().take(TOLD).map(|(_, one)| one.clone()).collect(),

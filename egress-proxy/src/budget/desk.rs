@@ -125,7 +125,7 @@ impl Order<'_> {
 impl Desk {
     /// Counts a turn, once however often it is attempted; an agent that runs by itself is stopped.
     pub(crate) fn brake(&self, parts: &Parts, bundle: &Bundle, order: &Order<'_>) -> Result<(), Box<Stop>> {
-        if !order.is_turn() {
+        if !order.is_turn() || bundle.budgets.is_empty() {
             return Ok(());
         }
         let session = order.run.session.as_ref();

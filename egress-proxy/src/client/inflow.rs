@@ -24,7 +24,7 @@ impl From<BrokenBody> for Broken {
 /// A body on its way in. Its connection serves others once all of it was read, and is closed if it is dropped before.
 pub(crate) struct Inflow {
     /// Until the body ends, and where it may go then.
-    line: Option<(Line, Option<Home>)>,
+    line: Option<(Box<Line>, Option<Home>)>,
     rest: Rest,
     is_sized: bool,
 }
@@ -47,7 +47,7 @@ enum Rest {
 }
 
 impl Inflow {
-    pub(super) fn new(line: Line, framing: Framing, home: Option<Home>) -> Self {
+    pub(super) fn new(line: Box<Line>, framing: Framing, home: Option<Home>) -> Self {
         let rest = match framing {
             Framing::Empty | Framing::Length(0) => Rest::Nothing,
             Framing::Length(length) => Rest::Bytes(length),

@@ -37,12 +37,15 @@ struct Idle(Mutex<Waiting>);
 #[derive(Default)]
 struct Waiting {
     /// By host; a bundle has few.
-    lines: Vec<(Place, Vec<(Line, Instant)>)>,
+    lines: Vec<(Place, Vec<Unused>)>,
     /// Somebody looks after them.
     is_kept: bool,
 }
 
 type Place = (Scheme, Authority);
+
+/// A connection, and since when.
+type Unused = (Box<Line>, Instant);
 
 /// Where a connection goes once its answer was read.
 pub(super) struct Home {
@@ -99,24 +102,25 @@ impl Pool {
         }
     }
 
-    async fn connect(&self, uri: &Uri) -> Result<Line, Failed> {
+    async fn connect(&self, uri: &Uri) -> Result<Box<Line>, Failed> {
         let mut connector = self.connector.clone();
         std::future::poll_fn(|cx| connector.poll_ready(cx)).await.map_err(Failed::Connect)?;
-        Ok(Line::new(match connector.call(uri.clone()).await.map_err(Failed::Connect)? {
+        // It is handed on with each request.
+        Ok(Box::new(Line::new(match connector.call(uri.clone()).await.map_err(Failed::Connect)? {
             MaybeHttpsStream::Http(io) => Stream::Plain(io.into_inner()),
             MaybeHttpsStream::Https(io) => Stream::Tls(Box::new(io.into_inner())),
-        }))
+        })))
     }
 }
 
 impl Waiting {
-    fn of(&mut self, place: &Place) -> Option<&mut Vec<(Line, Instant)>> {
+    fn of(&mut self, place: &Place) -> Option<&mut Vec<Unused>> {
         self.lines.iter_mut().find(|(other, _)| other == place).map(|(_, lines)| lines)
     }
 }
 
 impl Idle {
-    fn of(&self, place: &Place) -> Option<Line> {
+    fn of(&self, place: &Place) -> Option<Box<Line>> {
         loop {
             // One that cannot be used is closed outside of the lock.
             let (mut line, _) = self.waiting().of(place)?.pop()?;
@@ -126,7 +130,7 @@ impl Idle {
         }
     }
 
-    fn put(self: Arc<Self>, place: Place, mut line: Line) {
+    fn put(self: Arc<Self>, place: Place, mut line: Box<Line>) {
         let mut waiting = self.waiting();
         match waiting.of(&place) {
             None => waiting.lines.push((place, vec![(line, Instant::now())])),
@@ -172,7 +176,7 @@ impl Idle {
 }
 
 impl Home {
-    pub(super) fn take(self, mut line: Line) {
+    pub(super) fn take(self, mut line: Box<Line>) {
         if let Some(idle) = self.idle.upgrade()
             && line.is_idle()
         {

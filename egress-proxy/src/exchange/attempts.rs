@@ -13,6 +13,7 @@ use http_body_util::BodyExt as _;
 use wardkeep_policy::bundle::llm::{Retry, Route};
 use wardkeep_policy::{Bundle, Model, Provider};
 use wardkeep_proto::ids::{AgentName, SecretName};
+use wardkeep_proto::time::Timestamp;
 use wardkeep_redaction::Engine;
 
 use super::answer::is_kind;
@@ -98,20 +99,21 @@ impl Errand<'_> {
     ) -> Result<Response<Outgoing>, Refusal> {
         let gateway = asked.gateway;
         let (parts, routing) = (&gateway.parts, &gateway.routing);
-        let mut plan = self.plan(asked);
+        let mut now = parts.clock.now();
+        let mut plan = self.plan(asked, now);
         let mut sight = Sight { results: Some(results), watch: None, is_only: plan.is_only() };
         let mut parsed = Some(parsed);
         let mut last = None;
         loop {
             let standing = |at: usize| match self.targets.get(at) {
-                Some((_, provider)) => routing.standing(provider, self.targets.len() > 1, parts.clock.now()),
+                Some((_, provider)) => routing.standing(provider, self.targets.len() > 1, now),
                 None => Standing::Ready(None),
             };
             let may_repeat = || routing.may_repeat(self.asked);
-            let Try { target, key, wait } = match plan.next(parts.clock.now(), &*parts.chance, standing, may_repeat) {
+            let Try { target, key, wait } = match plan.next(now, &*parts.chance, standing, may_repeat) {
                 Next::Try(next) => next,
                 Next::Done(opens) => {
-                    let rests = || Refusal::Resting(opens.map_or(1, |at| seconds_until(at, parts.clock.now())));
+                    let rests = || Refusal::Resting(opens.map_or(1, |at| seconds_until(at, now)));
                     return last.unwrap_or_else(|| Err(rests()));
                 }
             };
@@ -129,10 +131,12 @@ impl Errand<'_> {
             match self.attempt(asked, head, &mut sight, aim).await {
                 Outcome::Final(told) => return told,
                 Outcome::Failed { told, heard, another_key } => {
-                    plan.failed(target, &heard, another_key, parts.clock.now());
+                    now = parts.clock.now();
+                    plan.failed(target, &heard, another_key, now);
                     last = Some(told);
                 }
                 Outcome::Unfit(refusal) => {
+                    now = parts.clock.now();
                     plan.unfit(target);
                     last.get_or_insert(Err(refusal));
                 }
@@ -140,9 +144,8 @@ impl Errand<'_> {
         }
     }
 
-    fn plan(&self, asked: &Asked<'_>) -> Plan {
+    fn plan(&self, asked: &Asked<'_>, now: Timestamp) -> Plan {
         let parts = &asked.gateway.parts;
-        let now = parts.clock.now();
         if let Some(route) = self.route {
             asked.gateway.routing.began(&route.name, &route.retry);
             let output = self.ask.max_output.map(|most| most.saturating_mul(self.ask.answers.max(1)));
