@@ -20,8 +20,8 @@ use wardkeep_proto::secret::AgentTokens;
 
 use crate::answer::Answer;
 use crate::gate::{
-    AfterToolCall, Executed, Gate, GateError, LlmOutput, ModelCall, Outgoing, OutgoingAnswer, Proposal, RedactRequest,
-    SessionEnd, SessionStart, SessionStarted, Subagents,
+    AfterToolCall, Executed, Gate, GateError, LlmOutput, ModelCall, Outgoing, OutgoingAnswer, Printed, Proposal,
+    RedactRequest, SessionEnd, SessionStart, SessionStarted, Subagents,
 };
 
 pub use lease::Caller;
@@ -44,6 +44,7 @@ pub fn hook_router(gate: Arc<Gate>, tokens: Arc<dyn AgentTokens>) -> Router {
         .route("/v1/hooks/subagents", post(subagents))
         .route("/v1/calls/{session}/{call}", get(call_status))
         .route("/v1/exec", post(exec))
+        .route("/v1/exec/output", post(exec_output))
         .route("/mcp", post(mcp::post))
         .fallback(|| async { Failure::new(StatusCode::NOT_FOUND, "not-found", "no such route") })
         .method_not_allowed_fallback(|| async {
@@ -167,6 +168,24 @@ async fn exec(
 ) -> Result<Json<Executed>, Failure> {
     let permit: PermitId = exec.permit.parse().map_err(|_| Failure::bad("permit must be the UUID of a permit"))?;
     Ok(Json(hooks.gate.execute(&agent, permit).await?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Look {
+    permit: String,
+    /// How much of it is known already, bytes.
+    #[serde(default)]
+    from: usize,
+}
+
+async fn exec_output(
+    State(hooks): State<Hooks>,
+    Agent(agent): Agent,
+    Body(look): Body<Look>,
+) -> Result<Json<Printed>, Failure> {
+    let permit: PermitId = look.permit.parse().map_err(|_| Failure::bad("permit must be the UUID of a permit"))?;
+    Ok(Json(hooks.gate.printed(&agent, permit, look.from).await?))
 }
 
 /// Who calls, by its token; the one way in.

@@ -26,8 +26,8 @@ pub use approval::{Approval, ApprovalFilter, ApprovalState, Origin, Progress, Ru
 pub use call::{CallKey, CallResult, RunStatus};
 pub use gate::{
     AfterToolCall, BoundLease, BoundStart, EgressNote, Executed, Gate, GateError, GateParts, KnownGrant, Lease, Leash,
-    LlmOutput, LockEvent, ModelCall, OpenError, Outgoing, OutgoingAnswer, PassedBy, Proposal, RedactRequest, Resumed,
-    ReviewError, RevokeError, RunnerCommand, SessionEnd, SessionStart, SessionStarted, Subagents, VaultChange,
+    LlmOutput, LockEvent, ModelCall, OpenError, Outgoing, OutgoingAnswer, PassedBy, Printed, Proposal, RedactRequest,
+    Resumed, ReviewError, RevokeError, RunnerCommand, SessionEnd, SessionStart, SessionStarted, Subagents, VaultChange,
 };
 pub use halt::{Hold, Holder, Moved, Order, Standing};
 pub use hooks::{Caller, hook_router};

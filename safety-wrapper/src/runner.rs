@@ -13,6 +13,7 @@ mod here;
 mod http;
 mod launcher;
 mod leaf;
+pub(crate) mod live;
 mod output;
 mod probe;
 mod program;
@@ -244,12 +245,16 @@ fn run(spec: RunSpec, units: &dyn Units) -> CallResult {
     };
     let longest = spec.redact.iter().map(|masked| masked.value.len()).max().unwrap_or(0);
     let margin = output::margin(longest);
+    let tell = match spec.work {
+        Work::Program { .. } => live::into_folder(&spec.folder, &engine, cap),
+        _ => live::nobody(),
+    };
     let unit = spec.unit.clone().filter(|_| unit::holds(&spec.work));
     let Held { raw, was_ended, used } = match unit {
-        Some(unit) => unit::perform(spec, &unit, units, cap + margin, limit),
+        Some(unit) => unit::perform(spec, &unit, units, cap + margin, limit, tell),
         None => {
             let folder = spec.folder.clone();
-            here::perform(spec, cap + margin, limit, move || folder::wait_for_end(&folder))
+            here::perform(spec, cap + margin, limit, tell, move || folder::wait_for_end(&folder))
         }
     };
     let (text, truncated) = output::finish(&engine, &raw, cap, margin);
@@ -267,9 +272,9 @@ fn run(spec: RunSpec, units: &dyn Units) -> CallResult {
     if was_ended { result.stopped() } else { result }
 }
 
-fn work(spec: &RunSpec, most: usize, limit: Duration) -> Raw {
+fn work(spec: &RunSpec, most: usize, limit: Duration, tell: live::Tell) -> Raw {
     match &spec.work {
-        Work::Program { argv, env, stdin } => program::run(spec, argv, env, stdin.as_deref(), most, limit),
+        Work::Program { argv, env, stdin } => program::run(spec, argv, env, stdin.as_deref(), most, limit, tell),
         Work::Http { method, url, headers, body, reply } => {
             let most = reply.max_bytes.map_or(most, |own| most.min(own as usize));
             let raw = http::request(method, url, headers, body.as_deref(), most, limit);

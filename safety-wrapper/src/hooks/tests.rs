@@ -56,6 +56,7 @@ const ROUTES: &[(&str, &str)] = &[
     ("POST", "/v1/hooks/subagents"),
     ("GET", "/v1/calls/s1/c1"),
     ("POST", "/v1/exec"),
+    ("POST", "/v1/exec/output"),
     ("POST", "/mcp"),
 ];
 

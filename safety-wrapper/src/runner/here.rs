@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use super::live::Tell;
 use super::used::Used;
 use super::{GRACE, Held, LAST_WORDS, Raw, Reach, RunSpec, Work, leaf, program, sandbox, work};
 
@@ -16,7 +17,13 @@ enum End {
 
 /// Does the work on a thread of its own; the calling thread stays outside, where no program can reach it. `wanted` blocks
 /// until the run is to end now. Nothing that was started here is alive afterwards.
-pub(super) fn perform(spec: RunSpec, most: usize, limit: Duration, wanted: impl FnOnce() + Send + 'static) -> Held {
+pub(super) fn perform(
+    spec: RunSpec,
+    most: usize,
+    limit: Duration,
+    tell: Tell,
+    wanted: impl FnOnce() + Send + 'static,
+) -> Held {
     let (done, wait) = std::sync::mpsc::channel();
     let told = done.clone();
     let listener = std::thread::Builder::new().name("end".to_owned()).spawn(move || {
@@ -25,7 +32,7 @@ pub(super) fn perform(spec: RunSpec, most: usize, limit: Duration, wanted: impl 
     });
     let worker = std::thread::Builder::new().name("work".to_owned()).spawn(move || {
         let raw = catch_unwind(AssertUnwindSafe(|| match leaves(&spec).and_then(|()| sandbox::enter(&spec)) {
-            Ok(()) => work(&spec, most, limit),
+            Ok(()) => work(&spec, most, limit, tell),
             Err(why) => Raw::failed(why),
         }));
         let raw = raw.unwrap_or_else(|_| Raw::failed("the run broke off; run `wardkeep-agent doctor`"));

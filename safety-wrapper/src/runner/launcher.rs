@@ -8,6 +8,7 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::used::Used;
@@ -39,11 +40,21 @@ pub(super) fn launch() -> io::Result<()> {
         }
         None => Ok(()),
     });
+    let speaker = Arc::new(Mutex::new(Some(line.try_clone()?)));
+    let told = Arc::clone(&speaker);
+    let tell = Box::new(move |piece: &[u8]| {
+        if let Some(line) = told.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            // A runner that hears nothing any more has gone; its end is the unit's.
+            let _ = wire::put_piece(line, piece);
+        }
+    });
     let held = match ready {
         // Nothing more is said to us: what comes is the end, also when the runner died.
-        Ok(()) => here::perform(spec, most, limit, move || drop(end.read(&mut [0; 1]))),
+        Ok(()) => here::perform(spec, most, limit, tell, move || drop(end.read(&mut [0; 1]))),
         Err(why) => Held { raw: Raw::failed(why), was_ended: false, used: Used::default() },
     };
+    // What comes after the limit of patience is said by nobody: the report is one message.
+    drop(speaker.lock().unwrap_or_else(PoisonError::into_inner).take());
     wire::put_report(&mut line, &held.raw, Used::by_unit())
 }
 

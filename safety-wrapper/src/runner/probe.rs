@@ -108,7 +108,7 @@ fn probed(
         proxy: None,
         redact: Vec::new(),
     };
-    let Held { raw, .. } = unit::perform(spec, &unit, units, OUTPUT, LIMIT);
+    let Held { raw, .. } = unit::perform(spec, &unit, units, OUTPUT, LIMIT, super::live::nobody());
     // Lets go the thread that waits for an end by hand.
     folder::begin(&folder.path);
     folder::end(&folder.path);

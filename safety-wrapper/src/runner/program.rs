@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group
 use zeroize::Zeroizing;
 
 use super::bounds::{self, Bounds, Over};
+use super::live::Tell;
 use super::{Raw, Reach, RunSpec, leaf, sealed, tmp};
 
 /// Where programs are looked for, whatever the environment says.
@@ -29,8 +30,9 @@ pub(super) fn run(
     stdin: Option<&str>,
     most: usize,
     limit: Duration,
+    tell: Tell,
 ) -> Raw {
-    match try_run(spec, argv, env, stdin, most, limit) {
+    match try_run(spec, argv, env, stdin, most, limit, tell) {
         Ok(raw) => raw,
         Err(why) => Raw::failed(why),
     }
@@ -43,6 +45,7 @@ fn try_run(
     stdin: Option<&str>,
     most: usize,
     limit: Duration,
+    tell: Tell,
 ) -> Result<Raw, String> {
     let cwd = working_folder(spec)?;
     let (name, args) = argv.split_first().ok_or("no program is named")?;
@@ -91,7 +94,7 @@ fn try_run(
     }
     let (sender, output) = mpsc::channel();
     let reader = bounds.counted(reader);
-    std::thread::spawn(move || sender.send(read_up_to(reader, most)));
+    std::thread::spawn(move || sender.send(read_up_to(reader, most, tell)));
     let pid = Pid::from_child(&child);
     let over = bounds.wait(pid);
     // Also after a proper end: the group may hold more processes. Not reaped yet, so the number is still ours.
@@ -135,10 +138,21 @@ fn conclude(bytes: Zeroizing<Vec<u8>>, cut: bool, over: Option<Over>, status: Ex
     raw
 }
 
-fn read_up_to(mut from: impl Read, most: usize) -> (Zeroizing<Vec<u8>>, bool) {
-    let mut bytes = Zeroizing::new(Vec::new());
-    // An error here is the end of the output.
-    let _ = Read::by_ref(&mut from).take(most as u64).read_to_end(&mut bytes);
+fn read_up_to(mut from: impl Read, most: usize, mut tell: Tell) -> (Zeroizing<Vec<u8>>, bool) {
+    let (mut bytes, mut piece) = (Zeroizing::new(Vec::new()), Zeroizing::new([0; 8192]));
+    while bytes.len() < most {
+        let room = piece.len().min(most - bytes.len());
+        match from.read(&mut piece[..room]) {
+            Ok(0) => break,
+            Ok(read) => {
+                bytes.extend_from_slice(&piece[..read]);
+                tell(&piece[..read]);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // An error here is the end of the output.
+            Err(_) => break,
+        }
+    }
     // The rest is read and dropped, so that the program is not stopped by a full pipe.
     let more = io::copy(&mut from, &mut io::sink()).unwrap_or(0);
     (bytes, more > 0)

@@ -15,8 +15,9 @@ use wardkeep_policy::RunLimits;
 use wardkeep_proto::ids::{AgentName, PermitId};
 use zeroize::Zeroize as _;
 
+use super::live::Tell;
 use super::used::Used;
-use super::wire;
+use super::wire::{self, Said};
 use super::{GRACE, Held, LAST_WORDS, Raw, Reach, RunSpec, Work, doors, folder};
 
 /// How long a unit may take until its launcher speaks.
@@ -101,7 +102,14 @@ enum Event {
 }
 
 /// Does the work in a unit. Nothing of it is alive when this returns, or the result says so.
-pub(super) fn perform(spec: RunSpec, unit: &UnitSpec, units: &dyn Units, most: usize, limit: Duration) -> Held {
+pub(super) fn perform(
+    spec: RunSpec,
+    unit: &UnitSpec,
+    units: &dyn Units,
+    most: usize,
+    limit: Duration,
+    told: Tell,
+) -> Held {
     let failed = |why: String| Held { raw: Raw::failed(why), was_ended: false, used: Used::default() };
     let (ours, theirs) = match UnixStream::pair() {
         Ok(pair) => pair,
@@ -122,7 +130,7 @@ pub(super) fn perform(spec: RunSpec, unit: &UnitSpec, units: &dyn Units, most: u
     };
     let run_folder = spec.folder.clone();
     let (tell, events) = channel();
-    if let Err(error) = listen(&ours, line, run_folder, most, limit, &tell) {
+    if let Err(error) = listen(&ours, line, (run_folder, limit), (most, told), &tell) {
         // The line is gone with its threads, and with it the unit.
         return failed(format!("no thread for the run: {error}; nothing was done"));
     }
@@ -176,9 +184,8 @@ pub(super) fn inside(mut spec: RunSpec, most: usize) -> RunSpec {
 fn listen(
     ours: &UnixStream,
     line: Box<dyn UnitLine>,
-    run_folder: PathBuf,
-    most: usize,
-    limit: Duration,
+    (run_folder, limit): (PathBuf, Duration),
+    (most, mut print): (usize, Tell),
     tell: &Sender<Event>,
 ) -> std::io::Result<()> {
     let mut reading = ours.try_clone()?;
@@ -188,7 +195,19 @@ fn listen(
             Ok(hello) if hello.launcher == wire::VERSION => drop(told.send(Event::Hello)),
             _ => return drop(told.send(Event::Silence)),
         }
-        let _ = told.send(wire::take_report(&mut reading, most).map_or(Event::Silence, |(r, u)| Event::Report(r, u)));
+        let mut left = most;
+        let last = loop {
+            match wire::take_said(&mut reading, most) {
+                // No more than the report may hold, whoever speaks.
+                Ok(Said::Piece(piece)) if piece.len() <= left => {
+                    left -= piece.len();
+                    print(&piece);
+                }
+                Ok(Said::Report(raw, used)) => break Event::Report(raw, used),
+                _ => break Event::Silence,
+            }
+        };
+        let _ = told.send(last);
     })?;
     let told = tell.clone();
     std::thread::Builder::new().name("end".to_owned()).spawn(move || {

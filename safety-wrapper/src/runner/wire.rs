@@ -13,12 +13,28 @@ use super::used::Used;
 /// Longest message that is no output, bytes.
 const HEAD_BYTES: usize = 64 * 1024;
 /// What is said here; both ends must mean the same.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// The launcher's first word: it is in its place and nothing has been done.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Hello {
     pub(super) launcher: u32,
+}
+
+/// What stands before a message of output.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Head {
+    /// A piece of it, as it comes.
+    Piece,
+    /// All of it, with the launcher's last word.
+    Report(Report),
+}
+
+/// What the launcher says after its first word.
+pub(super) enum Said {
+    Piece(Zeroizing<Vec<u8>>),
+    Report(Raw, Used),
 }
 
 /// The launcher's last word; the output follows as a message of its own.
@@ -67,16 +83,27 @@ pub(super) fn take_hello(from: &mut impl Read) -> io::Result<Hello> {
 /// What a run gave and what it used.
 pub(super) fn put_report(to: &mut impl Write, raw: &Raw, used: Used) -> io::Result<()> {
     let Raw { ok, exit_code, signal, cut, output, http_status: _ } = raw;
-    put_json(to, &Report { ok: *ok, exit_code: *exit_code, signal: *signal, cut: *cut, used })?;
+    put_json(to, &Head::Report(Report { ok: *ok, exit_code: *exit_code, signal: *signal, cut: *cut, used }))?;
     put(to, output)
+}
+
+/// A piece of what it prints.
+pub(super) fn put_piece(to: &mut impl Write, piece: &[u8]) -> io::Result<()> {
+    put_json(to, &Head::Piece)?;
+    put(to, piece)
 }
 
 /// The same, with at most `most` bytes of output. Whoever wrote it shares a user with the program: nothing but the shape is
 /// believed.
-pub(super) fn take_report(from: &mut impl Read, most: usize) -> io::Result<(Raw, Used)> {
-    let Report { ok, exit_code, signal, cut, used } = take_json(from, HEAD_BYTES)?;
+pub(super) fn take_said(from: &mut impl Read, most: usize) -> io::Result<Said> {
+    let head = take_json(from, HEAD_BYTES)?;
     let output = take(from, most)?;
-    Ok((Raw { ok, exit_code, signal, cut, output, http_status: None }, used))
+    Ok(match head {
+        Head::Piece => Said::Piece(output),
+        Head::Report(Report { ok, exit_code, signal, cut, used }) => {
+            Said::Report(Raw { ok, exit_code, signal, cut, output, http_status: None }, used)
+        }
+    })
 }
 
 #[cfg(test)]
@@ -87,6 +114,11 @@ mod tests {
     fn what_is_too_long_or_cut_short_is_no_message() {
         let mut wire = Vec::new();
         put_report(&mut wire, &Raw { exit_code: Some(3), ..Raw::ok("output") }, Used::default()).unwrap();
+        let take_report = |from: &mut &[u8], most| match take_said(from, most) {
+            Ok(Said::Report(raw, used)) => Ok((raw, used)),
+            Ok(Said::Piece(_)) => Err(io::Error::other("a piece")),
+            Err(error) => Err(error),
+        };
         let (raw, used) = take_report(&mut &wire[..], 6).unwrap();
         assert_eq!((raw.ok, raw.exit_code, &**raw.output, used), (true, Some(3), &b"output"[..], Used::default()));
         assert!(take_report(&mut &wire[..], 5).is_err());

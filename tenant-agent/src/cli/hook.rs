@@ -22,6 +22,8 @@ mod claude_code;
 const TOKEN_BYTES: u64 = 4096;
 /// Longest request that is read, bytes.
 const INPUT_BYTES: u64 = 8 * 1024 * 1024;
+/// Between two looks at what a run has printed.
+const LOOK: Duration = Duration::from_millis(300);
 /// A run may take this long.
 const EXEC_WITHIN: Duration = Duration::from_secs(3600);
 /// Exit codes of `hook call` besides 0.
@@ -35,10 +37,37 @@ const DENIED: u8 = 4;
 pub async fn exec(args: ExecArgs, context: &mut Context<'_>) -> Result<ExitCode, CliError> {
     let client = client(&args.token, context)?;
     let body = json!({ "permit": args.permit });
-    let answer = client.send(Method::POST, "/v1/exec", Some(&body), EXEC_WITHIN).await?.accepted()?;
+    let mut run = std::pin::pin!(client.send(Method::POST, "/v1/exec", Some(&body), EXEC_WITHIN));
+    let (mut shown, mut next) = (String::new(), 0);
+    let answer = loop {
+        tokio::select! {
+            answer = &mut run => break answer?.accepted()?,
+            () = tokio::time::sleep(LOOK) => {}
+        }
+        // Who cannot look on gets it all at the end.
+        let look = json!({ "permit": args.permit, "from": next });
+        let Ok(part) = client.post("/v1/exec/output", &look).await else { continue };
+        let text = part["text"].as_str().unwrap_or_default();
+        next = part["next"].as_u64().unwrap_or(next);
+        context.out.write_all(text.as_bytes())?;
+        context.out.flush()?;
+        shown.push_str(text);
+    };
     let result = &answer["result"];
-    context.out.write_all(result["output"].as_str().unwrap_or_default().as_bytes())?;
+    context.out.write_all(rest(result["output"].as_str().unwrap_or_default(), &shown).as_bytes())?;
     Ok(exit_code(result))
+}
+
+/// What of the result's output was not shown while it ran. A note about the end stands in front of the output; where a
+/// secret became known meanwhile the two differ, and then all of it is shown.
+fn rest(output: &str, shown: &str) -> String {
+    match output.split_once(shown) {
+        Some(("", rest)) => rest.to_owned(),
+        Some((note, rest)) if note.starts_with('[') && note.ends_with("]\n") && note.lines().count() == 1 => {
+            format!("{rest}\n{note}")
+        }
+        _ => format!("\n{output}"),
+    }
 }
 
 /// The call's own code; 1 for a failure without one, so that a failure never looks like success.
@@ -158,6 +187,20 @@ mod tests {
             (json!({ "status": "ok", "http_status": 200 }), ExitCode::SUCCESS),
         ] {
             assert_eq!(format!("{:?}", exit_code(&result)), format!("{want:?}"), "{result}");
+        }
+    }
+
+    #[test]
+    fn what_was_shown_is_not_shown_again() {
+        for (output, shown, wanted) in [
+            ("a\nb\n", "a\n", "b\n"),
+            ("a\nb\n", "", "a\nb\n"),
+            ("", "", ""),
+            ("[stopped: it ran longer than 2 s]\na\nb", "a\n", "b\n[stopped: it ran longer than 2 s]\n"),
+            ("SECRET_REF(x)\n", "new-secret", "\nSECRET_REF(x)\n"),
+            ("other\na\n", "a\n", "\nother\na\n"),
+        ] {
+            assert_eq!(rest(output, shown), wanted, "{output:?} after {shown:?}");
         }
     }
 }

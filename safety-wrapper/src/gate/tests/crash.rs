@@ -8,6 +8,7 @@ use crate::audit;
 use crate::runner::Folder;
 use crate::runner::folder::Found;
 use crate::runner::tests::{is_alive, kill_tree};
+use crate::store::calls;
 
 const STORY: &[Waypoint] = &[
     Waypoint::HookReceived,
@@ -127,6 +128,59 @@ fn a_runner_of_this_world_is_adopted(world: World) {
         settled(&gate, "c1").await
     });
     assert_eq!((result_of(&answer).status, result_of(&answer).output.as_str()), (RunStatus::Ok, "finished\n"));
+    assert_eq!(world.runs(), 1);
+}
+
+/// What a run prints is read while it goes on, over the death of the daemon, and a value that is cut in two is not.
+#[test]
+fn who_looks_on_sees_what_was_printed_over_a_restart() {
+    both(Level::Supervised).into_iter().for_each(|world| looks_on_over_a_restart(&world));
+}
+
+fn looks_on_over_a_restart(world: &World) {
+    let (first, second) = SECRET.split_at(SECRET.len() / 2);
+    // From files: a call that holds both would be refused.
+    fs::write(world.ws().join("first"), first).unwrap();
+    fs::write(world.ws().join("second"), second).unwrap();
+    let command =
+        "echo run >> ran; seq 3000; cat first; touch half; until test -e go; do sleep 0.02; done; cat second; seq 99";
+    let point = dying(Waypoint::RunnerStarted);
+    life(world, point.clone(), async |gate| {
+        ask_and_approve(&gate, call("c1", "shell", json!({"command": command}))).await;
+        dead(&point).await;
+    });
+    let half = world.ws().join("half");
+    let (permit, before) = life(world, Arc::new(NoWaypoints), async move |gate| {
+        gate.resume_after_start().await.unwrap();
+        let rows = gate.read(|conn| calls::in_state(conn, "claimed")).await.unwrap();
+        let permit = rows[0].state.permit().unwrap();
+        let other: AgentName = "other".parse().unwrap();
+        assert!(matches!(gate.printed(&other, permit, 0).await, Err(GateError::UnknownPermit)));
+        // Until all is there that can be told before the rest of the value.
+        let mut looked = gate.printed(&office(), permit, 0).await.unwrap();
+        while !half.exists() || !looked.text.contains("2900\n") {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            looked = gate.printed(&office(), permit, 0).await.unwrap();
+        }
+        (permit, looked)
+    });
+    assert!(!before.done && before.text.starts_with("1\n2\n3\n") && before.next == before.text.len());
+    assert!(!before.text.contains(&first[..6]), "half a value was told");
+    let ws = world.ws();
+    let told = before.text.clone();
+    let (answer, last) = life(world, Arc::new(NoWaypoints), async move |gate| {
+        gate.resume_after_start().await.unwrap();
+        let again = gate.printed(&office(), permit, 0).await.unwrap();
+        assert!(again.text.starts_with(&told), "another daemon tells the same");
+        let beyond = gate.printed(&office(), permit, usize::MAX - 9).await.unwrap();
+        assert_eq!((beyond.text.as_str(), beyond.next), ("", usize::MAX - 9));
+        fs::write(ws.join("go"), "").unwrap();
+        let answer = settled(&gate, "c1").await;
+        (answer, gate.printed(&office(), permit, before.next).await.unwrap())
+    });
+    assert!(last.done, "{last:?}");
+    let output = &result_of(&answer).output;
+    assert!(output.starts_with(&before.text) && output.contains("3000\nSECRET_REF("), "{output:.200}");
     assert_eq!(world.runs(), 1);
 }
 
