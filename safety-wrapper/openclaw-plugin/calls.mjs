@@ -7,6 +7,8 @@ import { settled } from "./paths.mjs";
 const FILES = new Set(["read", "write", "edit", "ls"]);
 /** Where a command may be asked to run: where it runs anyway. */
 const HERE = new Set([undefined, null, "", "auto", "gateway"]);
+/** Names under which a message has files; what stands below one of them is one, too. */
+const FILE = /media|attach|file|path|buffer|image|photo|video|audio|document|sticker/i;
 /** How tools of the MCP server `wardkeep` are called. */
 const OURS = "wardkeep__";
 /** How long a command may take that the daemon runs, milliseconds; the daemon's own limit is shorter. */
@@ -37,8 +39,17 @@ export function asked(event, settings) {
   }
   // The daemon's own MCP server: judged as the tool that it is, run by what was decided here.
   if (tool.startsWith(OURS)) return { tool: tool.slice(OURS.length), args: params, params, ours: true };
+  // Nobody sees what is in a file before it is sent, so a grant to write to somebody is none to send files.
+  if (tool === "message" && filesIn(params).length > 0) return { tool: "message_files", args: params, params };
   if (tool === "message") return { tool, args: message(params), params };
   return { tool, args: params, params };
+}
+
+/** Every file or address of one that stands in a message, under any name that OpenClaw has for it. */
+export function filesIn(value, under = "") {
+  if (typeof value === "string") return FILE.test(under) && value !== "" ? [value] : [];
+  if (value === null || typeof value !== "object") return [];
+  return Object.entries(value).flatMap(([key, item]) => filesIn(item, Array.isArray(value) || FILE.test(under) ? under : key));
 }
 
 /** Everything that a recipient would get stands in the body, so that nobody approves half of a message. */

@@ -1,6 +1,6 @@
 // One tool call: asked once, remembered until its result came, allowed only as it was judged.
 
-import { asked, permitOf, runnerCommand } from "./calls.mjs";
+import { asked, filesIn, permitOf, runnerCommand } from "./calls.mjs";
 import { DaemonError, SOON } from "./client.mjs";
 import { canonical, nameOf, sessionOf } from "./names.mjs";
 
@@ -17,6 +17,8 @@ export class Gate {
   #waiting = new Map();
   /** Texts of allowed calls of `message`, by session. */
   #messages = new Map();
+  /** Files of allowed calls of `message`, by session. */
+  #files = new Map();
   /** Calls that were put before the daemon, by session. */
   #asked = new Map();
   /** Refusals in a row, by run. */
@@ -43,7 +45,7 @@ export class Gate {
       return { reason: `Not allowed: ${known ? error.message : `${error?.message ?? "the call could not be judged"}`}` };
     });
     remember(this.#known, key, entry);
-    remember(this.#asked, `${entry.session}\n${entry.call}`, true);
+    remember(this.#asked, `${entry.session}\n${entry.call}`, entry);
     const decision = await entry.decision;
     this.#count(event, ctx, decision);
     return decision;
@@ -61,9 +63,9 @@ export class Gate {
     return this.#known.get(keyOf(event, ctx));
   }
 
-  /** Whether a call of this session was put before the daemon, whatever run it was in. */
+  /** What is known of a call of this session that was put before the daemon, whatever run it was in. */
   asked(session, call) {
-    return this.#asked.has(`${session}\n${call}`);
+    return this.#asked.get(`${session}\n${call}`);
   }
 
   /** Whether a run has been refused so often in a row that it only goes round. */
@@ -74,6 +76,11 @@ export class Gate {
   /** Whether this very text was decided on as a message a moment ago: a channel asks once more about what a tool sends. */
   spend(session, text) {
     return this.#messages.delete(canonical([session, text]));
+  }
+
+  /** Whether this file was decided on with a message of this session. */
+  sent(session, file) {
+    return this.#files.has(canonical([session, file]));
   }
 
   async #ask(event, ctx, entry) {
@@ -100,8 +107,9 @@ export class Gate {
       return { reason: pendingWords(answer) };
     }
     this.#waiting.delete(same);
-    if (tool === "message" && answer.decision === "allow") {
-      remember(this.#messages, canonical([entry.session, params.message]), true);
+    if (tool.startsWith("message") && answer.decision === "allow") {
+      remember(this.#messages, canonical([entry.session, params.message ?? ""]), true);
+      for (const file of filesIn(params)) remember(this.#files, canonical([entry.session, file]), true);
     }
     if (ours === true && (answer.decision === "allow" || answer.decision === "done")) {
       entry.kind = "own";

@@ -2,11 +2,13 @@
 
 import { randomUUID } from "node:crypto";
 
+import { filesIn } from "./calls.mjs";
 import { SOON } from "./client.mjs";
 import { canonical, nameOf, sessionOf } from "./names.mjs";
 import { withPictures, withoutPictures } from "./results.mjs";
 import { ours } from "./words.mjs";
 
+const NO_FILES = "Wardkeep sends files only with the tool message, where each is decided on";
 const STUB = "[Wardkeep could not clean this text, so it was not stored]";
 
 /** For `before_message_write`, which cannot wait: what cannot be cleaned is stored as a stub. */
@@ -32,17 +34,26 @@ const isOurs = (message) =>
 
 /**
  * Nothing ran where a tool does not exist or its arguments do not fit, and no other hook hears of it. It is put before the
- * daemon now, so that its result has a decision and the conversation can go on. Only a failure is: what gave something
- * without a decision came past the gate.
+ * daemon now, so that its result has a decision and the conversation can go on; or its end is told, where it was allowed first and
+ * found not to fit then. Only a failure is: what gave something without a decision came past the gate.
  */
 function late(sync, gate, message, session) {
   const { role, isError, toolCallId, toolName } = message ?? {};
   if (role !== "toolResult" || isError !== true || typeof toolCallId !== "string") return;
   const call = nameOf(toolCallId);
-  if (gate.asked(session, call)) return;
+  const entry = gate.asked(session, call);
+  if (entry !== undefined) {
+    if (entry.kind !== "runtime" || entry.reported === true) return;
+    entry.reported = true;
+    sync.post("/v1/hooks/after-tool-call", { session, call, output: "it did not run", is_error: true });
+    return;
+  }
   const body = { session, call, tool: nameOf(toolName, "tool"), args: { refused: "it did not run" }, wait_ms: 0 };
   sync.post("/v1/hooks/before-tool-call", body);
 }
+
+/** Files of an outgoing message that no call of the tool `message` was allowed to send: a reply can name some by itself. */
+const unasked = (gate, session, message) => filesIn(message).filter((file) => !gate.sent(session, file));
 
 /** The same message without a word of it: results keep their calls, or the history could not be told any more. */
 function stub(message) {
@@ -61,6 +72,7 @@ export function sending({ client, gate, settings }) {
     try {
       const session = sessionOf(ctx);
       const text = String(event.content ?? "");
+      if (unasked(gate, session, { mediaUrls: event.metadata?.mediaUrls }).length > 0) return { cancel: true, cancelReason: NO_FILES };
       if (settings.outgoing === "clean" || gate.spend(session, text)) {
         const { value } = await client.post("/v1/hooks/redact", { session, value: text });
         return { content: value };
@@ -81,10 +93,11 @@ export function sending({ client, gate, settings }) {
 }
 
 /** For `reply_payload_sending`: cleaned, or not sent. */
-export function replying({ client }) {
+export function replying({ client, gate }) {
   return async (event, ctx) => {
     if (ours(event.payload?.text)) return { payload: { text: event.payload.text } };
     try {
+      if (unasked(gate, sessionOf(ctx), event.payload).length > 0) return { cancel: true, reason: NO_FILES };
       const { value } = await client.post("/v1/hooks/redact", { session: sessionOf(ctx), value: event.payload });
       return { payload: value };
     } catch {

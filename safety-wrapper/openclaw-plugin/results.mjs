@@ -20,6 +20,7 @@ export function cleaner({ client, gate }) {
     let given = entry?.kind === "done" ? { ...event.result, content: [text(entry.output)] } : event.result;
     const session = entry?.session ?? sessionOf(ctx);
     if (entry === undefined || REPORTED.has(entry.kind)) {
+      if (entry !== undefined) entry.reported = true;
       // A result without a decision is refused here, and recorded as one that came past the gate.
       const output = given.content.map((block) => block.text ?? "").join("\n");
       const heard = await client.post("/v1/hooks/after-tool-call", {

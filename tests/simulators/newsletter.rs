@@ -3,6 +3,8 @@
 //! It sends as often as it is asked. Only an `Idempotency-Key` that it has seen before changes nothing, so a call that runs
 //! twice shows in [`NewsletterSimulator::sends`].
 
+pub mod adapter;
+
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -4,6 +4,7 @@
 //! * **Flows through it**: real processes and real sockets on loopback.
 //! * **Never hears of**: production; nothing here is shipped.
 
+pub mod matrix;
 pub mod ports;
 #[path = "../simulators/mod.rs"]
 pub mod simulators;

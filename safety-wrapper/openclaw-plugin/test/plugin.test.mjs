@@ -221,15 +221,50 @@ test("messages to channels are asked for with all their words", async () => {
   const send = world.api.hook("message_sending");
   assert.deepEqual(await send({ to: "+49", content: "an offer" }, { channelId: "whatsapp" }), { cancel: true, cancelReason: "Waiting" });
   assert.deepEqual(await send({ to: "+49", content: "hello" }, { channelId: "whatsapp" }), { content: "clean" });
-  await decide(world.api, call("message", { action: "send", channel: "slack", target: "#all", message: "hi all", media: "/srv/x.pdf" }));
+  await decide(world.api, call("message", { action: "send", channel: "slack", target: "#all", message: "hi all", silent: true }));
   const { args } = world.of("/v1/hooks/before-tool-call").at(-1);
   assert.deepEqual([args.channel, args.to], ["slack", ["#all"]]);
   assert.match(args.body, /hi all/);
-  assert.match(args.body, /x\.pdf/);
+  assert.match(args.body, /silent/);
   // The channel's own question about what the tool just sent is not asked twice.
   assert.deepEqual(await send({ to: "#all", content: "hi all" }, ctx), { content: "hi all" });
   assert.equal(world.of("/v1/hooks/message-sending").length, 2);
   await world.end();
+});
+
+test("a file leaves only with a call that was decided on as one that sends files", async () => {
+  const world = await set({
+    "/v1/hooks/before-tool-call": ({ tool }) => (tool === "message" ? allow : { decision: "deny", message: "Not allowed: not in the manifest" }),
+    "/v1/hooks/message-sending": ({ text }) => ({ ...allow, text }),
+    "/v1/hooks/after-tool-call": { output: "" },
+  });
+  const secret = "/srv/agents/a/.env";
+  const base = { action: "send", channel: "slack", target: "#all", message: "hi" };
+  for (const [at, files] of [
+    { media: secret }, { mediaUrl: `file://${secret}` }, { path: secret }, { filePath: secret }, { buffer: "aGk=" },
+    { attachments: [{ type: "file", media: secret }] }, { images: [secret] }, { presentation: { blocks: [{ imageUrl: secret }] } },
+  ].entries()) {
+    const { allow: allowed } = await decide(world.api, call("message", { ...base, ...files }, `call_${at}`));
+    assert.equal(allowed, false, JSON.stringify(files));
+    assert.equal(world.of("/v1/hooks/before-tool-call").at(-1).tool, "message_files");
+  }
+  // Nor do the ways that ask for no tool: a line `MEDIA:` in an answer makes a file of it.
+  const send = world.api.hook("message_sending");
+  const reply = world.api.hook("reply_payload_sending");
+  assert.equal((await send({ to: "+49", content: "look", metadata: { mediaUrls: [secret] } }, ctx)).cancel, true);
+  for (const payload of [{ text: "look", mediaUrl: secret }, { mediaUrls: [secret] }, { text: "x", attachments: [{ url: secret }] }]) {
+    assert.equal((await reply({ payload }, ctx)).cancel, true, JSON.stringify(payload));
+  }
+  assert.deepEqual(await reply({ payload: { text: "look", mediaUrls: [] } }, ctx), { payload: { text: "look", mediaUrls: [] } });
+  await world.end();
+  const open = await set({ "/v1/hooks/before-tool-call": allow });
+  await decide(open.api, call("message", { ...base, media: secret }));
+  const sent = open.api.hook("message_sending");
+  assert.deepEqual(await sent({ to: "#all", content: "hi", metadata: { mediaUrls: [secret] } }, ctx), { content: "hi" });
+  assert.equal((await open.api.hook("reply_payload_sending")({ payload: { text: "hi", mediaUrl: secret } }, ctx)).cancel, undefined);
+  const elsewhere = { ...ctx, sessionKey: "agent:main:other" };
+  assert.equal((await open.api.hook("reply_payload_sending")({ payload: { text: "hi", mediaUrl: secret } }, elsewhere)).cancel, true);
+  await open.end();
 });
 
 test("the lease is held by one connection from the start to the end", async () => {

@@ -29,7 +29,7 @@ test("a message is stored without secrets, and as a stub where nobody cleans it"
   const there = new Worker(new URL(`data:text/javascript,${encodeURIComponent(CLEANING)}`));
   const [socket] = await once(there, "message");
   const sync = new SyncClient(socket, TOKEN);
-  const write = storing({ sync, gate: { asked: () => true } });
+  const write = storing({ sync, gate: { asked: () => ({ kind: "done" }) } });
   const ctx = { sessionKey: "agent:main:main" };
   try {
     for (const text of ["odd", "slow"]) {
@@ -52,4 +52,17 @@ test("a message is stored without secrets, and as a stub where nobody cleans it"
     await sync.close();
     await there.terminate();
   }
+});
+
+test("a call that was allowed and then found not to fit has an end all the same", () => {
+  const told = [];
+  const sync = { post: (path, body) => (told.push([path, body]), { value: body.value }) };
+  const entry = { kind: "runtime" };
+  const known = { call_1: entry, call_2: { kind: "runtime", reported: true }, call_3: { kind: "own" }, call_4: { kind: "refused" } };
+  const write = storing({ sync, gate: { asked: (_, call) => known[call] } });
+  const failed = (toolCallId) => ({ message: { role: "toolResult", isError: true, toolCallId, toolName: "sessions_spawn", content: [] } });
+  for (const call of ["call_1", "call_1", "call_2", "call_3", "call_4"]) write(failed(call), { sessionKey: "s" });
+  const ends = told.filter(([path]) => path === "/v1/hooks/after-tool-call").map(([, body]) => body);
+  assert.deepEqual(ends, [{ session: "s", call: "call_1", output: "it did not run", is_error: true }]);
+  assert.equal(told.filter(([path]) => path === "/v1/hooks/before-tool-call").length, 0);
 });

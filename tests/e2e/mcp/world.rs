@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 use wardkeep_tests::simulators::newsletter::NewsletterSimulator;
+use wardkeep_tests::simulators::newsletter::adapter::{ALL, BEARER, adapter};
 use wardkeep_tests::story::stage::{AGENT, Binaries, Setting, Stage};
 
 /// What the agent may use of it. `news_export` is there and not listed.
@@ -67,90 +68,9 @@ impl World {
 fn policy(stage: &Stage) -> String {
     let tools: Vec<String> = LISTED.iter().map(|name| format!("{name:?}")).collect();
     let workspace = stage.tenant.workspace().display().to_string();
-    let service = stage.newsletter.base_url();
-    format!(
-        r#"
-[[agents]]
-name = "{AGENT}"
-level = "trusted"
-tools = [{}]
-workspace = "{workspace}"
-
-[[adapters]]
-id = "news"
-title = "The newsletter"
-source = "https://newsletter.example/docs"
-base_url = "{service}"
-auth = {{ kind = "header", name = "Authorization", before = "Bearer ", value = "SECRET_REF(newsletter_api_key)" }}
-{TOOLS}"#,
+    let agent = format!(
+        "[[agents]]\nname = \"{AGENT}\"\nlevel = \"trusted\"\ntools = [{}]\nworkspace = \"{workspace}\"\n",
         tools.join(", ")
-    )
+    );
+    agent + &adapter("news", &stage.newsletter.base_url(), BEARER, ALL)
 }
-
-const TOOLS: &str = r#"
-[[adapters.tools]]
-name = "account"
-title = "Read the account"
-description = "Name and plan."
-method = "GET"
-path = "/v1/account"
-class = "green"
-
-[[adapters.tools]]
-name = "get"
-title = "Read a campaign"
-description = "One campaign."
-method = "GET"
-path = "/v1/campaigns/{id}"
-class = "green"
-params = [{ name = "id", in = "path", type = "string", required = true, description = "Of the campaign" }]
-
-[[adapters.tools]]
-name = "debug"
-title = "Read what was sent"
-description = "Shows what the service was sent."
-method = "GET"
-path = "/v1/echo"
-class = "green"
-
-[[adapters.tools]]
-name = "moved"
-title = "Read what has moved"
-description = "Answers with a redirect."
-method = "GET"
-path = "/v1/moved"
-class = "green"
-params = [{ name = "to", in = "query", type = "string", description = "Where" }]
-
-[[adapters.tools]]
-name = "export"
-title = "Export the readers"
-description = "All of them."
-method = "GET"
-path = "/v1/export"
-class = "green"
-
-[[adapters.tools]]
-name = "create"
-title = "Write a campaign"
-description = "Makes a draft."
-method = "POST"
-path = "/v1/campaigns"
-class = "yellow"
-body = "json"
-reply = { keep = ["id", "sends"] }
-params = [
-    { name = "subject", in = "body", type = "string", required = true, description = "In one line" },
-    { name = "body", in = "body", type = "text", required = true, description = "The text" },
-]
-
-[[adapters.tools]]
-name = "send"
-title = "Send a campaign to its readers"
-description = "Sends it."
-method = "POST"
-path = "/v1/campaigns/{id}/send"
-class = "yellow_external"
-external = true
-params = [{ name = "id", in = "path", type = "string", required = true, description = "Of the campaign" }]
-"#;

@@ -1,20 +1,22 @@
-// A tool server of the Model Context Protocol over standard input and output: one tool, which notes what it is told.
+// A tool server of the Model Context Protocol over standard input and output: one tool, `note` or as it is told to call it, which
+// notes what it is told.
 
 import { appendFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 
-const [, , noted] = process.argv;
+const [, , noted, name = "note"] = process.argv;
 const tool = {
-  name: "note",
+  name,
   description: "Notes a line",
-  inputSchema: { type: "object", properties: { line: { type: "string" } }, required: ["line"] },
+  inputSchema: { type: "object", properties: { line: { type: "string" } } },
 };
 
 const answers = {
   initialize: ({ protocolVersion }) => ({ protocolVersion, capabilities: { tools: {} }, serverInfo: { name: "probe", version: "1" } }),
   ping: () => ({}),
   "tools/list": () => ({ tools: [tool] }),
-  "tools/call": ({ arguments: { line } }) => {
+  "tools/call": ({ arguments: given }) => {
+    const line = given.line ?? JSON.stringify(given);
     appendFileSync(noted, `${line}\n`);
     return { content: [{ type: "text", text: `noted: ${line}` }] };
   },

@@ -6,6 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::Value;
 use wardkeep_tests::simulators::llm::{Answer, Conversation, Script};
 
+/// Scenes that sub-agents play.
+const CHILDREN: &[&str] = &["child", "busy", "thief"];
+
 /// What the model does in each scene.
 #[derive(Clone, Default)]
 pub(crate) struct Playbook(Arc<Mutex<HashMap<String, Part>>>);
@@ -14,6 +17,8 @@ pub(crate) struct Playbook(Arc<Mutex<HashMap<String, Part>>>);
 enum Part {
     /// These calls one after the other, then what the last result was.
     Calls(Vec<(String, Value)>),
+    /// These calls at once, then as before.
+    Together(Vec<(String, Value)>),
     /// This call for ever.
     Endless(String, Value),
 }
@@ -23,6 +28,12 @@ impl Playbook {
     pub(crate) fn calls(&self, name: &str, calls: &[(&str, Value)]) {
         let calls = calls.iter().map(|(tool, args)| ((*tool).to_owned(), args.clone())).collect();
         self.put(name, Part::Calls(calls));
+    }
+
+    /// In the scene `name` the model makes these calls in one turn, and then repeats what it was told.
+    pub(crate) fn together(&self, name: &str, calls: &[(&str, Value)]) {
+        let calls = calls.iter().map(|(tool, args)| ((*tool).to_owned(), args.clone())).collect();
+        self.put(name, Part::Together(calls));
     }
 
     /// In the scene `name` the model makes this call again and again.
@@ -45,7 +56,8 @@ impl Script for Playbook {
         let name = scene_of(&messages[asked].text).unwrap_or_default();
         let turn = messages[asked..].iter().filter(|one| one.role == "assistant").count();
         // The parent is told of its child's task in the child's words; they are not for it.
-        if name == "child" && messages.iter().any(|one| one.calls.iter().any(|call| call == "sessions_spawn")) {
+        if CHILDREN.contains(&name) && messages.iter().any(|one| one.calls.iter().any(|call| call == "sessions_spawn"))
+        {
             return said("heard".to_owned());
         }
         let part = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
@@ -53,6 +65,7 @@ impl Script for Playbook {
             Some(Part::Calls(calls)) if turn < calls.len() => {
                 Answer { calls: vec![calls[turn].clone()], ..Answer::default() }
             }
+            Some(Part::Together(calls)) if turn == 0 => Answer { calls, ..Answer::default() },
             Some(Part::Endless(tool, args)) => Answer { calls: vec![(tool, args)], ..Answer::default() },
             _ => {
                 let told = conversation.last_results();

@@ -1,5 +1,8 @@
 //! What happens, in this order: the last ones leave the stage as nobody could go on with.
 
+mod bypasses;
+mod subagents;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -9,6 +12,11 @@ use serde_json::{Value, json};
 
 use crate::claw::{edit, until};
 use crate::world::{SECRET, World};
+use bypasses::{
+    bypass_agent_exec, bypass_chat_command, bypass_cron_command, bypass_other_backends, bypass_tools_invoke,
+    bypass_trajectory,
+};
+use subagents::{sub_agent, sub_agent_bounds, sub_agent_steers};
 
 type Played<'a> = Pin<Box<dyn Future<Output = anyhow::Result<()>> + 'a>>;
 type Scene = fn(&mut World) -> Played<'_>;
@@ -33,7 +41,10 @@ scenes! {
     path_repair: "a path that OpenClaw would mend is judged and opened as one",
     hallucinated_tool: "a tool that does not exist has a decision all the same, and the conversation goes on",
     mcp_tool: "a tool of an MCP server is decided on, allowed and refused",
-    sub_agent: "what a sub-agent calls is decided on in its own session",
+    adapter_tool: "a tool of an adapter is approved from the hub and carried out by the daemon: the key is put in there and seen by nobody",
+    sub_agent: "a sub-agent is judged by its lower level: it waits where its agent would not",
+    sub_agent_bounds: "one sub-agent more than may be, one that could not be told apart, and one below a sub-agent are refused",
+    sub_agent_steers: "a sub-agent reaches no other session, its agent's neither",
     looping_model: "a model that repeats a refused call is stopped",
     bypass_tools_invoke: "POST /tools/invoke runs nothing",
     bypass_chat_command: "a chat message that begins with ! or /bash runs nothing",
@@ -46,6 +57,7 @@ scenes! {
     plugins_disable: "`openclaw plugins disable` takes the lease along: LLM traffic is refused at once",
     missing_plugin: "without the plugin OpenClaw starts, and its LLM traffic is refused",
     broken_plugin: "with a plugin that throws OpenClaw starts, and its LLM traffic is refused",
+    another_server: "of another server named wardkeep nothing is believed, it learns nothing, and doctor finds it",
     attribution: "each request's trace is tied to run and session in the audit log",
     killed_daemon: "the daemon is killed: no run begins, nothing runs",
 }
@@ -202,15 +214,56 @@ async fn mcp_tool(world: &mut World) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn sub_agent(world: &mut World) -> anyhow::Result<()> {
-    world.model.calls("child", &[("exec", json!({"command": "echo from-the-child > child.txt && cat child.txt"}))]);
-    world.model.calls("parent", &[("sessions_spawn", json!({"task": "Do this: [[child]]"}))]);
-    world.play("parent").await?;
-    let rows = world.audit_until("the child's call to end", |row| {
-        row["kind"] == "call-done" && row["call"].as_str().is_some_and(|call| call.contains(":subagent:"))
+async fn adapter_tool(world: &mut World) -> anyhow::Result<()> {
+    let key = world.stage.secrets.newsletter.clone();
+    let text = json!({"subject": "Stollen", "body": "From Monday on."});
+    world.model.calls("news", &[("wardkeep__news_debug", json!({})), ("wardkeep__news_create", text)]);
+    let before = world.stage.newsletter.requests().len();
+    let session = world.session();
+    let decide = async {
+        let asked = world.stage.person.wait_for_pending(|asked| asked["document"]["tool"] == "news_create").await?;
+        ensure!(world.stage.newsletter.requests().len() == before + 1, "it was sent before anybody said yes");
+        world.stage.person.decide(asked["digest"].as_str().context("a digest")?, "approved").await
+    };
+    let (said, decided) = tokio::join!(world.claw()?.say(&session, "[[news]]"), decide);
+    decided?;
+    let said = said?;
+    ensure!(said.contains("cmp_"), "the result did not come back: {said}");
+    let seen = world.stage.newsletter.requests();
+    ensure!(seen.len() == before + 2, "the service was asked {} times", seen.len() - before);
+    ensure!(seen.iter().skip(before).all(|request| request.status < 300), "the service was not shown its key");
+    let told = world.stage.llm.requests().iter().any(|one| {
+        let body = String::from_utf8_lossy(&one.body).into_owned();
+        body.contains("SECRET_REF(newsletter_api_key)") && body.contains("wardkeep__news_debug")
     });
-    rows.await?;
-    ensure!(world.stage.tenant.workspace().join("child.txt").exists(), "the child's command did not run");
+    ensure!(told, "what the service echoes was not told, or not masked");
+    let leaks = world.leaks(&key)?;
+    ensure!(leaks.is_empty(), "the key is in {leaks:?}");
+    let findings = world.doctor().await;
+    let offered = findings.iter().find(|one| one["check"] == "openclaw tools").context("doctor does not look")?;
+    ensure!(offered["level"] == "ok", "{offered}");
+    Ok(())
+}
+
+async fn another_server(world: &mut World) -> anyhow::Result<()> {
+    world.stop_claw().await;
+    world.add_impostor()?;
+    world.start_claw().await?;
+    world.model.calls("impostor", &[("Wardkeep__news_account", json!({"line": "the words of the model"}))]);
+    let before = world.stage.newsletter.requests().len();
+    let said = world.play("impostor").await?;
+    let noted = std::fs::read_to_string(world.noted())?;
+    let heard = noted.lines().last().unwrap_or_default();
+    ensure!(heard.starts_with("{\"wardkeep_permit\":"), "it was not asked, or told more than a permit: {heard}");
+    let told = world.stage.llm.requests().iter().any(|one| String::from_utf8_lossy(&one.body).contains("noted: {"));
+    ensure!(!told && !said.contains("noted"), "its answer was told: {said}");
+    ensure!(world.stage.newsletter.requests().len() == before, "the call was carried out");
+    let rows = world.audit().await?;
+    ensure!(rows.iter().any(|row| row["kind"] == "result-of-another-server"), "it is not on record");
+    let findings = world.doctor().await;
+    let found =
+        findings.iter().any(|one| one["found"].as_str().is_some_and(|text| text.contains("mcp.servers.Wardkeep")));
+    ensure!(found, "doctor did not find it: {findings:?}");
     Ok(())
 }
 
@@ -221,111 +274,6 @@ async fn looping_model(world: &mut World) -> anyhow::Result<()> {
     tokio::time::sleep(Duration::from_secs(2)).await;
     let asked = world.asked() - before;
     ensure!((2..=25).contains(&asked), "the model was asked {asked} times");
-    Ok(())
-}
-
-async fn bypass_tools_invoke(world: &mut World) -> anyhow::Result<()> {
-    let target = world.stage.tenant.workspace().join("invoked.txt");
-    for (tool, args) in [
-        ("exec", json!({"command": format!("touch {}", target.display())})),
-        ("write", json!({"path": target, "content": "x"})),
-        ("read", json!({"path": "notes/november.md"})),
-    ] {
-        let (status, answer) = world.claw()?.post("/tools/invoke", "x", &json!({"tool": tool, "args": args})).await?;
-        ensure!(status != 200, "{tool} was answered: {answer}");
-    }
-    ensure!(!target.exists(), "a tool ran");
-    Ok(())
-}
-
-async fn bypass_chat_command(world: &mut World) -> anyhow::Result<()> {
-    let target = world.stage.tenant.workspace().join("bashed.txt");
-    let session = world.session();
-    for begin in ["!", "! ", "/bash "] {
-        let _ = world.claw()?.say(&session, &format!("{begin}touch {}", target.display())).await;
-    }
-    ensure!(!target.exists(), "a chat command ran");
-    Ok(())
-}
-
-async fn bypass_other_backends(world: &mut World) -> anyhow::Result<()> {
-    let target = world.stage.tenant.workspace().join("elsewhere.txt");
-    let command = format!("touch {}", target.display());
-    let run = |more: Value| {
-        let mut args = json!({"command": command});
-        args.as_object_mut().into_iter().for_each(|args| args.extend(more.as_object().cloned().unwrap_or_default()));
-        args
-    };
-    // Few at a time: a run that is refused again and again is ended.
-    let after = ("exec", json!({"command": "echo still-here"}));
-    let code =
-        json!({"code": format!("require('fs').writeFileSync('{}', 'x')", target.display()), "language": "javascript"});
-    let hosts =
-        [json!({"host": "node"}), json!({"host": "sandbox"}), json!({"node": "laptop"}), json!({"elevated": true})];
-    let hosts: Vec<_> = hosts.into_iter().map(|more| ("exec", run(more))).chain([after.clone()]).collect();
-    world.model.calls("elsewhere", &hosts);
-    let said = world.play("elsewhere").await?;
-    ensure!(!target.exists(), "it ran somewhere else");
-    ensure!(said.contains("still-here"), "the conversation did not go on: {said}");
-    world.model.calls(
-        "otherwise",
-        &[
-            ("process", json!({"action": "submit", "sessionId": "x", "data": command})),
-            ("terminal", json!({"action": "create", "command": command})),
-            ("nodes", json!({"action": "run", "command": ["touch", target]})),
-            ("code_execution", code),
-            ("tool_search", json!({"query": "exec"})),
-            ("tool_call", json!({"id": "exec", "args": {"command": command}})),
-            after,
-        ],
-    );
-    let said = world.play("otherwise").await?;
-    ensure!(!target.exists(), "it ran in another way");
-    ensure!(said.contains("still-here"), "the conversation did not go on: {said}");
-    let requests = world.stage.llm.requests();
-    let asked: Value = serde_json::from_slice(&requests.last().context("no request")?.body)?;
-    let offered: Vec<_> =
-        asked["tools"].as_array().into_iter().flatten().map(|tool| &tool["function"]["name"]).collect();
-    ensure!(offered.iter().any(|name| *name == "exec"), "no tools are offered: {offered:?}");
-    for tool in ["tool_search", "tool_call", "process", "terminal", "nodes", "code_execution"] {
-        ensure!(!offered.iter().any(|name| *name == tool), "{tool} is offered to the model");
-    }
-    Ok(())
-}
-
-async fn bypass_trajectory(world: &mut World) -> anyhow::Result<()> {
-    let mut rows = 0;
-    let mut files = 0;
-    for path in world.databases()? {
-        let open = rusqlite::Connection::open_with_flags(&path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        if let Ok(count) =
-            open.query_row("SELECT count(*) FROM trajectory_runtime_events", [], |row| row.get::<_, i64>(0))
-        {
-            rows += count;
-            files += 1;
-        }
-    }
-    ensure!(files > 0, "no database of OpenClaw has the table");
-    ensure!(rows == 0, "{rows} rows were recorded");
-    Ok(())
-}
-
-async fn bypass_agent_exec(world: &mut World) -> anyhow::Result<()> {
-    let target = world.stage.tenant.workspace().join("one-shot.txt");
-    world.model.calls("one-shot", &[("exec", json!({"command": format!("touch {}", target.display())}))]);
-    let said = world.openclaw(&["agent", "exec", "[[one-shot]]"]).await;
-    let seen = world.audit().await?.iter().any(|row| row["kind"] == "results-past-the-gate");
-    ensure!(seen || !target.exists(), "the command ran and nobody saw it");
-    ensure!(said.is_err() || !target.exists(), "the run went on after it: {said:?}");
-    Ok(())
-}
-
-async fn bypass_cron_command(world: &mut World) -> anyhow::Result<()> {
-    let target = world.stage.tenant.workspace().join("croned.txt");
-    let command = format!("touch {}", target.display());
-    let _ = world.openclaw(&["cron", "add", "--name", "x", "--every", "1s", "--command", &command]).await;
-    tokio::time::sleep(Duration::from_secs(4)).await;
-    ensure!(!target.exists(), "a command of cron ran");
     Ok(())
 }
 

@@ -8,12 +8,12 @@ mod web;
 
 use anyhow::ensure;
 use serde_json::{Value, json};
+use wardkeep_tests::matrix::Cell;
 use wardkeep_tests::simulators::Recorded;
 use wardkeep_tests::simulators::llm::Usage;
 
 use crate::columns::{Api, Column, Language};
 use crate::speaker::Speaker;
-use crate::table::Cell;
 use crate::world::{Counted, World};
 
 /// Every case, in the order of the table.

@@ -2,58 +2,29 @@
 //! nobody else.
 
 use serde_json::json;
+use wardkeep_tests::simulators::newsletter::adapter::{BEARER, adapter};
 use wardkeep_tests::story::stage::{AGENT, Stage};
-
-const TOOLS: &str = r#"
-[[adapters.tools]]
-name = "account"
-title = "Read the account"
-description = "Shows the key, as services do."
-method = "GET"
-path = "/v1/account"
-class = "green"
-[[adapters.tools]]
-name = "debug"
-title = "Read what was sent"
-description = "Shows what the service was sent, and the key in another form."
-method = "GET"
-path = "/v1/echo"
-class = "green"
-[[adapters.tools]]
-name = "moved"
-title = "Read what has moved"
-description = "Leads on to another address."
-method = "GET"
-path = "/v1/moved"
-class = "green"
-params = [{ name = "to", in = "query", type = "string", required = true, description = "Where" }]
-"#;
 
 /// The service under the name that its key is bound to, by header and by basic credentials, and under one that it is not bound to.
 fn policy(stage: &Stage) -> String {
     let address = stage.newsletter.address();
     let header = r#"{ kind = "header", name = "X-Key", value = "SECRET_REF(newsletter_api_key)" }"#;
-    let bearer =
-        r#"{ kind = "header", name = "Authorization", before = "Bearer ", value = "SECRET_REF(newsletter_api_key)" }"#;
     let query = r#"{ kind = "query", name = "key", value = "SECRET_REF(newsletter_api_key)" }"#;
     let adapters = [
-        ("news", format!("http://{address}"), bearer),
+        ("news", format!("http://{address}"), BEARER),
         ("odd", format!("http://{address}"), header),
         ("asked", format!("http://{address}"), query),
-        ("astray", format!("http://localhost:{}", address.port()), bearer),
+        ("astray", format!("http://localhost:{}", address.port()), BEARER),
         (
             "strange",
             format!("http://{address}"),
             r#"{ kind = "header", name = "X-Key", value = "SECRET_REF(shop_db_password)" }"#,
         ),
     ];
-    let adapters = adapters.map(|(id, base, auth)| {
-        let head = format!("[[adapters]]\nid = \"{id}\"\ntitle = \"News\"\nsource = \"https://news.example\"\n");
-        format!("{head}base_url = \"{base}\"\nauth = {auth}\n{TOOLS}")
-    });
+    let adapters = adapters.map(|(id, base, auth)| adapter(id, &base, auth, &["account", "debug", "moved"]));
     let workspace = stage.tenant.workspace().display().to_string();
     let agent = format!("[[agents]]\nname = \"{AGENT}\"\nlevel = \"trusted\"\nworkspace = \"{workspace}\"\n\n");
-    agent + &adapters.join("\n")
+    agent + &adapters.concat()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,21 +5,32 @@ use std::fmt;
 use serde_json::{Value, json};
 
 /// How one case went with one client.
-pub(crate) enum Cell {
+pub enum Cell {
+    /// It holds.
     Good,
-    /// The gateway does not serve it, and says so in the client's own words.
+    /// It is not served, and the client is told so in its own words.
     Refused,
+    /// Why it does not.
     Failed(String),
 }
 
 /// All clients of one thing, in the order of play.
-pub(crate) struct Table {
+pub struct Table {
     name: &'static str,
-    cells: Vec<(&'static str, &'static str, Cell)>,
+    place: fn(&str) -> usize,
+    cells: Vec<Row>,
+}
+
+struct Row {
+    client: &'static str,
+    case: &'static str,
+    seconds: f32,
+    cell: Cell,
 }
 
 impl Cell {
-    pub(crate) fn of(result: anyhow::Result<Self>) -> Self {
+    /// How a case went that says itself what came of it.
+    pub fn of(result: anyhow::Result<Self>) -> Self {
         match result {
             Ok(cell) => cell,
             Err(error) => Self::Failed(format!("{error:#}").replace('\n', " ")),
@@ -38,20 +49,30 @@ impl fmt::Display for Cell {
 }
 
 impl Table {
-    pub(crate) const fn of(name: &'static str) -> Self {
-        Self { name, cells: Vec::new() }
+    /// An empty one of the thing `name`; `place` orders its cases, and those in one place stay as they were played.
+    #[must_use]
+    pub const fn of(name: &'static str, place: fn(&str) -> usize) -> Self {
+        Self { name, place, cells: Vec::new() }
     }
 
-    pub(crate) fn add(&mut self, client: &'static str, case: &'static str, cell: Cell) {
-        self.cells.push((client, case, cell));
+    pub(super) fn add(&mut self, client: &'static str, case: &'static str, seconds: f32, cell: Cell) {
+        self.cells.push(Row { client, case, seconds, cell });
     }
 
-    pub(crate) fn failed(&self) -> usize {
-        self.cells.iter().filter(|(_, _, cell)| matches!(cell, Cell::Failed(_))).count()
+    /// Whether nothing was played.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.cells.is_empty()
+    }
+
+    /// How many do not hold.
+    #[must_use]
+    pub fn failed(&self) -> usize {
+        self.cells.iter().filter(|row| matches!(row.cell, Cell::Failed(_))).count()
     }
 
     /// Each name once, in order of appearance.
-    fn names(&self, of: impl Fn(&(&'static str, &'static str, Cell)) -> &'static str) -> Vec<&'static str> {
+    fn names(&self, of: impl Fn(&Row) -> &'static str) -> Vec<&'static str> {
         let mut names = Vec::new();
         for name in self.cells.iter().map(of) {
             if !names.contains(&name) {
@@ -63,11 +84,12 @@ impl Table {
 }
 
 /// All of them as one document.
-pub(crate) fn json(tables: &[&Table]) -> Value {
-    let all = tables.iter().flat_map(|table| table.cells.iter().map(|cell| (table.name, cell)));
+pub(super) fn json(tables: &[Table]) -> Value {
+    let all = tables.iter().flat_map(|table| table.cells.iter().map(|row| (table.name, row)));
     let rows: Vec<Value> = all
-        .map(|(to, (client, case, cell))| {
-            let mut row = json!({"to": to, "client": client, "case": case, "ok": !matches!(cell, Cell::Failed(_))});
+        .map(|(to, Row { client, case, seconds, cell })| {
+            let ok = !matches!(cell, Cell::Failed(_));
+            let mut row = json!({"to": to, "client": client, "case": case, "ok": ok, "seconds": seconds});
             match cell {
                 Cell::Good => {}
                 Cell::Refused => row["refused"] = json!(true),
@@ -76,7 +98,7 @@ pub(crate) fn json(tables: &[&Table]) -> Value {
             row
         })
         .collect();
-    let failed: usize = tables.iter().map(|table| table.failed()).sum();
+    let failed: usize = tables.iter().map(Table::failed).sum();
     json!({"ok": rows.len() - failed, "failed": failed, "cells": rows})
 }
 
@@ -85,9 +107,9 @@ impl fmt::Display for Table {
         if self.cells.is_empty() {
             return Ok(());
         }
-        writeln!(f, "\nThrough the {}:\n", self.name)?;
-        let (clients, mut cases) = (self.names(|cell| cell.0), self.names(|cell| cell.1));
-        cases.sort_by_key(|case| crate::cases::place(case));
+        writeln!(f, "\n{}:\n", self.name)?;
+        let (clients, mut cases) = (self.names(|row| row.client), self.names(|row| row.case));
+        cases.sort_by_key(|case| (self.place)(case));
         let widest = cases.iter().map(|case| case.len()).max().unwrap_or_default();
         let words = |client: &str, line: usize| client.split(' ').nth(line).unwrap_or_default().to_owned();
         let width = |client: &str| client.split(' ').map(str::len).max().unwrap_or_default().max(7);
@@ -99,18 +121,18 @@ impl fmt::Display for Table {
         for case in &cases {
             let mut row = format!("{case:widest$}");
             for client in &clients {
-                let cell = self.cells.iter().find(|(by, of, _)| by == client && of == case);
-                let mark = match cell {
-                    Some((_, _, Cell::Good)) => "ok",
-                    Some((_, _, Cell::Refused)) => "refused",
-                    Some((_, _, Cell::Failed(_))) => "FAIL",
+                let cell = self.cells.iter().find(|row| row.client == *client && row.case == *case);
+                let mark = match cell.map(|row| &row.cell) {
+                    Some(Cell::Good) => "ok",
+                    Some(Cell::Refused) => "refused",
+                    Some(Cell::Failed(_)) => "FAIL",
                     None => "-",
                 };
                 row += &format!("  {mark:<0$}", width(client));
             }
             writeln!(f, "{}", row.trim_end())?;
         }
-        for (client, case, cell) in &self.cells {
+        for Row { client, case, cell, .. } in &self.cells {
             if let Cell::Failed(why) = cell {
                 writeln!(f, "\n{client}, {case}: {why}")?;
             }
