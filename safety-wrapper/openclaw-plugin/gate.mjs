@@ -58,6 +58,17 @@ export class Gate {
     return { reason: "Not allowed: the call was changed after it was decided on." };
   }
 
+  /** Puts on record what the host refused by itself. */
+  async unrun(event, ctx) {
+    const decision = { reason: "Not allowed: it was refused before anybody was asked." };
+    const entry = { session: sessionOf(ctx), call: callOf(event, ctx), decision: Promise.resolve(decision), kind: "refused" };
+    if (entry.call === undefined) throw new Error("the call has no id by which it could be known again");
+    await this.#record(event, entry, {});
+    remember(this.#known, keyOf(event, ctx), entry);
+    remember(this.#asked, `${entry.session}\n${entry.call}`, entry);
+    this.#count(event, ctx, decision);
+  }
+
   /** What is known of the call whose result this is. */
   of(event, ctx) {
     return this.#known.get(keyOf(event, ctx));
@@ -123,11 +134,14 @@ export class Gate {
     try {
       return asked(event, this.#settings);
     } catch (error) {
-      const { session, call } = entry;
-      const args = { refused: String(error?.message) };
-      await this.#client.post("/v1/hooks/before-tool-call", { session, call, tool: nameOf(event.toolName, "tool"), args, wait_ms: 0 });
+      await this.#record(event, entry, { refused: String(error?.message) });
       throw error;
     }
+  }
+
+  #record(event, { session, call }, args) {
+    const body = { session, call, tool: nameOf(event.toolName, "tool"), args, wait_ms: 0, unrun: true };
+    return this.#client.post("/v1/hooks/before-tool-call", body);
   }
 
   #settle(answer, tool, params, entry) {

@@ -48,7 +48,7 @@ function late(sync, gate, message, session) {
     sync.post("/v1/hooks/after-tool-call", { session, call, output: "it did not run", is_error: true });
     return;
   }
-  const body = { session, call, tool: nameOf(toolName, "tool"), args: { refused: "it did not run" }, wait_ms: 0 };
+  const body = { session, call, tool: nameOf(toolName, "tool"), args: {}, wait_ms: 0, unrun: true };
   sync.post("/v1/hooks/before-tool-call", body);
 }
 

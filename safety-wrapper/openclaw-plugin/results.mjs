@@ -12,8 +12,8 @@ export function cleaner({ client, gate }) {
     const call = { toolName: event.toolName, toolCallId: event.toolCallId, params: event.args };
     let entry = gate.of(call, ctx);
     if (entry === undefined && event.isError === true) {
-      // Nothing ran: no such tool, or arguments that do not fit. It is decided on now, so that the result has a decision.
-      await gate.decide(call, ctx);
+      // Nothing ran: no such tool, or arguments that do not fit. That is put on record, so that the result has a decision.
+      await gate.unrun(call, ctx);
       entry = gate.of(call, ctx);
     }
     await entry?.decision;

@@ -444,6 +444,10 @@ pub struct Proposal {
     /// other way is no result of it.
     #[serde(default)]
     pub own: bool,
+    /// The runtime refused it by itself, so that nothing ran and nobody is asked: it is put on record as denied, and its result has a
+    /// decision.
+    #[serde(default)]
+    pub unrun: bool,
 }
 
 /// `POST /v1/hooks/session-end`.

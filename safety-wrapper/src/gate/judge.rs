@@ -37,6 +37,8 @@ const NO_ACTION: &str = "wardkeep/no-action/v1";
 
 /// Longest document of an approval, bytes; what the hub takes.
 const DOCUMENT_BYTES: usize = 512 * 1024;
+/// Why a call is refused that did not run.
+const UNRUN: &str = "its runtime refused it before anybody was asked; nothing ran";
 /// Why a call with a longer one is refused: what nobody can read, nobody can approve.
 const TOO_LONG: &str = "the call is too long to be shown to a person; split it into parts of at most 100 KiB";
 
@@ -79,7 +81,7 @@ impl Gate {
     ) -> Result<Answer, GateError> {
         self.renew(agent);
         self.parts.secrets.catch_up();
-        let Proposal { session, call, tool, args, cwd, wait_ms, same_as, own } = proposal;
+        let Proposal { session, call, tool, args, cwd, wait_ms, same_as, own, unrun } = proposal;
         if self.posture_for(agent).has(Closed::VaultUnread) {
             // Not a word of a call is stored, and so none is sent, while its text, names included, cannot be redacted.
             self.audit_note("call-while-vault-unread", json!({"agent": agent})).await?;
@@ -88,6 +90,12 @@ impl Gate {
         }
         self.without_secrets(&[("session", session.as_str()), ("call", call.as_str())])?;
         let key = key_of(agent, &session, &call);
+        if unrun {
+            let mut row = self.refused(key.clone(), &tool, no_action_digest(&tool, &args)?, vec![UNRUN.to_owned()]);
+            row.title = self.title(&format!("Use the tool {tool}, which its runtime refused"));
+            let manner = Manner { same_as: None, wait: Duration::ZERO, turn: None };
+            return self.record(key, Judged::plain(row, None), None, manner).await;
+        }
         let bundle = self.parts.bundle.borrow().clone();
         let turn = if starts(&tool) { Some(self.starting.lock().await) } else { None };
         let (mut judged, action) = match bundle.read_action(agent.clone(), session, &tool, &args, cwd.as_deref()) {
@@ -145,6 +153,7 @@ impl Gate {
             wait_ms: message.wait_ms,
             same_as: None,
             own: false,
+            unrun: false,
         };
         Ok(OutgoingAnswer { answer: self.before_tool_call(agent, proposal).await?, text })
     }

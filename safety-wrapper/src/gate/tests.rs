@@ -303,6 +303,7 @@ pub(crate) fn call(id: &str, tool: &str, args: Value) -> Proposal {
         wait_ms: 0,
         same_as: None,
         own: false,
+        unrun: false,
     }
 }
 

@@ -28,6 +28,21 @@ async fn what_another_server_answers_is_no_result_and_costs_the_permit() {
     assert!(said.starts_with("It was not done: ") && !said.contains("evil"), "{said}");
 }
 
+/// A runtime finds that the arguments do not fit before it asks: nothing ran, nobody is asked, nothing is held.
+#[tokio::test]
+async fn what_a_runtime_refused_itself_is_on_record_and_opens_nothing() {
+    let world = World::new(Level::Supervised);
+    let gate = world.gate();
+    for (id, tool) in [("c1", "sessions_spawn"), ("c2", "shell"), ("c3", "note_something")] {
+        let answer =
+            gate.before_tool_call(&office(), Proposal { unrun: true, ..call(id, tool, json!({"task": "x"})) }).await;
+        assert!(reasons_of(&answer.unwrap()).contains("nothing ran"), "{tool}");
+    }
+    assert!(gate.approvals(ApprovalFilter::Pending).await.unwrap().is_empty());
+    assert_eq!(audit_kinds(&gate).await["call-denied"], 3);
+    assert!(matches!(after(&gate, "c1").await, Err(GateError::NotRunnable(_))), "and no result of it is taken");
+}
+
 #[tokio::test]
 async fn what_the_daemon_ran_is_told_in_its_own_words() {
     let world = World::new(Level::Trusted);

@@ -83,6 +83,7 @@ impl Ask {
             wait_ms: 0,
             same_as: None,
             own: false,
+            unrun: false,
         };
         let mut kept = Kept { ask: &self, call: Some(call.clone()) };
         let answered = match self.gate.before_tool_call(&self.agent, proposal).await {

@@ -41,7 +41,7 @@ pub(super) async fn sub_agent_bounds(world: &mut World) -> anyhow::Result<()> {
     world.model.calls("apart", &[spawn(json!({"visible": true}))]);
     let said = world.play("apart").await?;
     ensure!(said.contains("visible session"), "a session that looks like the agent's own was not refused: {said}");
-    // What OpenClaw itself refuses after it was allowed takes no place: the next scene's start is allowed.
+    // What OpenClaw itself refuses takes no place: the next scene's start is allowed.
     world.model.calls("unfit", &[spawn(json!({"runtime": "nothing"}))]);
     world.play("unfit").await?;
     let rows = world.audit().await?;
