@@ -137,3 +137,74 @@ fn a_killed_hub_starts_again_with_everything() {
     assert_eq!(json(&good(&data, &["tenant", "list", "--json"]))[0]["name"], "bakery");
     assert_eq!(json(&good(&data, &["policy", "show", "bakery", "--json"]))["version"], 1);
 }
+
+/// The key that signs policy may live where the hub is not: what it signed is published as it is, or not at all.
+#[test]
+fn a_policy_is_signed_where_the_key_is() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (data, nowhere) = (dir.path().join("hub"), dir.path().join("elsewhere"));
+    let file = |name: &str| dir.path().join(name).display().to_string();
+    good(&data, &["init", "--link-listen", "127.0.0.1:0", "--web-listen", "127.0.0.1:0"]);
+    let _serving = Serving::start(&data);
+    for tenant in ["bakery", "butcher"] {
+        good(&data, &["tenant", "add", tenant]);
+    }
+    let (text, other, key, after) = (file("p.toml"), file("other.toml"), file("bundle.key"), file("shown.json"));
+    let example = good(&data, &["policy", "example"]);
+    std::fs::write(&text, &example).expect("written");
+    std::fs::write(&other, example.replacen("level = \"supervised\"", "level = \"trusted\"", 1)).expect("written");
+    let show = |tenant: &str, to: &str| {
+        std::fs::write(to, good(&data, &["policy", "show", tenant, "--json"])).expect("written");
+    };
+    show("bakery", &after);
+    let public = good(&nowhere, &["keys", "new", "--out", &key]);
+    assert_eq!(mode(Path::new(&key)), 0o600);
+
+    let signed = file("signed.dsse");
+    let sign = ["policy", "sign", "--file", &text, "--key", &key, "--after", &after, "--out", &signed, "--json"];
+    // What is missing or no key is told, and no envelope is left.
+    for (wrong, right, says) in [
+        (text.as_str(), key.as_str(), "is no key"),
+        ("/nowhere/key", key.as_str(), "cannot be read"),
+        (text.as_str(), after.as_str(), "is not what `policy show --json` prints"),
+    ] {
+        bad(&nowhere, &sign.map(|word| if word == right { wrong } else { word }), says);
+        assert!(!Path::new(&signed).exists(), "{says}");
+    }
+    bad(&nowhere, &["policy", "sign", "--file", &text, "--key", &key, "--out", &signed], "--after");
+    bad(&nowhere, &["policy", "sign", "bakery", &text, "--key", &key, "--after", &after, "--out", &signed], "--key");
+    let told = json(&good(&nowhere, &sign));
+    assert!(!nowhere.exists(), "signing made a hub");
+    let shown = json(&std::fs::read_to_string(&after).expect("there"));
+    assert_eq!((&told["version"], &told["tenant"]), (&2.into(), &shown["tenant"]));
+
+    let publish = |tenant: &str, text: &str| -> Vec<String> {
+        let words = ["policy", "publish", tenant, text, "--signed", &signed, "--loosens", "--wait", "0"];
+        words.map(str::to_owned).to_vec()
+    };
+    let refused = |words: Vec<String>, says: &str| {
+        bad(&data, &words.iter().map(String::as_str).collect::<Vec<_>>(), says);
+    };
+    refused(publish("bakery", &text), "not published");
+    good(
+        &data,
+        &["keys", "rotate", "bundle", "--public", &public, "--root", &data.join("root.key").display().to_string()],
+    );
+    // Making the list known signs nothing of what the new key signed; the version is still the next one or signing is repeated.
+    show("bakery", &after);
+    let told = json(&good(&nowhere, &sign));
+    refused(publish("bakery", &other), "something else than the text");
+    refused(publish("butcher", &text), "something else than the text");
+    let published = publish("bakery", &text);
+    good(&data, &published.iter().map(String::as_str).collect::<Vec<_>>());
+    let shown = json(&good(&data, &["policy", "show", "bakery", "--json"]));
+    assert_eq!(
+        (&shown["digest"], &shown["version"]),
+        (&told["digest"], &told["version"]),
+        "published as it was signed"
+    );
+    refused(published, "something else than the text");
+    let envelope = std::fs::read_to_string(&signed).expect("there");
+    std::fs::write(&signed, envelope.replacen("\"sig\":\"", "\"sig\":\"AAAA", 1)).expect("written");
+    refused(publish("bakery", &text), "not published");
+}
