@@ -39,7 +39,10 @@
 
   // What a key signs; always with its person verified.
   const sign = async (form, challenge) => {
-    const allowCredentials = form.dataset.credentials.split(" ").map((id) => ({ type: "public-key", id: decode(id) }));
+    const allowCredentials = form.dataset.credentials.split(" ").map((one) => {
+      const [id, transports] = one.split(":");
+      return { type: "public-key", id: decode(id), ...(transports && { transports: transports.split(",") }) };
+    });
     const made = await navigator.credentials.get({
       publicKey: {
         challenge: decode(challenge), rpId: form.dataset.rp, allowCredentials, userVerification: "required", timeout: 120000,
@@ -113,7 +116,8 @@
         client_data_json: encode(made.response.clientDataJSON),
       };
       const name = form.querySelector("[name=name]").value.trim() || "Passkey";
-      await post(form, "/api/v1/passkeys", { name, challenge: asked.challenge, registration });
+      const transports = made.response.getTransports?.() ?? [];
+      await post(form, "/api/v1/passkeys", { name, challenge: asked.challenge, registration, transports });
       location.assign(form.dataset.then);
     } catch (error) {
       busy(form, false);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use wardkeep_passkey::Assertion;
 use wardkeep_proto::digest::Digest;
+use wardkeep_proto::grant::GrantTerms;
 use wardkeep_proto::ids::TenantId;
 use wardkeep_proto::time::Timestamp;
 use wardkeep_proto::waypoint::{Waypoint, Waypoints};
@@ -40,6 +41,9 @@ pub enum DecideError {
     /// What a person cannot read, a person cannot approve.
     #[error("this hub cannot read all of this call, so it can only be denied; update the hub, or decide on the server")]
     Unreadable,
+    /// It grants what the document does not offer.
+    #[error("this cannot be granted with the approval: what can stands in its document, with its bounds")]
+    Grant,
     /// The note is too long.
     #[error("a note has at most {NOTE_CHARS} characters")]
     Note,
@@ -49,6 +53,17 @@ pub enum DecideError {
     /// The database did not do it.
     #[error("the decision was not stored")]
     Store(#[from] StoreError),
+}
+
+/// What a person says.
+#[derive(Clone, Copy, Debug)]
+pub struct Said<'a> {
+    /// Yes or no.
+    pub verdict: Verdict,
+    /// Why, for people.
+    pub note: &'a str,
+    /// The same again, for a while.
+    pub grant: Option<GrantTerms>,
 }
 
 /// Takes decisions; cheap to clone.
@@ -89,15 +104,14 @@ impl Decisions {
         &self,
         user: &User,
         digest: Digest,
-        verdict: Verdict,
-        note: &str,
+        said: Said<'_>,
         assertion: Option<Assertion>,
     ) -> Result<Approval, DecideError> {
         let keys = match &assertion {
             Some(_) => self.store.passkeys_of(user.id).await?,
             None => Vec::new(),
         };
-        self.take(&user.caller(), &user.name, digest, (verdict, note), assertion.map(|shown| (keys, shown))).await
+        self.take(&user.caller(), &user.name, digest, said, assertion.map(|shown| (keys, shown))).await
     }
 
     /// Takes the decision of whoever runs `wardkeep-hub` on the machine itself.
@@ -112,7 +126,7 @@ impl Decisions {
         verdict: Verdict,
         note: &str,
     ) -> Result<Approval, DecideError> {
-        self.take(caller, by, digest, (verdict, note), None).await
+        self.take(caller, by, digest, Said { verdict, note, grant: None }, None).await
     }
 
     async fn take(
@@ -120,16 +134,19 @@ impl Decisions {
         caller: &Caller,
         by: &str,
         digest: Digest,
-        (verdict, note): (Verdict, &str),
+        Said { verdict, note, grant }: Said<'_>,
         shown: Option<(Vec<OwnPasskey>, Assertion)>,
     ) -> Result<Approval, DecideError> {
         if note.chars().count() > NOTE_CHARS {
             return Err(DecideError::Note);
         }
         let found = self.store.approval(caller, digest).await?.ok_or(NotDecided::Unknown)?;
-        let mut assertion = None;
+        let (mut assertion, reading) = (None, Reading::of(&found.json()));
+        if grant.is_some_and(|terms| verdict == Verdict::Denied || !reading.offers(terms)) {
+            return Err(DecideError::Grant);
+        }
         if verdict == Verdict::Approved {
-            match Reading::of(&found.json()).barred {
+            match reading.barred {
                 Some(Barred::Passkey) => {
                     let (keys, signed) = shown.as_ref().ok_or(DecideError::NeedsPasskey)?;
                     // The tenant checks it again, with keys of its own. A refusal there would cost the approval.
@@ -142,7 +159,7 @@ impl Decisions {
             }
         }
         let at = self.clock.now();
-        let ruling = Ruling { verdict, by: by.to_owned(), at, note: note.to_owned(), origin: Origin::Hub };
+        let ruling = Ruling { verdict, by: by.to_owned(), at, note: note.to_owned(), origin: Origin::Hub, grant };
         let signature = self.ring.decision().await?.sign(&signed_text(found.tenant, digest, &ruling));
         let approval = self.store.decide(caller, digest, ruling, signature, assertion).await??;
         self.waypoints.pass(Waypoint::HubDecisionStored);
@@ -160,6 +177,8 @@ pub fn signed_text(tenant: TenantId, digest: Digest, ruling: &Ruling) -> Vec<u8>
         decided_at_ms: Timestamp,
         decided_by: &'a str,
         digest: Digest,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        grant: Option<GrantTerms>,
         note: &'a str,
         tenant: TenantId,
         verdict: Verdict,
@@ -168,6 +187,7 @@ pub fn signed_text(tenant: TenantId, digest: Digest, ruling: &Ruling) -> Vec<u8>
         decided_at_ms: ruling.at,
         decided_by: &ruling.by,
         digest,
+        grant: ruling.grant,
         note: &ruling.note,
         tenant,
         verdict: ruling.verdict,
@@ -191,6 +211,7 @@ mod tests {
             at: Timestamp(1_763_593_200_123),
             note: "not \"today\"".to_owned(),
             origin: Origin::Hub,
+            grant: None,
         };
         let text = signed_text(tenant, Digest([0xab; 32]), &ruling);
         let expected = format!(
@@ -199,5 +220,8 @@ mod tests {
             "ab".repeat(32)
         );
         assert_eq!(String::from_utf8(text).expect("text"), expected);
+        let granted = Ruling { grant: Some(GrantTerms { hours: 2, scope: 0, uses: 5 }), ..ruling };
+        let text = String::from_utf8(signed_text(tenant, Digest([0xab; 32]), &granted)).expect("text");
+        assert_eq!(text, expected.replace(",\"note\"", ",\"grant\":{\"hours\":2,\"scope\":0,\"uses\":5},\"note\""));
     }
 }

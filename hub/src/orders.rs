@@ -83,7 +83,7 @@ impl Orders {
     ) -> Result<Command, OrderError> {
         check(&order)?;
         let deadline = match order {
-            Order::PauseAgent { .. } | Order::StopAgent { .. } => DEADLINE_TO_HALT,
+            Order::PauseAgent { .. } | Order::StopAgent { .. } | Order::RevokeGrant { .. } => DEADLINE_TO_HALT,
             Order::ResumeAgent { .. } | Order::RunDoctor => DEADLINE,
             Order::JudgeDraft { .. } => DEADLINE_TO_JUDGE,
         };

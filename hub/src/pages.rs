@@ -13,6 +13,7 @@ pub mod error;
 pub mod events;
 pub mod exact;
 pub mod fleet;
+pub mod grant;
 pub mod links;
 pub mod login;
 pub mod parts;
@@ -55,6 +56,7 @@ pub const HTTP: &[HttpLine] = &[
     (Method::GET, paths::FLEET, Access::Person),
     (Method::GET, paths::TENANT, Access::Person),
     (Method::POST, paths::STANDING, Access::Person),
+    (Method::POST, paths::GRANTS, Access::Person),
     (Method::GET, paths::APPROVALS, Access::Person),
     (Method::GET, paths::APPROVALS_COUNT, Access::Person),
     (Method::GET, paths::APPROVAL, Access::Person),
@@ -86,6 +88,7 @@ pub fn routes(routes: Routes) -> Routes {
         .get(paths::FLEET, Access::Person, fleet::show)
         .get(paths::TENANT, Access::Person, tenant::show)
         .post(paths::STANDING, Access::Person, standing::order)
+        .post(paths::GRANTS, Access::Person, grant::revoke)
         .get(paths::APPROVALS, Access::Person, approvals::show)
         .get(paths::APPROVALS_COUNT, Access::Person, approvals::show_count)
         .get(paths::APPROVAL, Access::Person, approval::show)

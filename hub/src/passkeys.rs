@@ -111,7 +111,7 @@ impl Passkeys {
         &self,
         user: &User,
         challenge: Digest,
-        name: &str,
+        (name, transports): (&str, &[String]),
         made: &Registration,
     ) -> Result<OwnPasskey, PasskeyError> {
         let name: String = name.chars().filter(|sign| !sign.is_control()).collect();
@@ -128,6 +128,7 @@ impl Passkeys {
             synced: made.synced,
             created: self.clock.now(),
             removed: None,
+            transports: known(transports),
         };
         self.store.add_passkey(key.clone(), challenge, MOST).await??;
         self.tell(user).await?;
@@ -187,6 +188,12 @@ impl Passkeys {
         }
         Ok(())
     }
+}
+
+/// Of what a browser says, the words that there are; a hint, so anything else is left out.
+fn known(transports: &[String]) -> String {
+    const WORDS: [&str; 6] = ["ble", "hybrid", "internal", "nfc", "smart-card", "usb"];
+    WORDS.into_iter().filter(|word| transports.iter().any(|said| said == word)).collect::<Vec<_>>().join(" ")
 }
 
 /// The key of `own` that signed `challenge` and that the tenant trusts, by what it last said.

@@ -8,7 +8,7 @@ use wardkeep_policy::adapters::{self, AdapterDraft};
 use wardkeep_policy::bundle::asking::Asking;
 use wardkeep_policy::bundle::budgets::{self, Budget};
 use wardkeep_policy::bundle::llm::{ProviderDraft, Route};
-use wardkeep_policy::bundle::{Bundle, EgressRule, GateMemory, HttpHost, LlmConfig, Model, egress};
+use wardkeep_policy::bundle::{Bundle, EgressRule, GateMemory, Granting, HttpHost, LlmConfig, Model, egress};
 use wardkeep_policy::limits::{self, RunRule};
 use wardkeep_policy::signed::{Key, Refused, bundle_digest};
 use wardkeep_proto::digest::Digest;
@@ -55,6 +55,7 @@ struct Source {
     redaction: Additions,
     budgets: Vec<Budget>,
     asking: Asking,
+    granting: Granting,
     adapters: Vec<AdapterDraft>,
     runs: Vec<RunRule>,
 }
@@ -84,6 +85,11 @@ workspace = "/srv/agents/assistant"
 # [[agents.grants]]
 # tool = "shell"
 # commands = [["git", "push", "origin", "main"]]   # exactly these words; never what is red, a wrapper, a shell or an interpreter
+
+[granting]                              # with an approval people may grant the same again; without this section nobody may
+hours = 8                               # at most
+uses = 20
+# domains = true                        # also for everybody at a recipient's domain
 
 # [asking]                              # beyond this, calls of one agent are refused instead of asked
 # waiting = 30
@@ -378,6 +384,7 @@ pub fn draft(
     adapters::check(&adapters).map_err(|error| PublishError::Inconsistent(error.to_string()))?;
     limits::check(&source.runs, source.agents.iter().map(|agent| &agent.name))
         .map_err(|error| PublishError::Inconsistent(error.to_string()))?;
+    source.granting.check().map_err(|error| PublishError::Inconsistent(error.to_string()))?;
     let mut bundle = Bundle::default_for(tenant, source.agents, llm, now);
     bundle.version = newest.map_or(1, |(version, _)| version + 1);
     bundle.previous = newest.map(|(_, digest)| digest);
@@ -387,6 +394,7 @@ pub fn draft(
     bundle.redaction = source.redaction;
     bundle.budgets = source.budgets;
     bundle.asking = source.asking;
+    bundle.granting = source.granting;
     bundle.adapters = adapters;
     bundle.runs = source.runs;
     if let Some(minimum) = source.minimum_agent {

@@ -2,8 +2,10 @@
 //!
 //! Every way to a decision asks here: pages, API and command line refuse the same documents.
 
+use serde::Deserialize;
 use serde_json::Value;
-use wardkeep_policy::{Action, Class};
+use wardkeep_policy::{Action, Class, Grant};
+use wardkeep_proto::grant::GrantTerms;
 
 /// The parts of a document that bear on a decision.
 #[derive(Clone, Debug)]
@@ -14,6 +16,20 @@ pub struct Reading {
     pub class: Option<Class>,
     /// What stands between it and a plain yes; denying is always possible.
     pub barred: Option<Barred>,
+    /// What can be granted with a plain yes.
+    pub offer: Option<Offer>,
+}
+
+/// What can be granted with an approval: one of the scopes, at most for so long and so often.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Offer {
+    /// At most.
+    pub hours: u32,
+    /// At most.
+    pub uses: u32,
+    /// Without count and end; the narrowest first.
+    pub scopes: Vec<Grant>,
 }
 
 /// What stands between a call and a plain yes.
@@ -39,7 +55,19 @@ impl Reading {
         } else {
             None
         };
-        Self { action, class, barred }
+        // What takes more than a plain yes is never granted, whatever the document says.
+        let offer = barred.is_none().then(|| Offer::deserialize(&document["grant"]).ok()).flatten();
+        Self { action, class, barred, offer }
+    }
+
+    /// Whether these terms are within what is offered.
+    #[must_use]
+    pub fn offers(&self, terms: GrantTerms) -> bool {
+        self.offer.as_ref().is_some_and(|offer| {
+            usize::try_from(terms.scope).is_ok_and(|at| at < offer.scopes.len())
+                && (1..=offer.hours).contains(&terms.hours)
+                && (1..=offer.uses).contains(&terms.uses)
+        })
     }
 }
 
@@ -55,6 +83,36 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_is_not_offered_is_not_granted() {
+        let whole = json!({
+            "agent": "a", "session": "s", "tool": "shell", "class": "yellow", "factor": "person",
+            "call": {"kind": "shell", "command": "git push"},
+            "grant": {"hours": 8, "uses": 20, "scopes": [{"tool": "shell", "commands": [["git", "push"]]}]},
+        });
+        let with = |key: &str, value: Value| {
+            let mut document = whole.clone();
+            document[key] = value;
+            Reading::of(&document)
+        };
+        let terms = |hours, scope, uses| GrantTerms { hours, scope, uses };
+        assert!(with("x", Value::Null).offers(terms(8, 0, 20)) && with("x", Value::Null).offers(terms(1, 0, 1)));
+        for wrong in [terms(9, 0, 1), terms(1, 0, 21), terms(0, 0, 1), terms(1, 0, 0), terms(1, 1, 1)] {
+            assert!(!with("x", Value::Null).offers(wrong), "{wrong:?}");
+        }
+        for (key, value) in [
+            ("class", json!("critical_red")),
+            ("factor", json!("passkey")),
+            ("call", json!({"kind": "teleport"})),
+            ("grant", Value::Null),
+            ("grant", json!({"hours": 8, "uses": 20, "scopes": []})),
+            ("grant", json!({"hours": 8, "uses": 20, "scopes": [{"tool": "shell", "anything": true}]})),
+            ("grant", json!({"hours": 8, "uses": 20, "scopes": [{"tool": "shell"}], "also": 1})),
+        ] {
+            assert!(!with(key, value.clone()).offers(terms(1, 0, 1)), "{key} {value}");
+        }
+    }
 
     #[test]
     fn what_cannot_be_read_is_barred() {

@@ -156,6 +156,7 @@ pub(crate) fn status(epoch: u64, now: Timestamp) -> Status {
         clock_skew_ms: -5,
         passkeys: Some(vec![Digest::plain(b"key")]),
         keys_version: Some(1),
+        grants: None,
     }
 }
 

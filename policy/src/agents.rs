@@ -1,6 +1,7 @@
 //! What a bundle says about one agent.
 
 mod exact;
+mod grantable;
 pub mod subagents;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ use crate::class::Level;
 use crate::facts::http::Target;
 
 pub use exact::{Unfit, fit};
+pub use grantable::grantable;
 pub use subagents::Subagents;
 
 /// Domain of [`Grant::id`].

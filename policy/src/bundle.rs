@@ -15,12 +15,14 @@ use crate::rules::{RuleSet, default_rules};
 pub mod asking;
 pub mod budgets;
 pub mod egress;
+pub mod granting;
 pub mod llm;
 mod price;
 
 pub use asking::Asking;
 use budgets::Budget;
 pub use egress::{EgressMode, EgressRule};
+pub use granting::Granting;
 pub use llm::{Dialect, GateMemory, LlmConfig, Model, Provider};
 pub use price::{Date, DatedPrice, Price, Tariff};
 
@@ -78,6 +80,9 @@ pub struct Bundle {
     /// How much people are asked about one agent.
     #[serde(default, skip_serializing_if = "Asking::is_usual")]
     pub asking: Asking,
+    /// What people may grant when they approve a call.
+    #[serde(default, skip_serializing_if = "Granting::is_usual")]
+    pub granting: Granting,
     /// Set in the built-in strict bundle only: the level of every agent, listed or not. Never on the wire.
     #[serde(skip)]
     pub any_agent: Option<Level>,
@@ -128,6 +133,7 @@ impl Bundle {
             budgets: Vec::new(),
             runs: Vec::new(),
             asking: Asking::default(),
+            granting: Granting::default(),
             any_agent: Some(Level::Supervised),
         }
     }

@@ -98,8 +98,9 @@ const SECTIONS: [Section; 16] = [
 ];
 
 /// Members that are no lists.
-const SCALARS: [(&[&str], &str, Field); 4] = [
+const SCALARS: [(&[&str], &str, Field); 5] = [
     (&["asking"], "how much people are asked", fields::any),
+    (&["granting"], "what people may grant with an approval", fields::granting),
     (&["llm", "gate_memory"], "results without a decision", fields::gate_memory),
     (&["llm", "cache_breakpoints"], "cache breakpoints", fields::neutral),
     (&["minimum_agent"], "oldest daemon", fields::neutral),
@@ -127,6 +128,7 @@ pub fn compare(before: &Bundle, after: &Bundle) -> Vec<Difference> {
         budgets: _,
         runs: _,
         asking: _,
+        granting: _,
         any_agent: _,
     } = before;
     let [before, after] = [before, after].map(|bundle| serde_json::to_value(bundle).unwrap_or_default());

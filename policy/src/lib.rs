@@ -28,12 +28,12 @@ pub mod signed;
 
 pub use action::{Action, Call, InvalidAction, MisplacedRef, Place, SecretRef};
 pub use adapters::{Adapter, AdapterDraft};
-pub use agents::{AgentPolicy, Grant, Subagents, Unfit};
+pub use agents::{AgentPolicy, Grant, Subagents, Unfit, grantable};
 pub use bundle::budgets::{Brake, Budget, Limit, Window};
 pub use bundle::llm::{Auth, Endpoint, Framing};
 pub use bundle::{
-    Asking, Bundle, DatedPrice, Dialect, EgressMode, EgressRule, GateMemory, HostKind, HttpHost, LlmConfig, Model,
-    Price, Provider, Tariff,
+    Asking, Bundle, DatedPrice, Dialect, EgressMode, EgressRule, GateMemory, Granting, HostKind, HttpHost, LlmConfig,
+    Model, Price, Provider, Tariff,
 };
 pub use class::{Class, Level};
 pub use classify::{Fired, Verdict, classify};

@@ -1,11 +1,12 @@
 //! Names shared by every part of Wardkeep: ids, time and chance, and the wire between daemon and hub.
 //!
-//! * **Owns**: [`ids`], [`digest`], [`time`], [`chance`], [`limits`], [`secret`], [`waypoint`], [`whom`] and the messages in [`v1`].
+//! * **Owns**: [`ids`], [`digest`], [`grant`], [`time`], [`chance`], [`limits`], [`secret`], [`waypoint`], [`whom`] and the messages in [`v1`].
 //! * **Flows through it**: every message of the link, as plain data.
 //! * **Never hears of**: SQL, rules, sockets.
 
 pub mod chance;
 pub mod digest;
+pub mod grant;
 pub mod ids;
 pub mod limits;
 pub mod secret;

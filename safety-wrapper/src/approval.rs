@@ -7,6 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use wardkeep_policy::{Class, Factor};
 use wardkeep_proto::digest::Digest;
+use wardkeep_proto::grant::GrantTerms;
 use wardkeep_proto::time::Timestamp;
 
 use crate::call::{CallKey, CallResult};
@@ -150,6 +151,9 @@ pub struct Ruling {
     /// Fingerprint of the pinned key that signed the approval, where that takes one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passkey: Option<Digest>,
+    /// The same again, for a while, as the document offers it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<GrantTerms>,
 }
 
 /// Yes or no.
@@ -190,9 +194,26 @@ pub enum RulingError {
     /// What was shown as its passkey's signature is none that counts.
     #[error("this call is critical, and the passkey does not count: {0}")]
     Passkey(NotProven),
+    /// It grants what the document does not offer, so it counts as no decision.
+    #[error("the decision grants what cannot be granted: {0}; it can be given again without the grant")]
+    Grant(NotGranted),
     /// It could not be recorded; nothing has changed.
     #[error("the decision could not be recorded; it can be given again")]
     Store(#[source] crate::gate::GateError),
+}
+
+/// Why a grant that came with a decision does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotGranted {
+    /// With a denial, for what takes a passkey, or for a call that no grant can cover.
+    #[error("the document offers none")]
+    NotOffered,
+    /// Longer, oftener or wider than the document or the policy in force allows, or for nothing.
+    #[error("it is wider than the document and the policy allow")]
+    TooWide,
+    /// The agent has as many as can be looked after.
+    #[error("the agent has too many already; take some back first")]
+    TooMany,
 }
 
 /// One step of an approval that the hub has not heard of.

@@ -27,7 +27,7 @@ mod work;
 
 pub use decided::PassedBy;
 pub use egress::EgressNote;
-pub use grants::{KnownGrant, RevokeError};
+pub use grants::{GivenBy, KnownGrant, RevokeError};
 pub use halt::Leash;
 pub use lease::{BoundLease, BoundStart};
 pub use lock::LockEvent;

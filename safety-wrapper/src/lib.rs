@@ -22,12 +22,15 @@ mod store;
 mod walls;
 
 pub use answer::Answer;
-pub use approval::{Approval, ApprovalFilter, ApprovalState, Origin, Progress, Ruling, RulingError, Verdict};
+pub use approval::{
+    Approval, ApprovalFilter, ApprovalState, NotGranted, Origin, Progress, Ruling, RulingError, Verdict,
+};
 pub use call::{CallKey, CallResult, RunStatus};
 pub use gate::{
-    AfterToolCall, BoundLease, BoundStart, EgressNote, Executed, Gate, GateError, GateParts, KnownGrant, Lease, Leash,
-    LlmOutput, LockEvent, ModelCall, OpenError, Outgoing, OutgoingAnswer, PassedBy, Printed, Proposal, RedactRequest,
-    Resumed, ReviewError, RevokeError, RunnerCommand, SessionEnd, SessionStart, SessionStarted, Subagents, VaultChange,
+    AfterToolCall, BoundLease, BoundStart, EgressNote, Executed, Gate, GateError, GateParts, GivenBy, KnownGrant,
+    Lease, Leash, LlmOutput, LockEvent, ModelCall, OpenError, Outgoing, OutgoingAnswer, PassedBy, Printed, Proposal,
+    RedactRequest, Resumed, ReviewError, RevokeError, RunnerCommand, SessionEnd, SessionStart, SessionStarted,
+    Subagents, VaultChange,
 };
 pub use halt::{Hold, Holder, Moved, Order, Standing};
 pub use hooks::{Caller, hook_router};

@@ -100,9 +100,17 @@ pub enum NotProven {
     Refused(#[from] Refused),
     /// It was used before, or has a copy.
     #[error(
-        "the passkey's counter did not go on: it has a copy, or this was used before; remove it if you do not know why"
+        "the passkey's counter did not go on (it showed {shown} after {highest}): it has a copy, or this was used before; remove it \
+         if you do not know why"
     )]
-    Counter,
+    Counter {
+        /// Which key.
+        passkey: Digest,
+        /// The highest that it showed before.
+        highest: u32,
+        /// What it shows now.
+        shown: u32,
+    },
     /// The time to use it is over.
     #[error("it was signed for a time that is over")]
     Late,

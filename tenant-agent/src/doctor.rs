@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use wardkeep_egress::{CoolingKey, ProviderState};
+use wardkeep_passkey::Code;
+use wardkeep_proto::digest::Digest;
 use wardkeep_proto::time::Timestamp;
 use wardkeep_safety::runner::{SandboxState, sandbox_state};
 use wardkeep_safety::{Sandbox, Standing};
@@ -209,6 +211,26 @@ impl Doctor {
     }
 }
 
+/// Which decisions take a passkey, and whose count here.
+fn passkeys(pinned: &[Digest]) -> Finding {
+    const CRITICAL: &str = "critical calls (money, rights, credentials, storage, the firewall)";
+    let codes: Vec<String> = pinned.iter().map(|fingerprint| Code::of(fingerprint).short()).collect();
+    match codes.len() {
+        0 => Finding::ok(
+            "passkeys",
+            format!(
+                "none is pinned: {CRITICAL} can only be denied; to approve them make one in the portal, then `wardkeep passkey pin CODE`"
+            ),
+        ),
+        count => {
+            let who = if count == 1 { "1 is pinned".to_owned() } else { format!("{count} are pinned") };
+            let found =
+                format!("{who} ({}): {CRITICAL} are approved by one of them and by nothing else", codes.join(", "));
+            Finding::ok("passkeys", found)
+        }
+    }
+}
+
 /// A provider that is left alone, or a key of it that it does not take.
 fn provider(state: &ProviderState) -> Vec<Finding> {
     let ProviderState { provider, resting_until, failures, cooling } = state;
@@ -256,6 +278,7 @@ fn running(report: &StatusReport, config: &Config, now: Timestamp) -> Vec<Findin
         );
         findings.push(Finding::bad("audit", Level::Error, found, todo));
     }
+    findings.push(passkeys(&report.status.passkeys));
     let alive = report.status.agents.iter().filter(|agent| agent.lease_until.is_some_and(|until| until > now)).count();
     let found = format!("agents with a live hook lease: {alive}");
     if alive == 0 {

@@ -10,7 +10,7 @@ use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::{AgentName, BootId, TenantId};
 use wardkeep_proto::time::{Clock, Timestamp};
 use wardkeep_proto::whom::Whom;
-use wardkeep_safety::{Gate, GateError, Hold, PostureBook, Standing, Walls, WallsBook};
+use wardkeep_safety::{Gate, GateError, GivenBy, Hold, KnownGrant, PostureBook, Standing, Walls, WallsBook};
 
 use crate::bundle_book::{BundleBook, BundleFacts};
 use crate::hub_address::HubAddress;
@@ -51,6 +51,66 @@ pub struct Status {
     /// Version of the list of keys in force; 0 where it cannot be read.
     #[serde(default)]
     pub keys_version: u64,
+    /// What people gave with approvals and has not ended.
+    #[serde(default)]
+    pub grants: Vec<GivenStatus>,
+}
+
+/// What a person gave with an approval, as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GivenStatus {
+    /// Names it.
+    pub id: Digest,
+    /// Whose it is.
+    pub agent: AgentName,
+    /// For which tool.
+    pub tool: String,
+    /// To whom.
+    pub recipients: Vec<String>,
+    /// To which hosts.
+    pub hosts: Vec<String>,
+    /// Exactly which words.
+    pub command: Vec<String>,
+    /// Until when.
+    pub until: Timestamp,
+    /// Uses.
+    pub used: u32,
+    /// Uses that are left.
+    pub left: u32,
+    /// Who gave it.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// With which approval.
+    pub approval: Digest,
+    /// Whether it lets something pass now.
+    pub live: bool,
+    /// Whether a person took it back.
+    pub revoked: bool,
+}
+
+impl GivenStatus {
+    /// `None` for what the policy grants.
+    fn of(known: KnownGrant) -> Option<Self> {
+        let KnownGrant { id, agent, grant, used, left, revoked, live, given } = known;
+        let GivenBy { approval, by, at_ms } = given?;
+        Some(Self {
+            id,
+            agent,
+            tool: grant.tool,
+            recipients: grant.recipients,
+            hosts: grant.hosts,
+            command: grant.commands.into_iter().next().unwrap_or_default(),
+            until: grant.expires.unwrap_or(at_ms),
+            used,
+            left: left.unwrap_or_default(),
+            by,
+            at: at_ms,
+            approval,
+            live,
+            revoked,
+        })
+    }
 }
 
 /// One agent.
@@ -201,6 +261,7 @@ impl Observer {
             clock_skew_ms,
             passkeys: self.gate.pinned_passkeys().await?,
             keys_version: self.bundles.keys().map_or(0, |list| list.version),
+            grants: self.gate.grants_given().await?.into_iter().filter_map(GivenStatus::of).collect(),
         })
     }
 

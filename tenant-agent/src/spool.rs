@@ -143,12 +143,13 @@ impl Spool {
 
     /// Hands a verified decision to the gate.
     pub(crate) async fn decide(&self, verified: decision::Verified) -> Result<Accepted, GateError> {
-        let decision::Verified { digest, verdict, decided_by, decided_at, note, passkey } = verified;
+        let decision::Verified { digest, verdict, decided_by, decided_at, note, passkey, grant } = verified;
         let verdict = match verdict {
             decision::Verdict::Approved => Verdict::Approved,
             decision::Verdict::Denied => Verdict::Denied,
         };
-        let ruling = Ruling { verdict, by: decided_by, at: decided_at, origin: Origin::Hub, note, passkey: None };
+        let ruling =
+            Ruling { verdict, by: decided_by, at: decided_at, origin: Origin::Hub, note, passkey: None, grant };
         match self.gate.decide_with_passkey(digest, ruling, passkey).await {
             Ok(()) => Ok(Accepted::Yes),
             Err(RulingError::Store(error)) => Err(error),
@@ -157,7 +158,8 @@ impl Spool {
                 | RulingError::Late(_)
                 | RulingError::AlreadyDecided(_)
                 | RulingError::NeedsPasskey
-                | RulingError::Passkey(_)),
+                | RulingError::Passkey(_)
+                | RulingError::Grant(_)),
             ) => Ok(Accepted::No(error.to_string())),
         }
     }

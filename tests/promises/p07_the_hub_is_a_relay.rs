@@ -1,6 +1,7 @@
 //! P7: the hub is a relay. What is critical runs by a passkey that the customer pinned on the server, and by nothing that a
 //! hub, or whoever holds its disk and keys, can make.
 
+mod given;
 mod rotation;
 mod thief;
 

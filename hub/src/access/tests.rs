@@ -101,7 +101,7 @@ async fn another_organisations_tenant_is_nowhere() {
             let path = path.replace("{tenant}", tenant).replace("{name}", tenant);
             let mut request = by_token(method.clone(), &path, token, r#"{"kind":"run_doctor"}"#);
             if is_form {
-                *request.body_mut() = Body::from("whom=*&to=stop&reason=x");
+                *request.body_mut() = Body::from(format!("whom=*&to=stop&reason=x&grant={}", "0".repeat(64)));
                 let kind = http::HeaderValue::from_static("application/x-www-form-urlencoded");
                 request.headers_mut().insert(header::CONTENT_TYPE, kind);
             }

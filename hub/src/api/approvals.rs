@@ -6,13 +6,14 @@ use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
 use wardkeep_passkey::Assertion;
 use wardkeep_proto::digest::Digest;
+use wardkeep_proto::grant::GrantTerms;
 use wardkeep_proto::time::Timestamp;
 
 use super::error::{ErrorBody, Refusal};
 use super::tenants::{id, invalid};
 use crate::app::SharedClock;
 use crate::auth::Session;
-use crate::decisions::{DecideError, Decisions};
+use crate::decisions::{DecideError, Decisions, Said};
 use crate::keys::KeysError;
 use crate::passkeys::PasskeyError;
 use crate::reading::{Barred, Reading};
@@ -101,6 +102,8 @@ impl ApprovalView {
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct ApprovalList {
     approvals: Vec<ApprovalView>,
+    /// Server and digest of those that the hub cannot read of its own records; they are left out.
+    damaged: Vec<String>,
     /// Pass as `before` to go on; absent at the end.
     next: Option<String>,
 }
@@ -131,11 +134,12 @@ pub(super) async fn list(
     let state = query.state.as_deref().map(named).transpose()?;
     let before = query.before.as_deref().map(place).transpose()?;
     let (limit, now) = (super::limit(query.limit), clock.now());
-    let approvals = store.approvals(&session.caller(), tenant, state, before, limit).await?;
-    let last = approvals.last().filter(|_| approvals.len() == limit as usize);
+    let (approvals, damaged) = store.approvals_and_damaged(&session.caller(), tenant, state, before, limit).await?;
+    let last = approvals.last().filter(|_| approvals.len() + damaged.len() == limit as usize);
     let next = last.map(|approval| format!("{}-{}", approval.received.millis(), approval.digest));
     Ok(Json(ApprovalList {
         approvals: approvals.iter().map(|approval| ApprovalView::of(approval, now)).collect(),
+        damaged,
         next,
     }))
 }
@@ -174,6 +178,11 @@ pub struct DecisionBody {
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     passkey: Option<Assertion>,
+    /// The same again, for a while: `scope` picks one of the document's `grant.scopes`, `hours` and `uses` are at most its
+    /// `hours` and `uses`.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    grant: Option<GrantTerms>,
 }
 
 /// Decides. The first decision stands; a repeat, even of the same verdict, is a conflict.
@@ -187,7 +196,8 @@ pub(super) async fn decide(
 ) -> Result<Json<ApprovalView>, Refusal> {
     let digest = digest.parse().map_err(|_| Refusal::NotFound)?;
     let Json(body) = body.map_err(|_| invalid("send {\"verdict\":\"approved\"|\"denied\",\"note\"?} as JSON"))?;
-    let approval = decisions.decide(session.user(), digest, body.verdict, &body.note, body.passkey).await?;
+    let DecisionBody { verdict, note, passkey, grant } = body;
+    let approval = decisions.decide(session.user(), digest, Said { verdict, note: &note, grant }, passkey).await?;
     Ok(Json(ApprovalView::of(&approval, clock.now())))
 }
 
@@ -204,6 +214,7 @@ impl From<DecideError> for Refusal {
             DecideError::Unreadable => Self::Conflict { code: "unreadable", message },
             DecideError::Passkey(PasskeyError::Store(error)) => Self::Internal(error),
             DecideError::Passkey(_) => Self::Conflict { code: "passkey", message },
+            DecideError::Grant => Self::Conflict { code: "not_granted", message },
             DecideError::Note => Self::Invalid(message),
             DecideError::Keys(KeysError::Store(error)) => Self::Internal(error),
             DecideError::Keys(_) => Self::Conflict { code: "keys", message },

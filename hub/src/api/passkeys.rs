@@ -107,6 +107,9 @@ pub struct RegistrationBody {
     /// base64url of `response.getAuthenticatorData()` and `response.clientDataJSON`.
     #[schema(value_type = Object)]
     registration: Registration,
+    /// `response.getTransports()`; a hint for the next time.
+    #[serde(default)]
+    transports: Vec<String>,
 }
 
 /// Registers a key. No server trusts it by this: its code is to be typed there.
@@ -120,7 +123,7 @@ pub(super) async fn register(
     let challenge = BASE64URL_NOPAD.decode(body.challenge.as_bytes()).ok();
     let challenge = challenge.and_then(|bytes| Digest::try_from(bytes.as_slice()).ok());
     let challenge = challenge.ok_or_else(|| invalid("challenge must be 32 bytes in base64url"))?;
-    let key = passkeys.register(session.user(), challenge, &body.name, &body.registration).await?;
+    let key = passkeys.register(session.user(), challenge, (&body.name, &body.transports), &body.registration).await?;
     Ok(Json(PasskeyView::from(&key)))
 }
 

@@ -14,7 +14,7 @@ use crate::auth::Session;
 use crate::orders::{OrderError, Orders};
 use crate::store::Store;
 use crate::store::commands::{Command, Order};
-use crate::store::status::{AgentState, Status};
+use crate::store::status::{AgentState, GivenGrant, Status};
 use crate::store::tenants::Tenant;
 
 /// One customer's server.
@@ -54,6 +54,9 @@ pub struct StatusView {
     clock_skew_ms: i64,
     /// Fingerprints of the passkeys that it trusts; absent where its daemon knows no passkeys.
     passkeys: Option<Vec<String>>,
+    /// What people granted with approvals and has not ended; absent where its daemon knows no such grants.
+    #[schema(value_type = Option<Vec<Object>>)]
+    grants: Option<Vec<GivenGrant>>,
 }
 
 /// Tenants by name.
@@ -99,6 +102,7 @@ impl From<Status> for StatusView {
             memory_bytes: status.memory_bytes,
             clock_skew_ms: status.clock_skew_ms,
             passkeys: status.passkeys.map(|pinned| pinned.iter().map(ToString::to_string).collect()),
+            grants: status.grants,
         }
     }
 }
@@ -224,7 +228,8 @@ pub(super) async fn commands(
     Ok(Json(CommandList { commands: commands.into_iter().map(|command| CommandView::of(command, now)).collect() }))
 }
 
-/// Gives a command: `{"kind":"pause_agent","agent","reason"}`, `stop_agent` and `resume_agent` likewise, `{"kind":"run_doctor"}`.
+/// Gives a command: `{"kind":"pause_agent","agent","reason"}`, `stop_agent` and `resume_agent` likewise, `{"kind":"run_doctor"}`,
+/// `{"kind":"revoke_grant","grant"}`.
 /// `agent` is a name, or `*` for all agents of the server; to resume takes a reason.
 #[utoipa::path(post, path = "/api/v1/tenants/{tenant}/commands", params(("tenant" = String, Path, description = "id")), request_body = Object, responses((status = 202, body = CommandView), (status = 404, body = ErrorBody)))]
 pub(super) async fn command(

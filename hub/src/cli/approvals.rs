@@ -1,5 +1,6 @@
 //! `approvals`.
 
+use std::io::Write as _;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -59,7 +60,13 @@ impl Approvals {
 
 async fn list(place: &Place, state: Option<StateKind>, json: bool) -> anyhow::Result<()> {
     let (store, now) = (open_store(&place.data_dir, &place.outside)?, place.outside.clock.now());
-    let approvals = store.approvals(&Caller::Operator, None, state, None, 200).await?;
+    let (approvals, damaged) = store.approvals_and_damaged(&Caller::Operator, None, state, None, 200).await?;
+    if !damaged.is_empty() {
+        // Beside the list, so that programs that read it go on.
+        let mut error = std::io::stderr().lock();
+        let rows: String = damaged.join(", ").chars().map(|c| if c.is_control() { '.' } else { c }).collect();
+        writeln!(error, "the hub cannot read {} of its own records, left out here: {rows}", damaged.len())?;
+    }
     if json {
         let view = |approval: &Approval| {
             json!({

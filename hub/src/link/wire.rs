@@ -2,6 +2,7 @@
 
 use wardkeep_passkey::Assertion;
 use wardkeep_proto::digest::Digest;
+use wardkeep_proto::grant::GrantTerms;
 use wardkeep_proto::ids::TenantId;
 use wardkeep_proto::limits::APPROVE_BY;
 use wardkeep_proto::time::Timestamp;
@@ -12,7 +13,7 @@ use crate::store::approvals::{NewApproval, OpenDecision, Progress, Receipt, Stat
 use crate::store::audit::Checkpoint;
 use crate::store::commands::{Command, CommandState, Order};
 use crate::store::passkeys::OfferedPasskey;
-use crate::store::status::{AgentState, Status};
+use crate::store::status::{AgentState, GivenGrant, Status};
 use crate::store::usage::{Bucket, BucketKey, Totals};
 
 /// Bytes of an approval's document.
@@ -74,6 +75,7 @@ pub(super) fn status(wire: v1::Status, epoch: u64, now: Timestamp) -> Wire<Statu
         clock_skew_ms,
         passkeys,
         keys_version,
+        grants,
     } = wire;
     Ok(Status {
         last_seen: now,
@@ -93,6 +95,7 @@ pub(super) fn status(wire: v1::Status, epoch: u64, now: Timestamp) -> Wire<Statu
         clock_skew_ms,
         passkeys: passkeys.map(pinned).transpose()?,
         keys_version: keys_version.map(|version| count("keys_version is too large", version)).transpose()?,
+        grants: grants.map(given).transpose()?,
     })
 }
 
@@ -108,6 +111,7 @@ pub(super) fn apply(delta: v1::StatusDelta, status: &mut Status) -> Wire<()> {
         memory_bytes,
         passkeys,
         keys_version,
+        grants,
     } = delta;
     if let Some(generation) = generation {
         status.generation = count("generation is too large", generation)?;
@@ -141,12 +145,60 @@ pub(super) fn apply(delta: v1::StatusDelta, status: &mut Status) -> Wire<()> {
     if let Some(version) = keys_version {
         status.keys_version = Some(count("keys_version is too large", version)?);
     }
+    if let Some(grants) = grants {
+        status.grants = Some(given(grants)?);
+    }
     Ok(())
 }
 
 fn pinned(wire: v1::PasskeyStatus) -> Wire<Vec<Digest>> {
     let v1::PasskeyStatus { pinned } = wire;
     few("too many passkeys", pinned)?.iter().map(|fingerprint| digest(fingerprint)).collect()
+}
+
+fn given(wire: v1::GivenGrants) -> Wire<Vec<GivenGrant>> {
+    let v1::GivenGrants { grants } = wire;
+    let list = |list: Vec<String>| -> Wire<Vec<String>> {
+        few("too many words in a grant", list)?
+            .into_iter()
+            .map(|word| text("a word of a grant is too long", word, 4 * LINE_BYTES))
+            .collect()
+    };
+    let grant = |grant: v1::GivenGrant| {
+        let v1::GivenGrant {
+            id,
+            agent,
+            tool,
+            recipients,
+            hosts,
+            command,
+            until_ms,
+            used,
+            left,
+            given_by,
+            given_at_ms,
+            approval,
+            live,
+            revoked,
+        } = grant;
+        Ok(GivenGrant {
+            id: digest(&id)?,
+            agent: line("an agent's name is too long", agent)?,
+            tool: line("a tool's name is too long", tool)?,
+            recipients: list(recipients)?,
+            hosts: list(hosts)?,
+            command: list(command)?,
+            until: Timestamp(until_ms),
+            used,
+            left,
+            by: text("the name of who gave a grant is too long", given_by, 4 * LINE_BYTES)?,
+            at: Timestamp(given_at_ms),
+            approval: digest(&approval)?,
+            live,
+            revoked,
+        })
+    };
+    few("too many grants", grants)?.into_iter().map(grant).collect()
 }
 
 fn closed_states(closed: Vec<String>) -> Wire<Vec<String>> {
@@ -240,6 +292,7 @@ pub(super) fn decision(open: OpenDecision) -> v1::ApprovalDecision {
         note: open.ruling.note,
         signature: open.signature,
         passkey: open.assertion.map(assertion),
+        grant: open.ruling.grant.map(|GrantTerms { hours, scope, uses }| v1::GrantTerms { scope, hours, uses }),
     }
 }
 
@@ -306,6 +359,7 @@ pub(super) fn command(command: Command, draft: Vec<u8>) -> v1::Command {
         Order::JudgeDraft { source: _, last, after: _ } => {
             v1::command::Kind::JudgeDraft(v1::JudgeDraft { bundle: draft, last, by })
         }
+        Order::RevokeGrant { grant } => v1::command::Kind::RevokeGrant(v1::RevokeGrant { id: grant.0.to_vec(), by }),
     };
     v1::Command { id: command.id.to_string(), deadline_ms: command.deadline.millis(), kind: Some(kind) }
 }

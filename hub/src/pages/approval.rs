@@ -6,6 +6,7 @@ use axum::Form;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use wardkeep_proto::digest::Digest;
+use wardkeep_proto::grant::GrantTerms;
 use wardkeep_proto::time::Timestamp;
 
 use super::card::{Card, Place, short, state_since};
@@ -16,11 +17,11 @@ use super::parts::{Icon, Notice, Tone};
 use super::passkeys::Keyring;
 use super::shell::{Here, Shell};
 use super::visit::Visit;
-use super::words::{Ident, When};
+use super::words::{Ident, When, plural};
 use super::{Failed, assets};
 use crate::api::error::Refusal;
 use crate::app::SharedClock;
-use crate::decisions::{DecideError, Decisions};
+use crate::decisions::{DecideError, Decisions, Said};
 use crate::keys::KeysError;
 use crate::passkeys::{PasskeyError, Passkeys};
 use crate::store::Store;
@@ -145,7 +146,13 @@ fn steps(approval: &Approval, now: Timestamp) -> Vec<Step> {
 fn decision(ruling: &Ruling, now: Timestamp) -> Step {
     let place = if ruling.origin == Origin::Tenant { " on the server" } else { "" };
     let step = match ruling.verdict {
-        Verdict::Approved => Step::new(Tone::Ok, "check", format!("Approved by {}{place}", ruling.by)),
+        Verdict::Approved => {
+            let again = ruling.grant.map_or_else(String::new, |GrantTerms { hours, uses, .. }| {
+                let (hours, uses) = (plural(hours.into(), "hour", "hours"), plural(uses.into(), "time", "times"));
+                format!(", and the same for {hours}, {uses}")
+            });
+            Step::new(Tone::Ok, "check", format!("Approved by {}{place}{again}", ruling.by))
+        }
         Verdict::Denied => Step::new(Tone::Bad, "cross", format!("Denied by {}{place}", ruling.by)),
     };
     let note = if ruling.note.is_empty() { String::new() } else { format!("“{}”", ruling.note) };
@@ -198,6 +205,20 @@ pub(super) struct Answer {
     /// What a passkey signed, JSON; empty where none was asked.
     #[serde(default)]
     passkey: String,
+    // Flattened by hand: forms know no nesting, and numbers in flattened parts are texts.
+    again: Option<String>,
+    scope: Option<u32>,
+    hours: Option<u32>,
+    uses: Option<u32>,
+}
+
+impl Answer {
+    /// Who denies grants nothing, whatever else is ticked.
+    fn grant(&self) -> Option<GrantTerms> {
+        self.again.as_ref().filter(|_| self.verdict == Verdict::Approved)?;
+        let [hours, scope, uses] = [self.hours, self.scope, self.uses].map(Option::unwrap_or_default);
+        Some(GrantTerms { hours, scope, uses })
+    }
 }
 
 /// `POST /approvals/{digest}/decision`.
@@ -216,7 +237,8 @@ pub(super) async fn decide(
         },
     };
     let user = visit.session().user();
-    let why = match decisions.decide(user, digest, form.verdict, form.note.trim(), passkey).await {
+    let said = Said { verdict: form.verdict, note: form.note.trim(), grant: form.grant() };
+    let why = match decisions.decide(user, digest, said, passkey).await {
         Ok(_) => return Ok(Redirect::to(&Link::Decided(&digest).to_string()).into_response()),
         Err(DecideError::Store(error)) => return Err(error.into()),
         Err(DecideError::NotDecided(NotDecided::Unknown)) => return Err(Refusal::NotFound.into()),
@@ -227,6 +249,7 @@ pub(super) async fn decide(
         Err(DecideError::Passkey(PasskeyError::Store(error))) => return Err(error.into()),
         Err(DecideError::Passkey(_)) => "wrong-passkey",
         Err(DecideError::Note) => "note",
+        Err(DecideError::Grant) => "grant",
         Err(DecideError::Keys(KeysError::Store(error))) => return Err(error.into()),
         Err(DecideError::Keys(_)) => "keys",
     };
@@ -244,6 +267,9 @@ fn refused(why: &str) -> Option<Notice> {
             "Your approval was not taken: the passkey that you used does not count on this server. Use one that it trusts."
         }
         "unreadable" => "Your approval was not taken: this hub cannot read all of this call.",
+        "grant" => {
+            "Your approval was not taken: what you granted with it is not offered. Approve the call alone, or choose again."
+        }
         "note" => "Your decision was not taken: the note is too long.",
         _ => return None,
     };

@@ -14,6 +14,7 @@ use super::parts::{Icon, Notice, Tone};
 use super::passkeys::Keyring;
 use super::shell::{Count, Here, Shell};
 use super::visit::Visit;
+use super::words::plural;
 use super::{Failed, answer, assets};
 use crate::app::SharedClock;
 use crate::passkeys::Passkeys;
@@ -38,6 +39,8 @@ pub struct InboxPage {
 pub struct Inbox {
     pending: Vec<Card>,
     decided: Vec<Brief>,
+    /// That some rows cannot be read.
+    pub damaged: Option<Notice>,
 }
 
 /// The template escapes its parts.
@@ -56,6 +59,7 @@ impl Inbox {
         Self {
             pending: waiting.iter().map(card).collect(),
             decided: over.into_iter().map(|approval| Brief::of(approval, now)).collect(),
+            damaged: None,
         }
     }
 }
@@ -72,6 +76,26 @@ pub fn confirmation(approval: &Approval) -> Option<Notice> {
         Verdict::Denied => (Tone::Info, "cross", format!("{name} is denied. The agent is told so.")),
     };
     Some(Notice::new(tone, icon, words).link(Link::Approval(&approval.digest), "Follow it"))
+}
+
+/// Says which rows cannot be read: all of them to an operator, to others that whoever runs the hub should look.
+#[must_use]
+pub fn damage(mut rows: Vec<String>, is_operator: bool) -> Option<Notice> {
+    rows.sort_unstable();
+    rows.dedup();
+    let count = plural(rows.len() as u64, "approval", "approvals");
+    let words = match is_operator {
+        _ if rows.is_empty() => return None,
+        true => format!(
+            "The hub cannot read {count} of its own records and leaves out: {}. The server still has them (wardkeep approvals list); \
+             repair or restore hub.db.",
+            rows.join(", ")
+        ),
+        false => {
+            format!("{count} cannot be shown here. Decide on the server, or tell whoever runs this hub.")
+        }
+    };
+    Some(Notice::new(Tone::Bad, "broken", words))
 }
 
 /// Cards that wait, on one page.
@@ -94,12 +118,15 @@ pub(super) async fn show(
     Query(query): Query<Arrival>,
 ) -> Result<Response, Failed> {
     let (caller, now) = (visit.caller(), clock.now());
-    let mut approvals = store.approvals(&caller, None, Some(StateKind::Pending), None, WAITING).await?;
-    let newest = store.approvals(&caller, None, None, None, OVER).await?;
+    let (mut approvals, mut damaged) =
+        store.approvals_and_damaged(&caller, None, Some(StateKind::Pending), None, WAITING).await?;
+    let (newest, more) = store.approvals_and_damaged(&caller, None, None, None, OVER).await?;
+    damaged.extend(more);
     approvals.extend(newest.into_iter().filter(|approval| approval.state.kind() != StateKind::Pending));
     let decided = query.decided.and_then(|digest| digest.parse().ok());
     let notice = approvals.iter().find(|approval| Some(approval.digest) == decided).and_then(confirmation);
-    let inbox = Inbox::of(&approvals, visit.csrf(), &Keyring::of(&visit, &store, &passkeys).await?, now);
+    let mut inbox = Inbox::of(&approvals, visit.csrf(), &Keyring::of(&visit, &store, &passkeys).await?, now);
+    inbox.damaged = damage(damaged, visit.is_operator());
     visit.show(Here::Approvals, &store, now, inbox, |shell, inbox| InboxPage { shell, notice, inbox }).await
 }
 

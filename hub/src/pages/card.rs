@@ -9,6 +9,7 @@ use wardkeep_proto::time::Timestamp;
 use super::call::{ExactCall, consequence};
 use super::document::{Document, Reason};
 use super::exact::Exact;
+use super::grant::Again;
 use super::links::Link;
 use super::parts::{Badge, Icon};
 use super::passkeys::{Keyring, Means};
@@ -55,6 +56,8 @@ pub struct Card {
     fields: Vec<(Exact, Exact)>,
     exact: ExactCall,
     reasons: Vec<Reason>,
+    /// Files that the call names: path, and what tells them from others of that name.
+    files: Vec<(Exact, String)>,
     decide: Option<Decide>,
 }
 
@@ -71,6 +74,8 @@ struct Decide {
     barred: Option<&'static str>,
     /// How it can be, when that takes a passkey.
     means: Option<Means>,
+    /// What can be granted with it.
+    again: Option<Again>,
     ident: Ident,
 }
 
@@ -101,7 +106,10 @@ impl Card {
         let digest = approval.digest;
         let ident = Ident::new(short(&digest), digest, "digest");
         let means = (document.bar == Some(Barred::Passkey)).then(|| ring.means(approval));
-        let decide = open.then(|| Decide { digest, csrf: csrf.to_owned(), barred: document.barred(), means, ident });
+        let has_files = !document.files.is_empty();
+        let again = document.offer.as_ref().map(|offer| Again::of(offer, &digest, &document.agent, has_files));
+        let barred = document.barred();
+        let decide = open.then(|| Decide { digest, csrf: csrf.to_owned(), barred, means, again, ident });
         let mut exact = document.call.exact;
         exact.unfold = place == Place::Own;
         Self {
@@ -121,6 +129,7 @@ impl Card {
             fields: document.call.fields,
             exact,
             reasons: document.reasons,
+            files: document.files,
             decide,
         }
     }

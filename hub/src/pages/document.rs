@@ -8,7 +8,7 @@ use wardkeep_policy::Class;
 
 use super::call::CallView;
 use super::exact::Exact;
-use crate::reading::{Barred, Reading};
+use crate::reading::{Barred, Offer, Reading};
 use crate::store::approvals::Approval;
 
 /// What a document says.
@@ -30,6 +30,10 @@ pub struct Document {
     pub glance: Exact,
     /// What stands between it and a plain yes.
     pub bar: Option<Barred>,
+    /// What can be granted with one.
+    pub offer: Option<Offer>,
+    /// The files that it names and that must be the same when it runs: path, and a short mark of what was in them.
+    pub files: Vec<(Exact, String)>,
 }
 
 /// One rule that fired.
@@ -57,7 +61,7 @@ impl Document {
     #[must_use]
     pub fn of(approval: &Approval) -> Self {
         let json = approval.json();
-        let Reading { action, class, barred } = Reading::of(&json);
+        let Reading { action, class, barred, offer } = Reading::of(&json);
         let text = |key: &str| json[key].as_str().unwrap_or_default().to_owned();
         let call = match &action {
             Some(action) => CallView::of(action),
@@ -71,10 +75,22 @@ impl Document {
             class,
             reasons: reasons(&json),
             bar: barred,
+            offer,
+            files: files(&json),
             glance: action.as_ref().map(CallView::glance).unwrap_or_default(),
             call,
         }
     }
+}
+
+/// A file that cannot be read from the document stands in it all the same: the whole of it is on the approval's page.
+fn files(json: &Value) -> Vec<(Exact, String)> {
+    let pins = json["files"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let pin = |pin: &Value| {
+        let (path, is) = (pin["path"].as_str()?, pin["is"].as_str()?);
+        Some((Exact::name(path), is.chars().take(12).collect()))
+    };
+    pins.iter().filter_map(pin).collect()
 }
 
 fn reasons(json: &Value) -> Vec<Reason> {

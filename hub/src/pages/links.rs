@@ -15,6 +15,8 @@ pub mod paths {
     pub const TENANT: &str = "/tenants/{name}";
     /// Pauses, stops or resumes its agents (POST).
     pub const STANDING: &str = "/tenants/{name}/standing";
+    /// Takes back what was granted with an approval (POST).
+    pub const GRANTS: &str = "/tenants/{name}/grants";
     /// The inbox.
     pub const APPROVALS: &str = "/approvals";
     /// How many approvals wait, as a fragment.
@@ -64,6 +66,8 @@ pub enum Link<'a> {
     Tenant(&'a str),
     /// [`paths::STANDING`].
     Standing(&'a str),
+    /// [`paths::GRANTS`].
+    Grants(&'a str),
     /// [`paths::APPROVALS`].
     Approvals,
     /// The inbox after a decision, which it confirms.
@@ -114,6 +118,7 @@ impl fmt::Display for Link<'_> {
             Self::Fleet => f.write_str(paths::FLEET),
             Self::Tenant(name) => write!(f, "/tenants/{name}"),
             Self::Standing(name) => write!(f, "/tenants/{name}/standing"),
+            Self::Grants(name) => write!(f, "/tenants/{name}/grants"),
             Self::Approvals => f.write_str(paths::APPROVALS),
             Self::Decided(digest) => write!(f, "/approvals?decided={digest}"),
             Self::ApprovalsCount => f.write_str(paths::APPROVALS_COUNT),

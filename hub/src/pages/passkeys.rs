@@ -58,7 +58,7 @@ pub struct Ask {
     pub challenge: String,
     /// Id of the relying party.
     pub rp_id: String,
-    /// base64url, by blanks.
+    /// base64url, by blanks; behind a colon how a browser reaches it.
     pub credentials: String,
 }
 
@@ -90,7 +90,11 @@ impl Keyring {
 
 fn credentials(keys: &[OwnPasskey], pinned: &[Digest]) -> String {
     let trusted = keys.iter().filter(|key| pinned.contains(&key.fingerprint));
-    trusted.map(|key| BASE64URL_NOPAD.encode(&key.passkey.credential_id)).collect::<Vec<_>>().join(" ")
+    let one = |key: &OwnPasskey| {
+        let id = BASE64URL_NOPAD.encode(&key.passkey.credential_id);
+        if key.transports.is_empty() { id } else { format!("{id}:{}", key.transports.replace(' ', ",")) }
+    };
+    trusted.map(one).collect::<Vec<_>>().join(" ")
 }
 
 /// What is to be run on a server that is to trust the key.

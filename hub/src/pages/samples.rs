@@ -6,7 +6,7 @@ use askama::Template;
 use axum::http::StatusCode;
 
 use super::approval::{ApprovalPage, One};
-use super::approvals::{Inbox, InboxPage, confirmation};
+use super::approvals::{Inbox, InboxPage, confirmation, damage};
 use super::error::ErrorPage;
 use super::fleet::{Filter, FleetList, FleetPage, Show};
 use super::login::{LoginPage, Stage};
@@ -120,7 +120,10 @@ impl Samples {
             ("approvals-hostile", rows::hostile(), None),
         ];
         for (name, approvals, notice) in states {
-            let inbox = Inbox::of(&approvals, "sample-csrf", &Keyring::default(), NOW);
+            let mut inbox = Inbox::of(&approvals, "sample-csrf", &Keyring::default(), NOW);
+            if name == "approvals-hostile" {
+                inbox.damaged = damage(vec![format!("bakery {HOSTILE}")], true);
+            }
             self.add(name, &InboxPage { shell: self.shell(Here::Approvals, 4), notice, inbox })?;
         }
         Ok(())

@@ -97,6 +97,7 @@ impl OrderRow {
             Order::PauseAgent { agent, reason } => about("Pause", agent, reason),
             Order::StopAgent { agent, reason } => about("Stop", agent, reason),
             Order::ResumeAgent { agent, reason } => about("Resume", agent, reason),
+            Order::RevokeGrant { grant } => format!("Take back the permission {}", grant.short()),
             Order::RunDoctor => "Say what is wrong".to_owned(),
             Order::JudgeDraft { last, .. } => format!("Judge the last {last} calls by a draft"),
         };

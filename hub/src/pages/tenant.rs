@@ -12,6 +12,7 @@ use wardkeep_proto::whom::Whom;
 
 use super::card::Brief;
 use super::fleet::{Generation, standing_badge, standing_since};
+use super::grant::GivenRow;
 use super::links::Link;
 use super::parts::{Badge, Icon, Notice, Tone};
 use super::shell::{Command, Here, Shell};
@@ -66,6 +67,8 @@ pub struct TenantBody {
     switch: Switch,
     orders: Vec<OrderRow>,
     may_review: bool,
+    csrf: String,
+    given: Vec<GivenRow>,
 }
 
 /// The template escapes its parts.
@@ -157,6 +160,8 @@ impl TenantBody {
             switch: Switch::new(tenant.name.as_str(), csrf, Whom::All.as_str(), of_all(status), false),
             orders: rows.commands.iter().map(|command| OrderRow::of(command, now)).collect(),
             may_review: rows.may_review,
+            csrf: csrf.to_owned(),
+            given: super::grant::given(tenant, now),
         }
     }
 }

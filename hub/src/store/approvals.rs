@@ -79,7 +79,7 @@ impl Approval {
     }
 
     fn of(row: &mut Row) -> Result<Self, StoreError> {
-        let (tenant, tenant_name, digest, document) = (row.next()?, row.next()?, row.next()?, row.next()?);
+        let (tenant_name, digest, tenant, document) = (row.next()?, row.next()?, row.next()?, row.next()?);
         let (created, approve_by, received) = (row.next()?, row.next()?, row.next()?);
         let kind = StateKind::named(&row.next::<String>()?).ok_or_else(|| row.wrong())?;
         let at: Timestamp = row.next()?;
@@ -112,11 +112,13 @@ fn ruling(row: &mut Row) -> Result<Option<Ruling>, StoreError> {
     let (by, at, note) =
         (row.next::<Option<String>>()?, row.next::<Option<Timestamp>>()?, row.next::<Option<String>>()?);
     let origin: Option<String> = row.next()?;
+    let grant: Option<String> = row.next()?;
     let Some(verdict) = verdict else { return Ok(None) };
     let verdict = Verdict::of(&verdict).ok_or_else(|| row.wrong())?;
     let (Some(by), Some(at)) = (by, at) else { return Err(row.wrong()) };
     let origin = if origin.as_deref() == Some("tenant") { Origin::Tenant } else { Origin::Hub };
-    Ok(Some(Ruling { verdict, by, at, note: note.unwrap_or_default(), origin }))
+    let grant = grant.map(|text| serde_json::from_str(&text).map_err(|_| row.wrong())).transpose()?;
+    Ok(Some(Ruling { verdict, by, at, note: note.unwrap_or_default(), origin, grant }))
 }
 
 /// A request as it came in.
@@ -177,8 +179,8 @@ pub enum NotDecided {
 macro_rules! select_approval {
     ($rest:literal) => {
         concat!(
-            "SELECT a.tenant_id, t.name, a.digest, a.document, a.created_ms, a.approve_by_ms, a.received_ms, a.state, a.state_ms, \
-             a.verdict, a.decided_by, a.decided_ms, a.note, a.origin, a.receipt_accepted, a.receipt_error, a.result, s.passkeys \
+            "SELECT t.name, a.digest, a.tenant_id, a.document, a.created_ms, a.approve_by_ms, a.received_ms, a.state, a.state_ms, \
+             a.verdict, a.decided_by, a.decided_ms, a.note, a.origin, a.grant_terms, a.receipt_accepted, a.receipt_error, a.result, s.passkeys \
              FROM approvals a JOIN tenants t ON t.id = a.tenant_id LEFT JOIN tenant_status s ON s.tenant_id = a.tenant_id WHERE ",
             visible!("a.tenant_id"),
             $rest
@@ -230,7 +232,23 @@ impl Store {
         before: Option<(Timestamp, Digest)>,
         limit: u32,
     ) -> Result<Vec<Approval>, StoreError> {
-        let caller = *caller;
+        Ok(self.approvals_and_damaged(caller, tenant, state, before, limit).await?.0)
+    }
+
+    /// As [`approvals`](Self::approvals), with the names (tenant and digest) of rows that cannot be read: one such row
+    /// must not hide the questions beside it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn approvals_and_damaged(
+        &self,
+        caller: &Caller,
+        tenant: Option<TenantId>,
+        state: Option<StateKind>,
+        before: Option<(Timestamp, Digest)>,
+        limit: u32,
+    ) -> Result<(Vec<Approval>, Vec<String>), StoreError> {
+        let (caller, odd) = (*caller, self.odd.clone());
         let (at, digest) = before.unwrap_or((Timestamp(i64::MAX), Digest([0xff; 32])));
         self.db
             .read("approvals", move |tx| {
@@ -249,7 +267,7 @@ impl Store {
                         i64::from(limit)
                     ],
                 )?;
-                rows.into_iter().map(|mut row| Approval::of(&mut row)).collect()
+                odd.split(rows, Approval::of)
             })
             .await
     }
@@ -285,6 +303,7 @@ impl Store {
         assertion: Option<&Assertion>,
     ) -> Result<Result<Approval, NotDecided>, StoreError> {
         let (caller, origin, assertion) = (*caller, self.origin.clone(), assertion.map(passkeys::json));
+        let grant = ruling.grant.and_then(|terms| serde_json::to_string(&terms).ok());
         self.db
             .run_tx("decide", move |tx| {
                 let Some(found) = approval(tx, caller, digest)? else { return Ok(Err(NotDecided::Unknown)) };
@@ -296,8 +315,8 @@ impl Store {
                 }
                 tx.execute(
                     "UPDATE approvals SET state = $3, state_ms = $4, verdict = $3, decided_by = $5, decided_ms = $4, note = $6, \
-                     origin = 'hub', signature = $7, assertion = $8 WHERE tenant_id = $1 AND digest = $2 AND state = 'pending'",
-                    args![found.tenant, digest, ruling.verdict.as_str(), ruling.at, ruling.by, ruling.note, signature, assertion],
+                     origin = 'hub', signature = $7, assertion = $8, grant_terms = $9 WHERE tenant_id = $1 AND digest = $2 AND state = 'pending'",
+                    args![found.tenant, digest, ruling.verdict.as_str(), ruling.at, ruling.by, ruling.note, signature, assertion, grant],
                 )?;
                 super::changes::note(tx, &origin, "approval", Some(found.tenant), ruling.at)?;
                 Ok(approval(tx, caller, digest)?.ok_or(NotDecided::Unknown))
@@ -315,7 +334,7 @@ impl Store {
         self.db
             .read("open_decisions", move |tx| {
                 let rows = tx.query(
-                    "SELECT digest, signature, assertion, verdict, decided_by, decided_ms, note, origin FROM approvals \
+                    "SELECT digest, signature, assertion, verdict, decided_by, decided_ms, note, origin, grant_terms FROM approvals \
                      WHERE tenant_id = $1 AND origin = 'hub' AND receipt_ms IS NULL AND state IN ('approved', 'denied') \
                      ORDER BY decided_ms",
                     args![tenant],
@@ -384,7 +403,7 @@ impl Store {
                 {
                     let by = if progress.decided_by.is_empty() { "the tenant" } else { &progress.decided_by };
                     tx.execute(
-                        "UPDATE approvals SET verdict = $3, decided_by = $4, decided_ms = $5, note = '', origin = 'tenant' \
+                        "UPDATE approvals SET verdict = $3, decided_by = $4, decided_ms = $5, note = '', origin = 'tenant', grant_terms = NULL \
                          WHERE tenant_id = $1 AND digest = $2",
                         args![tenant, progress.digest, verdict.as_str(), by, progress.at],
                     )?;

@@ -1,6 +1,7 @@
 //! Orders to a tenant: written before they can be delivered, with a deadline and a final state.
 
 use serde::{Deserialize, Serialize};
+use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::{CommandId, TenantId};
 use wardkeep_proto::time::Timestamp;
 use wardkeep_proto::whom::Whom;
@@ -38,6 +39,11 @@ pub enum Order {
     },
     /// Say what is wrong on the server.
     RunDoctor,
+    /// Take back what a person granted with an approval.
+    RevokeGrant {
+        /// Which.
+        grant: Digest,
+    },
     /// Say which of the newest calls a draft of the policy would judge differently.
     JudgeDraft {
         /// The TOML.

@@ -87,7 +87,7 @@ async fn household(store: &Store, name: &str) -> (TenantId, Caller) {
 }
 
 fn ruling(verdict: Verdict, at: Timestamp) -> Ruling {
-    Ruling { verdict, by: "ada".to_owned(), at, note: String::new(), origin: Origin::Hub }
+    Ruling { verdict, by: "ada".to_owned(), at, note: String::new(), origin: Origin::Hub, grant: None }
 }
 
 fn row(number: u64) -> ActivityRow {

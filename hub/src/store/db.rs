@@ -21,6 +21,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0003_passkeys.sql"),
     include_str!("../../migrations/0004_keys.sql"),
     include_str!("../../migrations/0005_drafts.sql"),
+    include_str!("../../migrations/0006_grants.sql"),
+    include_str!("../../migrations/0007_transports.sql"),
 ];
 /// First SQLite with the fix of the WAL-reset corruption.
 const OLDEST_SQLITE: i32 = 3_051_003;

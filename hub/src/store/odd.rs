@@ -23,11 +23,24 @@ impl OddRows {
         rows: Vec<Row>,
         read: impl Fn(&mut Row) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
-        let read = |mut row: Row| {
+        Ok(self.split(rows, read)?.0)
+    }
+
+    /// Reads the rows that can be read, and says what finds the others.
+    pub(super) fn split<T>(
+        &self,
+        rows: Vec<Row>,
+        read: impl Fn(&mut Row) -> Result<T, StoreError>,
+    ) -> Result<(Vec<T>, Vec<String>), StoreError> {
+        let (mut good, mut odd) = (Vec::with_capacity(rows.len()), Vec::new());
+        for mut row in rows {
             let key = row.key();
-            self.or_nothing(&key, read(&mut row)).transpose()
-        };
-        rows.into_iter().filter_map(read).collect()
+            match self.or_nothing(&key, read(&mut row))? {
+                Some(value) => good.push(value),
+                None => odd.push(key),
+            }
+        }
+        Ok((good, odd))
     }
 
     /// `None` for a row that cannot be understood; other failures stay failures. `key` is what finds the row.

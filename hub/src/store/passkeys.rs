@@ -26,6 +26,8 @@ pub struct OwnPasskey {
     pub created: Timestamp,
     /// When its owner gave it up.
     pub removed: Option<Timestamp>,
+    /// How a browser reaches it, in the words of WebAuthn; empty where it did not say.
+    pub transports: String,
 }
 
 /// A key as a tenant is told of it.
@@ -54,7 +56,8 @@ impl OwnPasskey {
             return Err(row.wrong());
         }
         let (name, synced, created, removed) = (row.next()?, row.next()?, row.next()?, row.next()?);
-        Ok(Self { fingerprint, passkey, user, name, synced, created, removed })
+        let transports = row.next::<Option<String>>()?.unwrap_or_default();
+        Ok(Self { fingerprint, passkey, user, name, synced, created, removed, transports })
     }
 }
 
@@ -62,7 +65,7 @@ macro_rules! select_passkey {
     ($more:literal, $rest:literal) => {
         concat!(
             "SELECT p.fingerprint, p.user_id, p.credential_id, p.public_key, p.origin, p.name, p.synced, p.created_ms, \
-             p.removed_ms",
+             p.removed_ms, p.transports",
             $more,
             " FROM passkeys p ",
             $rest
@@ -132,8 +135,8 @@ impl Store {
                     return Ok(Err(NotStored::TooMany));
                 }
                 let added = tx.execute(
-                    "INSERT INTO passkeys (fingerprint, user_id, credential_id, public_key, origin, name, synced, created_ms) \
-                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (fingerprint) DO NOTHING",
+                    "INSERT INTO passkeys (fingerprint, user_id, credential_id, public_key, origin, name, synced, created_ms, \
+                     transports) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (fingerprint) DO NOTHING",
                     args![
                         key.fingerprint,
                         key.user,
@@ -142,7 +145,8 @@ impl Store {
                         key.passkey.origin,
                         key.name,
                         key.synced,
-                        key.created
+                        key.created,
+                        key.transports
                     ],
                 )?;
                 if added != 1 {

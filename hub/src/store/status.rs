@@ -45,6 +45,8 @@ pub struct Status {
     pub passkeys: Option<Vec<Digest>>,
     /// Version of the list of keys it goes by; `None` from daemons that do not tell.
     pub keys_version: Option<u64>,
+    /// What people gave with approvals and has not ended; `None` from daemons that know no such grants.
+    pub grants: Option<Vec<GivenGrant>>,
 }
 
 /// A policy version that a tenant would not apply.
@@ -111,12 +113,51 @@ impl Status {
             clock_skew_ms: row.next()?,
             passkeys: pinned(row)?,
             keys_version: row.next()?,
+            grants: grants(row)?,
         }))
     }
 }
 
+/// What a person gave with an approval, in the tenant's words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GivenGrant {
+    /// Names it.
+    pub id: Digest,
+    /// Whose it is.
+    pub agent: String,
+    /// For which tool.
+    pub tool: String,
+    /// To whom.
+    pub recipients: Vec<String>,
+    /// To which hosts.
+    pub hosts: Vec<String>,
+    /// Exactly which words.
+    pub command: Vec<String>,
+    /// Until when.
+    pub until: Timestamp,
+    /// Uses.
+    pub used: u32,
+    /// Uses that are left.
+    pub left: u32,
+    /// Who gave it.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// With which approval.
+    pub approval: Digest,
+    /// Whether it lets something pass now.
+    pub live: bool,
+    /// Whether a person took it back.
+    pub revoked: bool,
+}
+
 /// Fingerprints out of a column; `None` from daemons that know no passkeys.
 pub(super) fn pinned(row: &mut Row) -> Result<Option<Vec<Digest>>, StoreError> {
+    let text = row.next::<Option<String>>()?;
+    text.map(|text| serde_json::from_str(&text).map_err(|_| row.wrong())).transpose()
+}
+
+fn grants(row: &mut Row) -> Result<Option<Vec<GivenGrant>>, StoreError> {
     let text = row.next::<Option<String>>()?;
     text.map(|text| serde_json::from_str(&text).map_err(|_| row.wrong())).transpose()
 }
@@ -150,6 +191,7 @@ impl Store {
         let closed = serde_json::to_string(&status.closed).unwrap_or_else(|_| "[]".to_owned());
         let agents = serde_json::to_string(&status.agents).unwrap_or_else(|_| "[]".to_owned());
         let passkeys = status.passkeys.as_ref().map(|pinned| serde_json::to_string(pinned).unwrap_or_default());
+        let grants = status.grants.as_ref().map(|given| serde_json::to_string(given).unwrap_or_default());
         self.db
             .run_tx("put_status", move |tx| {
                 let (refused_generation, refused_reason) =
@@ -157,8 +199,8 @@ impl Store {
                 let written = tx.execute(
                     "INSERT INTO tenant_status (tenant_id, epoch, last_seen_ms, connected, agent_version, hostname, started_ms, \
                      generation, refused_generation, refused_reason, closed, agents, audit_length, audit_head, open_approvals, \
-                     memory_bytes, clock_skew_ms, passkeys, keys_version) \
-                     SELECT id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19 \
+                     memory_bytes, clock_skew_ms, passkeys, keys_version, grants) \
+                     SELECT id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20 \
                      FROM tenants WHERE id = $1 AND epoch = $2 \
                      ON CONFLICT (tenant_id) DO UPDATE SET epoch = excluded.epoch, last_seen_ms = excluded.last_seen_ms, \
                      connected = excluded.connected, agent_version = excluded.agent_version, hostname = excluded.hostname, \
@@ -167,7 +209,7 @@ impl Store {
                      closed = excluded.closed, agents = excluded.agents, audit_length = excluded.audit_length, \
                      audit_head = excluded.audit_head, open_approvals = excluded.open_approvals, \
                      memory_bytes = excluded.memory_bytes, clock_skew_ms = excluded.clock_skew_ms, passkeys = excluded.passkeys, \
-                     keys_version = excluded.keys_version",
+                     keys_version = excluded.keys_version, grants = excluded.grants",
                     args![
                         tenant,
                         status.epoch,
@@ -188,6 +230,7 @@ impl Store {
                         status.clock_skew_ms,
                         passkeys,
                         status.keys_version,
+                        grants,
                     ],
                 )?;
                 Ok(if written == 1 { Ok(()) } else { Err(Fenced) })

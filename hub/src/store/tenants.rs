@@ -89,7 +89,7 @@ macro_rules! select_tenant {
              (SELECT COUNT(*) FROM approvals a WHERE a.tenant_id = t.id AND a.state = 'pending' AND a.approve_by_ms > $3), \
              s.last_seen_ms, s.connected, s.epoch, s.agent_version, s.hostname, s.started_ms, s.generation, \
              s.refused_generation, s.refused_reason, s.closed, s.agents, s.audit_length, s.audit_head, s.open_approvals, \
-             s.memory_bytes, s.clock_skew_ms, s.passkeys, s.keys_version \
+             s.memory_bytes, s.clock_skew_ms, s.passkeys, s.keys_version, s.grants \
              FROM tenants t JOIN organisations o ON o.id = t.organisation_id \
              LEFT JOIN tenant_status s ON s.tenant_id = t.id WHERE ",
             visible!("t.id"),

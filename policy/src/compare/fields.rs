@@ -60,6 +60,14 @@ pub(super) fn redaction_rule(name: &str, _: &Value, _: &Value) -> Effect {
     }
 }
 
+/// Absent is nothing. It loosens unless no bound is raised.
+pub(super) fn granting(_: &str, before: &Value, after: &Value) -> Effect {
+    let of = |value: &Value, name: &str| value[name].as_u64().unwrap_or_default();
+    let raised = ["hours", "uses"].iter().any(|name| of(after, name) > of(before, name));
+    let wider = after["domains"] == true && before["domains"] != true;
+    if raised || wider { Effect::Loosens } else { Effect::Tightens }
+}
+
 /// Only words for people can differ.
 pub(super) fn words(name: &str, _: &Value, _: &Value) -> Effect {
     if name == "reason" { Effect::Neutral } else { Effect::Loosens }

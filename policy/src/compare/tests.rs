@@ -29,6 +29,7 @@ fn base() -> Value {
             {"name": "list", "title": "List", "description": "Lists", "method": "GET", "path": "/v1", "class": "yellow"},
             {"name": "sell", "title": "Sell", "description": "Sells", "method": "POST", "path": "/v1", "class": "red"}]}]);
     value["redaction"] = json!({"profiles": ["personal"], "allow": [{"value": "x", "reason": "y"}]});
+    value["granting"] = json!({"hours": 8, "uses": 20, "domains": false});
     value["llm"] = json!({
         "providers": [{"name": "p", "dialect": "anthropic", "base_url": "https://p.example", "key": "k"}],
         "models": [{"name": "m", "provider": "p", "upstream_model": "u", "max_output": 100}],
@@ -81,6 +82,9 @@ fn what_opens_is_marked() {
         ("/budgets/0/brake", json!(null)),
         ("/budgets", json!([])),
         ("/redaction/profiles", json!([])),
+        ("/granting", json!({"hours": 9, "uses": 20})),
+        ("/granting/uses", json!(21)),
+        ("/granting/domains", json!(true)),
         ("/runs/0/seconds", json!(61)),
         ("/runs", json!([])),
         ("/adapters/0/base_url", json!("https://other.example")),
@@ -115,6 +119,8 @@ fn what_closes_is_not_marked_as_opening() {
         ("/budgets/0/limits/0/tokens", json!(99)),
         ("/budgets/0/brake/turns", json!(9)),
         ("/redaction/allow", json!([])),
+        ("/granting/hours", json!(7)),
+        ("/granting", json!({"hours": 8, "uses": 19})),
         ("/runs/0/seconds", json!(59)),
         ("/adapters", json!([])),
         ("/llm/models/0/max_output", json!(99)),

@@ -1,7 +1,8 @@
 //! The document of an approval: what the person reads and what the digest covers.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use wardkeep_policy::{Action, Class, Factor, Fired, render};
+use wardkeep_policy::{Action, Class, Factor, Fired, Grant, Granting, render};
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::TenantId;
 use wardkeep_proto::limits::USE_BY;
@@ -27,6 +28,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) bundle: BundleName,
     /// The files it names, as they were.
     pub(crate) files: &'a [Pin],
+    /// What a person may grant with the approval.
+    pub(crate) grant: Option<&'a Offer>,
     pub(crate) nonce: [u8; 16],
     pub(crate) created: Timestamp,
     pub(crate) approve_by: Timestamp,
@@ -42,7 +45,7 @@ impl Draft<'_> {
             rendered.lines.iter().map(|line| json!({"label": clean(&line.label), "text": clean(&line.text)})).collect();
         let rules: Vec<Value> =
             self.fired.iter().map(|f| json!({"rule": f.rule, "reason": f.reason, "class": f.class})).collect();
-        let document = json!({
+        let mut document = json!({
             "format": FORMAT,
             "tenant": self.tenant.to_string(),
             "agent": self.shown.agent,
@@ -63,7 +66,42 @@ impl Draft<'_> {
             "approve_by_ms": self.approve_by,
             "use_within_ms": u64::try_from(USE_BY.as_millis()).unwrap_or(u64::MAX),
         });
+        if let Some(offer) = self.grant {
+            document["grant"] = json!(offer);
+        }
         Ok(serde_json_canonicalizer::to_vec(&document)?)
+    }
+}
+
+/// What a person may grant with an approval: one of the scopes, at most for so long and so often.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Offer {
+    pub(crate) hours: u32,
+    pub(crate) uses: u32,
+    /// Grants without count and end.
+    pub(crate) scopes: Vec<Grant>,
+}
+
+impl Offer {
+    /// What a stored document offers.
+    pub(crate) fn of(document: &[u8]) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Offering {
+            grant: Option<Offer>,
+        }
+        serde_json::from_slice::<Offering>(document).ok()?.grant
+    }
+
+    /// What can be offered of `scopes`: only what is shown exactly as it would count.
+    pub(crate) fn new(scopes: Vec<Grant>, granting: Granting, engine: &Engine) -> Option<Self> {
+        let is_plain = |grant: &Grant| {
+            let words =
+                grant.commands.iter().flatten().chain(&grant.recipients).chain(&grant.hosts).chain([&grant.tool]);
+            let joined = words.cloned().collect::<Vec<_>>().join(" ");
+            engine.redact(&joined).text == joined
+        };
+        let scopes: Vec<_> = scopes.into_iter().filter(is_plain).collect();
+        (!scopes.is_empty()).then_some(Self { hours: granting.hours, uses: granting.uses, scopes })
     }
 }
 

@@ -20,6 +20,7 @@ fn every_state() -> Vec<CallState> {
         origin: Origin::Local,
         note: String::new(),
         passkey: None,
+        grant: None,
     };
     let into = CallKey { agent: "a".parse().unwrap(), session: "s".parse().unwrap(), call: "c".parse().unwrap() };
     let result = CallResult::failed("x");

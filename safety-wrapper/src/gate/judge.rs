@@ -9,7 +9,7 @@ use tokio::sync::MutexGuard;
 use tokio::time::Instant;
 use wardkeep_policy::action::Call;
 use wardkeep_policy::agents::subagents::starts;
-use wardkeep_policy::{Action, Asking, Class, Closed, Decision, Factor, Fired, Grant, render};
+use wardkeep_policy::{Action, Asking, Class, Closed, Decision, Factor, Fired, Grant, grantable, render};
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::{AgentName, CallId, PermitId, SessionId};
 use wardkeep_proto::limits::{APPROVE_BY, USE_BY};
@@ -21,7 +21,7 @@ use super::halt::Switch;
 use super::past::Past;
 use super::{Gate, GateError, Outgoing, OutgoingAnswer, Proposal, WAIT_MAX, key_of};
 use crate::answer::{Answer, Reason};
-use crate::approval::document::{Draft, redact_action};
+use crate::approval::document::{Draft, Offer, redact_action};
 use crate::approval::short_name;
 use crate::audit;
 use crate::call::{CallKey, CallState, Executor};
@@ -229,8 +229,11 @@ impl Gate {
                         return Ok(Judged::plain(row, None));
                     }
                 };
+                let scopes = if factor == Factor::Person { grantable(&action, &bundle, now) } else { Vec::new() };
+                let offer = Offer::new(scopes, bundle.granting, &self.parts.redaction.load());
                 let draft = Draft {
                     files: &files,
+                    grant: offer.as_ref(),
                     tenant: self.parts.tenant,
                     action_digest: digest,
                     shown: &shown,

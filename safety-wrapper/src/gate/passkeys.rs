@@ -116,7 +116,9 @@ pub(super) fn prove(
                 passkeys::put(tx, &key)?;
                 return Ok(Ok(key));
             }
-            Ok(_) => return Ok(Err(NotProven::Counter)),
+            Ok(Seen { counter: shown }) => {
+                return Ok(Err(NotProven::Counter { passkey: key.fingerprint, highest: key.counter, shown }));
+            }
             Err(refused) => why = refused.into(),
         }
     }

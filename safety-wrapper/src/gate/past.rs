@@ -36,7 +36,8 @@ impl Past {
         if self.kin.is_below(&action.session) {
             agent.level = agent.subagents.level_under(agent.level);
         }
-        let grants = std::mem::take(&mut agent.grants);
+        let mut grants = std::mem::take(&mut agent.grants);
+        grants.extend(self.grants.given_now(bundle.granting, now));
         let without = decide(action, &agent, bundle, posture, now);
         if matches!(without, Decision::Deny { .. }) {
             return (without, None);

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use rusqlite::Transaction;
 use serde_json::json;
-use wardkeep_passkey::Assertion;
-use wardkeep_policy::Factor;
+use wardkeep_passkey::{Assertion, Code};
+use wardkeep_policy::{Class, Factor, Grant, Granting};
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::PermitId;
 use wardkeep_proto::limits::USE_BY;
@@ -15,12 +15,15 @@ use wardkeep_proto::waypoint::Waypoint;
 use wardkeep_proto::whom::Whom;
 
 use super::{Gate, GateError, halt, passkeys};
-use crate::approval::{ApprovalState, Ruling, RulingError, Verdict};
+use crate::approval::document::Offer;
+use crate::approval::{ApprovalState, NotGranted, Ruling, RulingError, Verdict};
 use crate::audit;
 use crate::call::CallState;
 use crate::halt::{Hold, Holder, Standing};
+use crate::passkey::NotProven;
 use crate::store::calls::CallRow;
-use crate::store::{StoreError, approvals, calls, holds, people};
+use crate::store::grants::{self, Given};
+use crate::store::{StoreError, activity, approvals, calls, holds, people};
 
 /// This many denials ...
 const DENIALS: u32 = 5;
@@ -61,10 +64,11 @@ impl Gate {
             passkey: None,
             ..ruling
         };
+        let granting = self.parts.bundle.borrow().granting;
         let now = self.now();
         let permit = PermitId::new(now, &*self.parts.chance);
         let ruled = self
-            .write(move |tx| rule(tx, digest, ruling, assertion.as_ref(), permit, now))
+            .write(move |tx| rule(tx, digest, (ruling, granting), assertion.as_ref(), permit, now))
             .await
             .map_err(RulingError::Store)??;
         self.parts.waypoints.pass(Waypoint::DecisionRecorded);
@@ -87,7 +91,7 @@ enum Ruled {
 fn rule(
     tx: &Transaction<'_>,
     digest: Digest,
-    ruling: Ruling,
+    (ruling, granting): (Ruling, Granting),
     assertion: Option<&Assertion>,
     permit: PermitId,
     now: Timestamp,
@@ -113,10 +117,16 @@ fn rule(
             },
         };
         let ruling = Ruling { passkey, ..ruling };
+        if let Err(refused) = give(tx, digest, &ruling, granting, &row, now)? {
+            return Ok(Err(RulingError::Grant(refused)));
+        }
         approvals::ruled(tx, digest, &ruling)?;
         let next = CallState::Approved { permit, ruling, use_by: now.plus(USE_BY) };
         calls::advance(tx, row, next, now)?;
         return Ok(Ok(Ruled::Approved));
+    }
+    if ruling.grant.is_some() {
+        return Ok(Err(RulingError::Grant(NotGranted::NotOffered)));
     }
     approvals::ruled(tx, digest, &ruling)?;
     let reason = if ruling.note.is_empty() {
@@ -126,6 +136,48 @@ fn rule(
     };
     let row = calls::advance(tx, row, CallState::Denied { reasons: vec![reason], ruling: Some(ruling) }, now)?;
     Ok(Ok(Ruled::Denied(too_many(tx, &row, now)?)))
+}
+
+/// Gives what the ruling grants beside the approval itself, as the document offers it and the policy in force still allows.
+fn give(
+    tx: &Transaction<'_>,
+    digest: Digest,
+    ruling: &Ruling,
+    granting: Granting,
+    row: &CallRow,
+    now: Timestamp,
+) -> Result<Result<(), NotGranted>, StoreError> {
+    let Some(terms) = ruling.grant else { return Ok(Ok(())) };
+    let refuse = |why: NotGranted| {
+        let fields = json!({"approval": digest, "by": ruling.by, "terms": terms, "why": why.to_string()});
+        audit::append(tx, now, "grant-refused", Some(&row.key), &fields)?;
+        Ok(Err(why))
+    };
+    let plain = row.factor == Some(Factor::Person) && row.class.is_some_and(|class| class < Class::Red);
+    let document = approvals::document(tx, digest)?.filter(|document| Digest::plain(document) == digest);
+    let offer = document.and_then(|document| Offer::of(&document)).filter(|_| plain);
+    let Some(Offer { hours, uses, scopes }) = offer else { return refuse(NotGranted::NotOffered) };
+    let scope = usize::try_from(terms.scope).ok().and_then(|at| scopes.into_iter().nth(at));
+    let fits =
+        (1..=hours.min(granting.hours)).contains(&terms.hours) && (1..=uses.min(granting.uses)).contains(&terms.uses);
+    let Some(scope) = scope.filter(|_| fits) else { return refuse(NotGranted::TooWide) };
+    // From the decision on, by whichever clock makes it shorter: who keeps a decision back does not lengthen it.
+    let from = ruling.at.min(now);
+    let until = from.plus(Duration::from_secs(u64::from(terms.hours) * 60 * 60));
+    let grant = Grant { uses: Some(terms.uses), expires: Some(until), ..scope };
+    let agent = row.key.agent.clone();
+    let id = grant.id(&agent);
+    let given = Given { approval: digest, agent, grant, at: from, by: ruling.by.clone() };
+    if !grants::give(tx, &given, now)? {
+        return refuse(NotGranted::TooMany);
+    }
+    let fields = json!({
+        "approval": digest, "grant": id, "by": ruling.by, "tool": given.grant.tool, "uses": terms.uses, "until_ms": until,
+    });
+    audit::append(tx, now, "grant-given", Some(&row.key), &fields)?;
+    let line = format!("{} granted the same {} times more to agent {}", ruling.by, terms.uses, given.agent);
+    activity::notice(tx, now, "policy", &line)?;
+    Ok(Ok(()))
 }
 
 /// The key that signed this digest; what it signed is kept in the audit log, where anybody can verify it again.
@@ -151,6 +203,15 @@ fn by_passkey(
         }
         Err(why) => {
             fields["why"] = json!(why.to_string());
+            // The one sign that a key was copied: people hear of it, whatever becomes of the call.
+            if let NotProven::Counter { passkey, highest, shown } = why {
+                (fields["passkey"], fields["counter"]) = (json!(passkey), json!({"highest": highest, "shown": shown}));
+                let line = format!(
+                    "passkey {} showed an old counter: it has a copy, or was replayed",
+                    Code::of(&passkey).short()
+                );
+                activity::notice(tx, now, "passkey", &line)?;
+            }
             ("ruling-without-passkey", Err(RulingError::Passkey(why)))
         }
     };

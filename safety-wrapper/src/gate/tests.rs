@@ -6,6 +6,7 @@ mod decided;
 mod egress;
 mod fatigue;
 mod flow;
+mod given;
 mod grants;
 mod halt;
 mod lease;
@@ -314,7 +315,7 @@ pub(crate) fn counted(id: &str) -> Proposal {
 
 pub(crate) fn ruling(verdict: Verdict) -> Ruling {
     let by = "ada@example.com".to_owned();
-    Ruling { verdict, by, at: Timestamp(START), origin: Origin::Hub, note: String::new(), passkey: None }
+    Ruling { verdict, by, at: Timestamp(START), origin: Origin::Hub, note: String::new(), passkey: None, grant: None }
 }
 
 /// An order about the agent `office`.

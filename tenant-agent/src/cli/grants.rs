@@ -29,10 +29,8 @@ pub async fn run(command: GrantsCommand, context: &mut Context<'_>) -> Result<()
             if json {
                 return context.json(&revoked);
             }
-            context.say(format_args!(
-                "taken back: {}\nit lets nothing pass here any more; take it out of the policy on the hub, too",
-                line(&revoked)
-            ))
+            let more = if revoked["given"].is_null() { "; take it out of the policy on the hub, too" } else { "" };
+            context.say(format_args!("taken back: {}\nit lets nothing pass here any more{more}", line(&revoked)))
         }
     }
 }
@@ -60,8 +58,12 @@ fn line(row: &Value) -> String {
         (_, Some(false)) => ", over",
         _ => "",
     };
+    let given = match (text(row, "/given/by"), text(row, "/given/approval")) {
+        (by, _) if by.is_empty() => String::new(),
+        (by, approval) => format!(", given by {by} with A-{}", approval.get(..8).unwrap_or(&approval)),
+    };
     one_line(&format!(
-        "{}  {} may use {} for {scope}: {left}{until}{standing}",
+        "{}  {} may use {} for {scope}: {left}{until}{standing}{given}",
         id.get(..12).unwrap_or(&id),
         text(row, "/agent"),
         text(row, "/tool")

@@ -4,11 +4,12 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
+use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::CommandId;
 use wardkeep_proto::time::{Clock, Timestamp};
 use wardkeep_proto::v1::{self, command};
 use wardkeep_proto::whom::Whom;
-use wardkeep_safety::{Gate, Hold, Holder, Moved, Order, ReviewError, Standing};
+use wardkeep_safety::{Gate, Hold, Holder, Moved, Order, ReviewError, RevokeError, Standing};
 
 use super::journal::{Begin, Entry, Journal, State};
 use crate::bundle_ledger::AGENT_VERSION;
@@ -30,6 +31,7 @@ enum Wanted {
     Resume(Order),
     Doctor,
     Judge { draft: Vec<u8>, last: u32, by: String },
+    Revoke { grant: Digest, by: String },
 }
 
 impl Commander {
@@ -114,9 +116,18 @@ impl Commander {
                 return (State::Succeeded, serde_json::to_string(&findings).unwrap_or_default());
             }
             Wanted::Judge { draft, last, by } => return self.judge(draft, last, &by).await,
+            Wanted::Revoke { grant, by } => return self.revoke(grant, &by).await,
         };
         match outcome {
             Ok(moved) => (State::Succeeded, told(&moved).join("; ")),
+            Err(error) => (State::Failed, crate::channel::chain(&error)),
+        }
+    }
+
+    async fn revoke(&self, grant: Digest, by: &str) -> (State, String) {
+        match self.gate.revoke_grant(&grant.to_string(), by).await {
+            Ok(_) => (State::Succeeded, "it lets nothing pass any more".to_owned()),
+            Err(error @ RevokeError::Unknown) => (State::Refused, error.to_string()),
             Err(error) => (State::Failed, crate::channel::chain(&error)),
         }
     }
@@ -185,6 +196,10 @@ fn parse(kind: Option<command::Kind>) -> Result<Wanted, String> {
         Some(command::Kind::JudgeDraft(v1::JudgeDraft { bundle: draft, last, by })) => {
             let by = if by.is_empty() { "the hub".to_owned() } else { by };
             Ok(Wanted::Judge { draft, last, by })
+        }
+        Some(command::Kind::RevokeGrant(v1::RevokeGrant { id, by })) => {
+            let grant = Digest::try_from(id.as_slice()).map_err(|_| "the order names no grant".to_owned())?;
+            Ok(Wanted::Revoke { grant, by: if by.is_empty() { "the hub".to_owned() } else { by } })
         }
         None => Err("this daemon does not know that kind of command; update it".to_owned()),
     }

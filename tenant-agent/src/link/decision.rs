@@ -4,6 +4,7 @@ use ring::signature::{ED25519, UnparsedPublicKey};
 use serde::Serialize;
 use wardkeep_passkey::Assertion;
 use wardkeep_proto::digest::Digest;
+use wardkeep_proto::grant::GrantTerms;
 use wardkeep_proto::ids::TenantId;
 use wardkeep_proto::time::Timestamp;
 use wardkeep_proto::v1;
@@ -29,6 +30,8 @@ pub struct Verified {
     pub note: String,
     /// What a passkey signed; verified by the gate, which knows the pinned keys.
     pub passkey: Option<Assertion>,
+    /// What is granted with it; the gate judges it by the document.
+    pub grant: Option<GrantTerms>,
 }
 
 /// Yes or no.
@@ -64,6 +67,8 @@ struct Signed<'a> {
     decided_at_ms: i64,
     decided_by: &'a str,
     digest: Digest,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grant: Option<GrantTerms>,
     note: &'a str,
     tenant: TenantId,
     verdict: Verdict,
@@ -74,7 +79,7 @@ struct Signed<'a> {
 /// # Errors
 /// All of [`InvalidDecision`].
 pub fn verify(message: v1::ApprovalDecision, tenant: TenantId, keys: &[[u8; 32]]) -> Result<Verified, InvalidDecision> {
-    let v1::ApprovalDecision { digest, verdict, decided_by, decided_at_ms, note, signature, passkey } = message;
+    let v1::ApprovalDecision { digest, verdict, decided_by, decided_at_ms, note, signature, passkey, grant } = message;
     let digest = Digest::try_from(digest.as_slice()).map_err(|_| InvalidDecision::Digest)?;
     let verdict = match v1::Verdict::try_from(verdict) {
         Ok(v1::Verdict::Approved) => Verdict::Approved,
@@ -84,7 +89,8 @@ pub fn verify(message: v1::ApprovalDecision, tenant: TenantId, keys: &[[u8; 32]]
     if decided_by.len() > TEXT_BYTES || note.len() > TEXT_BYTES {
         return Err(InvalidDecision::TooLong);
     }
-    let fields = Signed { decided_at_ms, decided_by: &decided_by, digest, note: &note, tenant, verdict };
+    let grant = grant.map(|v1::GrantTerms { scope, hours, uses }| GrantTerms { hours, scope, uses });
+    let fields = Signed { decided_at_ms, decided_by: &decided_by, digest, grant, note: &note, tenant, verdict };
     let text = signed_text(&fields).ok_or(InvalidDecision::Signature)?;
     let signed = |key: &[u8; 32]| UnparsedPublicKey::new(&ED25519, key).verify(&text, &signature).is_ok();
     if !keys.iter().any(signed) {
@@ -97,6 +103,7 @@ pub fn verify(message: v1::ApprovalDecision, tenant: TenantId, keys: &[[u8; 32]]
         decided_at: Timestamp(decided_at_ms),
         note,
         passkey: passkey.map(assertion),
+        grant,
     })
 }
 
@@ -133,7 +140,18 @@ pub(crate) mod tests {
         tenant: TenantId,
         key: &Ed25519KeyPair,
     ) -> v1::ApprovalDecision {
-        let fields = Signed { decided_at_ms: 5, decided_by: "ada@example.com", digest, note: "fine", tenant, verdict };
+        with_grant(digest, verdict, tenant, key, None)
+    }
+
+    fn with_grant(
+        digest: Digest,
+        verdict: Verdict,
+        tenant: TenantId,
+        key: &Ed25519KeyPair,
+        grant: Option<GrantTerms>,
+    ) -> v1::ApprovalDecision {
+        let by = "ada@example.com";
+        let fields = Signed { decided_at_ms: 5, decided_by: by, digest, grant, note: "fine", tenant, verdict };
         let signature = key.sign(&signed_text(&fields).expect("json")).as_ref().to_vec();
         let verdict = match verdict {
             Verdict::Approved => v1::Verdict::Approved,
@@ -147,6 +165,7 @@ pub(crate) mod tests {
             note: "fine".into(),
             signature,
             passkey: None,
+            grant: grant.map(|GrantTerms { hours, scope, uses }| v1::GrantTerms { scope, hours, uses }),
         }
     }
 
@@ -186,11 +205,45 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn nothing_of_a_grant_can_be_changed_added_or_taken_away() {
+        let (hub, digest) = (key(1), Digest([9; 32]));
+        let terms = GrantTerms { hours: 2, scope: 0, uses: 5 };
+        let message = |with: Option<GrantTerms>| with_grant(digest, Verdict::Approved, tenant('1'), &hub, with);
+        let read = |message| verify(message, tenant('1'), &[public(&hub)]).map(|verified| verified.grant);
+        assert_eq!(read(message(Some(terms))), Ok(Some(terms)));
+        assert_eq!(read(message(None)), Ok(None));
+        let wire = |hours, scope, uses| Some(v1::GrantTerms { scope, hours, uses });
+        for (what, signed, sent) in [
+            ("longer", Some(terms), wire(3, 0, 5)),
+            ("oftener", Some(terms), wire(2, 0, 6)),
+            ("wider", Some(terms), wire(2, 1, 5)),
+            ("taken away", Some(terms), None),
+            ("added", None, wire(2, 0, 5)),
+            ("of nothing", None, wire(0, 0, 0)),
+        ] {
+            let forged = v1::ApprovalDecision { grant: sent, ..message(signed) };
+            assert_eq!(read(forged), Err(InvalidDecision::Signature), "{what}");
+        }
+        let fields = Signed {
+            decided_at_ms: 7,
+            decided_by: "ada",
+            digest: Digest([0xab; 32]),
+            grant: Some(terms),
+            note: "",
+            tenant: tenant('1'),
+            verdict: Verdict::Approved,
+        };
+        let text = String::from_utf8(signed_text(&fields).expect("json")).expect("text");
+        assert!(text.contains("\",\"grant\":{\"hours\":2,\"scope\":0,\"uses\":5},\"note\":\"\""), "{text}");
+    }
+
+    #[test]
     fn the_signed_text_is_the_one_of_the_papers() {
         let fields = Signed {
             decided_at_ms: 7,
             decided_by: "ada",
             digest: Digest([0xab; 32]),
+            grant: None,
             note: "",
             tenant: tenant('1'),
             verdict: Verdict::Approved,

@@ -8,7 +8,7 @@ use wardkeep_safety::{ActivityRow, Approval, ApprovalState, Holder, PasskeyOffer
 
 use super::decision;
 use super::journal::{Entry, State};
-use crate::observed::Status;
+use crate::observed::{GivenStatus, Status};
 
 /// Longest result text of a progress message, bytes.
 const RESULT_BYTES: usize = 4096;
@@ -94,7 +94,28 @@ pub(crate) fn status(status: &Status) -> v1::Status {
         clock_skew_ms: status.clock_skew_ms,
         passkeys: Some(passkeys(&status.passkeys)),
         keys_version: Some(status.keys_version),
+        grants: Some(grants(&status.grants)),
     }
+}
+
+fn grants(given: &[GivenStatus]) -> v1::GivenGrants {
+    let grant = |given: &GivenStatus| v1::GivenGrant {
+        id: given.id.0.to_vec(),
+        agent: given.agent.to_string(),
+        tool: given.tool.clone(),
+        recipients: given.recipients.clone(),
+        hosts: given.hosts.clone(),
+        command: given.command.clone(),
+        until_ms: given.until.millis(),
+        used: given.used,
+        left: given.left,
+        given_by: given.by.clone(),
+        given_at_ms: given.at.millis(),
+        approval: given.approval.0.to_vec(),
+        live: given.live,
+        revoked: given.revoked,
+    };
+    v1::GivenGrants { grants: given.iter().map(grant).collect() }
 }
 
 fn passkeys(pinned: &[Digest]) -> v1::PasskeyStatus {
@@ -128,6 +149,7 @@ pub(crate) fn delta(old: &Status, new: &Status) -> Option<v1::StatusDelta> {
         memory_bytes: (old.memory_bytes.abs_diff(new.memory_bytes) >= MEMORY_STEP).then_some(new.memory_bytes),
         passkeys: (old.passkeys != new.passkeys).then(|| passkeys(&new.passkeys)),
         keys_version: (old.keys_version != new.keys_version).then_some(new.keys_version),
+        grants: (old.grants != new.grants).then(|| grants(&new.grants)),
     };
     (delta != v1::StatusDelta::default()).then_some(delta)
 }
@@ -190,6 +212,7 @@ mod tests {
             memory_bytes: 30 << 20,
             clock_skew_ms: 0,
             passkeys: Vec::new(),
+            grants: Vec::new(),
             keys_version: 1,
         }
     }

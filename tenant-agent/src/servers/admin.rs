@@ -131,6 +131,7 @@ impl From<RulingError> for Refusal {
             RulingError::Late(_) => (StatusCode::CONFLICT, "late"),
             RulingError::AlreadyDecided(_) => (StatusCode::CONFLICT, "already-decided"),
             RulingError::NeedsPasskey | RulingError::Passkey(_) => (StatusCode::FORBIDDEN, "needs-passkey"),
+            RulingError::Grant(_) => (StatusCode::CONFLICT, "not-granted"),
             RulingError::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         };
         Self(status, code, error.to_string())
@@ -214,7 +215,7 @@ async fn decide(
     let Decision { verdict, note } = decision;
     // The kernel says who it is, not the caller.
     let by = format!("local:uid-{}", peer.uid);
-    let ruling = Ruling { verdict, by, at: state.clock.now(), origin: Origin::Local, note, passkey: None };
+    let ruling = Ruling { verdict, by, at: state.clock.now(), origin: Origin::Local, note, passkey: None, grant: None };
     state.gate.decide_approval(digest, ruling).await?;
     let approval = state.gate.approval(digest).await?;
     Ok(Json(approval.map_or(Value::Null, Shown::json)))

@@ -1,6 +1,7 @@
-//! The portal in a real browser: passkeys made, pinned on the server and used for a critical call; a policy reviewed before it
-//! goes out. `./dev e2e browser`.
+//! The portal in a real browser: passkeys made, pinned on the server and used for a critical call; the same again granted with an
+//! approval; a policy reviewed before it goes out. `./dev e2e browser`.
 
+mod again;
 mod chromium;
 mod policy;
 
@@ -101,6 +102,7 @@ async fn play(folder: &Path) -> anyhow::Result<()> {
     browser.wait("the decision", "location.search.startsWith('?decided=')")?;
     let (_, denied) = hooks.status("c2", 20_000).await?;
     ensure!(denied["decision"] == "deny", "{denied}");
+    again::play(&stage, &hooks, &mut browser).await?;
     policy::play(&stage, &hooks, &mut browser).await?;
     drop(browser);
     stage.strike().await

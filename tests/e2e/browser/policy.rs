@@ -40,14 +40,14 @@ pub(super) async fn play(stage: &Stage, hooks: &Hooks, browser: &mut Chromium) -
     browser.look("policy")?;
 
     // A mistake is told beside what was written.
-    write(browser, "source.value.replace('level = \"trusted\"', 'level = \"root\"')")?;
+    write(browser, "source.value.replaceAll('level = \"trusted\"', 'level = \"root\"')")?;
     submit_by_keyboard(browser)?;
     browser.wait("the refusal", "document.querySelector('.notice.bad')?.innerText.includes('Nobody was asked')")?;
     ensure!(browser.evaluate("document.querySelector('#source').value.includes('level = \"root\"')")? == true);
     browser.look("policy-refused")?;
 
     // The server is slow, then it answers and the page says so by itself.
-    write(browser, "source.value.replace('level = \"root\"', 'level = \"autonomous\"')")?;
+    write(browser, "source.value.replaceAll('level = \"root\"', 'level = \"autonomous\"')")?;
     browser.evaluate("document.querySelector('#whom').value = '*'")?;
     let daemon = Pid::from_raw(i32::try_from(stage.tenant.service.pid())?).context("a process")?;
     kill_process(daemon, Signal::STOP)?;

@@ -6,6 +6,7 @@ use wardkeep_hub::decisions::signed_text;
 use wardkeep_hub::keys::DecisionKey;
 use wardkeep_hub::store::approvals::{Origin, Ruling, Verdict};
 use wardkeep_passkey::Introduction;
+use wardkeep_proto::grant::GrantTerms;
 use wardkeep_proto::time::{Clock as _, SystemClock, Timestamp};
 
 use super::*;
@@ -18,19 +19,45 @@ async fn forge(stage: &Stage, digest: Digest, assertion: Option<&Assertion>) {
 
 /// The same, signed with any key.
 pub(super) async fn forge_with(stage: &Stage, digest: Digest, assertion: Option<&Assertion>, key: &DecisionKey) {
+    forge_granting(stage, digest, assertion, key, Granted::default()).await;
+}
+
+/// What a forger grants with it: what is signed, and what stands in the row.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Granted {
+    pub(super) signed: Option<GrantTerms>,
+    pub(super) told: Option<GrantTerms>,
+}
+
+/// The same, with a grant.
+pub(super) async fn forge_granting(
+    stage: &Stage,
+    digest: Digest,
+    assertion: Option<&Assertion>,
+    key: &DecisionKey,
+    granted: Granted,
+) {
     let view = stage.tenant_view().await.expect("the tenant");
     let tenant = view["id"].as_str().expect("an id").parse().expect("an id");
     let at = SystemClock.now();
-    let ruling =
-        Ruling { verdict: Verdict::Approved, by: "ada".to_owned(), at, note: String::new(), origin: Origin::Hub };
+    let ruling = Ruling {
+        verdict: Verdict::Approved,
+        by: "ada".to_owned(),
+        at,
+        note: String::new(),
+        origin: Origin::Hub,
+        grant: granted.signed,
+    };
     let signature = key.sign(&signed_text(tenant, digest, &ruling));
     let assertion = assertion.map(|shown| serde_json::to_string(shown).expect("JSON"));
+    let terms = granted.told.map(|terms| serde_json::to_string(&terms).expect("JSON"));
     let database = stage.hub.database().expect("the database");
     let changed = database
         .execute(
             "UPDATE approvals SET state = 'approved', state_ms = ?2, verdict = 'approved', decided_by = 'ada', decided_ms = ?2, \
-             note = '', origin = 'hub', signature = ?3, assertion = ?4 WHERE digest = ?1",
-            params![digest.to_string(), at.millis(), signature, assertion],
+             note = '', origin = 'hub', signature = ?3, assertion = ?4, grant_terms = ?5, receipt_ms = NULL, receipt_accepted = NULL, \
+             receipt_error = NULL WHERE digest = ?1",
+            params![digest.to_string(), at.millis(), signature, assertion, terms],
         )
         .expect("written");
     assert_eq!(changed, 1);

@@ -75,3 +75,39 @@ async fn a_damaged_row_stops_only_itself() {
     assert!(matches!(link.next().await.expect("pushed"), Down::Desired(desired) if desired.generation == 2));
     hub.end().await;
 }
+
+/// The inbox, the API and the command line show what can be read, and name what cannot.
+#[tokio::test]
+async fn a_damaged_approval_hides_no_other() {
+    let world = World::new().await;
+    let tenant = world.tenant("bakery", "bakery").await;
+    let mut good = Vec::new();
+    for class in ["red", "yellow", "yellow_external"] {
+        good.push(world.approval(tenant, class).await);
+    }
+    let file = crate::store::db::file_in(world.dir.path());
+    let connection = rusqlite::Connection::open(file).expect("opens");
+    let broken = good.remove(1);
+    let sql = format!("UPDATE approvals SET state = 'approved' WHERE digest = '{broken}'");
+    assert_eq!(connection.execute(&sql, []).expect("written"), 1, "approved by nobody");
+    let (ada, eve) = (world.user("ada", None).await, world.user("eve", Some("bakery")).await);
+    let (operator, member) = (world.signed_in(&ada).await.0, world.signed_in(&eve).await.0);
+    let page = async |cookie: &str, path: &str| {
+        let request = http::Request::builder().uri(path).header("cookie", cookie);
+        let (status, _, page) = world.send(request.body(axum::body::Body::empty()).expect("a request")).await;
+        assert_eq!(status, http::StatusCode::OK, "{path}");
+        page
+    };
+    let (hers, theirs) = (page(&operator, "/approvals").await, page(&member, "/approvals").await);
+    for digest in &good {
+        assert!(hers.contains(&digest.to_string()) && theirs.contains(&digest.to_string()));
+    }
+    assert!(hers.contains(&format!("bakery {broken}")) && hers.contains("repair or restore hub.db"), "{hers}");
+    assert!(!theirs.contains(&broken.to_string()) && theirs.contains("1 approval cannot be shown here"), "{theirs}");
+    page(&member, "/tenants/bakery").await;
+    let token = world.api_token(&eve).await;
+    let (_, _, body) = world.send(crate::testing::by_token(http::Method::GET, "/api/v1/approvals", &token, "")).await;
+    let list: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+    assert_eq!(list["approvals"].as_array().map(Vec::len), Some(2), "{list}");
+    assert_eq!(list["damaged"], serde_json::json!([format!("bakery {broken}")]));
+}

@@ -4,7 +4,7 @@ mod drafts;
 mod passkeys;
 
 use serde_json::json;
-use wardkeep_policy::{Action, Level};
+use wardkeep_policy::{Action, Call, Level};
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::{CommandId, OrganisationId, TenantId};
 use wardkeep_proto::time::Timestamp;
@@ -15,7 +15,7 @@ use crate::store::activity::{ActivityRow, TenantActivity};
 use crate::store::approvals::{Approval, ApprovalState, Ending, Origin, Receipt, Ruling, Verdict};
 use crate::store::audit::Checkpoint;
 use crate::store::commands::{Command, CommandState, Order};
-use crate::store::status::{AgentState, Refused, Status};
+use crate::store::status::{AgentState, GivenGrant, Refused, Status};
 use crate::store::tenants::Tenant;
 use crate::store::usage::{Totals, UsageHour, UsageLine};
 
@@ -75,7 +75,37 @@ fn status(host: &str) -> Status {
         clock_skew_ms: 120,
         passkeys: Some(Vec::new()),
         keys_version: Some(1),
+        grants: Some(given()),
     }
+}
+
+/// What people granted with approvals.
+fn given() -> Vec<GivenGrant> {
+    let grant =
+        |number: u8, tool: &str, (recipients, hosts, command): (&[&str], &[&str], &[&str]), left, hours: i64| {
+            let list = |list: &[&str]| list.iter().map(|one| (*one).to_owned()).collect();
+            GivenGrant {
+                id: Digest::plain(&[number]),
+                agent: "office-assistant".into(),
+                tool: tool.into(),
+                recipients: list(recipients),
+                hosts: list(hosts),
+                command: list(command),
+                until: ago(-hours * HOUR),
+                used: 2,
+                left,
+                by: "ada@example.com".into(),
+                at: ago(30 * MINUTE),
+                approval: Digest::plain(&[number, 0]),
+                live: left > 0,
+                revoked: number == 3,
+            }
+        };
+    vec![
+        grant(1, "shell", (&[], &[], &["git", "push", "origin", HOSTILE]), 3, 2),
+        grant(2, "send_email", (&["*@muehle-nord.example"], &[], &[]), 0, 5),
+        grant(3, "http_request", (&[], &["api.mailer.example"], &[]), 9, 7),
+    ]
 }
 
 fn agent(name: &str, lease_in: i64, paused: bool) -> AgentState {
@@ -134,6 +164,13 @@ fn approval(action: &Action, class: &str, rules: &[(&str, &str)], asked_ago: i64
     document["rules"] =
         rules.iter().map(|(rule, reason)| json!({"rule": rule, "reason": reason, "class": class})).collect();
     document["created_at_ms"] = json!(NOW.0 - asked_ago);
+    if let Call::Message { to, .. } = &action.call {
+        let scope = |recipients: &[String]| json!({"tool": action.tool, "recipients": recipients});
+        let all = to.iter().filter_map(|to| Some(format!("*@{}", to.rsplit_once('@')?.1))).collect::<Vec<_>>();
+        document["grant"] = json!({"hours": 8, "uses": 20, "scopes": [scope(to), scope(&all[..1])]});
+        document["files"] =
+            json!([{"path": "orders/kw48.csv", "is": Digest::plain(b"csv")}, {"path": HOSTILE, "is": HOSTILE}]);
+    }
     document_approval(document.to_string().into_bytes(), asked_ago, state)
 }
 
@@ -215,7 +252,7 @@ pub(super) fn waiting() -> Vec<Approval> {
 }
 
 fn ruling(verdict: Verdict, at: Timestamp, note: &str) -> Ruling {
-    Ruling { verdict, by: "ada@example.com".into(), at, note: note.into(), origin: Origin::Hub }
+    Ruling { verdict, by: "ada@example.com".into(), at, note: note.into(), origin: Origin::Hub, grant: None }
 }
 
 pub(super) fn over() -> Vec<Approval> {

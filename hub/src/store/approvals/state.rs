@@ -1,5 +1,6 @@
 //! The states of an approval, each with the data of that state, and which may follow which.
 
+use wardkeep_proto::grant::GrantTerms;
 use wardkeep_proto::time::Timestamp;
 
 /// A person's answer.
@@ -49,6 +50,8 @@ pub struct Ruling {
     pub note: String,
     /// Where.
     pub origin: Origin,
+    /// The same again, for a while, as the document offers it.
+    pub grant: Option<GrantTerms>,
 }
 
 /// How the call of an approval ended.

@@ -119,8 +119,13 @@ async fn a_counter_that_does_not_go_on_betrays_a_copy() {
     for counter in [Some(7), Some(6), None] {
         let mut says = phone.says("webauthn.get", &second.0);
         says.counter = counter.map_or(0, |counter| counter + 1);
-        assert_eq!(why(approve(&gate, second, phone.sign(&says)).await), NotProven::Counter, "{counter:?}");
+        let (shown, passkey) = (says.counter, phone.passkey().fingerprint());
+        let want = NotProven::Counter { passkey, highest: 8, shown };
+        assert_eq!(why(approve(&gate, second, phone.sign(&says)).await), want, "{counter:?}");
     }
+    let rows = gate.audit_after(0, 1000).await.unwrap();
+    let counters = rows.iter().filter(|row| row.fields.contains("\"counter\":{\"highest\":8,\"shown\":")).count();
+    assert_eq!(counters, 3, "each is in the audit log");
     approve(&gate, second, phone.assert(&second)).await.unwrap();
 }
 

@@ -21,6 +21,7 @@ fn passkey(number: u8, name: &str) -> OwnPasskey {
         synced: number.is_multiple_of(2),
         created: ago(i64::from(number) * 24 * HOUR),
         removed: None,
+        transports: "hybrid internal".into(),
     }
 }
 
