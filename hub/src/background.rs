@@ -9,8 +9,9 @@ use crate::api::error::chain;
 use crate::app::App;
 use crate::events::Change;
 use crate::store::StoreError;
+use crate::store::stir::Stir;
 
-/// Notes of other processes are looked for.
+/// Notes of other processes are looked for when somebody has written, and this often in any case.
 const POLL: Duration = Duration::from_secs(1);
 /// When tenants were heard is written.
 const FLUSH: Duration = Duration::from_secs(5);
@@ -26,17 +27,17 @@ const KEEP_ACTIVITY: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 const KEEP_TRACES: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Runs until `stop`. A failure is logged and tried again at the next turn.
-pub async fn run(app: App, stop: CancellationToken) {
+pub async fn run(app: App, mut stir: Stir, stop: CancellationToken) {
     let mut poll = Poll::default();
-    let (mut each_second, mut each_flush) = (tokio::time::interval(POLL), tokio::time::interval(FLUSH));
+    let mut each_flush = tokio::time::interval(FLUSH);
     let (mut each_expiry, mut each_hour) = (tokio::time::interval(EXPIRE), tokio::time::interval(HOURLY));
-    for interval in [&mut each_second, &mut each_flush, &mut each_expiry, &mut each_hour] {
+    for interval in [&mut each_flush, &mut each_expiry, &mut each_hour] {
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     }
     loop {
         let (task, done) = tokio::select! {
             () = stop.cancelled() => break,
-            _ = each_second.tick() => ("poll", poll.turn(&app).await),
+            () = stir.wait(POLL) => ("poll", poll.turn(&app).await),
             _ = each_flush.tick() => ("flush", flush(&app).await),
             _ = each_expiry.tick() => ("expire", expire(&app).await),
             _ = each_hour.tick() => ("hourly", hourly(&app).await),

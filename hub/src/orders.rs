@@ -10,6 +10,7 @@ use crate::app::{SharedChance, SharedClock};
 use crate::events::{Change, Events};
 use crate::link::Links;
 use crate::store::commands::{Command, CommandState, Order};
+use crate::store::stir::Stir;
 use crate::store::{Caller, Store, StoreError};
 
 /// A command may start for this long ...
@@ -70,6 +71,29 @@ impl Orders {
     /// Every reason of [`OrderError`].
     pub async fn give(&self, caller: &Caller, by: &str, tenant: TenantId, order: Order) -> Result<Command, OrderError> {
         self.give_at(caller, by, tenant, order, self.clock.now()).await
+    }
+
+    /// An order once its tenant has ended it, or as it stands at `until`; `None` when it is not on record.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn ended(
+        &self,
+        caller: &Caller,
+        (tenant, id): (TenantId, CommandId),
+        until: tokio::time::Instant,
+        stir: &mut Stir,
+    ) -> Result<Option<Command>, StoreError> {
+        loop {
+            let Some(command) = self.store.command(caller, tenant, id).await? else { return Ok(None) };
+            let standing = command.standing(self.clock.now());
+            let left = until.saturating_duration_since(tokio::time::Instant::now());
+            if !matches!(standing, CommandState::Queued | CommandState::Received) || left.is_zero() {
+                return Ok(Some(command));
+            }
+            // A deadline passes without a write.
+            stir.wait(left.min(Duration::from_secs(1))).await;
+        }
     }
 
     /// As [`give`](Self::give), with a moment that several orders share.

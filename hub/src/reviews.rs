@@ -1,18 +1,15 @@
 //! Drafts of policy, judged by the servers they are for: each judges its own newest calls, since the hub holds no call.
 
-use std::time::Duration;
-
 use wardkeep_policy::Review;
 use wardkeep_proto::ids::CommandId;
 
 use crate::app::SharedClock;
 use crate::orders::{OrderError, Orders};
 use crate::store::commands::{Command, CommandState, Order};
+use crate::store::stir::Stir;
 use crate::store::tenants::{Standing, Tenant};
-use crate::store::{Caller, Store, StoreError};
+use crate::store::{Caller, StoreError};
 
-/// Between two looks whether a server has answered.
-const LOOK: Duration = Duration::from_millis(100);
 /// Characters of what a server says that is no review.
 const WORDS: usize = 2000;
 
@@ -39,7 +36,6 @@ pub struct Asked {
 #[derive(Clone)]
 pub struct Reviews {
     orders: Orders,
-    store: Store,
     clock: SharedClock,
 }
 
@@ -52,8 +48,8 @@ impl std::fmt::Debug for Reviews {
 impl Reviews {
     /// Reviews by orders over a store.
     #[must_use]
-    pub const fn new(orders: Orders, store: Store, clock: SharedClock) -> Self {
-        Self { orders, store, clock }
+    pub const fn new(orders: Orders, clock: SharedClock) -> Self {
+        Self { orders, clock }
     }
 
     /// Sends `source` as a draft to one server, if that is there to hear it.
@@ -88,22 +84,18 @@ impl Reviews {
         caller: &Caller,
         asked: &Asked,
         until: tokio::time::Instant,
+        stir: &mut Stir,
     ) -> Result<Answer, StoreError> {
         let id = match asked.command {
             Ok(id) => id,
             Err(why) => return Ok(Answer::Silent(why)),
         };
-        loop {
-            let command = self.store.command(caller, asked.tenant.id, id).await?;
-            match command.map(|command| heard(&command, command.standing(self.clock.now()))) {
-                Some(Some(answer)) => return Ok(answer),
-                None => return Ok(Answer::Silent("the order is not in the hub's records any more")),
-                Some(None) if tokio::time::Instant::now() >= until => {
-                    return Ok(Answer::Silent("it did not answer in time"));
-                }
-                Some(None) => tokio::time::sleep(LOOK).await,
-            }
-        }
+        let ended = self.orders.ended(caller, (asked.tenant.id, id), until, stir).await?;
+        Ok(match ended {
+            None => Answer::Silent("the order is not in the hub's records any more"),
+            Some(command) => heard(&command, command.standing(self.clock.now()))
+                .unwrap_or(Answer::Silent("it did not answer in time")),
+        })
     }
 }
 

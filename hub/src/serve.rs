@@ -32,6 +32,7 @@ use crate::orders::Orders;
 use crate::passkeys::Passkeys;
 use crate::policies::Publisher;
 use crate::seal::{SealError, Sealer};
+use crate::store::stir::Stir;
 use crate::store::{Db, Store, StoreError, db};
 
 /// After the stop signal everything ends within this time.
@@ -133,6 +134,7 @@ pub struct Hub {
     app: App,
     link: Listening,
     web: TcpListener,
+    stir: Stir,
 }
 
 impl Hub {
@@ -164,7 +166,7 @@ impl Hub {
             waypoints: Arc::clone(&outside.waypoints),
         };
         let link = Listening::new(link, parts, &host)?;
-        Ok(Self { app, link, web })
+        Ok(Self { app, link, web, stir: Stir::over(data_dir) })
     }
 
     /// How people and daemons reach it.
@@ -184,7 +186,7 @@ impl Hub {
     /// # Errors
     /// A port failed by itself.
     pub async fn run(self, stop: CancellationToken) -> Result<(), ServeError> {
-        let Self { app, link, web } = self;
+        let Self { app, link, web, stir } = self;
         let service = router(app.clone()).0.into_make_service_with_connect_info::<SocketAddr>();
         let mut parts: JoinSet<Result<(), ServeError>> = JoinSet::new();
         let (link_stop, web_stop, background_stop) = (stop.clone(), stop.clone(), stop.clone());
@@ -193,7 +195,7 @@ impl Hub {
             axum::serve(web, service).with_graceful_shutdown(web_stop.cancelled_owned()).await.map_err(ServeError::Web)
         });
         parts.spawn(async move {
-            crate::background::run(app, background_stop).await;
+            crate::background::run(app, stir, background_stop).await;
             Ok(())
         });
         let mut outcome = Ok(());

@@ -18,6 +18,7 @@ pub mod organisations;
 pub mod passkeys;
 pub mod policies;
 pub mod status;
+pub mod stir;
 pub mod tenants;
 pub mod usage;
 pub mod users;

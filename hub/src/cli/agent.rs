@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use wardkeep_hub::events::Events;
@@ -11,14 +11,12 @@ use wardkeep_hub::orders::Orders;
 use wardkeep_hub::serve::open_store;
 use wardkeep_hub::store::Caller;
 use wardkeep_hub::store::commands::{Command, CommandState, Order};
+use wardkeep_hub::store::stir::Stir;
 use wardkeep_proto::ids::{AgentName, TenantName};
 use wardkeep_proto::whom::Whom;
 
 use super::tenants::{COMMAND_LINE, find};
 use super::{Place, say};
-
-/// Between two looks whether the server has answered.
-const LOOK: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Agent {
@@ -86,20 +84,13 @@ async fn give(place: &Place, one: One, order: impl FnOnce(Whom) -> Order) -> any
     let store = open_store(&place.data_dir, &place.outside)?;
     let (clock, chance) = (place.outside.clock.clone(), place.outside.chance.clone());
     let id = find(&store, &tenant, clock.now()).await?.id;
-    let orders = Orders::new(store.clone(), (clock, chance), (Events::new(), Links::new()));
+    let orders = Orders::new(store, (clock, chance), (Events::new(), Links::new()));
     let whom = whom.agent.map_or(Whom::All, Whom::Agent);
+    let mut stir = Stir::over(&place.data_dir);
     let given = orders.give(&Caller::Operator, COMMAND_LINE, id, order(whom)).await?;
     let until = tokio::time::Instant::now() + Duration::from_secs(wait.into());
-    let answered = loop {
-        let commands = store.commands(&Caller::Operator, id, 50).await?;
-        let found = commands.into_iter().find(|command| command.id == given.id);
-        let Some(command) = found else { bail!("the order is not in the hub's records any more") };
-        let is_open = matches!(command.state, CommandState::Queued | CommandState::Received);
-        if !is_open || tokio::time::Instant::now() >= until {
-            break command;
-        }
-        tokio::time::sleep(LOOK).await;
-    };
+    let answered = orders.ended(&Caller::Operator, (id, given.id), until, &mut stir).await?;
+    let answered = answered.context("the order is not in the hub's records any more")?;
     tell(&tenant, &answered, json)
 }
 

@@ -18,6 +18,7 @@ use wardkeep_hub::orders::Orders;
 use wardkeep_hub::policies::{Changes, EXAMPLE, Publisher};
 use wardkeep_hub::reviews::{Answer, Reviews};
 use wardkeep_hub::serve::{Opened, open_store};
+use wardkeep_hub::store::stir::Stir;
 use wardkeep_hub::store::tenants::{Standing, Tenant};
 use wardkeep_hub::store::{Caller, Store};
 use wardkeep_proto::digest::Digest;
@@ -135,6 +136,7 @@ struct Desk {
     publisher: Publisher,
     reviews: Reviews,
     drafts: Drafts,
+    stir: Stir,
 }
 
 impl Desk {
@@ -145,16 +147,16 @@ impl Desk {
         let orders = Orders::new(store.clone(), (Arc::clone(&clock), chance), (events.clone(), links.clone()));
         let publisher = Publisher::new(store.clone(), Arc::clone(&clock), keys.ring, events, links);
         let drafts = Drafts::new(store.clone(), Arc::clone(&clock), orders.clone(), publisher.clone());
-        Ok(Self { reviews: Reviews::new(orders, store.clone(), clock), store, publisher, drafts })
+        Ok(Self { reviews: Reviews::new(orders, clock), stir: Stir::over(&place.data_dir), store, publisher, drafts })
     }
 
-    async fn ask(&self, tenant: Tenant, source: &str, asking: Asking) -> anyhow::Result<Answer> {
+    async fn ask(&mut self, tenant: Tenant, source: &str, asking: Asking) -> anyhow::Result<Answer> {
         if asking.wait == 0 {
             return Ok(Answer::Silent("it was not asked"));
         }
         let until = tokio::time::Instant::now() + std::time::Duration::from_secs(asking.wait.into());
         let asked = self.reviews.ask(&Caller::Operator, COMMAND_LINE, tenant, source, asking.last).await?;
-        Ok(self.reviews.answer(&Caller::Operator, &asked, until).await?)
+        Ok(self.reviews.answer(&Caller::Operator, &asked, until, &mut self.stir).await?)
     }
 }
 
@@ -195,12 +197,12 @@ struct Proposal {
 
 impl Publish {
     async fn run(self, place: &Place) -> anyhow::Result<()> {
-        let desk = Desk::open(place).await?;
+        let mut desk = Desk::open(place).await?;
         let tenant = find(&desk.store, &self.tenant, place.outside.clock.now()).await?;
         let id = tenant.id;
         let proposal = match self.reviewed {
             Some(digest) => reviewed(&desk, tenant, digest).await?,
-            None => self.ask(&desk, tenant, place.outside.clock.now()).await?,
+            None => self.ask(&mut desk, tenant, place.outside.clock.now()).await?,
         };
         let Proposal { source, changes, answer, reviewed } = &proposal;
         let against = answer.as_ref().and_then(|answer| objection(&self.tenant, changes, answer));
@@ -236,7 +238,7 @@ impl Publish {
         say(&format!("version {} of {} is signed until {}", policy.version, self.tenant, policy.expires))
     }
 
-    async fn ask(&self, desk: &Desk, tenant: Tenant, now: Timestamp) -> anyhow::Result<Proposal> {
+    async fn ask(&self, desk: &mut Desk, tenant: Tenant, now: Timestamp) -> anyhow::Result<Proposal> {
         let source = Text { text: self.text.clone(), file: self.file.clone() }.read()?;
         let changes = desk.publisher.changes(&Caller::Operator, tenant.id, &source).await?;
         // Nothing of a server that never enrolled can be loosened, and nothing that is the same.

@@ -40,7 +40,7 @@ pub(in super::super) struct Test {
 
 impl Test {
     pub(super) async fn run(self, place: &Place) -> anyhow::Result<ExitCode> {
-        let desk = Desk::open(place).await?;
+        let mut desk = Desk::open(place).await?;
         let now = place.outside.clock.now();
         let text = self.text.as_ref().or(self.file.as_ref());
         let text = text
@@ -58,7 +58,7 @@ impl Test {
         let (mut answers, total) = (Vec::new(), asked.len());
         for asked in asked {
             let name = asked.tenant.name.clone();
-            answers.push((name, desk.reviews.answer(&Caller::Operator, &asked, until).await?));
+            answers.push((name, desk.reviews.answer(&Caller::Operator, &asked, until, &mut desk.stir).await?));
             eprint_progress(&format!("{} of {total} servers", answers.len()));
         }
         if self.json {
