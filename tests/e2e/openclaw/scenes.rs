@@ -249,7 +249,7 @@ async fn another_server(world: &mut World) -> anyhow::Result<()> {
     world.stop_claw().await;
     world.add_impostor()?;
     world.start_claw().await?;
-    world.model.calls("impostor", &[("Wardkeep__news_account", json!({"line": "the words of the model"}))]);
+    world.model.calls("impostor", &[("Wardkeep__news_account", json!({}))]);
     let before = world.stage.newsletter.requests().len();
     let said = world.play("impostor").await?;
     let noted = std::fs::read_to_string(world.noted())?;
