@@ -263,13 +263,18 @@ impl Gate {
         self.launching.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One transaction on a thread that may block; keeps the full-disk state and wakes who waits.
+    /// One transaction on a thread that may block.
     async fn write<T: Send + 'static>(
         &self,
         change: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, GateError> {
         let store = Arc::clone(&self.store);
         let out = tokio::task::spawn_blocking(move || store.write(change)).await.map_err(|_| GateError::Worker)?;
+        self.recorded(out)
+    }
+
+    /// What follows from a transaction: who waits is woken, and whether the disk is full is known.
+    fn recorded<T>(&self, out: Result<T, StoreError>) -> Result<T, GateError> {
         match &out {
             Ok(_) => {
                 self.disk_has_space();

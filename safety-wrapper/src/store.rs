@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 use wardkeep_proto::digest::Digest;
 
@@ -95,6 +96,8 @@ impl Store {
         conn.pragma_update(None, "synchronous", "FULL")?;
         conn.pragma_update(None, "foreign_keys", "ON")?;
         conn.pragma_update(None, "trusted_schema", "OFF")?;
+        // Otherwise a kept statement with a bound LIMIT is prepared anew each time, for a plan that is the same.
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         conn.set_prepared_statement_cache_capacity(64);
         let store = Self { conn: Mutex::new(conn) };
         store.write(|tx| {
@@ -119,7 +122,13 @@ impl Store {
             tx.execute_batch(people::QUESTIONS)?;
             tx.execute_batch(subagents::TABLE)?;
             tx.execute_batch(calls::OWN)?;
+            approvals::index(tx)?;
             tx.execute_batch("CREATE INDEX IF NOT EXISTS calls_by_id ON calls (agent, call)")?;
+            // With the state: an agent that repeats a call all day is not to have all of them read each time.
+            tx.execute_batch(
+                "DROP INDEX IF EXISTS calls_alike;
+                 CREATE INDEX IF NOT EXISTS calls_alike_by_state ON calls (agent, session, action_digest, state)",
+            )?;
             Ok(tx.execute_batch(&format!(
                 "CREATE INDEX IF NOT EXISTS calls_by_plain_id ON calls (agent, {})",
                 calls::PLAIN_ID

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ToSql, params, params_from_iter};
 use wardkeep_policy::Price;
 use wardkeep_proto::time::Timestamp;
@@ -63,6 +64,8 @@ impl Store {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", true)?;
+        // Otherwise a kept statement with a bound LIMIT is prepared anew each time, for a plan that is the same.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         let mut store = Self(connection);
         let found: i64 = store.0.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         let steps = usize::try_from(found).ok().and_then(|found| STEPS.get(found..));

@@ -52,12 +52,18 @@ struct Judged {
     own: bool,
 }
 
-/// How a call was put.
-struct Manner<'a> {
+/// What an agent wants, and how it was put.
+struct Proposed {
+    what: What,
     same_as: Option<CallId>,
-    wait: Duration,
-    /// Two starts of sub-agents are judged one after the other, or both would be the last one that may be.
-    turn: Option<MutexGuard<'a, ()>>,
+    /// As in [`Judged`].
+    own: bool,
+}
+
+enum What {
+    Action(Action),
+    /// It is no action, or was not begun; the row says no.
+    Refused(CallRow),
 }
 
 impl Judged {
@@ -93,25 +99,23 @@ impl Gate {
         if unrun {
             let mut row = self.refused(key.clone(), &tool, no_action_digest(&tool, &args)?, vec![UNRUN.to_owned()]);
             row.title = self.title(&format!("Use the tool {tool}, which its runtime refused"));
-            let manner = Manner { same_as: None, wait: Duration::ZERO, turn: None };
-            return self.record(key, Judged::plain(row, None), None, manner).await;
+            let refused = Proposed { what: What::Refused(row), same_as: None, own: false };
+            return self.record(key, refused, None, Duration::ZERO).await;
         }
         let bundle = self.parts.bundle.borrow().clone();
+        // Two starts of sub-agents are judged one after the other, or both would be the last one that may be.
         let turn = if starts(&tool) { Some(self.starting.lock().await) } else { None };
-        let (mut judged, action) = match bundle.read_action(agent.clone(), session, &tool, &args, cwd.as_deref()) {
-            Ok(action) => (self.judged(key.clone(), action.clone()).await?, Some(action)),
+        let what = match bundle.read_action(agent.clone(), session, &tool, &args, cwd.as_deref()) {
+            Ok(action) => What::Action(action),
             Err(invalid) => {
                 let digest = no_action_digest(&tool, &args)?;
                 let mut row = self.refused(key.clone(), &tool, digest, vec![invalid.to_string()]);
                 row.title = self.title("A call that cannot be read");
-                (Judged::plain(row, None), None)
+                What::Refused(row)
             }
         };
-        if own {
-            judged = self.for_own_server(judged);
-        }
         let wait = Duration::from_millis(wait_ms);
-        self.record(key, judged, action, Manner { same_as, wait, turn }).await
+        self.record(key, Proposed { what, same_as, own }, turn, wait).await
     }
 
     /// What the daemon's own server carries out. It has no tool that the runtime itself would have to carry out.
@@ -171,12 +175,6 @@ impl Gate {
     ) -> Result<Answer, GateError> {
         self.renew(agent);
         self.settle(&key_of(agent, session, call), wait).await
-    }
-
-    /// As [`Gate::judge`]: hostile text is parsed and named files are read, so not on a thread that serves others.
-    async fn judged(self: &Arc<Self>, key: CallKey, action: Action) -> Result<Judged, GateError> {
-        let gate = Arc::clone(self);
-        tokio::task::spawn_blocking(move || gate.judge(key, action)).await.map_err(|_| GateError::Worker)?
     }
 
     /// Decides on an action. Pure but for time, chance and the values it reads.
@@ -298,20 +296,15 @@ impl Gate {
     async fn record(
         self: &Arc<Self>,
         key: CallKey,
-        mut judged: Judged,
-        action: Option<Action>,
-        manner: Manner<'_>,
+        proposed: Proposed,
+        turn: Option<MutexGuard<'_, ()>>,
+        wait: Duration,
     ) -> Result<Answer, GateError> {
         self.parts.waypoints.pass(Waypoint::HookReceived);
-        let (Manner { same_as, wait, turn }, own) = (manner, judged.own);
-        let new = loop {
-            let (at, known, same_as, switch) = (self.now(), key.clone(), same_as.clone(), Arc::clone(&self.switch));
-            let asking = self.parts.bundle.borrow().asking;
-            let new = self.write(move |tx| store(tx, &known, held_back(&switch, judged), same_as, asking, at)).await?;
-            // Another call took the last use of its grant in between: a person is asked, or another grant covers it.
-            let (Stored::Spent, Some(action)) = (new, &action) else { break new };
-            judged = Judged { own, ..self.judged(key.clone(), action.clone()).await? };
-        };
+        let (gate, known) = (Arc::clone(self), key.clone());
+        // Hostile text is parsed, named files are read and the disk is waited for: not on a thread that serves others.
+        let taken = tokio::task::spawn_blocking(move || gate.take(&known, &proposed));
+        let (new, row) = taken.await.map_err(|_| GateError::Worker)??;
         drop(turn);
         if new == Stored::Other {
             return Err(GateError::Conflict(key.call));
@@ -319,7 +312,33 @@ impl Gate {
         if new == Stored::New {
             self.parts.waypoints.pass(Waypoint::CallRecorded);
         }
-        self.settle(&key, wait).await
+        let row = self.hand_over(&key, row.ok_or(GateError::UnknownCall)?).await?;
+        let answer = self.answer(&key, row);
+        if wait.is_zero() || !answer.is_pending() { Ok(answer) } else { self.settle(&key, wait).await }
+    }
+
+    /// Judges and stores; gives the row that counts then.
+    fn take(&self, key: &CallKey, proposed: &Proposed) -> Result<(Stored, Option<CallRow>), GateError> {
+        let judge = || {
+            let judged = match &proposed.what {
+                What::Action(action) => self.judge(key.clone(), action.clone())?,
+                What::Refused(row) => Judged::plain(row.clone(), None),
+            };
+            Ok::<_, GateError>(if proposed.own { self.for_own_server(judged) } else { judged })
+        };
+        let mut judged = judge()?;
+        loop {
+            let (at, asking) = (self.now(), self.parts.bundle.borrow().asking);
+            let taken = self.recorded(self.store.write(|tx| {
+                let new = store(tx, key, held_back(&self.switch, judged), proposed.same_as.clone(), asking, at)?;
+                Ok((new, calls::counting(tx, key)?))
+            }))?;
+            // Another call took the last use of its grant in between: a person is asked, or another grant covers it.
+            if taken.0 != Stored::Spent {
+                return Ok(taken);
+            }
+            judged = judge()?;
+        }
     }
 
     /// Answers with the state of a call, after waiting while it is pending.

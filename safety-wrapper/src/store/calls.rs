@@ -197,6 +197,9 @@ pub(crate) fn alike(
     )
 }
 
+pub(super) const DENIED: &str = "agent = ?1 AND session = ?2 AND action_digest = ?3 AND state = 'denied' \
+                                 AND data ->> '$.ruling.verdict' = 'denied' ORDER BY id LIMIT 1";
+
 /// The same call of the same session that a person denied.
 pub(crate) fn denied_by_person(
     conn: &Connection,
@@ -204,9 +207,7 @@ pub(crate) fn denied_by_person(
     session: &SessionId,
     action: Digest,
 ) -> Result<Option<CallRow>, StoreError> {
-    let wanted = "agent = ?1 AND session = ?2 AND action_digest = ?3 AND state = 'denied' \
-                  AND data ->> '$.ruling.verdict' = 'denied' ORDER BY id LIMIT 1";
-    one(conn, wanted, params![agent.as_str(), session.as_str(), action.0])
+    one(conn, DENIED, params![agent.as_str(), session.as_str(), action.0])
 }
 
 /// Every call in `state`, oldest first.
@@ -225,11 +226,12 @@ pub(crate) fn before(conn: &Connection, id: i64, limit: u32) -> Result<Vec<CallR
     rows.map(|row| row?).collect()
 }
 
+pub(super) fn sql(wanted: &str) -> String {
+    format!("SELECT {COLUMNS} FROM calls WHERE {wanted}")
+}
+
 fn one(conn: &Connection, wanted: &str, values: impl rusqlite::Params) -> Result<Option<CallRow>, StoreError> {
-    conn.prepare_cached(&format!("SELECT {COLUMNS} FROM calls WHERE {wanted}"))?
-        .query_row(values, |row| Ok(read(row)))
-        .optional()?
-        .transpose()
+    conn.prepare_cached(&sql(wanted))?.query_row(values, |row| Ok(read(row))).optional()?.transpose()
 }
 
 fn read(row: &Row<'_>) -> Result<CallRow, StoreError> {

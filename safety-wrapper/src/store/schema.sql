@@ -21,7 +21,6 @@ CREATE TABLE calls (
     UNIQUE (agent, session, call)
 ) STRICT;
 CREATE INDEX calls_by_state ON calls (state);
-CREATE INDEX calls_alike ON calls (agent, session, action_digest);
 
 CREATE TABLE approvals (
     digest        BLOB PRIMARY KEY,

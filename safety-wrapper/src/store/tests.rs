@@ -81,3 +81,65 @@ fn pauses_of_schema_1_become_holds() {
         holds.iter().map(|h| (h.whom.as_str(), h.holder.as_str(), h.standing.as_str(), h.since.0)).collect();
     assert_eq!(seen, [("counted", "gate", "paused", 7), ("office", "local", "paused", 8)]);
 }
+
+/// A day's work: the same call again and again, some of them approved, carried out and told to the hub.
+fn worked(store: &Store, calls: usize) {
+    let fill = |tx: &Transaction<'_>| -> Result<(), StoreError> {
+        for at in 0..calls {
+            tx.execute(
+                "INSERT INTO calls (agent, session, call, tool, action_digest, rules, title, state, data, created_at, updated_at)
+                 VALUES ('office', 's', ?1, 'shell', zeroblob(32), '[]', '', 'done', '{}', 1, 1)",
+                [at.to_string()],
+            )?;
+            if at % 10 == 0 {
+                tx.execute(
+                    "INSERT INTO approvals (digest, call_id, document, created_at, approve_by, sent, told)
+                     VALUES (?1, last_insert_rowid(), x'', 1, 1, 1, 'done')",
+                    [Digest::plain(&at.to_le_bytes()).0],
+                )?;
+            }
+        }
+        Ok(())
+    };
+    store.write(fill).unwrap();
+}
+
+/// Steps of SQLite's machine for one answer without rows.
+fn steps(store: &Store, sql: &str, values: impl rusqlite::Params) -> i32 {
+    let count = |conn: &Connection| {
+        let mut statement = conn.prepare(sql)?;
+        assert!(statement.query(values)?.next()?.is_none(), "{sql} found something");
+        Ok(statement.get_status(rusqlite::StatementStatus::VmStep))
+    };
+    store.read(count).unwrap()
+}
+
+#[test]
+fn what_is_asked_for_each_call_does_not_read_the_calls_of_before() {
+    let asked = |calls: usize| {
+        let (_dir, path) = open();
+        let store = Store::open(&path).unwrap();
+        worked(&store, calls);
+        let repeated = rusqlite::params!["office", "s", Digest([0; 32]).0];
+        [
+            steps(&store, &approvals::sql(approvals::UNSENT), []),
+            steps(&store, &approvals::sql(&approvals::untold_where()), []),
+            steps(&store, &calls::sql(calls::DENIED), repeated),
+        ]
+    };
+    assert_eq!(asked(10), asked(1_000));
+}
+
+#[test]
+fn a_kept_statement_is_prepared_once() {
+    let (_dir, path) = open();
+    let store = Store::open(&path).unwrap();
+    let again = |conn: &Connection| {
+        let mut statement = conn.prepare("SELECT number FROM activity WHERE number > ?1 ORDER BY number LIMIT ?2")?;
+        for number in 0..3 {
+            assert!(statement.query([number, 200 + number])?.next()?.is_none());
+        }
+        Ok(statement.get_status(rusqlite::StatementStatus::RePrepare))
+    };
+    assert_eq!(store.read(again).unwrap(), 0);
+}

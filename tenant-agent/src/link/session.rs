@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::Streaming;
@@ -34,6 +34,8 @@ const QUEUE: usize = 256;
 const RESEND: Duration = Duration::from_secs(30);
 /// Between two looks at the own status.
 const STATUS_EVERY: Duration = Duration::from_secs(1);
+/// Between two looks at what there is to send: an agent that works fast has its steps sent together, and one step goes at once.
+const GAP: Duration = Duration::from_millis(10);
 
 /// Why a connection ended or did not come up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,6 +96,9 @@ pub(super) struct Session {
     activity_sent: u64,
     /// When the oldest of `on_the_way` was sent, or the last receipt came.
     moved: Instant,
+    /// When there was a look at the spool, and when there is to be another.
+    pumped: Instant,
+    due: Option<Instant>,
     commands: (mpsc::Sender<Entry>, mpsc::Receiver<Entry>),
     heartbeat: Interval,
 }
@@ -119,6 +124,8 @@ impl Session {
             on_the_way: VecDeque::new(),
             activity_sent: acked,
             moved: Instant::now(),
+            pumped: Instant::now(),
+            due: None,
             commands: mpsc::channel(16),
             heartbeat: interval(HEARTBEAT),
             parts,
@@ -186,9 +193,13 @@ impl Session {
                     Err(status) => Err(failed(status)),
                 },
                 changed = changes.changed() => match changed {
-                    Ok(()) => self.pump().await,
+                    Ok(()) => {
+                        self.pump_soon();
+                        Ok(())
+                    }
                     Err(_) => Err(SessionEnd::Stopped),
                 },
+                () = sleep_until(self.due.unwrap_or(self.pumped)), if self.due.is_some() => self.pump().await,
                 _ = resend.tick() => self.pump_again().await,
                 _ = status.tick() => self.report_changes().await,
                 _ = self.heartbeat.tick() => self.send(tenant_message::Body::Heartbeat(v1::Heartbeat {})),
@@ -305,7 +316,7 @@ impl Session {
         if self.approvals.remove(&digest).is_some() {
             self.parts.spool.approval_received(digest).await?;
             // What happened to it since is worth telling only now.
-            return self.pump().await;
+            self.pump_soon();
         }
         Ok(())
     }
@@ -325,7 +336,8 @@ impl Session {
             }
         }
         self.parts.spool.activity_received(highest).await;
-        self.pump().await
+        self.pump_soon();
+        Ok(())
     }
 
     /// What waits too long for its receipt counts as not sent.
@@ -337,8 +349,13 @@ impl Session {
         self.pump().await
     }
 
+    fn pump_soon(&mut self) {
+        self.due.get_or_insert(self.pumped + GAP);
+    }
+
     /// Sends what is in the spool and not on its way already.
     async fn pump(&mut self) -> Result<(), SessionEnd> {
+        (self.due, self.pumped) = (None, Instant::now());
         if self.out.capacity() < QUEUE / 2 {
             return Ok(());
         }

@@ -13,6 +13,7 @@ use memchr::memmem;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::bodies::MODEL;
 use crate::wire;
 
 /// Pieces of text in a stream.
@@ -24,6 +25,25 @@ const EDGE: usize = 4096;
 struct Seen {
     last: RefCell<Vec<u8>>,
     count: Cell<u64>,
+}
+
+/// What a tenant's policy says of it.
+pub(crate) fn policy(provider: SocketAddr) -> String {
+    format!(
+        r#"
+[[providers]]
+name = "provider"
+dialect = "openai"
+base_url = "http://{provider}/v1"
+key = "llm_key"
+
+[[models]]
+name = "{MODEL}"
+provider = "provider"
+upstream_model = "mock-2026-11-01"
+price = {{ input = 3000000, output = 15000000, cache_read = 300000, cache_write = 3750000 }}
+"#
+    )
 }
 
 /// Serves until the process is ended.

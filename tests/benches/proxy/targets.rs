@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::bodies::{self, MODEL, Shape, Way};
 use crate::process::{self, Process, part};
 use crate::stage::{self, Stage};
-use crate::{peers, vault, wire};
+use crate::{mock, peers, vault, wire};
 
 /// The floor: hyper alone.
 pub(crate) const FLOOR: &str = "hyper alone";
@@ -95,7 +95,7 @@ impl Rig {
 
     fn ours(&mut self) -> anyhow::Result<()> {
         let models = [MODEL.to_owned()];
-        let mut stage = Stage::set(&self.folder, self.provider, &self.secrets, &models, &policy(self.provider))?;
+        let mut stage = Stage::set(&self.folder, self.provider, &self.secrets, &models, &mock::policy(self.provider))?;
         // The second start is the usual one: enrolled, with vault, policy and lease.
         stage.stop();
         let start = stage.start()?;
@@ -141,25 +141,6 @@ impl Rig {
         self.targets.push(target);
         Ok(())
     }
-}
-
-/// One model.
-fn policy(provider: SocketAddr) -> String {
-    format!(
-        r#"
-[[providers]]
-name = "provider"
-dialect = "openai"
-base_url = "http://{provider}/v1"
-key = "llm_key"
-
-[[models]]
-name = "{MODEL}"
-provider = "provider"
-upstream_model = "mock-2026-11-01"
-price = {{ input = 3000000, output = 15000000, cache_read = 300000, cache_write = 3750000 }}
-"#
-    )
 }
 
 /// Requests that the provider has seen.

@@ -1,6 +1,6 @@
 //! HTTP/1.1 on a plain socket, no more of it than loader and mock need: they must cost less than what they measure.
 
-use std::io::{Read as _, Write as _};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -163,15 +163,22 @@ pub(crate) fn once(address: SocketAddr, request: &[u8], patience: Duration) -> a
     let mut stream = TcpStream::connect_timeout(&address, patience)?;
     stream.set_read_timeout(Some(patience))?;
     stream.set_nodelay(true)?;
-    stream.write_all(request)?;
     let mut answer = Answer::default();
+    ask(&mut stream, request, &mut answer)?;
+    Ok((answer.status, answer.body))
+}
+
+/// One request on a connection that stays; `answer` is begun anew.
+pub(crate) fn ask(stream: &mut (impl Read + Write), request: &[u8], answer: &mut Answer) -> anyhow::Result<()> {
+    answer.restart();
+    stream.write_all(request)?;
     let mut piece = [0; 16 * 1024];
     loop {
         let read = stream.read(&mut piece)?;
         answer.room().extend_from_slice(&piece[..read]);
         if answer.advance()? || read == 0 {
             anyhow::ensure!(answer.status != 0, "no answer");
-            return Ok((answer.status, answer.body));
+            return Ok(());
         }
     }
 }

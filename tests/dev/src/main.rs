@@ -128,7 +128,7 @@ fn bench(words: &[&str]) -> anyhow::Result<ExitCode> {
         // The soak takes an hour of its own.
         [] => (names.into_iter().filter(|name| *name != "soak").collect(), words),
     };
-    if chosen.contains(&"proxy") || chosen.contains(&"soak") {
+    if ["hook", "proxy", "soak"].iter().any(|name| chosen.contains(name)) {
         // They measure the programs as they are installed.
         cargo::must(&[
             "build",
