@@ -42,7 +42,7 @@ const SECRETS: usize = 1_000;
 const SESSION: &str = "bench";
 /// Rounds that warm caches.
 const WARM: usize = 200;
-/// The lease holds for two minutes; a call renews it, but the first ones come after a while.
+/// For one answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What agents read all day, each Green.
