@@ -287,12 +287,11 @@ impl Asked<'_> {
         *outgoing.headers_mut() = headers;
         let patience = self.patience(provider, streams);
         let sending = Sending { provider, key, model, attempt };
-        let (mut response, admitted) = match self.dispatch(outgoing, patience, admitted).await {
+        let (response, admitted) = match self.dispatch(outgoing, patience, admitted).await {
             Ok(answered) => answered,
             Err(refusal) => return sending.failed(self, Err(refusal), Heard::Trouble(None)),
         };
-        let heard = Heard::of(response.status(), response.headers(), parts.clock.now());
-        let mut sent = Sent {
+        let sent = Sent {
             admitted,
             engine,
             api,
@@ -303,13 +302,26 @@ impl Asked<'_> {
             patience,
             first: None,
         };
+        self.hear(response, sent, sending, may_go_on).await
+    }
+
+    /// What the answer's head, and where another attempt may follow its beginning, say of the attempt.
+    async fn hear(
+        &self,
+        mut response: Response<Inflow>,
+        mut sent: Sent<'_>,
+        sending: Sending<'_>,
+        may_go_on: bool,
+    ) -> Outcome {
+        let now = self.gateway.parts.clock.now();
+        let heard = Heard::of(response.status(), response.headers(), now);
         if heard != Heard::Answered {
-            sending.tell(self, response.status(), engine, response.headers());
+            sending.tell(self, response.status(), sent.engine, response.headers());
             let told = self.relay(response, sent).await.map(|told| sending.signed(told));
             return sending.failed(self, told, heard);
         }
         if may_go_on && response.status().is_success() {
-            match attempts::first(&mut response, patience.first_byte).await {
+            match attempts::first(&mut response, sent.patience.first_byte).await {
                 Ok(first) => sent.first = first,
                 Err(refusal) => {
                     match refusal {
@@ -321,7 +333,7 @@ impl Asked<'_> {
                 }
             }
         }
-        self.gateway.routing.heard(provider, key, &heard, parts.clock.now());
+        self.gateway.routing.heard(sending.provider, sending.key, &heard, self.gateway.parts.clock.now());
         Outcome::Final(self.relay(response, sent).await.map(|told| sending.signed(told)))
     }
 
