@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::action::Call;
 use crate::facts::{self, Context, from_argv};
-use crate::rules::default_rules;
+use crate::rules::{Rule, default_rules};
 
 /// Words of one command.
 const MAX_WORDS: usize = 64;
@@ -14,7 +14,7 @@ const MAX_WORDS: usize = 64;
 /// A command that no grant can name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a grant cannot name `{0}`: name one program and its arguments; never a path, a wrapper, a shell, an interpreter or what starts another program"
+    "a grant cannot name `{0}`: name one program and its arguments; never a path, a wrapper, a shell, an interpreter, what starts another program or runs what a file of the workspace says"
 )]
 pub struct Unfit(String);
 
@@ -32,8 +32,14 @@ pub fn fit(words: &[String]) -> Result<(), Unfit> {
     let facts = from_argv(words, None, "", &context);
     let alone = matches!(facts.commands.as_slice(), [only] if only.wrappers.is_empty() && !only.more && only.program == *program);
     let quiet = facts.notes.is_empty() && facts.code.is_empty() && facts.functions.is_empty();
-    let runs_more = starts(program) || facts::starts_others(program);
+    let runs_more = starts(program) || facts::starts_others(program) || builds(&rules.document().rule, program);
     if words.len() > MAX_WORDS || !alone || !quiet || runs_more { Err(unfit()) } else { Ok(()) }
+}
+
+/// Whether the program runs what a file of the workspace says: the agent writes that file.
+fn builds(rules: &[Rule], program: &str) -> bool {
+    let mut of_workspace = rules.iter().filter(|rule| matches!(rule.id.as_str(), "work.build" | "escape.task-runner"));
+    of_workspace.any(|rule| rule.program.iter().any(|name| name == program))
 }
 
 /// Reads the commands of a grant and refuses those that it cannot name.
@@ -98,8 +104,11 @@ mod tests {
             "git rebase -x ls",
             "xvfb-run ls",
             "tmux",
-            // Its scripts stand in a file of the workspace.
+            // What they run stands in a file of the workspace.
             "npm publish",
+            "make deploy",
+            "cargo test",
+            "rake test",
         ] {
             assert!(fit(&words(text)).is_err(), "{text}");
         }
