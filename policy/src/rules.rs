@@ -5,6 +5,7 @@
 //! the gravest counts; a program that no rule mentions is Yellow. [`Syntax`] says how a program reads its arguments,
 //! [`PathList`] gives names to groups of paths.
 
+mod by_name;
 mod check;
 mod defaults;
 mod index;
@@ -12,12 +13,13 @@ mod matching;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use by_name::ByName;
 pub use check::InvalidRules;
 pub use defaults::default_rules;
 use index::{ByKind, Paths};
@@ -35,11 +37,11 @@ pub struct RuleSet(Arc<Compiled>);
 struct Compiled {
     document: Document,
     /// Every rule about a program that some rule calls by its exact name.
-    by_program: HashMap<String, Vec<usize>>,
+    by_program: ByName,
     /// Rules about programs whose name begins so.
     by_prefix: Vec<(String, usize)>,
-    syntax: HashMap<String, usize>,
-    starts: HashSet<String>,
+    syntax: ByName,
+    starts: ByName,
     /// Rules about anything else.
     others: ByKind,
     paths: Paths,
@@ -273,45 +275,39 @@ impl RuleSet {
 
     fn unchecked(mut document: Document) -> Result<Self, InvalidRules> {
         check::form(&document)?;
-        // Kept as long as the process: without room to grow.
-        document.rule.shrink_to_fit();
-        document.syntax.shrink_to_fit();
-        let mut compiled = Compiled {
-            by_program: HashMap::new(),
-            by_prefix: Vec::new(),
-            syntax: HashMap::new(),
-            starts: HashSet::new(),
-            others: ByKind::default(),
-            paths: Paths::new(&document),
-            document: Document::default(),
-        };
+        document.keep();
+        let (mut by_prefix, mut others) = (Vec::new(), ByKind::default());
+        let mut named: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (at, rule) in document.rule.iter().enumerate() {
             if rule.program.is_empty() {
-                compiled.others.add(at, rule);
+                others.add(at, rule);
             }
             for name in &rule.program {
                 match name.strip_suffix('*') {
                     _ if name.starts_with('!') => {}
-                    Some(prefix) => compiled.by_prefix.push((prefix.to_owned(), at)),
-                    None => compiled.by_program.entry(name.clone()).or_default().push(at),
+                    Some(prefix) => by_prefix.push((prefix.to_owned(), at)),
+                    None => named.entry(name).or_default().push(at),
                 }
             }
         }
-        for (program, rules) in &mut compiled.by_program {
+        for (program, rules) in &mut named {
             rules.retain(|at| !excepts(&document.rule[*at], program));
-            rules.extend(prefixed(&compiled.by_prefix, &document.rule, program));
+            rules.extend(prefixed(&by_prefix, &document.rule, program));
         }
-        for (at, syntax) in document.syntax.iter().enumerate() {
-            for name in &syntax.program {
-                if syntax.starts {
-                    compiled.starts.insert(name.clone());
+        let (mut syntax, mut starts) = (BTreeMap::new(), BTreeMap::new());
+        for (at, read) in document.syntax.iter().enumerate() {
+            for name in &read.program {
+                if read.starts {
+                    starts.insert(name.as_str(), Vec::new());
                 } else {
-                    compiled.syntax.insert(name.clone(), at);
+                    // The last one counts.
+                    syntax.insert(name.as_str(), vec![at]);
                 }
             }
         }
-        compiled.document = document;
-        Ok(Self(Arc::new(compiled)))
+        let (by_program, syntax, starts) = (ByName::new(&named), ByName::new(&syntax), ByName::new(&starts));
+        let paths = Paths::new(&document);
+        Ok(Self(Arc::new(Compiled { document, by_program, by_prefix, syntax, starts, others, paths })))
     }
 
     /// The rules as they are written.
@@ -333,12 +329,12 @@ impl RuleSet {
     #[must_use]
     pub fn knows(&self, program: &str) -> bool {
         let begins = |prefix: &str| !prefix.is_empty() && program.starts_with(prefix);
-        self.0.by_program.contains_key(program) || self.0.by_prefix.iter().any(|(prefix, _)| begins(prefix))
+        self.0.by_program.contains(program) || self.0.by_prefix.iter().any(|(prefix, _)| begins(prefix))
     }
 
     /// Whether a rule of the gravest class is about that program, by its whole name.
     pub(crate) fn is_grave(&self, program: &str) -> bool {
-        let rules = self.0.by_program.get(program).into_iter().flatten().map(|at| &self.0.document.rule[*at]);
+        let rules = self.0.by_program.get(program).into_iter().flatten().map(|at| &self.0.document.rule[at]);
         rules
             .filter(|rule| rule.class == Class::CriticalRed)
             .any(|rule| rule.program.iter().any(|name| name == program))
@@ -353,14 +349,14 @@ impl RuleSet {
     /// How that program reads its arguments, if the rules say.
     #[must_use]
     pub fn syntax(&self, program: &str) -> Option<&Syntax> {
-        self.0.syntax.get(program).map(|at| &self.0.document.syntax[*at])
+        self.0.syntax.get(program)?.map(|at| &self.0.document.syntax[at]).next()
     }
 
     pub(crate) fn about_program<'s>(&'s self, program: &'s str) -> impl Iterator<Item = &'s Rule> + 's {
         let Compiled { by_program, by_prefix, document, .. } = &*self.0;
         let named = by_program.get(program);
         let others = named.is_none().then(|| prefixed(by_prefix, &document.rule, program));
-        let rules = named.into_iter().flatten().copied().chain(others.into_iter().flatten());
+        let rules = named.into_iter().flatten().chain(others.into_iter().flatten());
         rules.map(|at| &document.rule[at])
     }
 
@@ -374,11 +370,58 @@ impl RuleSet {
     }
 }
 
+impl Document {
+    /// Gives back the room to grow of every list: the document is kept as long as the process.
+    fn keep(&mut self) {
+        let Self { syntax, paths, rule } = self;
+        syntax.shrink_to_fit();
+        paths.shrink_to_fit();
+        rule.shrink_to_fit();
+        for Syntax {
+            program,
+            values,
+            writes,
+            reads,
+            in_place,
+            starts: _,
+            single_dash: _,
+            operands: _,
+            no_skip,
+            skip: _,
+        } in syntax
+        {
+            [program, values, writes, reads, in_place, no_skip].into_iter().for_each(Vec::shrink_to_fit);
+        }
+        for PathList { name: _, under, part, last, except } in paths {
+            [under, part, last, except].into_iter().for_each(Vec::shrink_to_fit);
+        }
+        rule.iter_mut().for_each(Rule::keep);
+    }
+}
+
 impl Syntax {
     /// The part that taking arguments apart needs.
     #[must_use]
     pub fn reading(&self) -> Reading<'_> {
         Reading { values: &self.values, single_dash: self.single_dash }
+    }
+}
+
+impl Rule {
+    fn keep(&mut self) {
+        #[rustfmt::skip]
+        let Self {
+            id: _, class: _, reason: _, program, unless_green: _, sub, option, without, operand, without_operand, contains,
+            min_operands: _, max_operands: _, any_arguments: _, access, path, env, code, method, host, server, body, tool,
+            without_tool, argument, message: _, matches, not_match,
+        } = self;
+        access.shrink_to_fit();
+        #[rustfmt::skip]
+        let lists = [
+            program, sub, option, without, operand, without_operand, contains, path, env, code, method, host, server, body,
+            tool, without_tool, argument, matches, not_match,
+        ];
+        lists.into_iter().for_each(Vec::shrink_to_fit);
     }
 }
 

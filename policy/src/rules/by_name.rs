@@ -1,0 +1,82 @@
+//! What is said of programs by their names: thousands of names that are looked up and never change.
+
+use std::collections::BTreeMap;
+
+/// For each name some numbers, in three pieces of memory: a table of lists of its own for each name would take ten times that
+/// and, after it doubled its room, half of it for nothing.
+#[derive(Default)]
+pub(super) struct ByName {
+    /// All names one behind the other, in order.
+    names: Box<str>,
+    /// For each name where it ends, and where its numbers do.
+    ends: Box<[(u32, u32)]>,
+    numbers: Box<[u32]>,
+}
+
+impl ByName {
+    pub(super) fn new(of: &BTreeMap<&str, Vec<usize>>) -> Self {
+        let mut names = String::with_capacity(of.keys().map(|name| name.len()).sum());
+        let mut numbers = Vec::with_capacity(of.values().map(Vec::len).sum());
+        let mut ends = Vec::with_capacity(of.len());
+        for (name, of_it) in of {
+            names.push_str(name);
+            numbers.extend(of_it.iter().copied().map(narrow));
+            ends.push((narrow(names.len()), narrow(numbers.len())));
+        }
+        Self { names: names.into(), ends: ends.into(), numbers: numbers.into() }
+    }
+
+    pub(super) fn contains(&self, name: &str) -> bool {
+        self.find(name).is_some()
+    }
+
+    /// What is said of `name`, if anything is.
+    pub(super) fn get(&self, name: &str) -> Option<impl Iterator<Item = usize> + use<'_>> {
+        let at = self.find(name)?;
+        let from = at.checked_sub(1).map_or(0, |before| self.ends[before].1);
+        Some(self.numbers[from as usize..self.ends[at].1 as usize].iter().map(|number| *number as usize))
+    }
+
+    fn find(&self, name: &str) -> Option<usize> {
+        let (mut from, mut to) = (0, self.ends.len());
+        while from < to {
+            let middle = usize::midpoint(from, to);
+            match self.name(middle).cmp(name) {
+                std::cmp::Ordering::Less => from = middle + 1,
+                std::cmp::Ordering::Equal => return Some(middle),
+                std::cmp::Ordering::Greater => to = middle,
+            }
+        }
+        None
+    }
+
+    fn name(&self, at: usize) -> &str {
+        let from = at.checked_sub(1).map_or(0, |before| self.ends[before].0);
+        &self.names[from as usize..self.ends[at].0 as usize]
+    }
+}
+
+/// A document that holds so much does not fit in a bundle.
+fn narrow(number: usize) -> u32 {
+    u32::try_from(number).expect("rules are fewer, and their names shorter, than 4 GiB")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_whole_and_with_their_own_numbers() {
+        let said: BTreeMap<&str, Vec<usize>> =
+            [("a", vec![3, 1]), ("ab", vec![]), ("b", vec![7]), ("bé", vec![2, 2])].into();
+        let by_name = ByName::new(&said);
+        for name in ["", "A", "aa", "abc", "bb", "é", "c"] {
+            assert!(by_name.get(name).is_none() && !by_name.contains(name), "{name}");
+        }
+        for (name, numbers) in said {
+            assert_eq!(by_name.get(name).map(Vec::from_iter), Some(numbers), "{name}");
+            assert!(by_name.contains(name));
+        }
+        assert!(ByName::default().get("").is_none());
+    }
+}
