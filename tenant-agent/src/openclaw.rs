@@ -23,6 +23,11 @@ pub const FOLDER: &str = "/etc/wardkeep/openclaw";
 /// What OpenClaw keeps beside its configuration, to put it back.
 pub const BACKUPS: &[&str] = &["openclaw.json.bak", "openclaw.json.last-good"];
 
+/// Files beneath the folder that OpenClaw's user writes, from which it takes settings of its environment without asking whether they
+/// are its operator's (`src/infra/dotenv-global.ts` of the pinned release). Another configuration, another plugin among those
+/// that it brings, and a recorder of prompts can be had by them.
+pub const DOTENV: &[&str] = &["state/.env", ".openclaw/.env", ".config/openclaw/gateway.env"];
+
 /// A file of the plugin, by its name.
 macro_rules! plugin {
     ($($name:literal),* $(,)?) => {

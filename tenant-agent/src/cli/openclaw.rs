@@ -103,6 +103,7 @@ fn layout(args: &ConfigureArgs, config: &Config, policy: AgentPolicy, given: Giv
     if policy.models.is_empty() {
         return Err(CliError::Usage(format!("the policy gives {} no model; add one on the hub", args.agent)));
     }
+    apart(&args.home, Path::new(&policy.workspace))?;
     // Ports that were picked at the start stand in the daemon's own note.
     let listening = fs::read(config.listen_file()).ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok());
     let llm = listening.as_ref().and_then(|note| note["llm"].as_str().map(str::to_owned));
@@ -118,6 +119,25 @@ fn layout(args: &ConfigureArgs, config: &Config, policy: AgentPolicy, given: Giv
         port: args.port,
         wait_seconds: args.wait,
     })
+}
+
+/// What runs of the agent write is not what its gateway is set up by.
+fn apart(home: &Path, workspace: &Path) -> Result<(), CliError> {
+    // What is not there yet lies where the folders above it do.
+    let real = |path: &Path| {
+        let there = |above: &Path| Some(above.canonicalize().ok()?.join(path.strip_prefix(above).ok()?));
+        path.ancestors().find_map(there).unwrap_or_else(|| path.to_owned())
+    };
+    let (home, workspace) = (real(home), real(workspace));
+    if home.starts_with(&workspace) || workspace.starts_with(&home) {
+        return Err(CliError::Usage(format!(
+            "OpenClaw's own state ({}) and the agent's workspace ({}) lie in each other, so that a run could write what OpenClaw \
+             reads as its settings; name another folder with --home",
+            home.display(),
+            workspace.display()
+        )));
+    }
+    Ok(())
 }
 
 /// The tokens that are there, or new ones; and whether the agent's is new.

@@ -1,14 +1,14 @@
 //! Whether what was written still holds.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use super::files::{account, writable_by};
 use super::given::{Given, servers};
 use super::layout::ENVIRONMENT;
-use super::{BACKUPS, PLUGIN, hardened};
+use super::{BACKUPS, DOTENV, PLUGIN, hardened};
 use crate::doctor::{Finding, Level};
 
 /// Where it was written, and for whom.
@@ -38,7 +38,14 @@ pub fn look(places: &Places<'_>) -> Vec<Finding> {
         )),
     }
     findings.push(backups(places.folder));
-    findings.push(environment(&places.folder.join("environment")));
+    let environment = places.folder.join("environment");
+    match fs::read_to_string(&environment) {
+        Ok(text) => findings.extend([settings(&environment, &text), dotenv(&text)]),
+        Err(error) => {
+            let found = format!("{} cannot be read: {error}", environment.display());
+            findings.push(Finding::bad("openclaw environment", Level::Error, found, CONFIGURE));
+        }
+    }
     findings.push(owners(places));
     findings
 }
@@ -153,17 +160,10 @@ fn backups(folder: &Path) -> Finding {
     Finding::bad(CHECK, Level::Warning, found, todo)
 }
 
-fn environment(path: &Path) -> Finding {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) => {
-            let found = format!("{} cannot be read: {error}", path.display());
-            return Finding::bad("openclaw environment", Level::Error, found, CONFIGURE);
-        }
-    };
+fn settings(path: &Path, text: &str) -> Finding {
     let missing: Vec<String> = ENVIRONMENT
         .iter()
-        .filter(|(name, value, _)| last(&text, name) != Some(value))
+        .filter(|(name, value, _)| last(text, name) != Some(value))
         .map(|(name, value, why)| format!("{name}={value} ({why})"))
         .collect();
     if missing.is_empty() {
@@ -171,6 +171,25 @@ fn environment(path: &Path) -> Finding {
     }
     let found = format!("{} lacks {}", path.display(), missing.join(", "));
     Finding::bad("openclaw environment", Level::Error, found, CONFIGURE)
+}
+
+/// Files of the agent's user that OpenClaw takes settings from. Our service keeps it from reading them; that one stands there says
+/// that somebody tries, or that an operator believes it to count. An empty one is what the service itself leaves.
+fn dotenv(environment: &str) -> Finding {
+    const CHECK: &str = "openclaw settings of its user";
+    let Some(home) = last(environment, "HOME").map(Path::new) else {
+        let found = "the environment does not say where OpenClaw's state is";
+        return Finding::bad(CHECK, Level::Error, found, CONFIGURE);
+    };
+    let holds = |path: &PathBuf| path.symlink_metadata().is_ok_and(|meta| !meta.is_file() || meta.len() > 0);
+    let there = DOTENV.iter().map(|name| home.join(name)).filter(holds);
+    let there: Vec<String> = there.map(|path| path.display().to_string()).collect();
+    if there.is_empty() {
+        return Finding::ok(CHECK, format!("no file in {} says what root has not said", home.display()));
+    }
+    let found = format!("OpenClaw's user wrote settings that could replace root's: {}", there.join(", "));
+    let todo = "look at what it says and who wrote it, remove it, and start OpenClaw by the service that `wardkeep-agent openclaw configure` writes";
+    Finding::bad(CHECK, Level::Error, found, todo)
 }
 
 /// The value that counts: of two lines systemd takes the later one.

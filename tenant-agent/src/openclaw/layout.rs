@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::files::Planned;
 use super::given::{Given, OWN_SERVER};
-use super::overlay;
+use super::{DOTENV, overlay};
 
 /// Everything that differs from agent to agent.
 #[derive(Clone, Debug)]
@@ -118,19 +118,23 @@ impl Layout {
         lines.map(|(name, value)| format!("{name}={value}\n")).collect()
     }
 
-    /// The service.
+    /// The service. It runs where its user writes nothing, and where it looks for settings in files of its user it finds none.
     #[must_use]
     pub fn unit(&self) -> String {
         let Self { user, given: Given { agent, .. }, .. } = self;
+        let unread: Vec<String> =
+            DOTENV.iter().map(|name| format!("/dev/null:{}", self.home.join(name).display())).collect();
+        let unread = unread.join(" ");
         let (environment, home, workspace) =
             (self.environment_file().display().to_string(), self.home.display().to_string(), &self.workspace);
         format!(
             "[Unit]\nDescription=OpenClaw for the agent {agent}, under Wardkeep\nRequires=wardkeep-agent.service\n\
              After=wardkeep-agent.service\n\n[Service]\nUser={user}\nEnvironmentFile={environment}\n\
-             ExecStart=/usr/bin/env openclaw gateway run\nWorkingDirectory={home}\nRestart=on-failure\nRestartSec=5\n\
+             ExecStart=/usr/bin/env openclaw gateway run\nWorkingDirectory=/\nRestart=on-failure\nRestartSec=5\n\
              NoNewPrivileges=yes\nCapabilityBoundingSet=\nRestrictAddressFamilies=AF_UNIX AF_INET AF_INET6\n\
              ProtectSystem=strict\nProtectHome=yes\nPrivateTmp=yes\nProtectKernelTunables=yes\nProtectKernelModules=yes\n\
-             ProtectControlGroups=yes\nReadWritePaths={home} {workspace}\n\n[Install]\nWantedBy=multi-user.target\n"
+             ProtectControlGroups=yes\nReadWritePaths={home} {workspace}\n\
+             BindReadOnlyPaths={unread}\n\n[Install]\nWantedBy=multi-user.target\n"
         )
     }
 
@@ -157,6 +161,17 @@ pub const ENVIRONMENT: &[(&str, &str, &str)] = &[
     ("OPENCLAW_NO_RESPAWN", "1", "the process that systemd started is the one that is guarded"),
     ("OPENCLAW_DISABLE_BONJOUR", "1", "nobody on the network is told of it"),
     ("OPENCLAW_EXEC_SHELL_SNAPSHOT", "0", "no profile of the agent's user is read before a command"),
+    // What stands here is not taken from a file of the agent's user, also where OpenClaw is started otherwise than by our service.
+    ("OPENCLAW_SERVICE_MANAGED_ENV_KEYS", "", "no file names settings that it replaces"),
+    ("OPENCLAW_BUNDLED_PLUGINS_DIR", "", "no other plugin passes for one that OpenClaw brings"),
+    ("OPENCLAW_BUNDLED_HOOKS_DIR", "", "no other hook passes for one that OpenClaw brings"),
+    ("OPENCLAW_TEST_TRUST_BUNDLED_PLUGINS_DIR", "", "no plugin is believed as tests believe theirs"),
+    ("VITEST", "", "it is not told that it is tested"),
+    ("NODE_ENV", "production", "it is not told that it is tested"),
+    ("NODE_OPTIONS", "", "no code is loaded into the programs that it starts"),
+    ("OPENCLAW_CACHE_TRACE", "", "no prompt is written down that no hook has cleaned"),
+    ("OPENCLAW_RAW_STREAM", "", "no answer is written down that no hook has cleaned"),
+    ("OPENCLAW_ANTHROPIC_PAYLOAD_LOG", "", "no request is written down that no hook has cleaned"),
 ];
 
 fn model(name: &str) -> Value {

@@ -186,6 +186,42 @@ fn an_environment_without_its_settings_is_found() {
 }
 
 #[test]
+fn settings_that_the_agents_user_wrote_are_found_and_not_read() {
+    let root = tempfile::tempdir().unwrap();
+    let layout = written(root.path());
+    for name in DOTENV {
+        let path = layout.home.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "").unwrap();
+        assert_eq!(wrong(&layout), Vec::<String>::new(), "what the service leaves says nothing");
+        fs::write(&path, "OPENCLAW_SERVICE_MANAGED_ENV_KEYS=OPENCLAW_CONFIG_PATH\n").unwrap();
+        assert!(wrong(&layout)[0].contains(name));
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("/nowhere", &path).unwrap();
+        assert!(wrong(&layout)[0].contains(name), "a link may lead to what is written later");
+        fs::remove_file(&path).unwrap();
+        let unread = format!("/dev/null:{}", path.display());
+        let unit = layout.unit();
+        let line = unit.lines().find(|line| line.starts_with("BindReadOnlyPaths=")).unwrap();
+        assert!(line.contains(&unread), "{line}");
+    }
+    assert!(layout.unit().contains("\nWorkingDirectory=/\n"), "its folder's .env is read, too");
+}
+
+#[test]
+fn what_the_environment_sets_is_nothing_that_its_user_can_say_anew() {
+    // Only what is not there at all is taken from a file, so each is there, empty or not.
+    let root = tempfile::tempdir().unwrap();
+    let text = layout(root.path()).environment(&tokens());
+    for (name, value, _) in ENVIRONMENT {
+        assert!(text.contains(&format!("{name}={value}\n")), "{name}");
+    }
+    assert!(
+        ENVIRONMENT.iter().any(|(name, value, _)| *name == "OPENCLAW_SERVICE_MANAGED_ENV_KEYS" && value.is_empty())
+    );
+}
+
+#[test]
 fn tokens_stand_only_where_the_group_alone_reads() {
     let root = tempfile::tempdir().unwrap();
     let layout = written(root.path());

@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use crate::claw::{edit, until};
 use crate::world::{SECRET, World};
 use bypasses::{
-    bypass_agent_exec, bypass_chat_command, bypass_cron_command, bypass_other_backends, bypass_tools_invoke,
-    bypass_trajectory,
+    bypass_agent_exec, bypass_chat_command, bypass_cron_command, bypass_dotenv, bypass_other_backends,
+    bypass_tools_invoke, bypass_trajectory,
 };
 use subagents::{sub_agent, sub_agent_bounds, sub_agent_steers};
 
@@ -52,6 +52,7 @@ scenes! {
     bypass_trajectory: "OpenClaw's own recorder of trajectories wrote no row",
     bypass_agent_exec: "`openclaw agent exec`, which asks no hook, is seen: its first result refuses the next request",
     bypass_cron_command: "a command payload of cron cannot be stored or run",
+    bypass_dotenv: "settings that the agent's user wrote replace neither configuration nor plugins, and doctor finds them",
     restarted_daemon: "the daemon is killed and starts again: the plugin takes its lease again, and the next run works",
     edited_config: "an edited configuration changes nothing while OpenClaw runs, and doctor finds it",
     plugins_disable: "`openclaw plugins disable` takes the lease along: LLM traffic is refused at once",

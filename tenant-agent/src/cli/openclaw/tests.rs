@@ -39,3 +39,22 @@ async fn a_dry_run_of_the_installation_writes_nothing_and_a_second_run_changes_n
     let json: Value = serde_json::from_str(&said(&["install", "--plugin-dir", &dir, "--json"])).expect("JSON");
     assert_eq!(json["files"].as_array().map(Vec::len), Some(PLUGIN.len()));
 }
+
+#[test]
+fn its_state_and_the_workspace_are_apart() {
+    let root = tempfile::tempdir().expect("tempdir");
+    let made = |name: &str| {
+        let path = root.path().join(name);
+        fs::create_dir_all(&path).expect("folder");
+        path
+    };
+    let (workspace, beside) = (made("srv/office"), made("srv/office-state"));
+    std::os::unix::fs::symlink(&workspace, root.path().join("link")).expect("link");
+    for home in
+        [made("srv/office/state"), workspace.clone(), made("srv"), root.path().join("link"), workspace.join("new")]
+    {
+        assert!(matches!(apart(&home, &workspace), Err(CliError::Usage(_))), "{}", home.display());
+    }
+    apart(&beside, &workspace).expect("apart");
+    apart(&root.path().join("not-there-yet"), &workspace).expect("apart");
+}
