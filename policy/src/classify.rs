@@ -146,7 +146,10 @@ impl<'a> Judge<'a> {
             Call::Other { args } if asks_for_own_result(&action.tool, args) => {
                 self.built_in("call.result", "It asks for the result of an earlier call of this agent", Class::Green);
             }
-            Call::Other { args } => self.tool(&Tool::read(&action.tool, args), cwd),
+            Call::Other { args } => {
+                let rules = self.rules;
+                self.tool(&Tool::read(&action.tool, args, &|name| rules.knows(name)), cwd);
+            }
         }
         if self.fired.is_empty() {
             self.built_in("call.unknown", "No rule knows it", Class::Yellow);
@@ -403,6 +406,8 @@ fn without_first_line(text: &str) -> &str {
 mod bypasses;
 #[cfg(test)]
 mod corpus;
+#[cfg(test)]
+mod fields;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -17,6 +17,7 @@ mod redirects;
 pub mod scripts;
 mod second;
 mod shell;
+pub mod sql;
 pub mod tool;
 mod unwrap;
 mod variables;

@@ -182,15 +182,45 @@ impl Args<'_> {
             return self.other();
         }
         let env = self.env()?;
+        let (behind, line) = self.behind()?;
         match self.get("argv", &["command", "cmd"]) {
             Some(Value::Array(items)) => {
-                let argv = strings("argv", items, MAX_ARGV)?;
+                if line.is_some() {
+                    return Err(InvalidAction::Form { name: "args", form: "a list of texts beside a list" });
+                }
+                let mut argv = strings("argv", items, MAX_ARGV)?;
+                argv.extend(behind);
                 if argv.first().is_none_or(String::is_empty) {
                     return Err(InvalidAction::Form { name: "argv", form: "a list with a program first" });
                 }
                 Ok(Call::Exec { argv, stdin: self.optional_text("stdin", &["input"])?, env })
             }
-            _ => Ok(Call::Shell { command: self.required("command", &["cmd"])?, env }),
+            _ => {
+                let command = self.required("command", &["cmd"])?;
+                match line {
+                    Some(line) => Ok(Call::Shell { command: format!("{command} {line}"), env }),
+                    None if behind.is_empty() => Ok(Call::Shell { command, env }),
+                    None if command.contains(|c: char| c.is_whitespace() || "\"'\\$`;|&<>(){}*?[]~#!".contains(c)) => {
+                        Err(InvalidAction::Form { name: "command", form: "one program where args holds its arguments" })
+                    }
+                    None => {
+                        let argv = std::iter::once(command).chain(behind).collect();
+                        Ok(Call::Exec { argv, stdin: self.optional_text("stdin", &["input"])?, env })
+                    }
+                }
+            }
+        }
+    }
+
+    /// What stands behind the program in a field of its own: as words, or as a text that a shell reads.
+    fn behind(&self) -> Result<(Vec<String>, Option<String>), InvalidAction> {
+        match self.get("args", &["arguments"]) {
+            None | Some(Value::Null) => Ok((Vec::new(), None)),
+            Some(Value::Array(items)) => Ok((strings("args", items, MAX_ARGV)?, None)),
+            Some(Value::String(_)) => {
+                Ok((Vec::new(), self.optional("args", &["arguments"])?.filter(|l| !l.is_empty())))
+            }
+            Some(_) => Err(InvalidAction::Form { name: "args", form: "a list of texts" }),
         }
     }
 

@@ -1,9 +1,16 @@
 //! What the arguments of a tool that Wardkeep does not know say about it: shell text, code, SQL, paths, addresses, and every value
 //! by its name.
 
+mod lines;
+mod texts;
+
 use serde_json::Value;
 
+use lines::Knows;
+use texts::Language;
+
 use super::paths::Access;
+use super::sql;
 
 /// Everything an unknown tool's name and arguments say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,16 +29,67 @@ pub struct Tool {
     pub paths: Vec<(Access, String)>,
     /// Method and address.
     pub requests: Vec<(String, String)>,
+    /// The language that a field names.
+    language: Option<Language>,
 }
 
 /// Bytes of a value that rules see.
 const MAX_VALUE: usize = 4_096;
 /// Names of arguments by what they hold.
-const SHELL: &[&str] =
-    &["command", "commands", "cmd", "shell", "bash", "command_line", "shell_command", "entrypoint", "exec", "run"];
-const SCRIPT: &[&str] =
-    &["script", "code", "source_code", "program", "expression", "javascript", "js", "python", "fn", "function"];
-const SQL: &[&str] = &["sql", "query", "statement", "statements", "queries"];
+const SHELL: &[&str] = &[
+    "command",
+    "commands",
+    "cmd",
+    "cmds",
+    "shell",
+    "bash",
+    "command_line",
+    "commandline",
+    "cmdline",
+    "cmd_line",
+    "shell_command",
+    "bash_command",
+    "shell_script",
+    "bash_script",
+    "entrypoint",
+    "exec",
+    "run",
+    "exec_command",
+];
+const SCRIPT: &[&str] = &[
+    "script",
+    "code",
+    "source_code",
+    "program",
+    "expression",
+    "javascript",
+    "js",
+    "python",
+    "fn",
+    "function",
+    "snippet",
+    "code_block",
+    "python_code",
+    "py",
+    "cell",
+    "cells",
+    "cell_source",
+    "new_source",
+    "source_text",
+];
+const SQL: &[&str] = &[
+    "sql",
+    "query",
+    "statement",
+    "statements",
+    "queries",
+    "stmt",
+    "stmts",
+    "sql_query",
+    "raw_sql",
+    "sql_text",
+    "sql_statement",
+];
 const URL: &[&str] = &[
     "url",
     "uri",
@@ -84,16 +142,10 @@ const WRITES: &[&str] = &[
     "cp", "mkdir", "touch", "multi", "export", "download", "generate", "convert", "render", "extract", "unzip",
     "chmod", "notebook", "modify", "str",
 ];
-const SQL_VERBS: &[&str] = &[
-    "select", "insert", "update", "delete", "drop", "alter", "create", "truncate", "grant", "revoke", "with",
-    "replace", "merge", "copy", "call", "exec", "execute", "explain", "show", "set", "vacuum", "attach", "pragma",
-    "begin", "do", "load", "rename",
-];
-
 impl Tool {
-    /// Reads a call.
+    /// Reads a call; `knows` says which programs there are.
     #[must_use]
-    pub fn read(name: &str, args: &Value) -> Self {
+    pub fn read(name: &str, args: &Value, knows: &dyn Fn(&str) -> bool) -> Self {
         let mut tool = Self { words: words(name), ..Self::default() };
         for key in ACTION {
             if let Some(Value::String(text)) = args.get(key) {
@@ -101,7 +153,9 @@ impl Tool {
             }
         }
         tool.argv.extend(super::container::argv(&tool.words, args));
-        tool.walk("", args);
+        tool.language = texts::language_named("", args);
+        let own = tool.program(knows);
+        tool.walk("", args, own.as_deref(), knows);
         tool.patches(args);
         tool
     }
@@ -110,11 +164,12 @@ impl Tool {
         self.words.iter().any(|word| list.contains(&word.as_str()))
     }
 
-    fn walk(&mut self, name: &str, value: &Value) {
+    fn walk(&mut self, name: &str, value: &Value, own: Option<&[String]>, knows: Knows<'_>) {
         match value {
             Value::Object(map) => {
+                self.join(map, own, knows);
                 for (key, value) in map {
-                    self.walk(&words(key).join("_"), value);
+                    self.walk(&words(key).join("_"), value, own, knows);
                 }
             }
             Value::Array(items) => {
@@ -128,17 +183,17 @@ impl Tool {
                         }
                         self.argv.push(argv);
                     }
-                    _ => items.iter().for_each(|item| self.walk(name, item)),
+                    _ => items.iter().for_each(|item| self.walk(name, item, own, knows)),
                 }
             }
             Value::String(text) => {
                 self.argument(name, text);
-                self.text(name, text);
+                self.text(name, text, knows);
                 // Arguments of one tool as the text that another is given.
                 if text.trim_start().starts_with(['{', '['])
                     && let Ok(inner @ (Value::Object(_) | Value::Array(_))) = serde_json::from_str(text)
                 {
-                    self.walk(name, &inner);
+                    self.walk(name, &inner, own, knows);
                 }
             }
             Value::Null => {}
@@ -151,15 +206,13 @@ impl Tool {
         self.arguments.push(format!("{name}={}", value[..end].to_lowercase()));
     }
 
-    fn text(&mut self, name: &str, text: &str) {
-        let sql = text
-            .split_whitespace()
-            .next()
-            .is_some_and(|first| SQL_VERBS.contains(&first.trim_end_matches(['(', ';']).to_ascii_lowercase().as_str()));
-        if SQL.contains(&name) && (sql || name != "query") {
+    fn text(&mut self, name: &str, text: &str, knows: Knows<'_>) {
+        self.magics(text);
+        if SQL.contains(&name) && (name != "query" || sql::is_sql(text)) {
             self.code.push(("sql", text.to_owned()));
         } else if SHELL.contains(&name) {
             self.shell.push(text.to_owned());
+            self.loose(name, text, &|_| false);
         } else if SCRIPT.contains(&name) {
             self.script(name, text);
         } else if URL.contains(&name) || text.starts_with("http://") || text.starts_with("https://") {
@@ -168,10 +221,16 @@ impl Tool {
             }
         } else if let Some(access) = self.access(name) {
             self.paths.push((access, text.to_owned()));
+            self.loose(name, text, knows);
+        } else {
+            self.loose(name, text, knows);
         }
     }
 
     fn script(&mut self, name: &str, text: &str) {
+        if let Some(language) = self.language {
+            return self.in_language(language, text);
+        }
         let says = |language: &str| {
             self.has(&[language]) || self.arguments.iter().any(|a| a.ends_with(&format!("={language}")))
         };
