@@ -350,6 +350,12 @@ impl Engine {
         bytes.chunks(PIECE).map(|piece| self.parts.printer.piece(piece)).collect()
     }
 
+    /// The same of one piece, of [`PIECE`] bytes at most.
+    #[must_use]
+    pub fn piece(&self, piece: &[u8]) -> u128 {
+        self.parts.printer.piece(piece)
+    }
+
     /// A fingerprint of `bytes` among those of the same `domain`; keyed like placeholders, and so the same for the life of a
     /// tenant.
     #[must_use]

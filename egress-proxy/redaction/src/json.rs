@@ -6,6 +6,7 @@
 mod across;
 mod group;
 mod kit;
+mod known;
 mod memo;
 mod read;
 mod short;
@@ -21,6 +22,7 @@ use across::{Row, Text};
 use group::Group;
 pub(crate) use kit::Kits;
 use kit::Lent;
+use known::{Asked, Key};
 use memo::Trace;
 pub use memo::{Compared, JsonMemo};
 pub(crate) use read::{Fault, read};
@@ -370,10 +372,15 @@ impl<'a, 'e> Walk<'a, 'e> {
         if self.kit.clean.get(text).is_some() || self.kit.seen.has(self.body, token) {
             return false;
         }
+        let key = Key::of(self.engine, text, Asked::All);
+        if self.kit.known.get(key.as_ref()).is_some() {
+            return false;
+        }
         let found = self.kit.scan.whole(self.engine, text);
         if found.is_empty() {
             self.kit.clean.put(text, ());
             self.kit.seen.put(self.body, token);
+            self.kit.known.put(key, 0);
             return false;
         }
         self.put(token, &found);

@@ -6,6 +6,7 @@
 //! its tables in the cache.
 
 use super::across::Text;
+use super::known::{Asked, Key};
 use super::{Token, Walk, text};
 use crate::hits::{self, Hit, What};
 
@@ -104,7 +105,17 @@ impl Walk<'_, '_> {
             return;
         }
         let group = std::mem::take(&mut self.group);
-        let (mut found, keep) = self.kit.scan.vault_and_tail(self.engine, &group.text);
+        let key = Key::of(self.engine, &group.text, Asked::Row);
+        let (mut found, keep) = match self.kit.known.get(key.as_ref()) {
+            Some(keep) => (Vec::new(), keep),
+            None => {
+                let (found, keep) = self.kit.scan.vault_and_tail(self.engine, &group.text);
+                if found.is_empty() {
+                    self.kit.known.put(key, keep);
+                }
+                (found, keep)
+            }
+        };
         found.sort_unstable();
         let is_inside = |hit: &Hit| {
             let part = group.parts.partition_point(|part| part.end <= hit.start);
@@ -121,12 +132,15 @@ impl Walk<'_, '_> {
             let inside = found[first..].iter().take_while(|hit| hit.start < end);
             let inside = inside.map(|hit| Hit { start: hit.start - start, end: hit.end - start, what: hit.what });
             let inside: Vec<Hit> = inside.collect();
-            if inside.is_empty() && self.kit.clean.get(text).is_some() {
+            let key = inside.is_empty().then(|| Key::of(self.engine, text, Asked::Rules)).flatten();
+            let is_clean = self.kit.clean.get(text).is_some() || self.kit.known.get(key.as_ref()).is_some();
+            if inside.is_empty() && is_clean {
                 continue;
             }
             let hits = self.kit.scan.rules(self.engine, text, inside);
             if hits.is_empty() {
                 self.kit.clean.put(text, ());
+                self.kit.known.put(key, 0);
             }
             self.put(token, &hits);
         }

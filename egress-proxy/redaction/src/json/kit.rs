@@ -2,12 +2,13 @@
 //!
 //! An engine keeps what walks over small documents leave: with some hundred bytes to search, making it costs as much as the
 //! search. Whether a text holds something is asked of the engine alone, so what one document told of a short text holds for all
-//! of them. No text is kept that holds something, and none of more than 15 bytes.
+//! of them. No text is kept that holds something, and none of more than 15 bytes; longer ones are known by their hashes.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Says;
+use super::known::Known;
 use super::short::{Seen, Short};
 use crate::engine::{Engine, Scan};
 
@@ -32,6 +33,8 @@ pub(super) struct Kit {
     /// Texts in which nothing was found, short and longer ones; these stand in the document.
     pub(super) clean: Short<()>,
     pub(super) seen: Seen,
+    /// The same of any document.
+    pub(super) known: Known,
     /// What short names say,
     pub(super) names: Short<Says>,
     /// where these are sealed.
@@ -64,6 +67,7 @@ impl<'e> Lent<'e> {
                 scan: Scan::new(engine),
                 clean: Short::default(),
                 seen: Seen::default(),
+                known: Known::default(),
                 names: Short::default(),
                 sealed: owned(sealed),
             }),
