@@ -16,6 +16,7 @@ use crate::gateway::Timeouts;
 use crate::refusal::Refusal;
 use crate::relay::{Cut, Relay};
 use crate::request::BODY_BYTES;
+use crate::within::{Late, within};
 
 /// The body of an answer.
 pub(crate) enum Outgoing {
@@ -70,9 +71,7 @@ pub(crate) async fn receive(
     timeouts: &Timeouts,
     room: &Arc<Semaphore>,
 ) -> Result<Received, Refusal> {
-    tokio::time::timeout(timeouts.request, receive_all(body, timeouts.idle, room))
-        .await
-        .map_err(|_| Refusal::Stalled)?
+    within(timeouts.request, receive_all(body, timeouts.idle, room)).await.map_err(|Late| Refusal::Stalled)?
 }
 
 async fn receive_all(body: &mut Incoming, idle: Duration, room: &Arc<Semaphore>) -> Result<Received, Refusal> {
@@ -84,7 +83,7 @@ async fn receive_all(body: &mut Incoming, idle: Duration, room: &Arc<Semaphore>)
     let mut bytes = BytesMut::with_capacity(announced.min(1024 * 1024));
     let mut held: Option<OwnedSemaphorePermit> = None;
     loop {
-        let frame = tokio::time::timeout(idle, body.frame()).await.map_err(|_| Refusal::Stalled)?;
+        let frame = within(idle, body.frame()).await.map_err(|Late| Refusal::Stalled)?;
         let Some(frame) = frame else { break };
         // Trailers say nothing that a model needs.
         let Ok(data) = frame.map_err(|_| Refusal::Cut)?.into_data() else { continue };

@@ -35,6 +35,7 @@ use crate::routing::Heard;
 use crate::strict::Numbered;
 use crate::trace::Trace;
 use crate::translate::{DEFAULT_MAX_TOKENS, Limit, Stamp, Wants};
+use crate::within::{Late, within};
 
 mod answer;
 mod attempts;
@@ -85,7 +86,7 @@ pub(crate) async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>, nu
             }
         },
     };
-    if let Ok(value) = HeaderValue::from_str(&id) {
+    if let Ok(value) = HeaderValue::try_from(id) {
         response.headers_mut().insert("x-wardkeep-request", value);
     }
     response
@@ -313,7 +314,7 @@ impl Asked<'_> {
         sending: Sending<'_>,
         may_go_on: bool,
     ) -> Outcome {
-        let now = self.gateway.parts.clock.now();
+        let mut now = self.gateway.parts.clock.now();
         let heard = Heard::of(response.status(), response.headers(), now);
         if heard != Heard::Answered {
             sending.tell(self, response.status(), sent.engine, response.headers());
@@ -322,7 +323,7 @@ impl Asked<'_> {
         }
         if may_go_on && response.status().is_success() {
             match attempts::first(&mut response, sent.patience.first_byte).await {
-                Ok(first) => sent.first = first,
+                Ok(first) => (sent.first, now) = (first, self.gateway.parts.clock.now()),
                 Err(refusal) => {
                     match refusal {
                         // It told an error before it told anything else.
@@ -333,7 +334,7 @@ impl Asked<'_> {
                 }
             }
         }
-        self.gateway.routing.heard(sending.provider, sending.key, &heard, self.gateway.parts.clock.now());
+        self.gateway.routing.heard(sending.provider, sending.key, &heard, now);
         Outcome::Final(self.relay(response, sent).await.map(|told| sending.signed(told)))
     }
 
@@ -477,7 +478,7 @@ impl Asked<'_> {
         admitted: Admitted,
     ) -> Result<(Response<Inflow>, Admitted), Refusal> {
         let pool = self.gateway.client.pool(patience.connect);
-        match tokio::time::timeout(patience.first_byte, pool.request(request)).await {
+        match within(patience.first_byte, pool.request(request)).await {
             Ok(Ok(response)) => Ok((response, admitted)),
             Ok(Err(error)) if error.is_connect() => {
                 tracing::warn!(request = self.id, %error, "the provider cannot be reached");
@@ -490,7 +491,7 @@ impl Asked<'_> {
                 drop(admitted);
                 Err(Refusal::Broken)
             }
-            Err(_) => {
+            Err(Late) => {
                 drop(admitted);
                 Err(Refusal::Silent)
             }

@@ -43,6 +43,7 @@ mod trace;
 mod translate;
 mod usage;
 mod withhold;
+mod within;
 
 #[cfg(test)]
 mod tests;

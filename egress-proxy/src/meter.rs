@@ -33,6 +33,7 @@ use crate::price::Cost;
 use crate::usage::Usage;
 
 mod calls;
+mod filing;
 mod journal;
 mod ledger;
 mod open;
@@ -45,6 +46,7 @@ mod store;
 mod tests;
 mod writer;
 
+pub(crate) use filing::Filing;
 use journal::Journal;
 use porter::Porter;
 pub use rows::{Admission, Amounts, Bucket, BucketKey, By, Line, Run, Settlement, Total};
@@ -307,12 +309,15 @@ impl Admitted {
     }
 
     /// As [`settle`](Self::settle), and returns once it is on disk. A disk that refuses is tried again later, and not waited for.
-    pub async fn file(mut self, settlement: Settlement) {
+    pub async fn file(self, settlement: Settlement) {
+        self.filing(settlement).await;
+    }
+
+    /// The same for whoever has no room for a future of their own.
+    pub(crate) fn filing(mut self, settlement: Settlement) -> Filing {
         let (reply, done) = oneshot::channel();
         self.close(settlement, Some(reply));
-        if let Err(error) = done.await.unwrap_or(Err(MeterError::Closed)) {
-            tracing::warn!(%error, "usage is not on disk yet");
-        }
+        Filing::new(done)
     }
 
     /// The request never reached the provider: it counts as nothing. Never blocks.

@@ -16,7 +16,7 @@ use wardkeep_proto::waypoint::{Waypoint, Waypoints};
 use crate::api::Api;
 use crate::client::Inflow;
 use crate::frames::{Frames, Garbled};
-use crate::meter::Admitted;
+use crate::meter::{Admitted, Filing};
 use crate::refusal;
 use crate::translate::{End, Stream};
 use crate::usage::Observer;
@@ -68,17 +68,17 @@ pub(crate) struct Relay {
     /// Taken when the account is settled.
     account: Option<(Observer, Admitted)>,
     /// Until the account is on disk the agent has not seen the end: what it was told the end of is counted exactly.
-    filing: Option<(Filed, Last)>,
+    filing: Option<(Filing, Last)>,
     waypoints: Arc<dyn Waypoints>,
     idle: Duration,
-    last: Instant,
-    alarm: Pin<Box<Sleep>>,
+    /// When the last piece came; asked for once the next one is not there.
+    last: Option<Instant>,
+    /// Set once something has to be waited for.
+    alarm: Option<Pin<Box<Sleep>>>,
     /// What came before the head went out.
     begun: Option<Frame<Bytes>>,
     state: State,
 }
-
-type Filed = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// What the agent gets once the account is on disk.
 enum Last {
@@ -102,7 +102,6 @@ enum State {
 impl Relay {
     pub(crate) fn new(answer: Answer) -> Self {
         let Answer { upstream, first, api, frames, observer, way, admitted, idle, waypoints } = answer;
-        let last = Instant::now();
         Self {
             upstream,
             first,
@@ -113,8 +112,8 @@ impl Relay {
             filing: None,
             waypoints,
             idle,
-            last,
-            alarm: Box::pin(tokio::time::sleep_until(last + idle)),
+            last: None,
+            alarm: None,
             begun: None,
             state: State::Flowing,
         }
@@ -151,13 +150,13 @@ impl Relay {
     fn file(&mut self, cx: &mut Context<'_>, last: Last) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         let Some((mut observer, admitted)) = self.account.take() else { return Poll::Ready(self.tell(last)) };
         let settlement = observer.settle(admitted.estimated_input());
-        self.filing = Some((Box::pin(admitted.file(settlement)), last));
+        self.filing = Some((admitted.filing(settlement), last));
         self.wait_for_disk(cx)
     }
 
     fn wait_for_disk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         if let Some((filed, _)) = &mut self.filing {
-            ready!(filed.as_mut().poll(cx));
+            ready!(Pin::new(filed).poll(cx));
         }
         Poll::Ready(self.filing.take().and_then(|(_, last)| self.tell(last)))
     }
@@ -185,18 +184,18 @@ impl Relay {
                 Poll::Ready(Some(Err(_))) => return self.broke(cx),
                 Poll::Ready(None) => return self.ended(cx),
                 Poll::Pending => {
-                    ready!(self.alarm.as_mut().poll(cx));
+                    let until = *self.last.get_or_insert_with(Instant::now) + self.idle;
+                    let alarm = self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
+                    ready!(alarm.as_mut().poll(cx));
                     // The alarm is set once per `idle`, not once per frame.
-                    let until = self.last + self.idle;
                     if until <= Instant::now() {
                         tracing::warn!("a provider's stream was silent for too long and is cut");
                         return self.broke(cx);
                     }
-                    self.alarm.as_mut().reset(until);
+                    alarm.as_mut().reset(until);
                     continue;
                 }
             };
-            self.last = Instant::now();
             // Trailers end here: no dialect has any.
             let Ok(data) = frame.into_data() else { continue };
             let data = match &mut self.frames {
@@ -227,6 +226,7 @@ impl Relay {
                     told
                 }
             };
+            self.last = None;
             if !data.is_empty() {
                 return Poll::Ready(Some(Ok(Frame::data(data))));
             }

@@ -145,6 +145,10 @@ impl Desk {
     /// Judges one attempt by the budgets of `bundle`, waits where waiting helps, and puts it on disk.
     pub(crate) async fn admit(&self, parts: &Parts, bundle: &Bundle, order: &Order<'_>) -> Result<Verdict, MeterError> {
         let (budgets, agent) = (&bundle.budgets, order.agent);
+        if budgets.is_empty() {
+            // There is nothing to wait for.
+            return self.reserve(parts, bundle, order, None, None).await;
+        }
         let deadline = Instant::now() + PATIENCE;
         let tokens = order.estimated_input().saturating_add(order.max_output());
         let ticket = match self.pace.enter(budgets, agent, tokens, deadline).await {
@@ -154,7 +158,7 @@ impl Desk {
             }
             Err(wait) => return Ok(self.stopped(&*parts.reports, order.waited(bundle, wait))),
         };
-        self.reserve(parts, bundle, order, ticket, deadline).await
+        self.reserve(parts, bundle, order, ticket, Some(deadline)).await
     }
 
     /// Takes what the request may need from every window. What is only held by others may come back in a moment.
@@ -164,11 +168,13 @@ impl Desk {
         bundle: &Bundle,
         order: &Order<'_>,
         ticket: Option<Ticket>,
-        deadline: Instant,
+        deadline: Option<Instant>,
     ) -> Result<Verdict, MeterError> {
-        let mut changes = parts.meter.changes();
+        let mut waits = deadline.map(|deadline| (deadline, parts.meter.changes()));
         loop {
-            changes.mark_unchanged();
+            if let Some((_, changes)) = &mut waits {
+                changes.mark_unchanged();
+            }
             match parts.meter.admit(Self::admission(parts, bundle, order)).await {
                 Ok(mut admitted) => {
                     for over in admitted.take_told() {
@@ -183,11 +189,12 @@ impl Desk {
                 Err(NotAdmitted::Meter(error)) => return Err(error),
                 Err(NotAdmitted::Over(over)) => {
                     let now = Instant::now();
-                    if !over.is_held() || now >= deadline {
+                    let waits = waits.as_mut().filter(|(deadline, _)| over.is_held() && now < *deadline);
+                    let Some((deadline, changes)) = waits else {
                         return Ok(self.stopped(&*parts.reports, order.over(bundle, *over)));
-                    }
+                    };
                     // Woken by whoever settles; looked after by itself for those that never left.
-                    let next = deadline.min(now + LOOK_EVERY);
+                    let next = (*deadline).min(now + LOOK_EVERY);
                     drop(tokio::time::timeout_at(next, changes.changed()).await);
                 }
             }

@@ -1,8 +1,7 @@
 //! Which values of headers hold no secret: most are the same in every request.
 
 use std::collections::HashSet;
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher as _;
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 
 use wardkeep_redaction::Engine;
@@ -14,15 +13,45 @@ const BYTES: usize = 256;
 
 /// What one engine found clean, as keyed hashes: no text is kept, and nobody can choose a value with the hash of another.
 #[derive(Default)]
-pub(crate) struct Clean {
-    key: RandomState,
-    known: Mutex<Known>,
-}
+pub(crate) struct Clean(Mutex<Known>);
 
 #[derive(Default)]
 struct Known {
     engine: u64,
-    values: HashSet<u64>,
+    values: HashSet<Value, BuildHasherDefault<Hashed>>,
+}
+
+/// A value, as the engine's key has it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Value {
+    piece: u128,
+    len: usize,
+}
+
+impl Hash for Value {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // The low bits of a sum of products are no fair choice, the high ones of one more are.
+        let folded = (self.piece as u64 ^ (self.piece >> 64) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        state.write_u64(folded ^ (folded >> 32));
+    }
+}
+
+/// What is a hash already is not hashed again.
+#[derive(Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
 }
 
 impl Clean {
@@ -32,7 +61,7 @@ impl Clean {
         if value.len() > BYTES {
             return search();
         }
-        let hash = self.key.hash_one(value);
+        let hash = Value { piece: engine.piece(value), len: value.len() };
         if self.known(engine).values.contains(&hash) {
             return true;
         }
@@ -49,7 +78,7 @@ impl Clean {
 
     /// What this engine found; what another one found is forgotten.
     fn known(&self, engine: &Engine) -> std::sync::MutexGuard<'_, Known> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.engine != engine.generation() {
             *known = Known { engine: engine.generation(), ..Known::default() };
         }
