@@ -204,7 +204,7 @@ fn everyday_calls_have_the_class_a_person_would_give() {
         (Y, "test -v \"$x\""),
         (Y, "read x < f; [[ -v $x ]]"),
         (R, "printf -v \"$x\" 1"),
-        (Y, "gawk --include=x 1 a"),
+        (R, "gawk --include=x 1 a"),
         (R, "dc -e '!id'"),
         (Y, "xxd a b"),
         (Y, "ss -D out"),

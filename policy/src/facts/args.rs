@@ -76,7 +76,7 @@ impl Parsed {
         0
     }
 
-    /// Whether an option is given: itself, with `=value`, or (from two letters on) shortened as GNU programs allow.
+    /// Whether an option is given: itself, with `=value`, or shortened as GNU programs allow.
     #[must_use]
     pub fn has(&self, wanted: &str) -> bool {
         self.options.iter().any(|(name, _)| is_option(name, wanted))
@@ -90,5 +90,5 @@ impl Parsed {
 }
 
 fn is_option(given: &str, wanted: &str) -> bool {
-    given == wanted || (given.len() >= 4 && given.starts_with("--") && wanted.starts_with(given))
+    given == wanted || (given.len() >= 3 && given.starts_with("--") && wanted.starts_with(given))
 }

@@ -1,6 +1,13 @@
 //! What arguments do that are no plain options: scripts of `awk` and `sed` can write files and start programs, and `ps` reads its
 //! letters in two ways.
 
+mod awk;
+mod options;
+mod regex;
+mod sed;
+#[cfg(test)]
+mod tests;
+
 use super::container;
 use super::words::Word;
 
@@ -8,7 +15,9 @@ use super::words::Word;
 pub const RUNS: &str = "@runs";
 /// The script writes a file.
 pub const WRITES: &str = "@writes";
-/// The program shows the environment of others.
+/// The script reads files that no argument names.
+pub const READS: &str = "@reads";
+/// The program shows the environment, its own or that of others.
 pub const ENVIRONMENT: &str = "@environment";
 /// The program unpacks an archive.
 pub const UNPACKS: &str = "@unpacks";
@@ -22,8 +31,8 @@ pub const BARE: &str = "@bare";
 /// What `args` do besides printing what the program is for.
 pub(super) fn effects(name: &str, args: &[Word]) -> Vec<&'static str> {
     match name {
-        "awk" | "gawk" | "mawk" | "nawk" => awk(args),
-        "sed" | "gsed" => sed(args),
+        "awk" | "gawk" | "mawk" | "nawk" => awk::effects(args).into_iter().collect(),
+        "sed" | "gsed" => sed::effects(args).into_iter().collect(),
         "ps" => ps(args),
         "tar" | "bsdtar" | "unzip" => archive(name, args),
         _ if container::PROGRAMS.contains(&name) => container::effects(args),
@@ -87,121 +96,4 @@ fn archive(name: &str, args: &[Word]) -> Vec<&'static str> {
     }
     let anywhere = options.iter().any(|word| letters(word, &['P'])) || long(&["--absolute-names", "--absolute-paths"]);
     if anywhere { vec![UNPACKS, UNPACKS_ANYWHERE] } else { vec![UNPACKS] }
-}
-
-fn awk(args: &[Word]) -> Vec<&'static str> {
-    let mut at = 0;
-    while let Some(word) = args.get(at) {
-        match word.text.as_str() {
-            "-f" | "--file" | "-i" | "-E" | "-l" => return vec![RUNS],
-            "-F" | "-v" => at += 2,
-            "--" => {
-                at += 1;
-                break;
-            }
-            text if text.starts_with("-f") || text.starts_with("-i") => return vec![RUNS],
-            text if text.len() > 1 && text.starts_with('-') => at += 1,
-            _ => break,
-        }
-    }
-    let Some(script) = args.get(at) else { return Vec::new() };
-    let text = script.text.replace("||", " ");
-    let mut out = Vec::new();
-    if script.has_opaque()
-        || text.contains("system")
-        || text.contains('|')
-        || text.contains('@')
-        || text.contains("/inet")
-    {
-        out.push(RUNS);
-    }
-    if prints_to_file(&text) {
-        out.push(WRITES);
-    }
-    out
-}
-
-/// Whether a `print` statement has a `>` before it ends.
-fn prints_to_file(text: &str) -> bool {
-    text.match_indices("print").any(|(at, _)| {
-        let mut quoted = false;
-        let mut depth = 0_i32;
-        for c in text[at..].chars() {
-            match c {
-                '"' => quoted = !quoted,
-                '(' if !quoted => depth += 1,
-                ')' if !quoted => depth -= 1,
-                ';' | '}' | '\n' if !quoted => return false,
-                '>' if !quoted && depth <= 0 => return true,
-                _ => {}
-            }
-        }
-        false
-    })
-}
-
-fn sed(args: &[Word]) -> Vec<&'static str> {
-    let mut scripts = Vec::new();
-    let mut operands = Vec::new();
-    let mut at = 0;
-    while let Some(word) = args.get(at) {
-        at += 1;
-        match word.text.as_str() {
-            "-e" | "--expression" => {
-                scripts.extend(args.get(at));
-                at += 1;
-            }
-            "-f" | "--file" => return vec![RUNS, WRITES],
-            text if text.starts_with("-f") || text.starts_with("--file=") => return vec![RUNS, WRITES],
-            text if text.starts_with('-') && !text.starts_with("--") && text.ends_with('e') && text.len() > 2 => {
-                scripts.extend(args.get(at));
-                at += 1;
-            }
-            text if text.len() > 1 && text.starts_with('-') => {}
-            _ => operands.push(word),
-        }
-    }
-    if scripts.is_empty() {
-        scripts.extend(operands.first());
-    }
-    if scripts.iter().any(|script| script.has_opaque()) {
-        return vec![RUNS, WRITES];
-    }
-    let mut out = Vec::new();
-    if scripts.iter().any(|script| sed_has(&script.text, &['e'])) {
-        out.push(RUNS);
-    }
-    if scripts.iter().any(|script| sed_has(&script.text, &['w', 'W'])) {
-        out.push(WRITES);
-    }
-    out
-}
-
-/// Whether one of sed's commands, or a flag of `s`, is among `wanted`. Splits at `;` and line ends, which finds more commands
-/// than there are, never fewer.
-fn sed_has(script: &str, wanted: &[char]) -> bool {
-    script.split([';', '\n', '{', '}']).any(|command| {
-        let command = after_address(command.trim_start());
-        let mut chars = command.chars();
-        match chars.next() {
-            Some('s' | 'y') => {
-                let Some(delimiter) = chars.next() else { return false };
-                let parts: Vec<&str> = command[1 + delimiter.len_utf8()..].split(delimiter).collect();
-                parts.get(2..).is_some_and(|flags| flags.iter().any(|flag| flag.contains(wanted)))
-            }
-            Some(c) => wanted.contains(&c),
-            None => false,
-        }
-    })
-}
-
-/// What stands behind a line number, `$` or `/pattern/` and a second one.
-fn after_address(command: &str) -> &str {
-    let mut rest = command;
-    loop {
-        rest = rest.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '$' | ',' | '~' | '+' | '!' | ' '));
-        let Some(pattern) = rest.strip_prefix('/') else { return rest };
-        let Some(end) = pattern.find('/') else { return "" };
-        rest = pattern[end + 1..].trim_start_matches(['I', 'M']);
-    }
 }
