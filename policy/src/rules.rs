@@ -27,7 +27,7 @@ pub(crate) use matching::{HttpCall, Subject};
 
 use crate::class::Class;
 use crate::facts::Command;
-use crate::facts::args::{Parsed, Reading};
+use crate::facts::args::{Parsed, Reading, is_option};
 use crate::facts::paths::Access;
 
 /// A checked set of rules. Cheap to clone.
@@ -41,6 +41,8 @@ struct Compiled {
     /// Rules about programs whose name begins so.
     by_prefix: Vec<(String, usize)>,
     syntax: ByName,
+    /// Programs of which a sub-command reads its arguments in its own way.
+    with_subs: BTreeSet<String>,
     starts: ByName,
     /// Rules about anything else.
     others: ByKind,
@@ -66,11 +68,15 @@ pub struct Document {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Syntax {
-    /// File names of the programs.
+    /// File names of the programs; with a blank and its first operand behind it, one sub-command of it.
     pub program: Vec<String>,
     /// Options that take the next word.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<String>,
+    /// Options that take none and change nothing. Where there are any, a call with an option that is neither here nor among
+    /// `values` is never Green.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<String>,
     /// Options whose value is a path that is written.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub writes: Vec<String>,
@@ -305,9 +311,10 @@ impl RuleSet {
                 }
             }
         }
+        let with_subs = syntax.keys().filter_map(|name| Some(name.split_once(' ')?.0.to_owned())).collect();
         let (by_program, syntax, starts) = (ByName::new(&named), ByName::new(&syntax), ByName::new(&starts));
         let paths = Paths::new(&document);
-        Ok(Self(Arc::new(Compiled { document, by_program, by_prefix, syntax, starts, others, paths })))
+        Ok(Self(Arc::new(Compiled { document, by_program, by_prefix, syntax, with_subs, starts, others, paths })))
     }
 
     /// The rules as they are written.
@@ -352,6 +359,12 @@ impl RuleSet {
         self.0.syntax.get(program)?.map(|at| &self.0.document.syntax[at]).next()
     }
 
+    /// How the sub-command that is the first operand reads them, where that differs.
+    pub(crate) fn syntax_of_sub(&self, program: &str, parsed: &Parsed) -> Option<&Syntax> {
+        let sub = parsed.operands.first()?.known().filter(|_| self.0.with_subs.contains(program))?;
+        self.syntax(&format!("{program} {sub}"))
+    }
+
     pub(crate) fn about_program<'s>(&'s self, program: &'s str) -> impl Iterator<Item = &'s Rule> + 's {
         let Compiled { by_program, by_prefix, document, .. } = &*self.0;
         let named = by_program.get(program);
@@ -380,6 +393,7 @@ impl Document {
         for Syntax {
             program,
             values,
+            flags,
             writes,
             reads,
             in_place,
@@ -390,7 +404,7 @@ impl Document {
             skip: _,
         } in syntax
         {
-            [program, values, writes, reads, in_place, no_skip].into_iter().for_each(Vec::shrink_to_fit);
+            [program, values, flags, writes, reads, in_place, no_skip].into_iter().for_each(Vec::shrink_to_fit);
         }
         for PathList { name: _, under, part, last, except } in paths {
             [under, part, last, except].into_iter().for_each(Vec::shrink_to_fit);
@@ -404,6 +418,18 @@ impl Syntax {
     #[must_use]
     pub fn reading(&self) -> Reading<'_> {
         Reading { values: &self.values, single_dash: self.single_dash }
+    }
+
+    /// The first option given that this program is not known to have, where that is listed.
+    pub(crate) fn unknown<'p>(&self, parsed: &'p Parsed) -> Option<&'p str> {
+        if self.flags.is_empty() {
+            return None;
+        }
+        // Letters in one word are given one by one and all together.
+        let cluster = |name: &str| !self.single_dash && !name.starts_with("--") && name.chars().count() > 2;
+        let known = |name: &str| self.flags.iter().chain(&self.values).any(|known| is_option(name, known));
+        let names = parsed.options.iter().map(|(name, _)| name.as_str());
+        names.filter(|name| !cluster(name)).find(|name| !known(name))
     }
 }
 

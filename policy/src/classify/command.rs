@@ -40,9 +40,13 @@ impl Judge<'_> {
     pub(super) fn command(&mut self, command: &Command) {
         let name = command.program.rsplit('/').next().unwrap_or_default();
         self.sees("runs", || line_of(command));
-        let syntax = self.rules.syntax(name);
-        let parsed = Parsed::read(&command.args, syntax.map(Syntax::reading).unwrap_or_default());
         let rules = self.rules;
+        let mut syntax = rules.syntax(name);
+        let mut parsed = Parsed::read(&command.args, syntax.map(Syntax::reading).unwrap_or_default());
+        if let Some(own) = rules.syntax_of_sub(name, &parsed) {
+            parsed = Parsed::read(&command.args, own.reading());
+            syntax = Some(own);
+        }
         if let ([only], false) = (command.args.as_slice(), command.more)
             && rules.knows(&command.program)
             && matches!(only.known(), Some("--help" | "--version"))
@@ -87,6 +91,10 @@ impl Judge<'_> {
             self.built_in("program.unknown", &format!("No rule knows {what} {name}"), Class::Yellow);
         } else if class == Class::Green && parsed.opaque && !settled {
             self.built_in("program.opaque", &format!("Arguments of {name} are only known at run time"), Class::Yellow);
+        } else if class == Class::Green
+            && let Some(option) = syntax.and_then(|syntax| syntax.unknown(&parsed))
+        {
+            self.built_in("program.option", &format!("No rule knows the option {option} of {name}"), Class::Yellow);
         }
         if let Some(syntax) = syntax {
             for path in path_uses(syntax, &parsed, command.cwd.as_ref()) {

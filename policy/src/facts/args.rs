@@ -89,6 +89,7 @@ impl Parsed {
     }
 }
 
-fn is_option(given: &str, wanted: &str) -> bool {
+/// Whether an option as it is given is the one of that name.
+pub(crate) fn is_option(given: &str, wanted: &str) -> bool {
     given == wanted || (given.len() >= 3 && given.starts_with("--") && wanted.starts_with(given))
 }
