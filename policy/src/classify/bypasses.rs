@@ -13,6 +13,7 @@
 //! | more parts than are looked at | Claude Code before 2.1.90 | [`more_commands_than_anybody_counts`] |
 //! | a text that keeps the guard busy | dcg #189 | [`texts_that_keep_a_parser_busy`] |
 //! | another spelling of a word | dcg #215 | [`other_spellings_of_a_word`], `wrappings.rs` |
+//! | a reader asked to write, by a letter behind another or a shortened word | found in review | `bypasses/letters.rs`; scripts: `policy/src/facts/scripts/tests.rs` |
 //! | other flags, in another order | Claude Code #18613, Gemini 5411f113 | [`other_flags_and_orders`], `wrappings.rs` |
 //! | a rule that never matches | Claude Code #56816, dcg #402 | `policy/src/rules/tests.rs`: `rules_that_cannot_be_right_are_refused` |
 //! | a match in another field | Gemini #19762 | [`safe_words_in_another_field`] |
@@ -36,6 +37,8 @@
 //! | a path that is repaired after the hook | agent-tools.params.ts | [`paths_that_are_repaired_after_the_hook`]; scene `path_repair` |
 //!
 //! Threads are of each project's repository on GitHub; scenes are those of `./dev e2e openclaw`.
+
+mod letters;
 
 use serde_json::{Value, json};
 

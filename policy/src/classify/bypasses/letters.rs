@@ -1,0 +1,199 @@
+//! Programs that only read, asked for something else by a second spelling: a letter behind another, a shortened word, an option
+//! that nobody thought of, another machine.
+
+use super::*;
+
+/// None of them is Green.
+#[test]
+fn readers_that_write_run_or_clear() {
+    at_least(
+        Y,
+        [
+            "ss -tK dst 1.2.3.4",
+            "ss -nD x",
+            "date -us 12:00",
+            "date -fs x",
+            "date 010100002030",
+            "tree -fo x",
+            "tree -do /etc/x",
+            "sdiff -so out a b",
+            "file -bC",
+            "file -zb a",
+            "ptx -fG a b",
+            "hostname -fF x",
+            "cat a | less -No log",
+            "lsof -nD b",
+            "git grep -nO x",
+            "git grep -Fo -Oid x",
+            "git reflog --output=x",
+            "dmesg --read-clear",
+            "dmesg -Tc",
+            "dmesg --console-off",
+            "dmesg --console-level 1",
+            "lastlog --clear",
+            "lastlog -C",
+            "lastlog -S",
+            "lshw -dump /etc/x",
+            "bat cache --clear",
+            "bat --generate-config-file",
+            "declare -xp",
+            "declare -x",
+            "sysctl -f x",
+            "POSIXLY_CORRECT=1 uniq a -c b",
+            "sed --i s/a/b/ a",
+        ],
+    );
+}
+
+/// What these programs are told may be shortened, and one word of looking does not make the rest of it harmless.
+#[test]
+fn shortened_orders_change_the_machine() {
+    at_least(
+        R,
+        [
+            "ip a a 1.2.3.4 dev eth0",
+            "ip ad de 1.2.3.4 dev eth0",
+            "ip l d x",
+            "ip l s eth0 down",
+            "ip n f all",
+            "ip r f all",
+            "ip -ba x",
+            "ip --batch x",
+            "ip net e x ./a.sh",
+            "ip -s l d x",
+            "nmcli c u x",
+            "nmcli d d eth0",
+            "nmcli c m x",
+            "nmcli n of",
+            "nmcli con show --show-secrets x",
+            "nmcli -s c s x",
+            "nmcli dev wifi show-password",
+            "ifconfig eth0 1.2.3.4",
+            "iwconfig eth0 essid x",
+            "ethtool -E eth0 offset 1",
+            "ethtool -r eth0",
+            "ethtool -C eth0 rx-usecs 1",
+            "ethtool -W eth0 1",
+            "ethtool --flash eth0 x",
+            "ethtool --reset eth0 all",
+            "bridge f a x dev y",
+            "brctl setfd x 1",
+            "crontab -u root -l -r",
+            "crontab -lr",
+            "date -s 12:00",
+        ],
+    );
+    at_least(
+        C,
+        [
+            "sfdisk -l --delete /dev/sda",
+            "parted -l /dev/sda mklabel gpt",
+            "sgdisk -l x /dev/sda",
+            "zpool import -l x",
+            "zfs mount -l x",
+            "zpool create -l x y",
+            "zpool destroy list",
+        ],
+    );
+}
+
+#[test]
+fn another_machine_is_asked() {
+    at_least(
+        E,
+        [
+            "systemctl -H evil status",
+            "systemctl --host=evil list-units",
+            "systemctl --ho evil",
+            "docker -H tcp://evil ps",
+            "docker --host ssh://evil images",
+            "journalctl -H evil",
+        ],
+    );
+}
+
+#[test]
+fn a_second_spelling_names_the_program_that_runs() {
+    at_least(
+        R,
+        [
+            "curl --unix-s /var/run/docker.sock http://x/",
+            "curl --conf x https://known.example",
+            "wget --use-ask=id https://known.example",
+            "wget -e use-askpass=id https://known.example",
+            "git difftool --extcmd=id",
+            "git difftool --extc id",
+            "ssh -o LocalForward=1:a:2 b",
+            "ssh -oremoteforward=1:a:2 b",
+            "ssh -o 'DynamicForward 1' b",
+            "ssh -o ProxyJump=c b",
+            "ssh -o PKCS11Provider=./x.so b",
+            "scp -o SecurityKeyProvider=./x.so a b:",
+            "ssh -o XAuthLocation=./x b",
+        ],
+    );
+}
+
+/// A letter that takes no value swallows none behind it: what is graver alone is no milder in a cluster.
+#[test]
+fn a_letter_is_no_milder_behind_another() {
+    for (program, harmless, grave) in [
+        ("ss", "tunaplemsiorw46", "KD"),
+        ("tree", "adfpugshDFqNQCrtX", "oR"),
+        ("sdiff", "ibWBalstd", "o"),
+        ("file", "bchikLNnrsv0", "Cz"),
+        ("ptx", "ArRfTOtC", "G"),
+        ("hostname", "aAdfiIsy", "Fb"),
+        ("dmesg", "TxkurtedPS", "CcDEn"),
+        ("date", "uR", "s"),
+        ("lastlog", "R", "CS"),
+        ("crontab", "l", "re"),
+    ] {
+        for first in harmless.chars() {
+            for then in grave.chars() {
+                let (alone, behind) = (format!("{program} -{then} a"), format!("{program} -{first}{then} a"));
+                assert!(verdict(&alone).class > G, "{alone}");
+                assert!(verdict(&behind).class > G, "{behind}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_only_looks_is_green_all_the_same() {
+    at_most(
+        G,
+        [
+            "ss -tlnp",
+            "date",
+            "date -u +%F",
+            "date -d tomorrow +%s",
+            "tree -aL 2",
+            "file -b --mime-type a",
+            "less -N a",
+            "hostname -f",
+            "dmesg -T --level err",
+            "lshw -short",
+            "git grep -n x",
+            "bat -p a",
+            "ip a",
+            "ip -br link",
+            "ip -4 addr show dev eth0",
+            "ip r get 1.2.3.4",
+            "ip -s -d addr show eth0",
+            "ip route show",
+            "nmcli dev status",
+            "nmcli -t -f NAME con show --active",
+            "ifconfig -a",
+            "ethtool -i eth0",
+            "bridge fdb show",
+            "fdisk -l /dev/sda",
+            "zpool list",
+            "zfs list -t snapshot",
+            "crontab -u me -l",
+            "systemctl status x",
+            "docker ps -a",
+        ],
+    );
+    at_most(E, ["wget -e robots=off https://known.example", "docker exec x curl -H a"]);
+}
