@@ -9,7 +9,7 @@ mod ocsf;
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use wardkeep_proto::digest::Digest;
@@ -21,7 +21,7 @@ pub use key::{AuditKey, KeyError};
 pub use ocsf::{Origin, event};
 
 use crate::call::CallKey;
-use crate::store::{StoreError, digest_of_row};
+use crate::store::{StoreError, Tx, digest_of_row};
 
 /// Domain of a row's hash.
 const ROW: &str = "wardkeep/audit/v1";
@@ -81,7 +81,7 @@ impl Row {
 
 /// Adds one row inside the transaction of what it tells about.
 pub(crate) fn append(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     at: Timestamp,
     kind: &str,
     call: Option<&CallKey>,

@@ -11,6 +11,7 @@ mod launch;
 mod lease;
 mod lock;
 mod outbox;
+mod pass;
 mod passkeys;
 mod past;
 mod pins;
@@ -46,7 +47,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use rusqlite::{Connection, Transaction};
+use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::{Semaphore, watch};
@@ -64,7 +65,7 @@ use crate::audit::{self, AuditKey, KeyError};
 use crate::call::{CallKey, CallResult};
 use crate::posture::PostureBook;
 use crate::runner::Sandbox;
-use crate::store::{Store, StoreError, activity, holds, people};
+use crate::store::{Store, StoreError, Tx, activity, holds, people};
 use crate::walls::WallsBook;
 use lease::Leases;
 
@@ -194,6 +195,9 @@ pub struct Gate {
     /// The last bundle that was named: its digest takes milliseconds.
     named: Mutex<Option<(Arc<Bundle>, BundleName)>>,
     changed: watch::Sender<u64>,
+    pasts: past::Pasts,
+    /// Whether somebody is about to put away what was let pass.
+    putting_away: AtomicBool,
     /// Whether the full disk in the book is ours to take back.
     full: AtomicBool,
     /// Held as long as the gate lives.
@@ -230,6 +234,8 @@ impl Gate {
             starting: tokio::sync::Mutex::default(),
             named: Mutex::default(),
             changed: watch::Sender::new(0),
+            pasts: past::Pasts::default(),
+            putting_away: AtomicBool::new(false),
             full: AtomicBool::new(false),
             parts,
             _lock: lock,
@@ -266,7 +272,7 @@ impl Gate {
     /// One transaction on a thread that may block.
     async fn write<T: Send + 'static>(
         &self,
-        change: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+        change: impl FnOnce(&Tx<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, GateError> {
         let store = Arc::clone(&self.store);
         let out = tokio::task::spawn_blocking(move || store.write(change)).await.map_err(|_| GateError::Worker)?;
@@ -276,16 +282,20 @@ impl Gate {
     /// What follows from a transaction: who waits is woken, and whether the disk is full is known.
     fn recorded<T>(&self, out: Result<T, StoreError>) -> Result<T, GateError> {
         match &out {
-            Ok(_) => {
-                self.disk_has_space();
-                self.changed.send_modify(|revision| *revision += 1);
-            }
+            Ok(_) => self.disk_has_space(),
             Err(StoreError::Full) => self.disk_is_full(),
             Err(_) => {}
         }
         Ok(out?)
     }
 
+        let out = self.written(out)?;
+        self.changed.send_modify(|revision| *revision += 1);
+        Ok(out)
+    }
+
+    /// Whether the disk is full is known.
+    fn written<T>(&self, out: Result<T, StoreError>) -> Result<T, GateError> {
     async fn read<T: Send + 'static>(
         &self,
         look: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,

@@ -2,21 +2,20 @@
 
 use std::time::Duration;
 
-use rusqlite::Transaction;
 use serde_json::json;
 use wardkeep_policy::Asking;
 use wardkeep_proto::time::Timestamp;
 
 use crate::audit;
 use crate::call::CallKey;
-use crate::store::{StoreError, activity, people};
+use crate::store::{StoreError, Tx, activity, people};
 
 /// Of [`Asking::hourly`].
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// Why nobody is asked about one more call, for the agent; `None` counts the question. People hear of it once an hour.
 pub(super) fn too_many(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     key: &CallKey,
     asking: Asking,
     at: Timestamp,

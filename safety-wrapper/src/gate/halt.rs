@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use rusqlite::Transaction;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -18,7 +17,7 @@ use super::{Gate, GateError};
 use crate::audit;
 use crate::call::CallState;
 use crate::halt::{Hold, Holder, Holds, Moved, Order, Standing, may};
-use crate::store::{StoreError, activity, calls, holds};
+use crate::store::{StoreError, Tx, activity, calls, holds};
 
 /// Longest reason that is kept, bytes.
 const REASON_BYTES: usize = 1000;
@@ -263,7 +262,7 @@ impl Gate {
 }
 
 /// The row, its record, and the end of what waits or was allowed, in one transaction; gives how many calls that were.
-fn write_hold(tx: &Transaction<'_>, hold: &Hold, changed: bool, now: Timestamp) -> Result<usize, StoreError> {
+fn write_hold(tx: &Tx<'_>, hold: &Hold, changed: bool, now: Timestamp) -> Result<usize, StoreError> {
     // Memory may be ahead of the disk after an order that could not be recorded.
     let kept = holds::all(tx)?
         .into_iter()
@@ -288,7 +287,7 @@ fn write_hold(tx: &Transaction<'_>, hold: &Hold, changed: bool, now: Timestamp) 
 }
 
 /// Writes a hold and who made it.
-pub(super) fn record(tx: &Transaction<'_>, hold: &Hold, now: Timestamp) -> Result<(), StoreError> {
+pub(super) fn record(tx: &Tx<'_>, hold: &Hold, now: Timestamp) -> Result<(), StoreError> {
     let Hold { whom, holder, standing, by, reason, .. } = hold;
     holds::put(tx, hold)?;
     let fields = json!({"agent": whom, "holder": holder, "by": by, "reason": reason});

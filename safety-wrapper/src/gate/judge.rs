@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::Transaction;
 use serde_json::{Value, json};
 use tokio::sync::MutexGuard;
 use tokio::time::Instant;
 use wardkeep_policy::action::Call;
 use wardkeep_policy::agents::subagents::starts;
-use wardkeep_policy::{Action, Asking, Class, Closed, Decision, Factor, Fired, Grant, grantable, render};
+use wardkeep_policy::{Action, Asking, Bundle, Class, Closed, Decision, Factor, Fired, Grant, grantable, render};
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::{AgentName, CallId, PermitId, SessionId};
 use wardkeep_proto::limits::{APPROVE_BY, USE_BY};
@@ -18,7 +17,7 @@ use wardkeep_proto::waypoint::Waypoint;
 
 use super::fatigue;
 use super::halt::Switch;
-use super::past::Past;
+use super::pass::First;
 use super::{Gate, GateError, Outgoing, OutgoingAnswer, Proposal, WAIT_MAX, key_of};
 use crate::answer::{Answer, Reason};
 use crate::approval::document::{Draft, Offer, redact_action};
@@ -26,11 +25,11 @@ use crate::approval::short_name;
 use crate::audit;
 use crate::call::{CallKey, CallState, Executor};
 use crate::halt::Standing;
-use crate::store::StoreError;
 use crate::store::activity::SUMMARY_BYTES;
 use crate::store::approvals::{self, NewApproval};
 use crate::store::calls::{self, CallRow};
 use crate::store::grants::{self, Ledger};
+use crate::store::{StoreError, Tx};
 
 /// Domain of the digest of a proposal that is no action.
 const NO_ACTION: &str = "wardkeep/no-action/v1";
@@ -43,27 +42,38 @@ const UNRUN: &str = "its runtime refused it before anybody was asked; nothing ra
 const TOO_LONG: &str = "the call is too long to be shown to a person; split it into parts of at most 100 KiB";
 
 /// A judged call, ready to be stored.
-struct Judged {
-    row: CallRow,
+pub(super) struct Judged {
+    pub(super) row: CallRow,
     approval: Option<NewApproval>,
     /// Under which grant it may run.
-    grant: Option<Grant>,
+    pub(super) grant: Option<Grant>,
     /// Whether the daemon's own server is to carry it out for the runtime.
     own: bool,
 }
 
 /// What an agent wants, and how it was put.
-struct Proposed {
-    what: What,
+pub(super) struct Proposed {
+    pub(super) what: What,
     same_as: Option<CallId>,
     /// As in [`Judged`].
-    own: bool,
+    pub(super) own: bool,
 }
 
-enum What {
+pub(super) enum What {
     Action(Action),
     /// It is no action, or was not begun; the row says no.
     Refused(CallRow),
+}
+
+/// A call that a person is to be asked about.
+struct Asks {
+    row: CallRow,
+    action: Action,
+    shown: Action,
+    bundle: Arc<Bundle>,
+    class: Class,
+    fired: Vec<Fired>,
+    factor: Factor,
 }
 
 impl Judged {
@@ -179,13 +189,26 @@ impl Gate {
 
     /// Decides on an action. Pure but for time, chance and the values it reads.
     fn judge(&self, key: CallKey, action: Action) -> Result<Judged, GateError> {
+        match self.weigh(key, action)? {
+            Ok(judged) => Ok(judged),
+            Err(asks) => self.ask(*asks),
+        }
+    }
+
+    /// As [`Gate::judge`]; `None` where that takes long.
+    pub(super) fn judge_lightly(&self, key: &CallKey, action: &Action) -> Result<Option<Judged>, GateError> {
+        Ok(self.weigh(key.clone(), action.clone())?.ok())
+    }
+
+    /// Decides on an action; what a person is to be asked about is not written up yet.
+    fn weigh(&self, key: CallKey, action: Action) -> Result<Result<Judged, Box<Asks>>, GateError> {
         let now = self.now();
         let digest = action.digest();
         let tool = action.tool.clone();
         // By construction: what is shown, sent and logged is made from the redacted action only.
         let (shown, raw) = match redact_action(&self.parts.redaction.load(), &action) {
             Ok(found) => found,
-            Err(why) => return Ok(Judged::plain(self.refused(key, &tool, digest, vec![why]), None)),
+            Err(why) => return Ok(Ok(Judged::plain(self.refused(key, &tool, digest, vec![why]), None))),
         };
         if !raw.is_empty() {
             let reasons = raw
@@ -194,16 +217,15 @@ impl Gate {
                 .collect();
             let mut row = self.refused(key, &tool, digest, reasons);
             row.title = self.title(&render(&shown).title);
-            return Ok(Judged::plain(row, None));
+            return Ok(Ok(Judged::plain(row, None)));
         }
         let bundle = self.parts.bundle.borrow().clone();
-        let past = self.store.read(|conn| Past::of(conn, &action, None, now))?;
+        let past = self.past(&action, now)?;
         let (decision, grant) = past.decide(&action, &bundle, &self.posture_for(&action.agent), now);
         let mut row = self.refused(key, &tool, digest, Vec::new());
         row.title = self.title(&render(&shown).title);
         row.created = now;
         row.updated = now;
-        let mut approval = None;
         match decision {
             Decision::Deny { class, reasons } => {
                 row.class = class;
@@ -216,46 +238,53 @@ impl Gate {
                 self.fill_in(&mut row, class, None, &fired, &action);
             }
             Decision::NeedsApproval { class, fired, factor } => {
-                let approve_by = now.plus(APPROVE_BY);
-                row.state = CallState::Pending { approve_by };
-                self.fill_in(&mut row, class, Some(factor), &fired, &action);
-                let files = match self.pins(&action) {
-                    Ok(pinned) => pinned.shown,
-                    Err(why) => {
-                        (row.action, row.factor) = (None, None);
-                        row.state = CallState::Denied { reasons: vec![self.clean(&why)], ruling: None };
-                        return Ok(Judged::plain(row, None));
-                    }
-                };
-                let scopes = if factor == Factor::Person { grantable(&action, &bundle, now) } else { Vec::new() };
-                let offer = Offer::new(scopes, bundle.granting, &self.parts.redaction.load());
-                let draft = Draft {
-                    files: &files,
-                    grant: offer.as_ref(),
-                    tenant: self.parts.tenant,
-                    action_digest: digest,
-                    shown: &shown,
-                    class,
-                    factor,
-                    fired: &row.fired,
-                    bundle: self.bundle_name()?,
-                    nonce: wardkeep_proto::chance::bytes(&*self.parts.chance),
-                    created: now,
-                    approve_by,
-                };
-                let document = draft.write(&self.parts.redaction.load())?;
-                if document.len() > DOCUMENT_BYTES {
-                    row.action = None;
-                    row.factor = None;
-                    row.state = CallState::Denied { reasons: vec![TOO_LONG.to_owned()], ruling: None };
-                } else {
-                    let digest = Digest::plain(&document);
-                    row.approval = Some(digest);
-                    approval = Some(NewApproval { digest, document, created: now, approve_by });
-                }
+                return Ok(Err(Box::new(Asks { row, action, shown, bundle, class, fired, factor })));
             }
         }
-        Ok(Judged { row, approval, grant, own: false })
+        Ok(Ok(Judged { row, approval: None, grant, own: false }))
+    }
+
+    /// Writes up what a person is asked.
+    fn ask(&self, asks: Asks) -> Result<Judged, GateError> {
+        let Asks { mut row, action, shown, bundle, class, fired, factor } = asks;
+        let now = row.created;
+        let approve_by = now.plus(APPROVE_BY);
+        row.state = CallState::Pending { approve_by };
+        self.fill_in(&mut row, class, Some(factor), &fired, &action);
+        let files = match self.pins(&action) {
+            Ok(pinned) => pinned.shown,
+            Err(why) => {
+                (row.action, row.factor) = (None, None);
+                row.state = CallState::Denied { reasons: vec![self.clean(&why)], ruling: None };
+                return Ok(Judged::plain(row, None));
+            }
+        };
+        let scopes = if factor == Factor::Person { grantable(&action, &bundle, now) } else { Vec::new() };
+        let offer = Offer::new(scopes, bundle.granting, &self.parts.redaction.load());
+        let draft = Draft {
+            files: &files,
+            grant: offer.as_ref(),
+            tenant: self.parts.tenant,
+            action_digest: row.action_digest,
+            shown: &shown,
+            class,
+            factor,
+            fired: &row.fired,
+            bundle: self.bundle_name()?,
+            nonce: wardkeep_proto::chance::bytes(&*self.parts.chance),
+            created: now,
+            approve_by,
+        };
+        let document = draft.write(&self.parts.redaction.load())?;
+        if document.len() > DOCUMENT_BYTES {
+            row.action = None;
+            row.factor = None;
+            row.state = CallState::Denied { reasons: vec![TOO_LONG.to_owned()], ruling: None };
+            return Ok(Judged::plain(row, None));
+        }
+        let digest = Digest::plain(&document);
+        row.approval = Some(digest);
+        Ok(Judged::plain(row, Some(NewApproval { digest, document, created: now, approve_by })))
     }
 
     fn fill_in(&self, row: &mut CallRow, class: Class, factor: Option<Factor>, fired: &[Fired], action: &Action) {
@@ -301,10 +330,15 @@ impl Gate {
         wait: Duration,
     ) -> Result<Answer, GateError> {
         self.parts.waypoints.pass(Waypoint::HookReceived);
-        let (gate, known) = (Arc::clone(self), key.clone());
-        // Hostile text is parsed, named files are read and the disk is waited for: not on a thread that serves others.
-        let taken = tokio::task::spawn_blocking(move || gate.take(&known, &proposed));
-        let (new, row) = taken.await.map_err(|_| GateError::Worker)??;
+        let (new, row) = match self.look(&key, &proposed)? {
+            First::Passed(row) => (Stored::New, Some(row)),
+            first => {
+                let (gate, known) = (Arc::clone(self), key.clone());
+                // Named files are read, documents written and the disk is waited for: not on a thread that serves others.
+                let taken = tokio::task::spawn_blocking(move || gate.take(&known, &proposed, first));
+                taken.await.map_err(|_| GateError::Worker)??
+            }
+        };
         drop(turn);
         if new == Stored::Other {
             return Err(GateError::Conflict(key.call));
@@ -318,7 +352,7 @@ impl Gate {
     }
 
     /// Judges and stores; gives the row that counts then.
-    fn take(&self, key: &CallKey, proposed: &Proposed) -> Result<(Stored, Option<CallRow>), GateError> {
+    fn take(&self, key: &CallKey, proposed: &Proposed, first: First) -> Result<(Stored, Option<CallRow>), GateError> {
         let judge = || {
             let judged = match &proposed.what {
                 What::Action(action) => self.judge(key.clone(), action.clone())?,
@@ -326,7 +360,10 @@ impl Gate {
             };
             Ok::<_, GateError>(if proposed.own { self.for_own_server(judged) } else { judged })
         };
-        let mut judged = judge()?;
+        let mut judged = match first {
+            First::Judged(judged) => judged,
+            First::Passed(_) | First::Open => judge()?,
+        };
         loop {
             let (at, asking) = (self.now(), self.parts.bundle.borrow().asking);
             let taken = self.recorded(self.store.write(|tx| {
@@ -478,7 +515,7 @@ fn held_back(switch: &Switch, judged: Judged) -> Judged {
 
 /// All of it in one transaction, so that two proposals of one call at the same time are one call.
 fn store(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     key: &CallKey,
     judged: Judged,
     same_as: Option<CallId>,
@@ -544,7 +581,7 @@ fn store(
 }
 
 /// The call that this one repeats: the very same, and one that a person was asked about. Another one is judged as new.
-fn earlier(tx: &Transaction<'_>, row: &CallRow, same_as: Option<CallId>) -> Result<Option<CallRow>, StoreError> {
+fn earlier(tx: &Tx<'_>, row: &CallRow, same_as: Option<CallId>) -> Result<Option<CallRow>, StoreError> {
     let Some(call) = same_as else { return Ok(None) };
     let first = calls::counting(tx, &CallKey { call, ..row.key.clone() })?;
     Ok(first.filter(|first| first.approval.is_some() && first.action_digest == row.action_digest))

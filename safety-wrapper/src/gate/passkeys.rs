@@ -1,7 +1,6 @@
 //! Which passkeys count here, and what they sign. A hub offers keys; that one counts is said on this server, or signed by
 //! one that counts.
 
-use rusqlite::Transaction;
 use serde_json::json;
 use wardkeep_passkey::{Assertion, Code, Introduction, Seen, goes_on};
 use wardkeep_proto::digest::Digest;
@@ -11,7 +10,7 @@ use wardkeep_proto::time::Timestamp;
 use super::{Gate, GateError};
 use crate::audit;
 use crate::passkey::{KnownPasskey, NotProven, PasskeyError, PasskeyOffer, PasskeyState};
-use crate::store::{StoreError, activity, passkeys};
+use crate::store::{StoreError, Tx, activity, passkeys};
 
 /// Offers that are remembered.
 const OFFERS: usize = 64;
@@ -103,7 +102,7 @@ impl Gate {
 
 /// Whether a pinned key signed `challenge`; notes that it was used.
 pub(super) fn prove(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     assertion: &Assertion,
     challenge: &Digest,
     now: Timestamp,
@@ -126,7 +125,7 @@ pub(super) fn prove(
 }
 
 fn take_offer(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     offer: PasskeyOffer,
     fingerprint: Digest,
     tenant: TenantId,
@@ -173,7 +172,7 @@ fn take_offer(
     }
 }
 
-fn pin(tx: &Transaction<'_>, key: KnownPasskey, by: String, now: Timestamp) -> Result<KnownPasskey, StoreError> {
+fn pin(tx: &Tx<'_>, key: KnownPasskey, by: String, now: Timestamp) -> Result<KnownPasskey, StoreError> {
     change(
         tx,
         KnownPasskey { state: PasskeyState::Pinned, since: now, by, ..key },
@@ -182,7 +181,7 @@ fn pin(tx: &Transaction<'_>, key: KnownPasskey, by: String, now: Timestamp) -> R
     )
 }
 
-fn remove(tx: &Transaction<'_>, key: KnownPasskey, by: String, now: Timestamp) -> Result<KnownPasskey, StoreError> {
+fn remove(tx: &Tx<'_>, key: KnownPasskey, by: String, now: Timestamp) -> Result<KnownPasskey, StoreError> {
     change(
         tx,
         KnownPasskey { state: PasskeyState::Removed, since: now, by, ..key },
@@ -191,7 +190,7 @@ fn remove(tx: &Transaction<'_>, key: KnownPasskey, by: String, now: Timestamp) -
     )
 }
 
-fn change(tx: &Transaction<'_>, key: KnownPasskey, kind: &str, words: &str) -> Result<KnownPasskey, StoreError> {
+fn change(tx: &Tx<'_>, key: KnownPasskey, kind: &str, words: &str) -> Result<KnownPasskey, StoreError> {
     passkeys::put(tx, &key)?;
     audit::append(tx, key.since, kind, None, &fields(&key))?;
     let summary = format!("passkey {} ({}) {words}; said by {}", key.code().short(), key.name, key.by);
@@ -206,6 +205,6 @@ fn fields(key: &KnownPasskey) -> serde_json::Value {
     })
 }
 
-fn of_code(tx: &Transaction<'_>, code: Code) -> Result<Option<KnownPasskey>, StoreError> {
+fn of_code(tx: &Tx<'_>, code: Code) -> Result<Option<KnownPasskey>, StoreError> {
     Ok(passkeys::all(tx)?.into_iter().find(|key| key.code() == code))
 }

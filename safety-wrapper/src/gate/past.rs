@@ -1,9 +1,15 @@
 //! What happened before and counts for a decision.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use rusqlite::Connection;
+use wardkeep_policy::agents::subagents::starts;
 use wardkeep_policy::{Action, Bundle, Decision, Grant, Posture, decide, decide_for};
+use wardkeep_proto::ids::AgentName;
 use wardkeep_proto::time::Timestamp;
 
+use super::Gate;
 use crate::store::StoreError;
 use crate::store::grants::Ledger;
 use crate::store::subagents::Kin;
@@ -13,6 +19,36 @@ use crate::store::subagents::Kin;
 pub(super) struct Past {
     grants: Ledger,
     kin: Kin,
+}
+
+/// The past of each agent, at a revision of the tables in which it stands.
+#[derive(Debug, Default)]
+pub(super) struct Pasts(Mutex<HashMap<AgentName, (u64, Arc<Past>)>>);
+
+impl Gate {
+    /// What counts for `action`; from memory while none of it has changed.
+    pub(super) fn past(&self, action: &Action, now: Timestamp) -> Result<Arc<Past>, StoreError> {
+        // Starts of sub-agents are counted among the calls, those of a moment ago included.
+        if starts(&action.tool) {
+            return Ok(Arc::new(self.store.read(|conn| Past::of(conn, action, None, now))?));
+        }
+        let pasts = || self.pasts.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let revision = self.store.past_revision();
+        if let Some((of, past)) = pasts().get(&action.agent)
+            && *of == revision
+        {
+            return Ok(Arc::clone(past));
+        }
+        // Nobody writes while this looks.
+        let look = |conn: &Connection| Ok((self.store.past_revision(), Past::of(conn, action, None, now)?));
+        let (revision, past) = self.store.glance(look)?;
+        let past = Arc::new(past);
+        // Something that a person gave is held against the newest time on record.
+        if past.grants.given().is_empty() {
+            pasts().insert(action.agent.clone(), (revision, Arc::clone(&past)));
+        }
+        Ok(past)
+    }
 }
 
 impl Past {

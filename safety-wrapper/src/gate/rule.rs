@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::Transaction;
 use serde_json::json;
 use wardkeep_passkey::{Assertion, Code};
 use wardkeep_policy::{Class, Factor, Grant, Granting};
@@ -23,7 +22,7 @@ use crate::halt::{Hold, Holder, Standing};
 use crate::passkey::NotProven;
 use crate::store::calls::CallRow;
 use crate::store::grants::{self, Given};
-use crate::store::{StoreError, activity, approvals, calls, holds, people};
+use crate::store::{StoreError, Tx, activity, approvals, calls, holds, people};
 
 /// This many denials ...
 const DENIALS: u32 = 5;
@@ -89,7 +88,7 @@ enum Ruled {
 
 /// What is refused is recorded too, so the inner result must not roll the transaction back.
 fn rule(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     digest: Digest,
     (ruling, granting): (Ruling, Granting),
     assertion: Option<&Assertion>,
@@ -140,7 +139,7 @@ fn rule(
 
 /// Gives what the ruling grants beside the approval itself, as the document offers it and the policy in force still allows.
 fn give(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     digest: Digest,
     ruling: &Ruling,
     granting: Granting,
@@ -182,7 +181,7 @@ fn give(
 
 /// The key that signed this digest; what it signed is kept in the audit log, where anybody can verify it again.
 fn by_passkey(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     digest: Digest,
     ruling: &Ruling,
     assertion: Option<&Assertion>,
@@ -220,7 +219,7 @@ fn by_passkey(
 }
 
 fn refuse_repeat(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     digest: Digest,
     ruling: &Ruling,
     row: &CallRow,
@@ -236,7 +235,7 @@ fn refuse_repeat(
     })
 }
 
-fn too_many(tx: &Transaction<'_>, row: &CallRow, now: Timestamp) -> Result<Option<Hold>, StoreError> {
+fn too_many(tx: &Tx<'_>, row: &CallRow, now: Timestamp) -> Result<Option<Hold>, StoreError> {
     let within = i64::try_from(DENIALS_WITHIN.as_millis()).unwrap_or(i64::MAX);
     let agent = &row.key.agent;
     if people::count_denial(tx, agent, now, Timestamp(now.0.saturating_sub(within)))? < DENIALS {

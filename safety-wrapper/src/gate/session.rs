@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, PoisonError};
 
-use rusqlite::Transaction;
 use serde_json::{Value, json};
 use wardkeep_policy::Closed;
 use wardkeep_proto::digest::Digest;
@@ -13,7 +12,7 @@ use super::{AfterToolCall, BundleName, Gate, GateError, LlmOutput, ModelCall, Re
 use crate::audit;
 use crate::call::{CallKey, CallResult, CallState, Executor, RunStatus};
 use crate::store::calls::CallRow;
-use crate::store::{StoreError, activity, calls};
+use crate::store::{StoreError, Tx, activity, calls};
 
 /// Longest output of a runtime that is kept with the call, bytes.
 const KEPT_BYTES: usize = 256 * 1024;
@@ -166,7 +165,7 @@ impl Gate {
 
 /// The result of a call that the daemon's own server was to carry out: what the daemon recorded, whatever the runtime was told. One
 /// that came while the call has not run is of somebody else, and takes the permit away.
-fn own_result(tx: &Transaction<'_>, row: CallRow, key: &CallKey, now: Timestamp) -> Result<Seen, StoreError> {
+fn own_result(tx: &Tx<'_>, row: CallRow, key: &CallKey, now: Timestamp) -> Result<Seen, StoreError> {
     let words = match &row.state {
         CallState::Done { result, .. } | CallState::Failed { result, .. } | CallState::Interrupted { result, .. } => {
             result.words()

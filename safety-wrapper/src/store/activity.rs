@@ -1,12 +1,12 @@
 //! Rows for the live view of calls, numbered for ever.
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::time::Timestamp;
 
-use super::StoreError;
 use super::calls::CallRow;
+use super::{StoreError, Tx};
 
 /// Longest [`ActivityRow::summary`], bytes; `proto/wardkeep/v1/wardkeep.proto`.
 pub(crate) const SUMMARY_BYTES: usize = 512;
@@ -38,7 +38,7 @@ pub struct ActivityRow {
 }
 
 /// Adds one row about `call`.
-pub(crate) fn append(tx: &Transaction<'_>, at: Timestamp, call: &CallRow, outcome: &str) -> Result<(), StoreError> {
+pub(crate) fn append(tx: &Tx<'_>, at: Timestamp, call: &CallRow, outcome: &str) -> Result<(), StoreError> {
     tx.prepare_cached(
         "INSERT INTO activity (at, agent, session, call, tool, class, outcome, summary, digest)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
@@ -58,7 +58,7 @@ pub(crate) fn append(tx: &Transaction<'_>, at: Timestamp, call: &CallRow, outcom
 }
 
 /// Adds one line that is about no call.
-pub(crate) fn notice(tx: &Transaction<'_>, at: Timestamp, about: &str, summary: &str) -> Result<(), StoreError> {
+pub(crate) fn notice(tx: &Tx<'_>, at: Timestamp, about: &str, summary: &str) -> Result<(), StoreError> {
     let summary = &summary[..summary.floor_char_boundary(SUMMARY_BYTES)];
     tx.prepare_cached(
         "INSERT INTO activity (at, agent, session, call, tool, class, outcome, summary, digest)

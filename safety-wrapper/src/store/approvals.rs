@@ -1,12 +1,12 @@
 //! Rows of approvals: the document, and what the hub has heard.
 
-use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use wardkeep_policy::{Class, Factor};
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::time::Timestamp;
 
 use super::calls::{self, CallRow};
-use super::{StoreError, digest_of_row};
+use super::{StoreError, Tx, digest_of_row};
 use crate::approval::{Approval, ApprovalState, Origin, Progress, Ruling};
 use crate::call::CallState;
 
@@ -19,7 +19,7 @@ pub(super) const UNSENT: &str = "a.sent = 0 ORDER BY a.call_id";
 const OPEN: &str = "sent = 1 AND told NOT IN ('done', 'failed', 'interrupted', 'denied', 'expired', 'superseded')";
 
 /// What is still to be sent, without a look at what was sent before. A build of before does without.
-pub(super) fn index(tx: &Transaction<'_>) -> Result<(), StoreError> {
+pub(super) fn index(tx: &Tx<'_>) -> Result<(), StoreError> {
     Ok(tx.execute_batch(&format!(
         "CREATE INDEX IF NOT EXISTS approvals_unsent ON approvals (call_id) WHERE sent = 0;
          CREATE INDEX IF NOT EXISTS approvals_untold ON approvals (call_id) WHERE {OPEN}"
@@ -35,7 +35,7 @@ pub(crate) struct NewApproval {
 }
 
 /// Stores a document.
-pub(crate) fn insert(tx: &Transaction<'_>, call_id: i64, new: &NewApproval) -> Result<(), StoreError> {
+pub(crate) fn insert(tx: &Tx<'_>, call_id: i64, new: &NewApproval) -> Result<(), StoreError> {
     tx.prepare_cached(
         "INSERT INTO approvals (digest, call_id, document, created_at, approve_by) VALUES (?1, ?2, ?3, ?4, ?5)",
     )?
@@ -77,14 +77,14 @@ pub(crate) fn unsent(conn: &Connection) -> Result<Vec<Approval>, StoreError> {
 }
 
 /// Notes what a person decided.
-pub(crate) fn ruled(tx: &Transaction<'_>, digest: Digest, ruling: &Ruling) -> Result<(), StoreError> {
+pub(crate) fn ruled(tx: &Tx<'_>, digest: Digest, ruling: &Ruling) -> Result<(), StoreError> {
     tx.prepare_cached("UPDATE approvals SET ruling = ?2 WHERE digest = ?1")?
         .execute(params![digest.0, serde_json::to_string(ruling)?])?;
     Ok(())
 }
 
 /// The hub has it on disk.
-pub(crate) fn sent(tx: &Transaction<'_>, digest: Digest) -> Result<(), StoreError> {
+pub(crate) fn sent(tx: &Tx<'_>, digest: Digest) -> Result<(), StoreError> {
     tx.prepare_cached("UPDATE approvals SET sent = 1 WHERE digest = ?1")?.execute([digest.0])?;
     Ok(())
 }
@@ -117,7 +117,7 @@ fn progress(approval: Approval) -> Progress {
 }
 
 /// The hub has that state on disk.
-pub(crate) fn told(tx: &Transaction<'_>, digest: Digest, state: ApprovalState) -> Result<(), StoreError> {
+pub(crate) fn told(tx: &Tx<'_>, digest: Digest, state: ApprovalState) -> Result<(), StoreError> {
     tx.prepare_cached("UPDATE approvals SET told = ?2 WHERE digest = ?1")?
         .execute(params![digest.0, state.as_str()])?;
     Ok(())

@@ -1,13 +1,13 @@
 //! Rows of calls and their one way forward.
 
-use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde_json::json;
 use wardkeep_policy::{Class, Factor, Fired};
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::{AgentName, PermitId, SessionId};
 use wardkeep_proto::time::Timestamp;
 
-use super::{StoreError, activity, digest_of_row};
+use super::{StoreError, Tx, activity, digest_of_row};
 use crate::audit;
 use crate::call::{CallKey, CallState};
 
@@ -44,7 +44,7 @@ pub(super) const OWN: &str = "CREATE TABLE IF NOT EXISTS own_calls (
 ) STRICT";
 
 /// Notes that the daemon's own server is to carry this call out.
-pub(crate) fn mark_own(tx: &Transaction<'_>, id: i64) -> Result<(), StoreError> {
+pub(crate) fn mark_own(tx: &Tx<'_>, id: i64) -> Result<(), StoreError> {
     tx.prepare_cached("INSERT OR IGNORE INTO own_calls (call_id) VALUES (?1)")?.execute([id])?;
     Ok(())
 }
@@ -55,7 +55,7 @@ pub(crate) fn is_own(conn: &Connection, id: i64) -> Result<bool, StoreError> {
 }
 
 /// Stores a new call with its audit and activity rows; gives its id.
-pub(crate) fn insert(tx: &Transaction<'_>, row: &CallRow) -> Result<i64, StoreError> {
+pub(crate) fn insert(tx: &Tx<'_>, row: &CallRow) -> Result<i64, StoreError> {
     tx.prepare_cached(
         "INSERT INTO calls (agent, session, call, tool, action, action_digest, class, factor, rules, title, permit, approval,
              state, data, created_at, updated_at)
@@ -85,12 +85,7 @@ pub(crate) fn insert(tx: &Transaction<'_>, row: &CallRow) -> Result<i64, StoreEr
 }
 
 /// Takes a call one step on, if the state it is in leads there; writes its audit and activity rows.
-pub(crate) fn advance(
-    tx: &Transaction<'_>,
-    row: CallRow,
-    next: CallState,
-    at: Timestamp,
-) -> Result<CallRow, StoreError> {
+pub(crate) fn advance(tx: &Tx<'_>, row: CallRow, next: CallState, at: Timestamp) -> Result<CallRow, StoreError> {
     if !row.state.leads_to(&next) {
         return Err(StoreError::Transition { from: row.state.name(), to: next.name() });
     }
@@ -115,7 +110,16 @@ pub(crate) fn advance(
 }
 
 /// The audit row, and what people see of it.
-fn tell(tx: &Transaction<'_>, row: &CallRow) -> Result<(), StoreError> {
+fn tell(tx: &Tx<'_>, row: &CallRow) -> Result<(), StoreError> {
+    chain(tx, row)?;
+    match outcome(&row.state) {
+        Some(outcome) => activity::append(tx, row.updated, row, outcome),
+        None => Ok(()),
+    }
+}
+
+/// The audit row.
+pub(super) fn chain(tx: &Tx<'_>, row: &CallRow) -> Result<(), StoreError> {
     let mut fields = json!({
         "tool": row.tool,
         "action": row.action_digest,
@@ -132,11 +136,7 @@ fn tell(tx: &Transaction<'_>, row: &CallRow) -> Result<(), StoreError> {
         *output = json!(Digest::plain(output.as_str().unwrap_or_default().as_bytes()));
     }
     fields["state"] = state;
-    audit::append(tx, row.updated, &format!("call-{}", row.state.name()), Some(&row.key), &fields)?;
-    if let Some(outcome) = outcome(&row.state) {
-        activity::append(tx, row.updated, row, outcome)?;
-    }
-    Ok(())
+    audit::append(tx, row.updated, &format!("call-{}", row.state.name()), Some(&row.key), &fields)
 }
 
 /// The word of the live view; a step that is none for people has none.
@@ -208,6 +208,17 @@ pub(crate) fn denied_by_person(
     action: Digest,
 ) -> Result<Option<CallRow>, StoreError> {
     one(conn, DENIED, params![agent.as_str(), session.as_str(), action.0])
+}
+
+/// Whether there is one.
+pub(super) fn is_denied_by_person(
+    conn: &Connection,
+    agent: &AgentName,
+    session: &SessionId,
+    action: Digest,
+) -> Result<bool, StoreError> {
+    let found = format!("SELECT 1 FROM calls WHERE {DENIED}");
+    Ok(conn.prepare_cached(&found)?.exists(params![agent.as_str(), session.as_str(), action.0])?)
 }
 
 /// Every call in `state`, oldest first.

@@ -3,13 +3,13 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, params};
 use wardkeep_policy::{Grant, Granting};
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::AgentName;
 use wardkeep_proto::time::Timestamp;
 
-use super::{StoreError, digest_of_row};
+use super::{StoreError, Tx, digest_of_row};
 
 /// An older build does without them.
 pub(super) const TABLES: &str = "CREATE TABLE IF NOT EXISTS grant_uses (
@@ -157,7 +157,7 @@ fn newest_time(conn: &Connection) -> Result<Option<Timestamp>, StoreError> {
 }
 
 /// Records what a person gave with an approval; `false` where the agent has as many as can be looked after.
-pub(crate) fn give(tx: &Transaction<'_>, new: &Given, now: Timestamp) -> Result<bool, StoreError> {
+pub(crate) fn give(tx: &Tx<'_>, new: &Given, now: Timestamp) -> Result<bool, StoreError> {
     let Given { approval, agent, grant, at, by } = new;
     let open: u32 = tx
         .prepare_cached("SELECT count(*) FROM grants_given WHERE agent = ?1 AND until > ?2")?
@@ -175,7 +175,7 @@ pub(crate) fn give(tx: &Transaction<'_>, new: &Given, now: Timestamp) -> Result<
 
 /// Counts a use by that call, if there is one left; how many are left then, `None` without a count.
 pub(crate) fn take(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     agent: &AgentName,
     grant: &Grant,
     call: i64,
@@ -192,13 +192,7 @@ pub(crate) fn take(
 }
 
 /// Takes a grant back; `false` if it was already.
-pub(crate) fn revoke(
-    tx: &Transaction<'_>,
-    agent: &AgentName,
-    id: Digest,
-    by: &str,
-    at: Timestamp,
-) -> Result<bool, StoreError> {
+pub(crate) fn revoke(tx: &Tx<'_>, agent: &AgentName, id: Digest, by: &str, at: Timestamp) -> Result<bool, StoreError> {
     let changed = tx
         .prepare_cached("INSERT OR IGNORE INTO grants_revoked (grant_id, agent, at, by) VALUES (?1, ?2, ?3, ?4)")?
         .execute(params![id.0, agent.as_str(), at.0, by])?;

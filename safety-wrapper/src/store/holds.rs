@@ -1,14 +1,14 @@
 //! Rows of what holds agents.
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, params};
 use wardkeep_proto::time::Timestamp;
 use wardkeep_proto::whom::Whom;
 
-use super::StoreError;
+use super::{StoreError, Tx};
 use crate::halt::{Hold, Holder, Standing, may};
 
 /// Writes a hold, over the one in the same name.
-pub(crate) fn put(tx: &Transaction<'_>, hold: &Hold) -> Result<(), StoreError> {
+pub(crate) fn put(tx: &Tx<'_>, hold: &Hold) -> Result<(), StoreError> {
     let Hold { whom, holder, standing, by, reason, since } = hold;
     tx.prepare_cached(
         "INSERT INTO holds (whom, holder, standing, by, reason, since) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
@@ -19,7 +19,7 @@ pub(crate) fn put(tx: &Transaction<'_>, hold: &Hold) -> Result<(), StoreError> {
 }
 
 /// Takes away what `who` may let go of `whom`; gives how many. What people denied to them is forgotten.
-pub(crate) fn release(tx: &Transaction<'_>, whom: &Whom, who: Holder) -> Result<usize, StoreError> {
+pub(crate) fn release(tx: &Tx<'_>, whom: &Whom, who: Holder) -> Result<usize, StoreError> {
     tx.prepare_cached("DELETE FROM denials WHERE agent = ?1 OR ?1 = '*'")?.execute([whom.as_str()])?;
     let mut gone = 0;
     for holder in Holder::ALL.into_iter().filter(|holder| may(who, *holder, Standing::Free)) {

@@ -1,11 +1,11 @@
 //! Rows of passkeys: offered by a hub, pinned by the customer, removed.
 
-use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use wardkeep_passkey::Passkey;
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::time::Timestamp;
 
-use super::{StoreError, digest_of_row};
+use super::{StoreError, Tx, digest_of_row};
 use crate::passkey::{KnownPasskey, PasskeyState};
 
 /// An older build does without it.
@@ -53,7 +53,7 @@ pub(crate) fn get(conn: &Connection, fingerprint: Digest) -> Result<Option<Known
 }
 
 /// Writes a key over, or adds it.
-pub(crate) fn put(tx: &Transaction<'_>, key: &KnownPasskey) -> Result<(), StoreError> {
+pub(crate) fn put(tx: &Tx<'_>, key: &KnownPasskey) -> Result<(), StoreError> {
     tx.prepare_cached(
         "INSERT INTO passkeys (fingerprint, credential, passkey, name, owner, state, counter, since, by, used)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
@@ -75,7 +75,7 @@ pub(crate) fn put(tx: &Transaction<'_>, key: &KnownPasskey) -> Result<(), StoreE
 }
 
 /// Forgets the offered ones, but for these.
-pub(crate) fn forget_offers_but(tx: &Transaction<'_>, keep: &[Digest]) -> Result<(), StoreError> {
+pub(crate) fn forget_offers_but(tx: &Tx<'_>, keep: &[Digest]) -> Result<(), StoreError> {
     for key in all(tx)?.into_iter().filter(|key| key.state == PasskeyState::Offered) {
         if !keep.contains(&key.fingerprint) {
             tx.prepare_cached("DELETE FROM passkeys WHERE fingerprint = ?1")?.execute([key.fingerprint.0])?;
@@ -85,7 +85,7 @@ pub(crate) fn forget_offers_but(tx: &Transaction<'_>, keep: &[Digest]) -> Result
 }
 
 /// Remembers an introduction that did not count; true when it is not the last one that did not.
-pub(crate) fn note_refused(tx: &Transaction<'_>, fingerprint: Digest, what: Digest) -> Result<bool, StoreError> {
+pub(crate) fn note_refused(tx: &Tx<'_>, fingerprint: Digest, what: Digest) -> Result<bool, StoreError> {
     let changed = tx
         .prepare_cached("UPDATE passkeys SET refused = ?2 WHERE fingerprint = ?1 AND refused IS NOT ?2")?
         .execute(params![fingerprint.0, what.0])?;

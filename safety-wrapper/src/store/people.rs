@@ -1,14 +1,14 @@
 //! Rows about agents: leases, denials, questions.
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, params};
 use wardkeep_proto::ids::AgentName;
 use wardkeep_proto::time::Timestamp;
 
-use super::StoreError;
+use super::{StoreError, Tx};
 use crate::gate::Lease;
 
 /// Writes an agent's lease over.
-pub(crate) fn put_lease(tx: &Transaction<'_>, lease: &Lease) -> Result<(), StoreError> {
+pub(crate) fn put_lease(tx: &Tx<'_>, lease: &Lease) -> Result<(), StoreError> {
     tx.prepare_cached(
         "INSERT INTO leases (agent, session, runtime, until) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT (agent) DO UPDATE SET session = ?2, runtime = ?3, until = ?4",
@@ -36,12 +36,7 @@ pub(crate) fn leases(conn: &Connection) -> Result<Vec<Lease>, StoreError> {
 }
 
 /// Notes that a person denied something to `agent`; gives how often that happened after `since`.
-pub(crate) fn count_denial(
-    tx: &Transaction<'_>,
-    agent: &AgentName,
-    at: Timestamp,
-    since: Timestamp,
-) -> Result<u32, StoreError> {
+pub(crate) fn count_denial(tx: &Tx<'_>, agent: &AgentName, at: Timestamp, since: Timestamp) -> Result<u32, StoreError> {
     tx.prepare_cached("DELETE FROM denials WHERE agent = ?1 AND at <= ?2")?
         .execute(params![agent.as_str(), since.0])?;
     tx.prepare_cached("INSERT INTO denials (agent, at) VALUES (?1, ?2)")?.execute(params![agent.as_str(), at.0])?;
@@ -69,7 +64,7 @@ pub(crate) struct Questions {
 }
 
 /// Counts them; those of before `since` are forgotten.
-pub(crate) fn questions(tx: &Transaction<'_>, agent: &AgentName, since: Timestamp) -> Result<Questions, StoreError> {
+pub(crate) fn questions(tx: &Tx<'_>, agent: &AgentName, since: Timestamp) -> Result<Questions, StoreError> {
     tx.prepare_cached("DELETE FROM questions WHERE agent = ?1 AND at <= ?2")?
         .execute(params![agent.as_str(), since.0])?;
     let count = |sql: &str| -> Result<u32, StoreError> {
@@ -83,12 +78,7 @@ pub(crate) fn questions(tx: &Transaction<'_>, agent: &AgentName, since: Timestam
 }
 
 /// Notes one more.
-pub(crate) fn question(
-    tx: &Transaction<'_>,
-    agent: &AgentName,
-    at: Timestamp,
-    refused: bool,
-) -> Result<(), StoreError> {
+pub(crate) fn question(tx: &Tx<'_>, agent: &AgentName, at: Timestamp, refused: bool) -> Result<(), StoreError> {
     tx.prepare_cached("INSERT INTO questions (agent, at, refused) VALUES (?1, ?2, ?3)")?.execute(params![
         agent.as_str(),
         at.0,

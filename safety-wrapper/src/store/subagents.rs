@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 use wardkeep_policy::agents::subagents::{TOO_DEEP, is_subagent, starts};
 use wardkeep_policy::{Action, AgentPolicy};
 use wardkeep_proto::ids::{AgentName, SessionId};
 use wardkeep_proto::time::Timestamp;
 
-use super::StoreError;
+use super::{StoreError, Tx};
 
 /// An older build does without it.
 pub(super) const TABLE: &str = "CREATE TABLE IF NOT EXISTS subagents (
@@ -103,12 +103,7 @@ fn starting(conn: &Connection, agent: &AgentName, but: Option<i64>, now: Timesta
 }
 
 /// Puts `all` in the place of what stood there; gives whether that is another list.
-pub(crate) fn replace(
-    tx: &Transaction<'_>,
-    agent: &AgentName,
-    all: &[Subagent],
-    at: Timestamp,
-) -> Result<bool, StoreError> {
+pub(crate) fn replace(tx: &Tx<'_>, agent: &AgentName, all: &[Subagent], at: Timestamp) -> Result<bool, StoreError> {
     let mut find = tx.prepare_cached("SELECT session, parent FROM subagents WHERE agent = ?1")?;
     let rows = find.query_map([agent.as_str()], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
     let mut before = rows.collect::<Result<Vec<_>, _>>()?;
