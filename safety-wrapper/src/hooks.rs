@@ -1,5 +1,6 @@
 //! The hook API: HTTP/1 with JSON, for any runtime that can ask before it acts; and MCP, for those that cannot.
 
+mod apart;
 mod lease;
 mod mcp;
 
@@ -24,17 +25,20 @@ use crate::gate::{
     RedactRequest, SessionEnd, SessionStart, SessionStarted, Subagents,
 };
 
+pub use apart::serve_hooks;
 pub use lease::Caller;
 
 /// Largest body, bytes.
 const BODY_BYTES: usize = 2 * 1024 * 1024;
+/// The one question that an agent waits for with each of its calls.
+const BEFORE_TOOL_CALL: &str = "/v1/hooks/before-tool-call";
 
 /// The routes of the hook API. Every one needs `Authorization: Bearer` with an agent's local token.
 pub fn hook_router(gate: Arc<Gate>, tokens: Arc<dyn AgentTokens>) -> Router {
     Router::new()
         .route("/v1/hooks/session-start", post(session_start))
         .route("/v1/hooks/lease", post(lease::hold))
-        .route("/v1/hooks/before-tool-call", post(before_tool_call))
+        .route(BEFORE_TOOL_CALL, post(before_tool_call))
         .route("/v1/hooks/after-tool-call", post(after_tool_call))
         .route("/v1/hooks/message-sending", post(message_sending))
         .route("/v1/hooks/llm-output", post(llm_output))

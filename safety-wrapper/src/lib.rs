@@ -33,7 +33,7 @@ pub use gate::{
     Subagents, VaultChange,
 };
 pub use halt::{Hold, Holder, Moved, Order, Standing};
-pub use hooks::{Caller, hook_router};
+pub use hooks::{Caller, hook_router, serve_hooks};
 pub use passkey::{KnownPasskey, NotProven, PasskeyError, PasskeyOffer, PasskeyState};
 pub use posture::PostureBook;
 pub use runner::Sandbox;

@@ -18,7 +18,7 @@ use wardkeep_policy::{Closed, Posture};
 use wardkeep_proto::ids::{AgentName, BootId, SessionId};
 use wardkeep_redaction::{BuildError, Shared};
 use wardkeep_safety::runner::ForwardProxy;
-use wardkeep_safety::{Caller, Gate, GateParts, PostureBook, RunnerCommand, Sandbox, WallsBook, hook_router};
+use wardkeep_safety::{Gate, GateParts, PostureBook, RunnerCommand, Sandbox, WallsBook, serve_hooks};
 
 use crate::bundle_book::BundleBook;
 use crate::bundle_ledger::BundleLedger;
@@ -371,17 +371,8 @@ impl Daemon {
         let Listeners { hooks, llm, proxy, hook_socket, admin_socket } = listeners;
         let mut parts: JoinSet<&'static str> = JoinSet::new();
         let stopped = |stop: &CancellationToken| stop.clone().cancelled_owned();
-        let hook_api = hook_router(self.gate.clone(), self.tokens.clone());
-        parts.spawn(ended(
-            "the hook port",
-            axum::serve(hooks, hook_api.clone()).with_graceful_shutdown(stopped(&stop)).into_future(),
-        ));
-        parts.spawn(ended(
-            "the hook socket",
-            axum::serve(hook_socket, hook_api.into_make_service_with_connect_info::<Caller>())
-                .with_graceful_shutdown(stopped(&stop))
-                .into_future(),
-        ));
+        let hook_api = serve_hooks((hooks, hook_socket), self.gate.clone(), self.tokens.clone(), stop.clone());
+        parts.spawn(ended("the hook API", hook_api));
         // Connections that hold a lease have no end of their own.
         let (gate, stopping) = (self.gate.clone(), stopped(&stop));
         parts.spawn(ended("the leases", async move {
@@ -434,6 +425,13 @@ impl Daemon {
         if tokio::time::timeout(STOP_WITHIN, rest).await.is_err() {
             tracing::warn!("some connections did not end in time and are cut");
             parts.shutdown().await;
+        }
+        // The calls of the last moment are on disk; whoever reads the file without a daemon finds them where they belong.
+        if let Err(error) = self.gate.put_away().await {
+            tracing::warn!(
+                error = crate::channel::chain(&error),
+                "the next start puts the last calls where they belong"
+            );
         }
         // Writes what is queued: the last usage is on disk when the process ends.
         let meter = self.meter.clone();
