@@ -16,6 +16,7 @@ mod passkeys;
 mod past;
 mod pins;
 mod printed;
+mod records;
 mod resume;
 mod review;
 mod rule;
@@ -32,8 +33,10 @@ pub use grants::{GivenBy, KnownGrant, RevokeError};
 pub use halt::Leash;
 pub use lease::{BoundLease, BoundStart};
 pub use lock::LockEvent;
+pub use outbox::News;
 pub(crate) use pins::Pin;
 pub use printed::Printed;
+pub use records::Records;
 pub use review::ReviewError;
 pub use subagents::Subagents;
 pub use vault::VaultChange;
@@ -196,6 +199,8 @@ pub struct Gate {
     named: Mutex<Option<(Arc<Bundle>, BundleName)>>,
     changed: watch::Sender<u64>,
     pasts: past::Pasts,
+    /// As they stood at a revision of `changed`.
+    records: Mutex<Option<(u64, Arc<Records>)>>,
     /// Whether somebody is about to put away what was let pass.
     putting_away: AtomicBool,
     /// Whether the full disk in the book is ours to take back.
@@ -235,6 +240,7 @@ impl Gate {
             named: Mutex::default(),
             changed: watch::Sender::new(0),
             pasts: past::Pasts::default(),
+            records: Mutex::default(),
             putting_away: AtomicBool::new(false),
             full: AtomicBool::new(false),
             parts,
@@ -281,6 +287,13 @@ impl Gate {
 
     /// What follows from a transaction: who waits is woken, and whether the disk is full is known.
     fn recorded<T>(&self, out: Result<T, StoreError>) -> Result<T, GateError> {
+        let out = self.written(out)?;
+        self.changed.send_modify(|revision| *revision += 1);
+        Ok(out)
+    }
+
+    /// Whether the disk is full is known.
+    fn written<T>(&self, out: Result<T, StoreError>) -> Result<T, GateError> {
         match &out {
             Ok(_) => self.disk_has_space(),
             Err(StoreError::Full) => self.disk_is_full(),
@@ -289,13 +302,6 @@ impl Gate {
         Ok(out?)
     }
 
-        let out = self.written(out)?;
-        self.changed.send_modify(|revision| *revision += 1);
-        Ok(out)
-    }
-
-    /// Whether the disk is full is known.
-    fn written<T>(&self, out: Result<T, StoreError>) -> Result<T, GateError> {
     async fn read<T: Send + 'static>(
         &self,
         look: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,

@@ -28,9 +28,9 @@ pub use approval::{
 pub use call::{CallKey, CallResult, RunStatus};
 pub use gate::{
     AfterToolCall, BoundLease, BoundStart, EgressNote, Executed, Gate, GateError, GateParts, GivenBy, KnownGrant,
-    Lease, Leash, LlmOutput, LockEvent, ModelCall, OpenError, Outgoing, OutgoingAnswer, PassedBy, Printed, Proposal,
-    RedactRequest, Resumed, ReviewError, RevokeError, RunnerCommand, SessionEnd, SessionStart, SessionStarted,
-    Subagents, VaultChange,
+    Lease, Leash, LlmOutput, LockEvent, ModelCall, News, OpenError, Outgoing, OutgoingAnswer, PassedBy, Printed,
+    Proposal, Records, RedactRequest, Resumed, ReviewError, RevokeError, RunnerCommand, SessionEnd, SessionStart,
+    SessionStarted, Subagents, VaultChange,
 };
 pub use halt::{Hold, Holder, Moved, Order, Standing};
 pub use hooks::{Caller, hook_router, serve_hooks};

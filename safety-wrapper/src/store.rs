@@ -149,6 +149,11 @@ impl Store {
             tx.execute_batch(fresh::TABLE)?;
             approvals::index(tx)?;
             tx.execute_batch("CREATE INDEX IF NOT EXISTS calls_by_id ON calls (agent, call)")?;
+            // With the time: what is due is found without reading what is not.
+            tx.execute_batch(
+                "DROP INDEX IF EXISTS calls_by_state;
+                 CREATE INDEX IF NOT EXISTS calls_by_state_since ON calls (state, updated_at)",
+            )?;
             // With the state: an agent that repeats a call all day is not to have all of them read each time.
             tx.execute_batch(
                 "DROP INDEX IF EXISTS calls_alike;

@@ -65,6 +65,16 @@ struct Memory {
     telling_failed: bool,
 }
 
+/// What one look at files and databases showed.
+struct Looked {
+    tokens_failed: bool,
+    room: bool,
+    /// All changes of the vault are in the audit log.
+    all_told: bool,
+    /// The gate's database answers.
+    answers: bool,
+}
+
 impl Keeper {
     /// Goes round until `stop`.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
@@ -93,13 +103,17 @@ impl Keeper {
         }
         self.write_heard(&mut memory).await;
         let keeper = self.clone();
-        let _ = tokio::task::spawn_blocking(move || keeper.vault.write_used()).await;
+        let last = move || {
+            keeper.vault.write_used();
+            keeper.spool.write_marks();
+        };
+        let _ = tokio::task::spawn_blocking(last).await;
     }
 
     /// One round; the first is made before anything is served. False when the gate's database does not answer.
     async fn round(self: &Arc<Self>, memory: &mut Memory) -> bool {
-        let keeper = self.clone();
-        let failed_before = memory.tokens_failed;
+        let (keeper, told, failed_before) = (self.clone(), memory.told.clone(), memory.tokens_failed);
+        // All that may wait for the disk in one go: at rest this is what a round costs.
         let blocking = tokio::task::spawn_blocking(move || {
             // The policy first: the index is built by its rules.
             keeper.bundles.tick();
@@ -110,18 +124,25 @@ impl Keeper {
             {
                 tracing::error!(error = crate::channel::chain(error), "agents' tokens were not read again");
             }
-            (reloaded.is_err(), keeper.disk_has_room())
+            keeper.spool.write_marks();
+            Looked {
+                tokens_failed: reloaded.is_err(),
+                room: keeper.disk_has_room(),
+                all_told: told.is_all_of(&keeper.vault),
+                answers: keeper.gate.answers(),
+            }
         });
-        let answered = tokio::time::timeout(ANSWER, async { (blocking.await, self.gate.audit_head().await) }).await;
-        let Ok((Ok((tokens_failed, room)), head)) = answered else {
+        let Ok(Ok(looked)) = tokio::time::timeout(ANSWER, blocking).await else {
             tracing::error!("the main loop waits for the disk");
             return false;
         };
-        memory.tokens_failed = tokens_failed;
-        self.keep_disk(room, memory);
-        self.keep_audit(memory).await;
+        memory.tokens_failed = looked.tokens_failed;
+        self.keep_disk(looked.room, memory);
+        if !looked.all_told {
+            self.keep_audit(memory).await;
+        }
         self.keep_hub(memory).await;
-        head.is_ok()
+        looked.answers
     }
 
     fn disk_has_room(&self) -> bool {

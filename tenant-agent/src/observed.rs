@@ -245,7 +245,7 @@ impl Observer {
     /// # Errors
     /// The gate's records cannot be read.
     pub async fn status(&self) -> Result<Status, GateError> {
-        let head = self.gate.audit_head().await?;
+        let records = self.gate.records().await?;
         let clock_skew_ms = self.link.borrow().clock_skew_ms;
         Ok(Status {
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -254,14 +254,14 @@ impl Observer {
             generation: self.bundles.facts().generation,
             closed: self.posture.read().iter().map(|closed| closed.as_str().to_owned()).collect(),
             agents: self.agents(),
-            audit_length: head.length,
-            audit_head: head.hash,
-            open_approvals: self.gate.open_approvals().await?,
+            audit_length: records.audit.length,
+            audit_head: records.audit.hash,
+            open_approvals: records.open_approvals,
             memory_bytes: memory_bytes(),
             clock_skew_ms,
-            passkeys: self.gate.pinned_passkeys().await?,
+            passkeys: records.passkeys.clone(),
             keys_version: self.bundles.keys().map_or(0, |list| list.version),
-            grants: self.gate.grants_given().await?.into_iter().filter_map(GivenStatus::of).collect(),
+            grants: records.grants.iter().cloned().filter_map(GivenStatus::of).collect(),
         })
     }
 

@@ -229,9 +229,16 @@ impl VaultBook {
     #[must_use]
     pub fn journal_after(&self, told: u64, most: u32) -> Option<Journal> {
         let vault = self.vault.load_full()?;
-        let (id, last) = (vault.id().ok()?, vault.last_change().ok()?);
+        let (id, last) = vault.journal_head().ok()?;
         let rows = if told < last { vault.changes_after(told, most).ok()? } else { Vec::new() };
         Some(Journal { id, last, rows })
+    }
+
+    /// Whether the open vault's journal ends with this change of a vault of this name. Blocks for a look at the file at most, while
+    /// nobody writes it.
+    #[must_use]
+    pub fn journal_ends_with(&self, told: &(String, u64)) -> bool {
+        self.vault.load_full().and_then(|vault| vault.journal_head().ok()).is_some_and(|head| head == *told)
     }
 
     /// The moment, by the vault's clock.

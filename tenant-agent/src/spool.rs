@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -11,7 +11,7 @@ use wardkeep_egress::Meter;
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::time::Timestamp;
 use wardkeep_safety::{
-    ActivityRow, Approval, ApprovalState, Gate, GateError, Origin, PasskeyOffer, Progress, Ruling, RulingError, Verdict,
+    ActivityRow, ApprovalState, Gate, GateError, News, Origin, PasskeyOffer, Ruling, RulingError, Verdict,
 };
 
 use crate::link::decision;
@@ -30,12 +30,19 @@ struct Marks {
     heard_at: Option<Timestamp>,
 }
 
+/// Both, to be compared.
+#[derive(Clone, Copy, Debug, Default)]
+struct Kept {
+    now: Marks,
+    on_disk: Marks,
+}
+
 /// Everything on its way to the hub.
 pub struct Spool {
     gate: Arc<Gate>,
     meter: Meter,
     path: PathBuf,
-    marks: Mutex<Marks>,
+    marks: Mutex<Kept>,
 }
 
 /// How much waits for the hub.
@@ -64,8 +71,9 @@ impl Spool {
     /// The spool over `gate` and `meter`; `path` keeps the marks. Marks that are lost or damaged only cause repeats.
     #[must_use]
     pub fn open(gate: Arc<Gate>, meter: Meter, path: PathBuf) -> Self {
-        let marks = read(&path).ok().flatten().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        Self { gate, meter, path, marks: Mutex::new(marks.unwrap_or_default()) }
+        let marks =
+            read(&path).ok().flatten().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        Self { gate, meter, path, marks: Mutex::new(Kept { now: marks, on_disk: marks }) }
     }
 
     /// Wakes when there may be something new to send.
@@ -86,12 +94,8 @@ impl Spool {
         &self.gate
     }
 
-    pub(crate) async fn approvals(&self) -> Result<Vec<Approval>, GateError> {
-        self.gate.approvals_to_send().await
-    }
-
-    pub(crate) async fn progress(&self) -> Result<Vec<Progress>, GateError> {
-        self.gate.progress_to_send().await
+    pub(crate) async fn news(&self, number: u64) -> Result<News, GateError> {
+        self.gate.news(number, ACTIVITY_ROWS).await
     }
 
     pub(crate) async fn activity_after(&self, number: u64) -> Result<Vec<ActivityRow>, GateError> {
@@ -118,13 +122,36 @@ impl Spool {
         self.gate.progress_sent(digest, state).await
     }
 
-    pub(crate) async fn activity_received(self: &Arc<Self>, number: u64) {
-        self.clone().store(move |marks| marks.activity_acked = marks.activity_acked.max(number)).await;
+    /// Known from here on and written down by the next [`write_marks`](Self::write_marks): an agent that works fast has receipts all
+    /// the time, and each write waits for the disk.
+    pub(crate) fn activity_received(&self, number: u64) {
+        let now = &mut self.kept().now;
+        now.activity_acked = now.activity_acked.max(number);
     }
 
     /// Stores the moment at which the hub was last heard.
     pub async fn heard(self: &Arc<Self>, at: Timestamp) {
-        self.clone().store(move |marks| marks.heard_at = Some(at)).await;
+        let spool = Arc::clone(self);
+        let written = tokio::task::spawn_blocking(move || {
+            spool.kept().now.heard_at = Some(at);
+            spool.write_marks();
+        });
+        // What is lost here is only sent again.
+        let _ = written.await;
+    }
+
+    /// Writes down what is new of the marks. Blocks; for one at a time.
+    pub fn write_marks(&self) {
+        // Not while the disk is waited for: receipts come in meanwhile.
+        let Kept { now, on_disk } = *self.kept();
+        if now == on_disk {
+            return;
+        }
+        let bytes = serde_json::to_vec(&now).map_err(io::Error::other);
+        match bytes.and_then(|bytes| write_private(&self.path, &bytes)) {
+            Ok(()) => self.kept().on_disk = now,
+            Err(error) => tracing::warn!(%error, "the link's marks could not be written"),
+        }
     }
 
     /// Counts what waits.
@@ -192,23 +219,10 @@ impl Spool {
     }
 
     fn marks(&self) -> Marks {
-        *self.marks.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept().now
     }
 
-    async fn store(self: Arc<Self>, change: impl FnOnce(&mut Marks) + Send + 'static) {
-        let written = tokio::task::spawn_blocking(move || {
-            let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
-            let before = *marks;
-            change(&mut marks);
-            if *marks == before {
-                return Ok(());
-            }
-            let bytes = serde_json::to_vec(&*marks).map_err(io::Error::other)?;
-            write_private(&self.path, &bytes)
-        });
-        // What is lost here is only sent again.
-        if let Ok(Err(error)) = written.await {
-            tracing::warn!(%error, "the link's marks could not be written");
-        }
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

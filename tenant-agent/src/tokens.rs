@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use data_encoding::BASE64URL_NOPAD;
@@ -19,6 +21,8 @@ use crate::state::{read, write_private};
 
 const DOMAIN: &str = "wardkeep/agent-token/v1";
 const PREFIX: &str = "wka1_";
+/// Longer than a step of the clock of any file system: a file that has looked the same for so long was not written meanwhile.
+const SETTLED: Duration = Duration::from_secs(2);
 
 /// What `tokens.json` holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,6 +102,25 @@ fn load(path: &Path) -> Result<TokenFile, TokenError> {
 pub struct TokenBook {
     path: PathBuf,
     by_digest: ArcSwap<HashMap<Digest, AgentName>>,
+    /// How the file looked when it was read well, and since when it has.
+    seen: Mutex<Option<(Look, Instant)>>,
+}
+
+/// How a file looks from outside. Whoever writes it changes that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Look {
+    file: (u64, u64),
+    size: u64,
+    times: [(i64, i64); 2],
+}
+
+impl Look {
+    /// `None` where there is no file, or it cannot be seen.
+    fn at(path: &Path) -> Option<Self> {
+        let meta = path.metadata().ok()?;
+        let times = [(meta.mtime(), meta.mtime_nsec()), (meta.ctime(), meta.ctime_nsec())];
+        Some(Self { file: (meta.dev(), meta.ino()), size: meta.size(), times })
+    }
 }
 
 impl TokenBook {
@@ -106,17 +129,25 @@ impl TokenBook {
     /// # Errors
     /// [`TokenError::File`] and [`TokenError::Damaged`].
     pub fn open(path: PathBuf) -> Result<Self, TokenError> {
-        let book = Self { path, by_digest: ArcSwap::default() };
+        let book = Self { path, by_digest: ArcSwap::default(), seen: Mutex::default() };
         book.reload()?;
         Ok(book)
     }
 
-    /// Reads the file again; on failure the tokens known before stay in force.
+    /// Reads the file again if it was written; on failure the tokens known before stay in force.
     ///
     /// # Errors
     /// [`TokenError::File`] and [`TokenError::Damaged`].
     pub fn reload(&self) -> Result<(), TokenError> {
-        let file = load(&self.path)?;
+        // Before it is read: a write from here on shows at the next look.
+        let (look, now) = (Look::at(&self.path), Instant::now());
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = seen.filter(|(known, _)| Some(*known) == look).map(|(_, since)| since);
+        if since.is_some_and(|since| now.saturating_duration_since(since) > SETTLED) {
+            return Ok(());
+        }
+        let file = load(&self.path).inspect_err(|_| *seen = None)?;
+        *seen = look.map(|look| (look, since.unwrap_or(now)));
         self.by_digest.store(Arc::new(file.agents.into_iter().map(|(agent, row)| (row.digest, agent)).collect()));
         Ok(())
     }

@@ -14,10 +14,16 @@ use crate::secrets::{Journal, VaultBook};
 const ROWS: u32 = 200;
 
 /// How far the audit log has come: the vault's name and the number of its last change there.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Told(Option<(String, u64)>);
 
 impl Told {
+    /// Whether there is nothing new. May wait for the file.
+    #[must_use]
+    pub fn is_all_of(&self, vault: &VaultBook) -> bool {
+        self.0.as_ref().is_some_and(|told| vault.journal_ends_with(told))
+    }
+
     /// Takes over what is new. Nothing while the vault is closed.
     ///
     /// # Errors

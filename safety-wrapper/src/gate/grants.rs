@@ -58,7 +58,7 @@ pub enum RevokeError {
     Store(#[from] GateError),
 }
 
-fn given(conn: &Connection, granting: Granting, now: Timestamp) -> Result<Vec<KnownGrant>, StoreError> {
+pub(super) fn given(conn: &Connection, granting: Granting, now: Timestamp) -> Result<Vec<KnownGrant>, StoreError> {
     let mut known = Vec::new();
     for agent in grants::given_to(conn, now)? {
         let ledger = Ledger::of(conn, &agent, None)?;
@@ -121,7 +121,11 @@ impl Gate {
     pub async fn grants_given(&self) -> Result<Vec<KnownGrant>, GateError> {
         let (granting, now) = (self.parts.bundle.borrow().granting, self.now());
         let known = self.read(move |conn| given(conn, granting, now)).await?;
-        // Told to the hub: what became a secret since is masked.
+        Ok(self.as_told(known))
+    }
+
+    /// Told to the hub: what became a secret since is masked.
+    pub(super) fn as_told(&self, known: Vec<KnownGrant>) -> Vec<KnownGrant> {
         let clean = |list: Vec<String>| -> Vec<String> { list.iter().map(|text| self.clean(text)).collect() };
         let shown = |grant: Grant| Grant {
             tool: self.clean(&grant.tool),
@@ -130,7 +134,7 @@ impl Gate {
             commands: grant.commands.into_iter().map(clean).collect(),
             ..grant
         };
-        Ok(known.into_iter().map(|known| KnownGrant { grant: shown(known.grant), ..known }).collect())
+        known.into_iter().map(|known| KnownGrant { grant: shown(known.grant), ..known }).collect()
     }
 
     /// Takes a grant back on this server, for good: the same one of a later policy lets nothing pass either. What it let begin goes on.

@@ -10,6 +10,17 @@ use crate::audit::{self, Checkpoint, Head, Row};
 use crate::store::activity::{self, ActivityRow};
 use crate::store::approvals;
 
+/// What the hub is to be told.
+#[derive(Clone, Debug)]
+pub struct News {
+    /// As [`Gate::approvals_to_send`].
+    pub approvals: Vec<Approval>,
+    /// As [`Gate::progress_to_send`].
+    pub progress: Vec<Progress>,
+    /// As [`Gate::activity_after`].
+    pub activity: Vec<ActivityRow>,
+}
+
 impl Gate {
     /// Approvals, newest first.
     ///
@@ -77,6 +88,18 @@ impl Gate {
     /// When the database cannot be read.
     pub async fn activity_after(&self, number: u64, limit: u32) -> Result<Vec<ActivityRow>, GateError> {
         self.read(move |conn| activity::after(conn, number, limit)).await
+    }
+
+    /// All of these in one look: approvals and steps that the hub has not heard of, and activity after `number`.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn news(&self, number: u64, limit: u32) -> Result<News, GateError> {
+        self.read(move |conn| {
+            let (approvals, progress) = (approvals::unsent(conn)?, approvals::untold(conn)?);
+            Ok(News { approvals, progress, activity: activity::after(conn, number, limit)? })
+        })
+        .await
     }
 
     /// The highest activity number given so far; 0 for none.

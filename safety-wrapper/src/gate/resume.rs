@@ -4,15 +4,19 @@ use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use rusqlite::Connection;
 use wardkeep_proto::ids::PermitId;
+use wardkeep_proto::limits::{APPROVE_BY, USE_BY};
+use wardkeep_proto::time::Timestamp;
 use wardkeep_proto::waypoint::Waypoint;
 
 use super::launch::chain;
 use super::{Gate, GateError, Leash, Resumed};
-use crate::call::{CallResult, CallState, Executor};
+use crate::call::{CallKey, CallResult, CallState, Executor};
 use crate::runner::Folder;
 use crate::runner::folder::{Found, may_have_unit};
-use crate::store::calls;
+use crate::store::StoreError;
+use crate::store::calls::{self, CallRow};
 
 /// Between two looks at what is due.
 const TICK: Duration = Duration::from_secs(1);
@@ -98,25 +102,24 @@ impl Gate {
     /// # Errors
     /// When the database cannot be read or written.
     pub async fn sweep(self: &Arc<Self>) -> Result<(usize, usize), GateError> {
-        Ok((self.expire().await?, self.launch_due().await?))
+        let now = self.now();
+        // One look: at rest it is all that is done.
+        let (due, approved) = self.read(move |conn| Ok((due(conn, now)?, calls::in_state(conn, "approved")?))).await?;
+        let late = due.len();
+        let expired = self.expire_these(due, now).await?;
+        // What has just expired is none that may start.
+        let launched = if late == 0 { self.launch_these(approved) } else { self.launch_due().await? };
+        Ok((expired, launched))
     }
 
     async fn expire(&self) -> Result<usize, GateError> {
         let now = self.now();
         // Asked first without writing: a quiet machine writes nothing.
-        let due = self
-            .read(move |conn| {
-                let mut due = Vec::new();
-                for state in ["pending", "permitted", "approved", "claimed"] {
-                    due.extend(
-                        calls::in_state(conn, state)?
-                            .into_iter()
-                            .filter_map(|row| over(row.state, now).map(|s| (row.key, s))),
-                    );
-                }
-                Ok(due)
-            })
-            .await?;
+        let due = self.read(move |conn| due(conn, now)).await?;
+        self.expire_these(due, now).await
+    }
+
+    async fn expire_these(&self, due: Vec<(CallKey, CallState)>, now: Timestamp) -> Result<usize, GateError> {
         if due.is_empty() {
             return Ok(0);
         }
@@ -136,15 +139,20 @@ impl Gate {
     }
 
     async fn launch_due(self: &Arc<Self>) -> Result<usize, GateError> {
+        let approved = self.read(|conn| calls::in_state(conn, "approved")).await?;
+        Ok(self.launch_these(approved))
+    }
+
+    fn launch_these(self: &Arc<Self>, approved: Vec<CallRow>) -> usize {
         let mut launched = 0;
-        for row in self.read(|conn| calls::in_state(conn, "approved")).await? {
+        for row in approved {
             let CallState::Approved { permit, .. } = row.state else { continue };
             if super::judge::executor(&row) == Executor::Runner && !self.launching().contains(&permit) {
                 self.start_launch(permit);
                 launched += 1;
             }
         }
-        Ok(launched)
+        launched
     }
 
     /// Starts a claimed run that an earlier life of the daemon did not come to begin.
@@ -192,8 +200,21 @@ impl Gate {
     }
 }
 
+/// Calls whose time is over, and where they go. How long each may be in its state is known, so the others are not read.
+fn due(conn: &Connection, now: Timestamp) -> Result<Vec<(CallKey, CallState)>, StoreError> {
+    const STATES: [(&str, Duration); 4] =
+        [("pending", APPROVE_BY), ("permitted", USE_BY), ("approved", USE_BY), ("claimed", REPORT_WITHIN)];
+    let mut found = Vec::new();
+    for (state, within) in STATES {
+        let since = Timestamp(now.0 - i64::try_from(within.as_millis()).unwrap_or(i64::MAX));
+        let rows = calls::in_state_since(conn, state, since)?;
+        found.extend(rows.into_iter().filter_map(|row| over(row.state, now).map(|next| (row.key, next))));
+    }
+    Ok(found)
+}
+
 /// Where a state goes once its time is over.
-fn over(state: CallState, now: wardkeep_proto::time::Timestamp) -> Option<CallState> {
+fn over(state: CallState, now: Timestamp) -> Option<CallState> {
     let expired = |why: &str| Some(CallState::Expired { why: why.to_owned() });
     match state {
         CallState::Pending { approve_by } if now >= approve_by => expired("nobody decided in time; ask again"),

@@ -228,6 +228,15 @@ pub(crate) fn in_state(conn: &Connection, state: &str) -> Result<Vec<CallRow>, S
     rows.map(|row| row?).collect()
 }
 
+pub(super) const SINCE: &str = "state = ?1 AND updated_at <= ?2 ORDER BY id";
+
+/// Every call that has been in `state` since `before` or longer, oldest first.
+pub(crate) fn in_state_since(conn: &Connection, state: &str, before: Timestamp) -> Result<Vec<CallRow>, StoreError> {
+    let mut statement = conn.prepare_cached(&sql(SINCE))?;
+    let rows = statement.query_map(params![state, before.0], |row| Ok(read(row)))?;
+    rows.map(|row| row?).collect()
+}
+
 /// Calls before `id`, newest first, at most `limit`; those that were folded into another one are left out.
 pub(crate) fn before(conn: &Connection, id: i64, limit: u32) -> Result<Vec<CallRow>, StoreError> {
     let mut statement = conn.prepare_cached(&format!(

@@ -20,7 +20,6 @@ CREATE TABLE calls (
     updated_at    INTEGER NOT NULL,
     UNIQUE (agent, session, call)
 ) STRICT;
-CREATE INDEX calls_by_state ON calls (state);
 
 CREATE TABLE approvals (
     digest        BLOB PRIMARY KEY,

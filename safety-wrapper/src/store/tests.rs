@@ -137,6 +137,7 @@ fn what_is_asked_for_each_call_or_each_second_does_not_read_the_calls_of_before(
             steps(&store, &approvals::sql(approvals::UNSENT), []),
             steps(&store, &approvals::sql(&approvals::untold_where()), []),
             steps(&store, &calls::sql(calls::DENIED), repeated),
+            steps(&store, &calls::sql(calls::SINCE), rusqlite::params!["permitted", 999]),
         ]
     };
     assert_eq!(asked(10), asked(1_000));

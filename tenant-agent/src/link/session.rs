@@ -18,7 +18,7 @@ use wardkeep_proto::time::Timestamp;
 use wardkeep_proto::v1::tenant_link_client::TenantLinkClient;
 use wardkeep_proto::v1::{self, hub_message, tenant_message};
 use wardkeep_proto::waypoint::Waypoint;
-use wardkeep_safety::{ApprovalState, GateError};
+use wardkeep_safety::{ActivityRow, ApprovalState, GateError, News, Progress};
 
 use super::journal::Entry;
 use super::{LinkParts, wire};
@@ -335,7 +335,7 @@ impl Session {
                 OnTheWay::Activity(number) => highest = highest.max(number),
             }
         }
-        self.parts.spool.activity_received(highest).await;
+        self.parts.spool.activity_received(highest);
         self.pump_soon();
         Ok(())
     }
@@ -360,7 +360,8 @@ impl Session {
             return Ok(());
         }
         let now = Instant::now();
-        for approval in self.parts.spool.approvals().await? {
+        let News { approvals, progress, activity } = self.parts.spool.news(self.activity_sent).await?;
+        for approval in approvals {
             if self.approvals.get(&approval.digest).is_some_and(|at| now.duration_since(*at) < RESEND) {
                 continue;
             }
@@ -371,12 +372,12 @@ impl Session {
             self.send(tenant_message::Body::ApprovalRequest(wire::approval_request(approval)))?;
             self.parts.waypoints.pass(Waypoint::ApprovalSent);
         }
-        self.pump_progress().await?;
-        self.pump_activity().await
+        self.pump_progress(progress)?;
+        self.pump_activity(activity).await
     }
 
-    async fn pump_progress(&mut self) -> Result<(), SessionEnd> {
-        for progress in self.parts.spool.progress().await? {
+    fn pump_progress(&mut self, all: Vec<Progress>) -> Result<(), SessionEnd> {
+        for progress in all {
             let known = |sent: &OnTheWay| matches!(sent, OnTheWay::Progress(d, s) if *d == progress.digest && *s == progress.state);
             if self.on_the_way.iter().any(known) {
                 continue;
@@ -390,8 +391,7 @@ impl Session {
         Ok(())
     }
 
-    async fn pump_activity(&mut self) -> Result<(), SessionEnd> {
-        let mut rows = self.parts.spool.activity_after(self.activity_sent).await?;
+    async fn pump_activity(&mut self, mut rows: Vec<ActivityRow>) -> Result<(), SessionEnd> {
         if rows.is_empty() && matches!(self.on_the_way.back(), Some(OnTheWay::Progress(..))) {
             // Progress went out after its rows: the newest row once more brings the receipt that covers it.
             rows = self.parts.spool.activity_after(self.activity_sent.saturating_sub(1)).await?;
@@ -418,7 +418,7 @@ impl Session {
         });
         let status = self.parts.observer.status().await?;
         if let Some(delta) = wire::delta(&self.reported, &status) {
-            self.reported = status;
+            self.reported = wire::told(&self.reported, status);
             self.send(tenant_message::Body::Delta(delta))?;
         }
         Ok(())

@@ -1,5 +1,7 @@
 //! Domain values to wire messages. What comes in is taken apart where it is handled.
 
+use std::time::Duration;
+
 use wardkeep_passkey::Passkey;
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::time::Timestamp;
@@ -8,7 +10,7 @@ use wardkeep_safety::{ActivityRow, Approval, ApprovalState, Holder, PasskeyOffer
 
 use super::decision;
 use super::journal::{Entry, State};
-use crate::observed::{GivenStatus, Status};
+use crate::observed::{AgentStatus, GivenStatus, Status};
 
 /// Longest result text of a progress message, bytes.
 const RESULT_BYTES: usize = 4096;
@@ -122,7 +124,7 @@ fn passkeys(pinned: &[Digest]) -> v1::PasskeyStatus {
     v1::PasskeyStatus { pinned: pinned.iter().map(|fingerprint| fingerprint.0.to_vec()).collect() }
 }
 
-fn agent_status(agent: &crate::observed::AgentStatus) -> v1::AgentStatus {
+fn agent_status(agent: &AgentStatus) -> v1::AgentStatus {
     v1::AgentStatus {
         agent: agent.agent.to_string(),
         lease_until_ms: agent.lease_until.map_or(0, |at| at.millis()),
@@ -142,7 +144,7 @@ pub(crate) fn delta(old: &Status, new: &Status) -> Option<v1::StatusDelta> {
     let delta = v1::StatusDelta {
         generation: (old.generation != new.generation).then_some(new.generation),
         closed: (old.closed != new.closed).then(|| v1::ClosedStates { closed: new.closed.clone() }),
-        agents: new.agents.iter().filter(|agent| !old.agents.contains(agent)).map(agent_status).collect(),
+        agents: new.agents.iter().filter(|agent| !is_known(agent, &old.agents)).map(agent_status).collect(),
         audit_length: (old.audit_length != new.audit_length).then_some(new.audit_length),
         audit_head: (old.audit_head != new.audit_head).then(|| new.audit_head.0.to_vec()),
         open_approvals: (old.open_approvals != new.open_approvals).then_some(new.open_approvals),
@@ -152,6 +154,28 @@ pub(crate) fn delta(old: &Status, new: &Status) -> Option<v1::StatusDelta> {
         grants: (old.grants != new.grants).then(|| grants(&new.grants)),
     };
     (delta != v1::StatusDelta::default()).then_some(delta)
+}
+
+/// What the hub knows once it has the delta from `old` to `new`: what was not worth telling it knows as it was.
+pub(crate) fn told(old: &Status, new: Status) -> Status {
+    let known = |agent: AgentStatus| match old.agents.iter().find(|known| known.agent == agent.agent) {
+        Some(known) if is_known(&agent, &old.agents) => known.clone(),
+        _ => agent,
+    };
+    let memory_bytes = delta(old, &new).and_then(|delta| delta.memory_bytes).unwrap_or(old.memory_bytes);
+    let agents = new.agents.into_iter().map(known).collect();
+    Status { agents, memory_bytes, ..new }
+}
+
+/// Whether the hub knows this of the agent. A lease that lives on is told anew once in a while, not each time it is renewed.
+fn is_known(agent: &AgentStatus, told: &[AgentStatus]) -> bool {
+    /// A quarter of what a lease lasts.
+    const LEASE_STEP: Duration = Duration::from_secs(30);
+    let same = |known: &&AgentStatus| AgentStatus { lease_until: agent.lease_until, ..(*known).clone() } == *agent;
+    told.iter().find(same).is_some_and(|known| match (known.lease_until, agent.lease_until) {
+        (Some(told), Some(now)) => told <= now && now.since(told) < LEASE_STEP,
+        (told, now) => told == now,
+    })
 }
 
 /// Offers that can be read; one that cannot is as if it had not been made.
@@ -189,7 +213,6 @@ fn cut(text: &str, bytes: usize) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observed::AgentStatus;
 
     fn sample() -> Status {
         Status {
@@ -227,6 +250,29 @@ mod tests {
         agents[0].paused = true;
         let paused = delta(&old, &Status { agents, audit_length: 6, ..sample() }).expect("a change");
         assert_eq!((paused.agents.len(), paused.audit_length, paused.generation), (1, Some(6), None));
+    }
+
+    #[test]
+    fn a_lease_that_lives_on_is_told_once_in_a_while() {
+        let until = |ms: i64, length: u64| Status {
+            agents: vec![AgentStatus { lease_until: Some(Timestamp(ms)), ..sample().agents.remove(0) }],
+            audit_length: length,
+            ..sample()
+        };
+        let mut hub = until(120_000, 5);
+        let mut told = Vec::new();
+        for second in 1..=70_u32 {
+            // Other news go each second; they must not hide that the lease was not told.
+            let new = until(120_000 + i64::from(second) * 1000, 5 + u64::from(second));
+            let delta = delta(&hub, &new).expect("news");
+            told.extend(delta.agents.iter().map(|_| second));
+            hub = super::told(&hub, new);
+        }
+        assert_eq!(told, [30, 60]);
+        let over = Status { agents: vec![AgentStatus { lease_until: None, ..hub.agents[0].clone() }], ..hub.clone() };
+        assert_eq!(delta(&hub, &over).expect("at once").agents.len(), 1);
+        let back = until(1, 200);
+        assert_eq!(delta(&hub, &back).expect("a clock that was set back").agents.len(), 1);
     }
 
     #[test]

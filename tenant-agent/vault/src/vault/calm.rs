@@ -66,6 +66,8 @@ pub(super) struct Calm {
     /// Its look, and since when.
     seen: Option<(Look, Instant)>,
     pub(super) generation: Option<u64>,
+    /// The vault's name and the number of its last change.
+    pub(super) journal: Option<(String, u64)>,
     pub(super) given: HashMap<SecretName, Given>,
 }
 

@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use rusqlite::Connection;
 use wardkeep_proto::ids::SecretName;
 use wardkeep_proto::secret::{Destination, NotGiven, SecretValue};
 
@@ -40,23 +39,44 @@ impl Vault {
     /// # Errors
     /// As [`Self::generation`].
     pub fn glance(&self) -> Result<Glance, VaultError> {
+        let count = || {
+            let db = self.lock();
+            let count = db.prepare_cached("SELECT generation FROM meta")?.query_row([], |row| row.get::<_, i64>(0))?;
+            Ok(u64::try_from(count).unwrap_or(0))
+        };
+        let (look, generation) = self.calmly(|known| &mut known.generation, count)?;
+        Ok(Glance { look, generation })
+    }
+
+    /// The random name of this vault and the number of the last row of its journal; 0 for none. Numbers count within the name.
+    ///
+    /// # Errors
+    /// As [`Self::generation`].
+    pub fn journal_head(&self) -> Result<(String, u64), VaultError> {
+        let (_, head) = self.calmly(|known| &mut known.journal, || Ok((self.id()?, self.last_change()?)))?;
+        Ok(head)
+    }
+
+    /// What `read` gives, from memory while nobody writes the file; and how the file looked.
+    fn calmly<T: Clone>(
+        &self,
+        place: impl Fn(&mut Calm) -> &mut Option<T>,
+        read: impl FnOnce() -> Result<T, VaultError>,
+    ) -> Result<(Look, T), VaultError> {
         let look = Look::at(&self.path).filter(|look| self.file.is(look.file())).ok_or(VaultError::Replaced)?;
         let calm = {
             let mut known = self.calm();
             let calm = known.look(look, Instant::now());
-            if let Some(generation) = known.generation.filter(|_| calm) {
-                return Ok(Glance { look, generation });
+            if let Some(found) = place(&mut known).as_ref().filter(|_| calm) {
+                return Ok((look, found.clone()));
             }
             calm
         };
-        let count = |db: &Connection| {
-            db.prepare_cached("SELECT generation FROM meta")?.query_row([], |row| row.get::<_, i64>(0))
-        };
-        let generation = u64::try_from(count(&self.lock())?).unwrap_or(0);
+        let found = read()?;
         if calm {
-            self.keep(look, |known| known.generation = Some(generation));
+            self.keep(look, |known| *place(known) = Some(found.clone()));
         }
-        Ok(Glance { look, generation })
+        Ok((look, found))
     }
 
     /// As [`resolve`](wardkeep_proto::secret::SecretSource::resolve), of what is in memory since before `glance` and was true
