@@ -78,7 +78,7 @@ async fn before_tool_call(
     Agent(agent): Agent,
     Body(proposal): Body<Proposal>,
 ) -> Result<Json<Answer>, Failure> {
-    Ok(Json(hooks.gate.before_tool_call(&agent, proposal).await?))
+    Ok(Json(hooks.gate.before_tool_call_here(&agent, proposal).await?))
 }
 
 async fn message_sending(

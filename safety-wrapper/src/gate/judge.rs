@@ -17,7 +17,7 @@ use wardkeep_proto::waypoint::Waypoint;
 
 use super::fatigue;
 use super::halt::Switch;
-use super::pass::First;
+use super::pass::{First, Place};
 use super::{Gate, GateError, Outgoing, OutgoingAnswer, Proposal, WAIT_MAX, key_of};
 use crate::answer::{Answer, Reason};
 use crate::approval::document::{Draft, Offer, redact_action};
@@ -95,6 +95,29 @@ impl Gate {
         agent: &AgentName,
         proposal: Proposal,
     ) -> Result<Answer, GateError> {
+        // Whoever calls this has a large future already.
+        Box::pin(self.propose(agent, proposal, Place::Aside)).await
+    }
+
+    /// As [`Gate::before_tool_call`], for a thread that serves nothing but calls: one that may run at once is judged and written
+    /// down on it.
+    ///
+    /// # Errors
+    /// As for [`Gate::before_tool_call`].
+    pub async fn before_tool_call_here(
+        self: &Arc<Self>,
+        agent: &AgentName,
+        proposal: Proposal,
+    ) -> Result<Answer, GateError> {
+        self.propose(agent, proposal, Place::Here).await
+    }
+
+    async fn propose(
+        self: &Arc<Self>,
+        agent: &AgentName,
+        proposal: Proposal,
+        place: Place,
+    ) -> Result<Answer, GateError> {
         self.renew(agent);
         self.parts.secrets.catch_up();
         let Proposal { session, call, tool, args, cwd, wait_ms, same_as, own, unrun } = proposal;
@@ -110,7 +133,7 @@ impl Gate {
             let mut row = self.refused(key.clone(), &tool, no_action_digest(&tool, &args)?, vec![UNRUN.to_owned()]);
             row.title = self.title(&format!("Use the tool {tool}, which its runtime refused"));
             let refused = Proposed { what: What::Refused(row), same_as: None, own: false };
-            return self.record(key, refused, None, Duration::ZERO).await;
+            return self.record(key, refused, None, (Duration::ZERO, place)).await;
         }
         let bundle = self.parts.bundle.borrow().clone();
         // Two starts of sub-agents are judged one after the other, or both would be the last one that may be.
@@ -125,7 +148,7 @@ impl Gate {
             }
         };
         let wait = Duration::from_millis(wait_ms);
-        self.record(key, Proposed { what, same_as, own }, turn, wait).await
+        self.record(key, Proposed { what, same_as, own }, turn, (wait, place)).await
     }
 
     /// What the daemon's own server carries out. It has no tool that the runtime itself would have to carry out.
@@ -327,10 +350,14 @@ impl Gate {
         key: CallKey,
         proposed: Proposed,
         turn: Option<MutexGuard<'_, ()>>,
-        wait: Duration,
+        (wait, place): (Duration, Place),
     ) -> Result<Answer, GateError> {
         self.parts.waypoints.pass(Waypoint::HookReceived);
-        let (new, row) = match self.look(&key, &proposed)? {
+        let first = match place {
+            Place::Here => self.look(&key, &proposed)?,
+            Place::Aside => First::Unseen,
+        };
+        let (new, row) = match first {
             First::Passed(row) => (Stored::New, Some(row)),
             first => {
                 let (gate, known) = (Arc::clone(self), key.clone());
@@ -352,7 +379,13 @@ impl Gate {
     }
 
     /// Judges and stores; gives the row that counts then.
-    fn take(&self, key: &CallKey, proposed: &Proposed, first: First) -> Result<(Stored, Option<CallRow>), GateError> {
+    fn take(
+        self: &Arc<Self>,
+        key: &CallKey,
+        proposed: &Proposed,
+        first: First,
+    ) -> Result<(Stored, Option<CallRow>), GateError> {
+        let first = if matches!(first, First::Unseen) { self.look(key, proposed)? } else { first };
         let judge = || {
             let judged = match &proposed.what {
                 What::Action(action) => self.judge(key.clone(), action.clone())?,
@@ -361,8 +394,9 @@ impl Gate {
             Ok::<_, GateError>(if proposed.own { self.for_own_server(judged) } else { judged })
         };
         let mut judged = match first {
+            First::Passed(row) => return Ok((Stored::New, Some(row))),
             First::Judged(judged) => judged,
-            First::Passed(_) | First::Open => judge()?,
+            First::Unseen | First::Open => judge()?,
         };
         loop {
             let (at, asking) = (self.now(), self.parts.bundle.borrow().asking);

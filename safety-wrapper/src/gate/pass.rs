@@ -14,8 +14,19 @@ const TOGETHER: Duration = Duration::from_millis(20);
 /// Between two tries on a full disk.
 const AGAIN: Duration = Duration::from_secs(2);
 
+/// Where a call is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// On the calling thread, as far as that needs one wait for the disk at most.
+    Here,
+    /// On a thread that may block.
+    Aside,
+}
+
 /// What came of a first look at a call.
 pub(super) enum First {
+    /// There was none yet.
+    Unseen,
     /// It may run, and that is on record.
     Passed(CallRow),
     /// Everything is known of it, and it is to be stored.
