@@ -2,6 +2,7 @@
 
 mod command;
 mod hidden;
+mod named;
 mod seen;
 mod uses;
 
@@ -233,6 +234,7 @@ impl<'a> Judge<'a> {
                 }));
             }
         }
+        self.listed(&facts);
         self.hidden(&facts);
         for content in facts.planted.iter().filter_map(|planted| planted.content.as_deref()).filter(|_| acts) {
             self.others(&Subject::Code(&Code { language: "planted", text: without_first_line(content).to_owned() }));
@@ -293,7 +295,10 @@ impl<'a> Judge<'a> {
 
     fn path(&mut self, path: &PathUse) {
         let resolved = path.resolve(self.workspace);
-        let lists = self.rules.lists_of(&resolved.text);
+        let mut lists = self.rules.lists_of(&resolved.text);
+        if path.path.glob && self.rules.may_be_secret(&resolved.text) {
+            lists.insert("secret");
+        }
         let what = match path.access {
             Access::Read => "reads",
             Access::Write => "writes",
@@ -408,6 +413,8 @@ mod bypasses;
 mod corpus;
 #[cfg(test)]
 mod fields;
+#[cfg(test)]
+mod places;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

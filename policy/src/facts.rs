@@ -32,7 +32,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::class::Class;
 
 pub use exact::words_of;
-pub use interpret::starts_others;
+pub use interpret::{runs_code, starts_others};
 pub use planted::{Fed, Planted};
 pub use shell::{from_argv, from_shell};
 pub use words::{OPAQUE, Word};
@@ -59,6 +59,9 @@ pub struct Facts {
     /// What makes the text hard or impossible to judge.
     pub notes: BTreeSet<Note>,
 }
+
+/// In [`Command::script`]: it runs for each name of a list that is only known at run time.
+pub const EACH: &str = "@each";
 
 /// One simple command.
 #[derive(Clone, Debug, PartialEq)]

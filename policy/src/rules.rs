@@ -8,6 +8,7 @@
 mod by_name;
 mod check;
 mod defaults;
+mod globs;
 mod index;
 mod matching;
 #[cfg(test)]
@@ -380,6 +381,11 @@ impl RuleSet {
     /// The names of every list that holds the normalised path.
     pub(crate) fn lists_of(&self, path: &str) -> BTreeSet<&str> {
         self.0.paths.of(path)
+    }
+
+    /// Whether a pattern of the shell's may stand for a path of the list `secret`.
+    pub(crate) fn may_be_secret(&self, pattern: &str) -> bool {
+        self.0.paths.secrets.may_be(pattern)
     }
 }
 

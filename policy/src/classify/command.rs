@@ -101,6 +101,8 @@ impl Judge<'_> {
                 self.path(&path);
             }
         }
+        self.by_list(command, syntax, &parsed);
+        self.named(command, syntax, known.then_some(if command.program.contains('/') { Class::Yellow } else { class }));
         if command.script.contains(&scripts::UNPACKS) {
             self.unpacks(command, &parsed);
         }

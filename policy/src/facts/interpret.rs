@@ -273,6 +273,12 @@ pub fn starts_others(name: &str) -> bool {
     is_shell(name) || language_of(name).is_some() || OTHERS.contains(&name) || WRAPPERS.iter().any(|w| w.name == name)
 }
 
+/// Whether a program of that name reads the code that it runs from a file or an argument.
+#[must_use]
+pub fn runs_code(name: &str) -> bool {
+    is_shell(name) || language_of(name).is_some()
+}
+
 /// Whether a program of that name is a shell.
 pub(super) fn is_shell(name: &str) -> bool {
     SHELLS.contains(&unversioned(name))

@@ -242,7 +242,10 @@ impl<'a> Walker<'a> {
                 if let [only] = values.as_slice() {
                     self.assign(&c.variable_name, only);
                 }
+                let unbounded = c.values.is_none() || values.iter().any(|value| value.known().is_none());
+                let from = self.facts.commands.len();
                 self.list(&c.body.list);
+                self.each(if unbounded { from } else { usize::MAX });
                 Stdin::Stream
             }
             C::CaseClause(c) => {
@@ -269,8 +272,13 @@ impl<'a> Walker<'a> {
                 Stdin::Stream
             }
             C::WhileClause(c) | C::UntilClause(c) => {
+                let from = self.facts.commands.len();
                 self.list(&c.0);
+                // `while read name`: the body runs for each line.
+                let reads = self.facts.commands.iter().skip(from).any(|command| command.program == "read");
+                let from = if reads { self.facts.commands.len() } else { usize::MAX };
                 self.list(&c.1.list);
+                self.each(from);
                 Stdin::Stream
             }
             C::Coprocess(c) => {
@@ -278,6 +286,11 @@ impl<'a> Walker<'a> {
                 self.with_stdin(Stdin::Stream, |walker| walker.command(&c.body))
             }
         }
+    }
+
+    /// The commands from that one on run for each name of a list that nobody has seen.
+    fn each(&mut self, from: usize) {
+        self.facts.commands.iter_mut().skip(from).for_each(|command| command.script.push(super::EACH));
     }
 
     fn test(&mut self, test: &ast::ExtendedTestExpr) {

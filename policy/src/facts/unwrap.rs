@@ -1,6 +1,7 @@
 //! Programs that start other programs: what they start is looked at as if it stood alone.
 
 use super::interpret::{file_name, is_shell};
+use super::paths::{Access, PathUse};
 use super::printed::printed;
 use super::shell::{Around, Stdin, Walker};
 use super::words::{OPAQUE, Surroundings as _, Word};
@@ -34,6 +35,10 @@ impl Walker<'_> {
         if around.wrappers.len() > caps::MAX_DEPTH {
             self.note(Note::OverCap);
             return Stdin::Stream;
+        }
+        if name.starts_with('-') {
+            // `time -o FILE …`: some shells take `time` for their own word, others start it.
+            self.own_paths("time", &words);
         }
         let args = &words[1..];
         if let Some(wrapper) = WRAPPERS.iter().find(|w| w.name == name) {
@@ -114,6 +119,7 @@ impl Walker<'_> {
         let mut inner = around.within(name);
         let own = &args[..args.len() - found.command.len()];
         inner.bare |= matches!(name, "env" | "command" | "exec") && own.iter().any(|word| clears(&word.text));
+        let folder = self.own_paths(name, own);
         let mut command = found.command.to_vec();
         if matches!(name, "xargs" | "parallel") {
             if command.is_empty() && name == "xargs" {
@@ -144,7 +150,58 @@ impl Walker<'_> {
                 None => inner.more = true,
             }
         }
-        self.run(command, stdin, &inner)
+        // The folder is the command's alone.
+        let Some(folder) = folder else { return self.run(command, stdin, &inner) };
+        let outer = self.cwd.clone();
+        self.cwd = folder.known().and_then(|to| outer.as_deref().map(|from| super::paths::join(from, to)));
+        let printed = self.run(command, stdin, &inner);
+        self.cwd = outer;
+        printed
+    }
+
+    /// Files that a wrapper's own options name; the folder in which its command starts.
+    fn own_paths(&mut self, name: &str, own: &[Word]) -> Option<Word> {
+        let mut folder = None;
+        for (at, word) in own.iter().enumerate() {
+            let text = word.text.as_str();
+            let (option, value) = match text.split_once('=') {
+                Some((option, value)) if option.starts_with("--") => (option, Word::literal(value)),
+                _ if text.starts_with("--") || text.len() <= 2 => (text, own.get(at + 1).cloned().unwrap_or_default()),
+                // `-o` may end a cluster, or begin one with its value.
+                _ => match text.char_indices().skip(1).find(|(_, c)| "oaCD".contains(*c)) {
+                    Some((at_option, c)) if text.starts_with('-') => {
+                        let rest = &text[at_option + 1..];
+                        let value = if rest.is_empty() {
+                            own.get(at + 1).cloned().unwrap_or_default()
+                        } else {
+                            Word::literal(rest)
+                        };
+                        (
+                            match c {
+                                'o' => "-o",
+                                'a' => "-a",
+                                'C' => "-C",
+                                _ => "-D",
+                            },
+                            value,
+                        )
+                    }
+                    _ => continue,
+                },
+            };
+            let access = if OWN_WRITES.iter().any(|(program, options)| *program == name && options.contains(&option)) {
+                Access::Write
+            } else if matches!(name, "xargs" | "parallel") && OWN_READS.contains(&option) {
+                Access::Read
+            } else {
+                if matches!((name, option), ("env", "-C" | "--chdir") | ("sudo", "-D" | "--chdir")) {
+                    folder = Some(value);
+                }
+                continue;
+            };
+            self.facts.redirects.push(PathUse { access, path: value, cwd: self.cwd.clone() });
+        }
+        folder
     }
 
     /// Commands in the arguments of programs that are no plain wrappers.
@@ -309,6 +366,10 @@ impl Walker<'_> {
         };
     }
 }
+
+/// Options of wrappers that name a file to read, and those that name a file to write.
+const OWN_READS: &[&str] = &["-a", "--arg-file"];
+const OWN_WRITES: &[(&str, &[&str])] = &[("time", &["-o", "--output"]), ("parallel", &["--joblog", "--results"])];
 
 /// Whether an option of `env`, `command` or `exec` takes variables away, or has programs looked for elsewhere.
 fn clears(word: &str) -> bool {

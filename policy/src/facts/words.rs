@@ -14,7 +14,7 @@ pub const OPAQUE: char = '\u{fffc}';
 pub struct Word {
     /// The text, [`OPAQUE`] standing for each part that is only known at run time.
     pub text: String,
-    /// Whether the shell will match it against file names.
+    /// Whether the shell will match it against file names, or make several words of what a command prints.
     pub glob: bool,
 }
 
@@ -191,10 +191,12 @@ impl Opener<'_> {
             }
             WordPiece::CommandSubstitution(code) => {
                 self.around.substitution(code);
+                word.glob |= !quoted;
                 word.text.push(OPAQUE);
             }
             WordPiece::BackquotedCommandSubstitution(code) => {
                 self.around.substitution(&unescape_backquoted(code));
+                word.glob |= !quoted;
                 word.text.push(OPAQUE);
             }
             WordPiece::EscapeSequence(text) => {

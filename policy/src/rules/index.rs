@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::globs::Names;
 use super::matching::{Pattern, Subject};
 use super::{Document, PathList, Rule};
 
@@ -58,6 +59,8 @@ pub(super) struct Paths {
     rows: HashMap<String, Vec<(usize, String)>>,
     /// Whole last parts.
     last: HashMap<String, Vec<usize>>,
+    /// Names that a pattern of the shell's may stand for.
+    pub(super) secrets: Names,
 }
 
 struct Compiled {
@@ -73,6 +76,7 @@ impl Paths {
         for (at, list) in document.paths.iter().enumerate() {
             out.add(at, list);
         }
+        out.secrets = Names::new(document.paths.iter().filter(|list| list.name == "secret"));
         out
     }
 

@@ -1,0 +1,235 @@
+//! Paths among the words of a command that no table describes: options, keys and operands that lie where nothing is written by chance.
+
+use super::Judge;
+use crate::class::Class;
+use crate::facts::args::Parsed;
+use crate::facts::paths::{Access, PathUse};
+use crate::facts::{Command, EACH, Facts, Word, runs_code, starts_others};
+use crate::rules::{Operands, Syntax};
+
+/// Groups of paths in which a word counts as written where the program may write.
+const GUARDED: &[&str] = &["system", "startup", "security", "device"];
+/// Where programs, their parts and what they say of themselves lie: a word there is run, loaded or read.
+const PARTS: &[&str] = &["/usr/", "/bin/", "/sbin/", "/lib", "/proc/", "/sys/", "/var/log/", "/var/lib/"];
+/// Options behind which a file is read, whatever the program.
+const READING: &[&str] = &[
+    "-c",
+    "-C",
+    "-f",
+    "-i",
+    "-I",
+    "-L",
+    "-K",
+    "-S",
+    "-F",
+    "-b",
+    "-e",
+    "-v",
+    "-in",
+    "-inkey",
+    "-CAfile",
+    "-CApath",
+    "--config",
+    "--conf",
+    "--config-file",
+    "--configuration",
+    "--file",
+    "--input",
+    "--include",
+    "--from",
+    "--source",
+    "--cacert",
+    "--cert",
+    "--key",
+    "--defaults-file",
+    "--defaults-extra-file",
+    "--kubeconfig",
+    "--env-file",
+    "--directory",
+    "--prefix",
+    "--root",
+    "--sysroot",
+    "--exclude",
+    "--exclude-from",
+    "--files-from",
+    "--reference",
+    "--volume",
+    "--mount",
+    "--bind",
+    "--ro-bind",
+    "--identity",
+    "--ca-file",
+    "--template",
+    "--header",
+    "--unit",
+    "--grep",
+    "--path",
+    "--message",
+    "--data",
+    "--args",
+];
+/// Programs whose `-f` names what is made or what is read, by the letters before it.
+const PACKERS: &[&str] = &["tar", "bsdtar", "gtar", "ar", "cpio", "pax"];
+/// Programs that only say or list the names that they are given.
+const NAMES_ONLY: &[&str] = &[
+    "echo", "printf", "ls", "stat", "test", "[", "[[", "basename", "dirname", "realpath", "readlink", "which", "du",
+    "df", "find", "fd", "fdfind", "locate", "exa", "eza", "lsd", "tree", "export", "read", "cd", "pushd", "type",
+    "man", "whatis", "mkdir", "rmdir", "true", "false", ":", "alias", "unset", "local", "declare", "set", "kill",
+    "pkill", "pgrep", "expr", "seq",
+];
+
+/// Orders to git that do not show what stands in the files that they name.
+const GIT_NAMES: &[&str] = &[
+    "status",
+    "add",
+    "rm",
+    "check-ignore",
+    "ls-files",
+    "commit",
+    "ls-tree",
+    "config",
+    "clone",
+    "mv",
+    "clean",
+    "checkout",
+];
+
+impl Judge<'_> {
+    /// Judges what the words of a command name, as far as its table has not; `class` is what the rules make of it.
+    pub(super) fn named(&mut self, command: &Command, syntax: Option<&Syntax>, class: Option<Class>) {
+        let name = command.program.rsplit('/').next().unwrap_or_default();
+        let lists_only = NAMES_ONLY.contains(&name) && !command.args.iter().any(|arg| arg.text.starts_with("-exec"));
+        let operands_known = syntax.is_some_and(|syntax| syntax.operands != Operands::Text);
+        let code = runs_code(name);
+        let starts =
+            !code && (starts_others(name) || self.rules.starts(name)) || matches!(name, "source" | "." | "git");
+        let first = command.args.first().map_or("", |arg| arg.text.as_str());
+        let in_place = code && command.args.iter().any(|arg| is_in_place(&arg.text)) || starts && first == "cp";
+        let git_names = name == "git" && GIT_NAMES.contains(&first);
+        let last = command.args.len().saturating_sub(1);
+        let (mut before, mut inner) = ("", false);
+        for (at, arg) in command.args.iter().enumerate() {
+            let text = arg.text.as_str();
+            let (option, value) = split(text, before);
+            before = if text.starts_with('-') && value.is_none() || old_style(name, at, text) { text } else { "" };
+            let Some(value) = value.filter(|value| is_path(value)) else { continue };
+            let operand = option.is_empty();
+            if operand && operands_known {
+                continue;
+            }
+            // From here on another program is spoken of, which is judged by itself.
+            inner |= operand && !in_place && (starts && at > 0 || class.is_none() && self.rules.knows(value));
+            for value in [Some(value), value.split_once(':').map(|(_, behind)| behind)].into_iter().flatten() {
+                let path = Word { text: value.to_owned(), glob: arg.glob };
+                let mut used = PathUse { access: Access::Write, path, cwd: command.cwd.clone() };
+                let resolved = used.resolve(self.workspace);
+                let lists = self.rules.lists_of(&resolved.text);
+                let guarded = GUARDED.iter().any(|list| lists.contains(list)) && !lists.contains("null");
+                let may_write = class != Some(Class::Green)
+                    && guarded
+                    && (!operand || class.is_none() || at == last)
+                    && !inner
+                    && !(operand && (code || starts) && !in_place)
+                    && !reads(name, option)
+                    && !(operand && PARTS.iter().any(|part| resolved.text.starts_with(part)));
+                if may_write && !lists_only {
+                    self.path(&used);
+                } else if !lists_only
+                    && !git_names
+                    && (lists.contains("secret") || arg.glob && !arg.has_opaque())
+                    && plain_name(value)
+                {
+                    used.access = Access::Read;
+                    self.path(&used);
+                }
+            }
+        }
+    }
+
+    /// What deletes or overwrites whatever a list turns out to name.
+    pub(super) fn by_list(&mut self, command: &Command, syntax: Option<&Syntax>, parsed: &Parsed) {
+        const LISTING: &[&str] = &["find", "gfind", "fd", "fdfind", "xargs", "parallel"];
+        const EMPTYING: &[&str] = &["tee", "truncate", "sponge"];
+        let Some(syntax) = syntax else { return };
+        let name = command.program.rsplit('/').next().unwrap_or_default();
+        let each =
+            command.script.contains(&EACH) || command.wrappers.iter().any(|name| LISTING.contains(&name.as_str()));
+        let listed = |word: &Word| word.has_opaque() && (each || word.glob);
+        let hit = match syntax.operands {
+            Operands::Delete => command.more || parsed.operands.iter().any(listed),
+            Operands::Copy | Operands::Move => {
+                let target = ["-t", "--target-directory"].iter().any(|option| parsed.has(option));
+                !target && (command.more || parsed.operands.last().is_some_and(|word| each && word.has_opaque()))
+            }
+            Operands::Write if EMPTYING.contains(&name) => command.more || parsed.operands.iter().any(listed),
+            _ => false,
+        };
+        if hit {
+            self.built_in("files.by-list", "It deletes or overwrites whatever a list turns out to name", Class::Red);
+        }
+    }
+
+    /// Names that one command lists for another that reads what stands in them.
+    pub(super) fn listed(&mut self, facts: &Facts) {
+        if !facts.commands.iter().any(|command| command.more) {
+            return;
+        }
+        for command in facts.commands.iter().filter(|command| !command.more) {
+            for arg in command.args.iter().filter(|arg| plain_name(&arg.text)) {
+                let used = PathUse { access: Access::Read, path: arg.clone(), cwd: command.cwd.clone() };
+                if self.rules.lists_of(&used.resolve(self.workspace).text).contains("secret") {
+                    self.path(&used);
+                }
+            }
+        }
+    }
+}
+
+/// Whether a file behind that option is read.
+fn reads(program: &str, option: &str) -> bool {
+    READING.contains(&option)
+        || PACKERS.contains(&program)
+            && (option.contains(['x', 't']) || matches!(option, "--extract" | "--list" | "--get"))
+}
+
+/// `tar cf`: the letters of options without their dash.
+fn old_style(program: &str, at: usize, text: &str) -> bool {
+    at == 0 && PACKERS.contains(&program) && text.bytes().all(|b| b.is_ascii_alphabetic())
+}
+
+/// Whether an option tells an interpreter to change the files that it reads.
+fn is_in_place(option: &str) -> bool {
+    let cluster = option.strip_prefix('-').filter(|cluster| !cluster.starts_with('-') && cluster.len() < 8);
+    option.starts_with("--in-place") || cluster.is_some_and(|cluster| cluster.contains('i'))
+}
+
+/// The option and the word that may be a path: `--x=WORD`, `-oWORD`, `key=WORD`, the word behind an option, or an operand.
+fn split<'t>(text: &'t str, before: &'t str) -> (&'t str, Option<&'t str>) {
+    if text.starts_with('-') {
+        return match text.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None if text.starts_with("--") => (text, None),
+            None => match text.find(['/', '~']).or_else(|| text.get(2..3).and_then(|c| (c == ".").then_some(2))) {
+                Some(at) if at >= 2 => (&text[..2], Some(&text[at..])),
+                _ => (text, None),
+            },
+        };
+    }
+    match text.split_once('=') {
+        Some((key, value)) if !key.contains('/') => (key, Some(value)),
+        _ => (before, Some(text)),
+    }
+}
+
+/// Whether a word looks like a path and not like prose, code or an address.
+fn is_path(word: &str) -> bool {
+    !word.is_empty()
+        && word.len() < 1_024
+        && !word.contains("://")
+        && !word.contains(|c: char| c.is_whitespace() || "\"'`;|&<>(){}".contains(c))
+}
+
+/// A word that is a file's name by more than one telling word in it.
+fn plain_name(word: &str) -> bool {
+    word.contains(['/', '.', '~']) && is_path(word)
+}
