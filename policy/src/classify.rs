@@ -3,6 +3,7 @@
 mod command;
 mod hidden;
 mod named;
+mod orders;
 mod seen;
 mod uses;
 
@@ -277,19 +278,8 @@ impl<'a> Judge<'a> {
     fn code(&mut self, code: &Code) {
         self.sees("code", || format!("{}: {}", code.language, code.text));
         self.others(&Subject::Code(code));
-        let changes_all = |statement: &str| {
-            let statement = statement.trim().to_ascii_lowercase();
-            statement.starts_with("update ") && !statement.contains("where")
-        };
-        // What the clients themselves read: an order to the shell.
-        let order = code.text.trim_start().to_ascii_lowercase();
-        if code.language == "sql"
-            && ["system ", "source ", "shell ", "\\!", ".shell", ".system"].iter().any(|o| order.starts_with(o))
-        {
-            self.built_in("code.sql-starts", "It gives a database client an order to start a program", Class::Red);
-        }
-        if code.language == "sql" && code.text.split(';').any(changes_all) {
-            self.built_in("code.sql-changes-all", "It changes every row of a table", Class::Red);
+        if code.language == "sql" {
+            self.sql(&code.text);
         }
     }
 
@@ -411,6 +401,8 @@ fn without_first_line(text: &str) -> &str {
 mod bypasses;
 #[cfg(test)]
 mod corpus;
+#[cfg(test)]
+mod databases;
 #[cfg(test)]
 mod fields;
 #[cfg(test)]

@@ -119,6 +119,11 @@ impl Judge<'_> {
             }
             // From here on another program is spoken of, which is judged by itself.
             inner |= operand && !in_place && (starts && at > 0 || class.is_none() && self.rules.knows(value));
+            // Most words are none; within a folder of the system any may be.
+            let outside = command.cwd.as_deref().is_none_or(|cwd| cwd.starts_with(['/', '~', '.']));
+            if !outside && !plain_name(value) {
+                continue;
+            }
             for value in [Some(value), value.split_once(':').map(|(_, behind)| behind)].into_iter().flatten() {
                 let path = Word { text: value.to_owned(), glob: arg.glob };
                 let mut used = PathUse { access: Access::Write, path, cwd: command.cwd.clone() };

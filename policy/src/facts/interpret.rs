@@ -221,12 +221,40 @@ const INTERPRETERS: &[Interpreter] = &[
         operand: None,
     },
     Interpreter {
-        names: &["sqlite3", "sqlite", "duckdb"],
+        names: &["sqlite3", "sqlite", "duckdb", "litecli"],
         language: "sql",
         code: "",
-        long_code: &["-cmd"],
+        long_code: &["-cmd", "-c", "-s"],
         elsewhere: &["-version", "--version", "-help"],
         operand: Some(1),
+    },
+    Interpreter {
+        names: &[
+            "cqlsh",
+            "snowsql",
+            "sqlcmd",
+            "mssql-cli",
+            "trino",
+            "presto",
+            "usql",
+            "hive",
+            "beeline",
+            "impala-shell",
+            "spark-sql",
+            "vsql",
+            "nzsql",
+            "ysqlsh",
+            "cockroach",
+            "isql",
+            "tsql",
+            "monetdb",
+            "clickhouse",
+        ],
+        language: "sql",
+        code: "ceqQ",
+        long_code: &["--execute", "--query", "--command", "--sql"],
+        elsewhere: &["--version", "--help", "-h", "-f", "--file", "-i"],
+        operand: None,
     },
     Interpreter {
         names: &["mongosh", "mongo"],
@@ -386,9 +414,9 @@ impl Walker<'_> {
                 operands.push(word.clone());
             }
         }
-        if let Some(code) = interpreter.operand.and_then(|n| operands.get(n)) {
-            self.inline(interpreter, Some(code));
-            return;
+        let behind = interpreter.operand.and_then(|n| operands.get(n..)).unwrap_or_default();
+        if !behind.is_empty() {
+            return behind.iter().for_each(|code| self.inline(interpreter, Some(code)));
         }
         let data = matches!(interpreter.language, "sql" | "mongo");
         if settled || (!operands.is_empty() && !data) {

@@ -1,0 +1,113 @@
+//! Databases and clouds: what a statement or an order does counts, however it is spelt.
+
+use super::*;
+use crate::class::Class::{CriticalRed as C, Red as R, Yellow as Y, YellowExternal as E};
+
+fn class(text: &str) -> (Class, Vec<String>) {
+    let verdict = judge_example(text, &crate::rules::default_rules()).unwrap();
+    (verdict.class, verdict.fired.into_iter().map(|fired| fired.rule).collect())
+}
+
+fn at_least(want: Class, lines: &[&str]) {
+    let low = lines.iter().map(|line| (line, class(line))).filter(|(_, got)| got.0 < want);
+    let low: Vec<String> = low.map(|(line, got)| format!("{} and not {want}: {line} {:?}", got.0, got.1)).collect();
+    assert!(low.is_empty(), "{}", low.join("\n"));
+}
+
+fn at_most(want: Class, lines: &[&str]) {
+    let high = lines.iter().map(|line| (line, class(line))).filter(|(_, got)| got.0 > want);
+    let high: Vec<String> = high.map(|(line, got)| format!("{} and not {want}: {line} {:?}", got.0, got.1)).collect();
+    assert!(high.is_empty(), "{}", high.join("\n"));
+}
+
+#[test]
+fn orders_of_clients_are_no_statements() {
+    at_least(
+        R,
+        &[
+            "sqlite3 a.db \".once '|id'\"",
+            "sqlite3 a.db '.sh id'",
+            "sqlite3 a.db .load",
+            "sqlite3 a.db 'select 1' '.sh id'",
+            "sqlite3 a.db \"select writefile('a','b')\"",
+            "duckdb a.db -c '.sh id'",
+            "psql -c '\\o |id'",
+            "psql -c 'select 1 \\g |id'",
+            "psql -c 'select 1 \\gexec'",
+            "psql -c '\\i a.sql'",
+            "psql -c \"DO \\$\\$ begin execute 'dr'||'op table x'; end \\$\\$\"",
+            "mysql -e 'pager id'",
+            "mysql -e 'tee a'",
+            "mysql -e '\\P id'",
+            "mysql -e 'select 1 into/**/outfile \"a\"'",
+            "mysql -e 'load/**/data local infile \"a\" into table t'",
+            "cqlsh -e 'drop keyspace x'",
+            "snowsql -q 'drop table x'",
+            "sqlcmd -Q 'drop table x'",
+            "trino --execute 'delete from x'",
+            "cockroach sql -e 'drop table x'",
+            "snowsql -q '!system id'",
+            "redis-cli config set dir /x",
+            "redis-cli -h a -p 1 config set dir /x",
+            "redis-cli slaveof a 1",
+            "redis-cli module load ./x.so",
+            "tool: execute_sql {\"sql\":\"update t set a=1 -- where id=1\"}",
+            "tool: execute_sql {\"sql\":\"update t set a=' where '\"}",
+            "tool: execute_sql {\"sql\":\"drop/**/table t\"}",
+        ],
+    );
+    at_least(
+        C,
+        &[
+            "tool: execute_sql {\"sql\":\"copy/**/t to/**/program 'id'\"}",
+            "psql -c 'grant/**/all on t to bob'",
+            "psql -c 'drop/*a*/database x'",
+        ],
+    );
+    at_most(
+        Y,
+        &[
+            "psql -c '\\dt'",
+            "psql -c '\\d+ users'",
+            "psql -c '\\x' -c 'select 1'",
+            "sqlite3 a.db .tables",
+            "sqlite3 a.db '.schema users'",
+            "psql -c 'update t set a=1 where id=1'",
+            "cqlsh -e 'select 1'",
+            "redis-cli config get dir",
+            "redis-cli -h a get b",
+        ],
+    );
+}
+
+#[test]
+fn the_orders_of_clouds_are_judged_as_tools_of_the_same_words() {
+    at_least(
+        C,
+        &[
+            "aws iam create-access-key",
+            "gh secret set A",
+            "gh repo edit --visibility public",
+            "gh repo edit --visibility=public",
+            "kubectl create clusterrolebinding x --clusterrole=cluster-admin --user=y",
+            "npm owner add bob",
+            "npm token create",
+            "stripe refunds create",
+            "aws --profile p iam create-access-key",
+            "gcloud projects add-iam-policy-binding x",
+        ],
+    );
+    at_least(R, &["terraform apply -auto-approve", "aws ec2 run-instances", "hcloud server create --name x"]);
+    at_most(
+        E,
+        &[
+            "aws s3 ls",
+            "gh issue list",
+            "kubectl get pods",
+            "npm ci",
+            "terraform plan",
+            "stripe refunds list",
+            "aws iam list-users",
+        ],
+    );
+}
