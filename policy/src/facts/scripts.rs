@@ -2,6 +2,7 @@
 //! letters in two ways.
 
 mod awk;
+mod mode;
 mod options;
 mod regex;
 mod sed;
@@ -17,6 +18,8 @@ pub const RUNS: &str = "@runs";
 pub const WRITES: &str = "@writes";
 /// The script reads files that no argument names.
 pub const READS: &str = "@reads";
+/// The mode lets a program run with its owner's rights, or everybody write.
+pub const OPENS: &str = "@opens";
 /// The program shows the environment, its own or that of others.
 pub const ENVIRONMENT: &str = "@environment";
 /// The program unpacks an archive.
@@ -34,6 +37,7 @@ pub(super) fn effects(name: &str, args: &[Word]) -> Vec<&'static str> {
         "awk" | "gawk" | "mawk" | "nawk" => awk::effects(args).into_iter().collect(),
         "sed" | "gsed" => sed::effects(args).into_iter().collect(),
         "ps" => ps(args),
+        "chmod" => mode::effects(args),
         "tar" | "bsdtar" | "unzip" => archive(name, args),
         _ if container::PROGRAMS.contains(&name) => container::effects(args),
         _ => Vec::new(),

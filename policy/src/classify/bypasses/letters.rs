@@ -171,6 +171,7 @@ fn what_only_looks_is_green_all_the_same() {
             "tree -aL 2",
             "file -b --mime-type a",
             "less -N a",
+            "less -S a",
             "hostname -f",
             "dmesg -T --level err",
             "lshw -short",

@@ -292,3 +292,51 @@ fn scripts_of_awk_that_only_print_are_left_alone() {
     }
     assert!(done("awk", &["-V"]).is_empty() && done("gawk", &["--version"]).is_empty());
 }
+
+#[test]
+fn modes_are_read_sign_by_sign() {
+    for mode in [
+        "u=rwxs",
+        "g+ws",
+        "a=rwx",
+        "u+x,o+w",
+        "00777",
+        "777",
+        "4755",
+        "2755",
+        "06000",
+        "+s",
+        "o=u",
+        "a=u",
+        "ugo+w",
+        "u-x+s",
+        "o-x+w",
+        "=777",
+        "-x+s",
+        "+6000",
+        "u+x,g-w,o=rw",
+        "99999999999",
+    ] {
+        for args in [&[mode, "a"][..], &["-v", mode, "a"], &["--", mode, "a"], &["-R", "--changes", mode, "a"]] {
+            assert_eq!(done("chmod", args), [OPENS], "{args:?}");
+        }
+    }
+    for mode in [
+        "644",
+        "0755",
+        "00755",
+        "1755",
+        "+x",
+        "u+rwx",
+        "go-w",
+        "a+rX",
+        "-s",
+        "o-w",
+        "u=rw,go=r",
+        "u+x,o-w",
+        "g=u",
+        "=755",
+    ] {
+        assert!(done("chmod", &[mode, "777"]).is_empty(), "{mode}");
+    }
+}
