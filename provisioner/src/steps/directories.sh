@@ -1,7 +1,8 @@
+# Only root makes and renames workspaces: whoever writes in one could else put a link in its place.
 DIRECTORIES='/etc/wardkeep root:root 0755
 /opt/wardkeep root:root 0755
 /var/lib/wardkeep wardkeep:wardkeep-work 0700
-/srv/agents root:wardkeep-work 2770
+/srv/agents root:wardkeep-work 2750
 /srv/agents/assistant root:wardkeep-work 2770'
 
 # With an owner that is wrong, `apply` mends it.
