@@ -38,6 +38,8 @@ pub struct Config {
     pub link: LinkSection,
     /// Section `[runs]`.
     pub runs: RunsSection,
+    /// Section `[containers]`.
+    pub containers: ContainersSection,
     /// Section `[disk]`.
     pub disk: DiskSection,
     /// Section `[lock]`.
@@ -52,6 +54,14 @@ pub struct LockSection {
     pub users: Vec<String>,
     /// Ports on loopback.
     pub loopback_ports: Vec<u16>,
+}
+
+/// Who makes the containers of calls.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ContainersSection {
+    /// The Docker engine's socket; absent: containers are not carried out.
+    pub engine: Option<PathBuf>,
 }
 
 /// What holds the programs that approved calls start.
@@ -185,6 +195,7 @@ impl Default for Config {
             vault: VaultSection::default(),
             link: LinkSection::default(),
             runs: RunsSection::default(),
+            containers: ContainersSection::default(),
             disk: DiskSection::default(),
             lock: LockSection::default(),
         }
@@ -309,7 +320,8 @@ impl Config {
         {
             return Err(ConfigError::Credential(name.clone()));
         }
-        for path in [&config.state_dir, &config.runtime_dir, &config.vault.key_file] {
+        let engine = config.containers.engine.iter();
+        for path in [&config.state_dir, &config.runtime_dir, &config.vault.key_file].into_iter().chain(engine) {
             if path.is_relative() {
                 return Err(ConfigError::Relative(path.clone()));
             }

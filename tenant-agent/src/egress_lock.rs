@@ -81,6 +81,14 @@ pub fn workspaces_of_root(path: &Path) -> Result<Vec<PathBuf>, PlanError> {
     Ok(config_of_root(path)?.runs.workspaces)
 }
 
+/// The Docker engine's socket, by the file at `path` as it is now; `None`: containers are not carried out.
+///
+/// # Errors
+/// `Config` and `NotRoots`.
+pub fn engine_of_root(path: &Path) -> Result<Option<PathBuf>, PlanError> {
+    Ok(config_of_root(path)?.containers.engine)
+}
+
 /// The configuration, believed only when root alone can write it.
 fn config_of_root(path: &Path) -> Result<Config, PlanError> {
     let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };

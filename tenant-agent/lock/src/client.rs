@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::net::UnixStream;
 
 use crate::passing;
-use crate::protocol::{self, ANSWER_BYTES, Answer, Request, RunStart};
+use crate::protocol::{self, ANSWER_BYTES, Answer, ContainerOver, ContainerStart, Request, RunStart};
 
 /// Longer than `nft` may take.
 const WITHIN: Duration = Duration::from_secs(60);
@@ -94,6 +94,42 @@ impl RunLine {
     pub fn over(self, within: Duration) -> Result<String, ClientError> {
         match answer_within(&self.0, within)? {
             Answer::RunOver { result } => Ok(result),
+            _ => Err(ClientError::Broken(io::ErrorKind::InvalidData.into())),
+        }
+    }
+}
+
+/// A container's own line to the helper: whoever drops it wants the container to end.
+#[derive(Debug)]
+pub struct ContainerLine(BlockingStream);
+
+/// Asks for the container of one call. `output`: what it prints goes there.
+///
+/// # Errors
+/// When nobody hears it; that it was refused is told by [`ContainerLine::over`].
+pub fn start_container(
+    socket: &Path,
+    asked: ContainerStart,
+    output: BorrowedFd<'_>,
+) -> Result<ContainerLine, ClientError> {
+    let stream = BlockingStream::connect(socket).map_err(|source| nobody(socket, source))?;
+    passing::send(&stream, &Request::ContainerStart(asked), &[output]).map_err(ClientError::Broken)?;
+    Ok(ContainerLine(stream))
+}
+
+impl ContainerLine {
+    #[cfg(test)]
+    pub(crate) fn of(stream: BlockingStream) -> Self {
+        Self(stream)
+    }
+
+    /// Waits for the end of the container.
+    ///
+    /// # Errors
+    /// `Refused` when it did not begin, or its end is not known; `Broken` when the helper is gone or `within` is over.
+    pub fn over(self, within: Duration) -> Result<ContainerOver, ClientError> {
+        match answer_within(&self.0, within)? {
+            Answer::ContainerOver(over) => Ok(over),
             _ => Err(ClientError::Broken(io::ErrorKind::InvalidData.into())),
         }
     }

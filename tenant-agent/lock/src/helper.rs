@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use wardkeep_proto::chance::Chance;
 use wardkeep_proto::time::Clock;
 
+use crate::containers::{ContainerTerms, Containers};
 use crate::journal::{Journal, What};
 use crate::listing::Listing;
 use crate::lock::{Lock, LockError};
@@ -46,6 +47,8 @@ pub struct Terms {
     pub plan: Arc<dyn Fn() -> Result<Plan, String> + Send + Sync>,
     /// The units that hold permitted calls.
     pub runs: RunTerms,
+    /// The containers that do.
+    pub containers: ContainerTerms,
     /// Between two looks at the kernel.
     pub every: Duration,
     /// Time.
@@ -81,6 +84,7 @@ pub enum HelperError {
 pub struct Helper {
     terms: Terms,
     runs: Arc<Runs>,
+    containers: Arc<Containers>,
     journal: Journal,
     listener: UnixListener,
     /// The last trouble of a look, so that it is logged once.
@@ -97,7 +101,8 @@ impl Helper {
             .map_err(|source| HelperError::Journal { path: terms.journal.clone(), source })?;
         let listener = listen(&terms).map_err(|source| HelperError::Socket { path: terms.socket.clone(), source })?;
         let runs = Arc::new(Runs::new(terms.runs.clone()));
-        Ok(Self { terms, runs, journal, listener, trouble: None })
+        let containers = Arc::new(Containers::new(terms.containers.clone()));
+        Ok(Self { terms, runs, containers, journal, listener, trouble: None })
     }
 
     /// Serves until `stop`. The rules stay.
@@ -106,6 +111,7 @@ impl Helper {
         every.set_missed_tick_behavior(MissedTickBehavior::Delay);
         every.tick().await;
         self.look_after().await;
+        let left = tokio::spawn(Arc::clone(&self.containers).keep_tidy());
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -119,6 +125,7 @@ impl Helper {
                 },
             }
         }
+        left.abort();
     }
 
     async fn serve(&mut self, mut stream: UnixStream) {
@@ -140,6 +147,19 @@ impl Helper {
                 answer_apart(stream, async move { runs.ready().await });
                 return;
             }
+            Ok(Ok((Request::ContainerStart(asked), files))) => {
+                return Arc::clone(&self.containers).start(asked, files, stream);
+            }
+            Ok(Ok((Request::ContainerEnd { permit }, _))) => {
+                let containers = Arc::clone(&self.containers);
+                answer_apart(stream, async move { containers.end(permit).await });
+                return;
+            }
+            Ok(Ok((Request::ContainerReady {}, _))) => {
+                let containers = Arc::clone(&self.containers);
+                answer_apart(stream, async move { containers.ready().await });
+                return;
+            }
             Ok(Ok((request, _))) => self.answer(request, peer.uid()).await,
             Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
                 Answer::Refused { message: "the helper does not know this question".to_owned() }
@@ -157,9 +177,12 @@ impl Helper {
             Request::EgressEvents { after } => {
                 return Answer::Events { journal: self.journal.name().to_owned(), events: self.journal.after(after) };
             }
-            Request::RunStart(_) | Request::RunEnd { .. } | Request::RunReady {} => {
-                Err("runs are answered elsewhere".to_owned())
-            }
+            Request::RunStart(_)
+            | Request::RunEnd { .. }
+            | Request::RunReady {}
+            | Request::ContainerStart(_)
+            | Request::ContainerEnd { .. }
+            | Request::ContainerReady {} => Err("runs are answered elsewhere".to_owned()),
         };
         let status = match done {
             Ok(changed) => self.status().await.map(|status| Answer::Status { changed, status }),

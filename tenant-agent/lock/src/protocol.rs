@@ -1,21 +1,24 @@
 //! What is said at the helper's socket: a length of four bytes and so many bytes of JSON, once each way. Verbs are fixed
 //! and carry nothing that could be made to mean something else.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use wardkeep_proto::ids::{AgentName, PermitId};
+use zeroize::Zeroizing;
 
 use crate::journal::Event;
 use crate::listing::{Totals, Tried};
 use crate::lock::Drift;
 use crate::plan::UidRange;
 
-/// Longest question, bytes.
-pub const ASK_BYTES: u32 = 1024;
+/// Longest question, bytes: the words and variables of a container, and little else.
+pub const ASK_BYTES: u32 = 1024 * 1024;
 /// Longest answer, bytes.
 pub const ANSWER_BYTES: u32 = 1024 * 1024;
 
@@ -44,6 +47,16 @@ pub enum Request {
     },
     /// Whether calls can be held in units here.
     RunReady {},
+    /// Run one permitted call in a container of its own. What it prints goes to a socket that is handed over beside this
+    /// question. Answered when the container has ended; one whose asker goes away is ended.
+    ContainerStart(ContainerStart),
+    /// End that container. Answered when nothing of it is alive; one that is not there has ended.
+    ContainerEnd {
+        /// Whose.
+        permit: PermitId,
+    },
+    /// Whether containers are carried out here.
+    ContainerReady {},
 }
 
 /// What a unit is made of: nothing of the call itself.
@@ -60,6 +73,74 @@ pub struct RunStart {
     pub workspace: Option<String>,
     /// When it is cut.
     pub limits: Limits,
+}
+
+/// All that can be said of a container; everything else is fixed, see [`crate::containers`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContainerStart {
+    /// Names the container; each one is used once.
+    pub permit: PermitId,
+    /// Whose call: containers of one agent are one user.
+    pub agent: AgentName,
+    /// The id of an image that is there: `sha256:` and 64 digits.
+    pub image: String,
+    /// What runs in place of the image's own command; empty for that.
+    pub argv: Vec<String>,
+    /// Its variables.
+    pub env: BTreeMap<String, Hidden>,
+    /// Where it starts, in the container; `None` is where the image says.
+    pub workdir: Option<String>,
+    /// What it sees of the machine; nothing when absent.
+    pub workspace: Option<Shown>,
+    /// When it is cut.
+    pub limits: Limits,
+}
+
+/// A workspace, as a container sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shown {
+    /// Absolute, beneath one of the folders that root's configuration lists.
+    pub path: String,
+    /// What may be done with it.
+    pub access: Access,
+}
+
+/// A text that may hold a secret: never printed, wiped when dropped.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Hidden(Zeroizing<String>);
+
+impl Hidden {
+    /// Hides `text`.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(Zeroizing::new(text.into()))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Serialize for Hidden {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Hidden {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::new)
+    }
+}
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
 }
 
 /// What a run may do with its workspace.
@@ -111,13 +192,36 @@ pub enum Answer {
         /// In systemd's words: `success`, `exit-code`, `signal`, `timeout`, `oom-kill`, ….
         result: String,
     },
-    /// To `run-end` and `run-ready`.
+    /// To `container-start`: the container has ended.
+    ContainerOver(ContainerOver),
+    /// To `run-end`, `run-ready`, `container-end` and `container-ready`.
     Done {},
     /// It was not done.
     Refused {
         /// Why, and what to do.
         message: String,
     },
+}
+
+/// How a container ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerOver {
+    /// Of its program; 128 and the signal where one ended it.
+    pub exit_code: i32,
+    /// Whether the kernel ended some of it for want of memory.
+    pub out_of_memory: bool,
+    /// Why it was ended before its time.
+    pub cut: Option<Cut>,
+}
+
+/// Why a container did not end by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cut {
+    /// It ran longer than it may.
+    Time,
+    /// Somebody wanted it to end.
+    Wanted,
 }
 
 /// Whether the kernel does what it should.
@@ -212,6 +316,8 @@ mod tests {
             "{\"verb\":\"egress-events\"}",
             "{\"verb\":\"egress-events\",\"after\":-1}",
             "\"egress-lock\"",
+            "{\"verb\":\"container-end\"}",
+            "{\"verb\":\"container-ready\",\"engine\":\"/run/other.sock\"}",
         ] {
             assert_eq!(parse(bad), None, "{bad}");
         }
@@ -219,10 +325,54 @@ mod tests {
         assert_eq!(parse("{\"verb\":\"egress-events\",\"after\":3}"), Some(Request::EgressEvents { after: 3 }));
     }
 
+    /// Everything by which containers were let out elsewhere is no field, so a request with it is none.
+    #[test]
+    fn a_container_can_be_asked_for_in_no_other_words() {
+        let good = serde_json::json!({
+            "verb": "container-start", "permit": "00000000-0000-7000-8000-000000000001", "agent": "office", "image": "sha256:00",
+            "argv": [], "env": {}, "workdir": null, "workspace": {"path": "/srv/agents/office", "access": "reads"},
+            "limits": {"seconds": 1, "memory_mebibytes": 16, "processes": 8, "cpu_percent": 100, "file_mebibytes": 1},
+        });
+        for more in [
+            "privileged",
+            "network",
+            "NetworkMode",
+            "user",
+            "User",
+            "devices",
+            "cap_add",
+            "pid",
+            "ipc",
+            "userns",
+            "mounts",
+            "binds",
+            "Binds",
+            "volumes",
+            "volumes_from",
+            "security_opt",
+            "runtime",
+            "ports",
+            "restart",
+            "HostConfig",
+            "entrypoint",
+            "pull",
+        ] {
+            let mut bad = good.clone();
+            bad[more] = serde_json::json!("host");
+            assert_eq!(parse(&bad.to_string()), None, "{more}");
+        }
+        let mut bad = good.clone();
+        bad["workspace"]["target"] = serde_json::json!("/etc");
+        assert_eq!(parse(&bad.to_string()), None);
+        bad["workspace"] = serde_json::json!([{"path": "/"}, {"path": "/etc"}]);
+        assert_eq!(parse(&bad.to_string()), None);
+        assert!(matches!(parse(&good.to_string()), Some(Request::ContainerStart(_))));
+    }
+
     #[tokio::test]
     async fn a_message_that_is_too_long_is_not_even_read() {
         let mut long = ASK_BYTES.saturating_add(1).to_be_bytes().to_vec();
-        long.resize(10_000, b' ');
+        long.resize(2_000_000, b' ');
         let error = read::<Request>(&mut &long[..], ASK_BYTES).await.expect_err("too long");
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
         let mut good = Vec::new();

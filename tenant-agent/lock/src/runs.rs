@@ -1,7 +1,7 @@
 //! The units that hold permitted calls: the helper starts them, ends them, and never learns what runs in them.
 
-mod unit;
-mod workspace;
+pub(crate) mod unit;
+pub(crate) mod workspace;
 
 use std::collections::{HashSet, VecDeque};
 use std::ffi::OsString;
@@ -205,14 +205,14 @@ fn refused(said: &str) -> Answer {
 
 /// The permits that were used, the oldest forgotten first.
 #[derive(Default)]
-struct Spent {
+pub(crate) struct Spent {
     known: HashSet<PermitId>,
     order: VecDeque<PermitId>,
 }
 
 impl Spent {
     /// `false` for one that was used before.
-    fn take(&mut self, permit: PermitId) -> bool {
+    pub(crate) fn take(&mut self, permit: PermitId) -> bool {
         if !self.known.insert(permit) {
             return false;
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
-use wardkeep_lock::{Helper, RunTerms, Terms};
+use wardkeep_lock::{ContainerTerms, Helper, RunTerms, Terms};
 
 use super::HelperArgs;
 use super::context::{CliError, Context};
@@ -23,10 +23,19 @@ pub async fn run(args: &HelperArgs, context: &mut Context<'_>, stop: Cancellatio
         return context.say(wardkeep_lock::helper::restore(&lock).await?);
     }
     let (daemon, path) = (egress_lock::daemon(&args.user)?, context.config_path.clone());
-    let runs = RunTerms::of_system(&context.env.program, egress_lock::daemon_group(&args.user)?, {
+    let group = egress_lock::daemon_group(&args.user)?;
+    let runs = RunTerms::of_system(&context.env.program, group, {
         let path = path.clone();
         Arc::new(move || egress_lock::workspaces_of_root(&path).map_err(|error| chain(&error)))
     })?;
+    let containers = ContainerTerms {
+        engine: {
+            let path = path.clone();
+            Arc::new(move || egress_lock::engine_of_root(&path).map_err(|error| chain(&error)))
+        },
+        workspaces: Arc::clone(&runs.workspaces),
+        group,
+    };
     let helper = Helper::open(Terms {
         lock,
         journal: egress_lock::JOURNAL.into(),
@@ -34,6 +43,7 @@ pub async fn run(args: &HelperArgs, context: &mut Context<'_>, stop: Cancellatio
         daemon,
         plan: Arc::new(move || egress_lock::plan_of_root(&path, daemon).map_err(|error| chain(&error))),
         runs,
+        containers,
         every: wardkeep_lock::helper::EVERY,
         clock: context.env.clock.clone(),
         chance: context.env.chance.clone(),

@@ -18,6 +18,8 @@ fn what_is_not_understood_is_refused() {
         ("[hooks]\nlisten = \"[::]:7401\"", "can be reached from other machines"),
         ("[hub]\naddress = \"http://hub.example.com\"", "https"),
         ("[vault]\ncredential = \"../key\"", "plain file name"),
+        ("[containers]\nengine = \"docker.sock\"", "absolute"),
+        ("[containers]\nnetwork = \"host\"", "unknown field `network`"),
         ("[vault]\nkey_file = \"vault.key\"", "absolute"),
         ("state_dir = \"state\"", "absolute"),
         ("[link]\naway_after_seconds = -1", "invalid value"),

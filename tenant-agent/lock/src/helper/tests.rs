@@ -54,6 +54,11 @@ impl Served {
             daemon,
             plan: Arc::new(move || plan.lock().expect("whole").clone()),
             runs: crate::runs::tests::terms(dir.path()),
+            containers: ContainerTerms {
+                engine: Arc::new(|| Ok(None)),
+                workspaces: Arc::new(|| Ok(Vec::new())),
+                group: 997,
+            },
             every: Duration::from_secs(3600),
             clock: Arc::new(Fixed),
             chance: Arc::new(Fixed),

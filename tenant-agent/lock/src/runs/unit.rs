@@ -104,7 +104,7 @@ fn user(run: &RunStart) -> String {
 
 /// # Errors
 /// Which limit is out of bounds.
-pub(super) fn check(limits: &Limits) -> Result<(), String> {
+pub(crate) fn check(limits: &Limits) -> Result<(), String> {
     let Limits { seconds, memory_mebibytes, processes, cpu_percent, file_mebibytes } = *limits;
     for (what, is, bounds) in [
         ("seconds", seconds, 1..=86_400),
