@@ -9,6 +9,7 @@ use wardkeep_policy::bundle::asking::Asking;
 use wardkeep_policy::bundle::budgets::{self, Budget};
 use wardkeep_policy::bundle::llm::{ProviderDraft, Route};
 use wardkeep_policy::bundle::{Bundle, EgressRule, GateMemory, Granting, HttpHost, LlmConfig, Model, egress};
+use wardkeep_policy::containers::{self, Image};
 use wardkeep_policy::limits::{self, RunRule};
 use wardkeep_policy::signed::{Key, Refused, bundle_digest};
 use wardkeep_proto::digest::Digest;
@@ -58,6 +59,7 @@ struct Source {
     granting: Granting,
     adapters: Vec<AdapterDraft>,
     runs: Vec<RunRule>,
+    images: Vec<Image>,
 }
 
 /// How the LLM gateway treats every request; [`LlmConfig`] says what each means.
@@ -127,6 +129,10 @@ uses = 20
 # cpu_percent = 200                     # of one core
 # file_mebibytes = 1024                 # each file
 # output_kibibytes = 256
+
+# [[images]]                            # what containers are made of (run_container); no other image runs
+# name = "pandoc"
+# id = "sha256:…"                       # docker image inspect --format '{{.Id}}' IMAGE
 
 # [[http]]
 # host = "api.example.com"
@@ -384,6 +390,7 @@ pub fn draft(
     adapters::check(&adapters).map_err(|error| PublishError::Inconsistent(error.to_string()))?;
     limits::check(&source.runs, source.agents.iter().map(|agent| &agent.name))
         .map_err(|error| PublishError::Inconsistent(error.to_string()))?;
+    containers::check(&source.images).map_err(|error| PublishError::Inconsistent(error.to_string()))?;
     source.granting.check().map_err(|error| PublishError::Inconsistent(error.to_string()))?;
     let mut bundle = Bundle::default_for(tenant, source.agents, llm, now);
     bundle.version = newest.map_or(1, |(version, _)| version + 1);
@@ -397,6 +404,7 @@ pub fn draft(
     bundle.granting = source.granting;
     bundle.adapters = adapters;
     bundle.runs = source.runs;
+    bundle.images = source.images;
     if let Some(minimum) = source.minimum_agent {
         bundle.minimum_agent = minimum;
     }

@@ -106,6 +106,25 @@ pub enum Call {
         /// The text.
         body: String,
     },
+    /// A program in a container of its own, from an image that the policy names.
+    Container {
+        /// The image, as the policy calls it.
+        image: String,
+        /// Which one that is: `sha256:` and 64 digits. What is approved is this one, whatever bears its name later.
+        id: String,
+        /// Program first, in place of the image's own command; empty for that.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        argv: Vec<String>,
+        /// Its variables; values may hold `SECRET_REF(name)`.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        env: BTreeMap<String, String>,
+        /// What it may do with the workspace.
+        #[serde(default, skip_serializing_if = "Sees::is_nothing")]
+        workspace: Sees,
+        /// Where it starts, in the container; `None` is [`WORKSPACE`] where it sees that, else where the image says.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        workdir: Option<String>,
+    },
     /// A tool of an adapter: these arguments, and the request that they give.
     Adapter {
         /// What it does and where, for people.
@@ -123,6 +142,29 @@ pub enum Call {
         /// Its arguments as they came.
         args: serde_json::Value,
     },
+}
+
+/// Where a container has the workspace.
+pub const WORKSPACE: &str = "/workspace";
+
+/// What a container may do with the workspace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sees {
+    /// It does not see it.
+    #[default]
+    Nothing,
+    /// Look at it.
+    Reads,
+    /// Change it.
+    Changes,
+}
+
+impl Sees {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+    fn is_nothing(&self) -> bool {
+        *self == Self::Nothing
+    }
 }
 
 impl Action {

@@ -20,6 +20,7 @@ use wardkeep_proto::ids::{AgentName, SessionId};
 use crate::action::{Action, Call, InvalidAction};
 use crate::bundle::Bundle;
 use crate::class::Class;
+use crate::containers;
 
 pub use check::{InvalidAdapter, check};
 pub use draft::{AdapterDraft, DraftError};
@@ -296,6 +297,9 @@ impl Bundle {
         args: &Value,
         cwd: Option<&str>,
     ) -> Result<Action, InvalidAction> {
+        if let Some(call) = containers::read(&self.images, tool, args) {
+            return Action { agent, session, tool: tool.to_owned(), call: call?, cwd: None }.within_limits();
+        }
         match self.adapter_tool(tool) {
             None => Action::parse(agent, session, tool, args, cwd),
             Some((adapter, described)) => {
@@ -313,6 +317,10 @@ impl Bundle {
                 fill::call(adapter, tool, args).as_ref() == Ok(&action.call)
             }
             (None, Call::Adapter { .. }) | (Some(_), _) => false,
+            (None, Call::Container { image, id, .. }) => {
+                action.tool == containers::TOOL
+                    && containers::find(&self.images, image).is_some_and(|now| now.id == *id)
+            }
             (None, _) => true,
         }
     }

@@ -9,6 +9,7 @@ use wardkeep_redaction::Additions;
 use crate::adapters::Adapter;
 use crate::agents::{AgentPolicy, Subagents, covers_host};
 use crate::class::Level;
+use crate::containers::Image;
 use crate::limits::{self, RunLimits, RunRule};
 use crate::rules::{RuleSet, default_rules};
 
@@ -77,6 +78,9 @@ pub struct Bundle {
     /// What runs of agents may use up, where it differs from the default.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub runs: Vec<RunRule>,
+    /// What containers are made of; no other image runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<Image>,
     /// How much people are asked about one agent.
     #[serde(default, skip_serializing_if = "Asking::is_usual")]
     pub asking: Asking,
@@ -132,6 +136,7 @@ impl Bundle {
             adapters: Vec::new(),
             budgets: Vec::new(),
             runs: Vec::new(),
+            images: Vec::new(),
             asking: Asking::default(),
             granting: Granting::default(),
             any_agent: Some(Level::Supervised),

@@ -1,6 +1,7 @@
 //! From facts to a class: the maximum over every rule that matches.
 
 mod command;
+mod container;
 mod hidden;
 mod named;
 mod orders;
@@ -142,6 +143,9 @@ impl<'a> Judge<'a> {
             Call::FileDelete { path } => self.file(Access::Delete, path, cwd),
             Call::Http { method, url, headers, body } => {
                 self.request(method, url, headers, body.as_deref().unwrap_or_default());
+            }
+            Call::Container { image, argv, env, workspace, workdir, .. } => {
+                self.container((image, argv), env, *workspace, workdir.as_deref());
             }
             Call::Message { .. } => self.others(&Subject::Message),
             Call::Adapter { request, .. } => self.adapter(&action.tool, request),

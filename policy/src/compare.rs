@@ -76,7 +76,7 @@ macro_rules! section {
 }
 
 /// Every list of a bundle. What no list holds is in [`SCALARS`]; a test knows the rest (version, times).
-const SECTIONS: [Section; 16] = [
+const SECTIONS: [Section; 17] = [
     section!(["agents"], "agent", Some("name"), LOOSENS, TIGHTENS, fields::agent),
     section!(["http"], "known host", None, LOOSENS, Way::ByHost, fields::any),
     section!(["egress"], "way out", None, LOOSENS, Way::ByHost, fields::any),
@@ -84,6 +84,7 @@ const SECTIONS: [Section; 16] = [
     section!(["budgets"], "budget of", Some("agent"), TIGHTENS, LOOSENS, fields::budget),
     // Where nothing is said the default counts, which may be either.
     section!(["runs"], "limits of runs of", Some("agent"), LOOSENS, LOOSENS, fields::run),
+    section!(["images"], "image", Some("name"), LOOSENS, TIGHTENS, fields::any),
     section!(["redaction", "profiles"], "redaction profile", None, TIGHTENS, LOOSENS, fields::any),
     section!(["redaction", "rules"], "redaction rule", Some("id"), TIGHTENS, LOOSENS, fields::redaction_rule),
     section!(["redaction", "allow"], "exception from redaction", None, LOOSENS, TIGHTENS, fields::any),
@@ -127,6 +128,7 @@ pub fn compare(before: &Bundle, after: &Bundle) -> Vec<Difference> {
         adapters: _,
         budgets: _,
         runs: _,
+        images: _,
         asking: _,
         granting: _,
         any_agent: _,

@@ -16,6 +16,7 @@ pub mod bundle;
 pub mod class;
 pub mod classify;
 pub mod compare;
+pub mod containers;
 pub mod decide;
 pub mod facts;
 pub mod jsonl;
@@ -38,6 +39,7 @@ pub use bundle::{
 pub use class::{Class, Level};
 pub use classify::{Fired, Verdict, classify};
 pub use compare::{Difference, Effect, compare};
+pub use containers::Image;
 pub use decide::{Decision, Factor, decide, decide_for};
 pub use limits::{RunLimits, RunRule};
 pub use posture::{Closed, Posture};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::action::{Action, Call};
+use crate::action::{Action, Call, Sees};
 use crate::adapters::Auth;
 use crate::facts::http::Target;
 
@@ -77,6 +77,29 @@ pub fn render(action: &Action) -> Rendered {
             let what =
                 if channel == "email" { "an email".to_owned() } else { format!("a message by {}", short(channel)) };
             format!("Send {what} to {whom}")
+        }
+        Call::Container { image, id, argv, env, workspace, workdir } => {
+            page.line("Image", image);
+            page.line("Which is", id);
+            match argv.split_first() {
+                None => page.line("Program", "the image's own command"),
+                Some((program, rest)) => {
+                    page.line("Program", program);
+                    rest.iter().enumerate().for_each(|(i, arg)| page.line(&format!("Argument {}", i + 1), arg));
+                }
+            }
+            let sees = match workspace {
+                Sees::Nothing => "nothing",
+                Sees::Reads => "the workspace, to read",
+                Sees::Changes => "the workspace, to change",
+            };
+            page.line("Sees", sees);
+            workdir.iter().for_each(|path| page.line("In the container's folder", path));
+            page.env(env);
+            match argv.first() {
+                None => format!("Run the image {} in a container", short(image)),
+                Some(program) => format!("Run {} in a container of {}", short(program), short(image)),
+            }
         }
         Call::Adapter { title, args, request, to: _ } => {
             page.arguments(args);

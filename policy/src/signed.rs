@@ -95,6 +95,9 @@ pub enum Refused {
     /// What it says about sub-agents cannot be.
     #[error(transparent)]
     Subagents(#[from] crate::agents::subagents::InvalidSubagents),
+    /// Its images cannot be.
+    #[error(transparent)]
+    Images(#[from] crate::containers::InvalidImage),
     /// Its limits of runs cannot be.
     #[error(transparent)]
     Runs(#[from] crate::limits::InvalidRuns),
@@ -212,6 +215,7 @@ fn body(payload: &[u8], head: Head, now: Timestamp, agent_version: &str) -> Resu
     crate::adapters::check(&bundle.adapters)?;
     bundle.llm.check()?;
     budgets::check(&bundle.budgets, bundle.agents.iter().map(|agent| &agent.name), &bundle.llm)?;
+    crate::containers::check(&bundle.images)?;
     crate::limits::check(&bundle.runs, bundle.agents.iter().map(|agent| &agent.name))?;
     Ok(bundle)
 }

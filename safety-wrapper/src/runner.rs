@@ -6,6 +6,7 @@
 //! whole or not at all.
 
 mod bounds;
+mod container;
 pub(crate) mod doors;
 mod files;
 pub(crate) mod folder;
@@ -37,6 +38,7 @@ use wardkeep_policy::adapters::Reply;
 use wardkeep_redaction::{Engine, RuleSet, Secret, searchable};
 use zeroize::{Zeroize, Zeroizing};
 
+pub use container::{ContainerEnd, ContainerLine, ContainerOfRun, NoEnd};
 pub use doors::ForwardProxy;
 pub(crate) use folder::{Folder, FolderError};
 pub(crate) use http::target as http_target;
@@ -129,12 +131,33 @@ pub(crate) struct Masked {
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum Work {
-    Program { argv: Vec<String>, env: BTreeMap<String, String>, stdin: Option<String> },
-    Http { method: String, url: String, headers: Vec<(String, String)>, body: Option<String>, reply: Reply },
-    FileRead { path: String },
-    FileList { path: String },
-    FileWrite { path: String, content: String },
-    FileDelete { path: String },
+    Program {
+        argv: Vec<String>,
+        env: BTreeMap<String, String>,
+        stdin: Option<String>,
+    },
+    Http {
+        method: String,
+        url: String,
+        headers: Vec<(String, String)>,
+        body: Option<String>,
+        reply: Reply,
+    },
+    /// In a container, by way of the helper.
+    Container(ContainerOfRun),
+    FileRead {
+        path: String,
+    },
+    FileList {
+        path: String,
+    },
+    FileWrite {
+        path: String,
+        content: String,
+    },
+    FileDelete {
+        path: String,
+    },
 }
 
 impl Masked {
@@ -246,11 +269,12 @@ fn run(spec: RunSpec, units: &dyn Units) -> CallResult {
     let longest = spec.redact.iter().map(|masked| masked.value.len()).max().unwrap_or(0);
     let margin = output::margin(longest);
     let tell = match spec.work {
-        Work::Program { .. } => live::into_folder(&spec.folder, &engine, cap),
+        Work::Program { .. } | Work::Container(_) => live::into_folder(&spec.folder, &engine, cap),
         _ => live::nobody(),
     };
     let unit = spec.unit.clone().filter(|_| unit::holds(&spec.work));
     let Held { raw, was_ended, used } = match unit {
+        None if matches!(spec.work, Work::Container(_)) => container::perform(&spec, units, cap + margin, limit, tell),
         Some(unit) => unit::perform(spec, &unit, units, cap + margin, limit, tell),
         None => {
             let folder = spec.folder.clone();
@@ -280,6 +304,8 @@ fn work(spec: &RunSpec, most: usize, limit: Duration, tell: live::Tell) -> Raw {
             let raw = http::request(method, url, headers, body.as_deref(), most, limit);
             reply::shaped(raw, reply)
         }
+        // The helper's, and never that of a process which locks itself in.
+        Work::Container(_) => Raw::failed("a container is not carried out here; nothing was done"),
         Work::FileRead { path } => files::answer(files::read(spec, path, most)),
         Work::FileList { path } => files::answer(files::list(spec, path, most)),
         Work::FileWrite { path, content } => files::answer(files::write(spec, path, content)),

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::watch;
 use wardkeep_proto::ids::PermitId;
 
-use crate::runner::{ForwardProxy, UnitLine, UnitOfRun, Units};
+use crate::runner::{ContainerLine, ContainerOfRun, ForwardProxy, UnitLine, UnitOfRun, Units};
 
 /// The outer wall of a run; Landlock and the system call filter are within it in each case.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +86,14 @@ const NOBODY: &str = "there is no helper here";
 
 impl Units for NoUnits {
     fn start(&self, _: UnitOfRun, _: BorrowedFd<'_>, _: Option<BorrowedFd<'_>>) -> Result<Box<dyn UnitLine>, String> {
+        Err(NOBODY.to_owned())
+    }
+
+    fn start_container(&self, _: &ContainerOfRun, _: BorrowedFd<'_>) -> Result<Box<dyn ContainerLine>, String> {
+        Err(NOBODY.to_owned())
+    }
+
+    fn end_container(&self, _: PermitId) -> Result<(), String> {
         Err(NOBODY.to_owned())
     }
 

@@ -101,6 +101,7 @@ impl Doctor {
         findings.push(self.disk());
         findings.push(sandbox(self.config.runs.sandbox, sandbox_state()));
         findings.extend(runs::look(&self.config, &self.env).await);
+        findings.push(containers::look(&self.config).await);
         let dir = IdentityDir::new(state.identity());
         let identity = match dir.load() {
             Ok(Some(identity)) => {
@@ -450,6 +451,7 @@ fn sqlite() -> Finding {
 }
 
 mod bundle;
+mod containers;
 mod lock;
 mod runs;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use askama::Template;
 use askama::filters::HtmlSafe;
+use wardkeep_policy::action::Sees;
 use wardkeep_policy::adapters::AdapterRequest;
 use wardkeep_policy::{Action, Call, Class};
 
@@ -95,6 +96,7 @@ impl CallView {
             | Call::FileWrite { path, .. }
             | Call::FileDelete { path } => path.clone(),
             Call::Adapter { title, .. } => title.clone(),
+            Call::Container { image, argv, .. } => format!("{image}: {}", argv.join(" ")),
             Call::Other { .. } => action.tool.clone(),
         };
         Exact::name(&text.chars().take(120).collect::<String>())
@@ -129,6 +131,24 @@ impl CallView {
                 file("Delete a folder and everything in it", path, None)
             }
             Call::FileDelete { path } => file("Delete a file on your server", path, None),
+            Call::Container { image, id, argv, env, workspace, workdir } => {
+                let sees = match workspace {
+                    Sees::Nothing => "Nothing",
+                    Sees::Reads => "The workspace, to read",
+                    Sees::Changes => "The workspace, to change",
+                };
+                let mut exact = ExactCall::default().name("Image", image).name("Which is", id);
+                for (at, argument) in argv.iter().enumerate() {
+                    exact = exact.body(if at == 0 { "Program" } else { "Argument" }, argument);
+                }
+                exact = exact.name("It sees", sees).pairs("Environment", env);
+                if let Some(workdir) = workdir {
+                    exact = exact.name("The container's folder", workdir);
+                }
+                let program = argv.first().map_or("the image's own", String::as_str);
+                let gist = vec![("Program", Exact::name(program)), ("It sees", Exact::name(sees))];
+                ("Run a program in a container on your server".to_owned(), gist, exact)
+            }
             Call::Adapter { title, args, request, to } => adapter(title, args, request, to.as_deref()),
             Call::Other { args } => {
                 let text = serde_json::to_string_pretty(args).unwrap_or_default();

@@ -164,6 +164,12 @@ impl Action {
                 found.look_json(args)?;
                 found.look_auth(&request.auth)?;
             }
+            Call::Container { image, id: _, argv, env, workspace: _, workdir } => {
+                found.look(image, || Place::Name)?;
+                argv.iter().try_for_each(|arg| found.look(arg, || Place::Argv))?;
+                workdir.iter().try_for_each(|path| found.look(path, || Place::Path))?;
+                found.look_env(env)?;
+            }
             Call::Other { args } => found.look_json(args)?,
         }
         Ok(found.0)

@@ -214,6 +214,9 @@ fn check_tool(whole: &str, tool: &Tool) -> Checked {
 
 /// A name that means something else to the gate, or to a runtime that asks it.
 fn is_taken(name: &str) -> bool {
+    if name == crate::containers::TOOL {
+        return true;
+    }
     let (Ok(agent), Ok(session)) = ("check".parse(), "check".parse()) else { return true };
     !matches!(Action::parse(agent, session, name, &json!({}), None), Ok(Action { call: Call::Other { .. }, .. }))
 }

@@ -24,6 +24,7 @@ fn base() -> Value {
     value["budgets"] = json!([{"enforce": true, "limits": [{"window": "day", "tokens": 100}], "concurrent": 4,
         "brake": {"turns": 10, "minutes": 60}}]);
     value["runs"] = json!([{"agent": "office", "seconds": 60}]);
+    value["images"] = json!([{"name": "box", "id": "sha256:aa"}]);
     value["adapters"] = json!([{"id": "shop", "title": "Shop", "source": "https://shop.example/docs",
         "base_url": "https://api.shop.example", "tools": [
             {"name": "list", "title": "List", "description": "Lists", "method": "GET", "path": "/v1", "class": "yellow"},
@@ -87,6 +88,7 @@ fn what_opens_is_marked() {
         ("/granting/domains", json!(true)),
         ("/runs/0/seconds", json!(61)),
         ("/runs", json!([])),
+        ("/images/0/id", json!("sha256:bb")),
         ("/adapters/0/base_url", json!("https://other.example")),
         ("/adapters/0/tools/1/class", json!("yellow")),
         ("/redaction/allow/0/value", json!("z")),
@@ -122,6 +124,7 @@ fn what_closes_is_not_marked_as_opening() {
         ("/granting/hours", json!(7)),
         ("/granting", json!({"hours": 8, "uses": 19})),
         ("/runs/0/seconds", json!(59)),
+        ("/images", json!([])),
         ("/adapters", json!([])),
         ("/llm/models/0/max_output", json!(99)),
         ("/rules/rule/0/class", json!("critical_red")),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use wardkeep_policy::Action;
-use wardkeep_policy::action::Call;
+use wardkeep_policy::action::{Call, Sees, WORKSPACE};
 use wardkeep_policy::facts::{self, Context, Facts};
 use wardkeep_proto::digest::Digest;
 
@@ -125,8 +125,23 @@ impl Gate {
             Call::Exec { argv, stdin, env } => {
                 Some(facts::from_argv(argv, stdin.as_deref(), cwd, &Context { knows: &knows, starts: &starts, env }))
             }
+            // As the workspace is to the container, so its files are to the call.
+            Call::Container { argv, env, workspace, workdir, .. } if *workspace != Sees::Nothing => {
+                let argv: Vec<String> = argv.iter().map(|word| outside(word).to_owned()).collect();
+                let cwd = workdir.as_deref().map_or("", outside);
+                Some(facts::from_argv(&argv, None, cwd, &Context { knows: &knows, starts: &starts, env }))
+            }
             _ => None,
         }
+    }
+}
+
+/// A path of a container's workspace as one of the workspace; any other word as it is.
+fn outside(word: &str) -> &str {
+    match word.strip_prefix(WORKSPACE) {
+        Some("") => ".",
+        Some(rest) if rest.starts_with('/') => rest.trim_start_matches('/'),
+        _ => word,
     }
 }
 

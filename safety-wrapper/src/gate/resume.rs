@@ -14,7 +14,7 @@ use super::launch::chain;
 use super::{Gate, GateError, Leash, Resumed};
 use crate::call::{CallKey, CallResult, CallState, Executor};
 use crate::runner::Folder;
-use crate::runner::folder::{Found, may_have_unit};
+use crate::runner::folder::{Found, may_have_container, may_have_unit};
 use crate::store::StoreError;
 use crate::store::calls::{self, CallRow};
 
@@ -58,8 +58,9 @@ impl Gate {
                 }
                 Found::Nothing => {
                     found.interrupted += 1;
-                    if may_have_unit(&self.runs.join(permit.to_string())) {
-                        // Its unit is looked for by name and ended; that may take until the helper is there.
+                    let folder = self.runs.join(permit.to_string());
+                    if may_have_unit(&folder) || may_have_container(&folder) {
+                        // It is looked for by name and ended; that may take until the helper is there.
                         let gate = Arc::clone(self);
                         let leash = self.leash(&row.key.agent);
                         tokio::spawn(async move { gate.adopt(permit, leash).await });

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
 use tokio_util::sync::CancellationToken;
-use wardkeep_policy::action::{Call, refs_in};
+use wardkeep_policy::action::{Call, Sees, WORKSPACE, refs_in};
 use wardkeep_policy::adapters::Reply;
 use wardkeep_policy::facts::{self, Context};
-use wardkeep_policy::{Action, Class, RuleSet};
+use wardkeep_policy::{Action, Class, RuleSet, RunLimits};
 use wardkeep_proto::ids::{AgentName, PermitId};
 use wardkeep_proto::secret::{Destination, KnownValue, NotGiven};
 use wardkeep_proto::waypoint::Waypoint;
@@ -20,9 +20,9 @@ use super::{Gate, RunnerCommand};
 use crate::call::CallResult;
 use crate::runner::ForwardProxy;
 use crate::runner::doors::Door;
-use crate::runner::folder::{end, has_begun, may_have_unit, read_result};
+use crate::runner::folder::{end, has_begun, may_have_container, may_have_unit, read_result};
 use crate::runner::unit::UnitSpec;
-use crate::runner::{Folder, GRACE, Masked, Reach, RunSpec, Work, http_target};
+use crate::runner::{ContainerOfRun, Folder, GRACE, Masked, Reach, RunSpec, Work, http_target};
 use crate::walls::Walls;
 
 /// Between two tries to end a unit.
@@ -78,7 +78,7 @@ impl Gate {
             proxy: None,
             redact,
         };
-        spec.work = self.work(action)?;
+        spec.work = self.work(action, permit, limits)?;
         let program = matches!(spec.work, Work::Program { .. });
         if in_unit && program && spec.reach == Reach::Changes {
             self.open_door(&mut spec, permit, &action.agent);
@@ -102,7 +102,10 @@ impl Gate {
     }
 
     pub(super) fn workspace(&self, action: &Action) -> Result<PathBuf, String> {
-        if matches!(action.call, Call::Http { .. } | Call::Adapter { .. }) {
+        if matches!(
+            action.call,
+            Call::Http { .. } | Call::Adapter { .. } | Call::Container { workspace: Sees::Nothing, .. }
+        ) {
             return Ok(self.runs.clone());
         }
         let bundle = self.parts.bundle.borrow().clone();
@@ -120,7 +123,7 @@ impl Gate {
         Ok(path.to_owned())
     }
 
-    fn work(&self, action: &Action) -> Result<Work, String> {
+    fn work(&self, action: &Action, permit: PermitId, limits: RunLimits) -> Result<Work, String> {
         let bundle = self.parts.bundle.borrow().clone();
         let to = Programs::of(action, &bundle.rules);
         Ok(match &action.call {
@@ -150,6 +153,23 @@ impl Gate {
                 )?;
                 let body = body.as_ref().map(fill).transpose()?;
                 Work::Http { method: method.clone(), url: target.to_string(), headers, body, reply: Reply::default() }
+            }
+            Call::Container { image: _, id, argv, env, workspace, workdir } => {
+                let shown = |reads| self.workspace(action).map(|path| Some((path, reads)));
+                Work::Container(ContainerOfRun {
+                    permit,
+                    agent: action.agent.clone(),
+                    image: id.clone(),
+                    argv: argv.clone(),
+                    env: self.fill_env(env, &to)?,
+                    workdir: workdir.clone().or_else(|| (*workspace != Sees::Nothing).then(|| WORKSPACE.to_owned())),
+                    workspace: match workspace {
+                        Sees::Nothing => None,
+                        Sees::Reads => shown(true)?,
+                        Sees::Changes => shown(false)?,
+                    },
+                    limits,
+                })
             }
             Call::Adapter { request, .. } => self.adapter(request)?,
             Call::Message { .. } | Call::Other { .. } => {
@@ -280,8 +300,12 @@ impl Gate {
         let folder = self.runs.join(permit.to_string());
         loop {
             let (units, folder) = (self.parts.walls.units(), folder.clone());
-            let ended =
-                tokio::task::spawn_blocking(move || if may_have_unit(&folder) { units.end(permit) } else { Ok(()) });
+            let ended = tokio::task::spawn_blocking(move || {
+                if may_have_unit(&folder) {
+                    units.end(permit)?;
+                }
+                if may_have_container(&folder) { units.end_container(permit) } else { Ok(()) }
+            });
             match ended.await {
                 Ok(Ok(())) => return,
                 Ok(Err(why)) => tracing::error!(%permit, why, "the unit of a lost run could not be ended; tried again"),
@@ -310,6 +334,14 @@ impl<'a> Programs<'a> {
             Call::Shell { command, env } => Self::seen(action, env, facts::from_shell(command, cwd, &context(env))),
             Call::Exec { argv, stdin, env } => {
                 Self::seen(action, env, facts::from_argv(argv, stdin.as_deref(), cwd, &context(env)))
+            }
+            // The image's own command: what is bound to the image by its name.
+            Call::Container { image, argv, env, .. } if argv.is_empty() => {
+                let unclear = env.keys().any(|name| steers(name));
+                Self { tool: &action.tool, unclear, names: vec![image.clone()] }
+            }
+            Call::Container { argv, env, .. } => {
+                Self::seen(action, env, facts::from_argv(argv, None, "", &context(env)))
             }
             _ => Self { tool: &action.tool, unclear: true, names: Vec::new() },
         }

@@ -17,7 +17,7 @@ use super::used;
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(50);
 /// What a program may print in all, shown or not: one that goes on after that does nothing else.
-const PRINTED: u64 = 64 * MEBIBYTE;
+pub(super) const PRINTED: u64 = 64 * MEBIBYTE;
 const MEBIBYTE: u64 = 1024 * 1024;
 
 /// Why a program was ended.

@@ -20,6 +20,8 @@ const RESERVE: &str = "reserve";
 const BEGUN: &str = "begun";
 /// Made before a unit is asked for: where it stands, a runner that is gone may have left a unit.
 const UNIT: &str = "unit";
+/// Made before a container is asked for, likewise.
+const CONTAINER: &str = "container";
 /// Space for the largest result: 256 KiB of output, every byte escaped as six, and the rest.
 const RESERVE_BYTES: u64 = 2 * 1024 * 1024;
 /// A pipe with a name: a runner that works reads it, and whoever opens it for writing ends the run.
@@ -122,13 +124,27 @@ pub(super) fn begin(folder: &Path) -> bool {
 
 /// Says, on the disk, that a unit may be started.
 pub(super) fn mark_unit(folder: &Path) -> io::Result<()> {
-    OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(folder.join(UNIT))?;
+    mark(folder, UNIT)
+}
+
+/// Says, on the disk, that a container may be started.
+pub(super) fn mark_container(folder: &Path) -> io::Result<()> {
+    mark(folder, CONTAINER)
+}
+
+fn mark(folder: &Path, name: &str) -> io::Result<()> {
+    OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(folder.join(name))?;
     File::open(folder)?.sync_all()
 }
 
 /// Whether a unit may have been started.
 pub(crate) fn may_have_unit(folder: &Path) -> bool {
     fs::exists(folder.join(UNIT)).unwrap_or(true)
+}
+
+/// Whether a container may have been started.
+pub(crate) fn may_have_container(folder: &Path) -> bool {
+    fs::exists(folder.join(CONTAINER)).unwrap_or(true)
 }
 
 /// In the runner: returns once somebody wants the run to end. Blocks; a folder without the pipe is never ended.

@@ -15,6 +15,7 @@ use wardkeep_policy::RunLimits;
 use wardkeep_proto::ids::{AgentName, PermitId};
 use zeroize::Zeroize as _;
 
+use super::container::{ContainerLine, ContainerOfRun};
 use super::live::Tell;
 use super::used::Used;
 use super::wire::{self, Said};
@@ -39,6 +40,19 @@ pub trait Units: Send + Sync {
         line: BorrowedFd<'_>,
         door: Option<BorrowedFd<'_>>,
     ) -> Result<Box<dyn UnitLine>, String>;
+
+    /// Asks for the container of one call; what it prints goes to `output`.
+    ///
+    /// # Errors
+    /// Nobody hears it; nothing was started.
+    fn start_container(&self, asked: &ContainerOfRun, output: BorrowedFd<'_>)
+    -> Result<Box<dyn ContainerLine>, String>;
+
+    /// Ends a container and all that it started; one that is not there has ended.
+    ///
+    /// # Errors
+    /// It may be alive.
+    fn end_container(&self, permit: PermitId) -> Result<(), String>;
 
     /// Ends a unit and all that it started; one that is not there has ended.
     ///

@@ -140,8 +140,9 @@ fn show(bundle: &Bundle, note: Option<&str>, context: &mut Context<'_>) -> Resul
         let all: Vec<_> = limits.chain(rates.into_iter().flatten()).collect();
         context.say(format_args!("budget of {who}{mode}: {}", all.join("; ")))?;
     }
-    for rule in &bundle.runs {
-        context.say(runs_line(rule))?;
+    let images = bundle.images.iter().map(|image| format!("image {}: {}", image.name, image.id));
+    for line in images.chain(bundle.runs.iter().map(runs_line)) {
+        context.say(line)?;
     }
     let more = &bundle.redaction;
     if !more.is_empty() {

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 use wardkeep_policy::adapters::input_schema;
+use wardkeep_policy::containers::TOOL;
 use wardkeep_policy::{AgentPolicy, Bundle, Class};
 
 /// Asks for the result of a call that waited for a person.
@@ -93,13 +94,40 @@ const OWN: &[Own] = &[
     },
 ];
 
+/// The images that a policy names, run in containers.
+fn container(bundle: &Bundle) -> Option<Value> {
+    let names: Vec<&str> = bundle.images.iter().map(|image| image.name.as_str()).collect();
+    let schema = object(
+        &json!({
+            "image": {"type": "string", "enum": names, "description": "Which image"},
+            "argv": {
+                "type": "array", "items": {"type": "string"},
+                "description": "Program and arguments, without a shell; the image's own command if not given",
+            },
+            "env": {
+                "type": "object", "additionalProperties": {"type": "string"},
+                "description": "Its variables; values may be SECRET_REF(name)",
+            },
+            "workspace": {
+                "type": "string", "enum": ["nothing", "reads", "changes"],
+                "description": "What it may do with your workspace, which it sees as /workspace; nothing if not given",
+            },
+            "workdir": {"type": "string", "description": "The folder in the container where it starts"},
+        }),
+        &["image"],
+    );
+    let description = "Runs a program in a container of its own, without a network; it ends with the call.";
+    (!names.is_empty()).then(|| entry(TOOL, "Run a container", description, schema, Class::Yellow))
+}
+
 fn object(properties: &Value, required: &[&str]) -> Value {
     json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
 }
 
 /// Whether the daemon can carry out a tool of that name, in exactly these letters.
 pub(super) fn is_known(bundle: &Bundle, name: &str) -> bool {
-    OWN.iter().any(|own| own.name == name) || bundle.adapter_tool(name).is_some()
+    let container = name == TOOL && !bundle.images.is_empty();
+    container || OWN.iter().any(|own| own.name == name) || bundle.adapter_tool(name).is_some()
 }
 
 /// An argument that one of the daemon's own tools does not have; those of adapters are checked where they are read.
@@ -122,7 +150,7 @@ pub(super) fn offered(bundle: &Bundle, agent: &AgentPolicy) -> Vec<Value> {
         })
     });
     let may = |entry: &Value| entry["name"].as_str().is_some_and(|name| agent.may_use(name));
-    let mut all: Vec<Value> = own.chain(adapted).filter(may).chain([result()]).collect();
+    let mut all: Vec<Value> = own.chain(adapted).chain(container(bundle)).filter(may).chain([result()]).collect();
     all.sort_by(|a, b| a["name"].as_str().cmp(&b["name"].as_str()));
     all
 }

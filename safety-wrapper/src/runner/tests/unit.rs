@@ -9,6 +9,7 @@ use wardkeep_proto::ids::PermitId;
 
 use super::*;
 use crate::runner::unit::{UnitLine, UnitOfRun, UnitSpec, Units, inside as unit_inside};
+use crate::runner::{ContainerLine, ContainerOfRun};
 
 /// Not a test of its own: what [`Pretended`] starts. Alone it finds no line on its standard input.
 #[test]
@@ -85,6 +86,14 @@ impl Units for Pretended {
             .map_err(|e| e.to_string())?;
         std::fs::write(self.file(unit.permit), child.id().to_string()).map_err(|e| e.to_string())?;
         Ok(Box::new(Line(child)))
+    }
+
+    fn start_container(&self, _: &ContainerOfRun, _: BorrowedFd<'_>) -> Result<Box<dyn ContainerLine>, String> {
+        Err("there is no engine here".to_owned())
+    }
+
+    fn end_container(&self, _: PermitId) -> Result<(), String> {
+        Err("there is no engine here".to_owned())
     }
 
     fn end(&self, permit: PermitId) -> Result<(), String> {
