@@ -71,7 +71,7 @@ const NEVER: &[(&str, &[&str])] = &[
     ("wardkeep-policy", &["tokio", "hyper", "http", "axum", "reqwest", "rusqlite", "tonic", "rustix"]),
     ("wardkeep-redaction", &["tokio", "hyper", "http", "axum", "reqwest", "rusqlite", "tonic", "rustix"]),
     ("wardkeep-vault", &["hyper", "http", "axum", "reqwest", "tonic"]),
-    // Of HTTP it knows the few questions to a Docker engine (decision 0021), and serves none.
+    // Of HTTP it knows the few questions to a Docker engine (decision 0022), and serves none.
     ("wardkeep-lock", &["axum", "reqwest", "tonic", "rusqlite"]),
     ("wardkeep-provisioner", &["rusqlite", "axum", "askama"]),
     ("wardkeep-safety", &["tonic", "askama"]),

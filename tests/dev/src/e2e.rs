@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::cargo;
 
 mod browser;
+mod containers;
 mod install;
 mod mcp;
 mod npm;
@@ -17,16 +18,23 @@ mod openclaw;
 mod sdk;
 
 /// `sdk WORDS` is the matrix of clients, `mcp WORDS` that of MCP clients, `openclaw WORDS` the scenes on a real OpenClaw, `browser FOLDER` passkeys in a real
-/// browser with pictures of each page, any other words choose tests of the installation; without words, all.
+/// browser with pictures of each page, `containers WORDS` the scenes on a real Docker engine, any other words choose tests of the installation; without words, all.
 pub(crate) fn play(words: &[&str]) -> anyhow::Result<ExitCode> {
     match words {
         ["sdk", rest @ ..] => sdk::play(rest),
         ["mcp", rest @ ..] => mcp::play(rest),
         ["openclaw", rest @ ..] => openclaw::play(rest),
         ["browser", rest @ ..] => browser::play(rest),
+        ["containers", rest @ ..] => containers::play(rest),
         [] => {
-            let all =
-                [install::play(&[])?, sdk::play(&[])?, mcp::play(&[])?, openclaw::play(&[])?, browser::play(&[])?];
+            let all = [
+                install::play(&[])?,
+                sdk::play(&[])?,
+                mcp::play(&[])?,
+                openclaw::play(&[])?,
+                browser::play(&[])?,
+                containers::play(&[])?,
+            ];
             Ok(all.into_iter().find(|one| *one != ExitCode::SUCCESS).unwrap_or(ExitCode::SUCCESS))
         }
         words => install::play(words),

@@ -31,6 +31,8 @@ const MENU: &str = "\
                        an unmodified OpenClaw under plugin, gate and gateway, scene by scene
 ./dev e2e browser [FOLDER]
                        passkeys in a real Chromium; pictures of each page go to FOLDER
+./dev e2e containers [SCENE] [--folder FOLDER]
+                       containers on a real Docker engine of its own (needs root)
 ./dev fuzz [TARGET] [SECONDS]
                        let chance look for texts that break the redaction; all targets, 60 seconds each, without words
 ./dev bench [NAME]     measure, side by side with a named peer or floor

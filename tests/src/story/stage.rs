@@ -126,6 +126,8 @@ pub struct Setting {
     pub upstream_ca: Option<PathBuf>,
     /// What the daemon writes into its log, when it is not the usual.
     pub log: Option<&'static str>,
+    /// What stands in the daemon's configuration beside the stage's own: whole sections.
+    pub configuration: String,
     /// What the simulated model says, when it is not the story's own.
     pub script: Option<Arc<dyn Script>>,
 }
@@ -144,6 +146,7 @@ impl Setting {
             gate_memory: "refuse",
             upstream_ca: None,
             log: None,
+            configuration: String::new(),
             script: None,
         }
     }

@@ -187,6 +187,7 @@ fn configuration(
         .map_or_else(String::new, |path| format!("upstream_ca_file = \"{}\"\n", path.display()));
     format!(
         "state_dir = \"{folder}/state\"\nruntime_dir = \"{folder}/run\"\n\n{hub}\n[hooks]\nlisten = \"{hooks}\"\n\n\
-         [llm]\nlisten = \"{llm}\"\n\n[proxy]\nlisten = \"127.0.0.1:0\"\n{upstream}\n[vault]\nkey_file = \"{folder}/vault.key\"\n"
+         [llm]\nlisten = \"{llm}\"\n\n[proxy]\nlisten = \"127.0.0.1:0\"\n{upstream}\n[vault]\nkey_file = \"{folder}/vault.key\"\n\n{}",
+        setting.configuration
     )
 }
