@@ -461,6 +461,10 @@ pub struct Proposal {
     /// same call and a person was asked about it, it is that one, whatever became of it, and nobody is asked again.
     #[serde(default)]
     pub same_as: Option<CallId>,
+    /// The runtime remembers nothing from one call to the next: when it was told to come back for the very same call of this session,
+    /// and has not heard since what became of that one, this is that one, as with `same_as`.
+    #[serde(default)]
+    pub again: bool,
     /// The runtime will have the daemon's own MCP server carry it out, under the permit that it is given: what comes back by any
     /// other way is no result of it.
     #[serde(default)]

@@ -147,6 +147,7 @@ impl Store {
             tx.execute_batch(subagents::TABLE)?;
             tx.execute_batch(calls::OWN)?;
             tx.execute_batch(fresh::TABLE)?;
+            tx.execute_batch(calls::UNHEARD)?;
             approvals::index(tx)?;
             tx.execute_batch("CREATE INDEX IF NOT EXISTS calls_by_id ON calls (agent, call)")?;
             // With the time: what is due is found without reading what is not.

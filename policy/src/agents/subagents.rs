@@ -14,7 +14,8 @@ const MOST: (u8, u8) = (5, 20);
 const STARTS: &[&str] = &["sessions_spawn", "task", "agent", "spawn_agent"];
 /// Tools that have another session of the same runtime do something, in small letters. From a sub-agent that is a way to its
 /// agent's own level.
-const STEERS: &[&str] = &["sessions_send", "sessions", "session_status", "conversations_send", "conversations_turn"];
+const STEERS: &[&str] =
+    &["sessions_send", "sessions", "session_status", "conversations_send", "conversations_turn", "sendmessage"];
 
 /// What a bundle says about sub-agents of one agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -182,6 +183,9 @@ mod tests {
             (BELOW, "Task", json!({"prompt": "x"}), true),
             (BELOW, "sessions_send", json!({"sessionKey": OWN, "message": "x"}), true),
             (BELOW, "Sessions", json!({"action": "patch"}), true),
+            (BELOW, "SendMessage", json!({"to": "main", "message": "x"}), true),
+            (BELOW, "Agent", json!({"prompt": "x"}), true),
+            (OWN, "SendMessage", json!({"to": "a17", "message": "x"}), false),
             (OWN, "sessions_spawn", json!({"task": "x", "visible": true}), true),
             (OWN, "sessions_spawn", json!({"task": "x", "visible": "true"}), true),
             (OWN, "sessions_spawn", json!({"task": "x", "visible": 1}), true),

@@ -54,9 +54,19 @@ pub(super) struct Judged {
 /// What an agent wants, and how it was put.
 pub(super) struct Proposed {
     pub(super) what: What,
-    same_as: Option<CallId>,
+    earlier: Earlier,
     /// As in [`Judged`].
     pub(super) own: bool,
+}
+
+/// Which call of its session a proposal repeats.
+enum Earlier {
+    /// None that is known.
+    None,
+    /// This one, as its runtime remembers.
+    Named(CallId),
+    /// The same one that its runtime was told to come back for.
+    Unheard,
 }
 
 pub(super) enum What {
@@ -120,7 +130,12 @@ impl Gate {
     ) -> Result<Answer, GateError> {
         self.renew(agent);
         self.parts.secrets.catch_up();
-        let Proposal { session, call, tool, args, cwd, wait_ms, same_as, own, unrun } = proposal;
+        let Proposal { session, call, tool, args, cwd, wait_ms, same_as, again, own, unrun } = proposal;
+        let earlier = match same_as {
+            Some(call) => Earlier::Named(call),
+            None if again => Earlier::Unheard,
+            None => Earlier::None,
+        };
         if self.posture_for(agent).has(Closed::VaultUnread) {
             // Not a word of a call is stored, and so none is sent, while its text, names included, cannot be redacted.
             self.audit_note("call-while-vault-unread", json!({"agent": agent})).await?;
@@ -132,7 +147,7 @@ impl Gate {
         if unrun {
             let mut row = self.refused(key.clone(), &tool, no_action_digest(&tool, &args)?, vec![UNRUN.to_owned()]);
             row.title = self.title(&format!("Use the tool {tool}, which its runtime refused"));
-            let refused = Proposed { what: What::Refused(row), same_as: None, own: false };
+            let refused = Proposed { what: What::Refused(row), earlier: Earlier::None, own: false };
             return self.record(key, refused, None, (Duration::ZERO, place)).await;
         }
         let bundle = self.parts.bundle.borrow().clone();
@@ -148,7 +163,7 @@ impl Gate {
             }
         };
         let wait = Duration::from_millis(wait_ms);
-        self.record(key, Proposed { what, same_as, own }, turn, (wait, place)).await
+        self.record(key, Proposed { what, earlier, own }, turn, (wait, place)).await
     }
 
     /// What the daemon's own server carries out. It has no tool that the runtime itself would have to carry out.
@@ -189,6 +204,7 @@ impl Gate {
             cwd: None,
             wait_ms: message.wait_ms,
             same_as: None,
+            again: false,
             own: false,
             unrun: false,
         };
@@ -353,6 +369,7 @@ impl Gate {
         (wait, place): (Duration, Place),
     ) -> Result<Answer, GateError> {
         self.parts.waypoints.pass(Waypoint::HookReceived);
+        let forgetful = matches!(proposed.earlier, Earlier::Unheard);
         let first = match place {
             Place::Here => self.look(&key, &proposed)?,
             Place::Aside => First::Unseen,
@@ -375,7 +392,26 @@ impl Gate {
         }
         let row = self.hand_over(&key, row.ok_or(GateError::UnknownCall)?).await?;
         let answer = self.answer(&key, row);
-        if wait.is_zero() || !answer.is_pending() { Ok(answer) } else { self.settle(&key, wait).await }
+        let answer = if wait.is_zero() || !answer.is_pending() { answer } else { self.settle(&key, wait).await? };
+        if forgetful {
+            self.remember(key, answer.is_pending()).await?;
+        }
+        Ok(answer)
+    }
+
+    /// Keeps for a runtime that remembers nothing what it was told to come back for.
+    async fn remember(&self, key: CallKey, unheard: bool) -> Result<(), GateError> {
+        let asked = key.clone();
+        let known = self
+            .read(move |conn| match calls::counting(conn, &asked)? {
+                Some(row) => Ok(Some((row.id, calls::is_unheard(conn, row.id)?))),
+                None => Ok(None),
+            })
+            .await?;
+        match known {
+            Some((id, was)) if was != unheard => self.write(move |tx| calls::mark_unheard(tx, id, unheard)).await,
+            _ => Ok(()),
+        }
     }
 
     /// Judges and stores; gives the row that counts then.
@@ -401,7 +437,7 @@ impl Gate {
         loop {
             let (at, asking) = (self.now(), self.parts.bundle.borrow().asking);
             let taken = self.recorded(self.store.write(|tx| {
-                let new = store(tx, key, held_back(&self.switch, judged), proposed.same_as.clone(), asking, at)?;
+                let new = store(tx, key, held_back(&self.switch, judged), &proposed.earlier, asking, at)?;
                 Ok((new, calls::counting(tx, key)?))
             }))?;
             // Another call took the last use of its grant in between: a person is asked, or another grant covers it.
@@ -552,7 +588,7 @@ fn store(
     tx: &Tx<'_>,
     key: &CallKey,
     judged: Judged,
-    same_as: Option<CallId>,
+    repeats: &Earlier,
     asking: Asking,
     at: Timestamp,
 ) -> Result<Stored, StoreError> {
@@ -571,7 +607,7 @@ fn store(
         let instead = match calls::denied_by_person(tx, agent, session, row.action_digest)? {
             Some(denied) => Some(denied_before(denied)),
             None if asks => {
-                let first = match earlier(tx, &row, same_as)? {
+                let first = match earlier(tx, &row, repeats)? {
                     Some(first) => Some(first),
                     None => calls::alike(tx, agent, session, row.action_digest, "pending")?,
                 };
@@ -615,9 +651,12 @@ fn store(
 }
 
 /// The call that this one repeats: the very same, and one that a person was asked about. Another one is judged as new.
-fn earlier(tx: &Tx<'_>, row: &CallRow, same_as: Option<CallId>) -> Result<Option<CallRow>, StoreError> {
-    let Some(call) = same_as else { return Ok(None) };
-    let first = calls::counting(tx, &CallKey { call, ..row.key.clone() })?;
+fn earlier(tx: &Tx<'_>, row: &CallRow, repeats: &Earlier) -> Result<Option<CallRow>, StoreError> {
+    let first = match repeats {
+        Earlier::None => None,
+        Earlier::Named(call) => calls::counting(tx, &CallKey { call: call.clone(), ..row.key.clone() })?,
+        Earlier::Unheard => calls::unheard(tx, &row.key.agent, &row.key.session, row.action_digest)?,
+    };
     Ok(first.filter(|first| first.approval.is_some() && first.action_digest == row.action_digest))
 }
 

@@ -303,6 +303,7 @@ pub(crate) fn call(id: &str, tool: &str, args: Value) -> Proposal {
         cwd: None,
         wait_ms: 0,
         same_as: None,
+        again: false,
         own: false,
         unrun: false,
     }

@@ -43,6 +43,26 @@ pub(super) const OWN: &str = "CREATE TABLE IF NOT EXISTS own_calls (
     call_id       INTEGER PRIMARY KEY REFERENCES calls (id)
 ) STRICT";
 
+/// Calls whose runtime was told to come back and has not heard what became of them. An older build does without it.
+pub(super) const UNHEARD: &str = "CREATE TABLE IF NOT EXISTS unheard_calls (
+    call_id       INTEGER PRIMARY KEY REFERENCES calls (id)
+) STRICT";
+
+/// Notes whether its runtime still has to hear of this call.
+pub(crate) fn mark_unheard(tx: &Tx<'_>, id: i64, unheard: bool) -> Result<(), StoreError> {
+    let sql = match unheard {
+        true => "INSERT OR IGNORE INTO unheard_calls (call_id) VALUES (?1)",
+        false => "DELETE FROM unheard_calls WHERE call_id = ?1",
+    };
+    tx.prepare_cached(sql)?.execute([id])?;
+    Ok(())
+}
+
+/// Whether it has.
+pub(crate) fn is_unheard(conn: &Connection, id: i64) -> Result<bool, StoreError> {
+    Ok(conn.prepare_cached("SELECT 1 FROM unheard_calls WHERE call_id = ?1")?.exists([id])?)
+}
+
 /// Notes that the daemon's own server is to carry this call out.
 pub(crate) fn mark_own(tx: &Tx<'_>, id: i64) -> Result<(), StoreError> {
     tx.prepare_cached("INSERT OR IGNORE INTO own_calls (call_id) VALUES (?1)")?.execute([id])?;
@@ -194,6 +214,21 @@ pub(crate) fn alike(
         conn,
         "agent = ?1 AND session = ?2 AND action_digest = ?3 AND state = ?4 ORDER BY id DESC LIMIT 1",
         params![agent.as_str(), session.as_str(), action.0, state],
+    )
+}
+
+/// The same call of the same session of which its runtime still has to hear, the newest.
+pub(crate) fn unheard(
+    conn: &Connection,
+    agent: &AgentName,
+    session: &SessionId,
+    action: Digest,
+) -> Result<Option<CallRow>, StoreError> {
+    one(
+        conn,
+        "agent = ?1 AND session = ?2 AND action_digest = ?3 AND id IN (SELECT call_id FROM unheard_calls)
+         ORDER BY id DESC LIMIT 1",
+        params![agent.as_str(), session.as_str(), action.0],
     )
 }
 

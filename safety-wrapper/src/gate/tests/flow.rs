@@ -47,6 +47,24 @@ async fn a_call_that_comes_back_gets_what_became_of_the_first() {
     assert_eq!(world.runs(), 1);
 }
 
+#[tokio::test]
+async fn a_runtime_without_memory_hears_once_what_became_of_what_it_was_told_to_come_back_for() {
+    let world = World::new(Level::Supervised);
+    let gate = world.gate();
+    let ask = async |id: &str| gate.before_tool_call(&office(), Proposal { again: true, ..counted(id) }).await.unwrap();
+    let first = ask("c1").await;
+    assert!(first.is_pending() && ask("c2").await.is_pending(), "nobody has decided");
+    gate.decide_approval(digest_of(&first), ruling(Verdict::Approved)).await.unwrap();
+    let Answer::Done { result, .. } = settled(&gate, "c1").await else { panic!("not done") };
+    assert!(gate.before_tool_call(&office(), counted("c3")).await.unwrap().is_pending(), "one that remembers says so");
+    let elsewhere = Proposal { session: "s2".parse().unwrap(), again: true, ..counted("c4") };
+    assert!(gate.before_tool_call(&office(), elsewhere).await.unwrap().is_pending(), "another session");
+    assert_eq!(result_of(&ask("c5").await), &result, "it hears of it");
+    assert_eq!(world.runs(), 1);
+    assert!(ask("c6").await.is_pending(), "an old yes counts once");
+    assert_eq!(world.runs(), 1);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_claims_of_one_permit_are_one_run() {
     let world = World::new(Level::Trusted);

@@ -82,6 +82,7 @@ impl Ask {
             cwd: None,
             wait_ms: 0,
             same_as: None,
+            again: false,
             own: false,
             unrun: false,
         };
