@@ -9,6 +9,7 @@ use crate::config::DEFAULT_PATH;
 
 pub mod approvals;
 pub mod audit;
+pub mod claude_code;
 pub mod context;
 pub mod egress;
 pub mod grants;
@@ -19,12 +20,14 @@ pub mod openclaw;
 pub mod passkey;
 pub mod pipes;
 pub mod policy;
+mod runtime;
 pub mod server;
 pub mod standing;
 pub mod status;
 pub mod usage;
 pub mod vault;
 
+pub use claude_code::args::ClaudeCodeCommand;
 pub use openclaw::args::OpenclawCommand;
 pub use vault::args::{VaultArgs, VaultCommand};
 
@@ -100,6 +103,9 @@ pub enum Command {
     /// Put OpenClaw under this daemon: plugin, hardened configuration, and the proof that they hold.
     #[command(subcommand)]
     Openclaw(OpenclawCommand),
+    /// Put Claude Code under this daemon: managed settings with its hooks, and the proof that they hold.
+    #[command(subcommand)]
+    ClaudeCode(ClaudeCodeCommand),
     /// Keep agents' users off the network: they reach the daemon's ports on loopback and nothing else.
     #[command(subcommand)]
     Egress(EgressCommand),
@@ -499,8 +505,9 @@ pub enum HookCommand {
     Call(TokenArgs),
     /// The hook command of Claude Code and runtimes like it: its JSON on standard input, its answer on standard output.
     ///
-    /// `PreToolUse` is decided on: allowed calls go on, refused ones and ones that wait do not. `PostToolUse` is recorded.
-    /// Exit code 2, which such runtimes take for a refusal, wherever the daemon cannot be asked.
+    /// `PreToolUse` is decided on: allowed calls go on, refused ones and ones that wait do not. `PostToolUse` is recorded, and given to
+    /// the model without secrets. `claude-code configure` registers it for these and for all other events that count. Exit code 2, which
+    /// such runtimes take for a refusal, wherever the daemon cannot be asked.
     ClaudeCode(ClaudeCodeArgs),
 }
 

@@ -15,6 +15,7 @@ pub mod against_hub;
 pub mod bundle_book;
 pub mod bundle_ledger;
 pub mod channel;
+pub mod claude_code;
 pub mod cli;
 pub mod config;
 pub mod daemon;

@@ -11,8 +11,8 @@ use tracing_subscriber::EnvFilter;
 use wardkeep_agent::channel::chain;
 use wardkeep_agent::cli::context::{CliError, Context, Environment};
 use wardkeep_agent::cli::{
-    Cli, Command, approvals, audit, egress, grants, helper, hook, mcp, openclaw, passkey, pipes, policy, server,
-    standing, status, usage, vault,
+    Cli, Command, approvals, audit, claude_code, egress, grants, helper, hook, mcp, openclaw, passkey, pipes, policy,
+    server, standing, status, usage, vault,
 };
 use wardkeep_agent::config::DEFAULT_FILE;
 use wardkeep_agent::{files, memory, run_units};
@@ -108,6 +108,7 @@ async fn command(command: Command, context: &mut Context<'_>) -> Result<ExitCode
         Command::Hook(args) => hook::run(args, context).await,
         Command::Mcp(args) => mcp::run(&args, context).await,
         Command::Openclaw(command) => openclaw::run(command, context).await,
+        Command::ClaudeCode(command) => claude_code::run(command, context).await,
         Command::Classify(args) => pipes::classify(&args, context).map(done),
         Command::Redact(args) => {
             let (input, report) = (&mut std::io::stdin().lock(), &mut std::io::stderr().lock());

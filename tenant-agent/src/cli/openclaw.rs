@@ -4,31 +4,29 @@ use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
-use serde_json::{Value, json};
-use wardkeep_policy::{AgentPolicy, Bundle};
+use wardkeep_policy::AgentPolicy;
 use wardkeep_proto::chance::bytes;
 use wardkeep_proto::ids::AgentName;
-use wardkeep_proto::secret::SecretValue;
 
 use super::context::{CliError, Context};
 use super::policy::in_force_or_built_in;
+use super::runtime::{gateway_url, given, new_token, offered, policy_of, tell_daemon, user, write};
 use super::status::say_findings;
 use crate::config::Config;
 use crate::doctor::{Finding, Level};
 use crate::openclaw::check::{Places, look};
-use crate::openclaw::files::{Done, Planned, account};
-use crate::openclaw::given::{Given, OWN_SERVER};
+use crate::openclaw::files::Planned;
+use crate::openclaw::given::Given;
 use crate::openclaw::layout::{Layout, Tokens};
 use crate::openclaw::{BACKUPS, OPENCLAW, PLUGIN};
-use crate::state::{StateDir, remove};
-use crate::tokens::{Existing, TokenError, make};
-use crate::unix_http::{ClientError, UnixClient};
+use crate::state::remove;
+use crate::unix_http::UnixClient;
 
 pub mod args;
 #[cfg(test)]
 mod tests;
 
-use args::{ConfigureArgs, DoctorArgs, InstallArgs, OpenclawCommand, PlaceArgs, TellArgs};
+use args::{ConfigureArgs, DoctorArgs, InstallArgs, OpenclawCommand};
 
 /// Runs one of them.
 ///
@@ -52,13 +50,8 @@ fn install(args: &InstallArgs, context: &mut Context<'_>) -> Result<ExitCode, Cl
 async fn configure(args: &ConfigureArgs, context: &mut Context<'_>) -> Result<ExitCode, CliError> {
     let config = context.config()?;
     let bundle = in_force_or_built_in(context);
-    let policy = bundle.agent(&args.agent).ok_or_else(|| {
-        CliError::Usage(format!(
-            "the policy in force does not know the agent {}; add it on the hub, or see `wardkeep-agent policy show`",
-            args.agent
-        ))
-    })?;
-    let given = given(&bundle, &policy, &args.place, &config, context);
+    let policy = policy_of(&bundle, &args.agent)?;
+    let given = given(&bundle, &policy, args.place.folder.join("token"), &config, context);
     let (_, gid, _) = user(&args.place.user)?;
     let layout = layout(args, &config, policy, given)?;
     let (tokens, made) = tokens(&layout, args, &config, context)?;
@@ -70,11 +63,7 @@ async fn configure(args: &ConfigureArgs, context: &mut Context<'_>) -> Result<Ex
         }
     }
     if made && !args.tell.dry_run {
-        match UnixClient::admin_of(&config).post("/v1/reload", &json!({})).await {
-            // A daemon that does not run reads the file when it starts.
-            Ok(_) | Err(ClientError::NotRunning { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
+        tell_daemon(&config).await?;
     }
     if !args.tell.json && !args.tell.dry_run {
         context.say(format_args!(
@@ -87,26 +76,8 @@ async fn configure(args: &ConfigureArgs, context: &mut Context<'_>) -> Result<Ex
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the policy gives the agent.
-fn given(bundle: &Bundle, policy: &AgentPolicy, place: &PlaceArgs, config: &Config, context: &Context<'_>) -> Given {
-    Given {
-        agent: policy.name.clone(),
-        subagents: policy.subagents,
-        tools: Given::tools_of(bundle, policy),
-        runner: context.env.program.clone(),
-        socket: config.hook_socket(),
-        token_file: place.folder.join("token"),
-    }
-}
-
 fn layout(args: &ConfigureArgs, config: &Config, policy: AgentPolicy, given: Given) -> Result<Layout, CliError> {
-    if policy.models.is_empty() {
-        return Err(CliError::Usage(format!("the policy gives {} no model; add one on the hub", args.agent)));
-    }
     apart(&args.home, Path::new(&policy.workspace))?;
-    // Ports that were picked at the start stand in the daemon's own note.
-    let listening = fs::read(config.listen_file()).ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok());
-    let llm = listening.as_ref().and_then(|note| note["llm"].as_str().map(str::to_owned));
     Ok(Layout {
         given,
         user: args.place.user.clone(),
@@ -115,7 +86,7 @@ fn layout(args: &ConfigureArgs, config: &Config, policy: AgentPolicy, given: Giv
         home: args.home.clone(),
         workspace: policy.workspace,
         models: policy.models,
-        llm: format!("http://{}", llm.unwrap_or_else(|| config.llm.listen.addr().to_string())),
+        llm: gateway_url(config),
         port: args.port,
         wait_seconds: args.wait,
     })
@@ -159,48 +130,8 @@ fn tokens(
     if args.tell.dry_run {
         return Ok((Tokens { agent: "(a new token)".to_owned(), gateway }, true));
     }
-    let state = StateDir::open(&config.state_dir)?;
-    let existing = if args.rotate { Existing::Rotate } else { Existing::Keep };
-    let token = make(&state.tokens(), &args.agent, existing, context.env.clock.now(), chance);
-    let token = token.map_err(|error| match error {
-        TokenError::Exists(agent) => CliError::Usage(format!(
-            "agent {agent} has a token that is not in {}; put it there, or end it and make another with --rotate",
-            layout.given.token_file.display()
-        )),
-        error => error.into(),
-    })?;
-    Ok((Tokens { agent: token.expose().to_owned(), gateway }, true))
-}
-
-fn user(name: &str) -> Result<(u32, u32, Vec<u32>), CliError> {
-    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-    account(name, &read("/etc/passwd"), &read("/etc/group")).ok_or_else(|| {
-        CliError::Usage(format!("there is no user {name} on this server; make it with `useradd --system {name}`, or name another with --user"))
-    })
-}
-
-fn write(files: &[Planned], group: Option<u32>, tell: &TellArgs, context: &mut Context<'_>) -> Result<(), CliError> {
-    let mut told = Vec::new();
-    for file in files {
-        let done = if tell.dry_run { file.compare() } else { file.write(group) };
-        let done = done.map_err(|source| CliError::Place { path: file.path.clone(), source })?;
-        if tell.json {
-            told.push(json!({"path": file.path, "mode": format!("{:04o}", file.mode), "done": done}));
-        } else {
-            let word = match (done, tell.dry_run) {
-                (Done::Kept, _) => "as it was",
-                (Done::Made, false) => "written",
-                (Done::Replaced, false) => "replaced",
-                (Done::Made, true) => "would be written",
-                (Done::Replaced, true) => "would be replaced",
-            };
-            context.say(format_args!("{word:<17} {}", file.path.display()))?;
-        }
-    }
-    if tell.json {
-        context.json(&json!({"dry_run": tell.dry_run, "files": told}))?;
-    }
-    Ok(())
+    let token = new_token(&layout.given, args.rotate, config, context)?;
+    Ok((Tokens { agent: token, gateway }, true))
 }
 
 async fn doctor(args: &DoctorArgs, context: &mut Context<'_>) -> Result<ExitCode, CliError> {
@@ -208,7 +139,7 @@ async fn doctor(args: &DoctorArgs, context: &mut Context<'_>) -> Result<ExitCode
     let given = args.agent.as_ref().and_then(|agent| {
         let bundle = in_force_or_built_in(context);
         let (policy, config) = (bundle.agent(agent)?, context.config().ok()?);
-        Some(given(&bundle, &policy, place, &config, context))
+        Some(given(&bundle, &policy, place.folder.join("token"), &config, context))
     });
     let places = Places {
         folder: &place.folder,
@@ -218,38 +149,12 @@ async fn doctor(args: &DoctorArgs, context: &mut Context<'_>) -> Result<ExitCode
     };
     let mut findings = look(&places);
     if let Some(given) = given.as_ref().filter(|given| !given.tools.is_empty()) {
-        findings.push(offered(given).await);
+        findings.push(offered("openclaw", given).await);
     }
     if let Some(agent) = &args.agent {
         findings.push(alive(agent, context).await);
     }
     say_findings(&findings, args.json, context)
-}
-
-/// Whether the daemon's MCP server offers, under the agent's own token, what the policy gives.
-async fn offered(given: &Given) -> Finding {
-    const CHECK: &str = "openclaw tools";
-    let todo = "look at `wardkeep-agent doctor`, then write the token anew: `wardkeep-agent openclaw configure AGENT --rotate`";
-    let listed = match list(given).await {
-        Ok(listed) => listed,
-        Err(why) => return Finding::bad(CHECK, Level::Error, format!("the daemon offers no tools: {why}"), todo),
-    };
-    let missing: Vec<&str> = given.tools.iter().filter(|tool| !listed.contains(tool)).map(String::as_str).collect();
-    if missing.is_empty() {
-        let found = format!("{} tools of adapters are offered to {} as {OWN_SERVER}", given.tools.len(), given.agent);
-        return Finding::ok(CHECK, found);
-    }
-    Finding::bad(CHECK, Level::Error, format!("the daemon does not offer {}", missing.join(", ")), todo)
-}
-
-/// The names of all tools that the daemon offers to whoever has this token.
-async fn list(given: &Given) -> Result<Vec<String>, String> {
-    let token = fs::read_to_string(&given.token_file).map_err(|error| error.to_string())?;
-    let client = UnixClient::new(&given.socket).with_token(SecretValue::new(token.trim().to_owned()));
-    let asked = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"});
-    let said = client.post("/mcp", &asked).await.map_err(|error| error.to_string())?;
-    let tools = said["result"]["tools"].as_array().ok_or("its answer is not understood")?;
-    Ok(tools.iter().filter_map(|tool| tool["name"].as_str().map(str::to_owned)).collect())
 }
 
 /// Whether the plugin says in this very moment that it is alive.

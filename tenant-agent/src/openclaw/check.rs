@@ -93,7 +93,7 @@ fn configuration(path: &Path, given: &Value, places: &Places<'_>) -> Finding {
 }
 
 /// Every setting of `wanted` that `given` lacks or has otherwise. A list may hold more, but for those that allow.
-pub(super) fn differences(wanted: &Value, given: &Value, at: String, wrong: &mut Vec<String>) {
+pub(crate) fn differences(wanted: &Value, given: &Value, at: String, wrong: &mut Vec<String>) {
     match (wanted, given) {
         (Value::Object(wanted), _) => {
             for (name, value) in wanted {

@@ -1,6 +1,7 @@
 //! The commands on files of their own; what the daemon and the hub bring is played by `./dev e2e openclaw`.
 
 use clap::Parser as _;
+use serde_json::Value;
 
 use super::*;
 use crate::cli::context::Environment;
