@@ -1,4 +1,4 @@
-//! What a program of cases is asked for, how each went, and how that is told: `./dev e2e sdk`, `mcp`, `openclaw`.
+//! What a program of cases is asked for, how each went, and how that is told: `./dev e2e sdk`, `mcp`, `openclaw`, `claude`.
 
 mod table;
 

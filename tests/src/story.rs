@@ -3,6 +3,7 @@
 //! * [`agent`]: the agent program, a loop over a model and the hook API.
 //! * [`business`]: the workspace, the task, the planted secrets, the script of the simulated model.
 //! * [`stage`]: hub, daemon, simulators and agent as real processes, started, killed and started again.
+//! * [`playbook`]: a model that does what a scene has written for it.
 //! * [`plot`]: what happens, and what must be true afterwards.
 //! * [`hooks`]: the hook API without patience, for attackers.
 //! * [`capture`]: what left the daemon, by the way it took.
@@ -18,6 +19,7 @@ pub mod capture;
 pub mod disguise;
 pub mod hooks;
 pub mod people;
+pub mod playbook;
 pub mod plot;
 pub mod search;
 pub mod stage;

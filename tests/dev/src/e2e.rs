@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::cargo;
 
 mod browser;
+mod claude;
 mod containers;
 mod install;
 mod mcp;
@@ -17,13 +18,15 @@ mod npm;
 mod openclaw;
 mod sdk;
 
-/// `sdk WORDS` is the matrix of clients, `mcp WORDS` that of MCP clients, `openclaw WORDS` the scenes on a real OpenClaw, `browser FOLDER` passkeys in a real
-/// browser with pictures of each page, `containers WORDS` the scenes on a real Docker engine, any other words choose tests of the installation; without words, all.
+/// `sdk WORDS` is the matrix of clients, `mcp WORDS` that of MCP clients, `openclaw WORDS` the scenes on a real OpenClaw, `claude WORDS` those on a real
+/// Claude Code, `containers WORDS` those on a real Docker engine, `browser FOLDER` passkeys in a real browser with pictures of each page, any other words
+/// choose tests of the installation; without words, all.
 pub(crate) fn play(words: &[&str]) -> anyhow::Result<ExitCode> {
     match words {
         ["sdk", rest @ ..] => sdk::play(rest),
         ["mcp", rest @ ..] => mcp::play(rest),
         ["openclaw", rest @ ..] => openclaw::play(rest),
+        ["claude", rest @ ..] => claude::play(rest),
         ["browser", rest @ ..] => browser::play(rest),
         ["containers", rest @ ..] => containers::play(rest),
         [] => {
@@ -32,6 +35,7 @@ pub(crate) fn play(words: &[&str]) -> anyhow::Result<ExitCode> {
                 sdk::play(&[])?,
                 mcp::play(&[])?,
                 openclaw::play(&[])?,
+                claude::play(&[])?,
                 browser::play(&[])?,
                 containers::play(&[])?,
             ];

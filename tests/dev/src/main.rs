@@ -29,6 +29,8 @@ const MENU: &str = "\
                        official MCP clients of Python and Node against the daemon's MCP server
 ./dev e2e openclaw [SCENE] [--folder FOLDER]
                        an unmodified OpenClaw under plugin, gate and gateway, scene by scene
+./dev e2e claude [SCENE] [--folder FOLDER]
+                       an unmodified Claude Code under hook command, gate and gateway, scene by scene
 ./dev e2e browser [FOLDER]
                        passkeys in a real Chromium; pictures of each page go to FOLDER
 ./dev e2e containers [SCENE] [--folder FOLDER]

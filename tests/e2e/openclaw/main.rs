@@ -4,7 +4,6 @@
 //! written for it; what is right is judged from what the model was told, what the daemon recorded, and what lies on disk.
 
 mod claw;
-mod model;
 mod scenes;
 mod world;
 

@@ -12,10 +12,10 @@ use wardkeep_proto::chance::{SystemChance, bytes};
 use wardkeep_tests::ports;
 use wardkeep_tests::simulators::newsletter::adapter::{BEARER, adapter};
 use wardkeep_tests::story::agent::Dialect;
+use wardkeep_tests::story::playbook::Playbook;
 use wardkeep_tests::story::stage::{AGENT, MODEL, Setting, Stage};
 
 use crate::claw::{Claw, Installed, until};
-use crate::model::Playbook;
 
 /// The release that is pinned beside this file.
 pub(crate) const OPENCLAW: &str = "2026.9.6";
@@ -43,7 +43,7 @@ pub(crate) struct World {
 impl World {
     pub(crate) async fn set(folder: &Path) -> anyhow::Result<Self> {
         let installed = Installed::from_environment()?;
-        let model = Playbook::default();
+        let model = Playbook::with_children("sessions_spawn", &["child", "busy", "thief"]);
         let script = Arc::new(model.clone());
         let setting = Setting { dialect: Dialect::OpenAi, script: Some(script), ..Setting::plain(folder) };
         let stage = Stage::set(setting, &|_| ()).await?;

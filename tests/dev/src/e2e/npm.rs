@@ -63,7 +63,7 @@ mod tests {
     /// `bundleDependencies` do, which have no archive of their own.
     #[test]
     fn every_pinned_package_is_covered_by_a_hash() {
-        for pins in ["openclaw", "sdk/node", "mcp/node"] {
+        for pins in ["openclaw", "claude", "sdk/node", "mcp/node"] {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e").join(pins).join("package-lock.json");
             let text = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             let lock: Value = serde_json::from_slice(&text).expect("a lock file is JSON");
