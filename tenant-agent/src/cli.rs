@@ -517,6 +517,9 @@ pub struct ClaudeCodeArgs {
     /// How long a call may wait for a person; shorter than the runtime's own patience with hooks.
     #[arg(long, value_name = "SECONDS", default_value_t = 45, value_parser = clap::value_parser!(u16).range(0..=600))]
     pub wait: u16,
+    /// Let the runtime's own tools open files in this folder only; the daemon's runs have it from the policy.
+    #[arg(long, value_name = "DIR")]
+    pub workspace: Option<PathBuf>,
     /// The agent's token.
     #[command(flatten)]
     pub token: TokenArgs,

@@ -58,6 +58,8 @@ pub struct Layout {
     pub given: Given,
     /// Where the managed settings are.
     pub managed_dir: PathBuf,
+    /// The agent's workspace, as the policy names it.
+    pub workspace: PathBuf,
     /// The model that it uses, as the policy has it.
     pub model: String,
     /// Base URL of the LLM gateway.
@@ -103,9 +105,10 @@ impl Layout {
     fn hook(&self) -> Value {
         let Given { runner, socket, token_file, .. } = &self.given;
         let command = format!(
-            "{} hook claude-code --wait {} --token-file {} --socket {} || exit 2",
+            "{} hook claude-code --wait {} --workspace {} --token-file {} --socket {} || exit 2",
             quoted(runner),
             self.wait_seconds,
+            quoted(&self.workspace),
             quoted(token_file),
             quoted(socket)
         );

@@ -22,6 +22,7 @@ fn layout(root: &Path) -> Layout {
             token_file: root.join("etc/o'ffice/token"),
         },
         managed_dir: root.join("managed"),
+        workspace: "/srv/agents/office".into(),
         model: "assistant".to_owned(),
         llm: "http://127.0.0.1:7400".to_owned(),
         wait_seconds: 45,

@@ -60,6 +60,7 @@ fn layout(place: &PlaceArgs, config: &Config, context: &Context<'_>) -> Result<L
     Ok(Layout {
         given: given(&bundle, &policy, place.folder.join("token"), config, context),
         managed_dir: place.managed_dir.clone(),
+        workspace: policy.workspace.clone().into(),
         model: policy.models.first().cloned().unwrap_or_default(),
         llm: gateway_url(config),
         wait_seconds: place.wait,

@@ -3,7 +3,7 @@
 use anyhow::ensure;
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::world::{SECRET, World};
 
 /// Settings that an agent would like to have.
 fn loosened(noted: &str) -> Value {
@@ -55,13 +55,14 @@ pub(super) async fn workspace_settings(world: &mut World) -> anyhow::Result<()> 
 pub(super) async fn flags(world: &mut World) -> anyhow::Result<()> {
     let noted = world.workspace().join("flagged.txt");
     let settings = loosened(&noted.display().to_string()).to_string();
-    world.model.calls("flags", &[("WebFetch", json!({"url": "http://127.0.0.1:1/", "prompt": "x"}))]);
+    // A command that no setting of the runtime would stop.
+    world.model.calls("flags", &[("Bash", json!({"command": format!("echo SECRET_REF({SECRET})")}))]);
     let all: &[(&[&str], &[(&str, &str)])] = &[
         (&["--bare"], &[]),
         (&["--safe-mode"], &[]),
         (&["--settings", &settings], &[]),
         (&["--setting-sources", "user"], &[]),
-        (&["--allowedTools", "WebFetch"], &[]),
+        (&["--allowedTools", "Bash"], &[]),
         (&["--permission-mode", "bypassPermissions"], &[]),
         (&[], &[("CLAUDE_CODE_SIMPLE", "1")]),
         (&[], &[("CLAUDE_CODE_SAFE_MODE", "1")]),

@@ -1,5 +1,6 @@
 //! Before a call: what the gate says of it, in the runtime's words.
 
+use std::path::{Component, Path};
 use std::time::Duration;
 
 use http::Method;
@@ -29,6 +30,14 @@ pub(super) async fn before(
     let Some(call) = &event.tool_use_id else {
         return Err(CliError::Usage("the event names no tool_use_id; update the runtime".to_owned()));
     };
+    if let Some(outside) = args.workspace.as_deref().and_then(|workspace| outside(event, workspace)) {
+        // On record, or what the model reads of it would have no decision.
+        let body = json!({
+            "session": event.session(), "call": call, "tool": tool(&event.tool_name), "args": {"refused": outside}, "unrun": true,
+        });
+        client.post("/v1/hooks/before-tool-call", &body).await?;
+        return Ok(said("deny", &format!("Not allowed: {outside}"), None));
+    }
     let wait = Duration::from_secs(u64::from(args.wait));
     let body = json!({
         "session": event.session(), "call": call, "tool": tool(&event.tool_name), "args": args_of(event),
@@ -67,14 +76,6 @@ fn reference(text: &str) -> Option<(&str, &str, &str)> {
 
 /// What the runtime is told. Whatever is not understood is not allowed.
 pub(super) fn decision(event: &Event, answer: &Value, runner: &str, from: &str) -> Value {
-    let said = |word: &str, why: &str, input: Option<Value>| {
-        let mut out = Map::new();
-        out.insert("hookEventName".to_owned(), "PreToolUse".into());
-        out.insert("permissionDecision".to_owned(), word.into());
-        out.insert("permissionDecisionReason".to_owned(), why.into());
-        out.extend(input.map(|input| ("updatedInput".to_owned(), input)));
-        json!({ "hookSpecificOutput": out })
-    };
     let permit = answer["permit"].as_str();
     let command = matches!(tool(&event.tool_name), "bash");
     match (answer["decision"].as_str(), permit) {
@@ -100,6 +101,35 @@ pub(super) fn decision(event: &Event, answer: &Value, runner: &str, from: &str) 
         }
         _ => said("deny", answer["message"].as_str().unwrap_or("Wardkeep did not allow it"), None),
     }
+}
+
+fn said(word: &str, why: &str, input: Option<Value>) -> Value {
+    let mut out = Map::new();
+    out.insert("hookEventName".to_owned(), "PreToolUse".into());
+    out.insert("permissionDecision".to_owned(), word.into());
+    out.insert("permissionDecisionReason".to_owned(), why.into());
+    out.extend(input.map(|input| ("updatedInput".to_owned(), input)));
+    json!({ "hookSpecificOutput": out })
+}
+
+/// Why the runtime's own tools may not open this file: it is not in the workspace, once links are followed.
+pub(super) fn outside(event: &Event, workspace: &Path) -> Option<String> {
+    let named = ["file_path", "notebook_path", "path"].iter().filter_map(|name| event.tool_input[*name].as_str());
+    let mine = ["Read", "Write", "Edit", "MultiEdit", "NotebookEdit", "NotebookRead", "Glob", "Grep", "LS"];
+    let cwd = Path::new(event.cwd.as_deref().unwrap_or("/"));
+    let beneath = |path: &str| {
+        let path = cwd.join(path);
+        let climbs = path.components().any(|part| part == Component::ParentDir);
+        // What is not there yet will lie where the folders above it do.
+        let real =
+            path.ancestors().find_map(|above| Some(above.canonicalize().ok()?.join(path.strip_prefix(above).ok()?)));
+        let dangling = path.symlink_metadata().is_ok() && !path.exists();
+        let root = workspace.canonicalize().ok();
+        !climbs && !dangling && root.zip(real).is_some_and(|(root, real)| real.starts_with(root))
+    };
+    let one =
+        mine.contains(&event.tool_name.as_str()).then(|| named.into_iter().find(|path| !beneath(path))).flatten()?;
+    Some(format!("{one} is not in the workspace {}", workspace.display()))
 }
 
 /// The runtime asks whoever sits at the terminal, which it does where no hook said yes or no. Ours says one of them of every call,

@@ -1,7 +1,7 @@
 //! The words of the protocol; the vendor's own program is played by `./dev e2e claude`.
 
 use super::after::instead;
-use super::before::{args_of, asked_at_the_terminal, decision};
+use super::before::{args_of, asked_at_the_terminal, decision, outside};
 use super::*;
 
 fn event(tool: &str, input: Value) -> Event {
@@ -112,4 +112,31 @@ fn references_before_a_command_are_its_environment() {
     }
     let other = args_of(&event("Write", json!({"command": "KEY=SECRET_REF(a) x"})));
     assert_eq!(other, json!({"command": "KEY=SECRET_REF(a) x"}));
+}
+
+#[test]
+fn the_runtimes_own_tools_open_files_of_the_workspace() {
+    let root = tempfile::tempdir().expect("a folder");
+    let workspace = root.path().join("work");
+    std::fs::create_dir_all(workspace.join("notes")).expect("made");
+    std::fs::write(root.path().join("key"), "x").expect("written");
+    std::os::unix::fs::symlink(root.path().join("key"), workspace.join("link")).expect("linked");
+    std::os::unix::fs::symlink(root.path().join("later"), workspace.join("dangling")).expect("linked");
+    let at = |name: &str| workspace.join(name).display().to_string();
+    for (tool, path, refused) in [
+        ("Read", root.path().join("key").display().to_string(), true),
+        ("Read", at("link"), true),
+        ("Write", at("dangling"), true),
+        ("Edit", at("notes/../../key"), true),
+        ("Read", "/proc/self/environ".to_owned(), true),
+        ("Write", "../key".to_owned(), true),
+        ("Write", "notes/new/deep.md".to_owned(), false),
+        ("Read", at("notes"), false),
+        ("mcp__files__read", root.path().join("key").display().to_string(), false),
+    ] {
+        let mut event = event(tool, json!({"file_path": path}));
+        event.cwd = Some(workspace.display().to_string());
+        assert_eq!(outside(&event, &workspace).is_some(), refused, "{tool} {path}");
+    }
+    assert!(outside(&event("Read", json!({"file_path": at("notes")})), &root.path().join("gone")).is_some());
 }
