@@ -93,6 +93,10 @@ fn a_tool_that_is_called_as_a_program_is_that_program() {
     }
     for (most, tool, args) in [
         (Y, "git", json!({"args": ["status"]})),
+        (Y, "Edit", json!({"file_path": "/w/a.md", "old_string": "a", "new_string": "b", "replace_all": false})),
+        (Y, "edit", json!({"path": "a.md", "oldText": "a", "newText": "b"})),
+        (Y, "Write", json!({"file_path": "/w/a.md", "content": "a"})),
+        (Y, "Read", json!({"file_path": "/w/a.md", "limit": 5})),
         (Y, "run_command", json!({"command": "ls", "args": ["-la"]})),
         (Y, "kubectl", json!({"command": "get pods"})),
         (Y, "find", json!({"args": [".", "-name", "*.md"]})),

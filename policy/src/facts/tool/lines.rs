@@ -44,6 +44,9 @@ const GENERIC: &[&str] = &[
     "mcp", "tool", "tools", "run", "exec", "execute", "cli", "command", "cmd", "call", "invoke", "server", "local",
     "my", "the", "shell", "raw", "client",
 ];
+/// What nearly every runtime calls its own tools for files, and what nobody means by it who has such a tool: an editor with a way into a
+/// shell, a message to another terminal, a word of the shell.
+const VERBS: &[&str] = &["read", "write", "edit"];
 /// Names under which a program goes as well.
 const ALIASES: &[(&str, &str)] = &[
     ("redis", "redis-cli"),
@@ -73,7 +76,7 @@ impl Tool {
         let mut rest = self.words.iter().filter(|word| !GENERIC.contains(&word.as_str())).peekable();
         let first = rest.next()?;
         let program = ALIASES.iter().find(|(name, _)| name == first).map_or(first.as_str(), |(_, program)| program);
-        if !knows(program) {
+        if VERBS.contains(&program) || !knows(program) {
             return None;
         }
         // `kubectl_kubectl`: a server that is called as its tool.
