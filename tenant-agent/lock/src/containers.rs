@@ -134,12 +134,11 @@ impl Containers {
     /// Removes what an earlier life of the helper left behind, once the engine answers.
     pub(crate) async fn keep_tidy(self: Arc<Self>) {
         loop {
-            match (self.terms.engine)() {
-                Ok(Some(socket)) => match self.tidy(&Engine::at(&socket)).await {
+            if let Ok(Some(socket)) = (self.terms.engine)() {
+                match self.tidy(&Engine::at(&socket)).await {
                     Ok(()) => return,
                     Err(error) => tracing::debug!(%error, "containers were not looked for"),
-                },
-                Ok(None) | Err(_) => {}
+                }
             }
             tokio::time::sleep(TIDY_AGAIN).await;
         }

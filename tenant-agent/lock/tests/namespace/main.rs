@@ -10,7 +10,9 @@ use tokio_util::sync::CancellationToken;
 use wardkeep_lock::helper::EVERY;
 use wardkeep_lock::journal::What;
 use wardkeep_lock::listing::{Destination, protocol_name};
-use wardkeep_lock::{Answer, Helper, Lock, Plan, Request, RunTerms, State, Status, Terms, UidRange, ask};
+use wardkeep_lock::{
+    Answer, ContainerTerms, Helper, Lock, Plan, Request, RunTerms, State, Status, Terms, UidRange, ask,
+};
 use wardkeep_proto::chance::SystemChance;
 use wardkeep_proto::time::SystemClock;
 
@@ -41,6 +43,11 @@ impl Helped {
         let plan = now.clone();
         let terms = Terms {
             runs: RunTerms::of_system(Path::new("/bin/false"), 0, Arc::new(|| Ok(Vec::new()))).expect("a name"),
+            containers: ContainerTerms {
+                engine: Arc::new(|| Ok(None)),
+                workspaces: Arc::new(|| Ok(Vec::new())),
+                group: 0,
+            },
             lock: Lock::new(net.nft(), folder.join("lock.json")),
             journal: folder.join("journal.json"),
             socket: folder.join("helper.sock"),
