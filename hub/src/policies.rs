@@ -132,7 +132,7 @@ uses = 20
 
 # [[images]]                            # what containers are made of (run_container); no other image runs
 # name = "pandoc"
-# id = "sha256:…"                       # docker image inspect --format '{{.Id}}' IMAGE
+# id = "sha256:…"                       # docker image ls --no-trunc --quiet IMAGE
 
 # [[http]]
 # host = "api.example.com"
