@@ -1,16 +1,22 @@
 //! What is said of programs by their names: thousands of names that are looked up and never change.
 
 use std::collections::BTreeMap;
+use std::hash::BuildHasher as _;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 /// For each name some numbers, in three pieces of memory: a table of lists of its own for each name would take ten times that
 /// and, after it doubled its room, half of it for nothing.
 #[derive(Default)]
 pub(super) struct ByName {
-    /// All names one behind the other, in order.
+    /// All names one behind the other.
     names: Box<str>,
     /// For each name where it ends, and where its numbers do.
     ends: Box<[(u32, u32)]>,
     numbers: Box<[u32]>,
+    /// Where each name is among them, by its hash: each command asks for a dozen.
+    places: HashTable<u32>,
+    hasher: DefaultHashBuilder,
 }
 
 impl ByName {
@@ -23,7 +29,14 @@ impl ByName {
             numbers.extend(of_it.iter().copied().map(narrow));
             ends.push((narrow(names.len()), narrow(numbers.len())));
         }
-        Self { names: names.into(), ends: ends.into(), numbers: numbers.into() }
+        let (places, hasher) = (HashTable::with_capacity(ends.len()), DefaultHashBuilder::default());
+        let mut out = Self { names: names.into(), ends: ends.into(), numbers: numbers.into(), places, hasher };
+        for at in 0..out.ends.len() {
+            let hash = out.hasher.hash_one(out.name(at));
+            // There is room for all of them, so none is hashed again.
+            out.places.insert_unique(hash, narrow(at), |_| hash);
+        }
+        out
     }
 
     pub(super) fn contains(&self, name: &str) -> bool {
@@ -38,16 +51,8 @@ impl ByName {
     }
 
     fn find(&self, name: &str) -> Option<usize> {
-        let (mut from, mut to) = (0, self.ends.len());
-        while from < to {
-            let middle = usize::midpoint(from, to);
-            match self.name(middle).cmp(name) {
-                std::cmp::Ordering::Less => from = middle + 1,
-                std::cmp::Ordering::Equal => return Some(middle),
-                std::cmp::Ordering::Greater => to = middle,
-            }
-        }
-        None
+        let found = self.places.find(self.hasher.hash_one(name), |at| self.name(*at as usize) == name);
+        found.map(|at| *at as usize)
     }
 
     fn name(&self, at: usize) -> &str {
