@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::{INPUT_BYTES, client};
 use crate::channel::chain;
+use crate::claude_code::layout::quoted;
 use crate::cli::ClaudeCodeArgs;
 use crate::cli::context::{CliError, Context};
 use crate::unix_http::{ClientError, UnixClient};
@@ -147,11 +148,7 @@ fn tool(name: &str) -> &str {
 
 /// How a command of ours begins that has the daemon run a call.
 fn runner(context: &Context<'_>) -> String {
-    format!("{} exec ", quoted(&context.env.program.display().to_string()))
-}
-
-fn quoted(word: &str) -> String {
-    format!("'{}'", word.replace('\'', r"'\''"))
+    format!("{} exec ", quoted(&context.env.program))
 }
 
 #[cfg(test)]

@@ -146,5 +146,5 @@ pub(super) fn asked_at_the_terminal(event: &Event) -> Option<Value> {
 fn where_from(args: &ClaudeCodeArgs) -> String {
     let named = [("--token-file", &args.token.token_file), ("--socket", &args.token.socket)];
     let words = named.into_iter().filter_map(|(name, path)| Some((name, path.as_ref()?)));
-    words.map(|(name, path)| format!(" {name} {}", quoted(&path.display().to_string()))).collect()
+    words.map(|(name, path)| format!(" {name} {}", quoted(path))).collect()
 }

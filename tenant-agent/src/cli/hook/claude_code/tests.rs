@@ -78,7 +78,7 @@ fn a_subagents_calls_are_named_as_such() {
 
 #[test]
 fn words_are_quoted_for_the_shell() {
-    assert_eq!(quoted("/a b'c"), r"'/a b'\''c'");
+    assert_eq!(quoted(std::path::Path::new("/a b'c")), r"'/a b'\''c'");
 }
 
 #[test]
