@@ -114,10 +114,22 @@ fn said(word: &str, why: &str, input: Option<Value>) -> Value {
 
 /// Why the runtime's own tools may not open this file: it is not in the workspace, once links are followed.
 pub(super) fn outside(event: &Event, workspace: &Path) -> Option<String> {
-    let named = ["file_path", "notebook_path", "path"].iter().filter_map(|name| event.tool_input[*name].as_str());
+    let text = |name: &str| event.tool_input[name].as_str();
+    // An absolute pattern is searched for from its last folder without a wildcard, whatever `path` says.
+    let is_absolute = |pattern: &&str| event.tool_name == "Glob" && pattern.trim_start().starts_with(['/', '~']);
+    let searched = text("pattern").filter(is_absolute).map(|pattern| {
+        let plain = pattern.split(['*', '?', '[', '{']).next().unwrap_or_default();
+        plain.rfind('/').map_or(plain, |at| &plain[..=at])
+    });
+    let named = ["file_path", "notebook_path", "path"].into_iter().filter_map(text).chain(searched);
     let mine = ["Read", "Write", "Edit", "MultiEdit", "NotebookEdit", "NotebookRead", "Glob", "Grep", "LS"];
     let cwd = Path::new(event.cwd.as_deref().unwrap_or("/"));
     let beneath = |path: &str| {
+        // The runtime takes `~` for its user's home, and blanks off both ends: such a path is another one there.
+        let bare = path.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+        if path.starts_with('~') || bare != path {
+            return false;
+        }
         let path = cwd.join(path);
         let climbs = path.components().any(|part| part == Component::ParentDir);
         // What is not there yet will lie where the folders above it do.

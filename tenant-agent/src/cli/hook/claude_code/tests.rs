@@ -138,5 +138,22 @@ fn the_runtimes_own_tools_open_files_of_the_workspace() {
         event.cwd = Some(workspace.display().to_string());
         assert_eq!(outside(&event, &workspace).is_some(), refused, "{tool} {path}");
     }
+    for (tool, input, refused) in [
+        ("Grep", json!({"pattern": "x", "path": "~"}), true),
+        ("Grep", json!({"pattern": "x", "path": format!(" {}", root.path().display())}), true),
+        ("Grep", json!({"pattern": "x", "path": "link "}), true),
+        ("Glob", json!({"pattern": format!("{}/*", root.path().display())}), true),
+        ("Glob", json!({"pattern": format!("{}*", workspace.display())}), true),
+        ("Glob", json!({"pattern": "~/*"}), true),
+        ("Glob", json!({"pattern": "\u{a0}~*"}), true),
+        ("Glob", json!({"pattern": " /etc/*", "path": at("notes")}), true),
+        ("Grep", json!({"pattern": "/etc/passwd"}), false),
+        ("Glob", json!({"pattern": format!("{}/**/*.md", workspace.display())}), false),
+        ("Glob", json!({"pattern": "**/*.md"}), false),
+    ] {
+        let mut event = event(tool, input.clone());
+        event.cwd = Some(workspace.display().to_string());
+        assert_eq!(outside(&event, &workspace).is_some(), refused, "{tool} {input}");
+    }
     assert!(outside(&event("Read", json!({"file_path": at("notes")})), &root.path().join("gone")).is_some());
 }
