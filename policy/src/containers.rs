@@ -9,8 +9,10 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use wardkeep_proto::digest::Digest;
 
 use crate::action::{Call, InvalidAction, Sees};
+use crate::facts::is_name;
 
 /// The tool that runs an image. Where a policy names no image, it is a tool like any other that is not known.
 pub const TOOL: &str = "run_container";
@@ -70,8 +72,7 @@ pub fn check(images: &[Image]) -> Result<(), InvalidImage> {
         if !(1..=64).contains(&name.len()) || !name.bytes().all(is_sign) {
             return Err(InvalidImage::Name(name.clone()));
         }
-        let digits = id.strip_prefix("sha256:").unwrap_or_default();
-        if digits.len() != 64 || !digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
+        if id.strip_prefix("sha256:").is_none_or(|digits| digits.parse::<Digest>().is_err()) {
             return Err(InvalidImage::Id { name: name.clone(), id: id.clone() });
         }
         if images[..at].iter().any(|other| other.name == *name) {
@@ -116,10 +117,7 @@ fn call(images: &[Image], args: &Value) -> Result<Call, InvalidAction> {
     if env.len() > VARIABLES {
         return Err(InvalidAction::TooLarge { what: "env", limit: VARIABLES });
     }
-    let head = |b: u8| b.is_ascii_alphabetic() || b == b'_';
-    let fits =
-        |name: &String| name.bytes().next().is_some_and(head) && name.bytes().all(|b| head(b) || b.is_ascii_digit());
-    if !env.keys().all(fits) {
+    if !env.keys().all(|name| is_name(name)) {
         return Err(refused("env", "an object from names to texts"));
     }
     let workspace: Sees = given(args, "workspace", "one of nothing, reads, changes")?.unwrap_or_default();

@@ -35,6 +35,7 @@ pub use exact::words_of;
 pub use interpret::{runs_code, starts_others};
 pub use planted::{Fed, Planted};
 pub use shell::{from_argv, from_shell};
+pub(crate) use variables::is_name;
 pub use words::{OPAQUE, Word};
 
 /// Everything a program call or shell text would do.

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use wardkeep_proto::ids::{AgentName, SessionId};
 
 use super::{Action, Call};
+use crate::facts::is_name;
 
 /// Bytes of one action in canonical form.
 pub const MAX_ACTION_BYTES: usize = 1024 * 1024;
@@ -329,9 +330,7 @@ impl Args<'_> {
         check_count("env", map.len())?;
         map.iter()
             .map(|(name, value)| {
-                let head = |b: u8| b.is_ascii_alphabetic() || b == b'_';
-                let fits = name.bytes().next().is_some_and(head) && name.bytes().all(|b| head(b) || b.is_ascii_digit());
-                let value = value.as_str().filter(|_| fits).ok_or(BAD)?;
+                let value = value.as_str().filter(|_| is_name(name)).ok_or(BAD)?;
                 Ok((name.clone(), clean("env", value)?))
             })
             .collect()

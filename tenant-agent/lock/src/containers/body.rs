@@ -119,8 +119,7 @@ fn user(agent: &AgentName) -> u32 {
 /// # Errors
 /// What of the request is not what it must be.
 pub(super) fn check(asked: &ContainerStart) -> Result<(), String> {
-    let hex = asked.image.strip_prefix("sha256:").unwrap_or_default();
-    if hex.len() != 64 || !hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
+    if asked.image.strip_prefix("sha256:").is_none_or(|digits| digits.parse::<Digest>().is_err()) {
         return Err("an image is named by its whole id, sha256: and 64 digits".to_owned());
     }
     let texts = || asked.argv.iter().map(String::as_str).chain(asked.env.values().map(|value| value.expose()));
