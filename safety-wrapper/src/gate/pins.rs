@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use wardkeep_policy::Action;
@@ -53,19 +53,25 @@ impl Gate {
             return Ok(Pinned::default());
         };
         let start = workspace.join(action.cwd.as_deref().unwrap_or_default());
+        // A container has the workspace in another place.
+        let inside = matches!(action.call, Call::Container { .. });
+        let reached = |path: PathBuf| match inside {
+            true => reached(&workspace, &outside(&workspace, &path)),
+            false => reached(&workspace, &path),
+        };
         let mut found: Vec<PathBuf> = Vec::new();
         for command in &facts.commands {
             let folder = command.cwd.as_deref().map_or_else(|| start.clone(), |cwd| start.join(cwd));
             let words = command.args.iter().filter_map(facts::Word::known);
             let paths = words.chain([command.program.as_str()]).map(|word| folder.join(word));
-            found.extend(paths.filter_map(|path| reached(&workspace, &path)));
+            found.extend(paths.filter_map(&reached));
         }
         // `bash < job.sh` and `BASH_ENV=./job.sh bash` name a script, too.
         for opened in &facts.redirects {
             let folder = opened.cwd.as_deref().map_or_else(|| start.clone(), |cwd| start.join(cwd));
-            found.extend(opened.path.known().and_then(|path| reached(&workspace, &folder.join(path))));
+            found.extend(opened.path.known().and_then(|path| reached(folder.join(path))));
         }
-        found.extend(facts.values.iter().filter_map(|(_, value)| reached(&workspace, &start.join(value))));
+        found.extend(facts.values.iter().filter_map(|(_, value)| reached(start.join(value))));
         let mut pinned = Pinned::default();
         let mut due: BTreeSet<PathBuf> = found.into_iter().collect();
         let mut known = due.clone();
@@ -75,7 +81,7 @@ impl Gate {
             }
             for path in std::mem::take(&mut due) {
                 let interpreter = self.pin(&workspace, &path, &mut pinned)?;
-                let interpreter = interpreter.and_then(|path| reached(&workspace, &start.join(path)));
+                let interpreter = interpreter.and_then(|path| reached(start.join(path)));
                 due.extend(interpreter.filter(|path| known.insert(path.clone())));
             }
         }
@@ -125,24 +131,27 @@ impl Gate {
             Call::Exec { argv, stdin, env } => {
                 Some(facts::from_argv(argv, stdin.as_deref(), cwd, &Context { knows: &knows, starts: &starts, env }))
             }
-            // As the workspace is to the container, so its files are to the call.
             Call::Container { argv, env, workspace, workdir, .. } if *workspace != Sees::Nothing => {
-                let argv: Vec<String> = argv.iter().map(|word| outside(word).to_owned()).collect();
-                let cwd = workdir.as_deref().map_or("", outside);
-                Some(facts::from_argv(&argv, None, cwd, &Context { knows: &knows, starts: &starts, env }))
+                let cwd = workdir.as_deref().unwrap_or(WORKSPACE);
+                Some(facts::from_argv(argv, None, cwd, &Context { knows: &knows, starts: &starts, env }))
             }
             _ => None,
         }
     }
 }
 
-/// A path of a container's workspace as one of the workspace; any other word as it is.
-fn outside(word: &str) -> &str {
-    match word.strip_prefix(WORKSPACE) {
-        Some("") => ".",
-        Some(rest) if rest.starts_with('/') => rest.trim_start_matches('/'),
-        _ => word,
+/// The workspace's own file behind a path of a container; any other path as it is.
+fn outside(workspace: &Path, path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => {
+                plain.pop();
+            }
+            part => plain.push(part),
+        }
     }
+    plain.strip_prefix(WORKSPACE).map_or_else(|_| path.to_owned(), |rest| workspace.join(rest))
 }
 
 /// The real path of a regular file that lies in the workspace, or that a link there leads to.

@@ -37,6 +37,40 @@ async fn the_program_that_was_approved_is_the_one_that_runs() {
     }
 }
 
+/// A container has the workspace in another place, whatever way a path takes to it.
+#[tokio::test]
+async fn a_script_that_a_container_is_given_is_the_one_that_was_approved() {
+    for (workdir, argv) in [
+        (None, &["sh", "/workspace/job.sh"][..]),
+        (None, &["sh", "job.sh"]),
+        (None, &["sh", "-c", ". /workspace/job.sh"]),
+        (Some("/"), &["sh", "workspace/job.sh"]),
+        (Some("/workspace/sub"), &["sh", "../job.sh"]),
+        (Some("/usr/bin"), &["sh", "../../workspace/./job.sh"]),
+        (None, &["sh", "-c", "cd /; sh workspace/job.sh"]),
+    ] {
+        let world = World::new(Level::Supervised);
+        let id = format!("sha256:{}", "0a".repeat(32));
+        world.bundle.send_modify(|bundle| {
+            Arc::make_mut(bundle).images = vec![wardkeep_policy::containers::Image { name: "box".to_owned(), id }];
+        });
+        let gate = world.gate();
+        let script = world.ws().join("job.sh");
+        fs::write(&script, "echo run >> ran\n").unwrap();
+        fs::create_dir(world.ws().join("sub")).unwrap();
+        let mut args = json!({"image": "box", "argv": argv, "workspace": "changes"});
+        if let Some(workdir) = workdir {
+            args["workdir"] = workdir.into();
+        }
+        let asked = gate.before_tool_call(&office(), call("c1", "run_container", args.clone())).await.unwrap();
+        let digest = digest_of(&asked);
+        fs::write(&script, "echo swapped >> ran\n").unwrap();
+        gate.decide_approval(digest, ruling(Verdict::Approved)).await.unwrap();
+        let answer = settled(&gate, "c1").await;
+        assert!(reasons_of(&answer).contains("has changed since it was shown"), "{args}: {answer:?}");
+    }
+}
+
 /// What stands behind the name of a program is exchanged: the script's interpreter, and links within and out of the workspace.
 #[tokio::test]
 async fn what_a_program_is_started_with_is_pinned_too() {
