@@ -122,8 +122,11 @@ pub(super) fn perform(spec: &RunSpec, units: &dyn Units, most: usize, limit: Dur
     };
     let (told, events) = channel();
     if let Err(error) = listen(&ours, line, (spec.folder.clone(), limit), (most, tell), &told) {
-        let _ = units.end_container(permit);
-        return failed(format!("no thread for the run: {error}; nothing was done"));
+        let left = match end(units, permit) {
+            Ok(()) => "its container was ended; what it did until then is not undone".to_owned(),
+            Err(why) => format!("what this call started may still run: {why}; run `wardkeep-agent doctor`"),
+        };
+        return failed(format!("no thread for the run: {error}; {left}"));
     }
     let mut watch = Watch { events, over: None };
     let mut held = watch.follow(limit);
