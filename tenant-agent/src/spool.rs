@@ -43,6 +43,8 @@ pub struct Spool {
     meter: Meter,
     path: PathBuf,
     marks: Mutex<Kept>,
+    /// Held while the marks are written: an older state never follows a newer one.
+    writing: Mutex<()>,
 }
 
 /// How much waits for the hub.
@@ -73,7 +75,7 @@ impl Spool {
     pub fn open(gate: Arc<Gate>, meter: Meter, path: PathBuf) -> Self {
         let marks =
             read(&path).ok().flatten().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
-        Self { gate, meter, path, marks: Mutex::new(Kept { now: marks, on_disk: marks }) }
+        Self { gate, meter, path, marks: Mutex::new(Kept { now: marks, on_disk: marks }), writing: Mutex::new(()) }
     }
 
     /// Wakes when there may be something new to send.
@@ -140,8 +142,9 @@ impl Spool {
         let _ = written.await;
     }
 
-    /// Writes down what is new of the marks. Blocks; for one at a time.
+    /// Writes down what is new of the marks. Blocks.
     pub fn write_marks(&self) {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         // Not while the disk is waited for: receipts come in meanwhile.
         let Kept { now, on_disk } = *self.kept();
         if now == on_disk {
