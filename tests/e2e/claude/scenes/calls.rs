@@ -106,16 +106,10 @@ pub(super) async fn parallel(world: &mut World) -> anyhow::Result<()> {
             ("Bash", json!({"command": "rm -r pile && echo two"})),
         ],
     );
-    let there = target.clone();
     let person = World::person(world);
-    let decide = async move {
-        let asked = person.pending().await?;
-        ensure!(there.exists(), "it ran before anybody said yes");
-        person.decide(&asked, "approved").await
-    };
-    let (session, decided) = tokio::join!(world.play("parallel"), decide);
-    decided?;
+    let (session, decided) = tokio::join!(world.play("parallel"), person.approve(&target));
     let session = session?;
+    decided.with_context(|| session.to_string())?;
     let results = session.results();
     ensure!(results.len() == 3, "{session}");
     let fits = |part: &str| results.iter().any(|(error, words)| !error && words.contains(part));

@@ -9,14 +9,8 @@ use crate::world::World;
 pub(super) async fn approve_from_the_hub(world: &mut World) -> anyhow::Result<()> {
     let target = world.workspace().join("drafts");
     world.model.calls("approve", &[("Bash", json!({"command": "rm -r drafts && echo gone"}))]);
-    let there = target.clone();
     let person = World::person(world);
-    let decide = async move {
-        let asked = person.pending().await?;
-        ensure!(there.exists(), "it ran before anybody said yes");
-        person.decide(&asked, "approved").await
-    };
-    let (session, decided) = tokio::join!(world.play("approve"), decide);
+    let (session, decided) = tokio::join!(world.play("approve"), person.approve(&target));
     let session = session?;
     decided.with_context(|| session.to_string())?;
     ensure!(session.said().contains("gone") && !target.exists(), "it did not run: {session}");
