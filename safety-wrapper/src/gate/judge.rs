@@ -76,7 +76,7 @@ pub(super) enum What {
 }
 
 /// A call that a person is to be asked about.
-struct Asks {
+pub(super) struct Asks {
     row: CallRow,
     action: Action,
     shown: Action,
@@ -226,42 +226,38 @@ impl Gate {
         self.settle(&key_of(agent, session, call), wait).await
     }
 
-    /// Decides on an action. Pure but for time, chance and the values it reads.
-    fn judge(&self, key: CallKey, action: Action) -> Result<Judged, GateError> {
+    /// Decides on an action, and writes up what a person is asked.
+    fn judge(&self, key: &CallKey, action: &Action) -> Result<Judged, GateError> {
         match self.weigh(key, action)? {
             Ok(judged) => Ok(judged),
             Err(asks) => self.ask(*asks),
         }
     }
 
-    /// As [`Gate::judge`]; `None` where that takes long.
-    pub(super) fn judge_lightly(&self, key: &CallKey, action: &Action) -> Result<Option<Judged>, GateError> {
-        Ok(self.weigh(key.clone(), action.clone())?.ok())
-    }
-
-    /// Decides on an action; what a person is to be asked about is not written up yet.
-    fn weigh(&self, key: CallKey, action: Action) -> Result<Result<Judged, Box<Asks>>, GateError> {
+    /// Decides on an action, pure but for time, chance and the values it reads; what a person is to be asked about is not written
+    /// up yet.
+    pub(super) fn weigh(&self, key: &CallKey, action: &Action) -> Result<Result<Judged, Box<Asks>>, GateError> {
         let now = self.now();
         let digest = action.digest();
-        let tool = action.tool.clone();
+        let refused = |reasons| self.refused(key.clone(), &action.tool, digest, reasons);
         // By construction: what is shown, sent and logged is made from the redacted action only.
-        let (shown, raw) = match redact_action(&self.parts.redaction.load(), &action) {
+        let (shown, raw) = match redact_action(&self.parts.redaction.load(), action) {
             Ok(found) => found,
-            Err(why) => return Ok(Ok(Judged::plain(self.refused(key, &tool, digest, vec![why]), None))),
+            Err(why) => return Ok(Ok(Judged::plain(refused(vec![why]), None))),
         };
         if !raw.is_empty() {
             let reasons = raw
                 .iter()
                 .map(|name| format!("the call holds the value of secret {name}; write SECRET_REF({name}) in its place"))
                 .collect();
-            let mut row = self.refused(key, &tool, digest, reasons);
+            let mut row = refused(reasons);
             row.title = self.title(&render(&shown).title);
             return Ok(Ok(Judged::plain(row, None)));
         }
         let bundle = self.parts.bundle.borrow().clone();
-        let past = self.past(&action, now)?;
-        let (decision, grant) = past.decide(&action, &bundle, &self.posture_for(&action.agent), now);
-        let mut row = self.refused(key, &tool, digest, Vec::new());
+        let past = self.past(action, now)?;
+        let (decision, grant) = past.decide(action, &bundle, &self.posture_for(&action.agent), now);
+        let mut row = refused(Vec::new());
         row.title = self.title(&render(&shown).title);
         row.created = now;
         row.updated = now;
@@ -274,9 +270,10 @@ impl Gate {
             Decision::Allow { class, fired } => {
                 let permit = PermitId::new(now, &*self.parts.chance);
                 row.state = CallState::Permitted { permit, use_by: now.plus(USE_BY) };
-                self.fill_in(&mut row, class, None, &fired, &action);
+                self.fill_in(&mut row, class, None, &fired, action);
             }
             Decision::NeedsApproval { class, fired, factor } => {
+                let action = action.clone();
                 return Ok(Err(Box::new(Asks { row, action, shown, bundle, class, fired, factor })));
             }
         }
@@ -390,7 +387,10 @@ impl Gate {
         if new == Stored::New {
             self.parts.waypoints.pass(Waypoint::CallRecorded);
         }
-        let row = self.hand_over(&key, row.ok_or(GateError::UnknownCall)?).await?;
+        let row = row.ok_or(GateError::UnknownCall)?;
+        // What may run at once was never one to come back for.
+        let forgetful = forgetful && !matches!(row.state, CallState::Permitted { .. });
+        let row = self.hand_over(&key, row).await?;
         let answer = self.answer(&key, row);
         let answer = if wait.is_zero() || !answer.is_pending() { answer } else { self.settle(&key, wait).await? };
         if forgetful {
@@ -424,7 +424,7 @@ impl Gate {
         let first = if matches!(first, First::Unseen) { self.look(key, proposed)? } else { first };
         let judge = || {
             let judged = match &proposed.what {
-                What::Action(action) => self.judge(key.clone(), action.clone())?,
+                What::Action(action) => self.judge(key, action)?,
                 What::Refused(row) => Judged::plain(row.clone(), None),
             };
             Ok::<_, GateError>(if proposed.own { self.for_own_server(judged) } else { judged })
@@ -432,6 +432,7 @@ impl Gate {
         let mut judged = match first {
             First::Passed(row) => return Ok((Stored::New, Some(row))),
             First::Judged(judged) => judged,
+            First::Asks(asks) => self.ask(*asks)?,
             First::Unseen | First::Open => judge()?,
         };
         loop {

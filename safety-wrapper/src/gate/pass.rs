@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::judge::{Judged, Proposed, What};
+use wardkeep_policy::agents::subagents::starts;
+
+use super::judge::{Asks, Judged, Proposed, What};
 use super::{Gate, GateError};
 use crate::call::CallKey;
 use crate::store::calls::CallRow;
@@ -31,6 +33,8 @@ pub(super) enum First {
     Passed(CallRow),
     /// Everything is known of it, and it is to be stored.
     Judged(Judged),
+    /// A person is to be asked, and that is to be written up.
+    Asks(Box<Asks>),
     /// There is more to find out, or no action to judge.
     Open,
 }
@@ -39,17 +43,23 @@ impl Gate {
     /// Judges a call and records it, if nothing but its own row follows from that. Waits for the disk once.
     pub(super) fn look(self: &Arc<Self>, key: &CallKey, proposed: &Proposed) -> Result<First, GateError> {
         let What::Action(action) = &proposed.what else { return Ok(First::Open) };
-        if proposed.own {
+        // Starts of sub-agents are counted among the calls, where what passes here is missing for a moment.
+        if proposed.own || starts(&action.tool) {
             return Ok(First::Open);
         }
-        let Some(judged) = self.judge_lightly(key, action)? else { return Ok(First::Open) };
+        let judged = match self.weigh(key, action)? {
+            Ok(judged) => judged,
+            Err(asks) => return Ok(First::Asks(asks)),
+        };
         if judged.grant.is_some() {
             return Ok(First::Judged(judged));
         }
         let passed = self.store.pass(&judged.row, || self.switch.lets(&key.agent, judged.row.class));
-        if !self.written(passed)? {
+        // Nothing was written, so a full disk may still be full.
+        if matches!(passed, Ok(false)) {
             return Ok(First::Judged(judged));
         }
+        self.written(passed)?;
         self.put_away_soon();
         Ok(First::Passed(judged.row))
     }

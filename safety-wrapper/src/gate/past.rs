@@ -28,9 +28,9 @@ pub(super) struct Pasts(Mutex<HashMap<AgentName, (u64, Arc<Past>)>>);
 impl Gate {
     /// What counts for `action`; from memory while none of it has changed.
     pub(super) fn past(&self, action: &Action, now: Timestamp) -> Result<Arc<Past>, StoreError> {
-        // Starts of sub-agents are counted among the calls, those of a moment ago included.
+        // Starts of sub-agents are counted each time; none of them takes the short way.
         if starts(&action.tool) {
-            return Ok(Arc::new(self.store.read(|conn| Past::of(conn, action, None, now))?));
+            return Ok(Arc::new(self.store.glance(|conn| Past::of(conn, action, None, now))?));
         }
         let pasts = || self.pasts.0.lock().unwrap_or_else(PoisonError::into_inner);
         let revision = self.store.past_revision();

@@ -324,6 +324,27 @@ async fn on_a_full_disk_nothing_runs_and_nothing_is_lost() {
     assert_eq!(world.runs(), 1);
 }
 
+/// A refusal that cannot be recorded either is no sign of space.
+#[tokio::test]
+async fn a_full_disk_stays_closed_until_something_is_written() {
+    let world = World::new(Level::Autonomous);
+    let gate = world.gate();
+    gate.store.limit_pages(0);
+    let mut failed = false;
+    for number in 0..500 {
+        let mut moves = world.posture.changes();
+        moves.mark_unchanged();
+        let big = json!({"path": "a", "content": "x".repeat(100_000)});
+        let answer = gate.before_tool_call(&office(), call(&format!("c{number}"), "write_file", big)).await;
+        if answer.is_err() && failed {
+            assert!(!moves.has_changed().unwrap(), "{answer:?}");
+            return;
+        }
+        failed = answer.is_err();
+    }
+    panic!("the disk was never full");
+}
+
 #[tokio::test]
 async fn a_workspace_around_the_daemons_files_runs_nothing() {
     let world = World::new(Level::Autonomous);
