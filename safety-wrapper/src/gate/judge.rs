@@ -5,31 +5,24 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::MutexGuard;
-use tokio::time::Instant;
-use wardkeep_policy::action::Call;
 use wardkeep_policy::agents::subagents::starts;
-use wardkeep_policy::{Action, Asking, Bundle, Class, Closed, Decision, Factor, Fired, Grant, grantable, render};
+use wardkeep_policy::{Action, Bundle, Class, Closed, Decision, Factor, Fired, Grant, grantable, render};
 use wardkeep_proto::digest::Digest;
-use wardkeep_proto::ids::{AgentName, CallId, PermitId, SessionId};
+use wardkeep_proto::ids::{AgentName, CallId, PermitId};
 use wardkeep_proto::limits::{APPROVE_BY, USE_BY};
-use wardkeep_proto::time::Timestamp;
 use wardkeep_proto::waypoint::Waypoint;
 
-use super::fatigue;
-use super::halt::Switch;
+use super::keep::{Stored, held_back, store};
 use super::pass::{First, Place};
-use super::{Gate, GateError, Outgoing, OutgoingAnswer, Proposal, WAIT_MAX, key_of};
-use crate::answer::{Answer, Reason};
+use super::reply::executor;
+use super::{Gate, GateError, Outgoing, OutgoingAnswer, Proposal, key_of};
+use crate::answer::Answer;
 use crate::approval::document::{Draft, Offer, redact_action};
-use crate::approval::short_name;
-use crate::audit;
 use crate::call::{CallKey, CallState, Executor};
-use crate::halt::Standing;
+use crate::store::StoreError;
 use crate::store::activity::SUMMARY_BYTES;
-use crate::store::approvals::{self, NewApproval};
+use crate::store::approvals::NewApproval;
 use crate::store::calls::{self, CallRow};
-use crate::store::grants::{self, Ledger};
-use crate::store::{StoreError, Tx};
 
 /// Domain of the digest of a proposal that is no action.
 const NO_ACTION: &str = "wardkeep/no-action/v1";
@@ -44,11 +37,11 @@ const TOO_LONG: &str = "the call is too long to be shown to a person; split it i
 /// A judged call, ready to be stored.
 pub(super) struct Judged {
     pub(super) row: CallRow,
-    approval: Option<NewApproval>,
+    pub(super) approval: Option<NewApproval>,
     /// Under which grant it may run.
     pub(super) grant: Option<Grant>,
     /// Whether the daemon's own server is to carry it out for the runtime.
-    own: bool,
+    pub(super) own: bool,
 }
 
 /// What an agent wants, and how it was put.
@@ -60,7 +53,7 @@ pub(super) struct Proposed {
 }
 
 /// Which call of its session a proposal repeats.
-enum Earlier {
+pub(super) enum Earlier {
     /// None that is known.
     None,
     /// This one, as its runtime remembers.
@@ -88,7 +81,7 @@ pub(super) struct Asks {
 
 impl Judged {
     /// A call that is refused, or that no grant lets pass.
-    const fn plain(row: CallRow, approval: Option<NewApproval>) -> Self {
+    pub(super) const fn plain(row: CallRow, approval: Option<NewApproval>) -> Self {
         Self { row, approval, grant: None, own: false }
     }
 }
@@ -209,21 +202,6 @@ impl Gate {
             unrun: false,
         };
         Ok(OutgoingAnswer { answer: self.before_tool_call(agent, proposal).await?, text })
-    }
-
-    /// The present state of a call; waits while it is pending.
-    ///
-    /// # Errors
-    /// [`GateError::UnknownCall`], or when the database cannot be read.
-    pub async fn call_status(
-        self: &Arc<Self>,
-        agent: &AgentName,
-        session: &SessionId,
-        call: &CallId,
-        wait: Duration,
-    ) -> Result<Answer, GateError> {
-        self.renew(agent);
-        self.settle(&key_of(agent, session, call), wait).await
     }
 
     /// Decides on an action, and writes up what a person is asked.
@@ -448,227 +426,6 @@ impl Gate {
             judged = judge()?;
         }
     }
-
-    /// Answers with the state of a call, after waiting while it is pending.
-    async fn settle(self: &Arc<Self>, key: &CallKey, wait: Duration) -> Result<Answer, GateError> {
-        let until = Instant::now() + wait.min(WAIT_MAX);
-        let mut changed = self.changed.subscribe();
-        loop {
-            changed.mark_unchanged();
-            let counted = key.clone();
-            let row = self.read(move |conn| calls::counting(conn, &counted)).await?.ok_or(GateError::UnknownCall)?;
-            let row = self.hand_over(key, row).await?;
-            let answer = self.answer(key, row);
-            if !answer.is_pending() || Instant::now() >= until {
-                return Ok(answer);
-            }
-            // Whether woken or out of time, the state is read once more.
-            let _ = tokio::time::timeout_at(until, changed.changed()).await;
-            self.renew(&key.agent);
-        }
-    }
-
-    /// An approved call that only the runtime can carry out is given to it here, once and under one id; the claim is the
-    /// record.
-    async fn hand_over(self: &Arc<Self>, asks: &CallKey, row: CallRow) -> Result<CallRow, GateError> {
-        let CallState::Approved { permit, .. } = row.state else { return Ok(row) };
-        if executor(&row) == Executor::Runner {
-            return Ok(row);
-        }
-        let now = self.now();
-        let key = row.key.clone();
-        let next = match self.check(&row, now).await? {
-            super::launch::Check::Go(..) => {
-                CallState::Claimed { permit, at: now, by: Executor::Runtime, to: Some(asks.call.clone()) }
-            }
-            super::launch::Check::Hold(_) => return Ok(row),
-            super::launch::Check::Over(state) => state,
-        };
-        let switch = Arc::clone(&self.switch);
-        self.write(move |tx| {
-            let row = calls::by_key(tx, &key)?.ok_or(StoreError::corrupt("calls"))?;
-            match row.state {
-                CallState::Approved { .. } if !switch.lets(&key.agent, row.class) => Ok(row),
-                CallState::Approved { .. } => calls::advance(tx, row, next, now),
-                _ => Ok(row),
-            }
-        })
-        .await
-    }
-
-    fn answer(&self, key: &CallKey, row: CallRow) -> Answer {
-        let call = key.call.clone();
-        let class = row.class.unwrap_or(Class::CriticalRed);
-        let rules: Vec<Reason> = row.fired.iter().map(Reason::from).collect();
-        let pending = |approve_by_ms, message: String| Answer::Pending {
-            call: call.clone(),
-            class,
-            approval: row.approval.as_ref().map(short_name),
-            digest: row.approval,
-            approve_by_ms,
-            rules: rules.clone(),
-            message,
-        };
-        match row.state {
-            // Recorded before it was stopped, and not to be begun any more.
-            CallState::Permitted { .. } | CallState::Claimed { by: Executor::Runtime, .. }
-                if self.standing(&key.agent) == Standing::Stopped =>
-            {
-                self.deny(call, row.class, vec![Closed::Stopped.why().to_owned()])
-            }
-            CallState::Permitted { permit, .. } => Answer::Allow { call, class, permit, rules },
-            CallState::Claimed { permit, by: Executor::Runtime, .. }
-                if row.state.is_given_to(&key.call, &row.key.call) =>
-            {
-                Answer::Allow { call, class, permit, rules }
-            }
-            CallState::Claimed { by: Executor::Runtime, .. } => {
-                pending(None, "The same call was approved once and is being carried out under another id.".to_owned())
-            }
-            CallState::Pending { approve_by } => pending(
-                Some(approve_by),
-                format!(
-                    "Waiting for a person to approve it ({}). Do not repeat it under another id; ask for this call again later.",
-                    row.approval.as_ref().map(short_name).unwrap_or_default()
-                ),
-            ),
-            CallState::Approved { ruling, .. } => {
-                pending(None, self.clean(&format!("Approved by {}; it is about to run.", ruling.by)))
-            }
-            CallState::Claimed { by: Executor::Runner, .. } => pending(None, "It is running.".to_owned()),
-            CallState::Done { permit, result }
-            | CallState::Failed { permit, result }
-            | CallState::Interrupted { permit, result } => Answer::Done { call, class, permit, result },
-            CallState::Denied { reasons, .. } => self.deny(call, row.class, reasons),
-            CallState::Expired { why } | CallState::Superseded { why } => self.deny(call, row.class, vec![why]),
-            // A folded call leads to one that is not folded; a row that does not is damaged and allows nothing.
-            CallState::Folded { .. } => self.deny(call, row.class, vec!["the call is not known".to_owned()]),
-        }
-    }
-
-    fn deny(&self, call: CallId, class: Option<Class>, reasons: Vec<String>) -> Answer {
-        let reasons: Vec<String> = reasons.iter().map(|r| self.clean(r)).collect();
-        let message = format!("Not allowed: {}. Do not try it another way; tell the user.", reasons.join("; "));
-        Answer::Deny { call, class, reasons, message }
-    }
-}
-
-/// Who carries out what is stored in `row`. What cannot be read goes the way to the runner, where it is checked and refused.
-pub(super) fn executor(row: &CallRow) -> Executor {
-    let action = row.action.as_deref().and_then(|bytes| serde_json::from_slice::<Action>(bytes).ok());
-    match action.map(|action| action.call) {
-        Some(Call::Message { .. } | Call::Other { .. }) => Executor::Runtime,
-        _ => Executor::Runner,
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Stored {
-    New,
-    Same,
-    Other,
-    /// Nothing is: the grant under which it might have run is used up.
-    Spent,
-}
-
-/// What was judged before an order tightened what the agent may, and is stored after it.
-fn held_back(switch: &Switch, judged: Judged) -> Judged {
-    let Judged { mut row, approval, grant, own } = judged;
-    let opens = matches!(row.state, CallState::Permitted { .. } | CallState::Pending { .. });
-    if !opens || switch.lets(&row.key.agent, row.class) {
-        return Judged { row, approval, grant, own };
-    }
-    let reasons = vec!["the agent was paused or stopped in this moment; ask again when it goes on".to_owned()];
-    (row.action, row.factor, row.approval) = (None, None, None);
-    row.state = CallState::Denied { reasons, ruling: None };
-    Judged::plain(row, None)
-}
-
-/// All of it in one transaction, so that two proposals of one call at the same time are one call.
-fn store(
-    tx: &Tx<'_>,
-    key: &CallKey,
-    judged: Judged,
-    repeats: &Earlier,
-    asking: Asking,
-    at: Timestamp,
-) -> Result<Stored, StoreError> {
-    let Judged { mut row, mut approval, grant, own } = judged;
-    if let Some(present) = calls::by_key(tx, key)? {
-        if present.action_digest == row.action_digest {
-            return Ok(Stored::Same);
-        }
-        let fields = json!({"recorded": present.action_digest, "proposed": row.action_digest});
-        audit::append(tx, at, "call-conflict", Some(key), &fields)?;
-        return Ok(Stored::Other);
-    }
-    let asks = matches!(row.state, CallState::Pending { .. });
-    if asks || matches!(row.state, CallState::Permitted { .. }) {
-        let (agent, session) = (&row.key.agent, &row.key.session);
-        let instead = match calls::denied_by_person(tx, agent, session, row.action_digest)? {
-            Some(denied) => Some(denied_before(denied)),
-            None if asks => {
-                let first = match earlier(tx, &row, repeats)? {
-                    Some(first) => Some(first),
-                    None => calls::alike(tx, agent, session, row.action_digest, "pending")?,
-                };
-                match first {
-                    Some(first) => Some(CallState::Folded { into: first.key }),
-                    None => fatigue::too_many(tx, key, asking, at)?
-                        .map(|why| CallState::Denied { reasons: vec![why], ruling: None }),
-                }
-            }
-            None => None,
-        };
-        if let Some(state) = instead {
-            approval = None;
-            row = CallRow { state, approval: None, action: None, ..row };
-        }
-    }
-    let grant = grant.filter(|_| matches!(row.state, CallState::Permitted { .. }));
-    if let Some(grant) = &grant
-        && !Ledger::of(tx, &key.agent, None)?.is_live(&key.agent, grant)
-    {
-        return Ok(Stored::Spent);
-    }
-    let id = calls::insert(tx, &row)?;
-    if own {
-        calls::mark_own(tx, id)?;
-        if let CallState::Folded { into } = &row.state
-            && let Some(first) = calls::by_key(tx, into)?
-        {
-            calls::mark_own(tx, first.id)?;
-        }
-    }
-    if let Some(grant) = &grant {
-        let left = grants::take(tx, &key.agent, grant, id, at)?.ok_or(StoreError::corrupt("grant_uses"))?;
-        let fields = json!({"grant": grant.id(&key.agent), "tool": grant.tool, "left": left});
-        audit::append(tx, at, "grant-used", Some(key), &fields)?;
-    }
-    if let Some(new) = &approval {
-        approvals::insert(tx, id, new)?;
-    }
-    Ok(Stored::New)
-}
-
-/// The call that this one repeats: the very same, and one that a person was asked about. Another one is judged as new.
-fn earlier(tx: &Tx<'_>, row: &CallRow, repeats: &Earlier) -> Result<Option<CallRow>, StoreError> {
-    let first = match repeats {
-        Earlier::None => None,
-        Earlier::Named(call) => calls::counting(tx, &CallKey { call: call.clone(), ..row.key.clone() })?,
-        Earlier::Unheard => calls::unheard(tx, &row.key.agent, &row.key.session, row.action_digest)?,
-    };
-    Ok(first.filter(|first| first.approval.is_some() && first.action_digest == row.action_digest))
-}
-
-/// A person said no to the same call of the same session.
-fn denied_before(denied: CallRow) -> CallState {
-    let mut reasons = match denied.state {
-        CallState::Denied { reasons, .. } => reasons,
-        _ => Vec::new(),
-    };
-    reasons.push("nobody is asked again in this session".to_owned());
-    CallState::Denied { reasons, ruling: None }
 }
 
 /// Names a proposal that is no action, so that a repeat is recognised.

@@ -11,9 +11,9 @@ use wardkeep_proto::limits::USE_BY;
 use wardkeep_proto::time::Timestamp;
 use wardkeep_proto::waypoint::Waypoint;
 
-use super::judge::executor;
 use super::past::Past;
 use super::pins::Pin;
+use super::reply::executor;
 use super::{Executed, Gate, GateError, Leash};
 use crate::approval::Ruling;
 use crate::call::{CallResult, CallState, Executor};

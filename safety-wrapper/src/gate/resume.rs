@@ -148,7 +148,7 @@ impl Gate {
         let mut launched = 0;
         for row in approved {
             let CallState::Approved { permit, .. } = row.state else { continue };
-            if super::judge::executor(&row) == Executor::Runner && !self.launching().contains(&permit) {
+            if super::reply::executor(&row) == Executor::Runner && !self.launching().contains(&permit) {
                 self.start_launch(permit);
                 launched += 1;
             }
