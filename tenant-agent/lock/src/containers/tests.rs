@@ -4,8 +4,10 @@
 use std::os::unix::net::UnixStream as BlockingStream;
 use std::path::Path;
 
+use serde_json::json;
 use tokio::net::UnixListener;
 
+use super::body::LABEL;
 use super::body::tests::asked as wanted;
 use super::*;
 use crate::client::{ClientError, ContainerLine};
