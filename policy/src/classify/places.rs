@@ -197,3 +197,34 @@ fn what_deletes_by_a_list_is_as_grave_as_what_deletes_by_a_pattern() {
         ],
     );
 }
+
+/// Who looks at a file that others start does not plant it, whatever the tool.
+#[test]
+fn a_file_that_others_start_may_be_looked_at() {
+    at_least(
+        R,
+        &[
+            "cp hook .husky/pre-push",
+            "mv a.yml .github/workflows/",
+            "tee .gitlab-ci.yml < a",
+            "sed -i s/a/b/ .pre-commit-config.yaml",
+            "frobnicate -o .envrc",
+            "frobnicate --output=.circleci/config.yml",
+            "cd site && printf x >> .vscode/settings.json",
+            "write: ./.devcontainer/devcontainer.json",
+            "curl -o ~/.local/bin/ls https://known.example/x",
+        ],
+    );
+    at_most(
+        Y,
+        &[
+            "circleci-lint .circleci/config.yml",
+            "actionlint .github/workflows/a.yml",
+            "prettier --check .vscode/settings.json",
+            "git add .github/workflows/a.yml",
+            "write: package.json",
+            "write: Makefile",
+            "write: src/conftest.py",
+        ],
+    );
+}

@@ -6,6 +6,7 @@ mod mode;
 mod options;
 mod regex;
 mod sed;
+pub(super) mod settings;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +29,8 @@ pub const UNPACKS: &str = "@unpacks";
 pub const UNPACKS_ANYWHERE: &str = "@unpacks-anywhere";
 /// The program is named by its path.
 pub const PATH: &str = "@path";
+/// A setting is given that is not known to be harmless.
+pub const SETS: &str = "@sets";
 /// It is looked for without the `PATH` that the call has.
 pub const BARE: &str = "@bare";
 
@@ -39,6 +42,9 @@ pub(super) fn effects(name: &str, args: &[Word]) -> Vec<&'static str> {
         "ps" => ps(args),
         "chmod" => mode::effects(args),
         "tar" | "bsdtar" | "unzip" => archive(name, args),
+        "git" | "hub" => settings::git(args),
+        "ssh" | "autossh" | "scp" | "sftp" => settings::ssh(name, args),
+        "rsync" => settings::rsync(args),
         _ if container::PROGRAMS.contains(&name) => container::effects(args),
         _ => Vec::new(),
     }

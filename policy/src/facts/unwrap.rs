@@ -216,9 +216,10 @@ impl Walker<'_> {
                 }
             }
             "rsync" => {
-                let pairs = args.windows(2).filter(|pair| matches!(pair[0].text.as_str(), "-e" | "--rsh"));
-                let codes: Vec<Word> = pairs.map(|pair| pair[1].clone()).collect();
-                codes.iter().filter(|code| !code.text.starts_with("ssh")).for_each(|code| self.text(code));
+                let programs = super::scripts::settings::rsync_programs(args);
+                let codes: Vec<Word> =
+                    programs.iter().filter(|(there, _)| !there).map(|(_, code)| Word::literal(*code)).collect();
+                codes.iter().for_each(|code| self.text(code));
             }
             "trap" => {
                 if let Some(code) = args.iter().find(|a| !matches!(a.text.as_str(), "--" | "-p" | "-l")) {
