@@ -5,6 +5,7 @@
 //! * [`stage`]: hub, daemon, simulators and agent as real processes, started, killed and started again.
 //! * [`playbook`]: a model that does what a scene has written for it.
 //! * [`plot`]: what happens, and what must be true afterwards.
+//! * [`evidence`]: what can be seen afterwards of a runtime at work.
 //! * [`hooks`]: the hook API without patience, for attackers.
 //! * [`capture`]: what left the daemon, by the way it took.
 //! * [`disguise`]: ways to write a value so that it does not look like itself.
@@ -17,6 +18,7 @@ pub mod agent;
 pub mod business;
 pub mod capture;
 pub mod disguise;
+pub mod evidence;
 pub mod hooks;
 pub mod people;
 pub mod playbook;

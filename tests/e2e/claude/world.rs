@@ -198,14 +198,6 @@ impl World {
         serde_json::from_str(&said[from..until]).unwrap_or_default()
     }
 
-    /// The audit log, oldest first.
-    pub(crate) async fn audit(&self) -> anyhow::Result<Vec<Value>> {
-        let text = self.stage.tenant.cli(&["audit", "show", "--last", "2000", "--json"]).await?;
-        let mut rows: Vec<Value> = text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
-        rows.sort_by_key(|row| row["number"].as_u64());
-        Ok(rows)
-    }
-
     /// Waits until `true`.
     pub(crate) async fn until<F: Future<Output = anyhow::Result<bool>>>(
         &self,
@@ -220,38 +212,9 @@ impl World {
         self.stage.llm.requests().len()
     }
 
-    /// Whether the provider was told this.
-    pub(crate) fn told(&self, text: &str) -> bool {
-        self.stage.llm.requests().iter().any(|one| memchr::memmem::find(&one.body, text.as_bytes()).is_some())
-    }
-
     /// A value in anything that Claude Code wrote down, or that the provider was told.
     pub(crate) fn leaks(&self, value: &str) -> anyhow::Result<Vec<String>> {
-        let mut found = Vec::new();
-        // As it is, and as it stands in JSON.
-        let quoted = Value::from(value).to_string();
-        for form in [value, quoted.trim_matches('"')] {
-            walk(&self.home(), &mut |path, content| {
-                if memchr::memmem::find(content, form.as_bytes()).is_some() {
-                    found.push(path.display().to_string());
-                }
-            })?;
-            if self.told(form) {
-                found.push("a request to the provider".to_owned());
-            }
-        }
-        Ok(found)
-    }
-
-    /// Takes the daemon away for good.
-    pub(crate) async fn kill_daemon(&self) -> anyhow::Result<()> {
-        let config = self.folder.join("tenant/agent.toml");
-        fs::rename(&config, config.with_extension("away"))?;
-        self.stage.tenant.service.kill()?;
-        while !self.stage.tenant.service.ended() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        Ok(())
+        self.stage.leaks(value, &[self.home()])
     }
 
     pub(crate) async fn strike(self) {
@@ -292,18 +255,6 @@ impl Decider {
         }
         Ok(())
     }
-}
-
-fn walk(path: &Path, see: &mut impl FnMut(&Path, &[u8])) -> anyhow::Result<()> {
-    let Ok(meta) = fs::symlink_metadata(path) else { return Ok(()) };
-    if meta.is_dir() {
-        for entry in fs::read_dir(path)? {
-            walk(&entry?.path(), see)?;
-        }
-    } else if meta.is_file() {
-        see(path, &fs::read(path).unwrap_or_default());
-    }
-    Ok(())
 }
 
 fn policy(stage: &Stage) -> String {

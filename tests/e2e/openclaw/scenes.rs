@@ -68,7 +68,7 @@ async fn allow(world: &mut World) -> anyhow::Result<()> {
     let said = world.play("allow").await?;
     ensure!(said.contains("hello"), "the command's output did not come back: {said}");
     ensure!(said.contains("NoNewPrivs:\t1") && said.contains("Seccomp:\t2"), "not in the runner's sandbox: {said}");
-    let rows = world.audit().await?;
+    let rows = world.stage.audit().await?;
     ensure!(rows.iter().any(|row| row["kind"] == "call-done"), "no run of the daemon is on record");
     Ok(())
 }
@@ -184,8 +184,14 @@ async fn path_repair(world: &mut World) -> anyhow::Result<()> {
         "the files were not written"
     );
     ensure!(said.contains("write the path in full"), "a home folder was not refused: {said}");
-    let titles: Vec<Value> =
-        world.audit().await?.into_iter().map(|row| row["fields"]["title"].clone()).filter(Value::is_string).collect();
+    let titles: Vec<Value> = world
+        .stage
+        .audit()
+        .await?
+        .into_iter()
+        .map(|row| row["fields"]["title"].clone())
+        .filter(Value::is_string)
+        .collect();
     let judged = |name: &str| titles.iter().any(|title| title.as_str().is_some_and(|title| title.contains(name)));
     ensure!(judged("probe.docx") && !judged("docodex"), "another path was judged than opened: {titles:?}");
     Ok(())
@@ -259,7 +265,7 @@ async fn another_server(world: &mut World) -> anyhow::Result<()> {
     let told = world.stage.llm.requests().iter().any(|one| String::from_utf8_lossy(&one.body).contains("noted: {"));
     ensure!(!told && !said.contains("noted"), "its answer was told: {said}");
     ensure!(world.stage.newsletter.requests().len() == before, "the call was carried out");
-    let rows = world.audit().await?;
+    let rows = world.stage.audit().await?;
     ensure!(rows.iter().any(|row| row["kind"] == "result-of-another-server"), "it is not on record");
     let findings = world.doctor().await;
     let found =
@@ -354,7 +360,7 @@ async fn nothing_leaves(world: &mut World, name: &str) -> anyhow::Result<()> {
 async fn attribution(world: &mut World) -> anyhow::Result<()> {
     world.model.calls("traced", &[]);
     world.play("traced").await?;
-    let rows = world.audit().await?;
+    let rows = world.stage.audit().await?;
     let traced = rows.iter().rev().find(|row| row["kind"] == "run-traced").context("no run is traced")?;
     let trace = traced["fields"]["trace"].as_str().context("a trace")?.to_owned();
     ensure!(traced["fields"]["session"].as_str().is_some_and(|session| session.starts_with("agent:main:")), "{traced}");
@@ -366,7 +372,7 @@ async fn attribution(world: &mut World) -> anyhow::Result<()> {
 async fn killed_daemon(world: &mut World) -> anyhow::Result<()> {
     let target = world.stage.tenant.workspace().join("orphan.txt");
     world.model.calls("orphan", &[("exec", json!({"command": format!("touch {}", target.display())}))]);
-    world.kill_daemon().await?;
+    world.stage.kill_daemon().await?;
     let before = world.asked();
     let said = world.play("orphan").await;
     ensure!(world.asked() == before, "the provider was asked: {said:?}");

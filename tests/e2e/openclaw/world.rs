@@ -12,6 +12,7 @@ use wardkeep_proto::chance::{SystemChance, bytes};
 use wardkeep_tests::ports;
 use wardkeep_tests::simulators::newsletter::adapter::{BEARER, adapter};
 use wardkeep_tests::story::agent::Dialect;
+use wardkeep_tests::story::evidence::walk;
 use wardkeep_tests::story::playbook::Playbook;
 use wardkeep_tests::story::stage::{AGENT, MODEL, Setting, Stage};
 
@@ -200,17 +201,9 @@ impl World {
         serde_json::from_str(&said[from..until]).unwrap_or_default()
     }
 
-    /// The audit log, oldest first.
-    pub(crate) async fn audit(&self) -> anyhow::Result<Vec<Value>> {
-        let text = self.stage.tenant.cli(&["audit", "show", "--last", "2000", "--json"]).await?;
-        let mut rows: Vec<Value> = text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
-        rows.sort_by_key(|row| row["number"].as_u64());
-        Ok(rows)
-    }
-
     /// Waits until the audit log holds such a row.
     pub(crate) async fn audit_until(&self, what: &str, fits: impl Fn(&Value) -> bool) -> anyhow::Result<()> {
-        until(what, || async { Ok(self.audit().await?.iter().any(&fits)) }).await
+        until(what, || async { Ok(self.stage.audit().await?.iter().any(&fits)) }).await
     }
 
     /// Another server of the name that the daemon's own has, once OpenClaw made a name of a tool from it.
@@ -250,31 +243,7 @@ impl World {
 
     /// The secret's value in anything that OpenClaw wrote down, or that the provider was told.
     pub(crate) fn leaks(&self, value: &str) -> anyhow::Result<Vec<String>> {
-        let mut found = Vec::new();
-        for root in [self.home(), self.folder.join("openclaw.log")] {
-            walk(&root, &mut |path, content| {
-                if memchr::memmem::find(content, value.as_bytes()).is_some() {
-                    found.push(path.display().to_string());
-                }
-            })?;
-        }
-        for request in self.stage.llm.requests() {
-            if memchr::memmem::find(&request.body, value.as_bytes()).is_some() {
-                found.push("a request to the provider".to_owned());
-            }
-        }
-        Ok(found)
-    }
-
-    /// Takes the daemon away for good.
-    pub(crate) async fn kill_daemon(&self) -> anyhow::Result<()> {
-        let config = self.folder.join("tenant/agent.toml");
-        fs::rename(&config, config.with_extension("away"))?;
-        self.stage.tenant.service.kill()?;
-        while !self.stage.tenant.service.ended() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        Ok(())
+        self.stage.leaks(value, &[self.home(), self.folder.join("openclaw.log")])
     }
 
     pub(crate) async fn strike(mut self) {
@@ -282,18 +251,6 @@ impl World {
         // A scene may have killed the daemon for good.
         let _ = self.stage.strike().await;
     }
-}
-
-fn walk(path: &Path, see: &mut impl FnMut(&Path, &[u8])) -> anyhow::Result<()> {
-    let Ok(meta) = fs::symlink_metadata(path) else { return Ok(()) };
-    if meta.is_dir() {
-        for entry in fs::read_dir(path)? {
-            walk(&entry?.path(), see)?;
-        }
-    } else if meta.is_file() {
-        see(path, &fs::read(path).unwrap_or_default());
-    }
-    Ok(())
 }
 
 fn policy(stage: &Stage) -> String {

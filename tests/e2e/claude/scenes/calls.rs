@@ -13,7 +13,10 @@ pub(super) async fn allow(world: &mut World) -> anyhow::Result<()> {
     let said = session.said();
     ensure!(said.contains("hello"), "the command's output did not come back: {session}");
     ensure!(said.contains("NoNewPrivs:\t1") && said.contains("Seccomp:\t2"), "not in the runner's sandbox: {said}");
-    ensure!(world.audit().await?.iter().any(|row| row["kind"] == "call-done"), "no run of the daemon is on record");
+    ensure!(
+        world.stage.audit().await?.iter().any(|row| row["kind"] == "call-done"),
+        "no run of the daemon is on record"
+    );
     let findings = world.doctor().await;
     let bad: Vec<_> =
         findings.iter().filter(|one| one["level"] != "ok" && one["check"] != "claude-code owners").collect();
@@ -29,7 +32,7 @@ pub(super) async fn deny(world: &mut World) -> anyhow::Result<()> {
     let session = world.play("deny").await?;
     let results = session.results();
     ensure!(results.len() == 2 && results.iter().all(|(error, _)| *error), "something was allowed: {session}");
-    ensure!(world.told("not in the manifest"), "the model was not told why the tool is refused: {session}");
+    ensure!(world.stage.told("not in the manifest"), "the model was not told why the tool is refused: {session}");
     ensure!(results[1].1.contains("SECRET_REF"), "the model was not told why the command is refused: {session}");
     Ok(())
 }
@@ -50,7 +53,7 @@ pub(super) async fn own_files(world: &mut World) -> anyhow::Result<()> {
     ensure!(results.len() == 4 && results[2].1.contains("Dear friends"), "it was not done: {session}");
     ensure!(std::fs::read_to_string(&path)? == "Dear friends,\n");
     ensure!(results[3].0 && results[3].1.contains("not in the workspace"), "another's file was read: {session}");
-    let rows = world.audit().await?;
+    let rows = world.stage.audit().await?;
     let done = |tool: &str| rows.iter().any(|row| row["kind"] == "call-done" && row["fields"]["tool"] == tool);
     for tool in ["write_file", "Edit", "read_file"] {
         ensure!(done(tool), "the result of {tool} is not on record");
@@ -86,7 +89,7 @@ pub(super) async fn unfit_calls(world: &mut World) -> anyhow::Result<()> {
     let session = world.play("unfit").await?;
     ensure!(session.results().len() == 4 && session.said().contains("still-here"), "it did not go on: {session}");
     ensure!(!world.workspace().join("unfit.txt").exists());
-    let rows = world.audit().await?;
+    let rows = world.stage.audit().await?;
     ensure!(
         rows.iter().any(|row| row["kind"] == "call-denied" && row["fields"]["tool"] == "FlyToMoon"),
         "not on record"
@@ -167,7 +170,7 @@ pub(super) async fn adapter_tool(world: &mut World) -> anyhow::Result<()> {
     let seen = world.stage.newsletter.requests();
     ensure!(seen.len() == before + 2, "the service was asked {} times", seen.len() - before);
     ensure!(seen.iter().skip(before).all(|request| request.status < 300), "the service was not shown its key");
-    ensure!(world.told("SECRET_REF(newsletter_api_key)"), "what the service echoes was not told, or not masked");
+    ensure!(world.stage.told("SECRET_REF(newsletter_api_key)"), "what the service echoes was not told, or not masked");
     let leaks = world.leaks(&key)?;
     ensure!(leaks.is_empty(), "the key is in {leaks:?}");
     Ok(())

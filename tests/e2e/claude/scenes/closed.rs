@@ -143,8 +143,8 @@ pub(super) async fn silent_hook(world: &mut World) -> anyhow::Result<()> {
     std::fs::write(world.workspace().join("letter.md"), "nobody-was-asked\n")?;
     let session = world.play("quiet").await?;
     ensure!(session.ended() == "hook_stopped", "the turn went on: {session}");
-    ensure!(!world.told("nobody-was-asked"), "its result reached the model: {session}");
-    let rows = world.audit().await?;
+    ensure!(!world.stage.told("nobody-was-asked"), "its result reached the model: {session}");
+    let rows = world.stage.audit().await?;
     ensure!(rows.iter().any(|row| row["kind"] == "result-without-call"), "it is not on record");
     Ok(())
 }
@@ -197,7 +197,7 @@ pub(super) async fn hook_refuses(world: &mut World) -> anyhow::Result<()> {
 pub(super) async fn killed_daemon(world: &mut World) -> anyhow::Result<()> {
     let target = world.workspace().join("orphan.txt");
     world.model.calls("orphan", &[("Bash", json!({"command": "touch orphan.txt"}))]);
-    world.kill_daemon().await?;
+    world.stage.kill_daemon().await?;
     let before = world.asked();
     let session = world.play_with("orphan", &["--dangerously-skip-permissions"], &[]).await?;
     ensure!(world.asked() == before && !target.exists(), "it went on: {session}");

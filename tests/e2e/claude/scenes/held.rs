@@ -67,7 +67,7 @@ pub(super) async fn session_end(world: &mut World) -> anyhow::Result<()> {
     ensure!(session.ended() == "completed", "{session}");
     let (status, _) = Hooks::of(&world.stage.tenant)?.ask_model("are you there?").await?;
     ensure!(!status.is_success(), "the model was asked after the session's end");
-    let rows = world.audit().await?;
+    let rows = world.stage.audit().await?;
     ensure!(rows.iter().any(|row| row["kind"] == "session-ended"), "the end is not on record");
     Ok(())
 }

@@ -28,7 +28,7 @@ pub(super) async fn sub_agent(world: &mut World) -> anyhow::Result<()> {
     let session = session?;
     decided.with_context(|| session.to_string())?;
     ensure!(target.exists(), "the child's command did not run: {session}");
-    ensure!(world.audit().await?.iter().any(of_sub_agent("call-done", "bash")), "its call is not on record");
+    ensure!(world.stage.audit().await?.iter().any(of_sub_agent("call-done", "bash")), "its call is not on record");
     Ok(())
 }
 
@@ -40,7 +40,7 @@ pub(super) async fn sub_agent_bounds(world: &mut World) -> anyhow::Result<()> {
     let refused = |words: &str| words.contains("subagent") || words.contains("sub-agents");
     let results = session.results();
     ensure!(results.iter().any(|(error, words)| *error && refused(words)), "the second one was not refused: {session}");
-    let rows = world.audit().await?;
+    let rows = world.stage.audit().await?;
     ensure!(rows.iter().any(of_sub_agent("call-denied", "Agent")), "one below a sub-agent was not refused");
     ensure!(!rows.iter().any(of_sub_agent("call-permitted", "Agent")), "one below a sub-agent was allowed");
     World::person(world).deny_all().await?;
@@ -52,7 +52,7 @@ pub(super) async fn sub_agent_steers(world: &mut World) -> anyhow::Result<()> {
     world.model.calls("stolen", &[("Bash", json!({"command": "touch stolen.txt"}))]);
     world.model.calls("master", &[start("thief")]);
     let session = world.play("master").await?;
-    let rows = world.audit().await?;
+    let rows = world.stage.audit().await?;
     ensure!(rows.iter().any(of_sub_agent("call-denied", "SendMessage")), "it was not refused: {session}");
     ensure!(!world.workspace().join("stolen.txt").exists(), "another session did it");
     Ok(())

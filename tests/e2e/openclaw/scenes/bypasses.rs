@@ -100,7 +100,7 @@ pub(super) async fn bypass_agent_exec(world: &mut World) -> anyhow::Result<()> {
     let target = world.stage.tenant.workspace().join("one-shot.txt");
     world.model.calls("one-shot", &[("exec", json!({"command": format!("touch {}", target.display())}))]);
     let said = world.openclaw(&["agent", "exec", "[[one-shot]]"]).await;
-    let seen = world.audit().await?.iter().any(|row| row["kind"] == "results-past-the-gate");
+    let seen = world.stage.audit().await?.iter().any(|row| row["kind"] == "results-past-the-gate");
     ensure!(seen || !target.exists(), "the command ran and nobody saw it");
     ensure!(said.is_err() || !target.exists(), "the run went on after it: {said:?}");
     Ok(())

@@ -16,7 +16,7 @@ pub(super) async fn sub_agent(world: &mut World) -> anyhow::Result<()> {
         |asked: &Value| asked["document"]["session"].as_str().is_some_and(|name| name.contains(":subagent:"));
     let asked = world.stage.person.wait_for_pending(of_child).await?;
     ensure!(!target.exists(), "it ran before anybody said yes");
-    let told = world.audit().await?.iter().any(|row| {
+    let told = world.stage.audit().await?.iter().any(|row| {
         row["kind"] == "subagents" && row["fields"]["alive"].as_array().is_some_and(|alive| alive.len() == 1)
     });
     ensure!(told, "the plugin did not tell of the sub-agent");
@@ -44,7 +44,7 @@ pub(super) async fn sub_agent_bounds(world: &mut World) -> anyhow::Result<()> {
     // What OpenClaw itself refuses takes no place: the next scene's start is allowed.
     world.model.calls("unfit", &[spawn(json!({"runtime": "nothing"}))]);
     world.play("unfit").await?;
-    let rows = world.audit().await?;
+    let rows = world.stage.audit().await?;
     let most = rows.iter().filter(|row| row["kind"] == "subagents").filter_map(|row| row["fields"]["alive"].as_array());
     ensure!(most.map(Vec::len).max() == Some(1), "there were more at one time");
     Ok(())
@@ -59,7 +59,7 @@ pub(super) async fn sub_agent_steers(world: &mut World) -> anyhow::Result<()> {
     world.play("master").await?;
     world.audit_until("the last try to be recorded", below("call-denied", "sessions_spawn")).await?;
     none_left(world).await?;
-    let rows = world.audit().await?;
+    let rows = world.stage.audit().await?;
     for tool in ["sessions_send", "sessions_spawn"] {
         ensure!(!rows.iter().any(below("call-permitted", tool)), "{tool} of a sub-agent was allowed");
     }
@@ -70,7 +70,7 @@ pub(super) async fn sub_agent_steers(world: &mut World) -> anyhow::Result<()> {
 /// Waits until OpenClaw has ended every sub-agent.
 async fn none_left(world: &World) -> anyhow::Result<()> {
     until("no sub-agent to be left", || async {
-        let rows = world.audit().await?;
+        let rows = world.stage.audit().await?;
         let last = rows.iter().rfind(|row| row["kind"] == "subagents");
         Ok(last.is_none_or(|row| row["fields"]["alive"].as_array().is_some_and(Vec::is_empty)))
     })
