@@ -6,6 +6,7 @@ mod hidden;
 mod named;
 mod orders;
 mod seen;
+mod stores;
 mod uses;
 
 use std::cell::RefCell;
@@ -282,8 +283,11 @@ impl<'a> Judge<'a> {
     fn code(&mut self, code: &Code) {
         self.sees("code", || format!("{}: {}", code.language, code.text));
         self.others(&Subject::Code(code));
-        if code.language == "sql" {
-            self.sql(&code.text);
+        match code.language {
+            "sql" => self.sql(&code.text),
+            "mongo" => self.mongo(&code.text),
+            "redis" => self.redis(&code.text),
+            _ => {}
         }
     }
 
@@ -368,12 +372,16 @@ impl<'a> Judge<'a> {
             Ok(target) => (http::decoded(&target.path_and_query), target.host.as_str()),
             Err(_) => (url.to_owned(), ""),
         };
+        let body = http::unescaped(body);
+        if http::is_mutation(&body) {
+            self.built_in("http.mutation", "It changes something by a GraphQL mutation", Class::Red);
+        }
         // Some servers obey a header more than the method.
         let overrides = headers.iter().filter(|(name, _)| name.to_ascii_lowercase().contains("method-override"));
         let methods = std::iter::once(method.to_owned()).chain(overrides.map(|(_, value)| value.to_ascii_uppercase()));
         for method in methods {
             self.sees("asks", || format!("{method} {url}  ({host})"));
-            let call = HttpCall { method, host, server, path: &path, body };
+            let call = HttpCall { method, host, server, path: &path, body: &body };
             if self.peak_of(|judge| judge.others(&Subject::Http(&call))).is_none() {
                 self.built_in("http.unknown-method", "It uses an HTTP method that no rule knows", Class::Red);
             }

@@ -18,6 +18,7 @@ pub mod scripts;
 mod second;
 mod shell;
 pub mod sql;
+mod stores;
 pub mod tool;
 mod unwrap;
 mod variables;

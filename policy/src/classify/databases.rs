@@ -80,6 +80,73 @@ fn orders_of_clients_are_no_statements() {
     );
 }
 
+/// A statement counts wherever a client takes it, and whatever the client is called.
+#[test]
+fn statements_are_found_among_other_arguments() {
+    at_least(
+        R,
+        &[
+            "bq query 'DROP TABLE x.y'",
+            "bq query --use_legacy_sql=false \"delete from x.y where true\"",
+            "osqueryi --json 'drop table x'",
+            "db2 drop table x",
+            "db2 -x 'drop table x'",
+            "echo 'drop table x;' | sqlplus -S a/b",
+            "rqlite -H a 'truncate table x'",
+            "influx -execute 'drop measurement x'",
+            "wrangler d1 execute db --command='drop table x'",
+            "frobnicatedb --run 'DROP/**/TABLE x'",
+            "frobnicatedb <<< 'delete from x'",
+            "mongosh --eval 'db[\"dr\"+\"op\"]()'",
+            "mongosh --eval 'db.a.updateMany({}, {$set: {a: 1}})'",
+            "echo 'db.a.drop()' | mongosh",
+            "echo flushall | redis-cli",
+            "redis-cli -h a --user b rename x y",
+            "redis-cli $x",
+        ],
+    );
+    at_most(
+        Y,
+        &[
+            "osqueryi 'select * from users'",
+            "db2 'select * from x'",
+            "mongosh --eval 'db.a.find({a: 1}).limit(5)'",
+            "redis-cli -n 2 hgetall a",
+            "redis-cli info | grep mem",
+            "frobnicate 'update the readme'",
+            "frobnicate 'drop the ball'",
+        ],
+    );
+}
+
+/// An order of GraphQL's is one in whatever letters, at whatever address.
+#[test]
+fn mutations_hide_neither_in_escapes_nor_behind_addresses() {
+    at_least(
+        R,
+        &[
+            r#"http: POST https://known.example/graphql {"query":"\u006dutation { x }"}"#,
+            r#"http: POST https://known.example/api {"query":"mutation { x }"}"#,
+            r#"http: POST https://known.example/api {"query":"query a { b } mutation c { d }"}"#,
+            r#"http: POST https://known.example/api [{"\u0071uery":"\n mutation{x}"}]"#,
+            r#"http: POST https://known.example/api {"query":"mut\u0061tion M($a: Int) {x}"}"#,
+            "http: POST https://known.example/api query=%6dutation+%7B+x+%7D",
+            "http: POST https://known.example/api mutation { x }",
+            r#"http: POST https://known.example/x {"a":"\u005fmethod=DELETE"}"#,
+            r#"http: POST https://known.example/x {"method":"\u0044ELETE"}"#,
+            "http: POST https://known.example/x a=1&%5Fmethod=delete",
+        ],
+    );
+    at_most(
+        E,
+        &[
+            r#"http: POST https://known.example/graphql {"query":"{ me }"}"#,
+            r#"http: POST https://known.example/genes {"text":"a mutation was found"}"#,
+            r#"http: POST https://known.example/x {"a":"caf\u00e9"}"#,
+        ],
+    );
+}
+
 #[test]
 fn the_orders_of_clouds_are_judged_as_tools_of_the_same_words() {
     at_least(

@@ -1,5 +1,6 @@
 //! Facts about one HTTP request.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use url::Url;
@@ -189,6 +190,50 @@ fn httpie(parsed: &Parsed) -> Vec<ProgramRequest> {
 
 fn absolute(url: &str) -> String {
     if url.contains("://") { url.to_owned() } else { format!("http://{url}") }
+}
+
+/// A body, and behind it what it says without the escapes of JSON strings and of forms, where it has any.
+pub(crate) fn unescaped(body: &str) -> Cow<'_, str> {
+    let (json, form) = (body.contains('\\'), body.contains('%'));
+    if !json && !form {
+        return body.into();
+    }
+    let mut out = body.to_owned();
+    if json {
+        out.push('\n');
+        let mut rest = body;
+        while let Some((before, behind)) = rest.split_once('\\') {
+            out.push_str(before);
+            let code =
+                behind.strip_prefix('u').and_then(|hex| hex.get(..4)).and_then(|hex| u32::from_str_radix(hex, 16).ok());
+            let (c, length) = match (code, behind.chars().next()) {
+                (Some(code), _) => (char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), 5),
+                (None, Some('n' | 't' | 'r' | 'f' | 'b')) => (' ', 1),
+                (None, Some(c)) => (c, c.len_utf8()),
+                (None, None) => break,
+            };
+            out.push(c);
+            rest = &behind[length..];
+        }
+        out.push_str(rest);
+    }
+    if form {
+        out.push('\n');
+        out.push_str(&decoded(body).replace('+', " "));
+    }
+    out.into()
+}
+
+/// Whether a body holds an order of GraphQL's that changes something, whatever the address is called.
+pub(crate) fn is_mutation(body: &str) -> bool {
+    const WORD: &str = "mutation";
+    let of_word = |c: char| c.is_alphanumeric() || c == '_';
+    body.match_indices(WORD).any(|(at, _)| {
+        let (before, behind) = (&body[..at], &body[at + WORD.len()..]);
+        let order = !before.ends_with(of_word) && !behind.starts_with(of_word) && behind.contains('{');
+        // In the text of a query, or as the whole body.
+        order && (before.trim().is_empty() || before.contains("query"))
+    })
 }
 
 /// The text with every `%XX` taken out of its coding.

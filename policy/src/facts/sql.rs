@@ -68,6 +68,40 @@ pub fn is_sql(text: &str) -> bool {
     statements(text).iter().any(|one| VERBS.contains(&first_word(one)))
 }
 
+/// Whether some statement of the text begins as nothing but SQL does: for texts that may well be prose.
+#[must_use]
+pub fn is_surely_sql(text: &str) -> bool {
+    const STARTS: &[&[&str]] = &[
+        &["drop", "truncate"],
+        &[
+            "table",
+            "database",
+            "schema",
+            "view",
+            "index",
+            "keyspace",
+            "user",
+            "role",
+            "column",
+            "trigger",
+            "materialized",
+        ],
+    ];
+    statements(text).iter().any(|one| {
+        let words: Vec<&str> = one.split_whitespace().take(3).collect();
+        let says = |word: &str| one.split(|c: char| !c.is_alphanumeric()).any(|given| given == word);
+        match words.as_slice() {
+            [verb, what, ..] if STARTS[0].contains(verb) => STARTS[1].contains(what),
+            ["delete", "from", ..] | ["insert" | "replace" | "merge", "into", ..] => true,
+            ["alter" | "create", "table" | "database" | "schema" | "user" | "role" | "view", ..] => true,
+            ["update", ..] => says("set"),
+            ["select", ..] => says("from"),
+            ["grant" | "revoke", ..] => says("on") || says("to") && says("role"),
+            _ => false,
+        }
+    })
+}
+
 /// The first word of a statement.
 #[must_use]
 pub fn first_word(statement: &str) -> &str {
@@ -93,6 +127,23 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(statements(text).join("|"), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn prose_is_not_surely_sql() {
+        for (text, want) in [
+            ("drop the table", false),
+            ("update the set of files", true),
+            ("update all files", false),
+            ("create a table", false),
+            ("select a colour", false),
+            ("DROP /**/ TABLE t", true),
+            ("x; delete\nfrom t", true),
+            ("grant all on t to bob", true),
+            ("truncate table t", true),
+        ] {
+            assert_eq!(is_surely_sql(text), want, "{text}");
         }
     }
 

@@ -51,6 +51,7 @@ impl Walker<'_> {
             self.note(Note::Escape);
         }
         self.carried(&name, args, stdin, around);
+        self.stores(&name, args, stdin);
         self.writes(&name, args, stdin);
         let printed = printed(&name, args, stdin, around.more);
         self.moves(&name, args);
