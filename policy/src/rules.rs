@@ -11,6 +11,7 @@ mod defaults;
 mod globs;
 mod index;
 mod matching;
+mod sieve;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,7 @@ pub use check::InvalidRules;
 pub use defaults::default_rules;
 use index::{ByKind, Paths};
 pub(crate) use matching::{HttpCall, Subject};
+use sieve::{Shown, Sieve};
 
 use crate::class::Class;
 use crate::facts::Command;
@@ -45,9 +47,24 @@ struct Compiled {
     /// Programs of which a sub-command reads its arguments in its own way.
     with_subs: BTreeSet<String>,
     starts: ByName,
+    /// What each rule asks of a command.
+    sieves: Box<[Sieve]>,
     /// Rules about anything else.
     others: ByKind,
     paths: Paths,
+}
+
+/// A command with its arguments taken apart, as rules look at it.
+pub(crate) struct Given<'a> {
+    command: &'a Command,
+    parsed: &'a Parsed,
+    shown: Shown,
+}
+
+impl<'a> Given<'a> {
+    pub(crate) fn new(command: &'a Command, parsed: &'a Parsed) -> Self {
+        Self { command, parsed, shown: Shown::of(command, parsed) }
+    }
 }
 
 /// The rules as they are written.
@@ -314,8 +331,9 @@ impl RuleSet {
         }
         let with_subs = syntax.keys().filter_map(|name| Some(name.split_once(' ')?.0.to_owned())).collect();
         let (by_program, syntax, starts) = (ByName::new(&named), ByName::new(&syntax), ByName::new(&starts));
-        let paths = Paths::new(&document);
-        Ok(Self(Arc::new(Compiled { document, by_program, by_prefix, syntax, with_subs, starts, others, paths })))
+        let (sieves, paths) = (document.rule.iter().map(Sieve::new).collect(), Paths::new(&document));
+        let compiled = Compiled { document, by_program, by_prefix, syntax, with_subs, starts, sieves, others, paths };
+        Ok(Self(Arc::new(compiled)))
     }
 
     /// The rules as they are written.
@@ -329,8 +347,22 @@ impl RuleSet {
     /// A part of [`crate::classify()`], which also looks at paths, requests and what no rule can say.
     #[must_use]
     pub fn gravest(&self, command: &Command, parsed: &Parsed) -> Option<Class> {
-        let rules = self.about_program(&command.program);
-        rules.filter(|rule| rule.holds(&Subject::Program { command, parsed })).map(|rule| rule.class).max()
+        let given = Given::new(command, parsed);
+        self.holding(&command.program, &given, |_| true).map(|rule| rule.class).max()
+    }
+
+    /// Those of the rules about a program that hold for a command, `asked` first.
+    pub(crate) fn holding<'s>(
+        &'s self,
+        program: &'s str,
+        given: &'s Given<'_>,
+        asked: impl Fn(&Rule) -> bool + 's,
+    ) -> impl Iterator<Item = &'s Rule> + 's {
+        let Compiled { document, sieves, .. } = &*self.0;
+        let Given { command, parsed, shown } = given;
+        let rules = self.numbers(program).map(|at| (&document.rule[at], &sieves[at]));
+        let holding = rules.filter(move |(rule, sieve)| asked(rule) && rule.holds_for(command, parsed, sieve, shown));
+        holding.map(|(rule, _)| rule)
     }
 
     /// Whether any rule is about that program; rules about every program do not count.
@@ -367,11 +399,15 @@ impl RuleSet {
     }
 
     pub(crate) fn about_program<'s>(&'s self, program: &'s str) -> impl Iterator<Item = &'s Rule> + 's {
+        self.numbers(program).map(|at| &self.0.document.rule[at])
+    }
+
+    /// The rules about a program, by their places in the document.
+    fn numbers<'s>(&'s self, program: &'s str) -> impl Iterator<Item = usize> + 's {
         let Compiled { by_program, by_prefix, document, .. } = &*self.0;
         let named = by_program.get(program);
         let others = named.is_none().then(|| prefixed(by_prefix, &document.rule, program));
-        let rules = named.into_iter().flatten().chain(others.into_iter().flatten());
-        rules.map(|at| &document.rule[at])
+        named.into_iter().flatten().chain(others.into_iter().flatten())
     }
 
     pub(crate) fn about<'s>(&'s self, subject: &Subject<'_>) -> impl Iterator<Item = &'s Rule> + use<'s> {

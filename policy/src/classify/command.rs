@@ -7,7 +7,7 @@ use crate::class::Class;
 use crate::facts::args::Parsed;
 use crate::facts::paths::{Access, PathUse, Place};
 use crate::facts::{Command, Word, http, scripts};
-use crate::rules::{Subject, Syntax};
+use crate::rules::{Given, Syntax};
 
 /// A program that is told where a shell lies will start it, whatever the program is.
 const SHELL_PATHS: &[&str] = &["/bin/sh", "/bin/bash", "/bin/dash", "/bin/zsh", "/bin/ksh", "/bin/fish", "/bin/csh"];
@@ -64,22 +64,17 @@ impl Judge<'_> {
             }
         }
         let (mut known, mut settled, mut class) = (false, false, Class::Green);
-        for rule in rules.about_program(name).filter(|rule| !rule.unless_green) {
-            if rule.holds(&Subject::Program { command, parsed: &parsed }) {
-                known = true;
-                settled |= rule.any_arguments;
-                class = class.max(rule.class);
-                self.fire(rule);
-            }
+        let given = Given::new(command, &parsed);
+        for rule in rules.holding(name, &given, |rule| !rule.unless_green) {
+            known = true;
+            settled |= rule.any_arguments;
+            class = class.max(rule.class);
+            self.fire(rule);
         }
         let hands_out = |word: &Word| SHELL_PATHS.iter().any(|path| word.text.contains(path));
         let reads = known && class == Class::Green && !command.program.contains('/');
         if !reads {
-            for rule in rules.about_program(name).filter(|rule| rule.unless_green) {
-                if rule.holds(&Subject::Program { command, parsed: &parsed }) {
-                    self.fire(rule);
-                }
-            }
+            rules.holding(name, &given, |rule| rule.unless_green).for_each(|rule| self.fire(rule));
         }
         if !reads && command.args.iter().any(hands_out) || is_shell_path(&command.program) {
             self.built_in("program.hands-out-shell", &format!("It lets {name} start a shell"), Class::Red);

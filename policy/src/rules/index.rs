@@ -37,7 +37,6 @@ impl ByKind {
 
     pub(super) fn about(&self, subject: &Subject<'_>) -> &[usize] {
         match subject {
-            Subject::Program { .. } => &[],
             Subject::Path { .. } => &self.access,
             Subject::Env { .. } => &self.env,
             Subject::Code(_) => &self.code,

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::Rule;
+use super::sieve::{Shown, Sieve};
 use crate::facts::args::Parsed;
 use crate::facts::paths::{Access, Place, Resolved};
 use crate::facts::tool::Tool;
@@ -23,10 +24,8 @@ pub(crate) struct HttpCall<'a> {
     pub(crate) body: &'a str,
 }
 
-/// One fact.
+/// One fact, commands apart.
 pub(crate) enum Subject<'a> {
-    /// A command with its arguments taken apart.
-    Program { command: &'a Command, parsed: &'a Parsed },
     /// A path, where it lies, its lists, and whether all of a folder is meant.
     Path { access: Access, resolved: &'a Resolved, lists: &'a std::collections::BTreeSet<&'a str>, written: &'a str },
     /// A variable that is set, and its value as far as that is known.
@@ -45,7 +44,6 @@ impl Rule {
     /// Whether the rule fires for that fact.
     pub(crate) fn holds(&self, subject: &Subject<'_>) -> bool {
         match subject {
-            Subject::Program { command, parsed } => self.holds_program(command, parsed),
             Subject::Path { access, resolved, lists, written } => {
                 self.access.contains(access)
                     && (self.path.is_empty()
@@ -74,20 +72,23 @@ impl Rule {
         }
     }
 
-    fn holds_program(&self, command: &Command, parsed: &Parsed) -> bool {
-        let has = |option: &String| match option.contains('*') {
+    /// Whether the rule fires for that command; what its sieve keeps back is not looked at.
+    pub(super) fn holds_for(&self, command: &Command, parsed: &Parsed, sieve: &Sieve, shown: &Shown) -> bool {
+        let has = |option: &str| match option.contains('*') {
             true => parsed.options.iter().any(|(name, _)| fits_option(option, name)),
-            false => parsed.has(option) || command.script.contains(&option.as_str()),
+            false => parsed.has(option) || command.script.contains(&option),
         };
-        let operand = |patterns: &[String]| patterns.iter().any(|p| parsed.operands.iter().any(|o| fits(p, &o.text)));
-        (self.sub.is_empty() || self.sub.iter().any(|sub| begins(parsed, sub)))
-            && (self.option.is_empty() || self.option.iter().any(has))
-            && !self.without.iter().any(has)
-            && (self.operand.is_empty() || operand(&self.operand))
-            && !operand(&self.without_operand)
+        let an_operand = |pattern: &str| parsed.operands.iter().any(|operand| fits(pattern, &operand.text));
+        let [sub, operand, without_operand, option, without] = sieve.sift(self);
+        (sub.is_empty() || sub.any(shown.first, |sub| begins(parsed, sub)))
+            && (option.is_empty() || option.any(shown.options, has))
+            && !without.any(shown.options, has)
+            && (operand.is_empty() || operand.any(shown.operands, an_operand))
+            && !without_operand.any(shown.operands, an_operand)
             && self.min_operands.is_none_or(|least| parsed.operands.len() >= least)
             && self.max_operands.is_none_or(|most| parsed.operands.len() <= most)
-            && self.contains_in(command.args.iter().map(|word| word.text.as_str()))
+            && (self.contains.is_empty()
+                || sieve.contains(shown) && self.contains_in(command.args.iter().map(|word| word.text.as_str())))
     }
 
     fn contains_in<'t>(&self, texts: impl IntoIterator<Item = &'t str>) -> bool {
@@ -105,7 +106,7 @@ fn contains(parts: &[String], text: &str) -> bool {
 }
 
 /// In lower case; what is written so already is not copied.
-fn lower(text: &str) -> Cow<'_, str> {
+pub(super) fn lower(text: &str) -> Cow<'_, str> {
     if text.bytes().any(|byte| byte.is_ascii_uppercase()) { text.to_ascii_lowercase().into() } else { text.into() }
 }
 

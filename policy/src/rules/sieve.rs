@@ -1,0 +1,189 @@
+//! What a command must show before any text of a rule is compared with it.
+//!
+//! Dozens of rules are about each well-known program, and nearly all of them about another call of it than the one at hand. A sieve
+//! says so by a few bits: it may let a rule through that does not hold, and never keeps one back that does.
+
+use super::Rule;
+use crate::facts::Command;
+use crate::facts::args::Parsed;
+
+/// A set of signs, one bit each; unlike texts rarely show the same.
+pub(super) type Signs = u64;
+/// What everything shows.
+const ANY: u8 = 63;
+
+/// What one rule asks for.
+#[derive(Default)]
+pub(super) struct Sieve {
+    /// For each of the rule's patterns, list after list, the sign of what may fit it.
+    patterns: Box<[u8]>,
+    /// All signs of each text of which the arguments must contain one.
+    contains: Box<[Signs]>,
+}
+
+/// What one command shows.
+pub(super) struct Shown {
+    pub(super) options: Signs,
+    pub(super) first: Signs,
+    pub(super) operands: Signs,
+    letters: Signs,
+}
+
+/// Patterns of a rule, each with its sign.
+pub(super) struct Sifted<'a> {
+    patterns: &'a [String],
+    signs: &'a [u8],
+}
+
+impl Sieve {
+    pub(super) fn new(rule: &Rule) -> Self {
+        let texts = [
+            (&rule.sub, of_first_word as fn(&str) -> u8),
+            (&rule.operand, of_pattern),
+            (&rule.without_operand, of_pattern),
+        ];
+        let options = [(&rule.option, of_option_pattern as fn(&str) -> u8), (&rule.without, of_option_pattern)];
+        let lists = texts.into_iter().chain(options);
+        Self {
+            patterns: lists.flat_map(|(list, sign)| list.iter().map(move |pattern| sign(pattern))).collect(),
+            contains: rule.contains.iter().map(|part| letters(part)).collect(),
+        }
+    }
+
+    /// `sub`, `operand`, `without_operand`, `option` and `without` of the rule that this sieve was made of.
+    pub(super) fn sift<'a>(&'a self, rule: &'a Rule) -> [Sifted<'a>; 5] {
+        let mut signs = &*self.patterns;
+        [&rule.sub, &rule.operand, &rule.without_operand, &rule.option, &rule.without].map(|patterns| {
+            let (own, rest) = signs.split_at(patterns.len());
+            signs = rest;
+            Sifted { patterns, signs: own }
+        })
+    }
+
+    pub(super) fn contains(&self, shown: &Shown) -> bool {
+        self.contains.iter().any(|part| part & !shown.letters == 0)
+    }
+}
+
+impl Sifted<'_> {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.patterns.is_empty()
+    }
+
+    /// Whether one of them fits, of which only those are asked that may.
+    pub(super) fn any(&self, shown: Signs, fits: impl Fn(&str) -> bool) -> bool {
+        self.patterns.iter().zip(self.signs).any(|(pattern, sign)| shown >> sign & 1 != 0 && fits(pattern))
+    }
+}
+
+impl Shown {
+    pub(super) fn of(command: &Command, parsed: &Parsed) -> Self {
+        let all = |signs: &mut dyn Iterator<Item = u8>| signs.fold(1 << ANY, |all: Signs, sign| all | 1 << sign);
+        let given = parsed.options.iter().map(|(name, _)| name.as_str()).chain(command.script.iter().copied());
+        let mut operands = parsed.operands.iter().map(|word| beginning(&word.text));
+        Self {
+            options: all(&mut given.map(of_option)),
+            first: all(&mut operands.clone().take(1)),
+            operands: all(&mut operands),
+            // Several blanks may be read as one.
+            letters: command.args.iter().fold(letters(" "), |all, word| all | letters(&word.text)),
+        }
+    }
+}
+
+/// The sign of a text: its first two letters.
+fn beginning(text: &str) -> u8 {
+    match *text.as_bytes() {
+        [] => 0,
+        [first] => first & 63,
+        [first, second, ..] => (first ^ second.wrapping_mul(5)) & 63,
+    }
+}
+
+/// The sign of what fits the pattern.
+fn of_pattern(pattern: &str) -> u8 {
+    match *pattern.as_bytes() {
+        [b'*' | b'?', ..] | [_, b'*' | b'?', ..] => ANY,
+        _ => beginning(pattern),
+    }
+}
+
+fn of_first_word(sub: &str) -> u8 {
+    of_pattern(sub.split(' ').next().unwrap_or_default())
+}
+
+/// The sign of an option: its first letter, since a long one may be shortened, and how many dashes stand before it.
+fn of_option(name: &str) -> u8 {
+    let first = |rest: &str| rest.bytes().next().map_or(0, |byte| byte & 63);
+    match name.strip_prefix("--") {
+        Some(long) => first(long) ^ 32,
+        None => first(name.strip_prefix('-').unwrap_or(name)),
+    }
+}
+
+fn of_option_pattern(pattern: &str) -> u8 {
+    match pattern.split_once('*') {
+        Some(("" | "-" | "--", _)) => ANY,
+        Some((start, _)) => of_option(start),
+        None => of_option(pattern),
+    }
+}
+
+/// The letters and other signs in a text, capitals as small letters.
+pub(super) fn letters(text: &str) -> Signs {
+    text.bytes().fold(0, |all, byte| all | 1 << (byte & 31 | !byte >> 1 & 32))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::args::Reading;
+    use crate::facts::{Word, scripts};
+    use crate::rules::{Document, RuleSet, default_rules};
+
+    /// Every text that a rule speaks of, and what comes near it.
+    fn words(document: &Document) -> Vec<String> {
+        let lists = document.rule.iter().flat_map(|rule| {
+            [&rule.sub, &rule.option, &rule.without, &rule.operand, &rule.without_operand, &rule.contains]
+        });
+        let texts = lists.flatten().flat_map(|text| text.split(' ')).map(|text| text.replace(['*', '?'], "x"));
+        let mut words: Vec<String> = texts.flat_map(|text| [text.chars().take(4).collect(), text]).collect();
+        words.extend(["", "-", "--", "a\tb", "É", "\u{fffc}"].map(str::to_owned));
+        words.sort_unstable();
+        words.dedup();
+        words
+    }
+
+    #[test]
+    fn no_rule_that_holds_is_kept_back() {
+        let rules: RuleSet = default_rules();
+        let about: Vec<&Rule> = rules.document().rule.iter().filter(|rule| !rule.program.is_empty()).collect();
+        let sieves: Vec<Sieve> = about.iter().map(|rule| Sieve::new(rule)).collect();
+        let all = Shown { options: !0, first: !0, operands: !0, letters: !0 };
+        let words = words(rules.document());
+        let (mut held, mut kept) = (0, 0);
+        for (at, word) in words.iter().enumerate() {
+            let others = [&words[(at * 7 + 1) % words.len()], &word.to_ascii_uppercase(), &format!("a \n{word}")];
+            let script = if at % 2 == 0 { vec![scripts::RUNS, scripts::WRITES] } else { Vec::new() };
+            let args = vec![Word::literal(word.as_str()), Word::literal(others[at % 3].as_str())];
+            let command =
+                Command { program: "x".to_owned(), args, wrappers: Vec::new(), cwd: None, more: false, script };
+            let parsed = Parsed::read(&command.args, Reading { values: &[], single_dash: at % 5 < 3 });
+            let shown = Shown::of(&command, &parsed);
+            for (rule, sieve) in about.iter().zip(&sieves) {
+                let holds = rule.holds_for(&command, &parsed, sieve, &all);
+                assert_eq!(rule.holds_for(&command, &parsed, sieve, &shown), holds, "{} {:?}", rule.id, command.args);
+                held += usize::from(holds);
+                let [sub, operand, _, option, _] = sieve.sift(rule);
+                let passes = |list: &Sifted<'_>, shown| list.any(shown, |_| true);
+                kept += usize::from(
+                    !passes(&sub, shown.first)
+                        && !passes(&option, shown.options)
+                        && !passes(&operand, shown.operands)
+                        && !sieve.contains(&shown),
+                );
+            }
+        }
+        assert!(held > words.len() && kept > words.len() * about.len() / 2, "{held} held, {kept} kept back");
+    }
+}
