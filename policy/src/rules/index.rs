@@ -1,9 +1,13 @@
 //! Rules and paths arranged by what is asked of them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+
+// Not that of the standard library, whose hash takes several times as long: each path asks for half a dozen names.
+use hashbrown::HashMap;
 
 use super::globs::Names;
-use super::matching::{Pattern, Subject};
+use super::matching::{Pattern, Subject, lower};
+use super::sieve::{Signs, letters};
 use super::{Document, PathList, Rule};
 
 /// Which rules are about anything but programs, by their subject.
@@ -53,20 +57,41 @@ pub(super) struct Paths {
     lists: Vec<Compiled>,
     /// Folders by their first part (`/etc`, `~`), those with `*` at the end apart.
     under: HashMap<String, Vec<(usize, String)>>,
-    under_patterns: Vec<(usize, Pattern<String>)>,
+    under_patterns: Patterns,
     /// Parts, and several in a row by the first of them.
     rows: HashMap<String, Vec<(usize, String)>>,
     /// Whole last parts.
     last: HashMap<String, Vec<usize>>,
+    last_patterns: Patterns,
+    part_patterns: Patterns,
     /// Names that a pattern of the shell's may stand for.
     pub(super) secrets: Names,
 }
 
 struct Compiled {
     name: String,
-    part: Vec<Pattern<String>>,
-    last: Vec<Pattern<String>>,
     except: Vec<Pattern<String>>,
+}
+
+/// Patterns and the lists that they belong to; a path that lacks a letter of a pattern is not compared with it.
+#[derive(Default)]
+struct Patterns(Vec<(Signs, usize, Pattern<String>)>);
+
+impl Patterns {
+    fn add(&mut self, list: usize, pattern: &str) {
+        let plain = pattern.split(['*', '?']).fold(0, |all, text| all | letters(text));
+        self.0.push((plain, list, Pattern::new(pattern)));
+    }
+
+    /// The lists of those that one of `texts` fits, in all of which there are no other letters than `shown`.
+    fn fitting<'t, T: Iterator<Item = &'t str>>(
+        &self,
+        shown: Signs,
+        texts: impl Fn() -> T,
+    ) -> impl Iterator<Item = usize> {
+        let may_fit = self.0.iter().filter(move |(plain, ..)| plain & !shown == 0);
+        may_fit.filter(move |(.., pattern)| texts().any(|text| pattern.fits(text))).map(|(_, list, _)| *list)
+    }
 }
 
 impl Paths {
@@ -82,7 +107,7 @@ impl Paths {
     fn add(&mut self, at: usize, list: &PathList) {
         for folder in &list.under {
             if folder.ends_with('*') {
-                self.under_patterns.push((at, Pattern::new(folder)));
+                self.under_patterns.add(at, folder);
             } else {
                 self.under.entry(first_part(folder).to_owned()).or_default().push((at, folder.clone()));
             }
@@ -94,30 +119,27 @@ impl Paths {
         }
         let (last, whole): (Vec<_>, Vec<_>) = list.last.iter().cloned().partition(|last| is_pattern(last));
         whole.into_iter().for_each(|last| self.last.entry(last).or_default().push(at));
-        let patterns = |texts: &[String]| texts.iter().map(|text| Pattern::new(text)).collect();
-        let (part, last, except) = (patterns(&part), patterns(&last), patterns(&list.except));
-        self.lists.push(Compiled { name: list.name.clone(), part, last, except });
+        last.iter().for_each(|last| self.last_patterns.add(at, last));
+        part.iter().for_each(|part| self.part_patterns.add(at, part));
+        let except = list.except.iter().map(|text| Pattern::new(text)).collect();
+        self.lists.push(Compiled { name: list.name.clone(), except });
     }
 
     /// The names of every list that holds the normalised path.
     pub(super) fn of(&self, path: &str) -> BTreeSet<&str> {
-        let path = path.to_ascii_lowercase();
-        let path = path.as_str();
-        let last = path.rsplit('/').next().unwrap_or_default();
+        let path = &*lower(path);
+        let (last, shown) = (path.rsplit('/').next().unwrap_or_default(), letters(path));
         let mut found: Vec<usize> = Vec::new();
         let folders = self.under.get(first_part(path)).into_iter().flatten();
         found.extend(folders.filter(|(_, folder)| is_below(path, folder)).map(|(at, _)| *at));
-        found.extend(self.under_patterns.iter().filter(|(_, folder)| folder.fits(path)).map(|(at, _)| *at));
+        found.extend(self.under_patterns.fitting(shown, || std::iter::once(path)));
         for tail in std::iter::successors(Some(path), |tail| tail.split_once('/').map(|(_, behind)| behind)) {
             let rows = self.rows.get(tail.split('/').next().unwrap_or_default()).into_iter().flatten();
             found.extend(rows.filter(|(_, row)| is_below(tail, row)).map(|(at, _)| *at));
         }
         found.extend(self.last.get(last).into_iter().flatten().copied());
-        found.extend(self.lists.iter().enumerate().filter_map(|(at, list)| {
-            let fitting = list.last.iter().any(|pattern| pattern.fits(last))
-                || list.part.iter().any(|pattern| path.split('/').any(|part| pattern.fits(part)));
-            fitting.then_some(at)
-        }));
+        found.extend(self.last_patterns.fitting(shown, || std::iter::once(last)));
+        found.extend(self.part_patterns.fitting(shown, || path.split('/')));
         let excepted = |list: &Compiled| list.except.iter().any(|pattern| pattern.fits(last) || pattern.fits(path));
         let lists = found.into_iter().map(|at| &self.lists[at]);
         lists.filter(|list| !excepted(list)).map(|list| list.name.as_str()).collect()
