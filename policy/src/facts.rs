@@ -10,6 +10,7 @@ mod container;
 mod exact;
 pub mod http;
 mod interpret;
+mod natures;
 pub mod paths;
 mod planted;
 mod printed;
@@ -33,7 +34,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::class::Class;
 
 pub use exact::words_of;
-pub use interpret::{runs_code, starts_others};
+pub use natures::{runs_code, starts_others};
 pub use planted::{Fed, Planted};
 pub use shell::{from_argv, from_shell};
 pub(crate) use variables::is_name;

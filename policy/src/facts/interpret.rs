@@ -1,14 +1,11 @@
 //! Interpreters: where their code comes from decides what is known about it.
 
-use std::collections::HashMap;
-use std::sync::LazyLock;
-
+use super::natures::{Nature, unversioned};
 use super::shell::{Around, Stdin, Walker};
 use super::words::{Surroundings as _, Word};
-use super::wrappers::WRAPPERS;
 use super::{Code, Note};
 
-const SHELLS: &[&str] = &[
+pub(super) const SHELLS: &[&str] = &[
     "sh",
     "bash",
     "dash",
@@ -51,9 +48,9 @@ const SHELLS: &[&str] = &[
 ];
 
 /// An interpreter of another language.
-struct Interpreter {
-    names: &'static [&'static str],
-    language: &'static str,
+pub(super) struct Interpreter {
+    pub(super) names: &'static [&'static str],
+    pub(super) language: &'static str,
     /// Short options whose value is code; they may end a cluster.
     code: &'static str,
     /// Long options whose value is code.
@@ -64,7 +61,7 @@ struct Interpreter {
     operand: Option<usize>,
 }
 
-const INTERPRETERS: &[Interpreter] = &[
+pub(super) static INTERPRETERS: &[Interpreter] = &[
     Interpreter {
         names: &["python", "pypy", "ipython"],
         language: "python",
@@ -276,50 +273,17 @@ pub(super) fn file_name(program: &str) -> String {
     }
 }
 
-/// What a program of that name interprets, with its version or without, shells apart.
-fn interpreter_of(name: &str) -> Option<&'static Interpreter> {
-    static BY_NAME: LazyLock<HashMap<&str, &Interpreter>> = LazyLock::new(|| {
-        // Of two entries with one name the first counts.
-        let entries = INTERPRETERS.iter().rev().flat_map(|i| i.names.iter().map(move |name| (*name, i)));
-        entries.collect()
-    });
-    let bare = unversioned(name);
-    BY_NAME.get(name).or_else(|| if bare == name { None } else { BY_NAME.get(bare) }).copied()
-}
-
-/// The language that a program of that name runs, shells apart.
-pub(super) fn language_of(name: &str) -> Option<&'static str> {
-    interpreter_of(name).map(|i| i.language)
-}
-
-/// Whether a program of that name runs other programs or code by its nature, whatever its arguments are.
-#[must_use]
-pub fn starts_others(name: &str) -> bool {
-    const OTHERS: &[&str] = &[
-        "eval", "source", ".", "trap", "su", "runuser", "ssh", "docker", "podman", "watch", "script", "screen", "tmux",
-    ];
-    is_shell(name) || language_of(name).is_some() || OTHERS.contains(&name) || WRAPPERS.iter().any(|w| w.name == name)
-}
-
-/// Whether a program of that name reads the code that it runs from a file or an argument.
-#[must_use]
-pub fn runs_code(name: &str) -> bool {
-    is_shell(name) || language_of(name).is_some()
-}
-
-/// Whether a program of that name is a shell.
-pub(super) fn is_shell(name: &str) -> bool {
-    SHELLS.contains(&unversioned(name))
-}
-
-fn unversioned(name: &str) -> &str {
-    name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.')
-}
-
 impl Walker<'_> {
     /// Looks into an interpreter's code; whether nothing is left to say about the command itself.
-    pub(super) fn interpreted(&mut self, name: &str, args: &[Word], stdin: &Stdin, around: &Around) -> bool {
-        if is_shell(name) {
+    pub(super) fn interpreted(
+        &mut self,
+        name: &str,
+        nature: Nature,
+        args: &[Word],
+        stdin: &Stdin,
+        around: &Around,
+    ) -> bool {
+        if nature.shell {
             self.shell(name, args, stdin, around);
             return true;
         }
@@ -327,11 +291,9 @@ impl Walker<'_> {
             self.sourced(args);
             return false;
         }
-        // `mysql` and friends keep their digits; `python3.12` loses them.
-        let bare = unversioned(name);
-        let Some(interpreter) = interpreter_of(name) else { return false };
+        let Some(interpreter) = nature.interpreter else { return false };
         self.language(interpreter, args, stdin, around);
-        self.plain(if interpreter.names.contains(&name) { name } else { bare }, args, around);
+        self.plain(if interpreter.names.contains(&name) { name } else { unversioned(name) }, args, around);
         true
     }
 

@@ -1,6 +1,7 @@
 //! Files that a text writes and then runs or hands to a program: what stands in them counts as if it stood in the text.
 
-use super::interpret::{file_name, is_shell, language_of};
+use super::interpret::file_name;
+use super::natures::{Nature, is_shell};
 use super::paths::{Access, PathUse};
 use super::shell::{Stdin, Walker};
 use super::words::{Surroundings as _, Word};
@@ -114,7 +115,7 @@ impl Walker<'_> {
                 Some(text) => self.script(&text, true),
                 None => self.note(Note::PipedCode),
             }
-        } else if let Some(language) = language_of(&name) {
+        } else if let Some(language) = Nature::of(&name).language() {
             let follows = command.args.windows(2).any(|pair| pair[0].text.starts_with('-') && seen(&pair[1].text));
             match content {
                 Some(text) if is_script || follows => self.facts.code.push(Code { language, text }),
@@ -148,7 +149,7 @@ impl Walker<'_> {
         let name = words.next().unwrap_or_default();
         if is_shell(&name) {
             self.code(text);
-        } else if let Some(language) = language_of(&name).filter(|_| runs) {
+        } else if let Some(language) = Nature::of(&name).language().filter(|_| runs) {
             self.facts.code.push(Code { language, text: text.to_owned() });
         }
     }

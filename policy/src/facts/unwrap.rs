@@ -1,11 +1,12 @@
 //! Programs that start other programs: what they start is looked at as if it stood alone.
 
-use super::interpret::{file_name, is_shell};
+use super::interpret::file_name;
+use super::natures::{Nature, is_shell};
 use super::paths::{Access, PathUse};
 use super::printed::printed;
 use super::shell::{Around, Stdin, Walker};
 use super::words::{OPAQUE, Surroundings as _, Word};
-use super::wrappers::{WRAPPERS, Wrapper};
+use super::wrappers::Wrapper;
 use super::{Command, Note, caps};
 
 /// Names of programs that are everyday words of others' sub-commands.
@@ -41,10 +42,11 @@ impl Walker<'_> {
             self.own_paths("time", &words);
         }
         let args = &words[1..];
-        if let Some(wrapper) = WRAPPERS.iter().find(|w| w.name == name) {
+        let nature = Nature::of(&name);
+        if let Some(wrapper) = nature.wrapper {
             return self.wrapped(wrapper, args, stdin, around);
         }
-        if self.interpreted(&name, args, stdin, around) {
+        if self.interpreted(&name, nature, args, stdin, around) {
             return Stdin::Stream;
         }
         if name.len() > 1 && name.starts_with(['!', ':']) {

@@ -27,7 +27,7 @@ const fn wrapper(
 }
 
 /// One line per program; options as in coreutils 9, util-linux 2.40, sudo 1.9, findutils 4.10.
-pub(super) const WRAPPERS: &[Wrapper] = &[
+pub(super) static WRAPPERS: &[Wrapper] = &[
     wrapper("nice", "n", "0123456789", &["adjustment"], &[], 0),
     wrapper("nohup", "", "", &[], &[], 0),
     wrapper("setsid", "", "cfw", &[], &["ctty", "fork", "wait"], 0),

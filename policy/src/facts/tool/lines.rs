@@ -3,7 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::{FROM, PATHS, SHELL, TO, Tool, words};
-use crate::facts::interpret::{file_name, is_shell};
+use crate::facts::interpret::file_name;
+use crate::facts::natures::is_shell;
 
 /// Fields that hold what stands behind a program's name.
 const ARGS: &[&str] = &[

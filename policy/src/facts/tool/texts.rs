@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::{Tool, lines::Knows, words};
-use crate::facts::interpret::{file_name, is_shell};
+use crate::facts::interpret::file_name;
+use crate::facts::natures::is_shell;
 use crate::facts::sql;
 
 /// What reads a text.
