@@ -22,7 +22,7 @@ use crate::adapters::{self, Adapter, AdapterRequest};
 use crate::bundle::{Bundle, HostKind};
 use crate::class::Class;
 use crate::facts::http::{self, Target};
-use crate::facts::paths::{Access, PathUse, Place};
+use crate::facts::paths::{Access, Place, resolve};
 use crate::facts::tool::Tool;
 use crate::facts::{Code, Context, Facts, Word, from_argv, from_shell};
 use crate::rules::{HttpCall, Rule, RuleSet, Subject};
@@ -222,7 +222,7 @@ impl<'a> Judge<'a> {
             self.code(code);
         }
         for redirect in &facts.redirects {
-            self.path(redirect);
+            self.path(redirect.access, &redirect.path, redirect.cwd.as_deref());
         }
         let mut acts = false;
         for (at, command) in facts.commands.iter().enumerate() {
@@ -255,7 +255,7 @@ impl<'a> Judge<'a> {
         let plain = path.trim().trim_start_matches('@');
         let plain = plain.split_once("</").map_or(plain, |(path, _)| path);
         for path in [path, plain].iter().take(if path == plain { 1 } else { 2 }) {
-            self.path(&PathUse { access, path: Word::literal(*path), cwd: Some(cwd.to_owned()) });
+            self.path(access, &Word::literal(*path), Some(cwd));
         }
     }
 
@@ -291,13 +291,13 @@ impl<'a> Judge<'a> {
         }
     }
 
-    fn path(&mut self, path: &PathUse) {
-        let resolved = path.resolve(self.workspace);
+    fn path(&mut self, access: Access, path: &Word, cwd: Option<&str>) {
+        let resolved = resolve(&path.text, cwd, self.workspace);
         let mut lists = self.rules.lists_of(&resolved.text);
-        if path.path.glob && self.rules.may_be_secret(&resolved.text) {
+        if path.glob && self.rules.may_be_secret(&resolved.text) {
             lists.insert("secret");
         }
-        let what = match path.access {
+        let what = match access {
             Access::Read => "reads",
             Access::Write => "writes",
             Access::Delete => "deletes",
@@ -315,12 +315,7 @@ impl<'a> Judge<'a> {
         if lists.contains("null") {
             return;
         }
-        self.others(&Subject::Path {
-            access: path.access,
-            resolved: &resolved,
-            lists: &lists,
-            written: &path.path.text,
-        });
+        self.others(&Subject::Path { access, resolved: &resolved, lists: &lists, written: &path.text });
     }
 
     /// An adapter's tool: what its description says at least, and what the rules say of its request. That the policy describes it

@@ -5,7 +5,7 @@ use super::seen::line_of;
 use super::uses::path_uses;
 use crate::class::Class;
 use crate::facts::args::Parsed;
-use crate::facts::paths::{Access, PathUse, Place};
+use crate::facts::paths::{Access, Place, resolve};
 use crate::facts::{Command, Word, http, scripts};
 use crate::rules::{Given, Syntax};
 
@@ -92,9 +92,7 @@ impl Judge<'_> {
             self.built_in("program.option", &format!("No rule knows the option {option} of {name}"), Class::Yellow);
         }
         if let Some(syntax) = syntax {
-            for path in path_uses(syntax, &parsed, command.cwd.as_ref()) {
-                self.path(&path);
-            }
+            path_uses(syntax, &parsed, |access, path| self.path(access, path, command.cwd.as_deref()));
         }
         self.by_list(command, syntax, &parsed);
         self.named(command, syntax, known.then_some(if command.program.contains('/') { Class::Yellow } else { class }));
@@ -104,7 +102,7 @@ impl Judge<'_> {
         for request in http::of_program(name, &parsed) {
             self.request(&request.method, &request.url, &[], &request.body);
             for path in request.reads {
-                self.path(&PathUse { access: Access::Read, path: Word::literal(path), cwd: command.cwd.clone() });
+                self.path(Access::Read, &Word::literal(path), command.cwd.as_deref());
             }
         }
     }
@@ -118,11 +116,10 @@ impl Judge<'_> {
             folders.push(Word::literal("."));
         }
         for folder in folders {
-            let to = PathUse { access: Access::Write, path: folder, cwd: command.cwd.clone() };
-            let root = to.resolve(self.workspace).text == "/";
-            self.path(&to);
-            if root {
-                self.path(&PathUse { path: Word::literal("/usr"), ..to });
+            let cwd = command.cwd.as_deref();
+            self.path(Access::Write, &folder, cwd);
+            if resolve(&folder.text, cwd, self.workspace).text == "/" {
+                self.path(Access::Write, &Word::literal("/usr"), cwd);
             }
         }
     }
@@ -131,10 +128,9 @@ impl Judge<'_> {
     fn named_by_path(&mut self, command: &Command) {
         let reason = format!("It runs {}, which is not one of the system's programs", command.program);
         self.built_in("program.local", &reason, Class::Yellow);
-        let elsewhere =
-            PathUse { access: Access::Read, path: Word::literal(&*command.program), cwd: command.cwd.clone() };
+        let place = resolve(&command.program, command.cwd.as_deref(), self.workspace).place;
         let installed = INSTALLED.iter().any(|folder| command.program.starts_with(folder));
-        if elsewhere.resolve(self.workspace).place == Place::Outside && !installed {
+        if place == Place::Outside && !installed {
             let reason = format!(
                 "It runs {}, which lies neither in the workspace nor where software is installed",
                 command.program

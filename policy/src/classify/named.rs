@@ -3,7 +3,7 @@
 use super::Judge;
 use crate::class::Class;
 use crate::facts::args::Parsed;
-use crate::facts::paths::{Access, PathUse};
+use crate::facts::paths::{Access, resolve};
 use crate::facts::{Command, EACH, Facts, Word, runs_code, starts_others};
 use crate::rules::{Operands, Syntax};
 
@@ -107,6 +107,8 @@ impl Judge<'_> {
         let in_place = code && command.args.iter().any(|arg| is_in_place(&arg.text)) || starts && first == "cp";
         let git_names = name == "git" && GIT_NAMES.contains(&first);
         let last = command.args.len().saturating_sub(1);
+        let cwd = command.cwd.as_deref();
+        let outside = cwd.is_none_or(|cwd| cwd.starts_with(['/', '~', '.']));
         let (mut before, mut inner) = ("", false);
         for (at, arg) in command.args.iter().enumerate() {
             let text = arg.text.as_str();
@@ -120,14 +122,11 @@ impl Judge<'_> {
             // From here on another program is spoken of, which is judged by itself.
             inner |= operand && !in_place && (starts && at > 0 || class.is_none() && self.rules.knows(value));
             // Most words are none; within a folder of the system any may be.
-            let outside = command.cwd.as_deref().is_none_or(|cwd| cwd.starts_with(['/', '~', '.']));
-            if !outside && !plain_name(value) {
+            if !outside && !is_telling(value) {
                 continue;
             }
             for value in [Some(value), value.split_once(':').map(|(_, behind)| behind)].into_iter().flatten() {
-                let path = Word { text: value.to_owned(), glob: arg.glob };
-                let mut used = PathUse { access: Access::Write, path, cwd: command.cwd.clone() };
-                let resolved = used.resolve(self.workspace);
+                let resolved = resolve(value, cwd, self.workspace);
                 let lists = self.rules.lists_of(&resolved.text);
                 // A workspace's own files are looked at by every tool there is.
                 let started = (option == "-o" || option.contains("out")) && lists.contains("started");
@@ -139,15 +138,15 @@ impl Judge<'_> {
                     && !(operand && (code || starts) && !in_place)
                     && !reads(name, option)
                     && !(operand && PARTS.iter().any(|part| resolved.text.starts_with(part)));
+                let word = || Word { text: value.to_owned(), glob: arg.glob };
                 if may_write && !lists_only {
-                    self.path(&used);
+                    self.path(Access::Write, &word(), cwd);
                 } else if !lists_only
                     && !git_names
                     && (lists.contains("secret") || arg.glob && !arg.has_opaque())
                     && plain_name(value)
                 {
-                    used.access = Access::Read;
-                    self.path(&used);
+                    self.path(Access::Read, &word(), cwd);
                 }
             }
         }
@@ -183,9 +182,9 @@ impl Judge<'_> {
         }
         for command in facts.commands.iter().filter(|command| !command.more) {
             for arg in command.args.iter().filter(|arg| plain_name(&arg.text)) {
-                let used = PathUse { access: Access::Read, path: arg.clone(), cwd: command.cwd.clone() };
-                if self.rules.lists_of(&used.resolve(self.workspace).text).contains("secret") {
-                    self.path(&used);
+                let cwd = command.cwd.as_deref();
+                if self.rules.lists_of(&resolve(&arg.text, cwd, self.workspace).text).contains("secret") {
+                    self.path(Access::Read, arg, cwd);
                 }
             }
         }
@@ -230,13 +229,21 @@ fn split<'t>(text: &'t str, before: &'t str) -> (&'t str, Option<&'t str>) {
 
 /// Whether a word looks like a path and not like prose, code or an address.
 fn is_path(word: &str) -> bool {
-    !word.is_empty()
-        && word.len() < 1_024
-        && !word.contains("://")
-        && !word.contains(|c: char| c.is_whitespace() || "\"'`;|&<>(){}".contains(c))
+    let address = |word: &str| word.split(':').skip(1).any(|behind| behind.starts_with("//"));
+    !word.is_empty() && word.len() < 1_024 && !word.contains(is_no_path) && !address(word)
+}
+
+/// Whether a path that is a word of a command is never spelt so.
+fn is_no_path(c: char) -> bool {
+    matches!(c, '"' | '\'' | '`' | ';' | '|' | '&' | '<' | '>' | '(' | ')' | '{' | '}') || c.is_whitespace()
+}
+
+/// Whether a path is a file's name by more than that it stands where one may.
+fn is_telling(path: &str) -> bool {
+    path.bytes().any(|byte| matches!(byte, b'/' | b'.' | b'~'))
 }
 
 /// A word that is a file's name by more than one telling word in it.
 fn plain_name(word: &str) -> bool {
-    word.contains(['/', '.', '~']) && is_path(word)
+    is_telling(word) && is_path(word)
 }

@@ -2,13 +2,11 @@
 
 use crate::facts::Word;
 use crate::facts::args::Parsed;
-use crate::facts::paths::{Access, PathUse};
+use crate::facts::paths::Access;
 use crate::rules::{Operands, Syntax};
 
-/// Every path, and what is done with it.
-pub(super) fn path_uses(syntax: &Syntax, parsed: &Parsed, cwd: Option<&String>) -> Vec<PathUse> {
-    let mut out = Vec::new();
-    let mut add = |access, path: &Word| out.push(PathUse { access, path: path.clone(), cwd: cwd.cloned() });
+/// Tells every path, and what is done with it.
+pub(super) fn path_uses(syntax: &Syntax, parsed: &Parsed, mut add: impl FnMut(Access, &Word)) {
     for (options, access) in [(&syntax.writes, Access::Write), (&syntax.reads, Access::Read)] {
         options.iter().filter_map(|option| parsed.value(option)).for_each(|path| add(access, path));
     }
@@ -50,5 +48,4 @@ pub(super) fn path_uses(syntax: &Syntax, parsed: &Parsed, cwd: Option<&String>) 
             }
         }
     }
-    out
 }

@@ -1,5 +1,7 @@
 //! Paths by their text: normalised without touching a file system.
 
+use std::borrow::Cow;
+
 use super::words::{OPAQUE, Word};
 
 /// What is done with a path.
@@ -48,34 +50,39 @@ pub struct Resolved {
 /// `to` seen from the folder `from`.
 #[must_use]
 pub fn join(from: &str, to: &str) -> String {
-    if to.starts_with(['/', '~']) || from.is_empty() { to.to_owned() } else { format!("{from}/{to}") }
+    joined(from, to).into_owned()
+}
+
+fn joined<'t>(from: &str, to: &'t str) -> Cow<'t, str> {
+    if to.starts_with(['/', '~']) || from.is_empty() { to.into() } else { [from, "/", to].concat().into() }
 }
 
 impl PathUse {
     /// Where the path lies, given the absolute folder of the workspace (empty: unknown).
     #[must_use]
     pub fn resolve(&self, workspace: &str) -> Resolved {
-        let raw = self.path.text.strip_prefix("file://").unwrap_or(&self.path.text);
-        if raw.starts_with(OPAQUE) {
-            return Resolved { place: Place::Unknown, text: raw.to_owned() };
-        }
-        let joined = match &self.cwd {
-            Some(cwd) => join(cwd, raw),
-            None if raw.starts_with(['/', '~']) => raw.to_owned(),
-            None => return Resolved { place: Place::Unknown, text: raw.to_owned() },
-        };
-        let text = normalise(&joined);
-        if let Some(inside) = below(&text, workspace) {
-            return Resolved { place: Place::Workspace, text: inside.to_owned() };
-        }
-        if text == ".." || text.starts_with("../") {
-            // Above the workspace: seen from its folder, or from the root where that is not known.
-            let text = normalise(&format!("/{workspace}/{text}"));
-            return Resolved { place: Place::Outside, text };
-        }
-        let outside = text.starts_with(['/', '~']);
-        Resolved { place: if outside { Place::Outside } else { Place::Workspace }, text }
+        resolve(&self.path.text, self.cwd.as_deref(), workspace)
     }
+}
+
+/// Where a path lies that is relative to the folder `cwd` (empty: the workspace, `None`: unknown), given that of the workspace.
+pub(crate) fn resolve(path: &str, cwd: Option<&str>, workspace: &str) -> Resolved {
+    let raw = path.strip_prefix("file://").unwrap_or(path);
+    let unknown = cwd.is_none() && !raw.starts_with(['/', '~']);
+    if raw.starts_with(OPAQUE) || unknown {
+        return Resolved { place: Place::Unknown, text: raw.to_owned() };
+    }
+    let text = normalise(joined(cwd.unwrap_or_default(), raw));
+    if let Some(inside) = below(&text, workspace) {
+        return Resolved { place: Place::Workspace, text: inside.to_owned() };
+    }
+    if text == ".." || text.starts_with("../") {
+        // Above the workspace: seen from its folder, or from the root where that is not known.
+        let text = normalise(format!("/{workspace}/{text}").into());
+        return Resolved { place: Place::Outside, text };
+    }
+    let outside = text.starts_with(['/', '~']);
+    Resolved { place: if outside { Place::Outside } else { Place::Workspace }, text }
 }
 
 fn below<'t>(text: &'t str, workspace: &str) -> Option<&'t str> {
@@ -88,10 +95,15 @@ fn below<'t>(text: &'t str, workspace: &str) -> Option<&'t str> {
 }
 
 /// Takes out `.`, `..` and doubled slashes. `..` behind an opaque part stays: it cannot be told what it undoes.
-fn normalise(path: &str) -> String {
+fn normalise(path: Cow<'_, str>) -> String {
     let absolute = path.starts_with('/');
+    let relative = if absolute { &path[1..] } else { &path };
+    // Most paths hold nothing of the kind.
+    if relative.is_empty() || !relative.split('/').any(|part| matches!(part, "" | "." | "..")) {
+        return path.into_owned();
+    }
     let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
+    for part in relative.split('/') {
         match part {
             "" | "." => {}
             ".." => match parts.last() {
