@@ -17,7 +17,7 @@ use super::parts::{Icon, Notice, Tone};
 use super::passkeys::Keyring;
 use super::shell::{Here, Shell};
 use super::visit::Visit;
-use super::words::{Ident, When, plural};
+use super::words::{Ident, When, the_same_for};
 use super::{Failed, assets};
 use crate::api::error::Refusal;
 use crate::app::SharedClock;
@@ -147,10 +147,7 @@ fn decision(ruling: &Ruling, now: Timestamp) -> Step {
     let place = if ruling.origin == Origin::Tenant { " on the server" } else { "" };
     let step = match ruling.verdict {
         Verdict::Approved => {
-            let again = ruling.grant.map_or_else(String::new, |GrantTerms { hours, uses, .. }| {
-                let (hours, uses) = (plural(hours.into(), "hour", "hours"), plural(uses.into(), "time", "times"));
-                format!(", and the same for {hours}, {uses}")
-            });
+            let again = ruling.grant.map_or_else(String::new, |grant| format!(", and {}", the_same_for(grant)));
             Step::new(Tone::Ok, "check", format!("Approved by {}{place}{again}", ruling.by))
         }
         Verdict::Denied => Step::new(Tone::Bad, "cross", format!("Denied by {}{place}", ruling.by)),

@@ -14,7 +14,7 @@ use super::parts::{Icon, Notice, Tone};
 use super::passkeys::Keyring;
 use super::shell::{Count, Here, Shell};
 use super::visit::Visit;
-use super::words::plural;
+use super::words::{plural, the_same_for};
 use super::{Failed, answer, assets};
 use crate::app::SharedClock;
 use crate::passkeys::Passkeys;
@@ -71,7 +71,11 @@ pub fn confirmation(approval: &Approval) -> Option<Notice> {
     let name = short(&approval.digest);
     let (tone, icon, words) = match ruling.verdict {
         Verdict::Approved => {
-            (Tone::Ok, "check", format!("{name} is approved. The server runs it once, exactly as shown."))
+            let runs = ruling.grant.map_or_else(
+                || "runs it once, exactly as shown".to_owned(),
+                |grant| format!("runs it, exactly as shown, and {}", the_same_for(grant)),
+            );
+            (Tone::Ok, "check", format!("{name} is approved. The server {runs}."))
         }
         Verdict::Denied => (Tone::Info, "cross", format!("{name} is denied. The agent is told so.")),
     };

@@ -4,6 +4,7 @@ use std::fmt;
 
 use askama::Template;
 use askama::filters::HtmlSafe;
+use wardkeep_proto::grant::GrantTerms;
 use wardkeep_proto::time::Timestamp;
 
 /// A moment as text relative to the page's own, with the exact one on hover.
@@ -99,6 +100,12 @@ pub(super) fn bytes(number: u64) -> String {
     } else {
         format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
     }
+}
+
+/// For how long and how often the same call passes without a question.
+pub(super) fn the_same_for(grant: GrantTerms) -> String {
+    let GrantTerms { hours, uses, .. } = grant;
+    format!("the same for {}, {}", plural(hours.into(), "hour", "hours"), plural(uses.into(), "time", "times"))
 }
 
 /// `1 line`, `2 lines`.
