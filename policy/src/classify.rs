@@ -2,6 +2,7 @@
 
 mod command;
 mod container;
+mod elsewhere;
 mod hidden;
 mod named;
 mod orders;

@@ -1,6 +1,7 @@
 //! One command: the rules about its program, its paths, its requests.
 
 use super::Judge;
+use super::elsewhere::INSTALLED;
 use super::seen::line_of;
 use super::uses::path_uses;
 use crate::class::Class;
@@ -11,29 +12,6 @@ use crate::rules::{Given, Syntax};
 
 /// A program that is told where a shell lies will start it, whatever the program is.
 const SHELL_PATHS: &[&str] = &["/bin/sh", "/bin/bash", "/bin/dash", "/bin/zsh", "/bin/ksh", "/bin/fish", "/bin/csh"];
-
-/// Where software is installed, beside the folders of the system's own programs.
-const INSTALLED: &[&str] = &[
-    "/usr/",
-    "/opt/",
-    "/bin/",
-    "/sbin/",
-    "/snap/",
-    "/nix/",
-    "/lib",
-    "/home/linuxbrew/",
-    "/Applications/",
-    "/Library/",
-    "/System/",
-    "/var/lib/flatpak/",
-    "~/.local/bin/",
-    "~/bin/",
-    "~/.cargo/bin/",
-    "~/go/bin/",
-    "~/.npm-global/bin/",
-    "~/.nvm/",
-    "~/.pyenv/",
-];
 
 impl Judge<'_> {
     /// Judges one command by every rule about its program, its paths and its requests.
@@ -95,6 +73,7 @@ impl Judge<'_> {
             path_uses(syntax, &parsed, |access, path| self.path(access, path, command.cwd.as_deref()));
         }
         self.by_list(command, syntax, &parsed);
+        self.elsewhere(name, command, reads);
         self.named(command, syntax, known.then_some(if command.program.contains('/') { Class::Yellow } else { class }));
         if command.script.contains(&scripts::UNPACKS) {
             self.unpacks(command, &parsed);

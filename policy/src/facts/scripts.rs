@@ -29,6 +29,8 @@ pub const UNPACKS: &str = "@unpacks";
 pub const UNPACKS_ANYWHERE: &str = "@unpacks-anywhere";
 /// The program is named by its path.
 pub const PATH: &str = "@path";
+/// It runs in a container or on another machine, as far as its text says.
+pub const AWAY: &str = "@away";
 /// A setting is given that is not known to be harmless.
 pub const SETS: &str = "@sets";
 /// It is looked for without the `PATH` that the call has.

@@ -75,6 +75,8 @@ pub(super) struct Walker<'a> {
     pub(super) substitutions: usize,
     /// `None`: not known any more.
     pub(super) cwd: Option<String>,
+    /// How many of the programs around run their command in another place.
+    pub(super) away: usize,
     stdin: Stdin,
     depth: usize,
 }
@@ -117,6 +119,7 @@ impl<'a> Walker<'a> {
             computed: BTreeSet::new(),
             substitutions: 0,
             cwd: Some(cwd.to_owned()),
+            away: 0,
             stdin: Stdin::Nothing,
             depth: 0,
         }

@@ -13,6 +13,26 @@ use super::{Command, Note, caps};
 const WORDS: &[&str] =
     &[".", ":", "[", "test", "exec", "set", "read", "type", "help", "wait", "times", "source", "history", "install"];
 
+/// Programs whose command finds other folders than this machine's.
+const AWAY: &[&str] = &[
+    "ssh",
+    "autossh",
+    "dbclient",
+    "docker",
+    "podman",
+    "nerdctl",
+    "kubectl",
+    "oc",
+    "lxc",
+    "multipass",
+    "vagrant",
+    "machinectl",
+    "docker-compose",
+    "heroku",
+    "fly",
+    "flyctl",
+];
+
 /// Wrappers that change who runs the command; rules see them as programs too.
 const PRIVILEGED: &[&str] = &["sudo", "doas", "pkexec"];
 
@@ -52,7 +72,10 @@ impl Walker<'_> {
         if name.len() > 1 && name.starts_with(['!', ':']) {
             self.note(Note::Escape);
         }
+        let away = usize::from(AWAY.contains(&name.as_str()));
+        self.away += away;
         self.carried(&name, args, stdin, around);
+        self.away -= away;
         self.stores(&name, args, stdin);
         self.writes(&name, args, stdin);
         let printed = printed(&name, args, stdin, around.more);
@@ -72,7 +95,8 @@ impl Walker<'_> {
         printed
     }
 
-    pub(super) fn push(&mut self, command: Command) {
+    pub(super) fn push(&mut self, mut command: Command) {
+        command.script.extend((self.away > 0).then_some(super::scripts::AWAY));
         if self.facts.commands.len() >= caps::MAX_COMMANDS {
             self.note(Note::OverCap);
         } else {
