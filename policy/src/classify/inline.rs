@@ -1,0 +1,229 @@
+//! Inline code of other languages: harmless where every name in it is listed, else Red.
+//!
+//! A list of what starts programs or deletes files is never whole: names are put together at run time, reached through others, and each
+//! library brings more. What a small calculation or a look into data needs is listed (`names.rs`); any other module, function or method
+//! counts as one that acts. The code is read as tokens only, so what cannot be told apart counts as the worse of both.
+
+mod names;
+mod tokens;
+
+use names::Language;
+use tokens::{Kind, Token};
+
+use crate::facts::OPAQUE;
+
+/// Whether `text` does nothing but compute, read and print; `None` for a language that is not known here.
+pub(super) fn is_harmless(language: &str, text: &str) -> Option<bool> {
+    let language = names::of(language)?;
+    let plain = text.is_ascii() || !text.contains(OPAQUE) && language.name != "python";
+    let Some(tokens) = tokens::read(text, language).filter(|_| plain) else { return Some(false) };
+    Some(Reader { tokens: &tokens, language }.is_harmless())
+}
+
+struct Reader<'t> {
+    tokens: &'t [Token<'t>],
+    language: &'static Language,
+}
+
+impl Reader<'_> {
+    fn is_harmless(&self) -> bool {
+        let has = |name: &str| self.tokens.iter().any(|token| token.text == name);
+        !self.language.pairs.iter().any(|(one, other)| has(one) && has(other))
+            && (0..self.tokens.len()).all(|at| match self.tokens[at].kind {
+                Kind::Name => self.name(at),
+                Kind::Sign => self.sign(at),
+                Kind::Variable => !self.language.never.contains(&&self.tokens[at].text[1..]),
+                Kind::Text | Kind::Number => true,
+            })
+    }
+
+    fn text(&self, at: usize) -> &str {
+        self.tokens.get(at).map_or("", |token| token.text)
+    }
+
+    fn is_member(&self, at: usize) -> bool {
+        at > 0 && self.tokens[at - 1].kind == Kind::Sign && matches!(self.text(at - 1), "." | "->" | "::" | "?." | "&.")
+    }
+
+    fn name(&self, at: usize) -> bool {
+        let (name, language) = (self.tokens[at].text, self.language);
+        let called = self.text(at + 1) == "(";
+        if self.is_member(at) {
+            return names::listed(language.members, name);
+        }
+        if language.imports.contains(&name) {
+            return self.import(at);
+        }
+        if name == "open" && language.name == "python" {
+            return called && self.opens_to_read(at + 1);
+        }
+        if language.holders.contains(&name) && self.text(at + 1) != "." {
+            return false;
+        }
+        if names::listed(language.keywords, name) || names::listed(language.functions, name) {
+            return true;
+        }
+        // Before `=` it is the code's own name.
+        if names::listed(language.modules, name) && self.text(at + 1) != "=" && language.name != "javascript" {
+            return !called;
+        }
+        if called || language.bare_calls {
+            return self.is_bound(name, called);
+        }
+        !language.never.contains(&name) && !name.starts_with("__")
+    }
+
+    /// Whether the code itself says what that name stands for: a function if it is called, else a value.
+    fn is_bound(&self, name: &str, called: bool) -> bool {
+        (1..self.tokens.len()).any(|at| {
+            if self.tokens[at].text != name || self.tokens[at].kind != Kind::Name {
+                return false;
+            }
+            match (self.text(at - 1), self.text(at + 1)) {
+                ("def" | "function" | "sub", _) => true,
+                (before, after) if !called => matches!(before, "|" | ",") && matches!(after, "|" | ",") || after == "=",
+                _ => false,
+            }
+        }) || !called && self.text(1) == "=" && self.text(0) == name
+    }
+
+    /// `import a, b as c`, `from a import b`, `require "a"`, `use A`: every module must be listed.
+    fn import(&self, at: usize) -> bool {
+        let language = self.language;
+        match (language.name, self.tokens[at].text) {
+            ("python", "from") => names::listed(language.modules, self.text(at + 1)),
+            ("python", _) => {
+                let named = self.tokens[at + 1..].iter().take_while(|token| !matches!(token.text, "\n" | ";"));
+                let from = at > 0
+                    && self.tokens[..at]
+                        .iter()
+                        .rev()
+                        .take_while(|t| !matches!(t.text, "\n" | ";"))
+                        .any(|t| t.text == "from");
+                let mut alias = false;
+                named.filter(|token| token.kind == Kind::Name || token.text == "*").all(|token| {
+                    if std::mem::take(&mut alias) {
+                        return true;
+                    }
+                    alias = token.text == "as";
+                    let known = names::listed(language.modules, token.text)
+                        || from
+                            && (names::listed(language.members, token.text)
+                                || names::listed(language.functions, token.text));
+                    alias || known
+                })
+            }
+            ("perl", _) => names::listed(language.modules, self.text(at + 1)) && !matches!(self.text(at + 2), "::"),
+            // `require("a")`, `require 'a'`: one literal.
+            _ => {
+                let open = usize::from(self.text(at + 1) == "(");
+                let module = self.tokens.get(at + 1 + open);
+                let known = module.is_some_and(|module| {
+                    let name = module.text.trim_matches(['"', '\'']);
+                    let name = name.strip_prefix("node:").unwrap_or(name);
+                    module.kind == Kind::Text && names::listed(language.modules, name)
+                });
+                known && (language.name != "javascript" || self.is_kept_whole(at, at + 2 + 2 * open))
+            }
+        }
+    }
+
+    /// Whether of a module in hand only members are used: `require("a").b`, `const a = require("a")` and then `a.b`.
+    fn is_kept_whole(&self, at: usize, behind: usize) -> bool {
+        if self.text(behind) == "." {
+            return true;
+        }
+        let named = at >= 3 && self.text(at - 1) == "=" && matches!(self.text(at - 3), "const" | "let" | "var");
+        let name = self.text(at.saturating_sub(2));
+        let mentions = (0..self.tokens.len()).filter(|other| self.text(*other) == name && *other != at - 2);
+        named && self.tokens[at - 2].kind == Kind::Name && mentions.into_iter().all(|other| self.text(other + 1) == ".")
+    }
+
+    /// `open(a)`, `open(a, "rb", encoding="…")`.
+    fn opens_to_read(&self, open: usize) -> bool {
+        let (mut depth, mut argument, mut start) = (0, 0, open + 1);
+        for at in open..self.tokens.len() {
+            match self.text(at) {
+                "(" | "[" | "{" => depth += 1,
+                ")" | "]" | "}" => depth -= 1,
+                _ => {}
+            }
+            if depth == 0 || depth == 1 && self.text(at) == "," {
+                let words = &self.tokens[start..at];
+                let harmless = match words {
+                    [] => argument > 0,
+                    [key, sign, ..] if sign.text == "=" => {
+                        matches!(key.text, "encoding" | "errors" | "newline")
+                            || key.text == "mode" && reads(words[2..].first(), words.len() == 3)
+                    }
+                    _ if argument == 1 => reads(words.first(), words.len() == 1),
+                    _ => argument == 0,
+                };
+                if !harmless || words.first().is_some_and(|word| word.text == "*") {
+                    return false;
+                }
+                if depth == 0 {
+                    return true;
+                }
+                argument += 1;
+                start = at + 1;
+            }
+        }
+        false
+    }
+
+    /// Signs by which something is called that has no name here.
+    fn sign(&self, at: usize) -> bool {
+        let (sign, before, after) =
+            (self.tokens[at].text, at.checked_sub(1).map(|b| &self.tokens[b]), self.text(at + 1));
+        match sign {
+            "`" => false,
+            "(" => before.is_none_or(|before| match before.kind {
+                // A name is judged as one; `f[…](…)`, `(…)(…)`, `"f"(…)` and `$f(…)` have none.
+                Kind::Name | Kind::Number => true,
+                Kind::Variable => self.language.name == "perl" && self.text(at.saturating_sub(2)) != "&",
+                Kind::Text => false,
+                Kind::Sign => {
+                    !matches!(before.text, ")" | "]" | "}" | "->")
+                        || before.text == ")" && self.is_head(at - 1)
+                        || before.text == "}" && self.language.blocks
+                }
+            }),
+            // `&$f`, `&{…}`, `&f`: calls by another spelling.
+            "&" if self.language.name == "perl" => {
+                before.is_some_and(|b| matches!(b.kind, Kind::Number | Kind::Variable)) && !matches!(after, "{" | "(")
+            }
+            "<" if self.language.name == "perl" => !after.starts_with('$') || self.text(at + 2) != ">",
+            _ => true,
+        }
+    }
+
+    /// Whether a closing bracket ends the head of `if (…)`, so that `(` behind it begins something new.
+    fn is_head(&self, close: usize) -> bool {
+        let mut depth = 0;
+        for at in (0..=close).rev() {
+            match self.text(at) {
+                ")" => depth += 1,
+                "(" => {
+                    depth -= 1;
+                    if depth == 0 {
+                        return at > 0
+                            && matches!(
+                                self.text(at - 1),
+                                "if" | "while" | "for" | "foreach" | "unless" | "until" | "elsif" | "switch"
+                            );
+                    }
+                }
+                _ => {}
+            }
+        }
+        false
+    }
+}
+
+fn reads(mode: Option<&Token<'_>>, alone: bool) -> bool {
+    alone && mode.is_some_and(|mode| matches!(mode.text.trim_matches(['"', '\'']), "r" | "rb" | "rt" | "br"))
+}
+
+#[cfg(test)]
+mod tests;
