@@ -57,12 +57,12 @@ struct Compiled {
 /// A command with its arguments taken apart, as rules look at it.
 pub(crate) struct Given<'a> {
     command: &'a Command,
-    parsed: &'a Parsed,
+    parsed: &'a Parsed<'a>,
     shown: Shown,
 }
 
 impl<'a> Given<'a> {
-    pub(crate) fn new(command: &'a Command, parsed: &'a Parsed) -> Self {
+    pub(crate) fn new(command: &'a Command, parsed: &'a Parsed<'a>) -> Self {
         Self { command, parsed, shown: Shown::of(command, parsed) }
     }
 }
@@ -346,7 +346,7 @@ impl RuleSet {
     ///
     /// A part of [`crate::classify()`], which also looks at paths, requests and what no rule can say.
     #[must_use]
-    pub fn gravest(&self, command: &Command, parsed: &Parsed) -> Option<Class> {
+    pub fn gravest(&self, command: &Command, parsed: &Parsed<'_>) -> Option<Class> {
         let given = Given::new(command, parsed);
         self.holding(&command.program, &given, |_| true).map(|rule| rule.class).max()
     }
@@ -393,7 +393,7 @@ impl RuleSet {
     }
 
     /// How the sub-command that is the first operand reads them, where that differs.
-    pub(crate) fn syntax_of_sub(&self, program: &str, parsed: &Parsed) -> Option<&Syntax> {
+    pub(crate) fn syntax_of_sub(&self, program: &str, parsed: &Parsed<'_>) -> Option<&Syntax> {
         let sub = parsed.operands.first()?.known().filter(|_| self.0.with_subs.contains(program))?;
         self.syntax(&format!("{program} {sub}"))
     }
@@ -463,14 +463,14 @@ impl Syntax {
     }
 
     /// The first option given that this program is not known to have, where that is listed.
-    pub(crate) fn unknown<'p>(&self, parsed: &'p Parsed) -> Option<&'p str> {
+    pub(crate) fn unknown<'p>(&self, parsed: &'p Parsed<'_>) -> Option<&'p str> {
         if self.flags.is_empty() {
             return None;
         }
         // Letters in one word are given one by one and all together.
         let cluster = |name: &str| !self.single_dash && !name.starts_with("--") && name.chars().count() > 2;
         let known = |name: &str| self.flags.iter().chain(&self.values).any(|known| is_option(name, known));
-        let names = parsed.options.iter().map(|(name, _)| name.as_str());
+        let names = parsed.options.iter().map(|(name, _)| &**name);
         names.filter(|name| !cluster(name)).find(|name| !known(name))
     }
 }

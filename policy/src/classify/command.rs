@@ -87,10 +87,10 @@ impl Judge<'_> {
     }
 
     /// An archive writes beneath the folder it is unpacked in; at the root that is all of the system.
-    fn unpacks(&mut self, command: &Command, parsed: &Parsed) {
+    fn unpacks(&mut self, command: &Command, parsed: &Parsed<'_>) {
         let given = |name: &str| matches!(name, "-C" | "-d") || name.len() > 4 && "--directory".starts_with(name);
-        let named = parsed.options.iter().filter(|(name, _)| given(name)).filter_map(|(_, value)| value.clone());
-        let mut folders: Vec<Word> = named.collect();
+        let named = parsed.options.iter().filter(|(name, _)| given(name)).filter_map(|(_, value)| value.as_deref());
+        let mut folders: Vec<Word> = named.cloned().collect();
         if folders.is_empty() {
             folders.push(Word::literal("."));
         }

@@ -153,14 +153,14 @@ impl Judge<'_> {
     }
 
     /// What deletes or overwrites whatever a list turns out to name.
-    pub(super) fn by_list(&mut self, command: &Command, syntax: Option<&Syntax>, parsed: &Parsed) {
+    pub(super) fn by_list(&mut self, command: &Command, syntax: Option<&Syntax>, parsed: &Parsed<'_>) {
         const LISTING: &[&str] = &["find", "gfind", "fd", "fdfind", "xargs", "parallel"];
         const EMPTYING: &[&str] = &["tee", "truncate", "sponge"];
         let Some(syntax) = syntax else { return };
         let name = command.program.rsplit('/').next().unwrap_or_default();
         let each =
             command.script.contains(&EACH) || command.wrappers.iter().any(|name| LISTING.contains(&name.as_str()));
-        let listed = |word: &Word| word.has_opaque() && (each || word.glob);
+        let listed = |word: &&Word| word.has_opaque() && (each || word.glob);
         let hit = match syntax.operands {
             Operands::Delete => command.more || parsed.operands.iter().any(listed),
             Operands::Copy | Operands::Move => {

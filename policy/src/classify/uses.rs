@@ -6,7 +6,7 @@ use crate::facts::paths::Access;
 use crate::rules::{Operands, Syntax};
 
 /// Tells every path, and what is done with it.
-pub(super) fn path_uses(syntax: &Syntax, parsed: &Parsed, mut add: impl FnMut(Access, &Word)) {
+pub(super) fn path_uses(syntax: &Syntax, parsed: &Parsed<'_>, mut add: impl FnMut(Access, &Word)) {
     for (options, access) in [(&syntax.writes, Access::Write), (&syntax.reads, Access::Read)] {
         options.iter().filter_map(|option| parsed.value(option)).for_each(|path| add(access, path));
     }
@@ -14,7 +14,7 @@ pub(super) fn path_uses(syntax: &Syntax, parsed: &Parsed, mut add: impl FnMut(Ac
     let operands = parsed.operands.get(skip..).unwrap_or_default();
     if syntax.operands == Operands::Read && syntax.skip == 0 && !syntax.single_dash {
         // One program's option with a value is another's without: it may be a file.
-        parsed.options.iter().filter_map(|(_, value)| value.as_ref()).for_each(|path| add(Access::Read, path));
+        parsed.options.iter().filter_map(|(_, value)| value.as_deref()).for_each(|path| add(Access::Read, path));
     }
     let all = |add: &mut dyn FnMut(Access, &Word), access| operands.iter().for_each(|path| add(access, path));
     match syntax.operands {

@@ -1,5 +1,7 @@
 //! Options and operands of one command, read as that program reads them.
 
+use std::borrow::Cow;
+
 use super::words::Word;
 
 /// How a program reads its arguments, as far as the rules say.
@@ -11,21 +13,21 @@ pub struct Reading<'a> {
     pub single_dash: bool,
 }
 
-/// Arguments taken apart.
+/// Arguments taken apart; what stands there as a whole is not copied.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Parsed {
+pub struct Parsed<'a> {
     /// Options with their dashes, clusters taken apart, the value if one is given.
-    pub options: Vec<(String, Option<Word>)>,
+    pub options: Vec<(Cow<'a, str>, Option<Cow<'a, Word>>)>,
     /// The rest, in order.
-    pub operands: Vec<Word>,
+    pub operands: Vec<&'a Word>,
     /// Whether some word might turn out to be an option.
     pub opaque: bool,
 }
 
-impl Parsed {
+impl<'a> Parsed<'a> {
     /// Reads `args`.
     #[must_use]
-    pub fn read(args: &[Word], reading: Reading<'_>) -> Self {
+    pub fn read(args: &'a [Word], reading: Reading<'_>) -> Self {
         let mut out = Self::default();
         let takes = |option: &str| reading.values.iter().any(|v| is_option(option, v));
         let mut at = 0;
@@ -37,17 +39,17 @@ impl Parsed {
                 options = false;
             } else if !options || text.len() < 2 || !text.starts_with('-') {
                 out.opaque |= options && word.may_be_option();
-                out.operands.push(word.clone());
+                out.operands.push(word);
             } else if text.starts_with("--") || reading.single_dash {
                 let (name, mut value) = match text.split_once('=') {
-                    Some((name, value)) => (name, Some(Word { text: value.to_owned(), glob: word.glob })),
+                    Some((name, value)) => (name, Some(Cow::Owned(Word { text: value.to_owned(), glob: word.glob }))),
                     None => (text, None),
                 };
                 if value.is_none() && takes(name) {
-                    value = args.get(at).cloned();
+                    value = args.get(at).map(Cow::Borrowed);
                     at += 1;
                 }
-                out.options.push((name.to_owned(), value));
+                out.options.push((name.into(), value));
             } else {
                 at += out.cluster(text, args.get(at), &takes);
             }
@@ -56,22 +58,25 @@ impl Parsed {
     }
 
     /// Takes `-abc` apart; how many further words it used.
-    fn cluster(&mut self, text: &str, next: Option<&Word>, takes: &dyn Fn(&str) -> bool) -> usize {
+    fn cluster(&mut self, text: &'a str, next: Option<&'a Word>, takes: &dyn Fn(&str) -> bool) -> usize {
         for (i, c) in text.char_indices().skip(1) {
-            let option = format!("-{c}");
-            let rest = &text[i + c.len_utf8()..];
+            let behind = i + c.len_utf8();
+            // The first letter stands behind its dash already.
+            let option = if i == 1 { Cow::from(&text[..behind]) } else { String::from_iter(['-', c]).into() };
+            let rest = &text[behind..];
             if takes(&option) {
-                let attached = (!rest.is_empty()).then(|| Word::literal(rest));
+                let attached = (!rest.is_empty()).then(|| Cow::Owned(Word::literal(rest)));
                 let used = usize::from(attached.is_none());
-                self.options.push((option, attached.or_else(|| next.cloned())));
+                self.options.push((option, attached.or_else(|| next.map(Cow::Borrowed))));
                 return used;
             }
             self.options.push((option, None));
         }
         // Also as a whole, for programs with single-dash words that nobody listed.
         if text.chars().count() > 2 {
-            let (name, value) = text.split_once('=').map_or((text, None), |(n, v)| (n, Some(Word::literal(v))));
-            self.options.push((name.to_owned(), value));
+            let (name, value) =
+                text.split_once('=').map_or((text, None), |(n, v)| (n, Some(Cow::Owned(Word::literal(v)))));
+            self.options.push((name.into(), value));
         }
         0
     }
@@ -85,7 +90,7 @@ impl Parsed {
     /// The value of an option.
     #[must_use]
     pub fn value(&self, wanted: &str) -> Option<&Word> {
-        self.options.iter().find(|(name, _)| is_option(name, wanted)).and_then(|(_, value)| value.as_ref())
+        self.options.iter().find(|(name, _)| is_option(name, wanted)).and_then(|(_, value)| value.as_deref())
     }
 }
 

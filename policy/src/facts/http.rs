@@ -96,7 +96,7 @@ pub(crate) struct ProgramRequest {
 }
 
 /// The requests that `curl`, `wget` and their relatives make; empty for any other program.
-pub(crate) fn of_program(name: &str, parsed: &Parsed) -> Vec<ProgramRequest> {
+pub(crate) fn of_program(name: &str, parsed: &Parsed<'_>) -> Vec<ProgramRequest> {
     match name {
         "curl" => curl(parsed),
         "wget" | "wget2" | "aria2c" | "axel" => wget(parsed),
@@ -105,7 +105,7 @@ pub(crate) fn of_program(name: &str, parsed: &Parsed) -> Vec<ProgramRequest> {
     }
 }
 
-fn curl(parsed: &Parsed) -> Vec<ProgramRequest> {
+fn curl(parsed: &Parsed<'_>) -> Vec<ProgramRequest> {
     let data =
         ["-d", "--data", "--data-raw", "--data-binary", "--data-urlencode", "--data-ascii", "-F", "--form", "--json"];
     let has = |options: &[&str]| options.iter().any(|option| parsed.has(option));
@@ -124,16 +124,16 @@ fn curl(parsed: &Parsed) -> Vec<ProgramRequest> {
     let (mut reads, mut body) = (Vec::new(), String::new());
     for (option, value) in &parsed.options {
         let Some(value) = value else { continue };
-        if data.contains(&option.as_str()) {
+        if data.contains(&&**option) {
             body.push_str(&value.text);
             body.push('\n');
             reads.extend(value.text.rsplit_once('@').map(|(_, path)| path.to_owned()));
-        } else if matches!(option.as_str(), "-T" | "--upload-file") {
+        } else if matches!(&**option, "-T" | "--upload-file") {
             reads.push(value.text.clone());
         }
     }
-    let urls = parsed.options.iter().filter(|(o, _)| o == "--url").filter_map(|(_, url)| url.as_ref());
-    let mut urls: Vec<&Word> = urls.chain(&parsed.operands).collect();
+    let urls = parsed.options.iter().filter(|(o, _)| o == "--url").filter_map(|(_, url)| url.as_deref());
+    let mut urls: Vec<&Word> = urls.chain(parsed.operands.iter().copied()).collect();
     let fallback = Word::opaque();
     if urls.is_empty() && !has(&["-V", "--version", "-h", "--help"]) {
         // The address comes from a config file or at run time.
@@ -154,7 +154,7 @@ fn curl(parsed: &Parsed) -> Vec<ProgramRequest> {
         .collect()
 }
 
-fn wget(parsed: &Parsed) -> Vec<ProgramRequest> {
+fn wget(parsed: &Parsed<'_>) -> Vec<ProgramRequest> {
     let sends = ["--post-data", "--post-file", "--body-data", "--body-file"];
     let method = match parsed.value("--method") {
         Some(method) => method.text.to_ascii_uppercase(),
@@ -167,7 +167,7 @@ fn wget(parsed: &Parsed) -> Vec<ProgramRequest> {
         .value("--post-data")
         .or_else(|| parsed.value("--body-data"))
         .map_or_else(String::new, |w| w.text.clone());
-    let request = |url: &Word| ProgramRequest {
+    let request = |url: &&Word| ProgramRequest {
         method: method.clone(),
         url: absolute(&url.text),
         reads: reads.clone(),
@@ -176,7 +176,7 @@ fn wget(parsed: &Parsed) -> Vec<ProgramRequest> {
     parsed.operands.iter().map(request).collect()
 }
 
-fn httpie(parsed: &Parsed) -> Vec<ProgramRequest> {
+fn httpie(parsed: &Parsed<'_>) -> Vec<ProgramRequest> {
     let mut operands = parsed.operands.iter().map(|word| word.text.as_str());
     let Some(first) = operands.next() else { return Vec::new() };
     let is_method = first.len() >= 3 && first.bytes().all(|b| b.is_ascii_alphabetic()) && first.len() <= 7;

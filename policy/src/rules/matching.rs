@@ -73,7 +73,7 @@ impl Rule {
     }
 
     /// Whether the rule fires for that command; what its sieve keeps back is not looked at.
-    pub(super) fn holds_for(&self, command: &Command, parsed: &Parsed, sieve: &Sieve, shown: &Shown) -> bool {
+    pub(super) fn holds_for(&self, command: &Command, parsed: &Parsed<'_>, sieve: &Sieve, shown: &Shown) -> bool {
         let has = |option: &str| match option.contains('*') {
             true => parsed.options.iter().any(|(name, _)| fits_option(option, name)),
             false => parsed.has(option) || command.script.contains(&option),
@@ -125,7 +125,7 @@ fn named(patterns: &[String], name: &str) -> bool {
 }
 
 /// Whether the first operands are the words of `sub`.
-fn begins(parsed: &Parsed, sub: &str) -> bool {
+fn begins(parsed: &Parsed<'_>, sub: &str) -> bool {
     let mut operands = parsed.operands.iter();
     sub.split(' ').all(|word| operands.next().is_some_and(|operand| fits(word, &operand.text)))
 }

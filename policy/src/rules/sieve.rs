@@ -77,9 +77,9 @@ impl Sifted<'_> {
 }
 
 impl Shown {
-    pub(super) fn of(command: &Command, parsed: &Parsed) -> Self {
+    pub(super) fn of(command: &Command, parsed: &Parsed<'_>) -> Self {
         let all = |signs: &mut dyn Iterator<Item = u8>| signs.fold(1 << ANY, |all: Signs, sign| all | 1 << sign);
-        let given = parsed.options.iter().map(|(name, _)| name.as_str()).chain(command.script.iter().copied());
+        let given = parsed.options.iter().map(|(name, _)| &**name).chain(command.script.iter().copied());
         let mut operands = parsed.operands.iter().map(|word| beginning(&word.text));
         Self {
             options: all(&mut given.map(of_option)),

@@ -15,9 +15,9 @@ use crate::{Times, time};
 const ROUNDS: usize = 10;
 
 /// A command and its arguments, taken apart.
-pub(crate) struct Fact {
-    command: Command,
-    parsed: Parsed,
+pub(crate) struct Fact<'a> {
+    command: &'a Command,
+    parsed: Parsed<'a>,
 }
 
 /// What our rules took, and what they answered.
@@ -42,16 +42,21 @@ pub(crate) fn sayable() -> anyhow::Result<RuleSet> {
 }
 
 /// Every simple command of every case.
-pub(crate) fn of(cases: &[Case]) -> Vec<Fact> {
+pub(crate) fn commands(cases: &[Case]) -> Vec<Command> {
     let rules = default_rules();
     let (knows, starts) = (|name: &str| rules.knows(name), |name: &str| rules.starts(name));
     let context = Context { knows: &knows, starts: &starts, env: &BTreeMap::new() };
-    let commands = cases.iter().flat_map(|case| from_shell(&case.command, "", &context).commands);
-    let fact = |command: Command| {
+    cases.iter().flat_map(|case| from_shell(&case.command, "", &context).commands).collect()
+}
+
+/// Their arguments, taken apart.
+pub(crate) fn of(commands: &[Command]) -> Vec<Fact<'_>> {
+    let rules = default_rules();
+    let fact = |command| {
         let reading = rules.syntax(&command.program).map(Syntax::reading).unwrap_or_default();
         Fact { parsed: Parsed::read(&command.args, reading), command }
     };
-    commands.map(fact).collect()
+    commands.iter().map(fact).collect()
 }
 
 /// Our rules on each.
@@ -62,7 +67,7 @@ pub(crate) fn measure(rules: &RuleSet, facts: &[Fact]) -> Ours {
         classes.clear();
         for fact in facts {
             let mut class = None;
-            let took = time(|| class = black_box(rules.gravest(&fact.command, &fact.parsed)));
+            let took = time(|| class = black_box(rules.gravest(fact.command, &fact.parsed)));
             if round > 0 {
                 times.push(took);
             }

@@ -37,7 +37,8 @@ fn main() -> anyhow::Result<()> {
     let cases = cases::all()?;
     println!("\n{} commands of others, tests/data/actions.jsonl", cases.len());
     whole(&cases, &agent, &bundle);
-    let (rules, commands) = (facts::sayable()?, facts::of(&cases));
+    let (rules, commands) = (facts::sayable()?, facts::commands(&cases));
+    let commands = facts::of(&commands);
     println!(
         "\n{} simple commands of these as facts, {} rules that Cedar and Rego can say; no shell text is read",
         commands.len(),
