@@ -23,41 +23,66 @@ const MAX_ELIFS: usize = 50;
 /// `case … in`: a parser that reads each pattern in two ways needs twice the time for each that stands in another.
 const MAX_CASES: usize = 10;
 
-/// Whether `text` may be handed to the parsers. One pass, no allocation beyond two counters.
+/// Whether `text` may be handed to the parsers. No allocation.
 pub(super) fn within(text: &str) -> bool {
-    text.len() <= MAX_BYTES && totals_are_low(text) && brackets_are_shallow(text) && keywords_are_shallow(text)
+    text.len() <= MAX_BYTES && {
+        let totals = Totals::of(text);
+        // What is hardly there at all nests no deeper.
+        totals.are_low(text) && (totals.nest_little() || brackets_are_shallow(text)) && keywords_are_shallow(text)
+    }
 }
 
-fn totals_are_low(text: &str) -> bool {
-    let (mut substitutions, mut backticks, mut operators) = (0, 0, 0);
-    let (mut parens, mut braces, mut separators) = (0, 0, 0);
-    let mut arithmetic = false;
-    let mut before = 0;
-    for byte in text.bytes() {
-        match byte {
-            b'(' => {
-                parens += 1;
-                substitutions += usize::from(matches!(before, b'$' | b'<' | b'>'));
-                arithmetic |= before == b'(';
+#[derive(Default)]
+struct Totals {
+    substitutions: usize,
+    backticks: usize,
+    operators: usize,
+    parens: usize,
+    braces: usize,
+    brackets: usize,
+    separators: usize,
+    arithmetic: bool,
+}
+
+impl Totals {
+    fn of(text: &str) -> Self {
+        let mut all = Self::default();
+        let mut before = 0;
+        for byte in text.bytes() {
+            match byte {
+                b'(' => {
+                    all.parens += 1;
+                    all.substitutions += usize::from(matches!(before, b'$' | b'<' | b'>'));
+                    all.arithmetic |= before == b'(';
+                }
+                b'[' => {
+                    all.brackets += 1;
+                    all.substitutions += usize::from(before == b'$');
+                    all.arithmetic |= before == b'$';
+                }
+                b'`' => all.backticks += 1,
+                b'{' => all.braces += 1,
+                b';' | b'|' | b'&' | b'\n' => all.separators += 1,
+                b'-' | b'+' | b'~' | b'!' | b'?' | b'*' | b'=' => all.operators += 1,
+                _ => {}
             }
-            b'[' if before == b'$' => {
-                substitutions += 1;
-                arithmetic = true;
-            }
-            b'`' => backticks += 1,
-            b'{' => braces += 1,
-            b';' | b'|' | b'&' | b'\n' => separators += 1,
-            b'-' | b'+' | b'~' | b'!' | b'?' | b'*' | b'=' => operators += 1,
-            _ => {}
+            before = byte;
         }
-        before = byte;
+        all
     }
-    substitutions + backticks / 2 <= MAX_SUBSTITUTIONS
-        && (!arithmetic || operators <= MAX_OPERATORS)
-        && parens <= MAX_PARENS
-        && braces <= MAX_BRACES
-        && separators <= MAX_SEPARATORS
-        && cases(text) <= MAX_CASES
+
+    fn are_low(&self, text: &str) -> bool {
+        self.substitutions + self.backticks / 2 <= MAX_SUBSTITUTIONS
+            && (!self.arithmetic || self.operators <= MAX_OPERATORS)
+            && self.parens <= MAX_PARENS
+            && self.braces <= MAX_BRACES
+            && self.separators <= MAX_SEPARATORS
+            && cases(text) <= MAX_CASES
+    }
+
+    const fn nest_little(&self) -> bool {
+        self.parens + self.braces <= MAX_DEPTH && self.brackets <= MAX_INDICES
+    }
 }
 
 /// How many `case … in` there can be, wherever and however they nest.
@@ -103,31 +128,37 @@ fn brackets_are_shallow(text: &str) -> bool {
 
 /// Depth of `if`, `while` and the like where a command may begin.
 fn keywords_are_shallow(text: &str) -> bool {
-    let mut bangs = 0;
-    for word in text.split_ascii_whitespace() {
-        bangs = if word == "!" { bangs + 1 } else { 0 };
-        if bangs > MAX_PREFIXES {
-            return false;
-        }
-    }
-    let (mut depth, mut prefixes, mut elifs) = (0_usize, 0_usize, 0_usize);
-    for line in text.split(['\n', ';', '|', '&', '(', '{', '`']) {
-        for word in line.split_ascii_whitespace() {
-            match word {
-                "if" | "while" | "until" | "for" | "case" | "select" => depth += 1,
-                "fi" | "done" | "esac" => depth = depth.saturating_sub(1),
-                "!" | "time" | "coproc" => prefixes += 1,
-                "elif" => elifs += 1,
-                "then" | "else" | "do" => {}
-                _ => {
-                    prefixes = 0;
-                    break;
+    bangs_are_few(text) && {
+        let (mut depth, mut prefixes, mut elifs) = (0_usize, 0_usize, 0_usize);
+        let begins = |byte: &u8| matches!(byte, b'\n' | b';' | b'|' | b'&' | b'(' | b'{' | b'`');
+        text.as_bytes().split(begins).all(|line| {
+            for word in line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()) {
+                match word {
+                    b"if" | b"while" | b"until" | b"for" | b"case" | b"select" => depth += 1,
+                    b"fi" | b"done" | b"esac" => depth = depth.saturating_sub(1),
+                    b"!" | b"time" | b"coproc" => prefixes += 1,
+                    b"elif" => elifs += 1,
+                    b"then" | b"else" | b"do" => {}
+                    _ => {
+                        prefixes = 0;
+                        break;
+                    }
+                }
+                if depth > MAX_DEPTH || prefixes > MAX_PREFIXES || elifs > MAX_ELIFS {
+                    return false;
                 }
             }
-            if depth > MAX_DEPTH || prefixes > MAX_PREFIXES || elifs > MAX_ELIFS {
-                return false;
-            }
-        }
+            true
+        })
     }
-    true
+}
+
+/// How many `!` stand in a row.
+fn bangs_are_few(text: &str) -> bool {
+    let mut bangs = 0;
+    text.bytes().filter(|byte| *byte == b'!').count() <= MAX_PREFIXES
+        || text.split_ascii_whitespace().all(|word| {
+            bangs = if word == "!" { bangs + 1 } else { 0 };
+            bangs <= MAX_PREFIXES
+        })
 }
