@@ -8,19 +8,32 @@ use std::borrow::Cow;
 use brush_parser::ast;
 use rable::{Node, NodeKind};
 
-/// One simple command as raw text.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Plain<'a> {
-    words: Vec<Cow<'a, str>>,
-    redirects: Vec<String>,
+/// A piece of a simple command as raw text: its words in their order, then its redirections, then its end.
+#[derive(Debug, PartialEq, Eq)]
+enum Piece<'a> {
+    Word(Cow<'a, str>),
+    Redirect(String),
+    End,
+}
+
+/// Room for what most texts become: every fifth byte begins a word.
+fn room(text: &str) -> usize {
+    8 + text.len() / 5
+}
+
+/// Ends a command; what stands in it comes behind.
+fn end<'a>(out: &mut Vec<Piece<'a>>, mut redirects: Vec<Piece<'a>>, mut inner: Vec<Piece<'a>>) {
+    out.append(&mut redirects);
+    out.push(Piece::End);
+    out.append(&mut inner);
 }
 
 /// Whether the second parser reads `text` as the first did.
 pub(super) fn agrees(text: &str, first: &ast::Program) -> bool {
     let Ok(nodes) = rable::parse(text, true) else { return false };
-    let mut theirs = Vec::new();
+    let mut theirs = Vec::with_capacity(room(text));
     nodes.iter().for_each(|node| rable_node(node, &mut theirs));
-    let mut ours = Vec::new();
+    let mut ours = Vec::with_capacity(room(text));
     first.complete_commands.iter().for_each(|list| brush_list(list, &mut ours));
     ours == theirs
 }
@@ -30,7 +43,7 @@ fn clean(text: &str) -> Cow<'_, str> {
     if text.contains('\n') { Cow::Owned(text.replace("\\\n", "")) } else { Cow::Borrowed(text) }
 }
 
-fn brush_list<'a>(list: &'a ast::CompoundList, out: &mut Vec<Plain<'a>>) {
+fn brush_list<'a>(list: &'a ast::CompoundList, out: &mut Vec<Piece<'a>>) {
     for item in &list.0 {
         for (_, pipeline) in &item.0 {
             pipeline.seq.iter().for_each(|command| brush_command(command, out));
@@ -38,7 +51,7 @@ fn brush_list<'a>(list: &'a ast::CompoundList, out: &mut Vec<Plain<'a>>) {
     }
 }
 
-fn brush_command<'a>(command: &'a ast::Command, out: &mut Vec<Plain<'a>>) {
+fn brush_command<'a>(command: &'a ast::Command, out: &mut Vec<Piece<'a>>) {
     match command {
         ast::Command::Simple(simple) => brush_simple(simple, out),
         ast::Command::Compound(compound, redirects) => {
@@ -53,7 +66,7 @@ fn brush_command<'a>(command: &'a ast::Command, out: &mut Vec<Plain<'a>>) {
     }
 }
 
-fn brush_compound<'a>(compound: &'a ast::CompoundCommand, out: &mut Vec<Plain<'a>>) {
+fn brush_compound<'a>(compound: &'a ast::CompoundCommand, out: &mut Vec<Piece<'a>>) {
     use ast::CompoundCommand as C;
     match compound {
         C::Arithmetic(_) => {}
@@ -78,39 +91,35 @@ fn brush_compound<'a>(compound: &'a ast::CompoundCommand, out: &mut Vec<Plain<'a
     }
 }
 
-fn brush_simple<'a>(simple: &'a ast::SimpleCommand, out: &mut Vec<Plain<'a>>) {
+fn brush_simple<'a>(simple: &'a ast::SimpleCommand, out: &mut Vec<Piece<'a>>) {
     use ast::CommandPrefixOrSuffixItem as Item;
-    let mut plain = Plain::default();
-    let mut inner = Vec::new();
-    let mut item = |item: &'a Item, plain: &mut Plain<'a>| match item {
-        Item::Word(word) | Item::AssignmentWord(_, word) => plain.words.push(clean(&word.value)),
-        Item::IoRedirect(redirect) => brush_redirect(redirect, plain, &mut inner),
+    let (mut redirects, mut inner) = (Vec::new(), Vec::new());
+    let mut item = |item: &'a Item, out: &mut Vec<Piece<'a>>| match item {
+        Item::Word(word) | Item::AssignmentWord(_, word) => out.push(Piece::Word(clean(&word.value))),
+        Item::IoRedirect(redirect) => brush_redirect(redirect, &mut redirects, &mut inner),
         Item::ProcessSubstitution(_, subshell) => {
-            plain.words.push("(…)".into());
+            out.push(Piece::Word("(…)".into()));
             brush_list(&subshell.list, &mut inner);
         }
     };
-    simple.prefix.iter().flat_map(|p| &p.0).for_each(|i| item(i, &mut plain));
-    plain.words.extend(simple.word_or_name.iter().map(|word| clean(&word.value)));
-    simple.suffix.iter().flat_map(|s| &s.0).for_each(|i| item(i, &mut plain));
-    out.push(plain);
-    out.append(&mut inner);
+    simple.prefix.iter().flat_map(|p| &p.0).for_each(|i| item(i, out));
+    out.extend(simple.word_or_name.iter().map(|word| Piece::Word(clean(&word.value))));
+    simple.suffix.iter().flat_map(|s| &s.0).for_each(|i| item(i, out));
+    end(out, redirects, inner);
 }
 
-fn brush_redirects<'a>(redirects: Option<&'a ast::RedirectList>, out: &mut Vec<Plain<'a>>) {
-    let mut plain = Plain::default();
-    let mut inner = Vec::new();
-    redirects.iter().flat_map(|list| &list.0).for_each(|redirect| brush_redirect(redirect, &mut plain, &mut inner));
-    if !plain.redirects.is_empty() {
-        out.push(plain);
+fn brush_redirects<'a>(redirects: Option<&'a ast::RedirectList>, out: &mut Vec<Piece<'a>>) {
+    let (mut own, mut inner) = (Vec::new(), Vec::new());
+    redirects.iter().flat_map(|list| &list.0).for_each(|redirect| brush_redirect(redirect, &mut own, &mut inner));
+    if !own.is_empty() {
+        end(out, own, inner);
     }
-    out.append(&mut inner);
 }
 
-fn brush_redirect<'a>(redirect: &'a ast::IoRedirect, plain: &mut Plain<'a>, inner: &mut Vec<Plain<'a>>) {
+fn brush_redirect<'a>(redirect: &'a ast::IoRedirect, out: &mut Vec<Piece<'a>>, inner: &mut Vec<Piece<'a>>) {
     use ast::IoFileRedirectTarget as Target;
     let fd = |fd: &Option<ast::IoFd>| fd.map_or_else(String::new, |fd| fd.to_string());
-    plain.redirects.push(match redirect {
+    out.push(Piece::Redirect(match redirect {
         ast::IoRedirect::File(n, kind, target) => {
             let target = match target {
                 Target::Filename(word) | Target::Duplicate(word) => clean(&word.value).into_owned(),
@@ -129,19 +138,17 @@ fn brush_redirect<'a>(redirect: &'a ast::IoRedirect, plain: &mut Plain<'a>, inne
         ast::IoRedirect::OutputAndError(word, append) => {
             format!("&>{}{}", if *append { ">" } else { "" }, clean(&word.value))
         }
-    });
+    }));
 }
 
-fn rable_node<'a>(node: &'a Node, out: &mut Vec<Plain<'a>>) {
+fn rable_node<'a>(node: &'a Node, out: &mut Vec<Piece<'a>>) {
     use NodeKind as K;
     match &node.kind {
         K::Command { assignments, words, redirects } => {
-            let mut plain = Plain::default();
-            let mut inner = Vec::new();
-            assignments.iter().chain(words).for_each(|word| plain.words.push(rable_word(word, &mut inner)));
-            redirects.iter().for_each(|redirect| rable_redirect(redirect, &mut plain, &mut inner));
-            out.push(plain);
-            out.append(&mut inner);
+            let (mut own, mut inner) = (Vec::new(), Vec::new());
+            out.extend(assignments.iter().chain(words).map(|word| Piece::Word(rable_word(word, &mut inner))));
+            redirects.iter().for_each(|redirect| rable_redirect(redirect, &mut own, &mut inner));
+            end(out, own, inner);
         }
         K::Pipeline { commands, .. } => commands.iter().for_each(|command| rable_node(command, out)),
         K::List { items } => items.iter().for_each(|item| rable_node(&item.command, out)),
@@ -178,7 +185,7 @@ fn rable_node<'a>(node: &'a Node, out: &mut Vec<Plain<'a>>) {
     }
 }
 
-fn rable_word<'a>(word: &'a Node, inner: &mut Vec<Plain<'a>>) -> Cow<'a, str> {
+fn rable_word<'a>(word: &'a Node, inner: &mut Vec<Piece<'a>>) -> Cow<'a, str> {
     let NodeKind::Word { value, parts, .. } = &word.kind else { return "".into() };
     if let [part] = parts.as_slice()
         && let NodeKind::ProcessSubstitution { command, .. } = &part.kind
@@ -189,25 +196,25 @@ fn rable_word<'a>(word: &'a Node, inner: &mut Vec<Plain<'a>>) -> Cow<'a, str> {
     clean(value)
 }
 
-fn rable_redirects<'a>(redirects: &'a [Node], out: &mut Vec<Plain<'a>>) {
-    let mut plain = Plain::default();
-    let mut inner = Vec::new();
-    redirects.iter().for_each(|redirect| rable_redirect(redirect, &mut plain, &mut inner));
-    if !plain.redirects.is_empty() {
-        out.push(plain);
+fn rable_redirects<'a>(redirects: &'a [Node], out: &mut Vec<Piece<'a>>) {
+    let (mut own, mut inner) = (Vec::new(), Vec::new());
+    redirects.iter().for_each(|redirect| rable_redirect(redirect, &mut own, &mut inner));
+    if !own.is_empty() {
+        end(out, own, inner);
     }
-    out.append(&mut inner);
 }
 
-fn rable_redirect<'a>(redirect: &'a Node, plain: &mut Plain<'a>, inner: &mut Vec<Plain<'a>>) {
+fn rable_redirect<'a>(redirect: &'a Node, out: &mut Vec<Piece<'a>>, inner: &mut Vec<Piece<'a>>) {
     let number = |fd: i32| if fd < 0 { String::new() } else { fd.to_string() };
     match &redirect.kind {
         NodeKind::Redirect { op, target, fd, varfd } => {
             let variable = varfd.as_ref().map_or_else(String::new, |name| format!("{{{name}}}"));
-            plain.redirects.push(format!("{variable}{}{op}{}", number(*fd), rable_word(target, inner)));
+            let target = rable_word(target, inner);
+            out.push(Piece::Redirect(format!("{variable}{}{op}{target}", number(*fd))));
         }
         NodeKind::HereDoc { content, quoted, fd, .. } => {
-            plain.redirects.push(format!("{}<<{}{content}", number(*fd), if *quoted { "'" } else { "" }));
+            let quote = if *quoted { "'" } else { "" };
+            out.push(Piece::Redirect(format!("{}<<{quote}{content}", number(*fd))));
         }
         _ => {}
     }
