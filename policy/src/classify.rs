@@ -183,7 +183,7 @@ impl<'a> Judge<'a> {
         if self.fired.iter().any(|fired| fired.rule == rule.id) {
             return;
         }
-        let reason = format!("It {}", rule.reason);
+        let reason = ["It ", &rule.reason].concat();
         self.fired.push(Fired { rule: rule.id.clone(), reason, class: rule.class });
     }
 

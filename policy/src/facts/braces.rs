@@ -15,7 +15,7 @@ pub(super) struct TooMany;
 
 /// The raw words that `raw` becomes; itself alone where there is nothing to expand.
 pub(super) fn expand(raw: &str) -> Result<Vec<String>, TooMany> {
-    if !raw.contains('{') || !(raw.contains(',') || raw.contains("..")) {
+    if !may_expand(raw) {
         return Ok(vec![raw.to_owned()]);
     }
     let active = active_bytes(raw);
@@ -30,6 +30,11 @@ pub(super) fn expand(raw: &str) -> Result<Vec<String>, TooMany> {
     }
     let before = &raw[..open];
     Ok(heads.iter().flat_map(|head| tails.iter().map(move |tail| format!("{before}{head}{tail}"))).collect())
+}
+
+/// Whether there is anything in it that might be expanded.
+pub(super) fn may_expand(raw: &str) -> bool {
+    raw.contains('{') && (raw.contains(',') || raw.contains(".."))
 }
 
 /// The braces and commas that no quote protects, with their places. Where the word cannot be read nothing is expanded: it

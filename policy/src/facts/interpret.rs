@@ -264,12 +264,12 @@ pub(super) static INTERPRETERS: &[Interpreter] = &[
 ];
 
 /// The file name of a program in one of the system's folders; the path itself anywhere else.
-pub(super) fn file_name(program: &str) -> String {
+pub(super) fn file_name(program: &str) -> &str {
     const FOLDERS: &[&str] =
         &["/bin", "/usr/bin", "/sbin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/snap/bin"];
     match program.rsplit_once('/') {
-        Some((folder, name)) if FOLDERS.contains(&folder) && !name.is_empty() => name.to_owned(),
-        _ => program.to_owned(),
+        Some((folder, name)) if FOLDERS.contains(&folder) && !name.is_empty() => name,
+        _ => program,
     }
 }
 

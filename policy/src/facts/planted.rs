@@ -145,11 +145,11 @@ impl Walker<'_> {
             self.code(text);
             return;
         };
-        let mut words = line.split_whitespace().map(file_name).filter(|w| !w.starts_with('-') && w != "env");
+        let mut words = line.split_whitespace().map(file_name).filter(|w| !w.starts_with('-') && *w != "env");
         let name = words.next().unwrap_or_default();
-        if is_shell(&name) {
+        if is_shell(name) {
             self.code(text);
-        } else if let Some(language) = Nature::of(&name).language().filter(|_| runs) {
+        } else if let Some(language) = Nature::of(name).language().filter(|_| runs) {
             self.facts.code.push(Code { language, text: text.to_owned() });
         }
     }

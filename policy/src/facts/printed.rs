@@ -3,8 +3,15 @@
 use super::shell::Stdin;
 use super::words::{Word, decode_ansi_c};
 
+/// Programs of which it is plain to see.
+const PLAIN: &[&str] =
+    &["echo", "printf", "cat", "tee", "cd", "true", ":", "export", "set", "sleep", "wait", "mkdir", "touch"];
+
 /// What the next one in a pipe, or a file, gets.
 pub(super) fn printed(name: &str, args: &[Word], stdin: &Stdin, more: bool) -> Stdin {
+    if !PLAIN.contains(&name) {
+        return Stdin::Stream;
+    }
     let known: Option<Vec<&str>> = args.iter().map(Word::known).collect();
     let Some(known) = known.filter(|_| !more) else { return Stdin::Stream };
     let text = |text: Option<String>| text.map_or(Stdin::Stream, |text| Stdin::Known(Word::literal(text)));
@@ -17,8 +24,8 @@ pub(super) fn printed(name: &str, args: &[Word], stdin: &Stdin, more: bool) -> S
         }
         ("printf", [format, rest @ ..]) if !format.starts_with('-') => text(format_with(format, rest)),
         ("cat" | "tee", [] | ["-"]) => stdin.clone(),
-        ("cd" | "true" | ":" | "export" | "set" | "sleep" | "wait" | "mkdir" | "touch", _) => Stdin::Nothing,
-        _ => Stdin::Stream,
+        ("echo" | "printf" | "cat" | "tee", _) => Stdin::Stream,
+        _ => Stdin::Nothing,
     }
 }
 

@@ -136,12 +136,13 @@ impl<'a> Walker<'a> {
             return Stdin::Stream;
         };
         // A carriage return within a line is part of a word to a shell and a blank to other readers.
-        let returns = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\r');
         let in_a_line =
-            returns.into_iter().any(|(at, _)| text.as_bytes().get(at + 1).is_some_and(|next| *next != b'\n'));
+            text.match_indices('\r').any(|(at, _)| text.as_bytes().get(at + 1).is_some_and(|next| *next != b'\n'));
         if in_a_line || !second::agrees(text, &program) {
             self.note(Note::ParsersDisagree);
         }
+        let pipelines = program.complete_commands.iter().flat_map(|list| &list.0).flat_map(|item| &item.0);
+        self.facts.commands.reserve(pipelines.map(|(_, pipeline)| pipeline.seq.len()).sum());
         self.depth += 1;
         let mut printed = Printed::default();
         program.complete_commands.iter().for_each(|list| printed.then(self.list(list)));
@@ -336,7 +337,8 @@ impl<'a> Walker<'a> {
 
     fn simple(&mut self, simple: &ast::SimpleCommand) -> Stdin {
         use ast::CommandPrefixOrSuffixItem as Item;
-        let mut args = Vec::new();
+        let suffix = simple.suffix.as_ref().map_or(&[][..], |suffix| &suffix.0);
+        let mut args = Vec::with_capacity(1 + suffix.len());
         let mut redirects = Vec::new();
         let mut assignments = Vec::new();
         let prefix = simple.prefix.iter().flat_map(|p| &p.0);
@@ -344,20 +346,20 @@ impl<'a> Walker<'a> {
             match item {
                 Item::AssignmentWord(assignment, _) => assignments.push(assignment),
                 Item::IoRedirect(redirect) => redirects.push(redirect),
-                Item::Word(word) => args.extend(words::open(&word.value, self)),
+                Item::Word(word) => words::open_onto(&mut args, &word.value, self),
                 Item::ProcessSubstitution(kind, inner) => args.push(self.process(kind, inner)),
             }
         }
-        args.extend(simple.word_or_name.iter().flat_map(|word| {
-            let opened = words::open(&word.value, self);
-            if word.value.contains('$') && opened.first().is_some_and(|word| !word.has_opaque()) {
+        if let Some(word) = &simple.word_or_name {
+            let before = args.len();
+            words::open_onto(&mut args, &word.value, self);
+            if word.value.contains('$') && args.get(before).is_some_and(|word| !word.has_opaque()) {
                 self.note(Note::IndirectProgram);
             }
-            opened
-        }));
-        for item in simple.suffix.iter().flat_map(|s| &s.0) {
+        }
+        for item in suffix {
             match item {
-                Item::Word(word) => args.extend(words::open(&word.value, self)),
+                Item::Word(word) => words::open_onto(&mut args, &word.value, self),
                 Item::AssignmentWord(assignment, word) => {
                     let opened = words::open(&word.value, self);
                     self.declared(assignment, &opened);

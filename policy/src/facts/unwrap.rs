@@ -62,31 +62,34 @@ impl Walker<'_> {
             self.own_paths("time", &words);
         }
         let args = &words[1..];
-        let nature = Nature::of(&name);
+        let nature = Nature::of(name);
         if let Some(wrapper) = nature.wrapper {
             return self.wrapped(wrapper, args, stdin, around);
         }
-        if self.interpreted(&name, nature, args, stdin, around) {
+        if self.interpreted(name, nature, args, stdin, around) {
             return Stdin::Stream;
         }
         if name.len() > 1 && name.starts_with(['!', ':']) {
             self.note(Note::Escape);
         }
-        let away = usize::from(AWAY.contains(&name.as_str()));
+        let away = usize::from(AWAY.contains(&name));
         self.away += away;
-        self.carried(&name, args, stdin, around);
+        self.carried(name, args, stdin, around);
         self.away -= away;
-        self.stores(&name, args, stdin);
-        self.writes(&name, args, stdin);
-        let printed = printed(&name, args, stdin, around.more);
-        self.moves(&name, args);
-        self.names(&name, args, around.more);
-        let mut script = super::scripts::effects(&name, args);
+        self.stores(name, args, stdin);
+        self.writes(name, args, stdin);
+        let printed = printed(name, args, stdin, around.more);
+        self.moves(name, args);
+        self.names(name, args, around.more);
+        let mut script = super::scripts::effects(name, args);
         script.extend(first.text.contains('/').then_some(super::scripts::PATH));
         script.extend(around.bare.then_some(super::scripts::BARE));
+        let folder = first.text.len() - name.len();
+        let mut program = words.remove(0).text;
+        program.drain(..folder);
         self.push(Command {
-            program: name,
-            args: words.split_off(1),
+            program,
+            args: words,
             wrappers: around.wrappers.clone(),
             cwd: self.cwd.clone(),
             more: around.more,
@@ -159,7 +162,7 @@ impl Walker<'_> {
             if let (None, Stdin::Known(text), "xargs") = (&found.replace, stdin, name)
                 && !text.text.contains(['\'', '"', '\\'])
                 && found.splits
-                && command.first().is_some_and(|word| !is_shell(&file_name(&word.text)))
+                && command.first().is_some_and(|word| !is_shell(file_name(&word.text)))
             {
                 command.extend(text.text.split_whitespace().map(Word::literal));
                 return self.run(command, &Stdin::Nothing, &inner);
@@ -285,7 +288,7 @@ impl Walker<'_> {
         let inner = around.within(name);
         let program = |text: &str| {
             let head = text.split_whitespace().next().unwrap_or_default();
-            let starts = (self.context.knows)(&file_name(head)) || is_shell(&file_name(head));
+            let starts = (self.context.knows)(file_name(head)) || is_shell(file_name(head));
             starts && !head.starts_with('-') && !WORDS.contains(&head)
         };
         let known: Vec<(usize, &str)> = args.iter().enumerate().filter_map(|(at, a)| Some((at, a.known()?))).collect();
@@ -302,7 +305,7 @@ impl Walker<'_> {
             .collect();
         // `foo test`: a bare last word only happens to be a program's name.
         let first = known.iter().find(|(at, text)| {
-            !text.contains(char::is_whitespace) && program(text) && (args.len() > at + 1 || is_shell(&file_name(text)))
+            !text.contains(char::is_whitespace) && program(text) && (args.len() > at + 1 || is_shell(file_name(text)))
         });
         let first = first.map(|(at, _)| *at);
         lines.iter().for_each(|line| {

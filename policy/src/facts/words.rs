@@ -70,18 +70,25 @@ pub(super) fn options() -> ParserOptions {
 
 /// The words that `raw` becomes.
 pub(super) fn open(raw: &str, around: &mut dyn Surroundings) -> Vec<Word> {
-    if let Some(text) = plain(raw) {
-        return vec![Word::literal(text)];
+    let mut out = Vec::new();
+    open_onto(&mut out, raw, around);
+    out
+}
+
+/// The words that `raw` becomes, behind those of `out`.
+pub(super) fn open_onto(out: &mut Vec<Word>, raw: &str, around: &mut dyn Surroundings) {
+    if plain(raw).is_some() || !braces::may_expand(raw) {
+        return open_one(out, raw, around);
     }
     match braces::expand(raw) {
         // `{git,}` is one word: nothing is left of an empty one that was not quoted.
         Ok(texts) if texts.len() > 1 => {
-            texts.iter().filter(|text| !text.is_empty()).flat_map(|text| open_one(text, around)).collect()
+            texts.iter().filter(|text| !text.is_empty()).for_each(|text| open_one(out, text, around));
         }
-        Ok(texts) => texts.iter().flat_map(|text| open_one(text, around)).collect(),
+        Ok(texts) => texts.iter().for_each(|text| open_one(out, text, around)),
         Err(braces::TooMany) => {
             around.note(Note::OverCap);
-            vec![Word::opaque()]
+            out.push(Word::opaque());
         }
     }
 }
@@ -128,17 +135,17 @@ fn plain(raw: &str) -> Option<&str> {
     quoted('"').filter(|inner| !inner.contains(['"', '$', '`', '\\']))
 }
 
-fn open_one(raw: &str, around: &mut dyn Surroundings) -> Vec<Word> {
+fn open_one(out: &mut Vec<Word>, raw: &str, around: &mut dyn Surroundings) {
     if let Some(text) = plain(raw) {
-        return vec![Word::literal(text)];
+        return out.push(Word::literal(text));
     }
     // `$c` alone with a known value of several words becomes those words.
     let name = raw.strip_prefix('$').map(|n| n.strip_prefix('{').and_then(|n| n.strip_suffix('}')).unwrap_or(n));
     if let Some(value) = name.and_then(|name| around.value_of(name)) {
         let glob = value.contains(['*', '?', '[']);
-        return value.split_ascii_whitespace().map(|part| Word { text: part.to_owned(), glob }).collect();
+        return out.extend(value.split_ascii_whitespace().map(|part| Word { text: part.to_owned(), glob }));
     }
-    vec![open_whole(raw, around)]
+    out.push(open_whole(raw, around));
 }
 
 struct Opener<'a> {

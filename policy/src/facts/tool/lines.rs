@@ -100,7 +100,7 @@ impl Tool {
             let (head, program_field) = (texts(value), PROGRAMS.contains(&name.as_str()));
             let Some(first) = head.first().filter(|_| !ARGS.contains(&name.as_str())) else { continue };
             let program = file_name(first.split_whitespace().next().unwrap_or_default());
-            let known = || knows(&program) || is_shell(&program);
+            let known = || knows(program) || is_shell(program);
             let sure = program_field || SHELL.contains(&name.as_str());
             if args.is_empty() && !(program_field && known()) || !args.is_empty() && !sure && !known() {
                 continue;

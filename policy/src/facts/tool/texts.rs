@@ -262,7 +262,7 @@ fn starts_known(text: &str, knows: Knows<'_>) -> bool {
         let mut words = piece.split_whitespace().skip_while(|word| word.contains('=') && !word.starts_with(['=', '-']));
         words.next().is_some_and(|word| {
             let name = file_name(word.trim_matches(['"', '\'', '\\']));
-            knows(&name) || is_shell(&name)
+            knows(name) || is_shell(name)
         })
     })
 }
