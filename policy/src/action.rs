@@ -12,6 +12,7 @@ use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::{AgentName, SessionId};
 
 use crate::adapters::AdapterRequest;
+use crate::canonical;
 
 pub use parse::{InvalidAction, MAX_ACTION_BYTES};
 pub use secrets::{MisplacedRef, Place, SecretRef, refs_in};
@@ -174,12 +175,18 @@ impl Action {
     /// other than text.
     #[must_use]
     pub fn canonical(&self) -> Vec<u8> {
-        serde_json_canonicalizer::to_vec(self).expect("an action is plain JSON")
+        serde_json::to_value(self).and_then(|value| canonical::to_vec(&value)).expect("an action is plain JSON")
     }
 
     /// SHA-256 over [`Action::canonical`] in the domain `wardkeep/action/v1`.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        Digest::of(DIGEST_DOMAIN, &self.canonical())
+        Self::digest_of(&self.canonical())
+    }
+
+    /// The same where the canonical bytes are at hand.
+    #[must_use]
+    pub fn digest_of(canonical: &[u8]) -> Digest {
+        Digest::of(DIGEST_DOMAIN, canonical)
     }
 }

@@ -13,6 +13,7 @@ pub mod action;
 pub mod adapters;
 pub mod agents;
 pub mod bundle;
+pub mod canonical;
 pub mod class;
 pub mod classify;
 pub mod compare;

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use wardkeep_policy::canonical;
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::TenantId;
 use wardkeep_proto::time::Timestamp;
@@ -67,15 +68,23 @@ pub struct Row {
 impl Row {
     /// What the hash of a row with these fields must be.
     fn expected(&self) -> Result<Digest, serde_json::Error> {
-        let covered = json!({
-            "number": self.number,
-            "at_ms": self.at,
-            "kind": self.kind,
-            "call": self.call,
-            "fields": self.fields,
-            "previous": self.previous,
-        });
-        Ok(Digest::of(ROW, &serde_json_canonicalizer::to_vec(&covered)?))
+        Ok(Digest::of(ROW, &self.covered()?))
+    }
+
+    fn covered(&self) -> Result<Vec<u8>, serde_json::Error> {
+        // RFC 8785 JSON as it stands: whole numbers that a double holds, and members in the order of their names.
+        #[derive(Serialize)]
+        struct Covered<'a> {
+            at_ms: Timestamp,
+            call: &'a str,
+            fields: &'a str,
+            kind: &'a str,
+            number: u64,
+            previous: Digest,
+        }
+        let Self { number, at, kind, call, fields, previous, hash: _ } = self;
+        let (number, at_ms, previous) = (*number, *at, *previous);
+        serde_json::to_vec(&Covered { at_ms, call, fields, kind, number, previous })
     }
 }
 
@@ -88,8 +97,7 @@ pub(crate) fn append(
     fields: &Value,
 ) -> Result<(), StoreError> {
     let before = head(tx)?;
-    let fields =
-        String::from_utf8(serde_json_canonicalizer::to_vec(fields)?).map_err(|_| StoreError::corrupt("audit"))?;
+    let fields = String::from_utf8(canonical::to_vec(fields)?).map_err(|_| StoreError::corrupt("audit"))?;
     let call = call.map(ToString::to_string).unwrap_or_default();
     let mut row = Row {
         number: before.length + 1,

@@ -52,6 +52,34 @@ impl Log {
 }
 
 #[test]
+fn what_a_hash_covers_is_canonical_json() {
+    let row = |number, at, kind: &str, call: &str, fields: &str| Row {
+        number,
+        at: Timestamp(at),
+        kind: kind.to_owned(),
+        call: call.to_owned(),
+        fields: fields.to_owned(),
+        previous: Digest([7; 32]),
+        hash: Digest([8; 32]),
+    };
+    for row in [
+        row(1, 0, "", "", "{}"),
+        row(2, 1_795_219_200_123, "call-permitted", "a/s/c", r#"{"tool":"shell","title":"ls \"-la\"\n"}"#),
+        row(1 << 53, -(1 << 53), "k", "ä/\u{1f600}/\u{2028}", "\0\u{7f}\u{1b}\u{8}\u{c}\r\t/\\"),
+    ] {
+        let covered = json!({
+            "number": row.number,
+            "at_ms": row.at,
+            "kind": row.kind,
+            "call": row.call,
+            "fields": row.fields,
+            "previous": row.previous,
+        });
+        assert_eq!(row.covered().unwrap(), serde_json_canonicalizer::to_vec(&covered).unwrap(), "{row:?}");
+    }
+}
+
+#[test]
 fn every_change_is_found_at_its_row() {
     for (change, at, why) in [
         ("UPDATE audit SET fields = '{\"n\":99}' WHERE number = 3", 3, Why::Changed),

@@ -216,7 +216,8 @@ impl Gate {
     /// up yet.
     pub(super) fn weigh(&self, key: &CallKey, action: &Action) -> Result<Result<Judged, Box<Asks>>, GateError> {
         let now = self.now();
-        let digest = action.digest();
+        let canonical = action.canonical();
+        let digest = Action::digest_of(&canonical);
         let refused = |reasons| self.refused(key.clone(), &action.tool, digest, reasons);
         // By construction: what is shown, sent and logged is made from the redacted action only.
         let (shown, raw) = match redact_action(&self.parts.redaction.load(), action) {
@@ -248,9 +249,11 @@ impl Gate {
             Decision::Allow { class, fired } => {
                 let permit = PermitId::new(now, &*self.parts.chance);
                 row.state = CallState::Permitted { permit, use_by: now.plus(USE_BY) };
-                self.fill_in(&mut row, class, None, &fired, action);
+                row.action = Some(canonical);
+                self.fill_in(&mut row, class, None, &fired);
             }
             Decision::NeedsApproval { class, fired, factor } => {
+                row.action = Some(canonical);
                 let action = action.clone();
                 return Ok(Err(Box::new(Asks { row, action, shown, bundle, class, fired, factor })));
             }
@@ -264,7 +267,7 @@ impl Gate {
         let now = row.created;
         let approve_by = now.plus(APPROVE_BY);
         row.state = CallState::Pending { approve_by };
-        self.fill_in(&mut row, class, Some(factor), &fired, &action);
+        self.fill_in(&mut row, class, Some(factor), &fired);
         let files = match self.pins(&action) {
             Ok(pinned) => pinned.shown,
             Err(why) => {
@@ -301,11 +304,10 @@ impl Gate {
         Ok(Judged::plain(row, Some(NewApproval { digest, document, created: now, approve_by })))
     }
 
-    fn fill_in(&self, row: &mut CallRow, class: Class, factor: Option<Factor>, fired: &[Fired], action: &Action) {
+    fn fill_in(&self, row: &mut CallRow, class: Class, factor: Option<Factor>, fired: &[Fired]) {
         row.class = Some(class);
         row.factor = factor;
         row.fired = fired.iter().map(|f| Fired { reason: self.clean(&f.reason), ..f.clone() }).collect();
-        row.action = Some(action.canonical());
     }
 
     /// A row that says no; the ground on which the others are filled in.
