@@ -1,6 +1,7 @@
 //! The gate: one value that every hook call goes through.
 
 mod adapter;
+mod clean;
 mod decided;
 mod egress;
 mod fatigue;
@@ -201,6 +202,7 @@ pub struct Gate {
     named: Mutex<Option<(Arc<Bundle>, BundleName)>>,
     changed: watch::Sender<u64>,
     pasts: past::Pasts,
+    clean: clean::Clean,
     /// As they stood at a revision of `changed`.
     records: Mutex<Option<(u64, Arc<Records>)>>,
     /// Whether somebody is about to put away what was let pass.
@@ -242,6 +244,7 @@ impl Gate {
             named: Mutex::default(),
             changed: watch::Sender::new(0),
             pasts: past::Pasts::default(),
+            clean: clean::Clean::default(),
             records: Mutex::default(),
             putting_away: AtomicBool::new(false),
             full: AtomicBool::new(false),
@@ -266,11 +269,6 @@ impl Gate {
 
     fn now(&self) -> Timestamp {
         self.parts.clock.now()
-    }
-
-    /// The text without secrets.
-    fn clean(&self, text: &str) -> String {
-        self.parts.redaction.load().redact(text).text.into_owned()
     }
 
     fn launching(&self) -> MutexGuard<'_, HashSet<PermitId>> {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use wardkeep_policy::action::Call;
 use wardkeep_policy::{Action, Class, Factor, Fired, Grant, Granting, render};
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::TenantId;
@@ -105,6 +106,14 @@ impl Offer {
     }
 }
 
+/// What of an action passes the engine.
+#[derive(Serialize)]
+struct Open<'a> {
+    tool: &'a str,
+    call: &'a Call,
+    cwd: Option<&'a str>,
+}
+
 /// The action as it may be shown, and the names of secrets whose values stood in it in clear.
 ///
 /// Who calls and in which session stay as they are; tool, call and folder pass the engine.
@@ -113,12 +122,15 @@ impl Offer {
 /// Why it cannot be shown, in words for the agent.
 pub(crate) fn redact_action(engine: &Engine, action: &Action) -> Result<(Action, Vec<String>), String> {
     const UNSHOWABLE: &str = "the call cannot be scanned for secrets";
-    let open = json!({"tool": action.tool, "call": action.call, "cwd": action.cwd});
+    let open = Open { tool: &action.tool, call: &action.call, cwd: action.cwd.as_deref() };
     let bytes = serde_json::to_vec(&open).map_err(|_| UNSHOWABLE.to_owned())?;
     let found = engine.redact_json(&bytes).map_err(|why| format!("{UNSHOWABLE}: {why}"))?;
     let mut raw: Vec<String> = found.findings.iter().filter_map(|f| f.name.clone()).collect();
     raw.sort_unstable();
     raw.dedup();
+    if *found.bytes == *bytes {
+        return Ok((action.clone(), raw));
+    }
     let mut shown: Value = serde_json::from_slice(&found.bytes).map_err(|_| UNSHOWABLE.to_owned())?;
     shown["agent"] = json!(action.agent);
     shown["session"] = json!(action.session);
