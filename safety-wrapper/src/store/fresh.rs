@@ -7,6 +7,7 @@
 
 use std::collections::HashSet;
 
+use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, params};
 use wardkeep_policy::Class;
 
@@ -93,20 +94,34 @@ pub(super) fn insert(tx: &Tx<'_>, row: &CallRow) -> Result<(), StoreError> {
 }
 
 /// Puts all of them among the calls, with their lines of activity, in the order in which they came.
+///
+/// One by one: what SQLite could have to take back within a transaction (many rows in one statement, `ABORT`), it copies before it
+/// changes it, and for many rows it looks for each in the tables that refer to calls. Whatever fails here takes back everything.
 pub(super) fn put_away(tx: &Tx<'_>) -> Result<(), StoreError> {
-    // Where an older build has recorded the same call meanwhile, that one counts.
-    const STEPS: [&str; 3] = [
-        "INSERT OR IGNORE INTO calls (agent, session, call, tool, action, action_digest, class, rules, title, permit, state, data,
-             created_at, updated_at)
-         SELECT agent, session, call, tool, action, action_digest, class, rules, title, permit, 'permitted', data, at, at
+    let mut fresh = tx.prepare_cached(
+        "SELECT agent, session, call, tool, class, title, at, action, action_digest, rules, permit, data
          FROM fresh_calls ORDER BY id",
-        "INSERT INTO activity (at, agent, session, call, tool, class, outcome, summary)
-         SELECT at, agent, session, call, tool, class, 'allowed', title FROM fresh_calls ORDER BY id",
-        "DELETE FROM fresh_calls",
-    ];
-    for step in STEPS {
-        tx.prepare_cached(step)?.execute([])?;
+    )?;
+    // Where an older build has recorded the same call meanwhile, that one counts.
+    let mut call = tx.prepare_cached(
+        "INSERT OR IGNORE INTO calls (agent, session, call, tool, class, title, created_at, updated_at, action, action_digest, rules,
+             permit, data, state)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9, ?10, ?11, ?12, 'permitted')",
+    )?;
+    let mut line = tx.prepare_cached(
+        "INSERT OR FAIL INTO activity (agent, session, call, tool, class, summary, at, outcome)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'allowed')",
+    )?;
+    let mut rows = fresh.query([])?;
+    while let Some(row) = rows.next()? {
+        for (statement, columns) in [(&mut call, 12), (&mut line, 7)] {
+            for column in 0..columns {
+                statement.raw_bind_parameter(column + 1, ToSqlOutput::Borrowed(row.get_ref(column)?))?;
+            }
+            statement.raw_execute()?;
+        }
     }
+    tx.prepare_cached("DELETE FROM fresh_calls")?.execute([])?;
     Ok(())
 }
 
