@@ -4,35 +4,51 @@
 use super::super::words::Word;
 use super::{RUNS, SETS};
 
-/// Settings of git that start nothing, change no file but its own and lead nowhere else, sorted. `*` stands for any name, or at the
-/// end for all that begin so. Source: git-config(1) of git 2.51.
+/// Settings of git that start nothing, throw nothing away, change no file but its own and lead nowhere else, sorted. `*` at the end
+/// stands for all that begin so: for advice and colours only, since any other section has or gets names that do more, as
+/// `gc.recentObjectsHook` (a program), `rebase.instructionFormat` (lines of the list that git works off), `gc.pruneExpire` (what is thrown
+/// away) and `merge.tool` (the path of a script) show. Source: git-config(1) of git 2.51.
 #[rustfmt::skip]
 const GIT: &[&str] = &[
     "advice.*", "am.keepcr", "am.threeway", "apply.ignorewhitespace", "apply.whitespace", "blame.blankboundary",
     "blame.coloring", "blame.date", "blame.showemail", "blame.showroot", "branch.autosetupmerge",
-    "branch.autosetuprebase", "branch.sort", "checkout.guess", "checkout.workers", "clean.requireforce", "color.*",
-    "column.*", "commit.cleanup", "commit.gpgsign", "commit.status", "commit.verbose", "core.abbrev", "core.autocrlf",
-    "core.bigfilethreshold", "core.checkstat", "core.commentchar", "core.compression", "core.deltabasecachelimit",
-    "core.eol", "core.excludesfile", "core.filemode", "core.fscache", "core.ignorecase", "core.logallrefupdates",
-    "core.longpaths", "core.loosecompression", "core.multipackindex", "core.optionallocks", "core.packedgitlimit",
-    "core.packedgitwindowsize", "core.precomposeunicode", "core.preloadindex", "core.quotepath", "core.safecrlf",
-    "core.splitindex", "core.trustctime", "core.untrackedcache", "core.warnambiguousrefs", "core.whitespace",
-    "diff.algorithm", "diff.autorefreshindex", "diff.color*", "diff.context", "diff.dirstat", "diff.ignoresubmodules",
+    "branch.autosetuprebase", "branch.sort", "checkout.guess", "checkout.workers", "color.*", "column.branch",
+    "column.clean", "column.status", "column.tag", "column.ui", "commit.cleanup", "commit.gpgsign", "commit.status",
+    "commit.verbose", "core.abbrev", "core.autocrlf", "core.bigfilethreshold", "core.checkstat", "core.commentchar",
+    "core.compression", "core.deltabasecachelimit", "core.eol", "core.excludesfile", "core.filemode", "core.fscache",
+    "core.ignorecase", "core.logallrefupdates", "core.longpaths", "core.loosecompression", "core.multipackindex",
+    "core.optionallocks", "core.packedgitlimit", "core.packedgitwindowsize", "core.precomposeunicode",
+    "core.preloadindex", "core.quotepath", "core.safecrlf", "core.splitindex", "core.trustctime",
+    "core.untrackedcache", "core.warnambiguousrefs", "core.whitespace", "diff.algorithm", "diff.autorefreshindex",
+    "diff.colormoved", "diff.colormovedws", "diff.context", "diff.dirstat", "diff.ignoresubmodules",
     "diff.indentheuristic", "diff.interhunkcontext", "diff.mnemonicprefix", "diff.noprefix", "diff.relative",
-    "diff.renamelimit", "diff.renames", "diff.stat*", "diff.submodule", "diff.tool", "diff.wordregex",
-    "diff.wserrorhighlight", "feature.*", "fetch.fsckobjects", "fetch.output", "fetch.parallel", "fetch.prune",
-    "fetch.prunetags", "fetch.showforcedupdates", "fetch.writecommitgraph", "format.pretty", "gc.*", "gpg.format",
-    "grep.column", "grep.extendedregexp", "grep.fullname", "grep.linenumber", "grep.patterntype", "grep.threads",
-    "http.lowspeedlimit", "http.lowspeedtime", "http.maxrequests", "http.postbuffer", "http.version", "i18n.*",
-    "index.*", "init.defaultbranch", "interactive.singlekey", "log.abbrevcommit", "log.date", "log.decorate",
-    "log.excludedecoration", "log.follow", "log.graphcolors", "log.mailmap", "log.showroot", "merge.autostash",
-    "merge.conflictstyle", "merge.directoryrenames", "merge.ff", "merge.log", "merge.renamelimit", "merge.renames",
-    "merge.stat", "merge.tool", "merge.verbosity", "mergetool.keepbackup", "mergetool.prompt",
-    "mergetool.writetotemp", "pack.*", "protocol.version", "pull.ff", "pull.rebase", "push.autosetupremote",
-    "push.default", "push.followtags", "push.gpgsign", "push.usebitmaps", "rebase.*", "rerere.*",
-    "stash.showincludeuntracked", "stash.showpatch", "stash.showstat", "status.*", "submodule.fetchjobs",
+    "diff.renamelimit", "diff.renames", "diff.statgraphwidth", "diff.statnamewidth", "diff.submodule",
+    "diff.wordregex", "diff.wserrorhighlight", "feature.experimental", "feature.manyfiles", "fetch.fsckobjects",
+    "fetch.output", "fetch.parallel", "fetch.prune", "fetch.prunetags", "fetch.showforcedupdates",
+    "fetch.writecommitgraph", "format.pretty", "gc.aggressivedepth", "gc.aggressivewindow", "gc.auto", "gc.autodetach",
+    "gc.autopacklimit", "gc.bigpackthreshold", "gc.cruftpacks", "gc.logexpiry", "gc.maxcruftsize", "gc.packrefs",
+    "gc.rerereresolved", "gc.rerereunresolved", "gc.writecommitgraph", "gpg.format", "grep.column",
+    "grep.extendedregexp", "grep.fullname", "grep.linenumber", "grep.patterntype", "grep.threads",
+    "http.lowspeedlimit", "http.lowspeedtime", "http.maxrequests", "http.postbuffer", "http.version",
+    "i18n.commitencoding", "i18n.logoutputencoding", "index.recordendofindexentries", "index.recordoffsettable",
+    "index.skiphash", "index.sparse", "index.threads", "index.version", "init.defaultbranch", "interactive.singlekey",
+    "log.abbrevcommit", "log.date", "log.decorate", "log.excludedecoration", "log.follow", "log.graphcolors",
+    "log.mailmap", "log.showroot", "merge.autostash", "merge.conflictstyle", "merge.directoryrenames", "merge.ff",
+    "merge.log", "merge.renamelimit", "merge.renames", "merge.stat", "merge.verbosity", "mergetool.keepbackup",
+    "mergetool.prompt", "mergetool.writetotemp", "pack.allowpackreuse", "pack.compression", "pack.deltacachelimit",
+    "pack.deltacachesize", "pack.depth", "pack.indexversion", "pack.island", "pack.islandcore", "pack.packsizelimit",
+    "pack.preferbitmaptips", "pack.readreverseindex", "pack.threads", "pack.usebitmapboundarytraversal",
+    "pack.usebitmaps", "pack.usepathwalk", "pack.usesparse", "pack.window", "pack.windowmemory",
+    "pack.writebitmaphashcache", "pack.writebitmaplookuptable", "pack.writebitmaps", "pack.writereverseindex",
+    "protocol.version", "pull.ff", "pull.rebase", "push.autosetupremote", "push.default", "push.followtags",
+    "push.gpgsign", "push.usebitmaps", "rebase.abbreviatecommands", "rebase.autosquash", "rebase.autostash",
+    "rebase.backend", "rebase.forkpoint", "rebase.maxlabellength", "rebase.missingcommitscheck", "rebase.rebasemerges",
+    "rebase.reschedulefailedexec", "rebase.stat", "rebase.updaterefs", "rerere.autoupdate", "rerere.enabled",
+    "stash.showincludeuntracked", "stash.showpatch", "stash.showstat", "status.aheadbehind", "status.branch",
+    "status.displaycommentprefix", "status.relativepaths", "status.renamelimit", "status.renames", "status.short",
+    "status.showstash", "status.showuntrackedfiles", "status.submodulesummary", "submodule.fetchjobs",
     "submodule.recurse", "tag.gpgsign", "tag.sort", "transfer.fsckobjects", "user.email", "user.name",
-    "user.signingkey", "user.useconfigonly", "versionsort.*",
+    "user.signingkey", "user.useconfigonly", "versionsort.prereleasesuffix", "versionsort.suffix",
 ];
 
 /// Settings of git that say where commits go and come from, as `git remote` does, whose rules are theirs; sorted.
@@ -43,7 +59,6 @@ const GIT_REMOTES: &[&str] = &[
     "branch.*.remote",
     "remote.*.fetch",
     "remote.*.prune",
-    "remote.*.push",
     "remote.*.pushurl",
     "remote.*.tagopt",
     "remote.*.url",
@@ -68,6 +83,8 @@ const SSH: &[&str] = &[
     "visualhostkey",
 ];
 
+/// Short options of `git clone` with a value.
+const CLONE_VALUES: &str = "bcjou";
 /// Short options of ssh with a value, and of its relatives.
 const SSH_VALUES: &str = "BbcDEeFIiJLlmOopPQRSWw";
 const COPY_VALUES: &str = "cDFiJloPSXBbRs";
@@ -91,16 +108,7 @@ pub(super) fn git(args: &[Word]) -> Vec<&'static str> {
         }
     };
     match sub {
-        "clone" => {
-            while let Some(word) = words.next() {
-                match word.strip_prefix("--config=") {
-                    Some(setting) => keys.push(setting),
-                    // Long options may be shortened.
-                    None if word == "-c" || word.len() > 4 && "--config".starts_with(word) => keys.extend(words.next()),
-                    None => keys.extend(word.strip_prefix("-c").filter(|_| !word.starts_with("--"))),
-                }
-            }
-        }
+        "clone" => keys.extend(cloned(words)),
         "config" => keys.extend(kept(words)),
         _ => {}
     }
@@ -109,6 +117,26 @@ pub(super) fn git(args: &[Word]) -> Vec<&'static str> {
         is_listed(GIT, &key) || sub == "config" && is_listed(GIT_REMOTES, &key)
     };
     if keys.iter().all(harmless) { Vec::new() } else { vec![SETS] }
+}
+
+/// The settings that `git clone` is given: `-c a.b=c`, `-qc a.b=c`, `--config=a.b=c`, shortened as git allows.
+fn cloned<'w>(mut words: impl Iterator<Item = &'w str>) -> Vec<&'w str> {
+    let mut keys = Vec::new();
+    while let Some(word) = words.next() {
+        if let Some(long) = word.strip_prefix("--") {
+            let (name, value) = long.split_once('=').map_or((long, None), |(name, value)| (name, Some(value)));
+            if name.len() > 2 && "config".starts_with(name) {
+                keys.extend(value.or_else(|| words.next()));
+            }
+        } else if let Some(cluster) = word.strip_prefix('-')
+            && let Some((at, letter)) = cluster.char_indices().find(|(_, c)| CLONE_VALUES.contains(*c))
+        {
+            let attached = &cluster[at + letter.len_utf8()..];
+            let value = if attached.is_empty() { words.next() } else { Some(attached) };
+            keys.extend(value.filter(|_| letter == 'c'));
+        }
+    }
+    keys
 }
 
 /// The key that `git config` sets, if it sets one.
