@@ -23,7 +23,7 @@ use crate::action::{Action, Call, Place as SecretPlace};
 use crate::adapters::{self, Adapter, AdapterRequest};
 use crate::bundle::{Bundle, HostKind};
 use crate::class::Class;
-use crate::facts::http::{self, Target};
+use crate::facts::http::{self, Target, overrides};
 use crate::facts::paths::{Access, Place, resolve};
 use crate::facts::tool::Tool;
 use crate::facts::{Code, Context, Facts, Word, from_argv, from_shell};
@@ -378,9 +378,14 @@ impl<'a> Judge<'a> {
         if http::is_mutation(&body) {
             self.built_in("http.mutation", "It changes something by a GraphQL mutation", Class::Red);
         }
-        // Some servers obey a header more than the method.
-        let overrides = headers.iter().filter(|(name, _)| name.to_ascii_lowercase().contains("method-override"));
-        let methods = std::iter::once(method.to_owned()).chain(overrides.map(|(_, value)| value.to_ascii_uppercase()));
+        // Some servers obey a header or a field more than the method.
+        let mut methods = vec![method.to_owned()];
+        let fields = overrides::of_text(&path).into_iter().chain(overrides::of_text(&body)).map(str::to_owned);
+        for method in headers.iter().flat_map(|(name, value)| overrides::of_header(name, value)).chain(fields) {
+            if !methods.contains(&method) {
+                methods.push(method);
+            }
+        }
         for method in methods {
             self.sees("asks", || format!("{method} {url}  ({host})"));
             let call = HttpCall { method, host, server, path: &path, body: &body };
@@ -419,6 +424,8 @@ mod corpus;
 mod databases;
 #[cfg(test)]
 mod fields;
+#[cfg(test)]
+mod overridden;
 #[cfg(test)]
 mod places;
 #[cfg(test)]

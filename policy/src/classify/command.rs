@@ -79,7 +79,7 @@ impl Judge<'_> {
             self.unpacks(command, &parsed);
         }
         for request in http::of_program(name, &parsed) {
-            self.request(&request.method, &request.url, &[], &request.body);
+            self.request(&request.method, &request.url, &request.headers, &request.body);
             for path in request.reads {
                 self.path(Access::Read, &Word::literal(path), command.cwd.as_deref());
             }

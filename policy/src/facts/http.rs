@@ -1,11 +1,13 @@
 //! Facts about one HTTP request.
 
+pub(crate) mod overrides;
+
 use std::borrow::Cow;
 use std::net::IpAddr;
 
 use url::Url;
 
-use super::args::Parsed;
+use super::args::{Parsed, is_option};
 use super::words::Word;
 
 /// Where a request goes.
@@ -93,6 +95,8 @@ pub(crate) struct ProgramRequest {
     pub(crate) reads: Vec<String>,
     /// What is sent, as far as it stands in the arguments.
     pub(crate) body: String,
+    /// Names and values, as far as they stand there.
+    pub(crate) headers: Vec<(String, String)>,
 }
 
 /// The requests that `curl`, `wget` and their relatives make; empty for any other program.
@@ -100,14 +104,26 @@ pub(crate) fn of_program(name: &str, parsed: &Parsed<'_>) -> Vec<ProgramRequest>
     match name {
         "curl" => curl(parsed),
         "wget" | "wget2" | "aria2c" | "axel" => wget(parsed),
-        "http" | "https" | "xh" | "xhs" | "curlie" => httpie(parsed),
+        "http" | "https" | "xh" | "xhs" => httpie(parsed),
+        // It takes the options of the one and the operands of the other.
+        "curlie" => curl(parsed).into_iter().chain(httpie(parsed)).collect(),
         _ => Vec::new(),
     }
 }
 
 fn curl(parsed: &Parsed<'_>) -> Vec<ProgramRequest> {
-    let data =
-        ["-d", "--data", "--data-raw", "--data-binary", "--data-urlencode", "--data-ascii", "-F", "--form", "--json"];
+    let data = [
+        "-d",
+        "--data",
+        "--data-raw",
+        "--data-binary",
+        "--data-urlencode",
+        "--data-ascii",
+        "-F",
+        "--form",
+        "--form-string",
+        "--json",
+    ];
     let has = |options: &[&str]| options.iter().any(|option| parsed.has(option));
     let explicit = parsed.value("-X").or_else(|| parsed.value("--request")).map(|word| word.text.to_ascii_uppercase());
     let implied = if has(&["-T", "--upload-file"]) {
@@ -122,14 +138,17 @@ fn curl(parsed: &Parsed<'_>) -> Vec<ProgramRequest> {
         "GET"
     };
     let (mut reads, mut body) = (Vec::new(), String::new());
+    let headers = headers(parsed, &["-H", "--header"]);
     for (option, value) in &parsed.options {
         let Some(value) = value else { continue };
-        if data.contains(&&**option) {
+        if data.contains(&&**option) || option == "--url-query" {
             body.push_str(&value.text);
             body.push('\n');
             reads.extend(value.text.rsplit_once('@').map(|(_, path)| path.to_owned()));
         } else if matches!(&**option, "-T" | "--upload-file") {
             reads.push(value.text.clone());
+        } else if matches!(&**option, "-H" | "--header") {
+            reads.extend(value.text.strip_prefix('@').map(str::to_owned));
         }
     }
     let urls = parsed.options.iter().filter(|(o, _)| o == "--url").filter_map(|(_, url)| url.as_deref());
@@ -150,6 +169,7 @@ fn curl(parsed: &Parsed<'_>) -> Vec<ProgramRequest> {
             url: absolute(&url.text),
             reads: reads.clone(),
             body: body.clone(),
+            headers: headers.clone(),
         })
         .collect()
 }
@@ -167,11 +187,13 @@ fn wget(parsed: &Parsed<'_>) -> Vec<ProgramRequest> {
         .value("--post-data")
         .or_else(|| parsed.value("--body-data"))
         .map_or_else(String::new, |w| w.text.clone());
+    let headers = headers(parsed, &["--header", "-e", "--execute"]);
     let request = |url: &&Word| ProgramRequest {
         method: method.clone(),
         url: absolute(&url.text),
         reads: reads.clone(),
         body: body.clone(),
+        headers: headers.clone(),
     };
     parsed.operands.iter().map(request).collect()
 }
@@ -185,7 +207,24 @@ fn httpie(parsed: &Parsed<'_>) -> Vec<ProgramRequest> {
         (_, Some(_)) => ("POST".to_owned(), first),
         (_, None) => ("GET".to_owned(), first),
     };
-    vec![ProgramRequest { method, url: absolute(url), reads: Vec::new(), body: String::new() }]
+    // `Name:value` is a header, `name=value` a field; what stands behind the address is looked at as either.
+    let items = parsed.operands.iter().map(|word| word.text.as_str());
+    let items: Vec<&str> = items.skip_while(|item| *item != url).skip(1).collect();
+    let headers = items.iter().filter_map(|item| header(item)).collect();
+    vec![ProgramRequest { method, url: absolute(url), reads: Vec::new(), body: items.join("\n"), headers }]
+}
+
+/// The headers behind those options; an order of wget's may be one, too: `header = a: b`.
+fn headers(parsed: &Parsed<'_>, options: &[&str]) -> Vec<(String, String)> {
+    let given = parsed.options.iter().filter(|(name, _)| options.iter().any(|option| is_option(name, option)));
+    let texts = given.filter_map(|(_, value)| value.as_deref());
+    texts.filter_map(|word| header(&word.text)).collect()
+}
+
+fn header(text: &str) -> Option<(String, String)> {
+    let (name, value) = text.split_once(':')?;
+    let name = name.rsplit('=').next().unwrap_or_default();
+    Some((name.trim().to_owned(), value.trim().to_owned()))
 }
 
 fn absolute(url: &str) -> String {
