@@ -42,6 +42,7 @@ scenes! {
     hallucinated_tool: "a tool that does not exist has a decision all the same, and the conversation goes on",
     mcp_tool: "a tool of an MCP server is decided on, allowed and refused",
     adapter_tool: "a tool of an adapter is approved from the hub and carried out by the daemon: the key is put in there and seen by nobody",
+    message_with_file: "a message that carries a file is another tool than one of words, which the manifest does not list",
     sub_agent: "a sub-agent is judged by its lower level: it waits where its agent would not",
     sub_agent_bounds: "one sub-agent more than may be, one that could not be told apart, and one below a sub-agent are refused",
     sub_agent_steers: "a sub-agent reaches no other session, its agent's neither",
@@ -249,6 +250,21 @@ async fn adapter_tool(world: &mut World) -> anyhow::Result<()> {
     let findings = world.doctor().await;
     let offered = findings.iter().find(|one| one["check"] == "openclaw tools").context("doctor does not look")?;
     ensure!(offered["level"] == "ok", "{offered}");
+    Ok(())
+}
+
+async fn message_with_file(world: &mut World) -> anyhow::Result<()> {
+    let file = world.stage.tenant.workspace().join("notes");
+    let send = |more: Value| {
+        let mut args = json!({"action": "send", "channel": "telegram", "target": "4711", "message": "as you asked"});
+        args.as_object_mut().into_iter().for_each(|args| args.extend(more.as_object().cloned().unwrap_or_default()));
+        ("message", args)
+    };
+    world.model.calls("file", &[send(json!({"media": file})), send(json!({"attachments": [{"path": file}]}))]);
+    world.play("file").await?;
+    let rows = world.stage.audit().await?;
+    let refused = rows.iter().filter(|row| row["kind"] == "call-denied" && row["fields"]["tool"] == "message_files");
+    ensure!(refused.count() == 2, "not refused as messages with files: {rows:?}");
     Ok(())
 }
 
