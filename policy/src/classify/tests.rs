@@ -224,6 +224,8 @@ fn everyday_calls_have_the_class_a_person_would_give() {
         (G, "find . -name '*.md' -exec wc -l {} +"),
         (G, "awk -F, '{ sum += $3 } END { print sum }' orders.csv"),
         (G, "bash -lc 'ls && pwd'"),
+        (Y, "bash --rcfile job.sh -ic ls"),
+        (Y, "bash --init-file=./job.sh -i -c 'ls'"),
         (G, "timeout 5 du -sh ."),
         (G, "echo \"done: $?\""),
         (G, "rm --help"),

@@ -314,7 +314,13 @@ impl Walker<'_> {
             if text == "--" || text == "-" {
                 break;
             } else if text.starts_with("--") {
-                at += usize::from(matches!(text, "--rcfile" | "--init-file"));
+                let (option, value) =
+                    text.split_once('=').map_or((text, None), |(option, value)| (option, Some(value)));
+                if matches!(option, "--rcfile" | "--init-file") {
+                    let file = value.map(Word::literal).or_else(|| args.get(at).cloned());
+                    at += usize::from(value.is_none());
+                    self.script_file(name, file.as_slice(), around);
+                }
             } else if let Some(cluster) = text.strip_prefix(['-', '+']).filter(|c| !c.is_empty()) {
                 code_follows |= cluster.contains('c');
                 from_stdin |= cluster.contains('s');
@@ -327,12 +333,7 @@ impl Walker<'_> {
         match args.get(at) {
             Some(code) if code_follows => self.text(code),
             None if code_follows || around.more => self.note(Note::DynamicCode),
-            Some(script) if !from_stdin => {
-                if is_stream(&script.text) || script.has_opaque() {
-                    self.note(Note::PipedCode);
-                }
-                self.plain(name, &args[at..], around);
-            }
+            Some(_) if !from_stdin => self.script_file(name, &args[at..], around),
             _ => match stdin {
                 Stdin::Known(text) => self.text(text),
                 Stdin::Stream => self.note(Note::PipedCode),
@@ -340,6 +341,14 @@ impl Walker<'_> {
                 Stdin::Nothing => self.note(Note::BareShell),
             },
         }
+    }
+
+    /// A shell that runs a file, the first of `args`.
+    fn script_file(&mut self, name: &str, args: &[Word], around: &Around) {
+        if args.first().is_some_and(|file| is_stream(&file.text) || file.has_opaque()) {
+            self.note(Note::PipedCode);
+        }
+        self.plain(name, args, around);
     }
 
     fn sourced(&mut self, args: &[Word]) {
