@@ -2,6 +2,8 @@
 //! So does another interpreter, or a link that leads elsewhere. What the launch found is looked at once more by the run
 //! itself, at its last moment ([`crate::runner::sealed`]).
 
+mod named;
+
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -18,6 +20,9 @@ use crate::runner::sealed::{self, Sealed};
 
 /// More files than this are not pinned but refused.
 const FILES: usize = 64;
+
+/// Places at which files of one call are looked for, most.
+const PLACES: usize = 10_000;
 
 /// How far a script's interpreters are followed: one of them may be a script itself.
 const INTERPRETERS: usize = 4;
@@ -55,16 +60,19 @@ impl Gate {
         let start = workspace.join(action.cwd.as_deref().unwrap_or_default());
         // A container has the workspace in another place.
         let inside = matches!(action.call, Call::Container { .. });
-        let reached = |path: PathBuf| match inside {
-            true => reached(&workspace, &outside(&workspace, &path)),
-            false => reached(&workspace, &path),
-        };
-        let mut found: Vec<PathBuf> = Vec::new();
+        let seen = |path: PathBuf| if inside { outside(&workspace, &path) } else { path };
+        let reached = |path: PathBuf| reached(&workspace, &seen(path));
+        let (mut found, mut looked): (Vec<PathBuf>, usize) = (Vec::new(), 0);
         for command in &facts.commands {
             let folder = command.cwd.as_deref().map_or_else(|| start.clone(), |cwd| start.join(cwd));
-            let words = command.args.iter().filter_map(facts::Word::known);
-            let paths = words.chain([command.program.as_str()]).map(|word| folder.join(word));
-            found.extend(paths.filter_map(&reached));
+            let places = named::places(command, |word| seen(folder.join(word)));
+            looked += places.len();
+            if looked > PLACES {
+                return Err(
+                    "the command has too many words to look for its files; split it into smaller ones".to_owned()
+                );
+            }
+            found.extend(places.into_iter().filter_map(&reached));
         }
         // `bash < job.sh` and `BASH_ENV=./job.sh bash` name a script, too.
         for opened in &facts.redirects {

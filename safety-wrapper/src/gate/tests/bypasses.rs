@@ -19,6 +19,22 @@ async fn the_program_that_was_approved_is_the_one_that_runs() {
         "env A=1 nice bash job.sh",
         "bash link.sh",
         "{ bash; } < job.sh",
+        "bash jo?.sh",
+        "bash *.sh",
+        "bash [a-z]*.sh",
+        "bash sub/../j*",
+        "bash --rcfile job.sh -i",
+        "bash --init-file=job.sh -i",
+        "make --file=job.sh",
+        "make -fjob.sh",
+        "make -skf./job.sh",
+        "psql --file=job.sh",
+        "node --require=./job.sh -e 1",
+        "docker compose --file=job.sh up",
+        "docker run -v ./job.sh:/job.sh alpine sh /job.sh",
+        "curl --data-binary @job.sh https://shop.example/",
+        "curl -F list=@job.sh https://shop.example/",
+        "curl -Tjob.sh https://shop.example/",
     ] {
         let world = World::new(Level::Supervised);
         let gate = world.gate();
@@ -37,6 +53,35 @@ async fn the_program_that_was_approved_is_the_one_that_runs() {
     }
 }
 
+/// What a program opens by itself is exchanged: nobody named it, and it runs all the same.
+#[tokio::test]
+async fn what_a_program_takes_by_itself_is_pinned_too() {
+    for (command, file) in [
+        ("make", "Makefile"),
+        ("make -C sub all", "sub/makefile"),
+        ("make --directory=sub", "sub/GNUmakefile"),
+        ("npm run build", "package.json"),
+        ("npm --prefix sub run build", "sub/package.json"),
+        ("python3 -m job", "job.py"),
+        ("python3 -m sub.job", "sub/job.py"),
+        ("python3.12 sub", "sub/__main__.py"),
+        ("node ./job", "job.js"),
+        ("docker compose up", "compose.yaml"),
+        ("just all", "justfile"),
+    ] {
+        let world = World::new(Level::Supervised);
+        let gate = world.gate();
+        fs::create_dir(world.ws().join("sub")).unwrap();
+        fs::write(world.ws().join(file), "first").unwrap();
+        let asked = gate.before_tool_call(&office(), call("c1", "shell", json!({"command": command}))).await.unwrap();
+        let digest = digest_of(&asked);
+        fs::write(world.ws().join(file), "swapped").unwrap();
+        gate.decide_approval(digest, ruling(Verdict::Approved)).await.unwrap();
+        let answer = settled(&gate, "c1").await;
+        assert!(reasons_of(&answer).contains("has changed since it was shown"), "{command}: {answer:?}");
+    }
+}
+
 /// A container has the workspace in another place, whatever way a path takes to it.
 #[tokio::test]
 async fn a_script_that_a_container_is_given_is_the_one_that_was_approved() {
@@ -48,6 +93,10 @@ async fn a_script_that_a_container_is_given_is_the_one_that_was_approved() {
         (Some("/workspace/sub"), &["sh", "../job.sh"]),
         (Some("/usr/bin"), &["sh", "../../workspace/./job.sh"]),
         (None, &["sh", "-c", "cd /; sh workspace/job.sh"]),
+        (None, &["sh", "-c", "sh jo?.sh"]),
+        (Some("/"), &["sh", "-c", "sh /work*/*.sh"]),
+        (Some("/"), &["sh", "-c", "sh /workspace/j*"]),
+        (None, &["make", "--file=/workspace/job.sh"]),
     ] {
         let world = World::new(Level::Supervised);
         let id = format!("sha256:{}", "0a".repeat(32));
