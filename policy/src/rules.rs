@@ -91,8 +91,7 @@ pub struct Syntax {
     /// Options that take the next word.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<String>,
-    /// Options that take none and change nothing. Where there are any, a call with an option that is neither here nor among
-    /// `values` is never Green.
+    /// Options that take none and change nothing. A call with an option that is neither here nor among `values` is never Green.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<String>,
     /// Options whose value is a path that is written.
@@ -462,11 +461,8 @@ impl Syntax {
         Reading { values: &self.values, single_dash: self.single_dash }
     }
 
-    /// The first option given that this program is not known to have, where that is listed.
+    /// The first option given that this program is not known to have.
     pub(crate) fn unknown<'p>(&self, parsed: &'p Parsed<'_>) -> Option<&'p str> {
-        if self.flags.is_empty() {
-            return None;
-        }
         // Letters in one word are given one by one and all together.
         let cluster = |name: &str| !self.single_dash && !name.starts_with("--") && name.chars().count() > 2;
         let known = |name: &str| self.flags.iter().chain(&self.values).any(|known| is_option(name, known));

@@ -65,7 +65,8 @@ impl Judge<'_> {
         } else if class == Class::Green && parsed.opaque && !settled {
             self.built_in("program.opaque", &format!("Arguments of {name} are only known at run time"), Class::Yellow);
         } else if class == Class::Green
-            && let Some(option) = syntax.and_then(|syntax| syntax.unknown(&parsed))
+            && !settled
+            && let Some(option) = own_unknown(name, command, syntax, &parsed)
         {
             self.built_in("program.option", &format!("No rule knows the option {option} of {name}"), Class::Yellow);
         }
@@ -117,6 +118,25 @@ impl Judge<'_> {
             self.built_in("program.elsewhere", &reason, Class::Red);
         }
     }
+}
+
+/// The first option that the program is not known to have. What `find` starts for each file has its own, and is judged by itself.
+fn own_unknown(name: &str, command: &Command, syntax: Option<&Syntax>, parsed: &Parsed) -> Option<String> {
+    let nothing = Syntax::default();
+    let syntax = syntax.unwrap_or(&nothing);
+    let starts = |word: &Word| matches!(word.text.as_str(), "-exec" | "-execdir" | "-ok" | "-okdir");
+    if !matches!(name, "find" | "gfind") || !command.args.iter().any(starts) {
+        return syntax.unknown(parsed).map(str::to_owned);
+    }
+    let mut own = Vec::new();
+    let mut inner = false;
+    for word in &command.args {
+        inner = if inner { !matches!(word.text.as_str(), ";" | "+") } else { starts(word) };
+        if !inner {
+            own.push(word.clone());
+        }
+    }
+    syntax.unknown(&Parsed::read(&own, syntax.reading())).map(str::to_owned)
 }
 
 fn is_shell_path(program: &str) -> bool {

@@ -92,7 +92,12 @@ fn an_archive_writes_where_it_is_unpacked() {
         (Y, "tar -C /etc -czf a.tgz ."),
         (Y, "tar -tf a.tgz -C /etc"),
         (Y, "tar -cf box.tar x"),
-        (Y, "unzip -l a.zip"),
+        (G, "unzip -l a.zip"),
+        (G, "tar tf a.tgz"),
+        (Y, "tar tf host:a.tgz"),
+        (R, "tar tf a.tgz --to-command=id"),
+        (R, "tar -tf a.tgz -xP"),
+        (Y, "unzip -lo a.zip"),
     ] {
         let found = class(line);
         assert_eq!(found.0, want, "{line}: {found:?}");

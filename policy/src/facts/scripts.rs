@@ -25,6 +25,8 @@ pub const OPENS: &str = "@opens";
 pub const ENVIRONMENT: &str = "@environment";
 /// The program unpacks an archive.
 pub const UNPACKS: &str = "@unpacks";
+/// ... or only lists what is in it.
+pub const LISTS: &str = "@lists";
 /// ... and files in it may say themselves where they go.
 pub const UNPACKS_ANYWHERE: &str = "@unpacks-anywhere";
 /// The program is named by its path.
@@ -43,7 +45,10 @@ pub(super) fn effects(name: &str, args: &[Word]) -> Vec<&'static str> {
         "sed" | "gsed" => sed::effects(args).into_iter().collect(),
         "ps" => ps(args),
         "chmod" => mode::effects(args),
+        "tar" | "bsdtar" | "unzip" | "zipinfo" if lists(name, args) => vec![LISTS],
         "tar" | "bsdtar" | "unzip" => archive(name, args),
+        "jq" | "gojq" | "yq" => jq(args),
+        "dc" => calculator(args),
         "git" | "hub" => settings::git(args),
         "ssh" | "autossh" | "scp" | "sftp" => settings::ssh(name, args),
         "rsync" => settings::rsync(args),
@@ -108,4 +113,87 @@ fn archive(name: &str, args: &[Word]) -> Vec<&'static str> {
     }
     let anywhere = options.iter().any(|word| letters(word, &['P'])) || long(&["--absolute-names", "--absolute-paths"]);
     if anywhere { vec![UNPACKS, UNPACKS_ANYWHERE] } else { vec![UNPACKS] }
+}
+
+/// Whether an archive of this machine is listed and nothing else is asked for.
+fn lists(name: &str, args: &[Word]) -> bool {
+    const LONG: &[&str] = &[
+        "--list",
+        "--verbose",
+        "--gzip",
+        "--bzip2",
+        "--xz",
+        "--zstd",
+        "--auto-compress",
+        "--numeric-owner",
+        "--full-time",
+        "--utc",
+    ];
+    let tar = !matches!(name, "unzip" | "zipinfo");
+    let mut asked = name == "zipinfo";
+    for (at, word) in args.iter().enumerate() {
+        let text = word.text.as_str();
+        if word.may_be_option() {
+            return false;
+        }
+        if text.starts_with("--") {
+            asked |= text == "--list";
+            if !(tar && (LONG.contains(&text) || text.starts_with("--file=")) && !text.contains(':')) {
+                return false;
+            }
+        } else if let Some(letters) = text.strip_prefix('-').or_else(|| (tar && at == 0).then_some(text)) {
+            // What a letter has behind it, such as a name behind `f`, may be anything that is no option.
+            let known = if tar { "tvzjJaf" } else { "lvtZq12mshTzM" };
+            asked |= letters.contains(if tar { &['t'][..] } else { &['l', 'v', 't', 'Z'] });
+            if letters.is_empty() || !letters.chars().all(|letter| known.contains(letter)) {
+                return false;
+            }
+        } else if tar && text.contains(':') {
+            return false;
+        }
+    }
+    asked
+}
+
+/// `env` and `$ENV` are the environment; a member of that name is not.
+fn jq(args: &[Word]) -> Vec<&'static str> {
+    let of_word = |c: char| c.is_alphanumeric() || c == '_';
+    let asks = |text: &str| {
+        text.contains("$ENV")
+            || text.contains("strenv(")
+            || text.match_indices("env").any(|(at, _)| {
+                let (before, behind) = (text[..at].trim_end(), &text[at + 3..]);
+                !text[..at].ends_with(of_word)
+                    && !before.ends_with(['.', '$'])
+                    && !text[..at].ends_with('"')
+                    && !behind.starts_with(of_word)
+                    && !behind.trim_start().starts_with(':')
+            })
+    };
+    let mut words = args.iter();
+    while let Some(word) = words.next() {
+        if matches!(word.text.as_str(), "--arg" | "--argjson" | "--slurpfile" | "--rawfile") {
+            words.nth(1);
+        } else if asks(&word.text) || word.has_opaque() && word.text.contains("env") {
+            return vec![ENVIRONMENT];
+        }
+    }
+    Vec::new()
+}
+
+/// `!` starts a program, `?` and whatever is no expression on the command line brings more that nobody has seen.
+fn calculator(args: &[Word]) -> Vec<&'static str> {
+    let (mut words, mut given) = (args.iter().map(|word| word.text.as_str()), false);
+    while let Some(word) = words.next() {
+        let expression = match word.strip_prefix("--expression=") {
+            Some(expression) => expression,
+            None if matches!(word, "-e" | "--expression") => words.next().unwrap_or("!"),
+            None => return vec![RUNS],
+        };
+        given = true;
+        if expression.contains(['!', '?']) || Word::literal(expression).has_opaque() {
+            return vec![RUNS];
+        }
+    }
+    if given { Vec::new() } else { vec![RUNS] }
 }

@@ -13,6 +13,31 @@ use super::{Command, Note, caps};
 const WORDS: &[&str] =
     &[".", ":", "[", "test", "exec", "set", "read", "type", "help", "wait", "times", "source", "history", "install"];
 
+/// First words of programs that are orders of their own although a program bears the name.
+#[rustfmt::skip]
+const OWN_WORDS: &[(&[&str], &[&str])] = &[
+    (
+        &["docker", "podman", "nerdctl"],
+        &[
+            "builder", "compose", "config", "container", "context", "df", "diff", "events", "history", "image", "images", "info", "init",
+            "inspect", "kill", "login", "logout", "logs", "ls", "network", "node", "plugin", "port", "ps", "pull", "push", "restart", "rm",
+            "rmi", "search", "secret", "service", "stack", "start", "stats", "stop", "swarm", "system", "tag", "top", "update", "version",
+            "volume", "wait",
+        ],
+    ),
+    (&["npm", "pnpm", "yarn"], &["config", "init", "install", "link", "list", "ls", "run", "search", "start", "stop", "test", "view", "why"]),
+    (
+        &["ip"],
+        &[
+            "a", "addr", "address", "get", "l", "link", "list", "ls", "maddr", "n", "neigh", "netns", "r", "route", "rule", "show", "tunnel",
+            "vrf",
+        ],
+    ),
+    (&["kubectl", "oc"], &["config", "get", "logs", "top", "version", "wait"]),
+    (&["conda", "mamba"], &["config", "env", "info", "list", "search"]),
+    (&["gem"], &["env", "info", "list", "search", "which"]),
+];
+
 /// Programs whose command finds other folders than this machine's.
 const AWAY: &[&str] = &[
     "ssh",
@@ -77,6 +102,7 @@ impl Walker<'_> {
         self.carried(name, args, stdin, around);
         self.away -= away;
         self.stores(name, args, stdin);
+        self.variables_from_files(name, args);
         self.writes(name, args, stdin);
         let printed = printed(name, args, stdin, around.more);
         self.moves(name, args);
@@ -234,6 +260,18 @@ impl Walker<'_> {
         folder
     }
 
+    /// `jq --rawfile NAME FILE`: the second word behind the option is read.
+    fn variables_from_files(&mut self, name: &str, args: &[Word]) {
+        if !matches!(name, "jq" | "gojq") {
+            return;
+        }
+        for at in (0..args.len()).filter(|at| matches!(args[*at].text.as_str(), "--slurpfile" | "--rawfile")) {
+            if let Some(path) = args.get(at + 2).cloned() {
+                self.facts.redirects.push(PathUse { access: Access::Read, path, cwd: self.cwd.clone() });
+            }
+        }
+    }
+
     /// Commands in the arguments of programs that are no plain wrappers.
     fn carried(&mut self, name: &str, args: &[Word], stdin: &Stdin, around: &Around) {
         match name {
@@ -291,7 +329,11 @@ impl Walker<'_> {
             let starts = (self.context.knows)(file_name(head)) || is_shell(file_name(head));
             starts && !head.starts_with('-') && !WORDS.contains(&head)
         };
-        let known: Vec<(usize, &str)> = args.iter().enumerate().filter_map(|(at, a)| Some((at, a.known()?))).collect();
+        let own = OWN_WORDS.iter().find(|(names, _)| names.contains(&name)).map_or(&[][..], |(_, words)| words);
+        let orders =
+            args.iter().take_while(|word| word.text.starts_with('-') || own.contains(&word.text.as_str())).count();
+        let known: Vec<(usize, &str)> =
+            args.iter().enumerate().skip(orders).filter_map(|(at, a)| Some((at, a.known()?))).collect();
         // Command lines in one word, also behind `--option=` or the letter of an option.
         let lines: Vec<String> = known
             .iter()

@@ -150,3 +150,32 @@ fn a_path_finds_the_lists_that_hold_it() {
         }
     }
 }
+
+/// An option that no table has never passes for harmless, so every program that can be Green has a table; builtins and others that
+/// take any arguments apart.
+#[test]
+fn every_program_that_can_be_green_has_a_table_of_its_options() {
+    let rules = default_rules();
+    let document = rules.document();
+    let green = document.rule.iter().filter(|rule| rule.class == Class::Green && !rule.program.is_empty());
+    let (any, others): (Vec<_>, Vec<_>) = green.partition(|rule| rule.any_arguments);
+    let any: BTreeSet<&String> = any.iter().flat_map(|rule| &rule.program).collect();
+    let programs: BTreeSet<&String> =
+        others.iter().flat_map(|rule| &rule.program).filter(|name| !any.contains(name)).collect();
+    assert!(programs.len() > 200, "{}", programs.len());
+    let has = |name: &str| {
+        document.syntax.iter().any(|syntax| {
+            !syntax.flags.is_empty() && syntax.program.iter().any(|of| of == name || of.split(' ').next() == Some(name))
+        })
+    };
+    let without: Vec<_> = programs.into_iter().filter(|name| name.contains('*') || !has(name)).collect();
+    assert!(without.is_empty(), "{without:?}");
+    // And it counts: an option that nobody has.
+    for program in ["cat", "ls", "grep -r", "git log", "docker ps", "find .", "journalctl", "systemctl status", "jq .a"]
+    {
+        for option in ["--frobnicate", "--frobnicate=x"] {
+            let line = format!("{program} {option}");
+            assert_eq!(judge_example(&line, &rules).unwrap().class, Class::Yellow, "{line}");
+        }
+    }
+}

@@ -159,6 +159,97 @@ fn a_letter_is_no_milder_behind_another() {
     }
 }
 
+/// A look is Green by the options that it has, not by the word with which it begins.
+#[test]
+fn a_look_with_another_option_or_order_is_no_look() {
+    at_least(
+        Y,
+        [
+            "apt list -o Apt::X=./x",
+            "apt install list",
+            "apt-get install show",
+            "apt-mark hold list",
+            "dpkg -l -i x.deb",
+            "dpkg -s --root=/x y",
+            "rpm -q --pipe=id -a",
+            "rpm -q --define 'a %(id)'",
+            "rpm -i list",
+            "pip list --outdated",
+            "pip install list",
+            "pip show -i https://known.example x",
+            "npm run ls",
+            "npm install ls",
+            "npm ls --registry=https://known.example --frobnicate",
+            "npm --prefix ../x ls",
+            "git config --get x --unset y",
+            "git config -f .env -l",
+            "git branch list",
+            "git branch -l new",
+            "git branch --list -D x",
+            "git tag -l -d x",
+            "git tag list",
+            "git remote show origin",
+            "timedatectl -H evil status",
+            "loginctl terminate-user list",
+            "ssh-keygen -l -D ./x.so",
+            "ssh-keygen -l -s k x",
+            "journalctl --frobnicate",
+            "find . -exec ls {} + -frobnicate",
+            "find . -frobnicate -exec ls {} ;",
+            "tar tf a.tar -F ./x",
+            "docker image ls rm --frobnicate",
+            "snap list --frobnicate",
+        ],
+    );
+    at_least(
+        R,
+        [
+            "npm exec rm -rf /srv/x",
+            "docker exec web init 0",
+            "ip netns exec x rm -rf /srv/x",
+            "ip link set eth0 down",
+            "dc -e '!id'",
+            "dc -e 2 -f a",
+            "ssh-keygen -R host",
+        ],
+    );
+    at_most(
+        G,
+        [
+            "apt list --installed",
+            "apt policy x",
+            "dpkg -l",
+            "dpkg -S /bin/ls",
+            "rpm -qa",
+            "rpm -qf /bin/ls",
+            "pip list",
+            "pip freeze",
+            "npm ls --depth=0",
+            "git config --get user.name",
+            "git tag -l 'v*'",
+            "git branch --list 'a*'",
+            "git remote get-url origin",
+            "git worktree list",
+            "timedatectl",
+            "hostnamectl status",
+            "localectl list-locales",
+            "loginctl show-session 1",
+            "resolvectl status",
+            "ip link show",
+            "ip -s link show eth0",
+            "docker system df",
+            "docker image ls --filter dangling=true",
+            "dc -e '2 2 + p'",
+            "ssh-keygen -lf a.pub",
+            "jq .env a.json",
+            "jq -r '.a.env[0]' a.json",
+            "find . -name x -exec grep -l x {} +",
+            "blkid -o value -s UUID /dev/sda1",
+        ],
+    );
+    at_most(Y, ["npm init x", "npm init -y", "ip tunnel show"]);
+}
+
 #[test]
 fn what_only_looks_is_green_all_the_same() {
     at_most(
