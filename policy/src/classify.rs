@@ -425,6 +425,8 @@ mod databases;
 #[cfg(test)]
 mod fields;
 #[cfg(test)]
+mod handed;
+#[cfg(test)]
 mod overridden;
 #[cfg(test)]
 mod places;

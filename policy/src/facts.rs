@@ -8,6 +8,7 @@ mod braces;
 mod caps;
 mod container;
 mod exact;
+mod handed;
 pub mod http;
 mod interpret;
 mod natures;
@@ -189,12 +190,23 @@ impl Note {
     }
 }
 
+/// Where a program's arguments name another one that it starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Starts {
+    /// Nowhere: the rules say what its arguments are.
+    Nowhere,
+    /// Only where a word before it says so, such as `--` or `exec`.
+    Announced,
+    /// Anywhere.
+    Anywhere,
+}
+
 /// What the analyser must know from outside the text.
 pub struct Context<'a> {
     /// Whether the rules know a program of that name.
     pub knows: &'a dyn Fn(&str) -> bool,
-    /// Whether a known program starts one that its arguments name.
-    pub starts: &'a dyn Fn(&str) -> bool,
+    /// Where the arguments of a known program name one that it starts.
+    pub starts: &'a dyn Fn(&str) -> Starts,
     /// Environment given with the call; its names are never taken for constants.
     pub env: &'a BTreeMap<String, String>,
 }

@@ -29,13 +29,17 @@ pub(crate) use matching::{HttpCall, Subject};
 use sieve::{Shown, Sieve};
 
 use crate::class::Class;
-use crate::facts::Command;
 use crate::facts::args::{Parsed, Reading, is_option};
 use crate::facts::paths::Access;
+use crate::facts::{Command, Starts};
 
 /// A checked set of rules. Cheap to clone.
 #[derive(Clone)]
 pub struct RuleSet(Arc<Compiled>);
+
+/// In [`Compiled::starts`].
+const NOWHERE: usize = 0;
+const ANYWHERE: usize = 1;
 
 struct Compiled {
     document: Document,
@@ -46,6 +50,7 @@ struct Compiled {
     syntax: ByName,
     /// Programs of which a sub-command reads its arguments in its own way.
     with_subs: BTreeSet<String>,
+    /// Programs by whether their arguments name one that they start.
     starts: ByName,
     /// What each rule asks of a command.
     sieves: Box<[Sieve]>,
@@ -321,12 +326,19 @@ impl RuleSet {
         for (at, read) in document.syntax.iter().enumerate() {
             for name in &read.program {
                 if read.starts {
-                    starts.insert(name.as_str(), Vec::new());
+                    starts.insert(name.as_str(), vec![ANYWHERE]);
                 } else {
+                    if !read.operands.is_text() {
+                        starts.entry(name.as_str()).or_insert_with(|| vec![NOWHERE]);
+                    }
                     // The last one counts.
                     syntax.insert(name.as_str(), vec![at]);
                 }
             }
+        }
+        let described = |rule: &&Rule| rule.class == Class::Green && rule.sub.is_empty() && rule.option.is_empty();
+        for name in document.rule.iter().filter(described).flat_map(|rule| &rule.program) {
+            starts.entry(name.as_str()).or_insert_with(|| vec![NOWHERE]);
         }
         let with_subs = syntax.keys().filter_map(|name| Some(name.split_once(' ')?.0.to_owned())).collect();
         let (by_program, syntax, starts) = (ByName::new(&named), ByName::new(&syntax), ByName::new(&starts));
@@ -379,10 +391,15 @@ impl RuleSet {
             .any(|rule| rule.program.iter().any(|name| name == program))
     }
 
-    /// Whether that program starts one that its arguments name.
+    /// Where the arguments of that program name one that it starts. A program that a rule calls Green without asking for an order
+    /// is described as a whole, and so is one whose operands are paths.
     #[must_use]
-    pub fn starts(&self, program: &str) -> bool {
-        self.0.starts.contains(program)
+    pub fn starts(&self, program: &str) -> Starts {
+        match self.0.starts.get(program).and_then(|mut found| found.next()) {
+            Some(ANYWHERE) => Starts::Anywhere,
+            Some(_) => Starts::Nowhere,
+            None => Starts::Announced,
+        }
     }
 
     /// How that program reads its arguments, if the rules say.

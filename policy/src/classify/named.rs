@@ -4,7 +4,7 @@ use super::Judge;
 use crate::class::Class;
 use crate::facts::args::Parsed;
 use crate::facts::paths::{Access, resolve};
-use crate::facts::{Command, EACH, Facts, Word, runs_code, starts_others};
+use crate::facts::{Command, EACH, Facts, Starts, Word, runs_code, starts_others};
 use crate::rules::{Operands, Syntax};
 
 /// Groups of paths in which a word counts as written where the program may write.
@@ -101,8 +101,8 @@ impl Judge<'_> {
         let lists_only = NAMES_ONLY.contains(&name) && !command.args.iter().any(|arg| arg.text.starts_with("-exec"));
         let operands_known = syntax.is_some_and(|syntax| syntax.operands != Operands::Text);
         let code = runs_code(name);
-        let starts =
-            !code && (starts_others(name) || self.rules.starts(name)) || matches!(name, "source" | "." | "git");
+        let starts = !code && (starts_others(name) || self.rules.starts(name) == Starts::Anywhere)
+            || matches!(name, "source" | "." | "git");
         let first = command.args.first().map_or("", |arg| arg.text.as_str());
         let in_place = code && command.args.iter().any(|arg| is_in_place(&arg.text)) || starts && first == "cp";
         let git_names = name == "git" && GIT_NAMES.contains(&first);

@@ -297,7 +297,7 @@ impl Walker<'_> {
         true
     }
 
-    fn shell(&mut self, name: &str, args: &[Word], stdin: &Stdin, around: &Around) {
+    pub(super) fn shell(&mut self, name: &str, args: &[Word], stdin: &Stdin, around: &Around) {
         let mut code_follows = false;
         let mut from_stdin = false;
         let mut at = 0;

@@ -4,7 +4,7 @@ use super::*;
 
 fn facts(text: &str) -> Facts {
     let knows = |name: &str| matches!(name, "rm" | "ls" | "git" | "cat" | "echo" | "find" | "grep" | "tee" | "test");
-    from_shell(text, "", &Context { knows: &knows, starts: &|_| false, env: &BTreeMap::new() })
+    from_shell(text, "", &Context { knows: &knows, starts: &|_| Starts::Nowhere, env: &BTreeMap::new() })
 }
 
 /// The commands as text, `\u{fffc}` as `?`.
@@ -184,7 +184,8 @@ fn a_variable_with_two_values_is_not_taken_for_one() {
         assert!(facts(text).notes.contains(&Note::DynamicProgram), "{text}");
     }
     let env = BTreeMap::from([("c".to_owned(), "rm".to_owned())]);
-    let given = from_shell("false && c=ls; $c", "", &Context { knows: &|_| true, starts: &|_| false, env: &env });
+    let given =
+        from_shell("false && c=ls; $c", "", &Context { knows: &|_| true, starts: &|_| Starts::Nowhere, env: &env });
     assert!(given.notes.contains(&Note::DynamicProgram));
 }
 

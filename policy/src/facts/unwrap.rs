@@ -7,7 +7,7 @@ use super::printed::printed;
 use super::shell::{Around, Stdin, Walker};
 use super::words::{OPAQUE, Surroundings as _, Word};
 use super::wrappers::Wrapper;
-use super::{Command, Note, caps};
+use super::{Command, Note, Starts, caps};
 
 /// Names of programs that are everyday words of others' sub-commands.
 const WORDS: &[&str] =
@@ -43,6 +43,11 @@ const AWAY: &[&str] = &[
     "ssh",
     "autossh",
     "dbclient",
+    "rsh",
+    "remsh",
+    "rexec",
+    "slogin",
+    "plink",
     "docker",
     "podman",
     "nerdctl",
@@ -295,10 +300,13 @@ impl Walker<'_> {
                 }
             }
             "watch" | "script" | "flock" | "entr" => self.known_suffix(name, args, stdin, around),
-            "ssh" | "autossh" | "dropbear" | "dbclient" => {
+            "ssh" | "autossh" | "dropbear" | "dbclient" | "rsh" | "remsh" | "rexec" | "slogin" | "plink" => {
                 let command: Vec<Word> = after_host(args).to_vec();
                 if !command.is_empty() {
                     self.joined(&command);
+                } else if stdin != &Stdin::Nothing {
+                    // Then it is a shell that reads.
+                    self.shell("sh", &[], stdin, around);
                 }
             }
             "su" | "runuser" => {
@@ -313,21 +321,37 @@ impl Walker<'_> {
             | "ltrace" | "gdb" | "lxc" | "machinectl" | "proot" | "bwrap" | "firejail" | "ip" | "vagrant"
             | "multipass" => {
                 self.known_suffix(name, args, stdin, around);
+                self.reads_shell(args, stdin);
             }
-            _ if (self.context.starts)(name) || !(self.context.knows)(name) && !self.facts.functions.contains(name) => {
-                self.known_suffix(name, args, stdin, around);
+            _ if !(self.context.knows)(name) => {
+                if !self.facts.functions.contains(name) || (self.context.starts)(name) == Starts::Anywhere {
+                    self.known_suffix(name, args, stdin, around);
+                    self.reads_shell(args, stdin);
+                }
             }
-            _ => {}
+            _ => self.handed(name, args, stdin, around),
         }
     }
 
     /// A program that nobody knows may start another one: the first argument that names a known one is taken for it.
-    fn known_suffix(&mut self, name: &str, args: &[Word], stdin: &Stdin, around: &Around) {
+    pub(super) fn known_suffix(&mut self, name: &str, args: &[Word], stdin: &Stdin, around: &Around) {
+        self.known_suffix_but(&[], name, args, stdin, around);
+    }
+
+    /// As [`Self::known_suffix`], where those names are no programs.
+    pub(super) fn known_suffix_but(
+        &mut self,
+        words: &[&str],
+        name: &str,
+        args: &[Word],
+        stdin: &Stdin,
+        around: &Around,
+    ) {
         let inner = around.within(name);
         let program = |text: &str| {
             let head = text.split_whitespace().next().unwrap_or_default();
             let starts = (self.context.knows)(file_name(head)) || is_shell(file_name(head));
-            starts && !head.starts_with('-') && !WORDS.contains(&head)
+            starts && !head.starts_with('-') && !WORDS.contains(&head) && !words.contains(&head)
         };
         let own = OWN_WORDS.iter().find(|(names, _)| names.contains(&name)).map_or(&[][..], |(_, words)| words);
         let orders =
