@@ -56,9 +56,9 @@ closed! {
     /// The hub has not been heard for longer than the configured time.
     HubAway = "hub-away", "the hub cannot be reached", "wait, or decide on this server with `wardkeep-agent approvals`";
     /// A person, or too many denials, paused this agent, or a person all of them.
-    Paused = "paused", "this agent is paused", "resume it with `wardkeep-agent resume`";
+    Paused = "paused", "this agent is paused", "resume it with `wardkeep-agent resume AGENT --reason WHY`";
     /// A person stopped this agent, or all of them: not even reads run.
-    Stopped = "stopped", "this agent is stopped", "resume it with `wardkeep-agent resume`, once it is clear why it was stopped";
+    Stopped = "stopped", "this agent is stopped", "resume it with `wardkeep-agent resume AGENT --reason WHY`, once it is clear why it was stopped";
 }
 
 impl fmt::Display for Closed {

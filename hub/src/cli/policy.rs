@@ -52,7 +52,8 @@ pub(super) enum Policy {
     Test(test::Test),
     /// Sign a policy without sending it; with a key file also on a machine that is no hub.
     Sign(sign::Sign),
-    /// Sign a policy and make it the one that the tenant should run. Refused when it loosens, unless `--loosens` says so.
+    /// Sign a policy and make it the one that the tenant should run. Refused when one of the newest calls would be judged more
+    /// openly, or when the text loosens and the server was not heard, unless `--loosens` says so.
     Publish(Publish),
     /// A commented policy to begin with.
     Example,

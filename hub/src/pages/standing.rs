@@ -61,9 +61,10 @@ impl Let {
 
 impl Switch {
     pub(super) fn new(tenant: &str, csrf: &str, whom: &str, now: Let, held_here: bool) -> Self {
-        let words = if whom == Whom::All.as_str() { "all agents".to_owned() } else { whom.to_owned() };
+        let (words, named) = if whom == Whom::All.as_str() { ("all agents", "--all") } else { (whom, whom) };
+        let words = words.to_owned();
         let barred = held_here.then(|| {
-            format!("A person on the server holds it. Only a person there resumes it: wardkeep-agent resume {whom}")
+            format!("A person on the server holds it. Only a person there resumes it: wardkeep-agent resume {named} --reason WHY")
         });
         Self {
             tenant: tenant.to_owned(),

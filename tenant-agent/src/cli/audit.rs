@@ -90,6 +90,13 @@ fn show(row: &Row, as_json: bool, context: &mut Context<'_>) -> Result<(), CliEr
 async fn verify(against_hub: bool, as_json: bool, context: &mut Context<'_>) -> Result<ExitCode, CliError> {
     let config = context.config()?;
     let state = StateDir::existing(&config.state_dir);
+    let log = state.gate().join("gate.db");
+    if !against_hub && !log.exists() {
+        return Err(CliError::Usage(format!(
+            "there is no audit log at {}: the daemon has not run here yet, or somebody took it away; --against-hub tells which",
+            log.display()
+        )));
+    }
     let mut verified = audit::verify_folder(&state.gate());
     let mut held = None;
     if against_hub {
@@ -97,7 +104,7 @@ async fn verify(against_hub: bool, as_json: bool, context: &mut Context<'_>) -> 
         let Held { checkpoints, key, newest } = signed.map_err(not_compared)?;
         held = Some((checkpoints.len(), newest));
         // The hub's word is the stronger one: it names what an older copy of everything hides.
-        let against = audit::verify_against_all(&state.gate().join("gate.db"), checkpoints, &key);
+        let against = audit::verify_against_all(&log, checkpoints, &key);
         verified = verified.and(against);
     }
     report(&verified, held, as_json, context)?;
