@@ -393,6 +393,10 @@ impl<'a> Judge<'a> {
                 self.built_in("http.unknown-method", "It uses an HTTP method that no rule knows", Class::Red);
             }
         }
+        if target.as_ref().is_ok_and(|target| ENGINES.contains(&target.port)) {
+            let class = if matches!(method, "GET" | "HEAD" | "OPTIONS") { Class::YellowExternal } else { Class::Red };
+            self.built_in("http.engine", "It speaks to what runs containers or keeps a cluster", class);
+        }
         if target.is_ok_and(|target| target.has_credentials) {
             self.built_in("http.credentials-in-url", "It carries a password in its address", Class::Red);
         }
@@ -407,6 +411,9 @@ fn asks_for_own_result(tool: &str, args: &serde_json::Value) -> bool {
         && name
             .is_some_and(|hex| hex.len() == 8 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)))
 }
+
+/// Ports by custom of Docker, the kubelet and etcd, which do for whoever asks what root may.
+const ENGINES: &[u16] = &[2375, 2376, 2379, 4243, 10_250, 10_255];
 
 /// Programs that make a file and do nothing with what stands in it.
 const FILE_MAKERS: &[&str] = &["tee", "mkdir", "touch", "chmod", "chown", "rm", "cp", "mv", "ln", "git", "install"];

@@ -7,10 +7,16 @@ use super::words::Word;
 /// It reaches the machine itself; seen by rules as an option of that name.
 pub(super) const HOST: &str = "@host";
 
+/// It may ask an engine on another machine; seen likewise.
+pub(super) const ELSEWHERE: &str = "@elsewhere";
+/// It takes settings that an option names, and with them programs; seen likewise.
+pub(super) const SETTINGS: &str = "@settings";
+
 /// The programs that read such options.
 pub(super) const PROGRAMS: &[&str] = &["docker", "podman", "nerdctl", "docker-compose"];
 /// Options that give a container a part of the machine whatever their value is.
-const ALWAYS: &[&str] = &["--cap-add", "--device", "--device-cgroup-rule"];
+const ALWAYS: &[&str] =
+    &["--cap-add", "--device", "--device-cgroup-rule", "--use-api-socket", "--grant-all-permissions"];
 /// Those that do where it is `host`.
 const SPACES: &[&str] = &["--pid", "--net", "--network", "--ipc", "--uts", "--userns", "--cgroupns"];
 /// Folders that decide what the machine runs and who may enter.
@@ -34,28 +40,106 @@ const MACHINE: &[&str] = &[
 ];
 
 /// What the options among `args` take of the machine.
-pub(super) fn effects(args: &[Word]) -> Vec<&'static str> {
+pub(super) fn effects(name: &str, args: &[Word]) -> Vec<&'static str> {
+    let engine = if name == "docker-compose" { None } else { engine(args) };
+    let mut effects: Vec<&str> = engine.into_iter().collect();
+    effects.extend(takes_machine(args).then_some(HOST));
+    effects
+}
+
+/// Options before the order that say where the engine is, with a value and without.
+const PLACES: &[&str] = &["-H", "--host", "-c", "--context", "--url", "--connection", "--address", "-a", "--identity"];
+const REMOTE: &[&str] = &["-r", "--remote"];
+/// Values with which it is the one of this machine.
+const LOCAL: &[&str] =
+    &["default", "unix:///var/run/docker.sock", "unix:///run/docker.sock", "unix:///run/podman/podman.sock"];
+/// Options before the order that change nothing of this, with a value and without.
+const VALUES: &[&str] = &["-l", "--log-level", "-n", "--namespace"];
+const FLAGS: &[&str] = &["-D", "--debug", "--tls", "--tlsverify", "-v", "--version", "-h", "--help"];
+
+/// What the options before the order say of the engine: those that nobody listed name settings or programs.
+fn engine(args: &[Word]) -> Option<&'static str> {
+    let mut words = args.iter().map(|word| word.text.as_str());
+    let mut found = None;
+    while let Some(word) = words.next().filter(|word| word.starts_with('-')) {
+        let (mut option, mut value) = match word.split_once('=') {
+            Some((option, value)) if word.starts_with("--") => (option.to_owned(), Some(value)),
+            _ => (word.to_owned(), None),
+        };
+        if !word.starts_with("--") {
+            // Letters without a value may stand before one with it, and the value behind that.
+            let at = word.char_indices().skip(1).find(|(_, c)| !matches!(c, 'D' | 'v' | 'h'));
+            let Some((at, letter)) = at else { continue };
+            option = format!("-{letter}");
+            value = word.get(at + letter.len_utf8()..).filter(|rest| !rest.is_empty());
+        }
+        let option = option.as_str();
+        if PLACES.contains(&option) {
+            let value = value.or_else(|| words.next());
+            if value.is_none_or(|value| !LOCAL.contains(&value)) {
+                found.get_or_insert(ELSEWHERE);
+            }
+        } else if REMOTE.contains(&option) {
+            found.get_or_insert(ELSEWHERE);
+        } else if VALUES.contains(&option) {
+            if value.is_none() {
+                words.next();
+            }
+        } else if !FLAGS.contains(&option) {
+            return Some(SETTINGS);
+        }
+    }
+    found
+}
+
+/// Letters of `docker run` and its like without a value.
+const LETTERS: [char; 5] = ['d', 'i', 't', 'P', 'q'];
+
+fn takes_machine(args: &[Word]) -> bool {
     let mut words = args.iter().map(|word| word.text.as_str()).peekable();
     while let Some(word) = words.next() {
         let (name, value) = match word.split_once('=') {
             Some((name, value)) if name.starts_with("--") => (name, value),
-            _ if word.starts_with("-v") && !word.starts_with("--") && word.len() > 2 => ("-v", &word[2..]),
+            // `-v/a:/b`, `-itv /a:/b`.
+            _ if word.len() > 2
+                && word.trim_start_matches('-').trim_start_matches(LETTERS).starts_with('v')
+                && !word.starts_with("--")
+                && word.starts_with('-') =>
+            {
+                let at = word.find('v').map_or(word.len(), |at| at + 1);
+                ("-v", if at < word.len() { &word[at..] } else { words.peek().copied().unwrap_or_default() })
+            }
             _ => (word, words.peek().copied().unwrap_or_default()),
         };
         let takes = match name {
             "--privileged" => !matches!(word, "--privileged=false"),
             "-v" | "--volume" => is_machine(value.split(':').next().unwrap_or_default()),
             "--mount" => value.split(',').any(|part| {
-                part.split_once('=').is_some_and(|(key, path)| matches!(key, "src" | "source") && is_machine(path))
+                part.trim_matches('"').split_once('=').is_some_and(|(key, path)| match key {
+                    "src" | "source" => is_machine(path),
+                    "volume-opt" => is_device(path),
+                    _ => false,
+                })
             }),
+            "-o" | "--opt" => is_device(value),
+            "--rootfs" => is_machine(value),
+            "--allow" | "--security" => {
+                ["insecure", "network.host", "device"].iter().any(|right| value.contains(right))
+            }
+            "--buildkitd-flags" => value.contains("insecure"),
             "--security-opt" => ["unconfined", "disable", "=false"].iter().any(|off| value.contains(off)),
             _ => ALWAYS.contains(&name) || SPACES.contains(&name) && value == "host",
         };
         if takes {
-            return vec![HOST];
+            return true;
         }
     }
-    Vec::new()
+    false
+}
+
+/// `device=/etc` of a volume: what is mounted for it.
+fn is_device(option: &str) -> bool {
+    option.strip_prefix("device=").is_some_and(is_machine)
 }
 
 /// Whether a path outside is the machine's own, or all of it.

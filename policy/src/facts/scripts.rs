@@ -52,7 +52,7 @@ pub(super) fn effects(name: &str, args: &[Word]) -> Vec<&'static str> {
         "git" | "hub" => settings::git(args),
         "ssh" | "autossh" | "scp" | "sftp" => settings::ssh(name, args),
         "rsync" => settings::rsync(args),
-        _ if container::PROGRAMS.contains(&name) => container::effects(args),
+        _ if container::PROGRAMS.contains(&name) => container::effects(name, args),
         _ => Vec::new(),
     }
 }

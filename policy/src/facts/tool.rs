@@ -2,6 +2,7 @@
 //! by its name.
 
 mod lines;
+mod manifest;
 mod texts;
 
 use serde_json::Value;
@@ -188,6 +189,7 @@ impl Tool {
             }
             Value::String(text) => {
                 self.argument(name, text);
+                self.manifest(text);
                 self.text(name, text, knows);
                 // Arguments of one tool as the text that another is given.
                 if text.trim_start().starts_with(['{', '['])
