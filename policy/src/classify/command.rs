@@ -6,7 +6,7 @@ use super::seen::line_of;
 use super::uses::path_uses;
 use crate::class::Class;
 use crate::facts::args::Parsed;
-use crate::facts::paths::{Access, Place, resolve};
+use crate::facts::paths::{Access, Place, last_part, resolve};
 use crate::facts::{Command, Word, http, scripts};
 use crate::rules::{Given, Syntax};
 
@@ -16,7 +16,7 @@ const SHELL_PATHS: &[&str] = &["/bin/sh", "/bin/bash", "/bin/dash", "/bin/zsh", 
 impl Judge<'_> {
     /// Judges one command by every rule about its program, its paths and its requests.
     pub(super) fn command(&mut self, command: &Command) {
-        let name = command.program.rsplit('/').next().unwrap_or_default();
+        let name = last_part(&command.program);
         self.sees("runs", || line_of(command));
         let rules = self.rules;
         let mut syntax = rules.syntax(name);

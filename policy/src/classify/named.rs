@@ -3,7 +3,7 @@
 use super::Judge;
 use crate::class::Class;
 use crate::facts::args::Parsed;
-use crate::facts::paths::{Access, resolve};
+use crate::facts::paths::{Access, last_part, resolve};
 use crate::facts::{Command, EACH, Facts, Starts, Word, runs_code, starts_others};
 use crate::rules::{Operands, Syntax};
 
@@ -97,7 +97,7 @@ const GIT_NAMES: &[&str] = &[
 impl Judge<'_> {
     /// Judges what the words of a command name, as far as its table has not; `class` is what the rules make of it.
     pub(super) fn named(&mut self, command: &Command, syntax: Option<&Syntax>, class: Option<Class>) {
-        let name = command.program.rsplit('/').next().unwrap_or_default();
+        let name = last_part(&command.program);
         let lists_only = NAMES_ONLY.contains(&name) && !command.args.iter().any(|arg| arg.text.starts_with("-exec"));
         let operands_known = syntax.is_some_and(|syntax| syntax.operands != Operands::Text);
         let code = runs_code(name);
@@ -157,7 +157,7 @@ impl Judge<'_> {
         const LISTING: &[&str] = &["find", "gfind", "fd", "fdfind", "xargs", "parallel"];
         const EMPTYING: &[&str] = &["tee", "truncate", "sponge"];
         let Some(syntax) = syntax else { return };
-        let name = command.program.rsplit('/').next().unwrap_or_default();
+        let name = last_part(&command.program);
         let each =
             command.script.contains(&EACH) || command.wrappers.iter().any(|name| LISTING.contains(&name.as_str()));
         let listed = |word: &&Word| word.has_opaque() && (each || word.glob);

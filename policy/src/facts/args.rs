@@ -96,5 +96,7 @@ impl<'a> Parsed<'a> {
 
 /// Whether an option as it is given is the one of that name.
 pub(crate) fn is_option(given: &str, wanted: &str) -> bool {
-    given == wanted || (given.len() >= 3 && given.starts_with("--") && wanted.starts_with(given))
+    // Most are as long as `-x`, and then the last letter tells.
+    given.as_bytes().last() == wanted.as_bytes().last() && given == wanted
+        || (given.len() >= 3 && given.starts_with("--") && wanted.starts_with(given))
 }

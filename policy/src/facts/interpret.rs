@@ -1,6 +1,7 @@
 //! Interpreters: where their code comes from decides what is known about it.
 
 use super::natures::{Nature, unversioned};
+use super::paths::last_part;
 use super::shell::{Around, Stdin, Walker};
 use super::words::{Surroundings as _, Word};
 use super::{Code, Note};
@@ -267,10 +268,9 @@ pub(super) static INTERPRETERS: &[Interpreter] = &[
 pub(super) fn file_name(program: &str) -> &str {
     const FOLDERS: &[&str] =
         &["/bin", "/usr/bin", "/sbin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/snap/bin"];
-    match program.rsplit_once('/') {
-        Some((folder, name)) if FOLDERS.contains(&folder) && !name.is_empty() => name,
-        _ => program,
-    }
+    let name = last_part(program);
+    let folder = program.strip_suffix(name).and_then(|folder| folder.strip_suffix('/'));
+    if !name.is_empty() && folder.is_some_and(|folder| FOLDERS.contains(&folder)) { name } else { program }
 }
 
 impl Walker<'_> {

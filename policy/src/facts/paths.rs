@@ -85,6 +85,11 @@ pub(crate) fn resolve(path: &str, cwd: Option<&str>, workspace: &str) -> Resolve
     Resolved { place: if outside { Place::Outside } else { Place::Workspace }, text }
 }
 
+/// What stands behind the last slash.
+pub(crate) fn last_part(path: &str) -> &str {
+    path.bytes().rposition(|byte| byte == b'/').map_or(path, |slash| &path[slash + 1..])
+}
+
 fn below<'t>(text: &'t str, workspace: &str) -> Option<&'t str> {
     let workspace = workspace.trim_end_matches('/');
     if workspace.is_empty() {

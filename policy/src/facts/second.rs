@@ -9,12 +9,14 @@ use brush_parser::ast;
 use rable::{Node, NodeKind};
 
 /// A piece of a simple command as raw text: its words in their order, then its redirections, then its end.
-#[derive(Debug, PartialEq, Eq)]
 enum Piece<'a> {
-    Word(Cow<'a, str>),
+    Word(&'a str),
     Redirect(String),
     End,
 }
+
+/// Stands for a command that a word is.
+const ANOTHER: &str = "(…)";
 
 /// Room for what most texts become: every fifth byte begins a word.
 fn room(text: &str) -> usize {
@@ -35,7 +37,18 @@ pub(super) fn agrees(text: &str, first: &ast::Program) -> bool {
     nodes.iter().for_each(|node| rable_node(node, &mut theirs));
     let mut ours = Vec::with_capacity(room(text));
     first.complete_commands.iter().for_each(|list| brush_list(list, &mut ours));
-    ours == theirs
+    ours.len() == theirs.len() && ours.iter().zip(&theirs).all(|(ours, theirs)| ours.is(theirs))
+}
+
+impl Piece<'_> {
+    fn is(&self, other: &Piece<'_>) -> bool {
+        match (self, other) {
+            (Self::Word(one), Piece::Word(other)) => one == other || clean(one) == clean(other),
+            (Self::Redirect(one), Piece::Redirect(other)) => one == other,
+            (Self::End, Piece::End) => true,
+            _ => false,
+        }
+    }
 }
 
 /// Without continued lines; they are rare.
@@ -95,15 +108,15 @@ fn brush_simple<'a>(simple: &'a ast::SimpleCommand, out: &mut Vec<Piece<'a>>) {
     use ast::CommandPrefixOrSuffixItem as Item;
     let (mut redirects, mut inner) = (Vec::new(), Vec::new());
     let mut item = |item: &'a Item, out: &mut Vec<Piece<'a>>| match item {
-        Item::Word(word) | Item::AssignmentWord(_, word) => out.push(Piece::Word(clean(&word.value))),
+        Item::Word(word) | Item::AssignmentWord(_, word) => out.push(Piece::Word(&word.value)),
         Item::IoRedirect(redirect) => brush_redirect(redirect, &mut redirects, &mut inner),
         Item::ProcessSubstitution(_, subshell) => {
-            out.push(Piece::Word("(…)".into()));
+            out.push(Piece::Word(ANOTHER));
             brush_list(&subshell.list, &mut inner);
         }
     };
     simple.prefix.iter().flat_map(|p| &p.0).for_each(|i| item(i, out));
-    out.extend(simple.word_or_name.iter().map(|word| Piece::Word(clean(&word.value))));
+    out.extend(simple.word_or_name.iter().map(|word| Piece::Word(&word.value)));
     simple.suffix.iter().flat_map(|s| &s.0).for_each(|i| item(i, out));
     end(out, redirects, inner);
 }
@@ -126,7 +139,7 @@ fn brush_redirect<'a>(redirect: &'a ast::IoRedirect, out: &mut Vec<Piece<'a>>, i
                 Target::Fd(fd) => fd.to_string(),
                 Target::ProcessSubstitution(_, subshell) => {
                     brush_list(&subshell.list, inner);
-                    "(…)".to_owned()
+                    ANOTHER.to_owned()
                 }
             };
             format!("{}{kind}{target}", fd(n))
@@ -185,15 +198,15 @@ fn rable_node<'a>(node: &'a Node, out: &mut Vec<Piece<'a>>) {
     }
 }
 
-fn rable_word<'a>(word: &'a Node, inner: &mut Vec<Piece<'a>>) -> Cow<'a, str> {
-    let NodeKind::Word { value, parts, .. } = &word.kind else { return "".into() };
+fn rable_word<'a>(word: &'a Node, inner: &mut Vec<Piece<'a>>) -> &'a str {
+    let NodeKind::Word { value, parts, .. } = &word.kind else { return "" };
     if let [part] = parts.as_slice()
         && let NodeKind::ProcessSubstitution { command, .. } = &part.kind
     {
         rable_node(command, inner);
-        return "(…)".into();
+        return ANOTHER;
     }
-    clean(value)
+    value
 }
 
 fn rable_redirects<'a>(redirects: &'a [Node], out: &mut Vec<Piece<'a>>) {
@@ -209,7 +222,7 @@ fn rable_redirect<'a>(redirect: &'a Node, out: &mut Vec<Piece<'a>>, inner: &mut 
     match &redirect.kind {
         NodeKind::Redirect { op, target, fd, varfd } => {
             let variable = varfd.as_ref().map_or_else(String::new, |name| format!("{{{name}}}"));
-            let target = rable_word(target, inner);
+            let target = clean(rable_word(target, inner));
             out.push(Piece::Redirect(format!("{variable}{}{op}{target}", number(*fd))));
         }
         NodeKind::HereDoc { content, quoted, fd, .. } => {

@@ -77,7 +77,10 @@ pub(super) fn open(raw: &str, around: &mut dyn Surroundings) -> Vec<Word> {
 
 /// The words that `raw` becomes, behind those of `out`.
 pub(super) fn open_onto(out: &mut Vec<Word>, raw: &str, around: &mut dyn Surroundings) {
-    if plain(raw).is_some() || !braces::may_expand(raw) {
+    if let Some(text) = plain(raw) {
+        return out.push(Word::literal(text));
+    }
+    if !braces::may_expand(raw) {
         return open_one(out, raw, around);
     }
     match braces::expand(raw) {
@@ -122,10 +125,20 @@ pub(super) fn open_heredoc(raw: &str, around: &mut dyn Surroundings) -> Word {
     word
 }
 
+/// Letters that mean nothing but themselves to a shell, wherever in a word they stand.
+const AS_IT_IS: [bool; 256] = {
+    let (mut out, mut at) = ([false; 256], 0);
+    while at < 128 {
+        out[at] = matches!(at as u8, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9')
+            || matches!(at as u8, b'_' | b'-' | b'.' | b'/' | b':' | b',' | b'+' | b'=' | b'@' | b'%' | b'^');
+        at += 1;
+    }
+    out
+};
+
 /// The text of a word without anything that a shell would change: plain, or one pair of quotes around plain text.
 fn plain(raw: &str) -> Option<&str> {
-    let as_it_is = |b: u8| b.is_ascii_alphanumeric() || b"_-./:,+=@%^".contains(&b);
-    if raw.bytes().all(as_it_is) {
+    if raw.bytes().all(|byte| AS_IT_IS[usize::from(byte)]) {
         return Some(raw);
     }
     let quoted = |quote: char| raw.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 // Not that of the standard library, whose hash takes several times as long: each path asks for half a dozen names.
 use hashbrown::HashMap;
 
-use super::globs::Names;
+use super::globs;
 use super::matching::{Pattern, Subject, lower};
-use super::sieve::{Signs, letters};
+use super::sieve::{Signs, beginning, letters};
 use super::{Document, PathList, Rule};
+use crate::facts::paths::last_part;
 
 /// Which rules are about anything but programs, by their subject.
 #[derive(Default)]
@@ -56,21 +57,45 @@ impl ByKind {
 pub(super) struct Paths {
     lists: Vec<Compiled>,
     /// Folders by their first part (`/etc`, `~`), those with `*` at the end apart.
-    under: HashMap<String, Vec<(usize, String)>>,
+    under: Names<(usize, String)>,
     under_patterns: Patterns,
     /// Parts, and several in a row by the first of them.
-    rows: HashMap<String, Vec<(usize, String)>>,
+    rows: Names<(usize, String)>,
     /// Whole last parts.
-    last: HashMap<String, Vec<usize>>,
+    last: Names<usize>,
     last_patterns: Patterns,
     part_patterns: Patterns,
     /// Names that a pattern of the shell's may stand for.
-    pub(super) secrets: Names,
+    pub(super) secrets: globs::Names,
 }
 
 struct Compiled {
     name: String,
     except: Vec<Pattern<String>>,
+}
+
+/// What is said of names; one that begins as none of them does is not looked up.
+struct Names<T> {
+    beginnings: Signs,
+    by_name: HashMap<String, Vec<T>>,
+}
+
+impl<T> Default for Names<T> {
+    fn default() -> Self {
+        Self { beginnings: 0, by_name: HashMap::new() }
+    }
+}
+
+impl<T> Names<T> {
+    fn add(&mut self, name: &str, what: T) {
+        self.beginnings |= 1 << beginning(name);
+        self.by_name.entry(name.to_owned()).or_default().push(what);
+    }
+
+    fn get(&self, name: &str) -> &[T] {
+        let known = self.beginnings >> beginning(name) & 1 != 0;
+        known.then(|| self.by_name.get(name)).flatten().map_or(&[], Vec::as_slice)
+    }
 }
 
 /// Patterns and the lists that they belong to; a path that lacks a letter of a pattern is not compared with it.
@@ -100,7 +125,7 @@ impl Paths {
         for (at, list) in document.paths.iter().enumerate() {
             out.add(at, list);
         }
-        out.secrets = Names::new(document.paths.iter().filter(|list| list.name == "secret"));
+        out.secrets = globs::Names::new(document.paths.iter().filter(|list| list.name == "secret"));
         out
     }
 
@@ -109,16 +134,16 @@ impl Paths {
             if folder.ends_with('*') {
                 self.under_patterns.add(at, folder);
             } else {
-                self.under.entry(first_part(folder).to_owned()).or_default().push((at, folder.clone()));
+                self.under.add(first_part(folder), (at, folder.clone()));
             }
         }
         let (part, rows): (Vec<_>, Vec<_>) =
             list.part.iter().cloned().partition(|part| is_pattern(part) && !part.contains('/'));
         for row in rows {
-            self.rows.entry(row.split('/').next().unwrap_or_default().to_owned()).or_default().push((at, row));
+            self.rows.add(row.split('/').next().unwrap_or_default(), (at, row.clone()));
         }
         let (last, whole): (Vec<_>, Vec<_>) = list.last.iter().cloned().partition(|last| is_pattern(last));
-        whole.into_iter().for_each(|last| self.last.entry(last).or_default().push(at));
+        whole.iter().for_each(|last| self.last.add(last, at));
         last.iter().for_each(|last| self.last_patterns.add(at, last));
         part.iter().for_each(|part| self.part_patterns.add(at, part));
         let except = list.except.iter().map(|text| Pattern::new(text)).collect();
@@ -128,16 +153,18 @@ impl Paths {
     /// The names of every list that holds the normalised path.
     pub(super) fn of(&self, path: &str) -> BTreeSet<&str> {
         let path = &*lower(path);
-        let (last, shown) = (path.rsplit('/').next().unwrap_or_default(), letters(path));
+        let (last, shown) = (last_part(path), letters(path));
         let mut found: Vec<usize> = Vec::new();
-        let folders = self.under.get(first_part(path)).into_iter().flatten();
+        let folders = self.under.get(first_part(path)).iter();
         found.extend(folders.filter(|(_, folder)| is_below(path, folder)).map(|(at, _)| *at));
         found.extend(self.under_patterns.fitting(shown, || std::iter::once(path)));
-        for tail in std::iter::successors(Some(path), |tail| tail.split_once('/').map(|(_, behind)| behind)) {
-            let rows = self.rows.get(tail.split('/').next().unwrap_or_default()).into_iter().flatten();
-            found.extend(rows.filter(|(_, row)| is_below(tail, row)).map(|(at, _)| *at));
+        let mut from = 0;
+        for part in path.as_bytes().split(|byte| *byte == b'/') {
+            let (part, tail) = (&path[from..from + part.len()], &path[from..]);
+            from += part.len() + 1;
+            found.extend(self.rows.get(part).iter().filter(|(_, row)| is_below(tail, row)).map(|(at, _)| *at));
         }
-        found.extend(self.last.get(last).into_iter().flatten().copied());
+        found.extend(self.last.get(last));
         found.extend(self.last_patterns.fitting(shown, || std::iter::once(last)));
         found.extend(self.part_patterns.fitting(shown, || path.split('/')));
         let excepted = |list: &Compiled| list.except.iter().any(|pattern| pattern.fits(last) || pattern.fits(path));
@@ -157,7 +184,7 @@ fn is_below(path: &str, folder: &str) -> bool {
 
 /// `/etc` of `/etc/ssh`, `~` of `~/a`.
 fn first_part(path: &str) -> &str {
-    let end = path.get(1..).and_then(|rest| rest.find('/')).map_or(path.len(), |at| at + 1);
+    let end = path.bytes().skip(1).position(|byte| byte == b'/').map_or(path.len(), |at| at + 1);
     &path[..end]
 }
 

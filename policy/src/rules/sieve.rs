@@ -92,7 +92,7 @@ impl Shown {
 }
 
 /// The sign of a text: its first two letters.
-fn beginning(text: &str) -> u8 {
+pub(super) fn beginning(text: &str) -> u8 {
     match *text.as_bytes() {
         [] => 0,
         [first] => first & 63,
