@@ -9,12 +9,14 @@ use super::globs;
 use super::matching::{Pattern, Subject, lower};
 use super::sieve::{Signs, beginning, letters};
 use super::{Document, PathList, Rule};
-use crate::facts::paths::last_part;
+use crate::facts::paths::{Access, last_part};
 
 /// Which rules are about anything but programs, by their subject.
 #[derive(Default)]
 pub(super) struct ByKind {
-    access: Vec<usize>,
+    read: Vec<usize>,
+    write: Vec<usize>,
+    delete: Vec<usize>,
     env: Vec<usize>,
     code: Vec<usize>,
     http: Vec<usize>,
@@ -24,8 +26,16 @@ pub(super) struct ByKind {
 
 impl ByKind {
     pub(super) fn add(&mut self, at: usize, rule: &Rule) {
+        for access in &rule.access {
+            let kind = match access {
+                Access::Read => &mut self.read,
+                Access::Write => &mut self.write,
+                Access::Delete => &mut self.delete,
+            };
+            kind.push(at);
+        }
         let kind = if !rule.access.is_empty() {
-            &mut self.access
+            return;
         } else if !rule.env.is_empty() {
             &mut self.env
         } else if !rule.code.is_empty() {
@@ -42,7 +52,9 @@ impl ByKind {
 
     pub(super) fn about(&self, subject: &Subject<'_>) -> &[usize] {
         match subject {
-            Subject::Path { .. } => &self.access,
+            Subject::Path { access: Access::Read, .. } => &self.read,
+            Subject::Path { access: Access::Write, .. } => &self.write,
+            Subject::Path { access: Access::Delete, .. } => &self.delete,
             Subject::Env { .. } => &self.env,
             Subject::Code(_) => &self.code,
             Subject::Http(_) => &self.http,

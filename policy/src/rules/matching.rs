@@ -80,7 +80,7 @@ impl Rule {
         };
         let an_operand = |pattern: &str| parsed.operands.iter().any(|operand| fits(pattern, &operand.text));
         let [sub, operand, without_operand, option, without] = sieve.sift(self);
-        (sub.is_empty() || sub.any(shown.first, |sub| begins(parsed, sub)))
+        (sub.is_empty() || sub.any(shown.operands, |sub| begins(parsed, sub)))
             && (option.is_empty() || option.any(shown.options, has))
             && !without.any(shown.options, has)
             && (operand.is_empty() || operand.any(shown.operands, an_operand))

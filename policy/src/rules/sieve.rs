@@ -24,7 +24,6 @@ pub(super) struct Sieve {
 /// What one command shows.
 pub(super) struct Shown {
     pub(super) options: Signs,
-    pub(super) first: Signs,
     pub(super) operands: Signs,
     letters: Signs,
 }
@@ -37,11 +36,8 @@ pub(super) struct Sifted<'a> {
 
 impl Sieve {
     pub(super) fn new(rule: &Rule) -> Self {
-        let texts = [
-            (&rule.sub, of_first_word as fn(&str) -> u8),
-            (&rule.operand, of_pattern),
-            (&rule.without_operand, of_pattern),
-        ];
+        let texts =
+            [(&rule.sub, of_sub as fn(&str) -> u8), (&rule.operand, of_pattern), (&rule.without_operand, of_pattern)];
         let options = [(&rule.option, of_option_pattern as fn(&str) -> u8), (&rule.without, of_option_pattern)];
         let lists = texts.into_iter().chain(options);
         Self {
@@ -80,11 +76,10 @@ impl Shown {
     pub(super) fn of(command: &Command, parsed: &Parsed<'_>) -> Self {
         let all = |signs: &mut dyn Iterator<Item = u8>| signs.fold(1 << ANY, |all: Signs, sign| all | 1 << sign);
         let given = parsed.options.iter().map(|(name, _)| &**name).chain(command.script.iter().copied());
-        let mut operands = parsed.operands.iter().map(|word| beginning(&word.text));
+        let operands = parsed.operands.iter().map(|word| beginning(&word.text));
         Self {
             options: all(&mut given.map(of_option)),
-            first: all(&mut operands.clone().take(1)),
-            operands: all(&mut operands),
+            operands: all(&mut { operands }),
             // Several blanks may be read as one.
             letters: command.args.iter().fold(letters(" "), |all, word| all | letters(&word.text)),
         }
@@ -108,8 +103,9 @@ fn of_pattern(pattern: &str) -> u8 {
     }
 }
 
-fn of_first_word(sub: &str) -> u8 {
-    of_pattern(sub.split(' ').next().unwrap_or_default())
+/// The sign of one operand of those that must stand first: of the last that says anything.
+fn of_sub(sub: &str) -> u8 {
+    sub.split(' ').map(of_pattern).rfind(|sign| *sign != ANY).unwrap_or(ANY)
 }
 
 /// The sign of an option: its first letter, since a long one may be shortened, and how many dashes stand before it.
@@ -159,7 +155,7 @@ mod tests {
         let rules: RuleSet = default_rules();
         let about: Vec<&Rule> = rules.document().rule.iter().filter(|rule| !rule.program.is_empty()).collect();
         let sieves: Vec<Sieve> = about.iter().map(|rule| Sieve::new(rule)).collect();
-        let all = Shown { options: !0, first: !0, operands: !0, letters: !0 };
+        let all = Shown { options: !0, operands: !0, letters: !0 };
         let words = words(rules.document());
         let (mut held, mut kept) = (0, 0);
         for (at, word) in words.iter().enumerate() {
@@ -177,7 +173,7 @@ mod tests {
                 let [sub, operand, _, option, _] = sieve.sift(rule);
                 let passes = |list: &Sifted<'_>, shown| list.any(shown, |_| true);
                 kept += usize::from(
-                    !passes(&sub, shown.first)
+                    !passes(&sub, shown.operands)
                         && !passes(&option, shown.options)
                         && !passes(&operand, shown.operands)
                         && !sieve.contains(&shown),
