@@ -35,7 +35,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::class::Class;
 
 pub use exact::words_of;
-pub use natures::{runs_code, starts_others};
+pub(crate) use natures::Nature;
+pub use natures::runs_code;
 pub use planted::{Fed, Planted};
 pub use shell::{from_argv, from_shell};
 pub(crate) use variables::is_name;

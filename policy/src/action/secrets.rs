@@ -100,8 +100,10 @@ pub enum MisplacedRef {
 pub fn refs_in(text: &str) -> impl Iterator<Item = Result<(SecretName, std::ops::Range<usize>), usize>> + '_ {
     let mut from = 0;
     std::iter::from_fn(move || {
-        let start = from + text.get(from..)?.find(OPEN)?;
-        let inner = start + OPEN.len();
+        // Few texts have a parenthesis at all.
+        let inner =
+            text.get(from..)?.match_indices('(').map(|(at, _)| from + at + 1).find(|at| text[..*at].ends_with(OPEN))?;
+        let start = inner - OPEN.len();
         let name = text[inner..].split_once(')').and_then(|(name, _)| name.parse::<SecretName>().ok());
         Some(match name {
             Some(name) => {

@@ -32,8 +32,9 @@ pub fn fit(words: &[String]) -> Result<(), Unfit> {
     let facts = from_argv(words, None, "", &context);
     let alone = matches!(facts.commands.as_slice(), [only] if only.wrappers.is_empty() && !only.more && only.program == *program);
     let quiet = facts.notes.is_empty() && facts.code.is_empty() && facts.functions.is_empty();
-    let runs_more =
-        starts(program) == Starts::Anywhere || facts::starts_others(program) || builds(&rules.document().rule, program);
+    let runs_more = starts(program) == Starts::Anywhere
+        || facts::Nature::of(program).starts_others()
+        || builds(&rules.document().rule, program);
     if words.len() > MAX_WORDS || !alone || !quiet || runs_more { Err(unfit()) } else { Ok(()) }
 }
 

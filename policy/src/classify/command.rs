@@ -49,7 +49,8 @@ impl Judge<'_> {
             class = class.max(rule.class);
             self.fire(rule);
         }
-        let hands_out = |word: &Word| SHELL_PATHS.iter().any(|path| word.text.contains(path));
+        let hands_out =
+            |word: &Word| word.text.contains("/bin/") && SHELL_PATHS.iter().any(|path| word.text.contains(path));
         let reads = known && class == Class::Green && !command.program.contains('/');
         if !reads {
             rules.holding(name, &given, |rule| rule.unless_green).for_each(|rule| self.fire(rule));

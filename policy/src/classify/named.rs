@@ -4,7 +4,7 @@ use super::Judge;
 use crate::class::Class;
 use crate::facts::args::Parsed;
 use crate::facts::paths::{Access, last_part, resolve};
-use crate::facts::{Command, EACH, Facts, Starts, Word, runs_code, starts_others};
+use crate::facts::{Command, EACH, Facts, Nature, Starts, Word};
 use crate::rules::{Operands, Syntax};
 
 /// Groups of paths in which a word counts as written where the program may write.
@@ -98,10 +98,11 @@ impl Judge<'_> {
     /// Judges what the words of a command name, as far as its table has not; `class` is what the rules make of it.
     pub(super) fn named(&mut self, command: &Command, syntax: Option<&Syntax>, class: Option<Class>) {
         let name = last_part(&command.program);
-        let lists_only = NAMES_ONLY.contains(&name) && !command.args.iter().any(|arg| arg.text.starts_with("-exec"));
+        let lists_only = || NAMES_ONLY.contains(&name) && !command.args.iter().any(|arg| arg.text.starts_with("-exec"));
         let operands_known = syntax.is_some_and(|syntax| syntax.operands != Operands::Text);
-        let code = runs_code(name);
-        let starts = !code && (starts_others(name) || self.rules.starts(name) == Starts::Anywhere)
+        let nature = Nature::of(name);
+        let code = nature.runs_code();
+        let starts = !code && (nature.starts_others() || self.rules.starts(name) == Starts::Anywhere)
             || matches!(name, "source" | "." | "git");
         let first = command.args.first().map_or("", |arg| arg.text.as_str());
         let in_place = code && command.args.iter().any(|arg| is_in_place(&arg.text)) || starts && first == "cp";
@@ -139,12 +140,12 @@ impl Judge<'_> {
                     && !reads(name, option)
                     && !(operand && PARTS.iter().any(|part| resolved.text.starts_with(part)));
                 let word = || Word { text: value.to_owned(), glob: arg.glob };
-                if may_write && !lists_only {
+                if may_write && !lists_only() {
                     self.path(Access::Write, &word(), cwd);
-                } else if !lists_only
-                    && !git_names
+                } else if !git_names
                     && (lists.contains("secret") || arg.glob && !arg.has_opaque())
                     && plain_name(value)
+                    && !lists_only()
                 {
                     self.path(Access::Read, &word(), cwd);
                 }

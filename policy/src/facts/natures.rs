@@ -10,7 +10,7 @@ use super::wrappers::{WRAPPERS, Wrapper};
 
 /// What is known of a program of some name; nothing of most.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Nature {
+pub(crate) struct Nature {
     pub(super) shell: bool,
     /// What it interprets, shells apart.
     pub(super) interpreter: Option<&'static Interpreter>,
@@ -46,7 +46,7 @@ static BY_NAME: LazyLock<HashMap<&str, Nature>> = LazyLock::new(|| {
 
 impl Nature {
     /// Of a program of that name; shells and interpreters with their version or without.
-    pub(super) fn of(name: &str) -> Self {
+    pub(crate) fn of(name: &str) -> Self {
         let own = BY_NAME.get(name).copied().unwrap_or_default();
         let bare = unversioned(name);
         if bare == name {
@@ -60,20 +60,22 @@ impl Nature {
     pub(super) fn language(self) -> Option<&'static str> {
         self.interpreter.map(|interpreter| interpreter.language)
     }
-}
 
-/// Whether a program of that name runs other programs or code by its nature, whatever its arguments are.
-#[must_use]
-pub fn starts_others(name: &str) -> bool {
-    let nature = Nature::of(name);
-    nature.shell || nature.interpreter.is_some() || nature.starts || nature.wrapper.is_some()
+    /// Whether it runs other programs or code, whatever its arguments are.
+    pub(crate) fn starts_others(self) -> bool {
+        self.runs_code() || self.starts || self.wrapper.is_some()
+    }
+
+    /// Whether it reads the code that it runs from a file or an argument.
+    pub(crate) fn runs_code(self) -> bool {
+        self.shell || self.interpreter.is_some()
+    }
 }
 
 /// Whether a program of that name reads the code that it runs from a file or an argument.
 #[must_use]
 pub fn runs_code(name: &str) -> bool {
-    let nature = Nature::of(name);
-    nature.shell || nature.interpreter.is_some()
+    Nature::of(name).runs_code()
 }
 
 /// Whether a program of that name is a shell.
@@ -109,8 +111,8 @@ mod tests {
             ("nice", false, None, true),
         ] {
             let nature = Nature::of(name);
-            assert_eq!((nature.shell, nature.language(), starts_others(name)), (shell, language, starts), "{name}");
-            assert_eq!(runs_code(name), shell || language.is_some(), "{name}");
+            assert_eq!((nature.shell, nature.language(), nature.starts_others()), (shell, language, starts), "{name}");
+            assert_eq!(nature.runs_code(), shell || language.is_some(), "{name}");
             assert_eq!(is_shell(name), shell, "{name}");
         }
         assert_eq!(Nature::of("nice").wrapper.map(|wrapper| wrapper.name), Some("nice"));
@@ -120,7 +122,7 @@ mod tests {
     #[test]
     fn every_name_of_every_list_is_found() {
         assert!(SHELLS.iter().all(|name| is_shell(name)));
-        assert!(STARTING.iter().all(|name| starts_others(name)));
+        assert!(STARTING.iter().all(|name| Nature::of(name).starts_others()));
         for wrapper in WRAPPERS {
             assert!(
                 Nature::of(wrapper.name).wrapper.is_some_and(|found| std::ptr::eq(found, wrapper)),

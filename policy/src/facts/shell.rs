@@ -11,6 +11,8 @@ use super::{Context, Facts, Note, caps, second, variables};
 #[must_use]
 pub fn from_shell(text: &str, cwd: &str, context: &Context<'_>) -> Facts {
     let mut walker = Walker::new(cwd, context);
+    // Nearly all texts have fewer; a list that grows while they are read costs more than the room.
+    walker.facts.commands.reserve(12);
     text.clone_into(&mut walker.outermost);
     walker.code(text);
     walker.reap();
@@ -141,8 +143,6 @@ impl<'a> Walker<'a> {
         if in_a_line || !second::agrees(text, &program) {
             self.note(Note::ParsersDisagree);
         }
-        let pipelines = program.complete_commands.iter().flat_map(|list| &list.0).flat_map(|item| &item.0);
-        self.facts.commands.reserve(pipelines.map(|(_, pipeline)| pipeline.seq.len()).sum());
         self.depth += 1;
         let mut printed = Printed::default();
         program.complete_commands.iter().for_each(|list| printed.then(self.list(list)));

@@ -183,7 +183,7 @@ impl Opener<'_> {
                 // A bracket that never closes is the program `[` or plain text.
                 word.glob |= !quoted && (text.contains(['*', '?']) || (text.contains('[') && self.raw.contains(']')));
                 // A continued line is no character of the word.
-                word.text.push_str(&text.replace("\\\n", ""));
+                text.split("\\\n").for_each(|part| word.text.push_str(part));
             }
             WordPiece::SingleQuotedText(text) => word.text.push_str(text),
             WordPiece::AnsiCQuotedText(text) => match decode_ansi_c(text) {
