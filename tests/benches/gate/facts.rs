@@ -50,9 +50,9 @@ pub(crate) fn commands(cases: &[Case]) -> Vec<Command> {
 }
 
 /// Their arguments, taken apart.
-pub(crate) fn of(commands: &[Command]) -> Vec<Fact<'_>> {
+pub(crate) fn of<'a>(commands: &'a [Command]) -> Vec<Fact<'a>> {
     let rules = default_rules();
-    let fact = |command| {
+    let fact = |command: &'a Command| {
         let reading = rules.syntax(&command.program).map(Syntax::reading).unwrap_or_default();
         Fact { parsed: Parsed::read(&command.args, reading), command }
     };
