@@ -70,12 +70,13 @@ impl Judge<'_> {
             && let Some(option) = own_unknown(name, command, syntax, &parsed)
         {
             self.built_in("program.option", &format!("No rule knows the option {option} of {name}"), Class::Yellow);
+            class = Class::Yellow;
         }
         if let Some(syntax) = syntax {
             path_uses(syntax, &parsed, |access, path| self.path(access, path, command.cwd.as_deref()));
         }
         self.by_list(command, syntax, &parsed);
-        self.elsewhere(name, command, reads);
+        self.elsewhere(name, command, reads && class == Class::Green);
         self.named(command, syntax, known.then_some(if command.program.contains('/') { Class::Yellow } else { class }));
         if command.script.contains(&scripts::UNPACKS) {
             self.unpacks(command, &parsed);

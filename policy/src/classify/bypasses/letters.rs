@@ -205,6 +205,9 @@ fn a_look_with_another_option_or_order_is_no_look() {
         R,
         [
             "npm exec rm -rf /srv/x",
+            "pip list --log /etc/x",
+            "git log --frobnicate=/etc/x",
+            "git -C /srv/other log --frobnicate",
             "docker exec web init 0",
             "ip netns exec x rm -rf /srv/x",
             "ip link set eth0 down",
