@@ -434,6 +434,8 @@ mod fields;
 #[cfg(test)]
 mod handed;
 #[cfg(test)]
+mod modules;
+#[cfg(test)]
 mod overridden;
 #[cfg(test)]
 mod places;

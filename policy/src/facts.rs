@@ -11,6 +11,7 @@ mod exact;
 mod handed;
 pub mod http;
 mod interpret;
+mod modules;
 mod natures;
 pub mod paths;
 mod planted;

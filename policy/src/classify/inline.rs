@@ -118,6 +118,9 @@ impl Reader<'_> {
             _ => {
                 let open = usize::from(self.text(at + 1) == "(");
                 let module = self.tokens.get(at + 1 + open);
+                if language.name == "javascript" && module.is_some_and(is_data) && self.text(at + 3) == ")" {
+                    return true;
+                }
                 let known = module.is_some_and(|module| {
                     let name = module.text.trim_matches(['"', '\'']);
                     let name = name.strip_prefix("node:").unwrap_or(name);
@@ -219,6 +222,12 @@ impl Reader<'_> {
         }
         false
     }
+}
+
+/// A file in the place of a module that holds data and no code.
+fn is_data(module: &Token<'_>) -> bool {
+    let path = module.text.trim_matches(['"', '\'']);
+    module.kind == Kind::Text && path.ends_with(".json") && path.starts_with(['.', '/'])
 }
 
 fn reads(mode: Option<&Token<'_>>, alone: bool) -> bool {

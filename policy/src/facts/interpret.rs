@@ -98,8 +98,8 @@ pub(super) static INTERPRETERS: &[Interpreter] = &[
     Interpreter {
         names: &["php"],
         language: "php",
-        code: "r",
-        long_code: &["--run"],
+        code: "rBRE",
+        long_code: &["--run", "--process-begin", "--process-code", "--process-end"],
         elsewhere: &["-v", "--version", "-h", "-i", "-m", "-S"],
         operand: None,
     },
@@ -273,6 +273,9 @@ pub(super) fn file_name(program: &str) -> &str {
     if !name.is_empty() && folder.is_some_and(|folder| FOLDERS.contains(&folder)) { name } else { program }
 }
 
+/// Orders of `deno` and `bun` behind which a script stands.
+const JAVASCRIPT_ORDERS: &[&str] = &["run", "test", "bench", "serve", "install", "compile", "check", "cache", "x"];
+
 impl Walker<'_> {
     /// Looks into an interpreter's code; whether nothing is left to say about the command itself.
     pub(super) fn interpreted(
@@ -293,6 +296,13 @@ impl Walker<'_> {
         }
         let Some(interpreter) = nature.interpreter else { return false };
         self.language(interpreter, args, stdin, around);
+        if interpreter.language == "python" {
+            self.module(args, stdin, around);
+        }
+        if let (Stdin::Known(text), "tclsh" | "wish" | "expect") = (stdin, name) {
+            // A command that Tcl does not know is a program there.
+            self.text(text);
+        }
         self.plain(if interpreter.names.contains(&name) { name } else { unversioned(name) }, args, around);
         true
     }
@@ -320,7 +330,15 @@ impl Walker<'_> {
                     let file = value.map(Word::literal).or_else(|| args.get(at).cloned());
                     at += usize::from(value.is_none());
                     self.script_file(name, file.as_slice(), around);
+                } else if name == "fish" && option == "--init-command" {
+                    let code = value.map(Word::literal).or_else(|| args.get(at).cloned());
+                    at += usize::from(value.is_none());
+                    code.iter().for_each(|code| self.text(code));
                 }
+            } else if let (Some(code), "fish") = (text.strip_prefix("-C"), name) {
+                let code = if code.is_empty() { args.get(at).cloned() } else { Some(Word::literal(code)) };
+                at += usize::from(text.len() == 2);
+                code.iter().for_each(|code| self.text(code));
             } else if let Some(cluster) = text.strip_prefix(['-', '+']).filter(|c| !c.is_empty()) {
                 code_follows |= cluster.contains('c');
                 from_stdin |= cluster.contains('s');
@@ -375,6 +393,8 @@ impl Walker<'_> {
             } else if let Some(cluster) = text.strip_prefix('-').filter(|c| !c.is_empty() && !c.starts_with('-')) {
                 if let Some((i, c)) = cluster.char_indices().find(|(_, c)| interpreter.code.contains(*c)) {
                     let rest = &cluster[i + c.len_utf8()..];
+                    // `-pe CODE`: letters that take the same code.
+                    let rest = if rest.chars().all(|c| interpreter.code.contains(c)) { "" } else { rest };
                     let attached = (!rest.is_empty()).then(|| Word::literal(rest));
                     let code = attached.clone().or_else(|| args.get(at).cloned());
                     at += usize::from(attached.is_none());
@@ -390,6 +410,10 @@ impl Walker<'_> {
             return behind.iter().for_each(|code| self.inline(interpreter, Some(code)));
         }
         let data = matches!(interpreter.language, "sql" | "mongo");
+        let script = operands.iter().map(|word| word.text.as_str()).find(|text| !JAVASCRIPT_ORDERS.contains(text));
+        if interpreter.language == "javascript" && script.is_some_and(|text| text.starts_with("http")) {
+            self.note(Note::DynamicCode);
+        }
         if settled || (!operands.is_empty() && !data) {
             if !settled && operands.first().is_some_and(|script| is_stream(&script.text)) {
                 self.note(Note::PipedCode);

@@ -309,6 +309,10 @@ impl Walker<'_> {
                     self.shell("sh", &[], stdin, around);
                 }
             }
+            _ if name.ends_with("mix") || name.ends_with("rails") => {
+                self.evaluated(name, args);
+                self.handed(name, args, stdin, around);
+            }
             "su" | "runuser" => {
                 let code = args.iter().position(|a| matches!(a.text.as_str(), "-c" | "--command" | "-lc"));
                 match code.and_then(|at| args.get(at + 1)) {
