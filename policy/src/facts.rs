@@ -10,6 +10,7 @@ mod container;
 mod exact;
 mod handed;
 pub mod http;
+mod image;
 mod interpret;
 mod modules;
 mod natures;

@@ -44,6 +44,11 @@ fn a_program_that_rules_name_hides_no_command() {
             "echo '@' | vagrant ssh",
             "echo '@' | fly ssh console",
             "echo '@' | multipass shell x",
+            "docker run --rm alpine @",
+            "docker run --newest x alpine @",
+            "docker compose -f a.yaml exec -T web @",
+            "docker run --entrypoint sh alpine -c '@'",
+            "podman exec -it shop @",
         ] {
             let line = template.replace('@', command);
             let got = class(&line);
@@ -73,6 +78,10 @@ fn a_word_that_is_no_command_there_is_none() {
         (Y, "cargo test -- --nocapture"),
         (Y, "go run ./cmd/server serve --port 1"),
         (Y, "just test -- mail x"),
+        (Y, "docker compose up -d"),
+        (Y, "docker run --rm alpine echo hi"),
+        (Y, "docker start mail x"),
+        (Y, "docker run -it --name mail -e A=b mail ls -l"),
         (Y, "nx run app:serve"),
         (Y, "nx run-many -t build"),
         (Y, "hatch run pytest tests"),

@@ -321,9 +321,15 @@ impl Walker<'_> {
                     None => self.note(Note::PipedCode),
                 }
             }
-            "docker" | "podman" | "kubectl" | "nsenter" | "chroot" | "unshare" | "systemd-run" | "strace"
-            | "ltrace" | "gdb" | "lxc" | "machinectl" | "proot" | "bwrap" | "firejail" | "ip" | "vagrant"
-            | "multipass" => {
+            "docker" | "podman" | "nerdctl" => {
+                match super::image::before_command(args) {
+                    Some(before) => self.known_suffix_but(&[], name, &args[before..], stdin, around),
+                    None => self.known_suffix(name, args, stdin, around),
+                }
+                self.reads_shell(args, stdin);
+            }
+            "kubectl" | "nsenter" | "chroot" | "unshare" | "systemd-run" | "strace" | "ltrace" | "gdb" | "lxc"
+            | "machinectl" | "proot" | "bwrap" | "firejail" | "ip" | "vagrant" | "multipass" => {
                 self.known_suffix(name, args, stdin, around);
                 self.reads_shell(args, stdin);
             }
@@ -339,7 +345,12 @@ impl Walker<'_> {
 
     /// A program that nobody knows may start another one: the first argument that names a known one is taken for it.
     pub(super) fn known_suffix(&mut self, name: &str, args: &[Word], stdin: &Stdin, around: &Around) {
-        self.known_suffix_but(&[], name, args, stdin, around);
+        let own = OWN_WORDS.iter().find(|(names, _)| names.contains(&name)).map_or(&[][..], |(_, words)| words);
+        let is_own = |word: &&Word| own.contains(&word.text.as_str());
+        let orders = args.iter().take_while(|word| word.text.starts_with('-') || is_own(word)).count();
+        // Options before the first order may bring command lines.
+        let from = if args.iter().take(orders).any(|word| is_own(&word)) { orders } else { 0 };
+        self.known_suffix_but(&[], name, &args[from..], stdin, around);
     }
 
     /// As [`Self::known_suffix`], where those names are no programs.
@@ -357,11 +368,7 @@ impl Walker<'_> {
             let starts = (self.context.knows)(file_name(head)) || is_shell(file_name(head));
             starts && !head.starts_with('-') && !WORDS.contains(&head) && !words.contains(&head)
         };
-        let own = OWN_WORDS.iter().find(|(names, _)| names.contains(&name)).map_or(&[][..], |(_, words)| words);
-        let orders =
-            args.iter().take_while(|word| word.text.starts_with('-') || own.contains(&word.text.as_str())).count();
-        let known: Vec<(usize, &str)> =
-            args.iter().enumerate().skip(orders).filter_map(|(at, a)| Some((at, a.known()?))).collect();
+        let known: Vec<(usize, &str)> = args.iter().enumerate().filter_map(|(at, a)| Some((at, a.known()?))).collect();
         // Command lines in one word, also behind `--option=` or the letter of an option.
         let lines: Vec<String> = known
             .iter()
