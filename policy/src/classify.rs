@@ -1,5 +1,6 @@
 //! From facts to a class: the maximum over every rule that matches.
 
+mod beneath;
 mod command;
 mod container;
 mod elsewhere;
@@ -439,6 +440,8 @@ mod modules;
 mod overridden;
 #[cfg(test)]
 mod places;
+#[cfg(test)]
+mod reads;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! the gravest counts; a program that no rule mentions is Yellow. [`Syntax`] says how a program reads its arguments,
 //! [`PathList`] gives names to groups of paths.
 
+mod above;
 mod by_name;
 mod check;
 mod defaults;
@@ -96,6 +97,13 @@ pub struct Syntax {
     /// Options that take the next word.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<String>,
+    /// Options that take the next two words, of which the second may be a path: `--rawfile name path`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pairs: Vec<String>,
+    /// Options with which it reads all that lies beneath its operands, or beneath its folder where it has none: `-r`, `-d=recurse` with
+    /// that value only, `*` if it always does.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub recursive: Vec<String>,
     /// Options that take none and change nothing. A call with an option that is neither here nor among `values` is never Green.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<String>,
@@ -435,6 +443,11 @@ impl RuleSet {
         self.0.paths.of(path)
     }
 
+    /// Whether beneath that folder secrets lie by the lists, or a home folder does.
+    pub(crate) fn holds_secrets(&self, folder: &str) -> bool {
+        self.0.paths.above.holds(folder)
+    }
+
     /// Whether a pattern of the shell's may stand for a path of the list `secret`.
     pub(crate) fn may_be_secret(&self, pattern: &str) -> bool {
         self.0.paths.secrets.may_be(pattern)
@@ -451,6 +464,8 @@ impl Document {
         for Syntax {
             program,
             values,
+            pairs,
+            recursive,
             flags,
             writes,
             reads,
@@ -462,7 +477,9 @@ impl Document {
             skip: _,
         } in syntax
         {
-            [program, values, flags, writes, reads, in_place, no_skip].into_iter().for_each(Vec::shrink_to_fit);
+            [program, values, pairs, recursive, flags, writes, reads, in_place, no_skip]
+                .into_iter()
+                .for_each(Vec::shrink_to_fit);
         }
         for PathList { name: _, under, part, last, except } in paths {
             [under, part, last, except].into_iter().for_each(Vec::shrink_to_fit);
@@ -475,14 +492,15 @@ impl Syntax {
     /// The part that taking arguments apart needs.
     #[must_use]
     pub fn reading(&self) -> Reading<'_> {
-        Reading { values: &self.values, single_dash: self.single_dash }
+        Reading { values: &self.values, pairs: &self.pairs, single_dash: self.single_dash }
     }
 
     /// The first option given that this program is not known to have.
     pub(crate) fn unknown<'p>(&self, parsed: &'p Parsed<'_>) -> Option<&'p str> {
         // Letters in one word are given one by one and all together.
         let cluster = |name: &str| !self.single_dash && !name.starts_with("--") && name.chars().count() > 2;
-        let known = |name: &str| self.flags.iter().chain(&self.values).any(|known| is_option(name, known));
+        let known =
+            |name: &str| self.flags.iter().chain(&self.values).chain(&self.pairs).any(|known| is_option(name, known));
         let names = parsed.options.iter().map(|(name, _)| &**name);
         names.filter(|name| !cluster(name)).find(|name| !known(name))
     }

@@ -74,6 +74,7 @@ impl Judge<'_> {
         }
         if let Some(syntax) = syntax {
             path_uses(syntax, &parsed, |access, path| self.path(access, path, command.cwd.as_deref()));
+            self.beneath(command, syntax, &parsed);
         }
         self.by_list(command, syntax, &parsed);
         self.elsewhere(name, command, reads && class == Class::Green);

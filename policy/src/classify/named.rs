@@ -74,9 +74,12 @@ const PACKERS: &[&str] = &["tar", "bsdtar", "gtar", "ar", "cpio", "pax"];
 const NAMES_ONLY: &[&str] = &[
     "echo", "printf", "ls", "stat", "test", "[", "[[", "basename", "dirname", "realpath", "readlink", "which", "du",
     "df", "find", "fd", "fdfind", "locate", "exa", "eza", "lsd", "tree", "export", "read", "cd", "pushd", "type",
-    "man", "whatis", "mkdir", "rmdir", "true", "false", ":", "alias", "unset", "local", "declare", "set", "kill",
-    "pkill", "pgrep", "expr", "seq",
+    "whatis", "mkdir", "rmdir", "true", "false", ":", "alias", "unset", "local", "declare", "set", "kill", "pkill",
+    "pgrep", "expr", "seq",
 ];
+
+/// Programs that hand others the names that they find or are fed.
+const LISTING: &[&str] = &["find", "gfind", "fd", "fdfind", "xargs", "parallel"];
 
 /// Orders to git that do not show what stands in the files that they name.
 const GIT_NAMES: &[&str] = &[
@@ -110,9 +113,11 @@ impl Judge<'_> {
         let last = command.args.len().saturating_sub(1);
         let cwd = command.cwd.as_deref();
         let outside = cwd.is_none_or(|cwd| cwd.starts_with(['/', '~', '.']));
-        let (mut before, mut inner) = ("", false);
+        let shows = name == "git" && matches!(first, "blame" | "annotate" | "show" | "cat-file");
+        let (mut before, mut inner, mut paths_alone) = ("", false, false);
         for (at, arg) in command.args.iter().enumerate() {
             let text = arg.text.as_str();
+            paths_alone |= name == "git" && text == "--";
             let (option, value) = split(text, before);
             before = if text.starts_with('-') && value.is_none() || old_style(name, at, text) { text } else { "" };
             let Some(value) = value.filter(|value| is_path(value)) else { continue };
@@ -123,7 +128,8 @@ impl Judge<'_> {
             // From here on another program is spoken of, which is judged by itself.
             inner |= operand && !in_place && (starts && at > 0 || class.is_none() && self.rules.knows(value));
             // Most words are none; within a folder of the system any may be.
-            if !outside && !is_telling(value) {
+            let sure = paths_alone || shows && (text.contains(':') || first.len() > 4);
+            if !outside && !sure && !is_telling(value) {
                 continue;
             }
             for value in [Some(value), value.split_once(':').map(|(_, behind)| behind)].into_iter().flatten() {
@@ -144,7 +150,7 @@ impl Judge<'_> {
                     self.path(Access::Write, &word(), cwd);
                 } else if !git_names
                     && (lists.contains("secret") || arg.glob && !arg.has_opaque())
-                    && plain_name(value)
+                    && (sure || plain_name(value))
                     && !lists_only()
                 {
                     self.path(Access::Read, &word(), cwd);
@@ -155,7 +161,6 @@ impl Judge<'_> {
 
     /// What deletes or overwrites whatever a list turns out to name.
     pub(super) fn by_list(&mut self, command: &Command, syntax: Option<&Syntax>, parsed: &Parsed<'_>) {
-        const LISTING: &[&str] = &["find", "gfind", "fd", "fdfind", "xargs", "parallel"];
         const EMPTYING: &[&str] = &["tee", "truncate", "sponge"];
         let Some(syntax) = syntax else { return };
         let name = last_part(&command.program);
@@ -178,14 +183,25 @@ impl Judge<'_> {
 
     /// Names that one command lists for another that reads what stands in them.
     pub(super) fn listed(&mut self, facts: &Facts) {
-        if !facts.commands.iter().any(|command| command.more) {
+        let told = |command: &Command| {
+            let listed = |name: &String| LISTING.contains(&name.as_str());
+            (command.more || command.wrappers.iter().any(listed)) && !NAMES_ONLY.contains(&command.program.as_str())
+        };
+        if !facts.commands.iter().any(told) {
             return;
         }
         for command in facts.commands.iter().filter(|command| !command.more) {
             for arg in command.args.iter().filter(|arg| plain_name(&arg.text)) {
                 let cwd = command.cwd.as_deref();
-                if self.rules.lists_of(&resolve(&arg.text, cwd, self.workspace).text).contains("secret") {
+                let resolved = resolve(&arg.text, cwd, self.workspace);
+                if self.rules.lists_of(&resolved.text).contains("secret") {
                     self.path(Access::Read, arg, cwd);
+                } else if self.holds_secrets(&arg.text, cwd) {
+                    self.built_in(
+                        "path.read-beneath",
+                        "It reads all beneath a folder in which secrets lie",
+                        Class::Yellow,
+                    );
                 }
             }
         }

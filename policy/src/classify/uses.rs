@@ -8,7 +8,7 @@ use crate::rules::{Operands, Syntax};
 /// Tells every path, and what is done with it.
 pub(super) fn path_uses(syntax: &Syntax, parsed: &Parsed<'_>, mut add: impl FnMut(Access, &Word)) {
     for (options, access) in [(&syntax.writes, Access::Write), (&syntax.reads, Access::Read)] {
-        options.iter().filter_map(|option| parsed.value(option)).for_each(|path| add(access, path));
+        options.iter().flat_map(|option| parsed.values(option)).for_each(|path| add(access, path));
     }
     let skip = if syntax.no_skip.iter().any(|option| parsed.has(option)) { 0 } else { syntax.skip };
     let operands = parsed.operands.get(skip..).unwrap_or_default();

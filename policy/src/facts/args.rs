@@ -9,6 +9,8 @@ use super::words::Word;
 pub struct Reading<'a> {
     /// Options that take the next word, with their dashes: `-o`, `--output`.
     pub values: &'a [String],
+    /// Options that take the next two words, of which the second is the value: `--rawfile name path`.
+    pub pairs: &'a [String],
     /// Whether `-name` is one option and not the letters n, a, m, e.
     pub single_dash: bool,
 }
@@ -45,7 +47,10 @@ impl<'a> Parsed<'a> {
                     Some((name, value)) => (name, Some(Cow::Owned(Word { text: value.to_owned(), glob: word.glob }))),
                     None => (text, None),
                 };
-                if value.is_none() && takes(name) {
+                if value.is_none() && reading.pairs.iter().any(|pair| pair == name) {
+                    value = args.get(at + 1).map(Cow::Borrowed);
+                    at += 2;
+                } else if value.is_none() && takes(name) {
                     value = args.get(at).map(Cow::Borrowed);
                     at += 1;
                 }
@@ -85,6 +90,11 @@ impl<'a> Parsed<'a> {
     #[must_use]
     pub fn has(&self, wanted: &str) -> bool {
         self.options.iter().any(|(name, _)| is_option(name, wanted))
+    }
+
+    /// The values of an option, however often it is given.
+    pub fn values<'p>(&'p self, wanted: &'p str) -> impl Iterator<Item = &'p Word> + 'p {
+        self.options.iter().filter(move |(name, _)| is_option(name, wanted)).filter_map(|(_, value)| value.as_deref())
     }
 
     /// The value of an option.

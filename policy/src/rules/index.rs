@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 // Not that of the standard library, whose hash takes several times as long: each path asks for half a dozen names.
 use hashbrown::HashMap;
 
+use super::above::Above;
 use super::globs;
 use super::matching::{Pattern, Subject, lower};
 use super::sieve::{Signs, beginning, letters};
@@ -79,6 +80,8 @@ pub(super) struct Paths {
     part_patterns: Patterns,
     /// Names that a pattern of the shell's may stand for.
     pub(super) secrets: globs::Names,
+    /// Folders above those that hold such.
+    pub(super) above: Above,
 }
 
 struct Compiled {
@@ -138,6 +141,7 @@ impl Paths {
             out.add(at, list);
         }
         out.secrets = globs::Names::new(document.paths.iter().filter(|list| list.name == "secret"));
+        out.above = Above::new(document.paths.iter().filter(|list| matches!(&*list.name, "secret" | "private")));
         out
     }
 

@@ -164,7 +164,7 @@ mod tests {
             let args = vec![Word::literal(word.as_str()), Word::literal(others[at % 3].as_str())];
             let command =
                 Command { program: "x".to_owned(), args, wrappers: Vec::new(), cwd: None, more: false, script };
-            let parsed = Parsed::read(&command.args, Reading { values: &[], single_dash: at % 5 < 3 });
+            let parsed = Parsed::read(&command.args, Reading { values: &[], pairs: &[], single_dash: at % 5 < 3 });
             let shown = Shown::of(&command, &parsed);
             for (rule, sieve) in about.iter().zip(&sieves) {
                 let holds = rule.holds_for(&command, &parsed, sieve, &all);

@@ -1,0 +1,125 @@
+//! What a program that only reads is made to read.
+
+use super::*;
+use crate::class::Class::{Green as G, Yellow as Y};
+
+fn class(line: &str) -> (Class, Vec<String>) {
+    let verdict = judge_example(line, &crate::rules::default_rules()).unwrap();
+    (verdict.class, verdict.fired.into_iter().map(|fired| fired.rule).collect())
+}
+
+fn wrong(lines: &[&str], right: impl Fn(Class) -> bool) -> Vec<String> {
+    let judged = lines.iter().map(|line| (line, class(line)));
+    judged.filter(|(_, (class, _))| !right(*class)).map(|(line, got)| format!("{line} {got:?}")).collect()
+}
+
+#[test]
+fn a_file_is_found_in_whatever_argument_it_stands() {
+    let low = wrong(
+        &[
+            "jq --rawfile a /etc/shadow -n '$a'",
+            "jq --slurpfile a ~/.aws/credentials . b",
+            "jq -rn --rawfile k id_rsa '$k'",
+            "jq --arg x y --rawfile k id_rsa -n '$k'",
+            "jq --rawfile a b --rawfile k id_rsa -n '$k'",
+            "jq --arg a b . id_rsa",
+            "jq --argfile a id_rsa -n '$a'",
+            "gojq -n --rawfile k id_rsa '$k'",
+            "jq -n 'import\"a\"as $a {search:\"/x\"};$a'",
+            "sort --files0-from=list0",
+            "sort --files0 list0",
+            "wc --files0-from=list0",
+            "du --files0-from list0",
+            "find -files0-from list0",
+            "file --files-from=list0",
+            "nm @list",
+            "readelf -a @list",
+            "tree --fromfile list",
+            "iconv id_rsa",
+            "zdiff id_rsa a",
+            "man -l ~/.ssh/id_rsa",
+            "man ./.env",
+            "git show HEAD:id_rsa",
+            "git blame id_rsa",
+            "git cat-file -p HEAD:id_rsa",
+            "git log -p -- id_rsa",
+            "git diff --no-index /dev/null shadow",
+            "diff --from-file=id_rsa a",
+        ],
+        |class| class >= Y,
+    );
+    assert!(low.is_empty(), "{}", low.join("\n"));
+}
+
+#[test]
+fn to_read_all_of_a_folder_is_to_read_the_secrets_in_it() {
+    let mut lines = Vec::new();
+    for folder in
+        ["/", "~", "/home", "/home/bob", "~bob", "/etc", "/root", "~/.config", "/var", "/proc", "..", "$HOME", "~/.ssh"]
+    {
+        for search in [
+            "grep -r x F",
+            "grep -Rn x F",
+            "grep --recursive -e x F",
+            "grep -d recurse x F",
+            "grep --directories=recurse x F",
+            "egrep -ir x F",
+            "rgrep x F",
+            "rg x F",
+            "rg --hidden . F",
+            "rg -uu x src F",
+            "ag x F",
+            "diff -r a F",
+            "diff --recursive F a",
+            "cd F && grep -r x",
+            "cd F && rg x",
+            "cd F && rg x .",
+            "git grep --no-index x F",
+            "find F -type f | xargs cat",
+            "find F -type f -exec cat {} +",
+        ] {
+            lines.push(search.replace('F', folder));
+        }
+    }
+    for all in ["''", ".", ".*", "^", "'[a-z]'", "'x|'", "-v x"] {
+        lines.extend([format!("grep -r {all} ."), format!("grep -r {all}"), format!("rg --hidden {all}")]);
+    }
+    let low = wrong(&lines.iter().map(String::as_str).collect::<Vec<_>>(), |class| class >= Y);
+    assert!(low.is_empty(), "{}", low.join("\n"));
+    let high = wrong(
+        &[
+            "grep -r x .",
+            "grep -rn foo src",
+            "grep -r foo",
+            "grep -rl '' .",
+            "grep -r . src",
+            "rg foo",
+            "rg -n 'fn main' src tests",
+            "rg --files",
+            "rg -tpy -e foo",
+            "grep -r x /usr/include",
+            "grep x /etc/hosts",
+            "grep -rn password src",
+            "diff -ru a b",
+            "cd src && grep -r x .",
+            "sort a",
+            "sort -u -k2 a b",
+            "wc -l a b",
+            "jq . a.json",
+            "jq --arg a b '.x == $a' c.json",
+            "jq -r --argjson a 1 '.[$a]' c.json",
+            "jq -n --slurpfile a b.json '$a'",
+            "git diff",
+            "git show HEAD:src/a.rs",
+            "git blame src/a.rs",
+            "git log --grep=password",
+            "sed -n 5p a",
+            "find . -name '*.rs' | xargs wc -l",
+            "ls ~",
+            "find / -name a.txt",
+            "man git",
+        ],
+        |class| class == G,
+    );
+    assert!(high.is_empty(), "{}", high.join("\n"));
+}
