@@ -9,6 +9,7 @@ mod inline;
 mod named;
 mod orders;
 mod seen;
+mod statements;
 mod stores;
 mod uses;
 
@@ -290,9 +291,11 @@ impl<'a> Judge<'a> {
             Some(false) => self.built_in("code.unclear", "It has code that is not known to be harmless", Class::Red),
             None => {}
         }
+        if code.language == "sql" {
+            return self.sql(&code.text);
+        }
         self.others(&Subject::Code(code));
         match code.language {
-            "sql" => self.sql(&code.text),
             "mongo" => self.mongo(&code.text),
             "redis" => self.redis(&code.text),
             _ => {}

@@ -178,3 +178,71 @@ fn the_orders_of_clouds_are_judged_as_tools_of_the_same_words() {
         ],
     );
 }
+
+/// Literals, comments and names are no orders; an order is one wherever it stands.
+#[test]
+fn statements_are_judged_by_their_verbs() {
+    let quoted = |text: &str| format!("tool: execute_sql {}", serde_json::json!({ "sql": text }));
+    let red: Vec<String> = [
+        "UPDATE x SET a=1 WHERE true",
+        "UPDATE x SET a=1 WHERE id=id",
+        "UPDATE x SET a=1 WHERE 1",
+        "UPDATE x SET a=1 WHERE id IS NOT NULL OR id = 3",
+        "with y as (select 1) update x set a=1",
+        "SET GLOBAL general_log_file='/var/www/x.php'",
+        "SET PERSIST a=1",
+        "SET @@GLOBAL.general_log=1",
+        "set session authorization bob",
+        "VACUUM INTO '/etc/x'",
+        "vacuum main into '.envrc'",
+        "vacuum into 'a' || 'b'",
+        "PRAGMA writable_schema=1",
+        "PRAGMA main.writable_schema = on",
+        "pragma writable_schema(1)",
+        "pragma trusted_schema=1",
+        "select query_to_xml('drop table x', true, true, '')",
+        "select \"pg_read_file\"('/etc/passwd')",
+        "with x as (delete from t returning *) select * from x",
+        "explain analyze delete from t",
+        "reset master",
+        "rename table a to b",
+        "flush privileges",
+        "kill 5",
+        "reassign owned by a to b",
+        "'a\\'; drop table t; --'",
+        "select 'a\\' ; drop table t; -- '",
+        "select 5--1; drop table t",
+        "update t set a=1 # where id=1",
+    ]
+    .iter()
+    .map(|text| quoted(text))
+    .collect();
+    at_least(R, &red.iter().map(String::as_str).collect::<Vec<_>>());
+    let fine: Vec<String> = [
+        "SELECT deleted_at FROM t",
+        "SELECT * FROM t WHERE deleted = 0",
+        "SELECT * FROM t WHERE a LIKE '%drop table%'",
+        "SELECT 1 -- drop",
+        "SELECT 1 /* drop table t */",
+        "INSERT INTO t VALUES ('truncate the log')",
+        "INSERT INTO s.t (a, b) VALUES (1, 'x; drop table t')",
+        "SELECT count(*), lower(name) FROM t GROUP BY 2 HAVING count(*) > 1",
+        "SELECT \"drop\" FROM t",
+        "UPDATE x SET state='deleted' WHERE id = 5",
+        "VACUUM",
+        "vacuum into 'backup.db'",
+        "PRAGMA table_info(t)",
+        "PRAGMA journal_mode=wal",
+        "set search_path to a",
+        "SET NAMES utf8",
+        "begin; update x set a=1 where id=2; commit",
+        "explain select 1",
+        "show tables",
+        "create table t (a int)",
+        "create index i on t (a)",
+    ]
+    .iter()
+    .map(|text| quoted(text))
+    .collect();
+    at_most(Y, &fine.iter().map(String::as_str).collect::<Vec<_>>());
+}

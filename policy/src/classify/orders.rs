@@ -1,10 +1,8 @@
-//! SQL and the orders of its clients: judged by statements, not by the text.
+//! The orders of SQL's clients, which are no statements.
 
 use super::Judge;
 use crate::class::Class;
-use crate::facts::Code;
 use crate::facts::sql::{first_word, statements};
-use crate::rules::Subject;
 
 /// Orders behind `\` that only show something, or change how it is shown.
 const BACKSLASH: &[&str] = &[
@@ -88,11 +86,10 @@ const STARTS: &[&str] = &[
 ];
 
 impl Judge<'_> {
-    /// Statements and orders in a text that a database client reads.
-    pub(super) fn sql(&mut self, text: &str) {
+    /// Orders of a client's own in a text of SQL.
+    pub(super) fn client_orders(&mut self, text: &str) {
         let statements = statements(text);
         let plain = statements.join("; ");
-        self.others(&Subject::Code(&Code { language: "sql", text: plain.clone() }));
         let orders = statements.iter().any(|one| one.starts_with(['!', ':', '@']) || STARTS.contains(&first_word(one)));
         if orders || text.lines().chain([plain.as_str()]).any(orders_of_clients) {
             self.built_in(
@@ -100,12 +97,6 @@ impl Judge<'_> {
                 "It gives a database client an order that starts programs or works on files",
                 Class::Red,
             );
-        }
-        let all = |one: &String| {
-            first_word(one) == "update" && !one.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == "where")
-        };
-        if statements.iter().any(all) {
-            self.built_in("code.sql-changes-all", "It changes every row of a table", Class::Red);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! SQL as a server reads it: comments gone, literals empty, one blank between words, statements apart.
 
+pub mod tokens;
+
 /// Words that begin a statement.
 const VERBS: &[&str] = &[
     "select", "insert", "update", "delete", "drop", "alter", "create", "truncate", "grant", "revoke", "with",
