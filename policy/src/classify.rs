@@ -449,3 +449,5 @@ mod reads;
 mod tests;
 #[cfg(test)]
 mod wrappings;
+#[cfg(test)]
+mod written;

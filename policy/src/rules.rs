@@ -144,6 +144,10 @@ pub enum Operands {
     Read,
     /// Paths that are written.
     Write,
+    /// The first is read, the others are written.
+    Filter,
+    /// The first is written, the others are no paths.
+    First,
     /// Paths that are deleted.
     Delete,
     /// Paths that are read, the last one is written.

@@ -6,7 +6,7 @@ use super::seen::line_of;
 use super::uses::path_uses;
 use crate::class::Class;
 use crate::facts::args::Parsed;
-use crate::facts::paths::{Access, Place, last_part, resolve};
+use crate::facts::paths::{Access, Place, join, last_part, resolve};
 use crate::facts::{Command, Word, http, scripts};
 use crate::rules::{Given, Syntax};
 
@@ -84,6 +84,9 @@ impl Judge<'_> {
         }
         for request in http::of_program(name, &parsed) {
             self.request(&request.method, &request.url, &request.headers, &request.body);
+            for path in request.saves {
+                self.path(Access::Write, &Word::literal(path), command.cwd.as_deref());
+            }
             for path in request.reads {
                 self.path(Access::Read, &Word::literal(path), command.cwd.as_deref());
             }
@@ -98,9 +101,18 @@ impl Judge<'_> {
         if folders.is_empty() {
             folders.push(Word::literal("."));
         }
+        // Names behind the archive are what is taken out of it; the archive may be named without a dash.
+        let letters =
+            parsed.operands.first().is_some_and(|word| word.text.bytes().all(|byte| byte.is_ascii_alphabetic()));
+        let dashed = ["-x", "--extract", "--get"].iter().any(|option| parsed.has(option));
+        let skip = if command.program.ends_with("tar") { if letters && !dashed { 2 } else { 0 } } else { 1 };
+        let members = parsed.operands.get(skip..).unwrap_or_default();
         for folder in folders {
             let cwd = command.cwd.as_deref();
             self.path(Access::Write, &folder, cwd);
+            for member in members {
+                self.path(Access::Write, &Word::literal(join(&folder.text, &member.text)), cwd);
+            }
             if resolve(&folder.text, cwd, self.workspace).text == "/" {
                 self.path(Access::Write, &Word::literal("/usr"), cwd);
             }

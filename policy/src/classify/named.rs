@@ -136,12 +136,14 @@ impl Judge<'_> {
                 let resolved = resolve(value, cwd, self.workspace);
                 let lists = self.rules.lists_of(&resolved.text);
                 // A workspace's own files are looked at by every tool there is.
-                let started = (option == "-o" || option.contains("out")) && lists.contains("started");
+                let started = is_made(option) && lists.contains("started");
                 let guarded = (started || GUARDED.iter().any(|list| lists.contains(list))) && !lists.contains("null");
                 let may_write = class != Some(Class::Green)
                     && guarded
                     && (!operand || class.is_none() || at == last)
-                    && !inner
+                    && (!inner
+                        || first == "compose" && is_made(option)
+                        || name == "git" && option.starts_with("--out"))
                     && !(operand && (code || starts) && !in_place)
                     && !reads(name, option)
                     && !(operand && PARTS.iter().any(|part| resolved.text.starts_with(part)));
@@ -213,6 +215,15 @@ fn reads(program: &str, option: &str) -> bool {
     READING.contains(&option)
         || PACKERS.contains(&program)
             && (option.contains(['x', 't']) || matches!(option, "--extract" | "--list" | "--get"))
+}
+
+/// Whether what an option names is surely made, by what the option is called.
+fn is_made(option: &str) -> bool {
+    const SAYS: &[&str] =
+        &["out", "log", "tee", "save", "dump", "dest", "write", "record", "report", "export", "trace"];
+    option == "-o"
+        || option.starts_with("--") && SAYS.iter().any(|says| option.contains(says))
+        || option.contains("out")
 }
 
 /// `tar cf`: the letters of options without their dash.

@@ -26,6 +26,11 @@ pub(super) fn path_uses(syntax: &Syntax, parsed: &Parsed<'_>, mut add: impl FnMu
             }
         }
         Operands::Write => all(&mut add, Access::Write),
+        Operands::Filter => {
+            operands.iter().take(1).for_each(|path| add(Access::Read, path));
+            operands.iter().skip(1).for_each(|path| add(Access::Write, path));
+        }
+        Operands::First => operands.iter().take(1).for_each(|path| add(Access::Write, path)),
         Operands::Delete => all(&mut add, Access::Delete),
         Operands::Copy | Operands::Move => {
             let from = if syntax.operands == Operands::Copy { Access::Read } else { Access::Delete };

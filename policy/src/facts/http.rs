@@ -97,6 +97,21 @@ pub(crate) struct ProgramRequest {
     pub(crate) body: String,
     /// Names and values, as far as they stand there.
     pub(crate) headers: Vec<(String, String)>,
+    /// Files that take their names from the address, or that a format names.
+    pub(crate) saves: Vec<String>,
+}
+
+/// Where a program saves what it fetches that names files after the address: the last part of that, in the folder `beneath`.
+fn saved(url: &str, beneath: Option<&Word>) -> Option<String> {
+    let path = url.split_once("://").map_or(url, |(_, rest)| rest).split(['?', '#']).next()?;
+    let name = decoded(path.rsplit_once('/')?.1);
+    let name = (!name.is_empty()).then_some(name)?;
+    Some(beneath.map_or_else(|| name.clone(), |folder| format!("{}/{name}", folder.text)))
+}
+
+/// `%output{FILE}` and `%output{>>FILE}` in what curl writes at the end.
+fn outputs(format: &str) -> impl Iterator<Item = String> {
+    format.split("%output{").skip(1).filter_map(|rest| Some(rest.split_once('}')?.0.trim_start_matches('>').to_owned()))
 }
 
 /// The requests that `curl`, `wget` and their relatives make; empty for any other program.
@@ -163,6 +178,10 @@ fn curl(parsed: &Parsed<'_>) -> Vec<ProgramRequest> {
         // Mail and file transfer send when they upload, else they fetch.
         (None, _) => implied.to_owned(),
     };
+    let folder = parsed.value("--output-dir");
+    let named = has(&["-O", "--remote-name", "--remote-name-all", "-J"]);
+    let formats = parsed.values("-w").chain(parsed.values("--write-out"));
+    let formats: Vec<String> = formats.flat_map(|word| outputs(&word.text)).collect();
     urls.iter()
         .map(|url| ProgramRequest {
             method: method(url),
@@ -170,6 +189,7 @@ fn curl(parsed: &Parsed<'_>) -> Vec<ProgramRequest> {
             reads: reads.clone(),
             body: body.clone(),
             headers: headers.clone(),
+            saves: formats.iter().cloned().chain(saved(&url.text, folder).filter(|_| named)).collect(),
         })
         .collect()
 }
@@ -188,12 +208,15 @@ fn wget(parsed: &Parsed<'_>) -> Vec<ProgramRequest> {
         .or_else(|| parsed.value("--body-data"))
         .map_or_else(String::new, |w| w.text.clone());
     let headers = headers(parsed, &["--header", "-e", "--execute"]);
+    let elsewhere = ["-O", "--output-document", "--spider"].iter().any(|option| parsed.has(option));
+    let folder = parsed.value("-P").or_else(|| parsed.value("--directory-prefix"));
     let request = |url: &&Word| ProgramRequest {
         method: method.clone(),
         url: absolute(&url.text),
         reads: reads.clone(),
         body: body.clone(),
         headers: headers.clone(),
+        saves: saved(&url.text, folder).filter(|_| !elsewhere).into_iter().collect(),
     };
     parsed.operands.iter().map(request).collect()
 }
@@ -211,7 +234,9 @@ fn httpie(parsed: &Parsed<'_>) -> Vec<ProgramRequest> {
     let items = parsed.operands.iter().map(|word| word.text.as_str());
     let items: Vec<&str> = items.skip_while(|item| *item != url).skip(1).collect();
     let headers = items.iter().filter_map(|item| header(item)).collect();
-    vec![ProgramRequest { method, url: absolute(url), reads: Vec::new(), body: items.join("\n"), headers }]
+    let downloads = ["-d", "--download"].iter().any(|option| parsed.has(option));
+    let saves = saved(url, None).filter(|_| downloads).into_iter().collect();
+    vec![ProgramRequest { method, url: absolute(url), reads: Vec::new(), body: items.join("\n"), headers, saves }]
 }
 
 /// The headers behind those options; an order of wget's may be one, too: `header = a: b`.

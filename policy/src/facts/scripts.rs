@@ -57,6 +57,15 @@ pub(super) fn effects(name: &str, args: &[Word]) -> Vec<&'static str> {
     }
 }
 
+/// The files that scripts among `args` may write.
+pub(super) fn written(name: &str, args: &[Word]) -> Vec<String> {
+    match name {
+        "awk" | "gawk" | "mawk" | "nawk" => awk::written(args),
+        "sed" | "gsed" => sed::written(args),
+        _ => Vec::new(),
+    }
+}
+
 /// `e` among letters without a dash shows each program's environment. Letters behind a dash are read the same way when they make
 /// no sense otherwise: no option is called `-x`, and `-u` wants a user.
 fn ps(args: &[Word]) -> Vec<&'static str> {

@@ -113,6 +113,12 @@ impl Walker<'_> {
         self.moves(name, args);
         self.names(name, args, around.more);
         let mut script = super::scripts::effects(name, args);
+        if script.contains(&super::scripts::WRITES) {
+            for path in super::scripts::written(name, args) {
+                let (path, cwd) = (Word::literal(path), self.cwd.clone());
+                self.facts.redirects.push(PathUse { access: Access::Write, path, cwd });
+            }
+        }
         script.extend(first.text.contains('/').then_some(super::scripts::PATH));
         script.extend(around.bare.then_some(super::scripts::BARE));
         let folder = first.text.len() - name.len();

@@ -104,6 +104,52 @@ pub(super) fn effects(args: &[Word]) -> BTreeSet<&'static str> {
     out
 }
 
+/// The files that the scripts among `args` may write: the text behind a `>`; where that is put together, each text in the script and
+/// each variable that is set.
+pub(super) fn written(args: &[Word]) -> Vec<String> {
+    let parts = options::read(args, &OPTIONS).unwrap_or_default();
+    let (mut out, mut texts, mut values) = (Vec::new(), Vec::new(), Vec::new());
+    for part in &parts {
+        match part {
+            Part::Option('d' | 'o' | 'p', Some(word)) => out.push(word.text.clone()),
+            Part::Option('e', Some(word)) => texts.push(word.text.as_str()),
+            Part::Option('v', Some(word)) | Part::Operand(word) => {
+                values.extend(word.text.split_once('=').map(|(_, value)| value.to_owned()));
+                texts.push(word.text.as_str());
+            }
+            _ => {}
+        }
+    }
+    for text in texts {
+        let (mut all, mut joined, mut at, mut clear) = (Vec::new(), false, 0, true);
+        while let Some(open) = text[at..].find('"').map(|found| at + found) {
+            let Ok(end) = string_end(text.as_bytes(), open) else { break };
+            let literal = text.get(open + 1..end - 1).unwrap_or_default().replace('\\', "");
+            let (before, behind) = (text[at..open].trim_end_matches([' ', '\t', '(']), text[end..].trim_start());
+            joined = at > 0 && before.is_empty() && joined;
+            if joined && let Some(last) = all.last_mut() {
+                let last: &mut String = last;
+                last.push_str(&literal);
+            } else {
+                all.push(literal.clone());
+            }
+            // Put together of others, the text is not all of the name.
+            if before.ends_with('>') && (behind.is_empty() || behind.starts_with([';', '}', '\n', ')', '#'])) {
+                out.push(literal);
+            } else if before.ends_with('>') {
+                clear = false;
+            }
+            (joined, at) = (true, end);
+        }
+        let targets = text.matches('>').count();
+        if !clear || out.len() < targets {
+            out.append(&mut all);
+            out.extend(values.iter().cloned());
+        }
+    }
+    out
+}
+
 /// What one script does.
 fn read(script: &str, brackets: Brackets) -> Result<BTreeSet<&'static str>, Trouble> {
     let mut lexer = Lexer { text: script.as_bytes(), brackets, ..Lexer::default() };

@@ -74,9 +74,30 @@ pub(super) fn effects(args: &[Word]) -> BTreeSet<&'static str> {
     regex::in_every_reading(&texts.join("\n"), read)
 }
 
+/// The files that the scripts among `args` write, in any reading of their patterns.
+pub(super) fn written(args: &[Word]) -> Vec<String> {
+    let parts = options::read(args, &OPTIONS).unwrap_or_default();
+    let texts = parts.iter().filter_map(|part| match part {
+        Part::Option('e', Some(word)) | Part::Operand(word) => Some(word.text.as_str()),
+        _ => None,
+    });
+    let mut out = Vec::new();
+    for text in texts {
+        for brackets in [Brackets::Ignored, Brackets::Plain, Brackets::Escaping] {
+            let mut reader =
+                Reader { text: text.as_bytes(), at: 0, brackets, effects: BTreeSet::new(), files: Vec::new() };
+            while let Ok(true) = reader.command() {}
+            out.append(&mut reader.files);
+        }
+    }
+    out.sort_unstable();
+    out.dedup();
+    out
+}
+
 /// What one script does.
 fn read(script: &str, brackets: Brackets) -> Result<BTreeSet<&'static str>, Trouble> {
-    let mut reader = Reader { text: script.as_bytes(), at: 0, brackets, effects: BTreeSet::new() };
+    let mut reader = Reader { text: script.as_bytes(), at: 0, brackets, effects: BTreeSet::new(), files: Vec::new() };
     while reader.command()? {}
     Ok(reader.effects)
 }
@@ -86,6 +107,8 @@ struct Reader<'a> {
     at: usize,
     brackets: Brackets,
     effects: BTreeSet<&'static str>,
+    /// What it writes.
+    files: Vec<String>,
 }
 
 impl Reader<'_> {
@@ -231,8 +254,12 @@ impl Reader<'_> {
         self.blanks();
         let from = self.at;
         self.line();
-        if !STREAMS.contains(&self.text[from..self.at].trim_ascii_end()) {
+        let file = self.text[from..self.at].trim_ascii_end();
+        if !STREAMS.contains(&file) {
             self.effects.insert(effect);
+            if effect == WRITES {
+                self.files.push(String::from_utf8_lossy(file).into_owned());
+            }
         }
     }
 
