@@ -54,6 +54,9 @@ fn orders_of_clients_are_no_statements() {
             "tool: execute_sql {\"sql\":\"update t set a=1 -- where id=1\"}",
             "tool: execute_sql {\"sql\":\"update t set a=' where '\"}",
             "tool: execute_sql {\"sql\":\"drop/**/table t\"}",
+            "tool: execute_sql {\"sql\":\"select $a$'$a$; drop table t; --'\"}",
+            "tool: execute_sql {\"sql\":\"select 1 as [']; drop table t --'\"}",
+            "tool: execute_sql {\"sql\":\"select 1 /* /* */ ' */; drop table t --'\"}",
         ],
     );
     at_least(
@@ -245,4 +248,10 @@ fn statements_are_judged_by_their_verbs() {
     .map(|text| quoted(text))
     .collect();
     at_most(Y, &fine.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+#[test]
+fn parentheses_without_an_end_are_told_and_not_followed() {
+    let deep = "(".repeat(200_000) + "b=1" + &")".repeat(200_000);
+    at_least(R, &[&format!("tool: execute_sql {{\"sql\":\"update t set a=1 where {deep}\"}}")]);
 }

@@ -136,7 +136,9 @@ fn is_plain(tokens: &[Token]) -> bool {
     let verb = verb(tokens);
     let calls = |at: usize| tokens.get(at + 1).is_some_and(|next| next.is('('));
     let harmless = |at: usize| match &tokens[at] {
-        Token::Sign('$') => false,
+        // What stands in quotes of these kinds is not told apart here.
+        Token::Sign('$' | '[') => false,
+        Token::Word(word) if word.starts_with('$') && !word[1..].bytes().all(|b| b.is_ascii_digit()) => false,
         Token::Word(word) => !calls(at) || FUNCTIONS.binary_search(&word.as_str()).is_ok() || is_target(tokens, at),
         Token::Name(_) => !calls(at) || is_target(tokens, at),
         Token::Literal(_) | Token::Sign(_) => true,

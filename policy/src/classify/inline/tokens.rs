@@ -27,6 +27,13 @@ const LONG: &[&str] = &[
 
 /// The tokens of `text`; `None` where it cannot be told what is text and what is code.
 pub(super) fn read<'t>(text: &'t str, language: &Language) -> Option<Vec<Token<'t>>> {
+    if is_unreadable(text, language) {
+        return None;
+    }
+    tokens(text, language)
+}
+
+fn tokens<'t>(text: &'t str, language: &Language) -> Option<Vec<Token<'t>>> {
     let mut out: Vec<Token<'t>> = Vec::new();
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
@@ -44,12 +51,12 @@ pub(super) fn read<'t>(text: &'t str, language: &Language) -> Option<Vec<Token<'
             rest = &rest[length..];
             continue;
         } else if matches!(c, '"' | '\'') {
-            let length = literal(rest, c)?;
+            let length = literal(rest, c, language)?;
             let last = out.last().filter(|last| {
                 last.kind == Kind::Name && last.text.as_ptr() as usize + last.text.len() == rest.as_ptr() as usize
             });
-            let formats =
-                last.is_some_and(|prefix| prefix.text.to_ascii_lowercase().contains('f')) && language.name == "python";
+            let formats = last.is_some_and(|prefix| prefix.text.to_ascii_lowercase().contains(['f', 't']))
+                && language.name == "python";
             if last.is_some_and(|prefix| language.name == "python" && prefix.text.len() <= 2) {
                 out.pop();
             }
@@ -65,8 +72,13 @@ pub(super) fn read<'t>(text: &'t str, language: &Language) -> Option<Vec<Token<'
                 Some(length) => (Kind::Text, end + length?),
                 None => (Kind::Name, end),
             }
-        } else if c == '/' && !operand && language.patterns {
-            (Kind::Text, pattern(rest)?)
+        } else if c == '/' && language.patterns {
+            let before = out.iter().rev().find(|token| token.text != "\n");
+            match divides(before, language) {
+                Some(false) => (Kind::Text, pattern(rest)?),
+                None if rest[1..].contains('/') => return None,
+                _ => (Kind::Sign, 1),
+            }
         } else if c == '%' && language.name == "ruby" && !operand {
             return None;
         } else {
@@ -79,24 +91,81 @@ pub(super) fn read<'t>(text: &'t str, language: &Language) -> Option<Vec<Token<'
     Some(out)
 }
 
+/// Whether there may be text or comments of a kind that these tokens do not know: other ends of lines, documents, other modes.
+fn is_unreadable(text: &str, language: &Language) -> bool {
+    let document = |behind: &str| {
+        let behind = if language.name == "perl" { behind.trim_start() } else { behind };
+        behind.starts_with(|c: char| c.is_alphabetic() || "_~-\"'`<\\".contains(c))
+    };
+    let documents = || text.split("<<").skip(1).any(document);
+    text.replace("\r\n", "\n").contains(['\r', '\u{2028}', '\u{2029}'])
+        || match language.name {
+            "javascript" => text.contains("<!--") || text.contains("-->"),
+            "php" => text.contains("?>") || text.contains("#[") || documents(),
+            "perl" | "ruby" => text.lines().any(|line| line.starts_with('=')) || documents(),
+            _ => false,
+        }
+}
+
+/// Reserved words behind which an operand must stand.
+const OPENS: &[&str] = &[
+    "and",
+    "case",
+    "elsif",
+    "grep",
+    "if",
+    "in",
+    "instanceof",
+    "not",
+    "or",
+    "return",
+    "split",
+    "typeof",
+    "unless",
+    "until",
+    "void",
+    "when",
+    "while",
+];
+
+/// Whether a slash behind that token divides; `None` where it may begin a pattern as well.
+fn divides(before: Option<&Token<'_>>, language: &Language) -> Option<bool> {
+    let Some(before) = before else { return Some(false) };
+    let script = language.name == "javascript";
+    match (before.kind, before.text) {
+        (Kind::Name, name) if language.keywords.contains(&name) => OPENS.contains(&name).then_some(false),
+        (Kind::Name, _) => script.then_some(true),
+        (Kind::Sign, ")") => (!script).then_some(true),
+        (Kind::Sign, "}" | "++" | "--") => None,
+        (Kind::Sign, sign) => Some(sign == "]"),
+        _ => Some(true),
+    }
+}
+
 fn comment(rest: &str, language: &Language) -> Option<usize> {
     let line = |text: &str| text.find('\n').unwrap_or(text.len());
     if language.hash && rest.starts_with('#') || language.slashes && rest.starts_with("//") {
         return Some(line(rest));
     }
     if language.slashes && rest.starts_with("/*") {
-        return Some(rest.find("*/").map_or(rest.len(), |end| end + 2));
+        return Some(rest[2..].find("*/").map_or(rest.len(), |end| end + 4));
     }
     None
 }
 
-/// The length of a literal with its quotes, also of `"""` ones.
-fn literal(rest: &str, quote: char) -> Option<usize> {
+/// The length of a literal with its quotes, also of python's `"""` ones.
+fn literal(rest: &str, quote: char, language: &Language) -> Option<usize> {
     let triple = [quote; 3].iter().collect::<String>();
-    if rest.starts_with(&triple) {
-        return rest[3..].find(&triple).map(|end| end + 6);
+    if language.name != "python" || !rest.starts_with(&triple) {
+        return ended(&rest[1..], quote).map(|length| length + 1);
     }
-    ended(&rest[1..], quote).map(|length| length + 1)
+    let mut from = 3;
+    loop {
+        from += ended(&rest[from..], quote)?;
+        if rest[from - 1..].starts_with(&triple) {
+            return Some(from + 2);
+        }
+    }
 }
 
 /// How far the text goes that ends with `end`, itself included; backslashes hide the next letter.
@@ -138,7 +207,7 @@ fn within<'t>(
         if inner.contains('{') {
             return None;
         }
-        out.extend(read(inner, language)?);
+        out.extend(tokens(inner, language)?);
         out.push(Token { kind: Kind::Sign, text: ";" });
         rest = after;
     }
@@ -161,6 +230,11 @@ fn variable(rest: &str) -> Option<usize> {
 /// A pattern between slashes with its letters.
 fn pattern(rest: &str) -> Option<usize> {
     let length = 1 + ended(&rest[1..], '/')?;
+    // A slash within brackets ends no pattern for some.
+    let span = &rest[..length];
+    if span.contains("\\]") || span.rfind('[') > span.rfind(']') {
+        return None;
+    }
     flagged(&rest[..length], &rest[length..]).map(|letters| length + letters)
 }
 
@@ -187,8 +261,12 @@ fn quoted(word: &str, behind: &str, language: &Language) -> Option<Option<usize>
     if !open.is_ascii() {
         return Some(None);
     }
-    if open.is_alphanumeric() || open.is_whitespace() || matches!(open, ',' | ';' | '=' | ')' | '_' | '-') {
+    if behind.trim_start().starts_with("=>") {
         return None;
+    }
+    // Perl takes nearly any sign, also behind blanks; within braces the word may be a key.
+    if open.is_whitespace() || matches!(open, ',' | ';' | '=' | ')' | '}' | '-') {
+        return Some(None);
     }
     let close = match open {
         '(' => ')',
@@ -200,7 +278,7 @@ fn quoted(word: &str, behind: &str, language: &Language) -> Option<Option<usize>
     let mut length = open.len_utf8();
     for part in 0..parts {
         if part > 0 && open != close {
-            let next = behind[length..].find(open)?;
+            let Some(next) = behind[length..].find(open) else { return Some(None) };
             length += next + 1;
         }
         let Some(more) = ended(&behind[length..], close) else { return Some(None) };

@@ -9,16 +9,28 @@ const ENDS: &[&str] = &["group", "limit", "offset", "order", "returning", "windo
 /// Below which number a bound from below, and above which one from above, bounds nothing that anybody counts.
 const LEAST: f64 = 2.0;
 const MOST: f64 = 100_000.0;
+/// Parentheses within each other; deeper ones are not looked into.
+const DEEPEST: usize = 32;
 
 /// Whether some `update` in the statement changes every row.
 pub(super) fn changes_all(tokens: &[Token]) -> bool {
-    (0..tokens.len()).any(|at| {
-        let before = at.checked_sub(1).map_or("", |before| tokens[before].word());
-        let orders = tokens[at].word() == "update" && !NO_ORDER.contains(&before);
-        let field = at > 0 && (tokens[at - 1].is('.') || tokens[at - 1].is(','))
-            || tokens.get(at + 1).is_some_and(|t| t.is('='));
-        orders && !field && !is_bound(&tokens[at + 1..])
-    })
+    let mut depth = 0_usize;
+    let is_deep = tokens.iter().any(|token| {
+        match token {
+            Token::Sign('(') => depth += 1,
+            Token::Sign(')') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth > DEEPEST
+    });
+    is_deep
+        || (0..tokens.len()).any(|at| {
+            let before = at.checked_sub(1).map_or("", |before| tokens[before].word());
+            let orders = tokens[at].word() == "update" && !NO_ORDER.contains(&before);
+            let field = at > 0 && (tokens[at - 1].is('.') || tokens[at - 1].is(','))
+                || tokens.get(at + 1).is_some_and(|t| t.is('='));
+            orders && !field && !is_bound(&tokens[at + 1..])
+        })
 }
 
 /// Whether the rest of an order has a condition of its own that binds.

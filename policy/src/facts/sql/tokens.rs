@@ -35,15 +35,23 @@ enum Dialect {
     Standard,
     /// A backslash escapes, `#` begins a comment, `--` does with a blank behind it only.
     MySql,
+    /// Comments nest.
+    Postgres,
 }
 
 /// The statements of a text in each reading.
 #[must_use]
 pub fn readings(text: &str) -> Vec<Vec<Vec<Token>>> {
     let mut out = vec![read(text, Dialect::Standard)];
+    if text.matches("/*").count() > 1 {
+        let other = read(text, Dialect::Postgres);
+        if other != out[0] {
+            out.push(other);
+        }
+    }
     if text.contains(['\\', '#']) || text.contains("--") {
         let other = read(text, Dialect::MySql);
-        if other != out[0] {
+        if !out.contains(&other) {
             out.push(other);
         }
     }
@@ -64,7 +72,7 @@ fn read(text: &str, dialect: Dialect) -> Vec<Vec<Token>> {
             // Some servers run what stands in these.
             rest[3..].trim_start_matches(|c: char| c.is_ascii_digit())
         } else if let Some(comment) = rest.strip_prefix("/*") {
-            comment.split_once("*/").map_or("", |(_, behind)| behind)
+            behind_comment(comment, dialect == Dialect::Postgres)
         } else if let Some(behind) = rest.strip_prefix("*/") {
             behind
         } else if c == '\'' {
@@ -101,6 +109,21 @@ fn read(text: &str, dialect: Dialect) -> Vec<Vec<Token>> {
     }
     out.retain(|statement| !statement.is_empty());
     out
+}
+
+/// What stands behind a comment that is open already.
+fn behind_comment(mut text: &str, nests: bool) -> &str {
+    let mut depth = 1_usize;
+    while let Some(end) = text.find("*/") {
+        match text.find("/*").filter(|open| nests && *open < end) {
+            Some(open) => (depth, text) = (depth + 1, &text[open + 2..]),
+            None => (depth, text) = (depth - 1, &text[end + 2..]),
+        }
+        if depth == 0 {
+            return text;
+        }
+    }
+    ""
 }
 
 /// What stands up to the closing quote, of which two in a row are one within, and what stands behind it.
