@@ -5,9 +5,10 @@
 mod named;
 
 use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use wardkeep_policy::Action;
@@ -23,6 +24,8 @@ const FILES: usize = 64;
 
 /// Places at which files of one call are looked for, most.
 const PLACES: usize = 10_000;
+/// Why a call with more of them is refused.
+const TOO_MANY: &str = "the command has too many words to look for its files; split it into smaller ones";
 
 /// How far a script's interpreters are followed: one of them may be a script itself.
 const INTERPRETERS: usize = 4;
@@ -63,21 +66,30 @@ impl Gate {
         let seen = |path: PathBuf| if inside { outside(&workspace, &path) } else { path };
         let reached = |path: PathBuf| reached(&workspace, &seen(path));
         let (mut found, mut looked): (Vec<PathBuf>, usize) = (Vec::new(), 0);
+        // What one command reads, another one may run: `cat *.sh | bash`.
+        let patterns = facts.notes.contains(&facts::Note::PipedCode) || facts.commands.iter().any(named::runs_files);
         for command in &facts.commands {
             let folder = command.cwd.as_deref().map_or_else(|| start.clone(), |cwd| start.join(cwd));
-            let places = named::places(command, |word| seen(folder.join(word)));
+            let places = named::places(command, patterns, |word| seen(folder.join(word)));
             looked += places.len();
             if looked > PLACES {
-                return Err(
-                    "the command has too many words to look for its files; split it into smaller ones".to_owned()
-                );
+                return Err(TOO_MANY.to_owned());
             }
             found.extend(places.into_iter().filter_map(&reached));
         }
         // `bash < job.sh` and `BASH_ENV=./job.sh bash` name a script, too.
         for opened in &facts.redirects {
             let folder = opened.cwd.as_deref().map_or_else(|| start.clone(), |cwd| start.join(cwd));
-            found.extend(opened.path.known().and_then(|path| reached(folder.join(path))));
+            let places = match opened.path.known() {
+                Some(path) => vec![folder.join(path)],
+                None if opened.path.has_opaque() => Vec::new(),
+                None => named::matching(|word| seen(folder.join(word)), &opened.path.text),
+            };
+            looked += places.len();
+            if looked > PLACES {
+                return Err(TOO_MANY.to_owned());
+            }
+            found.extend(places.into_iter().filter_map(&reached));
         }
         found.extend(facts.values.iter().filter_map(|(_, value)| reached(start.join(value))));
         let mut pinned = Pinned::default();
@@ -101,6 +113,9 @@ impl Gate {
     fn pin(&self, workspace: &Path, path: &Path, pinned: &mut Pinned) -> Result<Option<PathBuf>, String> {
         // A link may lead to a file whose name must not be told.
         let shown = self.clean(&path.strip_prefix(workspace).unwrap_or(path).display().to_string());
+        if path.to_str().is_none() {
+            return Err(format!("{shown} cannot be pinned: its name is not UTF-8; rename it"));
+        }
         let unreadable = |error: std::io::Error| format!("{shown} cannot be pinned: {error}");
         // Neither a link nor a pipe that was put there since it was looked at.
         let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
@@ -148,15 +163,27 @@ impl Gate {
     }
 }
 
-/// The workspace's own file behind a path of a container; any other path as it is.
+/// Links that are followed within one path; as many as Linux follows.
+const LINKS: usize = 40;
+
+/// The workspace's own file behind a path of a container, links followed as they lead there; any other path as it is.
 fn outside(workspace: &Path, path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::ParentDir => {
-                plain.pop();
-            }
-            part => plain.push(part),
+    let seen = path.strip_prefix(workspace).map_or_else(|_| path.to_owned(), |rest| Path::new(WORKSPACE).join(rest));
+    let parts = |path: &Path| path.iter().rev().map(OsStr::to_owned).collect::<Vec<OsString>>();
+    let (mut left, mut plain, mut links) = (parts(&seen), PathBuf::new(), 0);
+    while let Some(part) = left.pop() {
+        if part == ".." {
+            plain.pop();
+            continue;
+        }
+        plain.push(part);
+        let here = plain.strip_prefix(WORKSPACE).ok().map(|rest| workspace.join(rest));
+        if links < LINKS
+            && let Some(to) = here.and_then(|here| fs::read_link(here).ok())
+        {
+            links += 1;
+            plain.pop();
+            left.extend(parts(&to));
         }
     }
     plain.strip_prefix(WORKSPACE).map_or_else(|_| path.to_owned(), |rest| workspace.join(rest))

@@ -1,21 +1,21 @@
 //! Where the files of a command may lie: its words and what stands within them, what its patterns match, and what its program
 //! takes by itself. More places than needed cost a look each; one too few is a script that may be exchanged.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use wardkeep_policy::action::WORKSPACE;
 use wardkeep_policy::facts::{Command, Word, runs_code};
 
+use super::PLACES;
+
 /// What sets a value apart within a word: `--file=a`, `list=@a`, `a:/b`, `type=bind,source=a`.
 const SIGNS: [char; 5] = ['=', '@', ':', ',', ';'];
 /// What begins a pattern within a word.
 const WILD: [char; 3] = ['*', '?', '['];
-/// Longest word that is taken apart, bytes; the longest path of Linux.
+/// Longest part that is looked for, bytes; the longest path of Linux.
 const LONGEST: usize = 4096;
-/// What one pattern gives at most; more than a call may name anyway.
-const MATCHES: usize = 1000;
-
 /// What a program opens that nobody names, and what it puts behind a name.
 struct Habit {
     programs: &'static [&'static str],
@@ -89,22 +89,38 @@ impl Habit {
     }
 }
 
-/// Places at which files of `command` may lie; `at` leads from a word to its place. Most of them do not exist.
-pub(super) fn places(command: &Command, at: impl Fn(&str) -> PathBuf) -> Vec<PathBuf> {
-    let program = Path::new(&command.program).file_name().and_then(|name| name.to_str()).unwrap_or_default();
+/// Whether it runs what stands in files.
+pub(super) fn runs_files(command: &Command) -> bool {
+    let program = program_of(command);
+    runs_code(program) || matches!(program, "." | "source")
+}
+
+fn program_of(command: &Command) -> &str {
+    Path::new(&command.program).file_name().and_then(|name| name.to_str()).unwrap_or(&command.program)
+}
+
+/// Places at which files of `command` may lie, those that its patterns match among them; `at` leads from a word to its place. Most of them do not exist.
+pub(super) fn places(command: &Command, patterns: bool, at: impl Fn(&str) -> PathBuf) -> Vec<PathBuf> {
+    let program = program_of(command);
     let name = program.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
     let mut out = vec![at(&command.program)];
     let known = || command.args.iter().filter_map(Word::known);
     out.extend(known().flat_map(parts).map(&at));
-    if runs_code(program) {
+    if patterns {
         let patterns = command.args.iter().filter(|word| word.glob && !word.has_opaque());
         out.extend(patterns.flat_map(|word| matching(&at, &word.text)));
     }
     if let Some(habit) = Habit::of(program).or_else(|| Habit::of(name)) {
-        let folders: Vec<PathBuf> = out.iter().filter(|path| path.is_dir()).cloned().chain([at("")]).collect();
-        out.extend(folders.iter().flat_map(|folder| habit.files.iter().map(|file| folder.join(file))));
-        let modules = known().flat_map(|word| [word.to_owned(), word.replace('.', "/")]);
-        let named = modules.flat_map(|word| habit.endings.iter().map(move |ending| format!("{word}{ending}")));
+        let mut modules: BTreeSet<String> = BTreeSet::new();
+        if !habit.endings.is_empty() {
+            modules = known().flat_map(parts).flat_map(|word| [word.to_owned(), word.replace('.', "/")]).collect();
+        }
+        let folders: BTreeSet<PathBuf> = out.iter().cloned().chain(modules.iter().map(|name| at(name))).collect();
+        let folders = folders.into_iter().filter(|path| path.is_dir()).chain([at("")]);
+        let files: Vec<PathBuf> =
+            folders.flat_map(|folder| habit.files.iter().map(move |file| folder.join(file))).collect();
+        out.extend(files);
+        let named = modules.iter().flat_map(|name| habit.endings.iter().map(move |ending| format!("{name}{ending}")));
         out.extend(named.map(|path| at(&path)));
     }
     out
@@ -113,9 +129,6 @@ pub(super) fn places(command: &Command, at: impl Fn(&str) -> PathBuf) -> Vec<Pat
 /// A word, what stands behind each sign within it, and behind the letters of options that are given together.
 fn parts(word: &str) -> Vec<&str> {
     let mut out = vec![word];
-    if word.len() > LONGEST {
-        return out;
-    }
     for rest in word.match_indices(SIGNS).map(|(at, _)| &word[at + 1..]) {
         out.extend([rest, rest.split(SIGNS).next().unwrap_or_default()]);
     }
@@ -124,12 +137,12 @@ fn parts(word: &str) -> Vec<&str> {
         let letter = |&(_, c): &(usize, char)| c.is_ascii_alphanumeric();
         out.extend(letters.char_indices().take_while(letter).map(|(at, _)| &letters[at + 1..]));
     }
-    out.retain(|part| !part.is_empty());
+    out.retain(|part| (1..=LONGEST).contains(&part.len()));
     out
 }
 
 /// What a shell may put in the place of a pattern; of each part only what stands around its wildcards is looked at.
-fn matching(at: impl Fn(&str) -> PathBuf, pattern: &str) -> Vec<PathBuf> {
+pub(super) fn matching(at: impl Fn(&str) -> PathBuf, pattern: &str) -> Vec<PathBuf> {
     let wild = pattern.find(WILD).unwrap_or_default();
     let (start, rest) = pattern.split_at(pattern[..wild].rfind('/').map_or(0, |slash| slash + 1));
     let mut found = vec![at(start)];
@@ -138,16 +151,22 @@ fn matching(at: impl Fn(&str) -> PathBuf, pattern: &str) -> Vec<PathBuf> {
             (Some(from), Some(to)) if from <= to => {
                 let (head, tail) = (&part[..from], &part[to + 1..]);
                 let long = head.len() + tail.len();
-                let fits = |name: &str| name.len() >= long && name.starts_with(head) && name.ends_with(tail);
+                // By bytes: a shell's wildcards stand for such as are no UTF-8, too.
+                let (head, tail) = (head.as_bytes(), tail.as_bytes());
+                let fits = |name: &[u8]| name.len() >= long && name.starts_with(head) && name.ends_with(tail);
                 let entries = found.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
                 let named = entries.map(|entry| entry.path());
                 // What a container's root holds is not seen from here, but for the one folder that counts.
                 let named = named.chain(found.iter().map(|folder| folder.join(WORKSPACE.trim_start_matches('/'))));
-                let named = named.filter(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(fits));
-                named.map(|path| at(&path.to_string_lossy())).take(MATCHES).collect()
+                let named = named.filter(|path| path.file_name().is_some_and(|name| fits(name.as_encoded_bytes())));
+                named.map(|path| path.to_str().map_or_else(|| path.clone(), &at)).take(PLACES + 1).collect()
             }
             _ => found.iter().map(|folder| folder.join(part)).collect(),
         };
+        // None is left out: for so many the call is refused.
+        if found.len() > PLACES {
+            break;
+        }
     }
     found
 }

@@ -23,6 +23,10 @@ async fn the_program_that_was_approved_is_the_one_that_runs() {
         "bash *.sh",
         "bash [a-z]*.sh",
         "bash sub/../j*",
+        "bash < jo?.sh",
+        ". ./jo?.sh",
+        "sh -c '. ./*.sh'",
+        "cat jo?.sh | bash",
         "bash --rcfile job.sh -i",
         "bash --init-file=job.sh -i",
         "make --file=job.sh",
@@ -35,7 +39,9 @@ async fn the_program_that_was_approved_is_the_one_that_runs() {
         "curl --data-binary @job.sh https://shop.example/",
         "curl -F list=@job.sh https://shop.example/",
         "curl -Tjob.sh https://shop.example/",
+        "curl -F 'list=@job.sh;type=PADDING' https://shop.example/",
     ] {
+        let command = command.replace("PADDING", &"a".repeat(5000));
         let world = World::new(Level::Supervised);
         let gate = world.gate();
         let script = world.ws().join("job.sh");
@@ -65,13 +71,17 @@ async fn what_a_program_takes_by_itself_is_pinned_too() {
         ("python3 -m job", "job.py"),
         ("python3 -m sub.job", "sub/job.py"),
         ("python3.12 sub", "sub/__main__.py"),
+        ("python3 -mjob", "job.py"),
+        ("python3 -msub.job", "sub/job.py"),
+        ("python3 -m sub.deep", "sub/deep/__main__.py"),
+        ("node --require=./job -e 1", "job.js"),
         ("node ./job", "job.js"),
         ("docker compose up", "compose.yaml"),
         ("just all", "justfile"),
     ] {
         let world = World::new(Level::Supervised);
         let gate = world.gate();
-        fs::create_dir(world.ws().join("sub")).unwrap();
+        fs::create_dir_all(world.ws().join("sub/deep")).unwrap();
         fs::write(world.ws().join(file), "first").unwrap();
         let asked = gate.before_tool_call(&office(), call("c1", "shell", json!({"command": command}))).await.unwrap();
         let digest = digest_of(&asked);
@@ -80,6 +90,25 @@ async fn what_a_program_takes_by_itself_is_pinned_too() {
         let answer = settled(&gate, "c1").await;
         assert!(reasons_of(&answer).contains("has changed since it was shown"), "{command}: {answer:?}");
     }
+}
+
+/// More files than can be looked at, and one whose name cannot be told: nobody is asked.
+#[tokio::test]
+async fn what_cannot_be_pinned_is_refused() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let world = World::new(Level::Supervised);
+    let gate = world.gate();
+    let run = |id: &str| call(id, "shell", json!({"command": "bash *.sh"}));
+    let strange = world.ws().join(std::ffi::OsStr::from_bytes(b"\xff.sh"));
+    fs::write(&strange, "echo run >> ran\n").unwrap();
+    let answer = gate.before_tool_call(&office(), run("c1")).await.unwrap();
+    assert!(reasons_of(&answer).contains("not UTF-8"), "{answer:?}");
+    fs::remove_file(strange).unwrap();
+    for number in 0..10_001 {
+        fs::create_dir(world.ws().join(format!("{number}.sh"))).unwrap();
+    }
+    let answer = gate.before_tool_call(&office(), run("c2")).await.unwrap();
+    assert!(reasons_of(&answer).contains("too many"), "{answer:?}");
 }
 
 /// A container has the workspace in another place, whatever way a path takes to it.
@@ -93,6 +122,9 @@ async fn a_script_that_a_container_is_given_is_the_one_that_was_approved() {
         (Some("/workspace/sub"), &["sh", "../job.sh"]),
         (Some("/usr/bin"), &["sh", "../../workspace/./job.sh"]),
         (None, &["sh", "-c", "cd /; sh workspace/job.sh"]),
+        (None, &["sh", "x/../../job.sh"]),
+        (None, &["sh", "abs"]),
+        (None, &["sh", "-c", "sh ab?"]),
         (None, &["sh", "-c", "sh jo?.sh"]),
         (Some("/"), &["sh", "-c", "sh /work*/*.sh"]),
         (Some("/"), &["sh", "-c", "sh /workspace/j*"]),
@@ -106,7 +138,9 @@ async fn a_script_that_a_container_is_given_is_the_one_that_was_approved() {
         let gate = world.gate();
         let script = world.ws().join("job.sh");
         fs::write(&script, "echo run >> ran\n").unwrap();
-        fs::create_dir(world.ws().join("sub")).unwrap();
+        fs::create_dir_all(world.ws().join("sub/deep")).unwrap();
+        std::os::unix::fs::symlink("sub/deep", world.ws().join("x")).unwrap();
+        std::os::unix::fs::symlink("/workspace/job.sh", world.ws().join("abs")).unwrap();
         let mut args = json!({"image": "box", "argv": argv, "workspace": "changes"});
         if let Some(workdir) = workdir {
             args["workdir"] = workdir.into();

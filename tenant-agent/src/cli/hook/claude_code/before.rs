@@ -116,7 +116,9 @@ fn said(word: &str, why: &str, input: Option<Value>) -> Value {
 pub(super) fn outside(event: &Event, workspace: &Path) -> Option<String> {
     let text = |name: &str| event.tool_input[name].as_str();
     // An absolute pattern is searched for from its last folder without a wildcard, whatever `path` says.
-    let is_absolute = |pattern: &&str| event.tool_name == "Glob" && pattern.trim_start().starts_with(['/', '~']);
+    let blank = |c: char| c.is_whitespace() || c == '\u{feff}';
+    let is_absolute =
+        |pattern: &&str| event.tool_name == "Glob" && pattern.trim_start_matches(blank).starts_with(['/', '~']);
     let searched = text("pattern").filter(is_absolute).map(|pattern| {
         let plain = pattern.split(['*', '?', '[', '{']).next().unwrap_or_default();
         plain.rfind('/').map_or(plain, |at| &plain[..=at])
@@ -126,7 +128,7 @@ pub(super) fn outside(event: &Event, workspace: &Path) -> Option<String> {
     let cwd = Path::new(event.cwd.as_deref().unwrap_or("/"));
     let beneath = |path: &str| {
         // The runtime takes `~` for its user's home, and blanks off both ends: such a path is another one there.
-        let bare = path.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+        let bare = path.trim_matches(blank);
         if path.starts_with('~') || bare != path {
             return false;
         }

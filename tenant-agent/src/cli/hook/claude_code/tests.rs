@@ -146,6 +146,7 @@ fn the_runtimes_own_tools_open_files_of_the_workspace() {
         ("Glob", json!({"pattern": format!("{}*", workspace.display())}), true),
         ("Glob", json!({"pattern": "~/*"}), true),
         ("Glob", json!({"pattern": "\u{a0}~*"}), true),
+        ("Glob", json!({"pattern": "\u{feff}/etc/*"}), true),
         ("Glob", json!({"pattern": " /etc/*", "path": at("notes")}), true),
         ("Grep", json!({"pattern": "/etc/passwd"}), false),
         ("Glob", json!({"pattern": format!("{}/**/*.md", workspace.display())}), false),
