@@ -438,6 +438,8 @@ mod fields;
 #[cfg(test)]
 mod handed;
 #[cfg(test)]
+mod judged;
+#[cfg(test)]
 mod modules;
 #[cfg(test)]
 mod overridden;

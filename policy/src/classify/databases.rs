@@ -1,24 +1,7 @@
 //! Databases and clouds: what a statement or an order does counts, however it is spelt.
 
-use super::*;
+use super::judged::{at_least, at_most};
 use crate::class::Class::{CriticalRed as C, Red as R, Yellow as Y, YellowExternal as E};
-
-fn class(text: &str) -> (Class, Vec<String>) {
-    let verdict = judge_example(text, &crate::rules::default_rules()).unwrap();
-    (verdict.class, verdict.fired.into_iter().map(|fired| fired.rule).collect())
-}
-
-fn at_least(want: Class, lines: &[&str]) {
-    let low = lines.iter().map(|line| (line, class(line))).filter(|(_, got)| got.0 < want);
-    let low: Vec<String> = low.map(|(line, got)| format!("{} and not {want}: {line} {:?}", got.0, got.1)).collect();
-    assert!(low.is_empty(), "{}", low.join("\n"));
-}
-
-fn at_most(want: Class, lines: &[&str]) {
-    let high = lines.iter().map(|line| (line, class(line))).filter(|(_, got)| got.0 > want);
-    let high: Vec<String> = high.map(|(line, got)| format!("{} and not {want}: {line} {:?}", got.0, got.1)).collect();
-    assert!(high.is_empty(), "{}", high.join("\n"));
-}
 
 #[test]
 fn orders_of_clients_are_no_statements() {

@@ -212,14 +212,9 @@ fn script(args: &[Word]) -> Option<&Word> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::judge_example;
+    use super::super::judged::class;
     use super::*;
     use crate::class::Class::{Red as R, Yellow as Y, YellowExternal as E};
-
-    fn class(text: &str) -> (Class, Vec<String>) {
-        let verdict = judge_example(text, &crate::rules::default_rules()).unwrap();
-        (verdict.class, verdict.fired.into_iter().map(|fired| fired.rule).collect())
-    }
 
     #[test]
     fn the_list_is_sorted() {

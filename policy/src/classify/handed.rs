@@ -1,12 +1,7 @@
 //! Commands that stand in the arguments of another program, or in what it reads.
 
-use super::*;
+use super::judged::class;
 use crate::class::Class::{CriticalRed as C, Red as R, Yellow as Y, YellowExternal as E};
-
-fn class(text: &str) -> (Class, Vec<String>) {
-    let verdict = judge_example(text, &crate::rules::default_rules()).unwrap();
-    (verdict.class, verdict.fired.into_iter().map(|fired| fired.rule).collect())
-}
 
 #[test]
 fn a_program_that_rules_name_hides_no_command() {

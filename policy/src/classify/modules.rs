@@ -1,12 +1,7 @@
 //! Code and programs behind letters, modules and orders of interpreters.
 
-use super::*;
+use super::judged::class;
 use crate::class::Class::{Red as R, Yellow as Y, YellowExternal as E};
-
-fn class(text: &str) -> (Class, Vec<String>) {
-    let verdict = judge_example(text, &crate::rules::default_rules()).unwrap();
-    (verdict.class, verdict.fired.into_iter().map(|fired| fired.rule).collect())
-}
 
 #[test]
 fn code_is_seen_behind_every_letter_and_module() {

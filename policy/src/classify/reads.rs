@@ -1,17 +1,7 @@
 //! What a program that only reads is made to read.
 
-use super::*;
+use super::judged::wrong;
 use crate::class::Class::{Green as G, Yellow as Y};
-
-fn class(line: &str) -> (Class, Vec<String>) {
-    let verdict = judge_example(line, &crate::rules::default_rules()).unwrap();
-    (verdict.class, verdict.fired.into_iter().map(|fired| fired.rule).collect())
-}
-
-fn wrong(lines: &[&str], right: impl Fn(Class) -> bool) -> Vec<String> {
-    let judged = lines.iter().map(|line| (line, class(line)));
-    judged.filter(|(_, (class, _))| !right(*class)).map(|(line, got)| format!("{line} {got:?}")).collect()
-}
 
 #[test]
 fn a_file_is_found_in_whatever_argument_it_stands() {

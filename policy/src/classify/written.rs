@@ -1,17 +1,7 @@
 //! Files that others start, written by programs that are made for something else.
 
-use super::*;
+use super::judged::wrong;
 use crate::class::Class::{Green as G, Red as R, Yellow as Y};
-
-fn class(line: &str) -> (Class, Vec<String>) {
-    let verdict = judge_example(line, &crate::rules::default_rules()).unwrap();
-    (verdict.class, verdict.fired.into_iter().map(|fired| fired.rule).collect())
-}
-
-fn wrong(lines: &[String], right: impl Fn(Class) -> bool) -> Vec<String> {
-    let judged = lines.iter().map(|line| (line, class(line)));
-    judged.filter(|(_, (class, _))| !right(*class)).map(|(line, got)| format!("{line} {got:?}")).collect()
-}
 
 #[test]
 fn what_others_start_is_planted_by_whatever_writes_it() {
