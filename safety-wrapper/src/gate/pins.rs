@@ -66,30 +66,28 @@ impl Gate {
         let seen = |path: PathBuf| if inside { outside(&workspace, &path) } else { path };
         let reached = |path: PathBuf| reached(&workspace, &seen(path));
         let (mut found, mut looked): (Vec<PathBuf>, usize) = (Vec::new(), 0);
+        let mut look = |places: Vec<PathBuf>| {
+            looked += places.len();
+            if looked > PLACES {
+                return Err(TOO_MANY.to_owned());
+            }
+            found.extend(places.into_iter().filter_map(&reached));
+            Ok(())
+        };
         // What one command reads, another one may run: `cat *.sh | bash`.
         let patterns = facts.notes.contains(&facts::Note::PipedCode) || facts.commands.iter().any(named::runs_files);
         for command in &facts.commands {
             let folder = command.cwd.as_deref().map_or_else(|| start.clone(), |cwd| start.join(cwd));
-            let places = named::places(command, patterns, |word| seen(folder.join(word)));
-            looked += places.len();
-            if looked > PLACES {
-                return Err(TOO_MANY.to_owned());
-            }
-            found.extend(places.into_iter().filter_map(&reached));
+            look(named::places(command, patterns, |word| seen(folder.join(word))))?;
         }
         // `bash < job.sh` and `BASH_ENV=./job.sh bash` name a script, too.
         for opened in &facts.redirects {
             let folder = opened.cwd.as_deref().map_or_else(|| start.clone(), |cwd| start.join(cwd));
-            let places = match opened.path.known() {
+            look(match opened.path.known() {
                 Some(path) => vec![folder.join(path)],
                 None if opened.path.has_opaque() => Vec::new(),
                 None => named::matching(|word| seen(folder.join(word)), &opened.path.text),
-            };
-            looked += places.len();
-            if looked > PLACES {
-                return Err(TOO_MANY.to_owned());
-            }
-            found.extend(places.into_iter().filter_map(&reached));
+            })?;
         }
         found.extend(facts.values.iter().filter_map(|(_, value)| reached(start.join(value))));
         let mut pinned = Pinned::default();

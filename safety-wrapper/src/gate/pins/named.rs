@@ -16,6 +16,7 @@ const SIGNS: [char; 5] = ['=', '@', ':', ',', ';'];
 const WILD: [char; 3] = ['*', '?', '['];
 /// Longest part that is looked for, bytes; the longest path of Linux.
 const LONGEST: usize = 4096;
+
 /// What a program opens that nobody names, and what it puts behind a name.
 struct Habit {
     programs: &'static [&'static str],
@@ -99,13 +100,17 @@ fn program_of(command: &Command) -> &str {
     Path::new(&command.program).file_name().and_then(|name| name.to_str()).unwrap_or(&command.program)
 }
 
-/// Places at which files of `command` may lie, those that its patterns match among them; `at` leads from a word to its place. Most of them do not exist.
+/// Places at which files of `command` may lie, with `patterns` also what its patterns match; `at` leads from a word to its place.
+/// Most do not exist. More than [`PLACES`] are not looked into any further.
 pub(super) fn places(command: &Command, patterns: bool, at: impl Fn(&str) -> PathBuf) -> Vec<PathBuf> {
     let program = program_of(command);
     let name = program.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
     let mut out = vec![at(&command.program)];
     let known = || command.args.iter().filter_map(Word::known);
-    out.extend(known().flat_map(parts).map(&at));
+    out.extend(known().flat_map(parts).take(PLACES + 1).map(&at));
+    if out.len() > PLACES {
+        return out;
+    }
     if patterns {
         let patterns = command.args.iter().filter(|word| word.glob && !word.has_opaque());
         out.extend(patterns.flat_map(|word| matching(&at, &word.text)));

@@ -109,6 +109,9 @@ async fn what_cannot_be_pinned_is_refused() {
     }
     let answer = gate.before_tool_call(&office(), run("c2")).await.unwrap();
     assert!(reasons_of(&answer).contains("too many"), "{answer:?}");
+    let words = json!({"argv": ["make", "a=".repeat(200_000)]});
+    let answer = gate.before_tool_call(&office(), call("c3", "exec", words)).await.unwrap();
+    assert!(reasons_of(&answer).contains("too many"), "{answer:?}");
 }
 
 /// A container has the workspace in another place, whatever way a path takes to it.
