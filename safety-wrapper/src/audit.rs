@@ -278,6 +278,13 @@ pub fn verify_folder(dir: &Path) -> Result<Verified, Broken> {
     verify_against(&log, &checkpoint, key.public())
 }
 
+/// Whether a gate's folder has no log, and nothing that says that there was one.
+#[must_use]
+pub fn is_unbegun(dir: &Path) -> bool {
+    // What may not be looked at is not gone.
+    ["gate.db", KEPT].iter().all(|name| matches!(dir.join(name).try_exists(), Ok(false)))
+}
+
 /// Whether the log in a gate's folder has seen secrets of a vault. One that is there and cannot be read may have.
 #[must_use]
 pub fn has_seen_secrets(dir: &Path) -> bool {

@@ -127,6 +127,18 @@ fn a_cut_end_shows_against_a_checkpoint_only() {
     assert_eq!(broken, Err(Broken { at: 4, why: Why::Truncated(5) }));
 }
 
+/// A server that never ran is told apart from one whose history was taken away.
+#[test]
+fn a_log_that_is_gone_beside_its_checkpoint_is_no_fresh_start() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(is_unbegun(dir.path()));
+    let log = Log::of(3);
+    assert!(!is_unbegun(log.dir.path()));
+    std::fs::write(log.dir.path().join(KEPT), serde_json::to_vec(&log.checkpoint()).unwrap()).unwrap();
+    std::fs::remove_file(log.path()).unwrap();
+    assert!(!is_unbegun(log.dir.path()) && verify_folder(log.dir.path()).is_err());
+}
+
 #[test]
 fn a_chain_written_anew_is_not_the_one_that_was_signed() {
     let (old, new) = (Log::of(5), Log::of(3));

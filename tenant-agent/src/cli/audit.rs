@@ -91,9 +91,7 @@ async fn verify(against_hub: bool, as_json: bool, context: &mut Context<'_>) -> 
     let config = context.config()?;
     let state = StateDir::existing(&config.state_dir);
     let log = state.gate().join("gate.db");
-    let absent = |path: &std::path::Path| matches!(path.try_exists(), Ok(false));
-    // A checkpoint without its log is no fresh server: below, that is told as what it is.
-    if !against_hub && absent(&log) && absent(&state.gate().join("checkpoint.json")) {
+    if !against_hub && audit::is_unbegun(&state.gate()) {
         return Err(CliError::Usage(format!(
             "there is no audit log at {}: the daemon has not run here yet, or somebody took it away; --against-hub tells which",
             log.display()
