@@ -81,6 +81,7 @@ impl Walker<'_> {
         };
         let Some(name) = first.known().map(file_name) else {
             self.note(Note::DynamicProgram);
+            self.unnamed(words);
             return Stdin::Stream;
         };
         if around.wrappers.len() > caps::MAX_DEPTH {
@@ -145,6 +146,23 @@ impl Walker<'_> {
     }
 
     pub(super) fn plain(&mut self, program: &str, args: &[Word], around: &Around) {
+    /// A command whose program cannot be told: there is nothing to judge in it, but its words may name files.
+    fn unnamed(&mut self, args: Vec<Word>) {
+        if self.facts.unnamed.len() >= caps::MAX_COMMANDS {
+            self.note(Note::OverCap);
+            return;
+        }
+        let (cwd, script) = (self.cwd.clone(), Vec::new());
+        self.facts.unnamed.push(Command {
+            program: String::new(),
+            args,
+            wrappers: Vec::new(),
+            cwd,
+            more: false,
+            script,
+        });
+    }
+
         self.push(Command {
             program: program.to_owned(),
             args: args.to_vec(),

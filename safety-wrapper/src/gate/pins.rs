@@ -4,7 +4,7 @@
 
 mod named;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -26,6 +26,10 @@ const FILES: usize = 64;
 const PLACES: usize = 10_000;
 /// Why a call with more of them is refused.
 const TOO_MANY: &str = "the command has too many words to look for its files; split it into smaller ones";
+
+/// Notes of texts in which a word that nobody can read as one may be a program or its script.
+const RUNS: &[facts::Note] =
+    &[facts::Note::PipedCode, facts::Note::DynamicProgram, facts::Note::DynamicCode, facts::Note::UnclearWrapper];
 
 /// How far a script's interpreters are followed: one of them may be a script itself.
 const INTERPRETERS: usize = 4;
@@ -74,11 +78,16 @@ impl Gate {
             found.extend(places.into_iter().filter_map(&reached));
             Ok(())
         };
-        // What one command reads, another one may run: `cat *.sh | bash`.
-        let patterns = facts.notes.contains(&facts::Note::PipedCode) || facts.commands.iter().any(named::runs_files);
-        for command in &facts.commands {
+        // What one command reads, another one may run: `cat *.sh | bash`; and what nobody can name may be any program.
+        let runs = |note: &facts::Note| RUNS.contains(note);
+        let patterns = facts.notes.iter().any(runs) || facts.commands.iter().any(named::runs_files);
+        for command in facts.commands.iter().chain(&facts.unnamed) {
             let folder = command.cwd.as_deref().map_or_else(|| start.clone(), |cwd| start.join(cwd));
             look(named::places(command, patterns, |word| seen(folder.join(word))))?;
+        }
+        for command in &facts.unnamed {
+            let folder = command.cwd.as_deref().map_or_else(|| start.clone(), |cwd| start.join(cwd));
+            look(named::programs(command, |word| seen(folder.join(word))))?;
         }
         // `bash < job.sh` and `BASH_ENV=./job.sh bash` name a script, too.
         for opened in &facts.redirects {
@@ -89,7 +98,11 @@ impl Gate {
                 None => named::matching(|word| seen(folder.join(word)), &opened.path.text),
             })?;
         }
-        found.extend(facts.values.iter().filter_map(|(_, value)| reached(start.join(value))));
+        // A variable may hold a program or a line of words: `x='./job.sh a'; $x`.
+        let given = env_of(action).into_iter().flatten().map(|(_, value)| value);
+        for value in facts.values.iter().map(|(_, value)| value).chain(given) {
+            look(named::within(value, |word| seen(start.join(word))))?;
+        }
         let mut pinned = Pinned::default();
         let mut due: BTreeSet<PathBuf> = found.into_iter().collect();
         let mut known = due.clone();
@@ -158,6 +171,14 @@ impl Gate {
             }
             _ => None,
         }
+    }
+}
+
+/// What a call is given beside its text.
+fn env_of(action: &Action) -> Option<&BTreeMap<String, String>> {
+    match &action.call {
+        Call::Shell { env, .. } | Call::Exec { env, .. } | Call::Container { env, .. } => Some(env),
+        _ => None,
     }
 }
 

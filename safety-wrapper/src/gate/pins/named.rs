@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use wardkeep_policy::action::WORKSPACE;
-use wardkeep_policy::facts::{Command, Word, runs_code};
+use wardkeep_policy::facts::{Command, OPAQUE, Word, runs_code};
 
 use super::PLACES;
 
@@ -129,6 +129,24 @@ pub(super) fn places(command: &Command, patterns: bool, at: impl Fn(&str) -> Pat
         out.extend(named.map(|path| at(&path)));
     }
     out
+}
+
+/// Places of the programs for which the first word may stand: what its pattern matches, where a part that is only known at run time
+/// counts as `*`. One without a folder is looked for where programs are, and not here.
+pub(super) fn programs(command: &Command, at: impl Fn(&str) -> PathBuf) -> Vec<PathBuf> {
+    let Some(first) = command.args.first().filter(|word| word.text.contains('/')) else { return Vec::new() };
+    let mut out = matching(&at, &first.text.replace(OPAQUE, "*"));
+    // What is not known may be this very folder, or nothing.
+    if let Some(rest) = first.text.strip_prefix(OPAQUE) {
+        out.extend(matching(&at, rest.trim_start_matches('/').replace(OPAQUE, "*").as_str()));
+    }
+    out
+}
+
+/// Places that the value of a variable names, in one word or in several.
+pub(super) fn within(value: &str, at: impl Fn(&str) -> PathBuf) -> Vec<PathBuf> {
+    let names = |word: &&str| word.len() <= LONGEST && word.contains(['/', '.']);
+    value.split_whitespace().chain([value]).filter(names).flat_map(parts).take(PLACES + 1).map(at).collect()
 }
 
 /// A word, what stands behind each sign within it, and behind the letters of options that are given together.
