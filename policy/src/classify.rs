@@ -6,6 +6,7 @@ mod container;
 mod elsewhere;
 mod hidden;
 mod inline;
+mod made;
 mod named;
 mod orders;
 mod seen;
@@ -312,6 +313,9 @@ impl<'a> Judge<'a> {
             Access::Read => "reads",
             Access::Write => "writes",
             Access::Delete => "deletes",
+        if path.glob && access == Access::Write && self.rules.may_be_started(&resolved.text) {
+            lists.insert("started");
+        }
         };
         self.sees(what, || {
             let place = match resolved.place {

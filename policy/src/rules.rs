@@ -452,6 +452,11 @@ impl RuleSet {
         self.0.paths.above.holds(folder)
     }
 
+    /// Whether a pattern of the shell's may stand for a path that others start, or for one of the system's.
+    pub(crate) fn may_be_started(&self, pattern: &str) -> bool {
+        self.0.paths.started.may_be(pattern)
+    }
+
     /// Whether a pattern of the shell's may stand for a path of the list `secret`.
     pub(crate) fn may_be_secret(&self, pattern: &str) -> bool {
         self.0.paths.secrets.may_be(pattern)

@@ -1,6 +1,7 @@
 //! Paths among the words of a command that no table describes: options, keys and operands that lie where nothing is written by chance.
 
 use super::Judge;
+use super::made::{Doing, converts, doing};
 use crate::class::Class;
 use crate::facts::args::Parsed;
 use crate::facts::paths::{Access, last_part, resolve};
@@ -136,16 +137,26 @@ impl Judge<'_> {
                 let resolved = resolve(value, cwd, self.workspace);
                 let lists = self.rules.lists_of(&resolved.text);
                 // A workspace's own files are looked at by every tool there is.
-                let started = is_made(option) && lists.contains("started");
+                let known = || arg.glob && self.rules.may_be_started(&resolved.text);
+                let started = lists.contains("started") || known();
+                let theirs = started || GUARDED.iter().any(|list| lists.contains(list));
+                let changes = theirs && class != Some(Class::Green) && {
+                    let doing = if in_place { Doing::Changes } else { doing(command) };
+                    let given = operand && (at == last || !converts(name));
+                    let flag = !operand && (!READING.contains(&option) || matches!(option, "-f" | "--file"));
+                    doing == Doing::Changes && (given || flag) || doing == Doing::Unsaid && operand && class.is_none()
+                };
+                let started = started && (changes || is_made(option));
                 let guarded = (started || GUARDED.iter().any(|list| lists.contains(list))) && !lists.contains("null");
                 let may_write = class != Some(Class::Green)
                     && guarded
-                    && (!operand || class.is_none() || at == last)
+                    && (!operand || class.is_none() || at == last || changes)
                     && (!inner
+                        || changes
                         || first == "compose" && is_made(option)
                         || name == "git" && option.starts_with("--out"))
                     && !(operand && (code || starts) && !in_place)
-                    && !reads(name, option)
+                    && (changes || !reads(name, option))
                     && !(operand && PARTS.iter().any(|part| resolved.text.starts_with(part)));
                 let word = || Word { text: value.to_owned(), glob: arg.glob };
                 if may_write && !lists_only() {

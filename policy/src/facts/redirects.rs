@@ -2,10 +2,10 @@
 
 use brush_parser::ast;
 
-use super::Note;
 use super::paths::{Access, PathUse};
 use super::shell::{Stdin, Walker};
 use super::words::{self, Surroundings as _, Word};
+use super::{Note, braces};
 
 impl Walker<'_> {
     /// Notes the files that are opened; the new standard input, if one is given.
@@ -26,18 +26,16 @@ impl Walker<'_> {
         use ast::IoFileRedirectTarget as Target;
         match redirect {
             ast::IoRedirect::File(fd, kind, Target::Filename(word)) => {
-                let word = words::open_whole(&word.value, self);
                 let access = if matches!(kind, Kind::Read) { Access::Read } else { Access::Write };
+                let word = self.target(&word.value, access);
                 let terminal = word.text.starts_with("/dev/tty") || word.text.starts_with("/dev/pts");
-                self.opens(word, access);
                 let stdin = if terminal { Stdin::Nothing } else { Stdin::File };
                 matches!(kind, Kind::Read | Kind::ReadAndWrite).then_some((*fd, stdin))
             }
             ast::IoRedirect::File(fd, kind, Target::Duplicate(word)) => {
-                let word = words::open_whole(&word.value, self);
-                let closes = word.text.trim_end_matches('-');
+                let closes = word.value.trim_matches(['"', '\'']).trim_end_matches('-');
                 if !closes.bytes().all(|b| b.is_ascii_digit()) {
-                    self.opens(word, Access::Write);
+                    self.target(&word.value, Access::Write);
                 }
                 matches!(kind, Kind::DuplicateInput).then_some((*fd, Stdin::Stream))
             }
@@ -56,11 +54,29 @@ impl Walker<'_> {
             }
             ast::IoRedirect::HereString(fd, word) => Some((*fd, Stdin::Known(words::open_whole(&word.value, self)))),
             ast::IoRedirect::OutputAndError(word, _) => {
-                let word = words::open_whole(&word.value, self);
-                self.opens(word, Access::Write);
+                self.target(&word.value, Access::Write);
                 None
             }
         }
+    }
+
+    /// Notes the file behind a redirection, as it is written; gives its word. Braces are text to some shells, one word or an error to
+    /// others, and to others again as many files.
+    fn target(&mut self, raw: &str, access: Access) -> Word {
+        let word = words::open_whole(raw, self);
+        if braces::may_expand(raw) {
+            match braces::expand(raw) {
+                Ok(texts) => {
+                    for text in texts.iter().filter(|text| !text.is_empty() && *text != raw) {
+                        let word = words::open_whole(text, self);
+                        self.opens(word, access);
+                    }
+                }
+                Err(braces::TooMany) => self.note(Note::OverCap),
+            }
+        }
+        self.opens(word.clone(), access);
+        word
     }
 
     fn opens(&mut self, path: Word, access: Access) {

@@ -26,6 +26,48 @@ impl Names {
     }
 }
 
+/// Paths of several parts that stand for a list: `.github/workflows`, and whole ones such as `/etc/pam.d`.
+#[derive(Default)]
+pub(super) struct Rows {
+    /// Anywhere in a path.
+    within: Vec<Vec<String>>,
+    /// From the root, or a home, on.
+    whole: Vec<Vec<String>>,
+}
+
+impl Rows {
+    pub(super) fn new<'d>(lists: impl Iterator<Item = &'d PathList> + Clone) -> Self {
+        let parts = |path: &String| path.split('/').map(str::to_owned).collect::<Vec<_>>();
+        let plain = |path: &&String| !path.contains(['*', '?']);
+        let within = lists.clone().flat_map(|list| list.part.iter().chain(&list.last)).filter(plain);
+        let whole = lists.flat_map(|list| &list.under).filter(plain);
+        let (mut within, mut whole): (Vec<_>, Vec<_>) = (within.map(parts).collect(), whole.map(parts).collect());
+        within.shrink_to_fit();
+        whole.shrink_to_fit();
+        Self { within, whole }
+    }
+
+    /// Whether the pattern may stand for a path in such a row, or for one that lies beneath it. Of a name anywhere a plain sign must
+    /// stand there: `*` is no hidden file.
+    pub(super) fn may_be(&self, pattern: &str) -> bool {
+        let lower = pattern.to_ascii_lowercase();
+        let parts: Vec<&str> = lower.split('/').collect();
+        let fit = |parts: &[&str], row: &[String]| {
+            parts.len() >= row.len() && parts.iter().zip(row).all(|(part, name)| fits(part.as_bytes(), name.as_bytes()))
+        };
+        let hidden = |part: &str, name: &str| name.starts_with('.') <= part.starts_with('.');
+        let tells = |part: &str| part.starts_with('.') || part.chars().take_while(|c| !is_sign(*c)).count() > 1;
+        (0..parts.len()).any(|from| {
+            let parts = &parts[from..];
+            self.within.iter().any(|row| tells(parts[0]) && hidden(parts[0], &row[0]) && fit(parts, row))
+        }) || self.whole.iter().any(|row| fit(&parts, row))
+    }
+}
+
+fn is_sign(c: char) -> bool {
+    matches!(c, '*' | '?' | '[')
+}
+
 /// Whether a shell's pattern stands for that name; of a class in brackets any sign is taken to fit.
 fn fits(pattern: &[u8], name: &[u8]) -> bool {
     // The last `*`, and where the name was then.
@@ -57,6 +99,36 @@ fn fits(pattern: &[u8], name: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pattern_may_stand_for_a_row_of_names() {
+        let own = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        let list = PathList {
+            part: own(&[".github/workflows", ".husky"]),
+            last: own(&[".envrc", "crontab", "*.pth"]),
+            under: own(&["/etc", "~/bin"]),
+            ..PathList::default()
+        };
+        let rows = Rows::new([list].iter());
+        for pattern in ["*", "*/a", "src/*.rs", "a/*", ".g*/x", "c*", ".github/*.md", "/srv/*", "~/*.md", "out/[a-z]*"]
+        {
+            assert!(!rows.may_be(pattern), "{pattern}");
+        }
+        for pattern in [
+            ".envr?",
+            ".e*",
+            "x/.github/*/a.yml",
+            ".git*/work*",
+            ".husk[y]/pre-push",
+            "cron*",
+            "/e?c/x",
+            "/*/passwd",
+            "~/b*/ls",
+            ".GITHUB/w*",
+        ] {
+            assert!(rows.may_be(pattern), "{pattern}");
+        }
+    }
 
     #[test]
     fn a_pattern_may_stand_for_a_name() {

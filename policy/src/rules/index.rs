@@ -80,6 +80,8 @@ pub(super) struct Paths {
     part_patterns: Patterns,
     /// Names that a pattern of the shell's may stand for.
     pub(super) secrets: globs::Names,
+    /// Paths that others start, or that are the system's, likewise.
+    pub(super) started: globs::Rows,
     /// Folders above those that hold such.
     pub(super) above: Above,
 }
@@ -141,6 +143,8 @@ impl Paths {
             out.add(at, list);
         }
         out.secrets = globs::Names::new(document.paths.iter().filter(|list| list.name == "secret"));
+        let started = document.paths.iter().filter(|list| matches!(&*list.name, "started" | "startup" | "system"));
+        out.started = globs::Rows::new(started);
         out.above = Above::new(document.paths.iter().filter(|list| matches!(&*list.name, "secret" | "private")));
         out
     }
