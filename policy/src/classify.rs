@@ -29,7 +29,7 @@ use crate::class::Class;
 use crate::facts::http::{self, Target, overrides};
 use crate::facts::paths::{Access, Place, resolve};
 use crate::facts::tool::Tool;
-use crate::facts::{Code, Context, Facts, Word, from_argv, from_shell};
+use crate::facts::{Code, Context, Facts, Word, described, from_argv, from_shell};
 use crate::rules::{HttpCall, Rule, RuleSet, Subject};
 
 /// One rule that matched.
@@ -243,6 +243,9 @@ impl<'a> Judge<'a> {
                     language: "fed",
                     text: without_first_line(&fed.content).to_owned(),
                 }));
+                if described::takes(&command.program) {
+                    self.manifest(&fed.content);
+                }
             }
         }
         self.listed(&facts);
@@ -297,6 +300,7 @@ impl<'a> Judge<'a> {
         }
         self.others(&Subject::Code(code));
         match code.language {
+            "manifest" => self.manifest(&code.text),
             "mongo" => self.mongo(&code.text),
             "redis" => self.redis(&code.text),
             _ => {}
@@ -309,13 +313,13 @@ impl<'a> Judge<'a> {
         if path.glob && self.rules.may_be_secret(&resolved.text) {
             lists.insert("secret");
         }
+        if path.glob && access == Access::Write && self.rules.may_be_started(&resolved.text) {
+            lists.insert("started");
+        }
         let what = match access {
             Access::Read => "reads",
             Access::Write => "writes",
             Access::Delete => "deletes",
-        if path.glob && access == Access::Write && self.rules.may_be_started(&resolved.text) {
-            lists.insert("started");
-        }
         };
         self.sees(what, || {
             let place = match resolved.place {

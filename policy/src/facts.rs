@@ -6,7 +6,8 @@
 pub mod args;
 mod braces;
 mod caps;
-mod container;
+pub(crate) mod container;
+pub(crate) mod described;
 mod exact;
 mod handed;
 pub mod http;
@@ -49,10 +50,10 @@ pub use words::{OPAQUE, Word};
 pub struct Facts {
     /// Every simple command, wrappers and the commands they start apart.
     pub commands: Vec<Command>,
-    /// Files opened by redirection.
     /// Commands whose program is named by a pattern or by what is only known at run time: all words stand among the arguments, that
     /// of the program first.
     pub unnamed: Vec<Command>,
+    /// Files opened by redirection.
     pub redirects: Vec<paths::PathUse>,
     /// Variables that are set for some command or for the rest of the text.
     pub assigned: BTreeSet<String>,

@@ -49,6 +49,10 @@ const ENGINES: &[&str] = &["docker", "podman", "nerdctl"];
 const ENGINE_ORDERS: &[&str] = &["bake", "build", "buildx", "compose", "stack"];
 const ENGINE_FILES: &[&str] = &["-f", "--file", "--project-directory"];
 
+/// Programs that have a cluster run what a folder or a file describes, with their orders that do.
+const CLUSTERS: &[&str] = &["helm", "k", "kubectl", "oc"];
+const CLUSTER_ORDERS: &[&str] = &["apply", "create", "install", "replace", "template", "upgrade"];
+
 /// Parts of the names of options whose value is written, or is data: no code lies there.
 const DATA: &[&str] = &[
     "out",
@@ -94,6 +98,8 @@ impl Judge<'_> {
             self.is_elsewhere(command, &Word::literal("."), &[]).or_else(|| self.named_elsewhere(command))
         } else if ENGINES.contains(&name) {
             self.described_elsewhere(command)
+        } else if CLUSTERS.binary_search(&name).is_ok() {
+            self.described_for_cluster(command)
         } else if name == "git" && !reads {
             self.is_elsewhere(command, &Word::literal("."), &[])
                 .filter(|_| !moves(&command.args).any(|_| true))
@@ -154,6 +160,28 @@ impl Judge<'_> {
             }
         }
         None
+    }
+
+    /// A chart or a description that a cluster is to run: elsewhere on this machine, or at an address that the words name.
+    fn described_for_cluster(&self, command: &Command) -> Option<String> {
+        let order = command.args.iter().find(|word| !word.text.starts_with('-'));
+        let acts = command.args.iter().any(|word| CLUSTER_ORDERS.contains(&word.text.as_str()));
+        order.filter(|_| acts)?;
+        command.args.iter().find_map(|word| {
+            let text = word.text.as_str();
+            let value = match text.split_once('=') {
+                Some((option, value)) if option.starts_with('-') => value,
+                _ => text.strip_prefix("-f").or_else(|| text.strip_prefix("-k")).unwrap_or(text),
+            };
+            if ["http://", "https://", "oci://", "git::", "git@", "github.com/"]
+                .iter()
+                .any(|start| value.starts_with(start))
+            {
+                return Some(value.to_owned());
+            }
+            let path = value.starts_with(['/', '~', '.']).then(|| Word { text: value.to_owned(), glob: word.glob })?;
+            self.is_elsewhere(command, &path, &[])
+        })
     }
 
     /// A file or folder with the description of a container that is built or run.

@@ -13,7 +13,7 @@ pub(super) const ELSEWHERE: &str = "@elsewhere";
 pub(super) const SETTINGS: &str = "@settings";
 
 /// The programs that read such options.
-pub(super) const PROGRAMS: &[&str] = &["docker", "podman", "nerdctl", "docker-compose"];
+pub(crate) const PROGRAMS: &[&str] = &["docker", "podman", "nerdctl", "docker-compose"];
 /// Options that give a container a part of the machine whatever their value is.
 const ALWAYS: &[&str] =
     &["--cap-add", "--device", "--device-cgroup-rule", "--use-api-socket", "--grant-all-permissions"];
@@ -95,9 +95,11 @@ fn engine(args: &[Word]) -> Option<&'static str> {
 /// Letters of `docker run` and its like without a value.
 const LETTERS: [char; 5] = ['d', 'i', 't', 'P', 'q'];
 
-fn takes_machine(args: &[Word]) -> bool {
-    let mut words = args.iter().map(|word| word.text.as_str()).peekable();
-    while let Some(word) = words.next() {
+/// Each option of `docker run` and its like with the value that it has, or would have, and its word.
+fn given(args: &[Word]) -> impl Iterator<Item = (&str, &str, &str)> {
+    args.iter().enumerate().map(|(at, word)| {
+        let word = word.text.as_str();
+        let next = args.get(at + 1).map_or("", |next| next.text.as_str());
         let (name, value) = match word.split_once('=') {
             Some((name, value)) if name.starts_with("--") => (name, value),
             // `-v/a:/b`, `-itv /a:/b`.
@@ -107,10 +109,41 @@ fn takes_machine(args: &[Word]) -> bool {
                 && word.starts_with('-') =>
             {
                 let at = word.find('v').map_or(word.len(), |at| at + 1);
-                ("-v", if at < word.len() { &word[at..] } else { words.peek().copied().unwrap_or_default() })
+                ("-v", if at < word.len() { &word[at..] } else { next })
             }
-            _ => (word, words.peek().copied().unwrap_or_default()),
+            _ => (word, next),
         };
+        (name, value, word)
+    })
+}
+
+/// What is mounted of this machine, as it is written, but for what is only read.
+pub(crate) fn mounted(args: &[Word]) -> impl Iterator<Item = &str> {
+    given(args).filter_map(|(name, value, _)| {
+        let (source, read_only) = match name {
+            "-v" | "--volume" => {
+                let (source, behind) = value.split_once(':')?;
+                (source, behind.split([':', ',']).skip(1).any(|mode| matches!(mode, "ro" | "readonly")))
+            }
+            "--mount" => {
+                let parts = || value.split(',').map(|part| part.trim_matches('"'));
+                let source =
+                    parts().find_map(|part| part.strip_prefix("src=").or_else(|| part.strip_prefix("source=")))?;
+                (
+                    source,
+                    parts().any(|part| {
+                        matches!(part, "ro" | "readonly" | "ro=true" | "readonly=true" | "ro=1" | "readonly=1")
+                    }),
+                )
+            }
+            _ => return None,
+        };
+        (!read_only).then_some(source)
+    })
+}
+
+fn takes_machine(args: &[Word]) -> bool {
+    for (name, value, word) in given(args) {
         let takes = match name {
             "--privileged" => !matches!(word, "--privileged=false"),
             "-v" | "--volume" => is_machine(value.split(':').next().unwrap_or_default()),

@@ -5,7 +5,7 @@ use super::natures::{Nature, is_shell};
 use super::paths::{Access, PathUse};
 use super::shell::{Stdin, Walker};
 use super::words::{Surroundings as _, Word};
-use super::{Code, Command, Note};
+use super::{Code, Command, Note, described};
 
 /// A file that the text writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,7 +132,7 @@ impl Walker<'_> {
                 self.script(&text, false);
             }
         } else if let Some(content) = content
-            && command.args.iter().any(|arg| names(&arg.text, &seen))
+            && (command.args.iter().any(|arg| names(&arg.text, &seen)) || described::finds(&name, &command.args, &path))
             && !writes_it(command)
         {
             self.facts.fed.push(Fed { command: at, content });

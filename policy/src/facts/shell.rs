@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use brush_parser::{Parser, ast};
 
 use super::words::{self, Surroundings, Word};
-use super::{Context, Facts, Note, caps, second, variables};
+use super::{Context, Facts, Note, Planted, caps, second, variables};
+
+/// What stands in the place of a process whose output is read as a file.
+const PROCESS: &str = "/dev/fd/63";
 
 /// What would happen if a shell ran `text` in the folder `cwd` (empty: the workspace).
 #[must_use]
@@ -393,8 +396,12 @@ impl<'a> Walker<'a> {
             ast::ProcessSubstitutionKind::Read => self.stdin.clone(),
             ast::ProcessSubstitutionKind::Write => Stdin::Stream,
         };
-        self.subshell(|walker| walker.with_stdin(stdin, |walker| walker.list(&inner.list)));
-        Word::literal("/dev/fd/63")
+        let printed = self.subshell(|walker| walker.with_stdin(stdin, |walker| walker.list(&inner.list)));
+        if let (ast::ProcessSubstitutionKind::Read, Stdin::Known(text)) = (kind, printed) {
+            // As if it had been written to a file: whoever reads it reads this.
+            self.facts.planted.push(Planted { path: PROCESS.to_owned(), content: Some(text.text) });
+        }
+        Word::literal(PROCESS)
     }
 }
 

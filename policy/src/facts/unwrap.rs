@@ -108,6 +108,7 @@ impl Walker<'_> {
         self.carried(name, args, stdin, around);
         self.away -= away;
         self.stores(name, args, stdin);
+        self.describes(name, args, stdin);
         self.variables_from_files(name, args);
         self.writes(name, args, stdin);
         let printed = printed(name, args, stdin, around.more);
@@ -145,7 +146,6 @@ impl Walker<'_> {
         }
     }
 
-    pub(super) fn plain(&mut self, program: &str, args: &[Word], around: &Around) {
     /// A command whose program cannot be told: there is nothing to judge in it, but its words may name files.
     fn unnamed(&mut self, args: Vec<Word>) {
         if self.facts.unnamed.len() >= caps::MAX_COMMANDS {
@@ -163,6 +163,7 @@ impl Walker<'_> {
         });
     }
 
+    pub(super) fn plain(&mut self, program: &str, args: &[Word], around: &Around) {
         self.push(Command {
             program: program.to_owned(),
             args: args.to_vec(),
