@@ -1,4 +1,4 @@
-// One tool call: asked once, remembered until its result came, allowed only as it was judged.
+// One tool call: asked once, decided on until its result came, allowed once and only as it was judged.
 
 import { asked, filesIn, permitOf, runnerCommand } from "./calls.mjs";
 import { DaemonError, SOON } from "./client.mjs";
@@ -6,6 +6,7 @@ import { canonical, nameOf, sessionOf } from "./names.mjs";
 
 /** Calls that are remembered; the oldest is forgotten first. */
 const CALLS = 4_096;
+const TWICE = "Not allowed: another call with the same id is under way; give each call an id of its own.";
 
 /** Decisions on calls, one gate for each gateway. */
 export class Gate {
@@ -32,41 +33,63 @@ export class Gate {
   /**
    * Decides on a call: `{params}` to run it with exactly these, or `{reason}` to refuse it. Never throws.
    *
-   * The same call again, by another hook of the same step, gets the same decision.
+   * The same call again, by another hook of the same step, gets the same decision. The id alone makes no call the same: models
+   * choose it, and some begin anew with each answer. Another call under it waits for the first one's result, and what comes
+   * under it after that result is put before the daemon, which knows whether it is the same.
    */
   async decide(event, ctx) {
     const key = keyOf(event, ctx);
     const known = this.#known.get(key);
-    if (known !== undefined && known.call !== undefined) return known.decision;
-    const entry = { session: sessionOf(ctx), call: callOf(event, ctx), decision: undefined, kind: undefined };
+    const content = contentOf(event);
+    if (known !== undefined && known.call !== undefined && !known.over) {
+      if (known.content === content && !known.begun) return known.decision;
+      // Which of the two a result belongs to could not be said any more.
+      known.mixed = true;
+      const decision = { reason: TWICE };
+      this.#count(event, ctx, true);
+      return decision;
+    }
+    const entry = entryOf(event, ctx, content);
+    const before = this.asked(entry.session, entry.call);
+    entry.again = before?.over === true && (before.kind === "runtime" || before.again);
     entry.decision = this.#ask(event, ctx, entry).catch((error) => {
       entry.kind = "refused";
       const known = error instanceof DaemonError;
       return { reason: `Not allowed: ${known ? error.message : `${error?.message ?? "the call could not be judged"}`}` };
     });
-    remember(this.#known, key, entry);
-    remember(this.#asked, `${entry.session}\n${entry.call}`, entry);
+    this.#keep(key, entry);
     const decision = await entry.decision;
-    this.#count(event, ctx, decision);
+    this.#count(event, ctx, decision.reason !== undefined && entry.kind !== "done");
     return decision;
   }
 
-  /** The decision on a call as it is about to run: with other parameters than were decided on it does not. */
+  /** The decision on a call as it is about to run: once, and neither as another tool nor with other parameters than were decided on. */
   async confirm(event, ctx) {
-    const decision = await this.decide(event, ctx);
-    if (decision.reason !== undefined || canonical(decision.params) === canonical(event.params)) return decision;
-    return { reason: "Not allowed: the call was changed after it was decided on." };
+    const key = keyOf(event, ctx);
+    const before = this.#known.get(key);
+    const asked = before === undefined || before.call === undefined || before.over;
+    const decision = await (asked ? this.decide(event, ctx) : before.decision);
+    if (decision.reason !== undefined) return decision;
+    const entry = this.#known.get(key);
+    if (entry.tool !== toolOf(event) || canonical(decision.params) !== canonical(event.params)) {
+      return { reason: "Not allowed: the call was changed after it was decided on." };
+    }
+    if (entry.begun) {
+      entry.mixed = true;
+      return { reason: TWICE };
+    }
+    entry.begun = true;
+    return decision;
   }
 
   /** Puts on record what the host refused by itself. */
   async unrun(event, ctx) {
     const decision = { reason: "Not allowed: it was refused before anybody was asked." };
-    const entry = { session: sessionOf(ctx), call: callOf(event, ctx), decision: Promise.resolve(decision), kind: "refused" };
+    const entry = { ...entryOf(event, ctx), decision: Promise.resolve(decision), kind: "refused" };
     if (entry.call === undefined) throw new Error("the call has no id by which it could be known again");
     await this.#record(event, entry, {});
-    remember(this.#known, keyOf(event, ctx), entry);
-    remember(this.#asked, `${entry.session}\n${entry.call}`, entry);
-    this.#count(event, ctx, decision);
+    this.#keep(keyOf(event, ctx), entry);
+    this.#count(event, ctx, true);
   }
 
   /** What is known of the call whose result this is. */
@@ -107,7 +130,7 @@ export class Gate {
         args,
         cwd: this.#settings.workspace,
         wait_ms: this.#settings.waitMs,
-        same_as: this.#waiting.get(same),
+        same_as: this.#waiting.get(same) === entry.call ? undefined : this.#waiting.get(same),
         own: ours === true,
       },
       { within: this.#settings.waitMs + SOON, signal: ctx?.abortSignal },
@@ -158,7 +181,7 @@ export class Gate {
         // The daemon carried it out; the runtime must not do it once more. The result is put in by the middleware.
         entry.kind = "done";
         entry.output = String(answer.result?.output ?? "");
-        return { reason: doneWords(answer.result) };
+        return { reason: doneWords(answer.result, entry.again) };
       case "deny":
         entry.kind = "refused";
         return { reason: String(answer.message ?? "Not allowed.") };
@@ -167,14 +190,37 @@ export class Gate {
     }
   }
 
-  #count(event, ctx, decision) {
+  #keep(key, entry) {
+    remember(this.#known, key, entry);
+    remember(this.#asked, `${entry.session}\n${entry.call}`, entry);
+  }
+
+  #count(event, ctx, refused) {
     const run = ctx?.runId ?? event?.runId;
     if (run === undefined) return;
-    const entry = this.#known.get(keyOf(event, ctx));
-    if (decision.reason === undefined || entry?.kind === "done") this.#refused.delete(run);
-    else remember(this.#refused, run, (this.#refused.get(run) ?? 0) + 1);
+    if (refused) remember(this.#refused, run, (this.#refused.get(run) ?? 0) + 1);
+    else this.#refused.delete(run);
   }
 }
+
+/** What is remembered of a call. `again`: it ran under its id before; `begun`: it runs; `over`: its result came; `mixed`: two came under its id. */
+const entryOf = (event, ctx, content) => ({
+  session: sessionOf(ctx),
+  call: callOf(event, ctx),
+  tool: toolOf(event),
+  content,
+  decision: undefined,
+  kind: undefined,
+  again: false,
+  begun: false,
+  over: false,
+  mixed: false,
+});
+
+const toolOf = (event) => String(event?.toolName ?? "").toLowerCase();
+
+/** What makes a call the same as another one. */
+const contentOf = (event) => canonical([toolOf(event), event?.toolKind, event?.params ?? {}]);
 
 /** One call of one run; ids of calls are the model's and may come back in another run. */
 const keyOf = (event, ctx) => `${ctx?.runId ?? event?.runId ?? ctx?.sessionKey ?? ""}\n${callOf(event, ctx)}`;
@@ -189,9 +235,9 @@ const pendingWords = (answer) =>
   `${answer.message ?? "Waiting for a person."} Nothing was done yet. Tell the user; when they say that it was approved, make ` +
   "exactly the same call again.";
 
-const doneWords = (result) =>
-  `${result?.status === "ok" ? "Done" : "It failed"}, carried out by this server after a person approved it. It gave:\n` +
-  String(result?.output ?? "");
+const doneWords = (result, again) =>
+  `${result?.status === "ok" ? "Done" : "It failed"}, ${again ? "when it was called before under this id" : "carried out by this server after a person approved it"}` +
+  `. It gave:\n${String(result?.output ?? "")}`;
 
 function remember(map, key, value) {
   map.delete(key);

@@ -46,6 +46,7 @@ function late(sync, gate, message, session) {
     if (entry.kind !== "runtime" || entry.reported === true) return;
     entry.reported = true;
     sync.post("/v1/hooks/after-tool-call", { session, call, output: "it did not run", is_error: true });
+    entry.over = true;
     return;
   }
   const body = { session, call, tool: nameOf(toolName, "tool"), args: {}, wait_ms: 0, unrun: true };

@@ -17,6 +17,8 @@ export function cleaner({ client, gate }) {
       entry = gate.of(call, ctx);
     }
     await entry?.decision;
+    if (entry?.over) throw new Error("the call of this id has a result already");
+    if (entry?.mixed) return withheld(client, entry);
     let given = entry?.kind === "done" ? { ...event.result, content: [text(entry.output)] } : event.result;
     const session = entry?.session ?? sessionOf(ctx);
     if (entry === undefined || REPORTED.has(entry.kind)) {
@@ -32,9 +34,22 @@ export function cleaner({ client, gate }) {
       // What the daemon's own server gave is what the daemon has, whoever answered under its name.
       if (entry?.kind === "own") given = { content: [text(String(heard.output))], details: {} };
     }
+    // Only now: until the daemon has the result, it would allow the same call once more.
+    if (entry !== undefined) entry.over = true;
     const result = await clean(client, session, given);
     return { result: gate.goesRound(ctx) ? { ...result, terminate: true } : result };
   };
+}
+
+/** Two calls came under one id, and nobody can say whose result this is. That the first one ran is on record all the same. */
+async function withheld(client, entry) {
+  if (REPORTED.has(entry.kind) && entry.reported !== true) {
+    entry.reported = true;
+    const { session, call } = entry;
+    await client.post("/v1/hooks/after-tool-call", { session, call, output: "(two calls had one id)", is_error: true });
+  }
+  entry.over = true;
+  throw new Error("two calls came under this id");
 }
 
 /** `{content, details}` without secrets. Bytes of pictures stay here: the gateway judges them where they leave. */

@@ -5,23 +5,7 @@ import { test } from "node:test";
 
 import plugin from "../index.mjs";
 import { PERMIT, TOKEN, allow, call, ctx, daemon, host, started, until } from "./daemon.mjs";
-
-/** A plugin with its daemon, for one test. */
-async function set(answers, config = {}) {
-  const there = await daemon({
-    "/v1/hooks/lease": { held: started },
-    "/v1/hooks/session-start": started,
-    "/v1/hooks/session-end": {},
-    "/v1/hooks/redact": ({ value }) => ({ value: JSON.parse(JSON.stringify(value).replaceAll("hunter2-secret", "SECRET_REF(pw)")) }),
-    ...answers,
-  });
-  const settings = { socket: there.socket, tokenFile: there.tokenFile, runner: "/usr/bin/wardkeep-agent", workspace: "/srv/agents/a" };
-  const api = host({ ...settings, waitSeconds: 1, ...config });
-  plugin.register(api);
-  return { api, ...there, end: async () => (await api.dispose(), there.stop()) };
-}
-
-const decide = (api, event) => api.policy.evaluate(event, ctx);
+import { decide, set } from "./world.mjs";
 
 test("what the daemon refuses, does not answer or answers oddly does not run", async () => {
   for (const said of [
