@@ -86,8 +86,12 @@ impl fmt::Display for Glibc {
 impl FromStr for Glibc {
     type Err = ();
 
-    /// Reads the symbol version `GLIBC_2.36`; a third number (`GLIBC_2.2.5`) says nothing that we need.
+    /// Reads the symbol version `GLIBC_2.36`; a third number (`GLIBC_2.2.5`) says nothing that we need. A program whose
+    /// relocations are packed says so by a name without a number.
     fn from_str(symbol_version: &str) -> Result<Self, ()> {
+        if symbol_version == PACKED_RELOCATIONS {
+            return Ok(READS_PACKED_RELOCATIONS);
+        }
         let mut numbers = symbol_version.strip_prefix("GLIBC_").ok_or(())?.split('.').map(str::parse);
         match (numbers.next(), numbers.next()) {
             (Some(Ok(major)), Some(Ok(minor))) => Ok(Self { major, minor }),
@@ -98,6 +102,12 @@ impl FromStr for Glibc {
 
 /// An ELF64 little-endian file; every read is checked.
 struct Elf<'a>(&'a [u8]);
+
+/// What a linker has a program need beside its packed relocations, so that an older loader refuses it instead of starting it
+/// with addresses that are wrong.
+const PACKED_RELOCATIONS: &str = "GLIBC_ABI_DT_RELR";
+/// Reads them. Source: NEWS of glibc 2.36, "Support for DT_RELR relative relocation format".
+const READS_PACKED_RELOCATIONS: Glibc = Glibc { major: 2, minor: 36 };
 
 /// `SHT_GNU_verneed`: which symbol versions the program needs. Source: Linux Standard Base, "Symbol Versioning".
 const VERSION_NEEDS: u32 = 0x6fff_fffe;
@@ -246,8 +256,55 @@ mod tests {
         let parse = |text: &str| text.parse::<Glibc>();
         assert!(parse("GLIBC_2.9").expect("valid") < parse("GLIBC_2.36").expect("valid"));
         assert_eq!(parse("GLIBC_2.2.5").expect("valid").to_string(), "2.2");
-        for bad in ["GLIBC_PRIVATE", "GLIBC_ABI_DT_RELR", "GCC_3.0", "GLIBC_2", ""] {
+        for bad in ["GLIBC_PRIVATE", "GLIBC_ABI_DT_X86_64_PLT", "GCC_3.0", "GLIBC_2", ""] {
             assert_eq!(parse(bad), Err(()), "{bad}");
         }
+    }
+
+    #[test]
+    fn packed_relocations_need_the_library_that_reads_them() {
+        let needs = |versions: &[&str]| {
+            Binary::inspect(&program(versions)).expect("a program").glibc.map(|glibc| glibc.to_string())
+        };
+        assert_eq!(needs(&["GLIBC_2.34", "GLIBC_2.2.5"]).as_deref(), Some("2.34"));
+        assert_eq!(needs(&["GLIBC_2.34", "GLIBC_ABI_DT_RELR"]).as_deref(), Some("2.36"));
+        assert_eq!(needs(&["GLIBC_ABI_DT_RELR", "GLIBC_2.2.5"]).as_deref(), Some("2.36"));
+        assert_eq!(needs(&["GLIBC_ABI_DT_RELR", "GLIBC_2.39"]).as_deref(), Some("2.39"));
+        assert_eq!(needs(&["GLIBC_PRIVATE"]), None);
+    }
+
+    /// The headers of a program that needs these symbol versions of one library, and nothing else of it.
+    fn program(versions: &[&str]) -> Vec<u8> {
+        const HEADER: usize = 64;
+        let (mut needs, mut strings) = (Vec::new(), vec![0_u8]);
+        let number = |value: usize| u32::try_from(value).expect("small").to_le_bytes();
+        let half = |value: usize| u16::try_from(value).expect("small").to_le_bytes();
+        // Elf64_Verneed: version, how many, file, first of them, next library.
+        needs.extend([half(1), half(versions.len())].concat());
+        needs.extend([number(0), number(16), number(0)].concat());
+        for (place, version) in versions.iter().enumerate() {
+            // Elf64_Vernaux: hash, flags, other, name, next.
+            let next = if place + 1 == versions.len() { 0 } else { 16 };
+            needs.extend([number(0), number(0), number(strings.len()), number(next)].concat());
+            strings.extend([version.as_bytes(), b"\0"].concat());
+        }
+        let (needs_at, sections) = (HEADER, HEADER + needs.len() + strings.len());
+        let mut file = b"\x7fELF\x02\x01".to_vec();
+        file.resize(HEADER, 0);
+        file[18] = 62;
+        file[40..44].copy_from_slice(&number(sections));
+        file[58..60].copy_from_slice(&half(HEADER));
+        file[60..62].copy_from_slice(&half(2));
+        let strings_at = needs_at + needs.len();
+        file.extend(needs);
+        file.extend(strings);
+        for (kind, at, link) in [(VERSION_NEEDS, needs_at, 1), (3, strings_at, 0)] {
+            let mut section = vec![0; HEADER];
+            section[4..8].copy_from_slice(&kind.to_le_bytes());
+            section[24..28].copy_from_slice(&number(at));
+            section[40..44].copy_from_slice(&number(link));
+            file.extend(section);
+        }
+        file
     }
 }

@@ -98,7 +98,7 @@ pub(super) async fn enrol_token(place: &Place, name: &TenantName, json: bool) ->
     }
     match command {
         Ok(command) => {
-            say("Run this on the server within 30 minutes (Debian or Ubuntu, as root or with sudo):")?;
+            say("Run this on the server within 30 minutes (Debian 12, Ubuntu 24.04 or newer, as root or with sudo):")?;
             say(command.expose())
         }
         Err(error) => {

@@ -178,7 +178,10 @@ fn a_server_that_does_not_fit_is_left_alone() {
     let cases = [
         ("UID_IS", "1000", "root"),
         ("UNAME", "riscv64", "riscv64"),
-        ("GLIBC", "2.31", "glibc 2.31 is too old"),
+        ("GLIBC", "2.31", "glibc 2.31 is too old: this build needs 2.36"),
+        // Ubuntu 22.04.
+        ("GLIBC", "2.35", "glibc 2.35 is too old: this build needs 2.36"),
+        ("GLIBC", "2.4", "glibc 2.4 is too old"),
         ("SYSTEMD", "245", "systemd 245"),
     ];
     for (variable, value, reason) in cases {
@@ -188,13 +191,33 @@ fn a_server_that_does_not_fit_is_left_alone() {
         let run = server.run(&[]);
         assert!(!run.ok && run.said.contains(reason), "{variable}: {}", run.said);
         assert_eq!(server.snapshot(), before, "{variable}");
+        let changing = ["apt-get", "useradd", "groupadd", "curl"];
+        let changed = server.calls().into_iter().find(|call| changing.iter().any(|name| call.starts_with(name)));
+        assert_eq!(changed, None, "{variable}");
     }
+    let mut newer = Server::new();
+    newer.environment.push(("GLIBC", "2.39".to_owned()));
+    assert!(newer.run(&[]).ok);
     let server = Server::new();
     std::fs::write(server.path("root/etc/os-release"), "ID=fedora\n").expect("written");
     assert!(server.run(&[]).said.contains("Debian and Ubuntu only"));
     let server = Server::new();
     std::fs::remove_dir_all(server.path("root/run/systemd")).expect("removed");
     assert!(server.run(&[]).said.contains("systemd does not run"));
+}
+
+#[test]
+fn an_older_server_keeps_the_build_that_it_has() {
+    let mut server = Server::new();
+    server.environment.push(("GLIBC", "2.36".to_owned()));
+    assert!(server.run(&[]).ok);
+    let before = server.snapshot();
+    server.offer("1.3.0");
+    server.environment.push(("GLIBC", "2.35".to_owned()));
+    let run = server.run(&[]);
+    assert!(!run.ok && run.said.contains("glibc 2.35 is too old"), "{}", run.said);
+    assert_eq!(server.snapshot(), before);
+    assert!(!server.calls().iter().any(|call| call.starts_with("curl") || call.starts_with("systemctl stop")));
 }
 
 #[test]

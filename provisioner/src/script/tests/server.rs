@@ -75,7 +75,7 @@ impl Server {
             arch: Arch::X86_64,
             sha256: Digest::plain(agent.as_bytes()),
             size: agent.len() as u64,
-            glibc: Some(Glibc { major: 2, minor: 34 }),
+            glibc: Some(Glibc { major: 2, minor: 36 }),
         };
         let params =
             InstallParams::new("https://hub.example.com", "https://hub.example.com:7443", version, vec![binary]);
