@@ -55,6 +55,9 @@ pub struct CallResult {
     pub output: String,
     /// The output was longer than the cap.
     pub truncated: bool,
+    /// Files that a person saw with the approval and that another one stood for, or that were written, when the run ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<String>,
     /// From start to end, milliseconds.
     pub duration_ms: u64,
     /// Of the processor, by all it started, milliseconds.
@@ -95,6 +98,7 @@ impl CallResult {
             http_status: None,
             output: why.into(),
             truncated: false,
+            changed: Vec::new(),
             duration_ms: 0,
             cpu_ms: None,
             memory_peak_bytes: None,

@@ -26,6 +26,7 @@ mod rule;
 mod run_tokens;
 mod session;
 mod subagents;
+mod turns;
 mod vault;
 mod withdraw;
 mod work;

@@ -272,6 +272,8 @@ fn run(spec: RunSpec, units: &dyn Units) -> CallResult {
         Work::Program { .. } | Work::Container(_) => live::into_folder(&spec.folder, &engine, cap),
         _ => live::nobody(),
     };
+    // Out here no program of the run reaches it.
+    let (before, workspace) = (sealed::Before::of(&spec.sealed), std::fs::canonicalize(&spec.workspace));
     let unit = spec.unit.clone().filter(|_| unit::holds(&spec.work));
     let Held { raw, was_ended, used } = match unit {
         None if matches!(spec.work, Work::Container(_)) => container::perform(&spec, units, cap + margin, limit, tell),
@@ -282,6 +284,9 @@ fn run(spec: RunSpec, units: &dyn Units) -> CallResult {
         }
     };
     let (text, truncated) = output::finish(&engine, &raw, cap, margin);
+    let inside =
+        |path: &Path| workspace.as_ref().ok().and_then(|ws| path.strip_prefix(ws).ok()).unwrap_or(path).to_owned();
+    let named = |path: &Path| engine.redact(&inside(path).display().to_string()).text.into_owned();
     let result = CallResult {
         status: if raw.ok { RunStatus::Ok } else { RunStatus::Failed },
         exit_code: raw.exit_code,
@@ -289,6 +294,7 @@ fn run(spec: RunSpec, units: &dyn Units) -> CallResult {
         http_status: raw.http_status,
         output: text,
         truncated,
+        changed: before.changed().map(named).collect(),
         duration_ms: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
         cpu_ms: used.cpu_ms,
         memory_peak_bytes: used.memory_peak_bytes,

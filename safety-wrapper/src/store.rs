@@ -205,13 +205,17 @@ impl Store {
     /// Records a call that may run at once, in one short transaction; `false` where it takes the long way, and nothing was written.
     ///
     /// `may`: asked inside the transaction.
-    pub(crate) fn pass(&self, row: &CallRow, may: impl FnOnce() -> bool) -> Result<bool, StoreError> {
+    pub(crate) fn pass(
+        &self,
+        row: &CallRow,
+        may: impl FnOnce(&Tx<'_>) -> Result<bool, StoreError>,
+    ) -> Result<bool, StoreError> {
         let open = &mut *self.hold();
         if !open.fresh.takes(row) {
             return Ok(false);
         }
         let tx = Tx::begin(&open.conn)?;
-        if !fresh::is_new(&tx, row)? || !may() {
+        if !fresh::is_new(&tx, row)? || !may(&tx)? {
             return Ok(false);
         }
         fresh::insert(&tx, row)?;

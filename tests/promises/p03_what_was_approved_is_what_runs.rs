@@ -143,6 +143,48 @@ async fn a_script_that_is_swapped_while_a_person_reads_does_not_run() {
     stage.strike().await.expect("everything stops");
 }
 
+/// The command comes to the file that the person saw long after it was started.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_swapped_beneath_an_approved_run_is_not_what_it_comes_to() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (stage, hooks) = super::stage(folder.path()).await;
+    let workspace = stage.tenant.workspace();
+    for (name, says) in [("job.sh", "GOOD"), ("evil.sh", "EVIL")] {
+        std::fs::write(workspace.join(name), format!("echo {says}\n")).expect("written");
+    }
+    let command = "touch up; until test -e go; do sleep 0.05; done; bash job.sh; rm -rf drafts/nothing";
+    let (_, answer) = hooks.propose("c1", "shell", json!({"command": command})).await.expect("an answer");
+    let digest = answer["digest"].as_str().expect("it waits").to_owned();
+    stage.person.wait_for_pending(|a| a["digest"] == digest.as_str()).await.expect("it waits at the hub");
+    stage.person.decide(&digest, "approved").await.expect("decided");
+    while !workspace.join("up").exists() {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let swaps = [
+        ("write_file", json!({"path": "job.sh", "content": "echo EVIL"})),
+        ("shell", json!({"command": "cp evil.sh job.sh"})),
+        ("delete_file", json!({"path": "job.sh"})),
+    ];
+    let refused = |answer: &Value| {
+        let said = answer["message"].as_str().unwrap_or_default();
+        answer["decision"] == "deny" && said.contains("try again then")
+    };
+    for (number, (tool, args)) in swaps.iter().enumerate() {
+        let (_, answer) = hooks.propose(&format!("swap-{number}"), tool, args.clone()).await.expect("an answer");
+        assert!(refused(&answer), "{tool}: {answer}");
+    }
+    // Another agent of the same workspace.
+    let other = Hooks::with_token(&stage.tenant, &stage.tenant.other_token).expect("a client");
+    let (_, answer) = other.propose("swap", "shell", swaps[1].1.clone()).await.expect("an answer");
+    assert!(refused(&answer), "{answer}");
+    std::fs::write(workspace.join("go"), "").expect("written");
+    let (_, done) = hooks.status("c1", 20_000).await.expect("an answer");
+    assert!(done["result"]["output"].as_str().is_some_and(|said| said.starts_with("GOOD")), "{done}");
+    let (_, answer) = hooks.propose("after", "write_file", swaps[0].1.clone()).await.expect("an answer");
+    assert_eq!(answer["decision"], "allow", "{answer}");
+    stage.strike().await.expect("everything stops");
+}
+
 /// A tool that the runtime carries out itself: the daemon can only say yes, and says it once.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_equal_calls_that_wait_together_are_one_yes() {

@@ -416,9 +416,9 @@ impl Gate {
             First::Unseen | First::Open => judge()?,
         };
         loop {
-            let (at, asking) = (self.now(), self.parts.bundle.borrow().asking);
+            let (turns, asking) = (self.turns(self.now()), self.parts.bundle.borrow().asking);
             let taken = self.recorded(self.store.write(|tx| {
-                let new = store(tx, key, held_back(&self.switch, judged), &proposed.earlier, asking, at)?;
+                let new = store(tx, key, held_back(&self.switch, judged), &proposed.earlier, asking, &turns)?;
                 Ok((new, calls::counting(tx, key)?))
             }))?;
             // Another call took the last use of its grant in between: a person is asked, or another grant covers it.

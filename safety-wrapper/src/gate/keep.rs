@@ -2,11 +2,11 @@
 
 use serde_json::json;
 use wardkeep_policy::Asking;
-use wardkeep_proto::time::Timestamp;
 
 use super::fatigue;
 use super::halt::Switch;
 use super::judge::{Earlier, Judged};
+use super::turns::{TAKEN, Turns};
 use crate::audit;
 use crate::call::{CallKey, CallState};
 use crate::store::approvals;
@@ -43,8 +43,9 @@ pub(super) fn store(
     judged: Judged,
     repeats: &Earlier,
     asking: Asking,
-    at: Timestamp,
+    turns: &Turns,
 ) -> Result<Stored, StoreError> {
+    let at = turns.now;
     let Judged { mut row, mut approval, grant, own } = judged;
     if let Some(present) = calls::by_key(tx, key)? {
         if present.action_digest == row.action_digest {
@@ -76,6 +77,11 @@ pub(super) fn store(
             approval = None;
             row = CallRow { state, approval: None, action: None, ..row };
         }
+    }
+    // No person's no: it is not remembered, and the same call may be made again.
+    if matches!(row.state, CallState::Permitted { .. }) && turns.are_taken(tx, &row)? {
+        let state = CallState::Denied { reasons: vec![TAKEN.to_owned()], ruling: None };
+        row = CallRow { state, action: None, ..row };
     }
     let grant = grant.filter(|_| matches!(row.state, CallState::Permitted { .. }));
     if let Some(grant) = &grant

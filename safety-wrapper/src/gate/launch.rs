@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wardkeep_policy::Closed;
-use wardkeep_policy::{Action, Class, Decision, Factor, Posture};
+use wardkeep_policy::{Action, Decision, Factor, Posture};
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::ids::{AgentName, PermitId};
 use wardkeep_proto::limits::USE_BY;
@@ -25,6 +25,22 @@ use crate::store::{StoreError, approvals, calls, passkeys};
 
 /// Between two tries to record a result on a full disk.
 const RETRY: Duration = Duration::from_secs(2);
+/// Whose turn it is, is looked at whenever something was recorded; and after this long, since time alone may bring it.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Whether there is nothing left to do for a permit here.
+enum Launched {
+    Yes,
+    /// Others are in the way, and its permit is not spent.
+    NotYet,
+}
+
+/// What became of a permit that was to be spent.
+enum Claim {
+    Taken,
+    NotYet,
+    Halted,
+}
 
 /// Whether a permit still leads to a run.
 pub(super) enum Check {
@@ -86,9 +102,9 @@ impl Gate {
         });
     }
 
-    /// Takes one permit through check, claim and run. Does nothing when another task has it in hand.
+    /// Takes one permit through check, claim and run, as soon as it is its turn. Does nothing when another task has it in hand.
     pub(super) async fn launch(self: &Arc<Self>, permit: PermitId) -> Result<(), GateError> {
-        let Some(_turn) = Turn::take(self, permit) else {
+        let Some(_hand) = InHand::take(self, permit) else {
             // The other task wakes everybody when it is done; look again then, not at once.
             let mut changed = self.changed.subscribe();
             let _ = tokio::time::timeout(Duration::from_millis(250), changed.changed()).await;
@@ -96,12 +112,34 @@ impl Gate {
         };
         // Right after a start it is not known yet what holds a run.
         self.parts.walls.known().await;
+        let mut changed = self.changed.subscribe();
+        loop {
+            changed.mark_unchanged();
+            if let Launched::Yes = self.try_launch(permit).await? {
+                return Ok(());
+            }
+            // Not spent yet: until then it expires, is stopped and is found by the next start like any other.
+            let _ = tokio::time::timeout(LOOK_AGAIN, changed.changed()).await;
+        }
+    }
+
+    async fn try_launch(self: &Arc<Self>, permit: PermitId) -> Result<Launched, GateError> {
         let _place = self.places.acquire().await.map_err(|_| GateError::Worker)?;
-        let Some(row) = self.read(move |conn| calls::by_permit(conn, permit)).await? else { return Ok(()) };
+        let turns = self.turns(self.now());
+        let found = self.read(move |conn| {
+            let Some(row) = calls::by_permit(conn, permit)? else { return Ok(None) };
+            let waits = turns.must_wait(conn, &row)?;
+            Ok(Some((row, waits)))
+        });
+        let row = match found.await? {
+            Some((_, true)) => return Ok(Launched::NotYet),
+            Some((row, false)) => row,
+            None => return Ok(Launched::Yes),
+        };
         let claimed = matches!(row.state, CallState::Claimed { .. });
         let due = claimed || matches!(row.state, CallState::Permitted { .. } | CallState::Approved { .. });
         if !due || executor(&row) == Executor::Runtime || (claimed && self.find(permit).await? != Found::NeverBegan) {
-            return Ok(());
+            return Ok(Launched::Yes);
         }
         let agent = row.key.agent.clone();
         // Before anything is looked at: a stop from here on cuts this line, and waits for it.
@@ -110,12 +148,19 @@ impl Gate {
         let (action, sealed) = match self.check(&row, now).await? {
             Check::Go(action, sealed) => (action, sealed),
             // A spent permit cannot wait or go back; that nothing ran is known for sure.
-            Check::Hold(why) if claimed => return self.finish(permit, CallResult::failed(never_began(&why))).await,
+            Check::Hold(why) if claimed => {
+                self.finish(permit, CallResult::failed(never_began(&why))).await?;
+                return Ok(Launched::Yes);
+            }
             Check::Over(_) if claimed => {
-                return self.finish(permit, CallResult::failed(never_began("it may no longer run"))).await;
+                self.finish(permit, CallResult::failed(never_began("it may no longer run"))).await?;
+                return Ok(Launched::Yes);
             }
             Check::Hold(why) => return Err(GateError::NotRunnable(why)),
-            Check::Over(state) => return self.move_on(permit, state, now).await,
+            Check::Over(state) => {
+                self.move_on(permit, state, now).await?;
+                return Ok(Launched::Yes);
+            }
         };
         // Space for the result is taken before the permit is spent: a full disk costs no run.
         let runs = self.runs.clone();
@@ -134,8 +179,14 @@ impl Gate {
                 ));
             }
         };
-        if !claimed && !self.claim(permit, row.class, now).await? {
-            return Err(GateError::NotRunnable(format!("{agent} was paused or stopped in this moment")));
+        if !claimed {
+            match self.claim(permit, now).await? {
+                Claim::Taken => {}
+                Claim::NotYet => return Ok(Launched::NotYet),
+                Claim::Halted => {
+                    return Err(GateError::NotRunnable(format!("{agent} was paused or stopped in this moment")));
+                }
+            }
         }
         self.parts.waypoints.pass(Waypoint::CallClaimed);
         let result = match self.spec(&action, permit, row.class, &folder) {
@@ -147,7 +198,8 @@ impl Gate {
         };
         drop(held);
         self.parts.waypoints.pass(Waypoint::RunnerFinished);
-        self.finish(permit, result).await
+        self.finish(permit, result).await?;
+        Ok(Launched::Yes)
     }
 
     /// Everything that was decided, decided again from what is on disk now.
@@ -216,16 +268,19 @@ impl Gate {
         over("the policy judges this call differently now")
     }
 
-    /// Spends the permit, unless an order came first that does not let the call begin.
-    async fn claim(&self, permit: PermitId, class: Option<Class>, at: Timestamp) -> Result<bool, GateError> {
-        let switch = Arc::clone(&self.switch);
+    /// Spends the permit, unless an order came first that does not let the call begin, or another one took its turn.
+    async fn claim(&self, permit: PermitId, at: Timestamp) -> Result<Claim, GateError> {
+        let (switch, turns) = (Arc::clone(&self.switch), self.turns(at));
         self.write(move |tx| {
             let row = calls::by_permit(tx, permit)?.ok_or(StoreError::corrupt("calls"))?;
-            if !switch.lets(&row.key.agent, class) {
-                return Ok(false);
+            if !switch.lets(&row.key.agent, row.class) {
+                return Ok(Claim::Halted);
+            }
+            if turns.must_wait(tx, &row)? {
+                return Ok(Claim::NotYet);
             }
             calls::advance(tx, row, CallState::Claimed { permit, at, by: Executor::Runner, to: None }, at)?;
-            Ok(true)
+            Ok(Claim::Taken)
         })
         .await
     }
@@ -244,7 +299,8 @@ impl Gate {
         self.end_run_token(permit);
         // The run may have met a value that was stored after it began.
         self.parts.secrets.catch_up();
-        let result = CallResult { output: self.clean(&result.output), ..result };
+        let changed = result.changed.iter().map(|path| self.clean(path)).collect();
+        let result = CallResult { output: self.clean(&result.output), changed, ..result };
         loop {
             match self.move_on(permit, CallState::ended(permit, result.clone()), self.now()).await {
                 Ok(()) => break,
@@ -269,19 +325,19 @@ struct ShownFiles {
 }
 
 /// The right of one task to work on one permit.
-struct Turn<'a> {
+struct InHand<'a> {
     gate: &'a Gate,
     permit: PermitId,
 }
 
-impl<'a> Turn<'a> {
+impl<'a> InHand<'a> {
     fn take(gate: &'a Gate, permit: PermitId) -> Option<Self> {
-        // Lazily: a turn that is made is given back when it is dropped.
+        // Lazily: what is made is given back when it is dropped.
         gate.launching().insert(permit).then(|| Self { gate, permit })
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for InHand<'_> {
     fn drop(&mut self) {
         self.gate.launching().remove(&self.permit);
     }

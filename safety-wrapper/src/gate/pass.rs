@@ -54,7 +54,10 @@ impl Gate {
         if judged.grant.is_some() {
             return Ok(First::Judged(judged));
         }
-        let passed = self.store.pass(&judged.row, || self.switch.lets(&key.agent, judged.row.class));
+        let turns = self.turns(judged.row.created);
+        let passed = self.store.pass(&judged.row, |tx| {
+            Ok(self.switch.lets(&key.agent, judged.row.class) && !turns.are_taken(tx, &judged.row)?)
+        });
         // Nothing was written, so a full disk may still be full.
         if matches!(passed, Ok(false)) {
             return Ok(First::Judged(judged));

@@ -9,6 +9,7 @@ use wardkeep_policy::{Action, Class, Closed};
 use wardkeep_proto::ids::{AgentName, CallId, SessionId};
 
 use super::launch::Check;
+use super::turns::TAKEN;
 use super::{Gate, GateError, WAIT_MAX, key_of};
 use crate::answer::{Answer, Reason};
 use crate::approval::short_name;
@@ -60,17 +61,23 @@ impl Gate {
             return Ok(row);
         }
         let now = self.now();
+        let (turns, asked) = (self.turns(now), row.clone());
+        // Looked at first without writing: who waits is woken by each write.
+        if self.read(move |conn| turns.are_taken(conn, &asked)).await? {
+            return Ok(row);
+        }
         let key = row.key.clone();
         let next = match self.check(&row, now).await? {
             Check::Go(..) => CallState::Claimed { permit, at: now, by: Executor::Runtime, to: Some(asks.call.clone()) },
             Check::Hold(_) => return Ok(row),
             Check::Over(state) => state,
         };
-        let switch = Arc::clone(&self.switch);
+        let (switch, turns) = (Arc::clone(&self.switch), self.turns(now));
         self.write(move |tx| {
             let row = calls::by_key(tx, &key)?.ok_or(StoreError::corrupt("calls"))?;
             match row.state {
                 CallState::Approved { .. } if !switch.lets(&key.agent, row.class) => Ok(row),
+                CallState::Approved { .. } if turns.are_taken(tx, &row)? => Ok(row),
                 CallState::Approved { .. } => calls::advance(tx, row, next, now),
                 _ => Ok(row),
             }
@@ -130,7 +137,9 @@ impl Gate {
 
     pub(super) fn deny(&self, call: CallId, class: Option<Class>, reasons: Vec<String>) -> Answer {
         let reasons: Vec<String> = reasons.iter().map(|r| self.clean(r)).collect();
-        let message = format!("Not allowed: {}. Do not try it another way; tell the user.", reasons.join("; "));
+        // What is only to be waited for says so itself.
+        let then = if reasons == [TAKEN] { "" } else { " Do not try it another way; tell the user." };
+        let message = format!("Not allowed: {}.{then}", reasons.join("; "));
         Answer::Deny { call, class, reasons, message }
     }
 }

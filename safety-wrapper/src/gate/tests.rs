@@ -15,6 +15,7 @@ mod passkeys;
 mod refuse;
 mod secret;
 mod subagents;
+mod turns;
 mod vault;
 
 use std::collections::HashMap;

@@ -53,6 +53,25 @@ pub(crate) fn interpreter(file: &File) -> io::Result<Option<PathBuf>> {
     Ok(Some(PathBuf::from(std::ffi::OsString::from_vec(word.to_vec()))))
 }
 
+/// What the kernel said of each file before a run.
+pub(super) struct Before(Vec<(PathBuf, Option<String>)>);
+
+impl Before {
+    pub(super) fn of(sealed: &[Sealed]) -> Self {
+        Self(sealed.iter().map(|seal| (seal.path.clone(), now(&seal.path))).collect())
+    }
+
+    /// Those of which it says something else now: written, exchanged or gone meanwhile, by the run itself or by anybody.
+    pub(super) fn changed(&self) -> impl Iterator<Item = &Path> {
+        self.0.iter().filter(|(path, before)| now(path) != *before).map(|(path, _)| path.as_path())
+    }
+}
+
+/// Of what stands at the path itself: a link is another file.
+fn now(path: &Path) -> Option<String> {
+    std::fs::symlink_metadata(path).ok().map(|about| state(&about))
+}
+
 fn digest_of(file: &File) -> io::Result<String> {
     let mut bytes = vec![0; usize::try_from(DIGESTED_BYTES).unwrap_or(usize::MAX) + 1];
     let mut length = 0;

@@ -272,6 +272,24 @@ pub(crate) fn in_state_since(conn: &Connection, state: &str, before: Timestamp) 
     rows.map(|row| row?).collect()
 }
 
+pub(super) const AFTER: &str = "state = ?1 AND updated_at > ?2 ORDER BY id";
+
+/// Every call that came into `state` after `since`, oldest first.
+pub(crate) fn in_state_after(conn: &Connection, state: &str, since: Timestamp) -> Result<Vec<CallRow>, StoreError> {
+    let mut statement = conn.prepare_cached(&sql(AFTER))?;
+    let rows = statement.query_map(params![state, since.0], |row| Ok(read(row)))?;
+    rows.map(|row| row?).collect()
+}
+
+pub(super) const APPROVED: &str = "state = 'claimed' AND approval IS NOT NULL ORDER BY id";
+
+/// Every call that a person approved and that is under way, oldest first.
+pub(crate) fn claimed_after_approval(conn: &Connection) -> Result<Vec<CallRow>, StoreError> {
+    let mut statement = conn.prepare_cached(&sql(APPROVED))?;
+    let rows = statement.query_map([], |row| Ok(read(row)))?;
+    rows.map(|row| row?).collect()
+}
+
 /// Calls before `id`, newest first, at most `limit`; those that were folded into another one are left out.
 pub(crate) fn before(conn: &Connection, id: i64, limit: u32) -> Result<Vec<CallRow>, StoreError> {
     let mut statement = conn.prepare_cached(&format!(

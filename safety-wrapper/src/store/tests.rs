@@ -138,6 +138,8 @@ fn what_is_asked_for_each_call_or_each_second_does_not_read_the_calls_of_before(
             steps(&store, &approvals::sql(&approvals::untold_where()), []),
             steps(&store, &calls::sql(calls::DENIED), repeated),
             steps(&store, &calls::sql(calls::SINCE), rusqlite::params!["permitted", 999]),
+            steps(&store, &calls::sql(calls::AFTER), rusqlite::params!["permitted", 1000]),
+            steps(&store, &calls::sql(calls::APPROVED), []),
         ]
     };
     assert_eq!(asked(10), asked(1_000));
@@ -197,7 +199,7 @@ fn on_record(store: &Store) -> (u64, Vec<CallRow>, Vec<String>) {
 fn what_was_let_pass_is_on_record_at_once_and_after_a_crash() {
     let (_dir, path) = open();
     let store = Store::open(&path).unwrap();
-    assert!(store.pass(&green(1), || true).unwrap());
+    assert!(store.pass(&green(1), |_| Ok(true)).unwrap());
     let raw = Connection::open(&path).unwrap();
     let count = |table: &str| raw.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0));
     assert_eq!(
@@ -214,10 +216,10 @@ fn what_was_let_pass_is_on_record_at_once_and_after_a_crash() {
     assert_eq!(activity, ["call_1 allowed"]);
     // Whoever reads or writes sees it, in the order in which it came.
     for number in 2..5 {
-        assert!(store.pass(&green(number), || true).unwrap());
+        assert!(store.pass(&green(number), |_| Ok(true)).unwrap());
     }
     store.write(|tx| calls::insert(tx, &green(5)).map(drop)).unwrap();
-    assert!(store.pass(&green(6), || true).unwrap());
+    assert!(store.pass(&green(6), |_| Ok(true)).unwrap());
     let (length, calls, activity) = on_record(&store);
     assert!(
         length == 6 && calls.len() == 6 && calls.iter().zip(1..).all(|(row, number)| same(row, number)),
@@ -232,25 +234,25 @@ fn what_was_let_pass_is_on_record_at_once_and_after_a_crash() {
 fn what_is_not_new_or_not_free_takes_the_long_way() {
     let (_dir, path) = open();
     let store = Store::open(&path).unwrap();
-    assert!(!store.pass(&green(1), || false).unwrap(), "the agent was stopped in this moment");
+    assert!(!store.pass(&green(1), |_| Ok(false)).unwrap(), "the agent was stopped in this moment");
     assert_eq!(on_record(&store).0, 0);
-    assert!(store.pass(&green(1), || true).unwrap());
-    assert!(!store.pass(&green(1), || true).unwrap(), "a moment ago");
+    assert!(store.pass(&green(1), |_| Ok(true)).unwrap());
+    assert!(!store.pass(&green(1), |_| Ok(true)).unwrap(), "a moment ago");
     store.write(|_| Ok(())).unwrap();
-    assert!(!store.pass(&green(1), || true).unwrap(), "among the calls");
+    assert!(!store.pass(&green(1), |_| Ok(true)).unwrap(), "among the calls");
     let ruling = r#"{"state":"denied","reasons":[],"ruling":{"verdict":"denied"}}"#;
     let deny = |tx: &Tx<'_>| Ok(tx.execute("UPDATE calls SET state = 'denied', data = ?1", [ruling]).map(drop)?);
     store.write(deny).unwrap();
     let again = CallRow { key: green(2).key, ..green(1) };
-    assert!(!store.pass(&again, || true).unwrap(), "a person denied the same");
+    assert!(!store.pass(&again, |_| Ok(true)).unwrap(), "a person denied the same");
     for (state, approval) in [
         (CallState::Pending { approve_by: Timestamp(2) }, None),
         (CallState::Denied { reasons: Vec::new(), ruling: None }, None),
         (green(3).state, Some(Digest([1; 32]))),
     ] {
-        assert!(!store.pass(&CallRow { state, approval, ..green(3) }, || true).unwrap());
+        assert!(!store.pass(&CallRow { state, approval, ..green(3) }, |_| Ok(true)).unwrap());
     }
-    assert!(store.pass(&green(3), || true).unwrap());
+    assert!(store.pass(&green(3), |_| Ok(true)).unwrap());
 }
 
 #[test]
@@ -259,7 +261,8 @@ fn a_full_disk_lets_nothing_pass_and_hides_nothing_on_record() {
     let store = Store::open(&path).unwrap();
     store.write(|tx| calls::insert(tx, &green(1)).map(drop)).unwrap();
     store.limit_pages(0);
-    let passed = (2..1000).map(|number| store.pass(&green(number), || true)).find(|passed| !matches!(passed, Ok(true)));
+    let passed =
+        (2..1000).map(|number| store.pass(&green(number), |_| Ok(true))).find(|passed| !matches!(passed, Ok(true)));
     assert!(matches!(passed, Some(Err(StoreError::Full))), "{passed:?}");
     let seen = store.read(|conn| calls::by_key(conn, &green(1).key)).unwrap();
     assert!(seen.is_some());
@@ -280,7 +283,7 @@ fn a_call_that_is_let_pass_writes_little() {
     for number in 0..10 {
         store.write(|tx| calls::insert(tx, &green(number)).map(drop)).unwrap();
     }
-    let passed = written(&|| (100..150).for_each(|number| assert!(store.pass(&green(number), || true).unwrap())));
+    let passed = written(&|| (100..150).for_each(|number| assert!(store.pass(&green(number), |_| Ok(true)).unwrap())));
     let put_away = written(&|| store.write(|_| Ok(())).unwrap());
     let long = written(&|| store.write(|tx| calls::insert(tx, &green(200)).map(drop)).unwrap());
     println!("pages: {passed} for 50 calls, {put_away} for putting them away, {long} for one the long way");
@@ -294,7 +297,7 @@ fn a_change_of_what_judging_reads_is_seen_and_no_other() {
     let agent = &green(1).key.agent;
     store.write(|tx| calls::insert(tx, &green(1)).map(drop)).unwrap();
     store.write(|tx| audit::append(tx, Timestamp(1), "test", None, &serde_json::json!({}))).unwrap();
-    assert!(store.pass(&green(2), || true).unwrap());
+    assert!(store.pass(&green(2), |_| Ok(true)).unwrap());
     assert_eq!(store.past_revision(), 0);
     let sub = subagents::Subagent { session: "sub".parse().unwrap(), parent: "s".parse().unwrap() };
     let grant: wardkeep_policy::Grant = serde_json::from_str(r#"{"tool":"shell"}"#).unwrap();

@@ -273,3 +273,55 @@ fn what_is_due_after_a_long_absence_is_done_at_the_start() {
     });
     assert_eq!((found.expired, state), (1, ApprovalState::Expired));
 }
+
+/// Who has a workspace for itself and who waits for it is known from what is on record.
+#[test]
+fn turns_in_a_workspace_outlive_the_daemon() {
+    let held = "until test -e go; do sleep 0.02; done";
+    let approved = |id: &str, first: &str| {
+        call(id, "shell", json!({ "command": format!("{first}; bash job.sh; rm -rf nothing") }))
+    };
+    let write = |id: &str| call(id, "write_file", json!({"path": "job.sh", "content": "echo EVIL"}));
+    let world = World::new(Level::Trusted);
+    fs::write(world.ws().join("job.sh"), "echo run >> ran").unwrap();
+    let ws = world.ws();
+    life(&world, Arc::new(NoWaypoints), async move |gate| {
+        let change = call("change", "shell", json!({ "command": format!("touch up; {held}") }));
+        let permit = permit_of(&gate.before_tool_call(&office(), change).await.unwrap());
+        let running = Arc::clone(&gate);
+        tokio::spawn(async move { running.execute(&office(), permit).await });
+        while !ws.join("up").exists() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        ask_and_approve(&gate, approved("first", "touch first; until test -e end; do sleep 0.02; done")).await;
+        ask_and_approve(&gate, approved("second", "true")).await;
+    });
+    // The change is adopted, and both wait for it.
+    let ws = world.ws();
+    life(&world, Arc::new(NoWaypoints), async move |gate| {
+        let found = gate.resume_after_start().await.unwrap();
+        assert_eq!((found.adopted, found.launched), (1, 2), "{found:?}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert!(!ws.join("first").exists(), "it has begun");
+        fs::write(ws.join("go"), "").unwrap();
+        while !ws.join("first").exists() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let refused = gate.before_tool_call(&office(), write("c1")).await.unwrap();
+        assert!(reasons_of(&refused).contains("try again then"), "{refused:?}");
+    });
+    // Now that one is adopted, and has the workspace for itself.
+    let ws = world.ws();
+    life(&world, Arc::new(NoWaypoints), async move |gate| {
+        let found = gate.resume_after_start().await.unwrap();
+        assert_eq!((found.adopted, found.launched), (1, 1), "{found:?}");
+        let refused = gate.before_tool_call(&office(), write("c2")).await.unwrap();
+        assert!(reasons_of(&refused).contains("try again then"), "{refused:?}");
+        fs::write(ws.join("end"), "").unwrap();
+        for id in ["first", "second"] {
+            assert_eq!(result_of(&settled(&gate, id).await).status, RunStatus::Ok, "{id}");
+        }
+        assert!(matches!(gate.before_tool_call(&office(), write("c3")).await.unwrap(), Answer::Allow { .. }));
+    });
+    assert_eq!(world.runs(), 2, "each of them once");
+}

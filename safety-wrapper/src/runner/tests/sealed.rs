@@ -84,6 +84,32 @@ fn a_program_of_the_workspace_is_started_by_its_descriptor() {
     assert_eq!(ground.run(spec).output, "found");
 }
 
+/// Whoever it was: the run itself by its command, or something beside it.
+#[test]
+fn a_run_names_the_files_that_are_others_at_its_end() {
+    for (command, changed) in [
+        ("cat job.sh; bash job.sh", false),
+        ("chmod +x job.sh && ./job.sh", true),
+        ("sed -i s/run/ran/ job.sh", true),
+        ("cp job.sh other; mv other job.sh", true),
+        ("mv job.sh other; echo echo swapped > job.sh; bash job.sh; mv other job.sh", true),
+        ("mv job.sh other; ln -s other job.sh", true),
+        ("rm job.sh", true),
+        ("echo >> beside", false),
+    ] {
+        let ground = Ground::new();
+        let script = ground.ws().join("job.sh");
+        std::fs::write(&script, "#!/bin/sh\necho run\n").unwrap();
+        std::fs::write(ground.ws().join("beside"), "").unwrap();
+        let mut spec = ground.spec(shell(command));
+        spec.sealed = vec![seal(&script)];
+        let result = ground.run(spec);
+        assert_eq!(result.status, RunStatus::Ok, "{command}: {}", result.output);
+        let named = if changed { &["job.sh".to_owned()][..] } else { &[] };
+        assert_eq!(result.changed, named, "{command}");
+    }
+}
+
 #[test]
 fn the_first_line_names_the_interpreter() {
     let dir = tempfile::tempdir().unwrap();
