@@ -2,13 +2,12 @@
 // what a call means is the daemon's to say.
 
 import { settled } from "./paths.mjs";
+import { told } from "./sends.mjs";
 
 /** Tools whose `path` OpenClaw mends by itself. */
 const FILES = new Set(["read", "write", "edit", "ls"]);
 /** Where a command may be asked to run: where it runs anyway. */
 const HERE = new Set([undefined, null, "", "auto", "gateway"]);
-/** Names under which a message has files; what stands below one of them is one, too. */
-const FILE = /media|attach|file|path|buffer|image|photo|video|audio|document|sticker/i;
 /** How tools of the MCP server `wardkeep` are called. */
 const OURS = "wardkeep__";
 /** How long a command may take that the daemon runs, milliseconds; the daemon's own limit is shorter. */
@@ -39,27 +38,8 @@ export function asked(event, settings) {
   }
   // The daemon's own MCP server: judged as the tool that it is, run by what was decided here.
   if (tool.startsWith(OURS)) return { tool: tool.slice(OURS.length), args: params, params, ours: true };
-  // Nobody sees what is in a file before it is sent, so a grant to write to somebody is none to send files.
-  if (tool === "message" && filesIn(params).length > 0) return { tool: "message_files", args: params, params };
-  if (tool === "message") return { tool, args: message(params), params };
+  if (tool === "message") return { ...told(params), params };
   return { tool, args: params, params };
-}
-
-/** Every file or address of one that stands in a message, under any name that OpenClaw has for it. */
-export function filesIn(value, under = "") {
-  if (typeof value === "string") return FILE.test(under) && value !== "" ? [value] : [];
-  if (value === null || typeof value !== "object") return [];
-  return Object.entries(value).flatMap(([key, item]) => filesIn(item, Array.isArray(value) || FILE.test(under) ? under : key));
-}
-
-/** Everything that a recipient would get stands in the body, so that nobody approves half of a message. */
-function message(params) {
-  const { action, channel, target, targets, message: text, ...rest } = params;
-  const to = [target, params.to, ...(Array.isArray(targets) ? targets : [targets])].filter((one) => typeof one === "string");
-  const { to: _, ...more } = rest;
-  const plain = action === undefined || action === "send";
-  const said = [plain ? [] : [`[${action}]`], text ?? "", Object.keys(more).length === 0 ? [] : JSON.stringify(more)];
-  return { channel: channel ?? "message", to, body: said.flat().join("\n").trim() };
 }
 
 /** The command that has the daemon run its own copy of an allowed call, and prints the redacted output. */

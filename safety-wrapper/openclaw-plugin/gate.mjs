@@ -1,8 +1,9 @@
 // One tool call: asked once, decided on until its result came, allowed once and only as it was judged.
 
-import { asked, filesIn, permitOf, runnerCommand } from "./calls.mjs";
+import { asked, permitOf, runnerCommand } from "./calls.mjs";
 import { DaemonError, SOON } from "./client.mjs";
 import { canonical, nameOf, sessionOf } from "./names.mjs";
+import { filesIn } from "./sends.mjs";
 
 /** Calls that are remembered; the oldest is forgotten first. */
 const CALLS = 4_096;

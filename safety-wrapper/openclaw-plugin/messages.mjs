@@ -2,10 +2,10 @@
 
 import { randomUUID } from "node:crypto";
 
-import { filesIn } from "./calls.mjs";
 import { SOON } from "./client.mjs";
 import { canonical, nameOf, sessionOf } from "./names.mjs";
 import { withPictures, withoutPictures } from "./results.mjs";
+import { filesIn } from "./sends.mjs";
 import { ours } from "./words.mjs";
 
 const NO_FILES = "Wardkeep sends files only with the tool message, where each is decided on";

@@ -50,6 +50,7 @@ pub const PLUGIN: &[(&str, &str)] = plugin![
     "paths.mjs",
     "prefix.mjs",
     "results.mjs",
+    "sends.mjs",
     "settings.mjs",
     "sync-worker.mjs",
     "sync.mjs",
