@@ -4,6 +4,7 @@ import { asked, permitOf, runnerCommand } from "./calls.mjs";
 import { DaemonError, SOON } from "./client.mjs";
 import { canonical, nameOf, sessionOf } from "./names.mjs";
 import { filesIn } from "./sends.mjs";
+import { Tickets } from "./tickets.mjs";
 
 /** Calls that are remembered; the oldest is forgotten first. */
 const CALLS = 4_096;
@@ -17,10 +18,8 @@ export class Gate {
   #known = new Map();
   /** The call that waits for a person, by what is asked. */
   #waiting = new Map();
-  /** Texts of allowed calls of `message`, by session. */
-  #messages = new Map();
-  /** Files of allowed calls of `message`, by session. */
-  #files = new Map();
+  /** What calls of `message` were allowed to send. */
+  tickets = new Tickets();
   /** Calls that were put before the daemon, by session. */
   #asked = new Map();
   /** Refusals in a row, by run. */
@@ -108,19 +107,9 @@ export class Gate {
     return (this.#refused.get(ctx?.runId) ?? 0) >= this.#settings.refusalsInARow;
   }
 
-  /** Whether this very text was decided on as a message a moment ago: a channel asks once more about what a tool sends. */
-  spend(session, text) {
-    return this.#messages.delete(canonical([session, text]));
-  }
-
-  /** Whether this file was decided on with a message of this session. */
-  sent(session, file) {
-    return this.#files.has(canonical([session, file]));
-  }
-
   async #ask(event, ctx, entry) {
     if (entry.call === undefined) throw new Error("the call has no id by which it could be known again");
-    const { tool, args, params, ours } = await this.#told(event, entry);
+    const { tool, args, params, ours, sends } = await this.#told(event, entry);
     const same = canonical([entry.session, tool, args]);
     const answer = await this.#client.post(
       "/v1/hooks/before-tool-call",
@@ -142,10 +131,7 @@ export class Gate {
       return { reason: pendingWords(answer) };
     }
     this.#waiting.delete(same);
-    if (tool.startsWith("message") && answer.decision === "allow") {
-      remember(this.#messages, canonical([entry.session, params.message ?? ""]), true);
-      for (const file of filesIn(params)) remember(this.#files, canonical([entry.session, file]), true);
-    }
+    if (toolOf(event) === "message" && answer.decision === "allow") this.tickets.give(entry.session, sends, filesIn(params));
     if (ours === true && (answer.decision === "allow" || answer.decision === "done")) {
       entry.kind = "own";
       return { params: permitOf(answer.permit) };

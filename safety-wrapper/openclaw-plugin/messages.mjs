@@ -54,7 +54,16 @@ function late(sync, gate, message, session) {
 }
 
 /** Files of an outgoing message that no call of the tool `message` was allowed to send: a reply can name some by itself. */
-const unasked = (gate, session, message) => filesIn(message).filter((file) => !gate.sent(session, file));
+const unasked = (gate, at, message) => filesIn(message).filter((file) => !gate.tickets.sent(at, file));
+
+/** Where a channel is about to send something, as far as its hook says so. */
+const placeOf = (event, ctx) => ({
+  session: sessionOf(ctx),
+  channel: ctx?.channelId ?? event.metadata?.channel,
+  account: ctx?.accountId ?? event.metadata?.accountId,
+  thread: event.threadId,
+  to: event.to,
+});
 
 /** The same message without a word of it: results keep their calls, or the history could not be told any more. */
 function stub(message) {
@@ -71,15 +80,16 @@ export function sending({ client, gate, settings }) {
   return async (event, ctx) => {
     if (ours(event.content)) return { content: event.content };
     try {
-      const session = sessionOf(ctx);
+      const at = placeOf(event, ctx);
+      const { session } = at;
       const text = String(event.content ?? "");
-      if (unasked(gate, session, { mediaUrls: event.metadata?.mediaUrls }).length > 0) return { cancel: true, cancelReason: NO_FILES };
-      if (settings.outgoing === "clean" || gate.spend(session, text)) {
+      if (unasked(gate, at, { mediaUrls: event.metadata?.mediaUrls }).length > 0) return { cancel: true, cancelReason: NO_FILES };
+      if (settings.outgoing === "clean" || gate.tickets.spend(at, text)) {
         const { value } = await client.post("/v1/hooks/redact", { session, value: text });
         return { content: value };
       }
       const call = `outgoing-${randomUUID()}`;
-      const channel = ctx?.channelId ?? event.metadata?.channel ?? "channel";
+      const channel = at.channel ?? "channel";
       const body = { session, call, channel, to: [String(event.to ?? "")], text, wait_ms: settings.waitMs };
       const answer = await client.post("/v1/hooks/message-sending", body, { within: settings.waitMs + SOON });
       if (answer.decision !== "allow") {
@@ -98,7 +108,7 @@ export function replying({ client, gate }) {
   return async (event, ctx) => {
     if (ours(event.payload?.text)) return { payload: { text: event.payload.text } };
     try {
-      if (unasked(gate, sessionOf(ctx), event.payload).length > 0) return { cancel: true, reason: NO_FILES };
+      if (unasked(gate, { session: sessionOf(ctx) }, event.payload).length > 0) return { cancel: true, reason: NO_FILES };
       const { value } = await client.post("/v1/hooks/redact", { session: sessionOf(ctx), value: event.payload });
       return { payload: value };
     } catch {

@@ -54,6 +54,7 @@ pub const PLUGIN: &[(&str, &str)] = plugin![
     "settings.mjs",
     "sync-worker.mjs",
     "sync.mjs",
+    "tickets.mjs",
     "words.mjs",
 ];
 

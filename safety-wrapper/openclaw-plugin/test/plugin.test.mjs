@@ -211,7 +211,7 @@ test("messages to channels are asked for with all their words", async () => {
   assert.match(args.body, /hi all/);
   assert.match(args.body, /silent/);
   // The channel's own question about what the tool just sent is not asked twice.
-  assert.deepEqual(await send({ to: "#all", content: "hi all" }, ctx), { content: "hi all" });
+  assert.deepEqual(await send({ to: "slack:#all", content: "hi all" }, { ...ctx, channelId: "slack" }), { content: "hi all" });
   assert.equal(world.of("/v1/hooks/message-sending").length, 2);
   await world.end();
 });
@@ -244,7 +244,7 @@ test("a file leaves only with a call that was decided on as one that sends files
   const open = await set({ "/v1/hooks/before-tool-call": allow });
   await decide(open.api, call("message", { ...base, media: secret }));
   const sent = open.api.hook("message_sending");
-  assert.deepEqual(await sent({ to: "#all", content: "hi", metadata: { mediaUrls: [secret] } }, ctx), { content: "hi" });
+  assert.deepEqual(await sent({ to: "#all", content: "hi", metadata: { mediaUrls: [secret] } }, { ...ctx, channelId: "slack" }), { content: "hi" });
   assert.equal((await open.api.hook("reply_payload_sending")({ payload: { text: "hi", mediaUrl: secret } }, ctx)).cancel, undefined);
   const elsewhere = { ...ctx, sessionKey: "agent:main:other" };
   assert.equal((await open.api.hook("reply_payload_sending")({ payload: { text: "hi", mediaUrl: secret } }, elsewhere)).cancel, true);
