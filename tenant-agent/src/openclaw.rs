@@ -4,6 +4,7 @@
 //! its lease, and configuration and plugin belong to root. `hardened.json` says what is fixed, key by key; [`check`] compares
 //! a configuration with it.
 
+mod beyond;
 pub mod check;
 pub mod files;
 pub mod given;

@@ -1,7 +1,7 @@
 //! `openclaw …`: what is written for an agent's `OpenClaw`, and whether it still holds.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use wardkeep_policy::AgentPolicy;
@@ -26,7 +26,7 @@ pub mod args;
 #[cfg(test)]
 mod tests;
 
-use args::{ConfigureArgs, DoctorArgs, InstallArgs, OpenclawCommand};
+use args::{ConfigureArgs, DoctorArgs, InstallArgs, OpenclawCommand, PlaceArgs};
 
 /// Runs one of them.
 ///
@@ -79,17 +79,27 @@ async fn configure(args: &ConfigureArgs, context: &mut Context<'_>) -> Result<Ex
 fn layout(args: &ConfigureArgs, config: &Config, policy: AgentPolicy, given: Given) -> Result<Layout, CliError> {
     apart(&args.home, Path::new(&policy.workspace))?;
     Ok(Layout {
-        given,
-        user: args.place.user.clone(),
-        folder: args.place.folder.clone(),
-        plugin_dir: args.place.plugin.plugin_dir.clone(),
         home: args.home.clone(),
+        port: args.port,
+        wait_seconds: args.wait,
+        ..of_policy(&args.place, config, policy, given)
+    })
+}
+
+/// What is written whatever an operator chose.
+fn of_policy(place: &PlaceArgs, config: &Config, policy: AgentPolicy, given: Given) -> Layout {
+    Layout {
+        given,
+        user: place.user.clone(),
+        folder: place.folder.clone(),
+        plugin_dir: place.plugin.plugin_dir.clone(),
+        home: PathBuf::new(),
         workspace: policy.workspace,
         models: policy.models,
         llm: gateway_url(config),
-        port: args.port,
-        wait_seconds: args.wait,
-    })
+        port: 0,
+        wait_seconds: 0,
+    }
 }
 
 /// What runs of the agent write is not what its gateway is set up by.
@@ -136,19 +146,20 @@ fn tokens(
 
 async fn doctor(args: &DoctorArgs, context: &mut Context<'_>) -> Result<ExitCode, CliError> {
     let place = &args.place;
-    let given = args.agent.as_ref().and_then(|agent| {
+    let layout = args.agent.as_ref().and_then(|agent| {
         let bundle = in_force_or_built_in(context);
         let (policy, config) = (bundle.agent(agent)?, context.config().ok()?);
-        Some(given(&bundle, &policy, place.folder.join("token"), &config, context))
+        let given = given(&bundle, &policy, place.folder.join("token"), &config, context);
+        Some(of_policy(place, &config, policy, given))
     });
     let places = Places {
         folder: &place.folder,
         plugin_dir: &place.plugin.plugin_dir,
         user: &place.user,
-        given: given.as_ref(),
+        layout: layout.as_ref(),
     };
     let mut findings = look(&places);
-    if let Some(given) = given.as_ref().filter(|given| !given.tools.is_empty()) {
+    if let Some(given) = layout.as_ref().map(|layout| &layout.given).filter(|given| !given.tools.is_empty()) {
         findings.push(offered("openclaw", given).await);
     }
     if let Some(agent) = &args.agent {

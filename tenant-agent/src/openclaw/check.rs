@@ -4,11 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use wardkeep_policy::Subagents;
 
+use super::beyond::beyond;
 use super::files::{account, writable_by};
 use super::given::{Given, servers};
-use super::layout::ENVIRONMENT;
-use super::{BACKUPS, DOTENV, PLUGIN, hardened};
+use super::layout::{ENVIRONMENT, Layout};
+use super::{BACKUPS, DOTENV, PLUGIN};
 use crate::doctor::{Finding, Level};
 
 /// Where it was written, and for whom.
@@ -19,8 +21,8 @@ pub struct Places<'a> {
     pub plugin_dir: &'a Path,
     /// The agent's user.
     pub user: &'a str,
-    /// What its policy gives; without it that is not compared.
-    pub given: Option<&'a Given>,
+    /// What was written for the agent; without it what its policy gives is not compared.
+    pub layout: Option<&'a Layout>,
 }
 
 /// Looks at every file; asks nobody.
@@ -40,7 +42,7 @@ pub fn look(places: &Places<'_>) -> Vec<Finding> {
     findings.push(backups(places.folder));
     let environment = places.folder.join("environment");
     match fs::read_to_string(&environment) {
-        Ok(text) => findings.extend([settings(&environment, &text), dotenv(&text)]),
+        Ok(text) => findings.extend([settings(&environment, &config, &text), dotenv(&text)]),
         Err(error) => {
             let found = format!("{} cannot be read: {error}", environment.display());
             findings.push(Finding::bad("openclaw environment", Level::Error, found, CONFIGURE));
@@ -71,25 +73,89 @@ fn plugin(dir: &Path) -> Finding {
 }
 
 fn configuration(path: &Path, given: &Value, places: &Places<'_>) -> Finding {
+    let known = places.layout.map_or(UNKNOWN, |_| CHOSEN);
+    let ours = places.layout.cloned().unwrap_or_else(|| anybody(places)).config();
+    let mut wanted = ours.clone();
+    for (place, fits) in known {
+        // What only the file itself says is taken from there, where it is of a form that can do no harm.
+        if let (Some(one), Some(theirs)) = (wanted.pointer_mut(place), given.pointer(place).filter(|value| fits(value)))
+        {
+            one.clone_from(theirs);
+        }
+    }
     let mut wrong = Vec::new();
-    let fixed = places.given.map_or_else(hardened, Given::fixed);
-    differences(&fixed, given, String::new(), &mut wrong);
-    loosened(&fixed, given, "", &mut wrong);
-    wrong.extend(servers(given, places.given));
-    let loads = given.pointer("/plugins/load/paths").and_then(Value::as_array);
-    let ours = Value::from(places.plugin_dir.display().to_string());
-    if loads.is_none_or(|paths| *paths != [ours]) {
-        wrong.push("plugins.load.paths".to_owned());
+    differences(&wanted, given, String::new(), &mut wrong);
+    wrong.extend(servers(given, places.layout.map(|layout| &layout.given)));
+    let besides = beyond(&ours, given);
+    let told = [("differs in", wrong), ("has besides", besides)];
+    let told: Vec<String> = told
+        .into_iter()
+        .filter(|(_, all)| !all.is_empty())
+        .map(|(how, all)| format!("{how}: {}", all.join(", ")))
+        .collect();
+    if !told.is_empty() {
+        let found = format!("{} {}", path.display(), told.join("; it "));
+        return Finding::bad("openclaw configuration", Level::Error, found, CONFIGURE);
     }
-    let providers = given.pointer("/models/providers").and_then(Value::as_object);
-    if providers.is_none_or(|all| all.keys().ne(["wardkeep"])) {
-        wrong.push("models.providers".to_owned());
+    let less =
+        if places.layout.is_some() { "" } else { "; name the agent to have those compared that its policy gives" };
+    Finding::ok(
+        "openclaw configuration",
+        format!("{} has every setting that it needs, and no other{less}", path.display()),
+    )
+}
+
+/// Whether a value is of the form that an operator may choose.
+type Fits = fn(&Value) -> bool;
+
+/// What an operator chose when the configuration was written. No value of this form loosens anything.
+const CHOSEN: &[(&str, Fits)] = &[
+    ("/gateway/port", |value| value.as_u64().is_some_and(|port| u16::try_from(port).is_ok())),
+    ("/plugins/entries/wardkeep/config/waitSeconds", |value| value.as_u64().is_some_and(|wait| wait <= 600)),
+];
+
+/// What a policy and the daemon's settings give besides, which are not known where no agent is named.
+const UNKNOWN: &[(&str, Fits)] = &[
+    CHOSEN[0],
+    CHOSEN[1],
+    ("/agents/defaults/model/primary", |value| value.as_str().is_some_and(|name| name.starts_with("wardkeep/"))),
+    ("/agents/defaults/subagents/maxChildrenPerAgent", Value::is_u64),
+    ("/agents/defaults/subagents/maxSpawnDepth", Value::is_u64),
+    ("/agents/defaults/workspace", Value::is_string),
+    ("/models/providers/wardkeep/baseUrl", |value| {
+        value.as_str().is_some_and(|url| url.starts_with("http://127.0.0.1:"))
+    }),
+    ("/models/providers/wardkeep/models", Value::is_array),
+    ("/plugins/entries/wardkeep/config/runner", Value::is_string),
+    ("/plugins/entries/wardkeep/config/socket", Value::is_string),
+    ("/plugins/entries/wardkeep/config/workspace", Value::is_string),
+    ("/tools/exec/safeBinTrustedDirs", Value::is_array),
+];
+
+/// A layout of nobody in particular, for which settings there are at all.
+///
+/// # Panics
+/// Never: the name is one, and every test without an agent reads it.
+fn anybody(places: &Places<'_>) -> Layout {
+    Layout {
+        given: Given {
+            agent: "anybody".parse().expect("a name"),
+            subagents: Subagents { depth: 1, count: 1, ..Subagents::default() },
+            tools: Vec::new(),
+            runner: PathBuf::new(),
+            socket: PathBuf::new(),
+            token_file: places.folder.join("token"),
+        },
+        user: places.user.to_owned(),
+        folder: places.folder.to_owned(),
+        plugin_dir: places.plugin_dir.to_owned(),
+        home: PathBuf::new(),
+        workspace: String::new(),
+        models: vec![String::new()],
+        llm: String::new(),
+        port: 0,
+        wait_seconds: 0,
     }
-    if wrong.is_empty() {
-        return Finding::ok("openclaw configuration", format!("{} has every setting that it needs", path.display()));
-    }
-    let found = format!("{} differs in: {}", path.display(), wrong.join(", "));
-    Finding::bad("openclaw configuration", Level::Error, found, CONFIGURE)
 }
 
 /// Every setting of `wanted` that `given` lacks or has otherwise. A list may hold more, but for those that allow.
@@ -111,41 +177,6 @@ pub(crate) fn differences(wanted: &Value, given: &Value, at: String, wrong: &mut
     }
 }
 
-/// Settings by which a part of the configuration may differ from what holds for all: another loop that asks no hook, another
-/// place for commands, more tools for one agent, provider or sender.
-const LOOSENING: &[&str] = &[
-    "agentRuntime",
-    "alsoAllow",
-    "byProvider",
-    "codeMode",
-    "elevated",
-    "exec",
-    "node",
-    "runtime",
-    "sandbox",
-    "toolSearch",
-    "tools",
-    "toolsBySender",
-];
-
-/// Every such setting of `given` that is not among the fixed ones, at whatever depth.
-fn loosened(fixed: &Value, given: &Value, at: &str, wrong: &mut Vec<String>) {
-    for item in given.as_array().into_iter().flatten() {
-        loosened(&Value::Null, item, at, wrong);
-    }
-    for (name, value) in given.as_object().into_iter().flatten() {
-        // Of a tool server or a channel these words say other things.
-        if at.is_empty() && !["agents", "models", "tools"].contains(&name.as_str()) {
-            continue;
-        }
-        let below = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
-        match fixed.get(name) {
-            None if LOOSENING.contains(&name.as_str()) => wrong.push(below),
-            fixed => loosened(fixed.unwrap_or(&Value::Null), value, &below, wrong),
-        }
-    }
-}
-
 /// Copies that OpenClaw's own commands leave beside the configuration. Where it may write there, it puts the configuration back
 /// from them as it starts.
 fn backups(folder: &Path) -> Finding {
@@ -160,9 +191,13 @@ fn backups(folder: &Path) -> Finding {
     Finding::bad(CHECK, Level::Warning, found, todo)
 }
 
-fn settings(path: &Path, text: &str) -> Finding {
+fn settings(path: &Path, config: &Path, text: &str) -> Finding {
+    let config = config.display().to_string();
+    let own =
+        [("OPENCLAW_CONFIG_PATH", config.as_str(), "the configuration that is looked at here is the one that counts")];
     let missing: Vec<String> = ENVIRONMENT
         .iter()
+        .chain(&own)
         .filter(|(name, value, _)| last(text, name) != Some(value))
         .map(|(name, value, why)| format!("{name}={value} ({why})"))
         .collect();

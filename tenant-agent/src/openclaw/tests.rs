@@ -53,8 +53,11 @@ fn written(root: &Path) -> Layout {
 
 /// Everything but the owners, who depend on whose test this is.
 fn wrong(layout: &Layout) -> Vec<String> {
-    let given = Some(&layout.given);
-    let places = Places { folder: &layout.folder, plugin_dir: &layout.plugin_dir, user: "nobody", given };
+    wrong_for(layout, Some(layout))
+}
+
+fn wrong_for(layout: &Layout, of: Option<&Layout>) -> Vec<String> {
+    let places = Places { folder: &layout.folder, plugin_dir: &layout.plugin_dir, user: "nobody", layout: of };
     let all = look(&places).into_iter().filter(|f| f.check != "openclaw owners" && f.level != Level::Ok);
     all.map(|f| f.found).collect()
 }
@@ -149,6 +152,125 @@ fn what_was_written_holds_and_each_edit_is_found() {
     fs::remove_file(kept).unwrap();
     fs::write(layout.plugin_dir.join("gate.mjs"), "").unwrap();
     assert!(wrong(&layout)[0].contains("gate.mjs"));
+}
+
+/// The configuration with `value` at `pointer`; what was not there is made.
+fn edited(good: &str, pointer: &str, value: Value) -> String {
+    let mut config: Value = serde_json::from_str(good).unwrap();
+    let mut at = &mut config;
+    for name in pointer[1..].split('/') {
+        at = at.as_object_mut().unwrap().entry(name).or_insert_with(|| json!({}));
+    }
+    *at = value;
+    config.to_string()
+}
+
+#[test]
+fn whatever_was_added_or_points_elsewhere_is_found() {
+    let root = tempfile::tempdir().unwrap();
+    let layout = written(root.path());
+    let path = layout.config_file();
+    let good = fs::read_to_string(&path).unwrap();
+    let edits = [
+        ("/plugins/entries/wardkeep/config/socket", json!("/tmp/evil.sock")),
+        ("/plugins/entries/wardkeep/config/tokenFile", json!("/tmp/token")),
+        ("/plugins/entries/wardkeep/config/runner", json!("/tmp/evil")),
+        ("/plugins/entries/wardkeep/config/workspace", json!("/")),
+        ("/plugins/entries/wardkeep/config/outgoing", json!("clean")),
+        ("/plugins/entries/wardkeep/config/refusalsInARow", json!(100)),
+        ("/plugins/entries/wardkeep/config/waitSeconds", json!(601)),
+        ("/plugins/entries/wardkeep/hooks/timeouts/message_sending", json!(1)),
+        ("/plugins/entries/wardkeep/hooks/timeouts/llm_output", json!(1)),
+        ("/plugins/entries/wardkeep/hooks/timeoutMs", json!(1)),
+        ("/plugins/entries/other", json!({"enabled": true})),
+        ("/plugins/slots", json!({"memory": "evil"})),
+        ("/agents/defaults/model/primary", json!("claude-cli/opus")),
+        ("/agents/defaults/model/fallbacks", json!(["claude-cli/opus"])),
+        ("/agents/defaults/modelPolicy", json!({})),
+        ("/agents/defaults/workspace", json!("/")),
+        ("/agents/defaults/cwd", json!("/")),
+        ("/agents/defaults/cliBackends", json!({"evil": {"command": "/tmp/evil"}})),
+        ("/agents/defaults/imageModel", json!("claude-cli/opus")),
+        ("/agents/defaults/subagents/allowAgents", json!(["*"])),
+        ("/tools/exec/safeBinTrustedDirs", json!(["/tmp"])),
+        ("/tools/exec/safeBinTrustedDirs", json!(["/usr/bin", "/tmp"])),
+        ("/tools/exec/pathPrepend", json!(["/tmp"])),
+        ("/tools/media", json!({"models": [{"type": "cli", "command": "/tmp/evil"}]})),
+        ("/models/providers/wardkeep/baseUrl", json!("http://127.0.0.1:9/v1")),
+        ("/models/providers/wardkeep/headers", json!({"x": "y"})),
+        ("/models/providers/openai", json!({"baseUrl": "https://api.openai.com/v1"})),
+        ("/gateway/port", json!(70_000)),
+        ("/gateway/nodes", json!({"allowCommands": ["system.run"]})),
+        ("/gateway/http/securityHeaders", json!({})),
+        ("/acp/enabled", json!(true)),
+        ("/env/shellEnv", json!({"enabled": true})),
+        ("/env", json!({"vars": {"LD_PRELOAD": "/tmp/evil.so"}})),
+        ("/$include", json!("/tmp/evil.json")),
+        ("/channels/telegram/$include", json!("/tmp/evil.json")),
+        ("/mcp/servers/probe/$include", json!("/tmp/evil.json")),
+        ("/agents/$include", json!("/tmp/evil.json")),
+        ("/bindings", json!([{"type": "acp"}])),
+        ("/hooks/mappings", json!([{"transform": {"module": "/tmp/evil.mjs"}}])),
+        ("/skills", json!({"load": {"extraDirs": ["/tmp"]}})),
+        ("/secrets", json!({})),
+        ("/proxy", json!({"enabled": true})),
+        ("/what-the-next-release-brings", json!(true)),
+    ];
+    for (pointer, value) in edits {
+        fs::write(&path, edited(&good, pointer, value.clone())).unwrap();
+        let said = wrong(&layout).join("; ");
+        // Of what is missing or added the outermost place is named.
+        let place = pointer[1..].replace('/', ".");
+        let outer = place.rsplit_once('.').map_or("", |(outer, _)| outer);
+        assert!(said.contains(&place) || (!outer.is_empty() && said.contains(outer)), "{pointer} {value}: {said}");
+    }
+    // Nor is it anything else without an agent's policy, but for what the policy gives.
+    for (pointer, value) in [
+        ("/plugins/entries/wardkeep/config/outgoing", json!("clean")),
+        ("/plugins/entries/wardkeep/hooks/timeouts/message_sending", json!(1)),
+        ("/agents/defaults/model/primary", json!("claude-cli/opus")),
+        ("/agents/defaults/modelPolicy", json!({})),
+        ("/models/providers/wardkeep/models", json!([{"id": "a", "agentRuntime": {"id": "codex"}}])),
+        ("/models/providers/wardkeep/baseUrl", json!("https://evil.example/v1")),
+        ("/plugins/load/paths", json!(["/tmp/evil"])),
+        ("/acp", json!({"enabled": true})),
+    ] {
+        fs::write(&path, edited(&good, pointer, value)).unwrap();
+        let said = wrong_for(&layout, None).join("; ");
+        assert!(said.contains(&pointer[1..].replace('/', ".")), "{pointer}: {said}");
+    }
+    let environment = layout.environment_file();
+    fs::write(&path, &good).unwrap();
+    let text = fs::read_to_string(&environment).unwrap();
+    fs::write(&environment, format!("{text}OPENCLAW_CONFIG_PATH=/tmp/evil.json\n")).unwrap();
+    assert!(wrong(&layout)[0].contains("OPENCLAW_CONFIG_PATH"));
+}
+
+#[test]
+fn what_an_operator_chose_and_openclaw_notes_is_no_finding() {
+    let root = tempfile::tempdir().unwrap();
+    let layout = written(root.path());
+    let path = layout.config_file();
+    let mut config = fs::read_to_string(&path).unwrap();
+    assert_eq!(wrong_for(&layout, None), Vec::<String>::new());
+    for (pointer, value) in [
+        // As OpenClaw's own `config set` left it.
+        ("/meta", json!({"lastTouchedVersion": OPENCLAW, "migrations": {"modelPolicyAllowlist": true}})),
+        ("/wizard", json!({"lastRunAt": "2026-11-22T00:00:00.000Z", "lastRunCommand": "doctor"})),
+        ("/$schema", json!("https://openclaw.ai/schema.json")),
+        ("/channels/telegram", json!({"enabled": true, "groups": {"*": {"requireMention": true}}})),
+        ("/messages/responsePrefix", json!("[office]")),
+        ("/session/dmScope", json!("per-channel-peer")),
+        ("/mcp/servers/probe", json!({"command": "node", "args": ["probe.mjs"]})),
+        ("/gateway/http/endpoints/chatCompletions", json!({"enabled": true})),
+        ("/gateway/port", json!(4_242)),
+        ("/plugins/entries/wardkeep/config/waitSeconds", json!(600)),
+        ("/agents/defaults/userTimezone", json!("Europe/Berlin")),
+    ] {
+        config = edited(&config, pointer, value);
+        fs::write(&path, &config).unwrap();
+        assert_eq!(wrong(&layout), Vec::<String>::new(), "{pointer}");
+    }
 }
 
 #[test]

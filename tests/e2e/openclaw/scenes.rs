@@ -315,15 +315,25 @@ async fn restarted_daemon(world: &mut World) -> anyhow::Result<()> {
 }
 
 async fn edited_config(world: &mut World) -> anyhow::Result<()> {
-    edit(&world.config_file(), |config| config["plugins"]["entries"]["wardkeep"]["enabled"] = Value::Bool(false))?;
+    let findings = world.doctor().await;
+    let unedited =
+        findings.iter().find(|one| one["check"] == "openclaw configuration").context("doctor does not look")?;
+    ensure!(unedited["level"] == "ok", "{unedited}");
+    edit(&world.config_file(), |config| {
+        let own = &mut config["plugins"]["entries"]["wardkeep"];
+        own["enabled"] = Value::Bool(false);
+        own["config"]["runner"] = json!("/tmp/runner");
+        config["acp"] = json!({"enabled": true});
+    })?;
     tokio::time::sleep(Duration::from_secs(2)).await;
     world.model.calls("edited", &[("web_fetch", json!({"url": "http://127.0.0.1:1/"}))]);
     let said = world.play("edited").await?;
     ensure!(said.contains("Not allowed"), "the plugin is gone: {said}");
     let findings = world.doctor().await;
+    let edits = ["plugins.entries.wardkeep.enabled", "plugins.entries.wardkeep.config.runner", "has besides: acp"];
     let found = findings.iter().any(|one| {
         one["level"] == "error"
-            && one["found"].as_str().is_some_and(|text| text.contains("plugins.entries.wardkeep.enabled"))
+            && one["found"].as_str().is_some_and(|text| edits.iter().all(|edit| text.contains(edit)))
     });
     ensure!(found, "doctor did not find it: {findings:?}");
     Ok(())
