@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use wardkeep_proto::ids::{AgentName, SessionId};
 
+use inline::Effect;
 pub use seen::Seen;
 
 use crate::action::{Action, Call, Place as SecretPlace};
@@ -120,13 +121,25 @@ struct Judge<'a> {
     peak: Option<Class>,
     /// Whether a piece of another text is judged.
     nested: bool,
+    /// The folder of the one command that there is, where there is but one.
+    alone: Option<String>,
     /// Where to write what is seen, if anybody wants to know.
     seen: Option<&'a RefCell<Vec<Seen>>>,
 }
 
 impl<'a> Judge<'a> {
     fn new(rules: &'a RuleSet, hosts: &'a dyn Fn(&str) -> Option<HostKind>, workspace: &'a str) -> Self {
-        Self { rules, hosts, workspace, adapters: &[], fired: Vec::new(), peak: None, nested: false, seen: None }
+        Self {
+            rules,
+            hosts,
+            workspace,
+            adapters: &[],
+            fired: Vec::new(),
+            peak: None,
+            nested: false,
+            alone: None,
+            seen: None,
+        }
     }
 
     fn action(mut self, action: &Action) -> Verdict {
@@ -223,9 +236,12 @@ impl<'a> Judge<'a> {
         for (name, value) in env.iter().chain(facts.values.iter().map(|(name, value)| (name, value))) {
             self.others(&Subject::Env { name, value });
         }
+        let alone = matches!(facts.commands.as_slice(), [_]) && facts.planted.is_empty() && facts.unnamed.is_empty();
+        self.alone = facts.commands.first().filter(|_| alone).and_then(|command| command.cwd.clone());
         for code in &facts.code {
             self.code(code);
         }
+        self.alone = None;
         for redirect in &facts.redirects {
             self.path(redirect.access, &redirect.path, redirect.cwd.as_deref());
         }
@@ -290,9 +306,14 @@ impl<'a> Judge<'a> {
 
     fn code(&mut self, code: &Code) {
         self.sees("code", || format!("{}: {}", code.language, code.text));
-        match inline::is_harmless(code.language, &code.text) {
-            Some(true) => return,
-            Some(false) => self.built_in("code.unclear", "It has code that is not known to be harmless", Class::Red),
+        match inline::effect(code.language, &code.text) {
+            // What is written may be run by what follows, or lie in another folder.
+            Some(Effect::Known(files)) if files.is_empty() || self.alone.is_some() => {
+                let cwd = self.alone.clone().unwrap_or_default();
+                files.iter().for_each(|file| self.path(Access::Write, &Word::literal(file.as_str()), Some(&cwd)));
+                return;
+            }
+            Some(_) => self.built_in("code.unclear", "It has code that is not known to be harmless", Class::Red),
             None => {}
         }
         if code.language == "sql" {

@@ -4,25 +4,55 @@
 //! library brings more. What a small calculation or a look into data needs is listed (`names.rs`); any other module, function or method
 //! counts as one that acts. The code is read as tokens only, so what cannot be told apart counts as the worse of both.
 
+mod commands;
 mod names;
 mod tokens;
+
+use std::borrow::Cow;
+use std::cell::RefCell;
 
 use names::Language;
 use tokens::{Kind, Token};
 
 use crate::facts::OPAQUE;
 
-/// Whether `text` does nothing but compute, read and print; `None` for a language that is not known here.
-pub(super) fn is_harmless(language: &str, text: &str) -> Option<bool> {
+/// What code does.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// It computes, reads and prints, and writes these files.
+    Known(Vec<String>),
+    /// It is not known to be harmless.
+    Unclear,
+}
+
+/// What `text` does; `None` for a language that is not known here.
+pub(super) fn effect(language: &str, text: &str) -> Option<Effect> {
+    let writes = RefCell::new(Vec::new());
+    let harmless = look(language, text, &writes)?;
+    Some(if harmless { Effect::Known(writes.into_inner()) } else { Effect::Unclear })
+}
+
+/// Whether `text` is harmless but for the files that it writes, which are told.
+fn look(language: &str, text: &str, writes: &RefCell<Vec<String>>) -> Option<bool> {
+    let text = &*match language {
+        "tcl" => return Some(commands::is_harmless(text)),
+        // Comments and long texts are spelt as in no other language.
+        "lua" if ["--", "[[", "[=", "`"].iter().any(|sign| text.contains(sign)) => return Some(false),
+        "r" if ["r\"", "r'", "R\"", "R'", "`"].iter().any(|sign| text.contains(sign)) => return Some(false),
+        // Between two names it may be a comparison and then binds one more name, which does no harm.
+        "r" => Cow::Owned(text.replace("<-", "=")),
+        _ => Cow::Borrowed(text),
+    };
     let language = names::of(language)?;
     let plain = text.is_ascii() || !text.contains(OPAQUE) && language.name != "python";
     let Some(tokens) = tokens::read(text, language).filter(|_| plain) else { return Some(false) };
-    Some(Reader { tokens: &tokens, language }.is_harmless())
+    Some(Reader { tokens: &tokens, language, writes }.is_harmless())
 }
 
 struct Reader<'t> {
     tokens: &'t [Token<'t>],
     language: &'static Language,
+    writes: &'t RefCell<Vec<String>>,
 }
 
 impl Reader<'_> {
@@ -55,7 +85,7 @@ impl Reader<'_> {
             return self.import(at);
         }
         if name == "open" && language.name == "python" {
-            return called && self.opens_to_read(at + 1);
+            return called && self.opens(at + 1);
         }
         if language.holders.contains(&name) && self.text(at + 1) != "." {
             return false;
@@ -68,9 +98,23 @@ impl Reader<'_> {
             return !called;
         }
         if called || language.bare_calls {
-            return self.is_bound(name, called);
+            return self.is_bound(name, called) || language.name == "python" && self.is_imported(name);
         }
         !language.never.contains(&name) && !name.starts_with("__")
+    }
+
+    /// Whether a name in an import is one within another: `os.path`.
+    fn is_within(&self, token: &Token<'_>) -> bool {
+        self.tokens.windows(2).any(|pair| pair[0].text == "." && std::ptr::eq(&pair[1], token))
+    }
+
+    /// Whether a line takes that name, which is a harmless member of each module, from a module: `from os import getcwd`.
+    fn is_imported(&self, name: &str) -> bool {
+        let lines = self.tokens.split(|token| matches!(token.text, "\n" | ";"));
+        let mut imports = lines.filter(|line| line.first().is_some_and(|first| first.text == "from"));
+        // Behind `as` it is another's name.
+        names::listed(self.language.members, name)
+            && imports.any(|line| line.windows(2).any(|pair| pair[0].text != "as" && pair[1].text == name))
     }
 
     /// Whether the code itself says what that name stands for: a function if it is called, else a value.
@@ -106,7 +150,9 @@ impl Reader<'_> {
                         return true;
                     }
                     alias = token.text == "as";
+                    let inner = token.text == "path" && self.is_within(token);
                     let known = names::listed(language.modules, token.text)
+                        || inner
                         || from
                             && (names::listed(language.members, token.text)
                                 || names::listed(language.functions, token.text));
@@ -142,9 +188,9 @@ impl Reader<'_> {
         named && self.tokens[at - 2].kind == Kind::Name && mentions.into_iter().all(|other| self.text(other + 1) == ".")
     }
 
-    /// `open(a)`, `open(a, "rb", encoding="…")`.
-    fn opens_to_read(&self, open: usize) -> bool {
-        let (mut depth, mut argument, mut start) = (0, 0, open + 1);
+    /// `open(a)`, `open(a, "rb", encoding="…")`; `open("a", "w")`, where the file is written as it is called.
+    fn opens(&self, open: usize) -> bool {
+        let (mut depth, mut argument, mut start, mut file) = (0, 0, open + 1, None);
         for at in open..self.tokens.len() {
             match self.text(at) {
                 "(" | "[" | "{" => depth += 1,
@@ -157,9 +203,13 @@ impl Reader<'_> {
                     [] => argument > 0,
                     [key, sign, ..] if sign.text == "=" => {
                         matches!(key.text, "encoding" | "errors" | "newline")
-                            || key.text == "mode" && reads(words[2..].first(), words.len() == 3)
+                            || key.text == "mode" && self.in_mode(file, &words[2..])
                     }
-                    _ if argument == 1 => reads(words.first(), words.len() == 1),
+                    _ if argument == 1 => self.in_mode(file, words),
+                    [only] if argument == 0 => {
+                        file = plain_path(only);
+                        true
+                    }
                     _ => argument == 0,
                 };
                 if !harmless || words.first().is_some_and(|word| word.text == "*") {
@@ -173,6 +223,20 @@ impl Reader<'_> {
             }
         }
         false
+    }
+
+    /// Whether a file may be opened in that mode: to read it, or to write one whose name is plain.
+    fn in_mode(&self, file: Option<&str>, mode: &[Token<'_>]) -> bool {
+        let [mode] = mode else { return false };
+        let letters = mode.text.trim_matches(['"', '\'']);
+        if mode.kind != Kind::Text || letters.is_empty() || !letters.chars().all(|c| "rbtwax+".contains(c)) {
+            return false;
+        }
+        if !letters.contains(['w', 'a', 'x', '+']) {
+            return true;
+        }
+        self.writes.borrow_mut().extend(file.map(str::to_owned));
+        file.is_some()
     }
 
     /// Signs by which something is called that has no name here.
@@ -230,8 +294,11 @@ fn is_data(module: &Token<'_>) -> bool {
     module.kind == Kind::Text && path.ends_with(".json") && path.starts_with(['.', '/'])
 }
 
-fn reads(mode: Option<&Token<'_>>, alone: bool) -> bool {
-    alone && mode.is_some_and(|mode| matches!(mode.text.trim_matches(['"', '\'']), "r" | "rb" | "rt" | "br"))
+/// The path in a literal that says it as it is.
+fn plain_path<'t>(token: &Token<'t>) -> Option<&'t str> {
+    let path = token.text.trim_matches(['"', '\'']);
+    let plain = token.kind == Kind::Text && !path.is_empty() && !path.contains(['\\', '{', '}', '"', '\'', '\n']);
+    plain.then_some(path)
 }
 
 #[cfg(test)]

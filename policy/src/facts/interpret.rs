@@ -62,6 +62,23 @@ pub(super) struct Interpreter {
     operand: Option<usize>,
 }
 
+/// Long options of languages that are rarer: with code, and with none.
+const OTHER_CODE: &[&str] = &["-Command", "-command", "-eval", "--eval", "--evaluate", "--execute", "--command", "-e"];
+const OTHER_ELSEWHERE: &[&str] = &["-v", "-V", "--version", "--help", "-h", "-version"];
+
+impl Interpreter {
+    /// Whether the word is a letter of a database client's with its value behind it: `-hSERVER`, `-uBOB`.
+    fn takes_value(&self, cluster: &str) -> bool {
+        // `-S` and `-U` are flags of one of them.
+        let letters = match self.names.first() {
+            Some(&"psql") => "hpPUd",
+            Some(&"mysql") => "hupPDS",
+            _ => "",
+        };
+        cluster.len() > 1 && cluster.starts_with(|letter| letters.contains(letter))
+    }
+}
+
 pub(super) static INTERPRETERS: &[Interpreter] = &[
     Interpreter {
         names: &["python", "pypy", "ipython"],
@@ -104,18 +121,35 @@ pub(super) static INTERPRETERS: &[Interpreter] = &[
         operand: None,
     },
     Interpreter {
+        names: &["lua", "luajit"],
+        language: "lua",
+        code: "eEcxgnr",
+        long_code: OTHER_CODE,
+        elsewhere: OTHER_ELSEWHERE,
+        operand: None,
+    },
+    Interpreter {
+        names: &["Rscript", "R"],
+        language: "r",
+        code: "eEcxgnr",
+        long_code: OTHER_CODE,
+        elsewhere: OTHER_ELSEWHERE,
+        operand: None,
+    },
+    Interpreter {
+        names: &["tclsh", "wish", "expect"],
+        language: "tcl",
+        code: "eEcxgnr",
+        long_code: OTHER_CODE,
+        elsewhere: OTHER_ELSEWHERE,
+        operand: None,
+    },
+    Interpreter {
         names: &[
-            "lua",
-            "luajit",
-            "Rscript",
-            "R",
             "julia",
             "groovy",
             "elixir",
             "osascript",
-            "tclsh",
-            "wish",
-            "expect",
             "pwsh",
             "powershell",
             "jrunscript",
@@ -198,8 +232,8 @@ pub(super) static INTERPRETERS: &[Interpreter] = &[
         ],
         language: "other",
         code: "eEcxgnr",
-        long_code: &["-Command", "-command", "-eval", "--eval", "--evaluate", "--execute", "--command", "-e"],
-        elsewhere: &["-v", "-V", "--version", "--help", "-h", "-version"],
+        long_code: OTHER_CODE,
+        elsewhere: OTHER_ELSEWHERE,
         operand: None,
     },
     Interpreter {

@@ -37,7 +37,7 @@ pub(super) fn of(name: &str) -> Option<&'static Language> {
     LANGUAGES.iter().find(|language| language.name == name)
 }
 
-const LANGUAGES: &[Language] = &[PYTHON, PERL, RUBY, JAVASCRIPT, PHP];
+const LANGUAGES: &[Language] = &[PYTHON, PERL, RUBY, JAVASCRIPT, PHP, LUA, R];
 
 #[rustfmt::skip]
 const PYTHON: Language = Language {
@@ -70,32 +70,33 @@ const PYTHON: Language = Language {
         "Counter", "Decimal", "DictReader", "Fraction", "JSONDecodeError", "OrderedDict", "Path", "PurePath", "UTC", "YAMLError", "ZoneInfo", "abs",
         "abspath", "accumulate", "add", "append", "architecture", "argv", "array", "as_integer_ratio", "as_posix", "ascii_letters",
         "ascii_lowercase", "ascii_uppercase", "astimezone", "b64decode", "b64encode", "basename", "bisect_left", "bisect_right", "bit_length",
-        "blake2b", "buffer", "byteorder", "cache", "calcsize", "capitalize", "ceil", "center", "chain", "choice", "choices", "clear", "columns",
-        "comb", "combinations", "common", "commonpath", "compile", "compress", "copy", "cos", "count", "cpu_count", "crc32", "ctime", "curdir",
-        "cwd", "cycle", "data", "date", "datetime", "day", "day_name", "days", "decode", "decompress", "dedent", "deepcopy", "defaultdict", "deque",
-        "describe", "dict", "digest", "digits", "dirname", "divmod", "dtypes", "dumps", "elements", "encode", "endswith", "escape", "executable",
-        "exists", "exit", "exp", "expandtabs", "expanduser", "extend", "fabs", "factorial", "fill", "find", "findall", "finditer", "flags", "float",
-        "floor", "flush", "format", "from_bytes", "fromhex", "fromisoformat", "fromkeys", "fromtimestamp", "fsum", "fullmatch", "gcd", "get",
-        "get_close_matches", "getcwd", "getdefaultencoding", "getlocale", "getmtime", "getpid", "getsize", "getsizeof", "glob", "group", "groupby",
-        "groupdict", "groups", "head", "heapify", "heappop", "heappush", "hex", "hexdigest", "hexdigits", "hexlify", "home", "hour", "hypot",
-        "implementation", "indent", "index", "inf", "info", "insert", "insort", "int", "ip_address", "ip_network", "is_dir", "is_file",
-        "is_integer", "is_private", "isabs", "isalnum", "isalpha", "isdecimal", "isdigit", "isdir", "isfile", "isleap", "islice", "islink",
-        "islower", "isna", "isnan", "isnull", "isnumeric", "isocalendar", "isoformat", "isspace", "isupper", "itemgetter", "items", "iterdir",
-        "iterrows", "itertuples", "join", "keys", "lcm", "len", "linesep", "linspace", "listdir", "ljust", "load", "loads", "log", "log10", "log2",
-        "lower", "lru_cache", "lstrip", "machine", "maketrans", "match", "max", "maxsize", "md5", "mean", "median", "microsecond", "min", "minute",
-        "mode", "monotonic", "month", "month_name", "monthcalendar", "monthrange", "months", "most_common", "name", "namedtuple", "nan", "ndarray",
-        "nlargest", "normpath", "now", "nsmallest", "ones", "pack", "pardir", "parent", "parents", "partial", "partition", "parts", "path",
-        "perf_counter", "permutations", "pi", "platform", "pop", "popleft", "pow", "pprint", "prec", "printable", "prod", "product", "punctuation",
-        "python_version", "quantize", "quote", "radians", "randint", "randn", "random", "randrange", "read", "read_bytes", "read_text", "reader",
-        "readline", "readlines", "realpath", "reduce", "relative_to", "release", "relpath", "repeat", "replace", "resolve", "reverse", "rfind",
-        "rglob", "rjust", "round", "rpartition", "rsplit", "rstrip", "safe_load", "safe_load_all", "sample", "scandir", "search", "second",
-        "seconds", "sections", "seed", "sep", "setdefault", "sha1", "sha256", "sha384", "sha512", "shape", "shuffle", "sin", "size", "sort",
-        "sort_values", "split", "splitext", "splitlines", "sqrt", "st_mtime", "st_size", "starmap", "startswith", "stat", "std", "stderr", "stdev",
-        "stdin", "stdout", "stem", "strftime", "string", "strip", "strptime", "sub", "subn", "suffix", "sum", "swapcase", "tail", "tan", "time",
-        "timedelta", "timestamp", "timezone", "title", "to_bytes", "to_dict", "today", "token_hex", "token_urlsafe", "tolist", "total",
+        "blake2b", "buffer", "byteorder", "cache", "calcsize", "capitalize", "ceil", "center", "chain", "choice", "choices", "clear", "close",
+        "columns", "comb", "combinations", "common", "commonpath", "compile", "compress", "copy", "cos", "count", "cpu_count", "crc32", "ctime",
+        "curdir", "cwd", "cycle", "data", "date", "datetime", "day", "day_name", "days", "decode", "decompress", "dedent", "deepcopy", "defaultdict",
+        "deque", "describe", "dict", "digest", "digits", "dirname", "divmod", "dtypes", "dump", "dumps", "elements", "encode", "endswith", "escape",
+        "executable", "exists", "exit", "exp", "expandtabs", "expanduser", "extend", "fabs", "factorial", "fill", "find", "findall", "finditer",
+        "flags", "float", "floor", "flush", "format", "from_bytes", "fromhex", "fromisoformat", "fromkeys", "fromtimestamp", "fsum", "fullmatch",
+        "gcd", "get", "get_close_matches", "getcwd", "getdefaultencoding", "getlocale", "getmtime", "getpid", "getsize", "getsizeof", "glob",
+        "group", "groupby", "groupdict", "groups", "head", "heapify", "heappop", "heappush", "hex", "hexdigest", "hexdigits", "hexlify", "home",
+        "hour", "hypot", "implementation", "indent", "index", "inf", "info", "insert", "insort", "int", "ip_address", "ip_network", "is_dir",
+        "is_file", "is_integer", "is_private", "isabs", "isalnum", "isalpha", "isdecimal", "isdigit", "isdir", "isfile", "isleap", "islice",
+        "islink", "islower", "isna", "isnan", "isnull", "isnumeric", "isocalendar", "isoformat", "isspace", "isupper", "itemgetter", "items",
+        "iterdir", "iterrows", "itertuples", "join", "keys", "lcm", "len", "linesep", "linspace", "listdir", "ljust", "load", "loads", "log",
+        "log10", "log2", "lower", "lru_cache", "lstrip", "machine", "maketrans", "match", "max", "maxsize", "md5", "mean", "median", "microsecond",
+        "min", "minute", "mode", "monotonic", "month", "month_name", "monthcalendar", "monthrange", "months", "most_common", "name", "namedtuple",
+        "nan", "ndarray", "nlargest", "normpath", "now", "nsmallest", "ones", "pack", "pardir", "parent", "parents", "partial", "partition", "parts",
+        "path", "perf_counter", "permutations", "pi", "platform", "pop", "popleft", "pow", "pprint", "prec", "printable", "prod", "product",
+        "punctuation", "python_version", "quantize", "quote", "radians", "randint", "randn", "random", "randrange", "read", "read_bytes",
+        "read_text", "reader", "readline", "readlines", "realpath", "reduce", "relative_to", "release", "relpath", "repeat", "replace", "resolve",
+        "reverse", "rfind", "rglob", "rjust", "round", "rpartition", "rsplit", "rstrip", "safe_load", "safe_load_all", "sample", "scandir", "search",
+        "second", "seconds", "sections", "seed", "sep", "setdefault", "sha1", "sha256", "sha384", "sha512", "shape", "shuffle", "sin", "size",
+        "sort", "sort_values", "split", "splitext", "splitlines", "sqrt", "st_mtime", "st_size", "starmap", "startswith", "stat", "std", "stderr",
+        "stdev", "stdin", "stdout", "stem", "strftime", "string", "strip", "strptime", "sub", "subn", "suffix", "sum", "swapcase", "tail", "tan",
+        "time", "timedelta", "timestamp", "timezone", "title", "to_bytes", "to_dict", "today", "token_hex", "token_urlsafe", "tolist", "total",
         "total_seconds", "translate", "trunc", "uname", "unescape", "unhexlify", "unified_diff", "uniform", "unique", "unpack", "update", "upper",
         "utc", "utcfromtimestamp", "utcnow", "uuid1", "uuid4", "uuid5", "value_counts", "values", "var", "variance", "version", "version_info",
-        "walk", "week", "weekday", "whitespace", "with_name", "with_suffix", "wrap", "write", "year", "years", "zeros", "zfill", "zip_longest",
+        "walk", "week", "weekday", "whitespace", "with_name", "with_suffix", "wrap", "write", "writelines", "year", "years", "zeros", "zfill",
+        "zip_longest",
     ],
     never: &[
         "allow_pickle", "breakpoint", "builtins", "compile", "copyright", "credits", "delattr", "dir", "eval", "exec", "execfile", "file", "getattr", "globals",
@@ -235,6 +236,58 @@ const PHP: Language = Language {
     members: &[],
     never: &[],
     holders: &[], pairs: &[],
+};
+
+#[rustfmt::skip]
+const LUA: Language = Language {
+    name: "lua", sigils: &[], hash: false, slashes: false, patterns: false, bare_calls: false, blocks: false,
+    keywords: &[
+        "and", "break", "do", "else", "elseif", "end", "false", "for", "function", "goto", "if", "in", "local", "nil", "not", "or",
+        "repeat", "return", "then", "true", "until", "while",
+    ],
+    imports: &[],
+    modules: &["io", "math", "os", "string", "table", "utf8"],
+    functions: &[
+        "assert", "error", "ipairs", "next", "pairs", "print", "select", "tonumber", "tostring", "type", "unpack",
+    ],
+    members: &[
+        "abs", "acos", "asin", "atan", "byte", "ceil", "char", "clock", "codepoint", "concat", "cos", "date", "deg", "difftime", "exp",
+        "find", "floor", "fmod", "format", "gmatch", "gsub", "huge", "insert", "len", "log", "lower", "match", "max", "maxinteger", "min",
+        "mininteger", "modf", "pack", "pi", "rad", "random", "randomseed", "remove", "rep", "reverse", "sin", "sort", "sqrt", "sub", "tan",
+        "time", "tointeger", "type", "ult", "unpack", "upper", "write",
+    ],
+    never: &[
+        "_ENV", "_G", "arg", "collectgarbage", "coroutine", "debug", "dofile", "ffi", "getfenv", "getmetatable", "jit", "load", "loadfile",
+        "loadstring", "module", "newproxy", "package", "pcall", "rawequal", "rawget", "rawlen", "rawset", "require", "setfenv",
+        "setmetatable", "xpcall",
+    ],
+    holders: &["io", "math", "os", "string", "table", "utf8"],
+    pairs: &[],
+};
+
+#[rustfmt::skip]
+const R: Language = Language {
+    name: "r", sigils: &[], hash: true, slashes: false, patterns: false, bare_calls: true, blocks: false,
+    keywords: &[
+        "F", "FALSE", "Inf", "NA", "NULL", "NaN", "T", "TRUE", "break", "else", "for", "if", "in", "next", "repeat", "while",
+    ],
+    imports: &[],
+    modules: &[],
+    functions: &[
+        "LETTERS", "abs", "all", "any", "as", "c", "cat", "ceiling", "colMeans", "colSums", "cor", "cos", "cumsum", "diff", "dim", "exp",
+        "factorial", "floor", "format", "grepl", "gsub", "head", "identical", "is", "length", "letters", "list", "log", "log10", "log2",
+        "matrix", "max", "mean", "median", "min", "month", "names", "nchar", "ncol", "nrow", "order", "outer", "paste", "paste0", "pi",
+        "print", "prod", "quantile", "range", "rep", "rev", "round", "rowMeans", "rowSums", "sample", "sd", "seq", "seq_along", "seq_len",
+        "sin", "sort", "sprintf", "sqrt", "strsplit", "sub", "substr", "sum", "summary", "t", "table", "tail", "tan", "tolower", "toupper",
+        "trimws", "unique", "unlist", "var", "which",
+    ],
+    members: &[
+        "character", "integer", "logical", "max", "min", "na", "numeric", "seed",
+    ],
+    never: &[],
+    holders: &[],
+    // `cat(x, file = y)` writes.
+    pairs: &[("cat", "file"), ("print", "file")],
 };
 
 #[cfg(test)]

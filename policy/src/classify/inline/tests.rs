@@ -1,6 +1,8 @@
 //! Code that acts in spite of every disguise, and code that only computes.
 
+use super::super::judged::{at_least, at_most};
 use super::*;
+use crate::class::Class;
 
 const ACTS: &[(&str, &str)] = &[
     ("python", "import os; os.remove('a')"),
@@ -198,4 +200,74 @@ fn code_that_only_computes_reads_and_prints_is() {
     ] {
         assert_eq!(is_harmless(language, code), Some(true), "{language}: {code}");
     }
+}
+
+/// As far as the older lists go: nothing is written either.
+fn is_harmless(language: &str, text: &str) -> Option<bool> {
+    effect(language, text).map(|effect| effect == Effect::Known(Vec::new()))
+}
+
+#[test]
+fn a_file_that_code_opens_is_written_where_its_name_is_plain() {
+    for code in [
+        "open(p, 'w').write('x')",
+        "open('a' + b, 'w')",
+        "open('a' 'b', 'w')",
+        "open(f'{a}', 'w')",
+        "open('\\x2eenvrc', 'w')",
+        "open('a', m)",
+        "open('a', 'w' + b)",
+        "open(file='a', mode='w')",
+        "open(*a)",
+        "open('a', 'w', opener=f)",
+        "open('a', 'w').truncate(0)",
+        "import os.path; os.system('id')",
+        "import os.path as p; p.os.system('id')",
+        "from os.path import os; os.system('id')",
+        "from os import system; system('id')",
+        "from os import getcwd as f; f()",
+        "import path",
+        "import a.path",
+    ] {
+        assert_eq!(effect("python", code), Some(Effect::Unclear), "{code}");
+    }
+    for (code, files) in [
+        ("open('a', 'w').write('x')", &["a"][..]),
+        ("with open(\"out/a.txt\", 'w') as f:\n    f.write('x')", &["out/a.txt"]),
+        ("f = open('a', mode='a+', encoding='utf-8'); f.write('x'); f.close()", &["a"]),
+        ("import json; json.dump({}, open('a', 'w')); open('b', 'wb')", &["a", "b"]),
+        ("import os.path; print(os.path.exists('a'))", &[]),
+        ("import os; print(os.getcwd())", &[]),
+        ("from os import getcwd; print(getcwd())", &[]),
+        ("print(open('a', 'rb').read())", &[]),
+    ] {
+        let files = files.iter().map(|file| (*file).to_owned()).collect();
+        assert_eq!(effect("python", code), Some(Effect::Known(files)), "{code}");
+    }
+}
+
+#[test]
+fn a_file_that_code_writes_counts_as_one() {
+    at_least(
+        Class::Red,
+        &[
+            "python3 -c \"open('.envrc', 'w').write('x')\"",
+            "python3 -c \"open('/etc/motd', 'w').write('x')\"",
+            "python3 -c \"open('../../etc/motd', 'w').write('x')\"",
+            "python3 -c \"open('.env', 'w').write('x')\"",
+            "cd /etc && python3 -c \"open('motd', 'w').write('x')\"",
+            "python3 -c \"open('a.sh', 'w').write('id')\"; bash a.sh",
+            "python3 -c \"open('a', 'w')\" && ./$x",
+            "bash -c \"python3 -c \\\"open('a.sh', 'w')\\\"; sh a.sh\"",
+        ],
+    );
+    at_most(
+        Class::Yellow,
+        &[
+            "python3 -c \"open('out/a.txt', 'w').write('x')\"",
+            "python3 -c \"import json; json.dump({}, open('a.json', 'w'))\"",
+            "python3 -c 'import os.path; print(os.path.exists(\"a\"))'",
+            "python3 -c 'from os import getcwd; print(getcwd())'",
+        ],
+    );
 }
