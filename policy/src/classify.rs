@@ -30,7 +30,7 @@ use crate::class::Class;
 use crate::facts::http::{self, Target, overrides};
 use crate::facts::paths::{Access, Place, resolve};
 use crate::facts::tool::Tool;
-use crate::facts::{Code, Context, Facts, Word, described, from_argv, from_shell};
+use crate::facts::{Code, Context, Facts, Word, described, from_argv, from_shell, transfer};
 use crate::rules::{HttpCall, Rule, RuleSet, Subject};
 
 /// One rule that matched.
@@ -259,6 +259,9 @@ impl<'a> Judge<'a> {
                     language: "fed",
                     text: without_first_line(&fed.content).to_owned(),
                 }));
+                if transfer::takes(&command.program) {
+                    self.transfer(&fed.content);
+                }
                 if described::takes(&command.program) {
                     self.manifest(&fed.content);
                 }
@@ -322,6 +325,7 @@ impl<'a> Judge<'a> {
         self.others(&Subject::Code(code));
         match code.language {
             "manifest" => self.manifest(&code.text),
+            transfer::LANGUAGE => self.transfer(&code.text),
             "mongo" => self.mongo(&code.text),
             "redis" => self.redis(&code.text),
             _ => {}
@@ -458,6 +462,8 @@ fn without_first_line(text: &str) -> &str {
 
 #[cfg(test)]
 mod bypasses;
+#[cfg(test)]
+mod consoles;
 #[cfg(test)]
 mod corpus;
 #[cfg(test)]

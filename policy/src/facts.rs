@@ -6,6 +6,7 @@
 pub mod args;
 mod braces;
 mod caps;
+mod consoles;
 pub(crate) mod container;
 pub(crate) mod described;
 mod exact;
@@ -25,6 +26,7 @@ mod shell;
 pub mod sql;
 mod stores;
 pub mod tool;
+pub(crate) mod transfer;
 mod unwrap;
 mod variables;
 mod words;

@@ -2,7 +2,7 @@
 
 use super::Judge;
 use crate::class::Class;
-use crate::facts::OPAQUE;
+use crate::facts::{OPAQUE, transfer};
 
 /// Orders of redis, in lower case and sorted; a first word with `*` behind it has orders of its own that are all harmless. Source:
 /// the commands of Redis 8.2.
@@ -92,6 +92,17 @@ impl Judge<'_> {
             self.built_in(
                 "data.store-order",
                 "It gives a store an order that deletes, changes how it runs, or is not known",
+                Class::Red,
+            );
+        }
+    }
+
+    /// Orders to a program that copies files to and from other machines.
+    pub(super) fn transfer(&mut self, text: &str) {
+        if !transfer::is_harmless(text) {
+            self.built_in(
+                "net.copy-order",
+                "It has an order that deletes or changes files on another machine, or is not known",
                 Class::Red,
             );
         }

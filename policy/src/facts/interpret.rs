@@ -333,6 +333,9 @@ impl Walker<'_> {
         if interpreter.language == "python" {
             self.module(args, stdin, around);
         }
+        if matches!(interpreter.language, "python" | "php" | "ruby") {
+            self.console_of_script(args, stdin);
+        }
         if let (Stdin::Known(text), "tclsh" | "wish" | "expect") = (stdin, name) {
             // A command that Tcl does not know is a program there.
             self.text(text);

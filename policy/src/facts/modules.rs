@@ -50,7 +50,6 @@ impl Walker<'_> {
     pub(super) fn evaluated(&mut self, name: &str, args: &[Word]) {
         let (orders, language): (&[&str], _) = match name.rsplit('/').next() {
             Some("mix") => (&["run", "eval", "rpc"], "other"),
-            Some("rails") => (&["runner", "r"], "ruby"),
             _ => return,
         };
         let mut words = args.iter().map(|word| word.text.as_str()).skip_while(|word| word.starts_with('-'));

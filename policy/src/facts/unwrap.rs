@@ -109,6 +109,8 @@ impl Walker<'_> {
         self.away -= away;
         self.stores(name, args, stdin);
         self.describes(name, args, stdin);
+        self.console(name, args, stdin);
+        self.transfers(name, args, stdin);
         self.variables_from_files(name, args);
         self.writes(name, args, stdin);
         let printed = printed(name, args, stdin, around.more);
@@ -334,7 +336,7 @@ impl Walker<'_> {
                     self.shell("sh", &[], stdin, around);
                 }
             }
-            _ if name.ends_with("mix") || name.ends_with("rails") => {
+            _ if name.ends_with("mix") => {
                 self.evaluated(name, args);
                 self.handed(name, args, stdin, around);
             }
