@@ -5,6 +5,7 @@ mod command;
 mod container;
 mod elsewhere;
 mod hidden;
+mod hosts;
 mod inline;
 mod made;
 mod named;
@@ -235,6 +236,7 @@ impl<'a> Judge<'a> {
         }
         for (name, value) in env.iter().chain(facts.values.iter().map(|(name, value)| (name, value))) {
             self.others(&Subject::Env { name, value });
+            self.database_variable(name, value);
         }
         let alone = matches!(facts.commands.as_slice(), [_]) && facts.planted.is_empty() && facts.unnamed.is_empty();
         self.alone = facts.commands.first().filter(|_| alone).and_then(|command| command.cwd.clone());

@@ -79,6 +79,7 @@ impl Judge<'_> {
         self.by_list(command, syntax, &parsed);
         self.packs(command);
         self.mounts(name, command);
+        self.database(name, command);
         self.elsewhere(name, command, reads && class == Class::Green);
         self.named(command, syntax, known.then_some(if command.program.contains('/') { Class::Yellow } else { class }));
         if command.script.contains(&scripts::UNPACKS) {

@@ -2,6 +2,7 @@
 //! somebody else decides what runs, as with a program that is named by such a path.
 
 use super::Judge;
+use super::hosts::is_client;
 use crate::class::Class;
 use crate::facts::paths::{Access, PathUse, Place};
 use crate::facts::{Command, Word, runs_code, scripts};
@@ -106,6 +107,8 @@ impl Judge<'_> {
                 .or_else(|| moves(&command.args).find_map(|folder| self.is_elsewhere(command, &folder, &[])))
         } else if matches!(name, "source" | ".") {
             command.args.iter().find_map(|file| self.is_elsewhere(command, file, SOURCED))
+        } else if is_client(name) {
+            orders(&command.args).and_then(|file| self.is_elsewhere(command, file, &[]))
         } else if runs_code(name) {
             script(&command.args).and_then(|file| self.is_elsewhere(command, file, &["/etc/"]))
         } else {
@@ -219,6 +222,12 @@ fn moves(args: &[Word]) -> impl Iterator<Item = Word> + '_ {
 fn is_data(option: &str) -> bool {
     let option = option.to_ascii_lowercase();
     option == "-o" || option.starts_with("--prefix=") || DATA.iter().any(|part| option.contains(part))
+}
+
+/// The file from which a client of a database takes its orders.
+fn orders(args: &[Word]) -> Option<&Word> {
+    let at = args.iter().position(|word| matches!(word.text.as_str(), "-f" | "--file"))?;
+    args.get(at + 1)
 }
 
 /// The file that an interpreter runs: the first operand, unless an option brings code or names a module.

@@ -428,6 +428,9 @@ impl Walker<'_> {
             } else if interpreter.elsewhere.contains(&long) {
                 settled = true;
             } else if let Some(cluster) = text.strip_prefix('-').filter(|c| !c.is_empty() && !c.starts_with('-')) {
+                if interpreter.takes_value(cluster) {
+                    continue;
+                }
                 if let Some((i, c)) = cluster.char_indices().find(|(_, c)| interpreter.code.contains(*c)) {
                     let rest = &cluster[i + c.len_utf8()..];
                     // `-pe CODE`: letters that take the same code.

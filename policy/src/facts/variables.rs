@@ -88,7 +88,8 @@ impl Walker<'_> {
 
     /// Notes a value that may name a program.
     pub(super) fn valued(&mut self, name: &str, value: &str) {
-        if value.contains('/') {
+        // Or the server that a client of a database speaks to.
+        if value.contains('/') || ["HOST", "ENDPOINT", "SERVER"].iter().any(|part| name.contains(part)) {
             self.facts.values.insert((name.to_owned(), value.to_owned()));
         }
     }
