@@ -457,6 +457,11 @@ impl RuleSet {
         self.0.paths.started.may_be(pattern)
     }
 
+    /// Whether a pattern of the shell's may stand for the name of a secret.
+    pub(crate) fn may_name_secret(&self, pattern: &str) -> bool {
+        self.0.paths.secrets.has_fitting(pattern)
+    }
+
     /// Whether a pattern of the shell's may stand for a path of the list `secret`.
     pub(crate) fn may_be_secret(&self, pattern: &str) -> bool {
         self.0.paths.secrets.may_be(pattern)

@@ -59,6 +59,29 @@ impl Judge<'_> {
         }
     }
 
+    /// What a pattern may stand for in a folder in which secrets lie, and `git grep` where the folder is such a one.
+    pub(super) fn by_pattern(&mut self, command: &Command, parsed: &Parsed<'_>) {
+        let cwd = command.cwd.as_deref();
+        let wild = |word: &&Word| word.glob && !word.has_opaque();
+        let mut found = command.args.iter().filter(wild).any(|word| {
+            let from = word.text.find(['*', '?', '[']).unwrap_or_default();
+            let slash = word.text[..from].rfind('/').map_or(0, |slash| slash + 1);
+            let (folder, rest) = word.text.split_at(slash);
+            let part = rest.split('/').next().unwrap_or_default();
+            self.rules.may_name_secret(part) && self.holds_secrets(if folder.is_empty() { "." } else { folder }, cwd)
+        });
+        if command.program == "git" && parsed.operands.first().is_some_and(|order| order.text == "grep") {
+            let prints = !NAMES_ALONE.iter().any(|option| parsed.has(option));
+            let given = parsed.values("-e").any(|pattern| !asks_for_something(&pattern.text));
+            let first = !parsed.has("-e") && parsed.operands.get(1).is_some_and(|p| !asks_for_something(&p.text));
+            let turned = ["-v", "--invert-match"].iter().any(|option| parsed.has(option));
+            found |= self.holds_secrets(".", cwd) || prints && (given || first || turned);
+        }
+        if found {
+            self.built_in("path.read-beneath", "It reads all beneath a folder in which secrets lie", Class::Yellow);
+        }
+    }
+
     /// Whether secrets lie beneath that folder: by the lists, or because the workspace and all beside it does.
     pub(super) fn holds_secrets(&self, folder: &str, cwd: Option<&str>) -> bool {
         let resolved = resolve(folder, cwd, self.workspace);

@@ -2,6 +2,7 @@
 
 use super::Judge;
 use super::elsewhere::INSTALLED;
+use super::named::NAMES_ONLY;
 use super::seen::line_of;
 use super::uses::path_uses;
 use crate::class::Class;
@@ -77,6 +78,9 @@ impl Judge<'_> {
             self.beneath(command, syntax, &parsed);
         }
         self.by_list(command, syntax, &parsed);
+        if reads && class == Class::Green && !NAMES_ONLY.contains(&name) {
+            self.by_pattern(command, &parsed);
+        }
         self.packs(command);
         self.mounts(name, command);
         self.database(name, command);

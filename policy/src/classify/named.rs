@@ -72,7 +72,7 @@ const READING: &[&str] = &[
 /// Programs whose `-f` names what is made or what is read, by the letters before it.
 const PACKERS: &[&str] = &["tar", "bsdtar", "gtar", "ar", "cpio", "pax"];
 /// Programs that only say or list the names that they are given.
-const NAMES_ONLY: &[&str] = &[
+pub(super) const NAMES_ONLY: &[&str] = &[
     "echo", "printf", "ls", "stat", "test", "[", "[[", "basename", "dirname", "realpath", "readlink", "which", "du",
     "df", "find", "fd", "fdfind", "locate", "exa", "eza", "lsd", "tree", "export", "read", "cd", "pushd", "type",
     "whatis", "mkdir", "rmdir", "true", "false", ":", "alias", "unset", "local", "declare", "set", "kill", "pkill",

@@ -64,6 +64,18 @@ fn programs_may_name_another_method_as_well() {
         "xh get URL x-http-method:DELETE",
         "curlie URL X-HTTP-Method:DELETE",
         "curlie -XDELETE URL",
+        "curl -H \"$x\" URL",
+        "curl -H \"$x: y\" URL",
+        "curl -sH \"$(cat a)\" URL",
+        "curl -H @a URL",
+        "curl --header @- URL",
+        "curl -H \"X-HTTP-Method-Override: $x\" URL",
+        "curl -d \"_method=$x\" URL",
+        "wget --header=\"$x\" URL",
+        "wget --header \"X-HTTP-Method: $x\" URL",
+        "http URL \"$x\"",
+        "http URL \"X-HTTP-Method-Override:$x\"",
+        "xh POST URL \"_method=$x\"",
         "curlie -H 'X-HTTP-Method: DELETE' URL",
     ] {
         for url in ["https://own.example/x", "https://elsewhere.example/x"] {
@@ -76,6 +88,9 @@ fn programs_may_name_another_method_as_well() {
         "curl -H 'Accept: text/html' https://known.example/x",
         "curl -H 'Authorization: Bearer x' -d method=card https://known.example/x",
         "http GET https://known.example/x Accept:text/html",
+        "curl -H \"Authorization: Bearer $x\" https://known.example/x",
+        "curl -H \"X-Trace: $x\" -d \"a=$x\" https://known.example/x",
+        "http POST https://known.example/x \"name=$x\"",
         "http POST https://known.example/x name=delete",
     ] {
         assert!(class(line) <= E, "{line}");

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use url::Url;
 
 use super::args::{Parsed, is_option};
-use super::words::Word;
+use super::words::{OPAQUE, Word};
 
 /// Where a request goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -243,10 +243,20 @@ fn httpie(parsed: &Parsed<'_>) -> Vec<ProgramRequest> {
 fn headers(parsed: &Parsed<'_>, options: &[&str]) -> Vec<(String, String)> {
     let given = parsed.options.iter().filter(|(name, _)| options.iter().any(|option| is_option(name, option)));
     let texts = given.filter_map(|(_, value)| value.as_deref());
-    texts.filter_map(|word| header(&word.text)).collect()
+    // Behind `@` stands a file with more of them.
+    let unseen = |text: &str| text.starts_with('@').then(any_header);
+    texts.filter_map(|word| unseen(&word.text).or_else(|| header(&word.text))).collect()
+}
+
+/// What a header may be that nobody has seen: one that names another method.
+fn any_header() -> (String, String) {
+    ("X-HTTP-Method-Override".to_owned(), OPAQUE.to_string())
 }
 
 fn header(text: &str) -> Option<(String, String)> {
+    if text.split([':', '=']).next().is_some_and(|name| name.contains(OPAQUE)) {
+        return Some(any_header());
+    }
     let (name, value) = text.split_once(':')?;
     let name = name.rsplit('=').next().unwrap_or_default();
     Some((name.trim().to_owned(), value.trim().to_owned()))

@@ -16,6 +16,13 @@ impl Names {
         Self(names)
     }
 
+    /// Whether one of the names fits that pattern, which is one part of a path; a hidden one only where the pattern says so.
+    pub(super) fn has_fitting(&self, pattern: &str) -> bool {
+        let lower = pattern.to_ascii_lowercase();
+        let shown = |name: &&String| name.starts_with('.') <= lower.starts_with('.');
+        self.0.iter().filter(shown).any(|name| fits(lower.as_bytes(), name.as_bytes()))
+    }
+
     /// Whether a part of the pattern that begins with a plain sign may stand for one of the names.
     pub(super) fn may_be(&self, pattern: &str) -> bool {
         pattern.to_ascii_lowercase().split('/').any(|part| {

@@ -1,5 +1,7 @@
 //! Methods that a request names beside its own: many servers obey a header, or a field of the query or the body, more than the method.
 
+use crate::facts::OPAQUE;
+
 /// What a field may say that it is meant as.
 const METHODS: &[&str] =
     &["CONNECT", "COPY", "DELETE", "LOCK", "MOVE", "PATCH", "POST", "PURGE", "PUT", "TRACE", "UNLINK", "UNLOCK"];
@@ -7,6 +9,8 @@ const METHODS: &[&str] =
 const KEYS: &[&str] = &["method", "verb"];
 /// Signs of which one stands between a key and its value: `a=b`, `"a": "b"`, `<a>b</a>`, the lines of a form in parts.
 const BETWEEN: &[char] = &['=', ':', '>', '\n'];
+/// A method that is only known at run time.
+const ANY: &str = "\u{fffc}";
 /// So many signs at most are neither key nor value.
 const GAP: usize = 16;
 
@@ -16,6 +20,10 @@ pub(crate) fn of_header(name: &str, value: &str) -> Vec<String> {
     // What a browser asks and is told before it sends.
     if !KEYS.iter().any(|key| letters.contains(key)) || letters.starts_with("accesscontrol") {
         return Vec::new();
+    }
+    // What it says is only known at run time.
+    if value.contains(OPAQUE) {
+        return vec![OPAQUE.to_string()];
     }
     let words = value.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').filter(|word| !word.is_empty());
     let words = words.map(str::to_ascii_uppercase);
@@ -34,7 +42,14 @@ pub(crate) fn of_text(text: &str) -> Vec<&'static str> {
     for (at, key) in KEYS.iter().flat_map(|key| lower.match_indices(key)) {
         let behind = &lower[at + key.len()..];
         let overriding = behind.trim_start_matches(['-', '_', ' ']).strip_prefix("override");
+        let own = lower[..at].strip_suffix('_').is_some_and(|before| !before.ends_with(|c: char| c.is_alphanumeric()));
+        let named = own || overriding.is_some();
         let behind = overriding.unwrap_or(behind);
+        if named
+            && behind.trim_start_matches(|c: char| BETWEEN.contains(&c) || "\"' []".contains(c)).starts_with(OPAQUE)
+        {
+            out.push(ANY);
+        }
         let Some(from) = behind.find(|c: char| c.is_ascii_alphanumeric()) else { continue };
         let value = &behind[from..];
         let value = &value[..value.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(value.len())];
@@ -65,6 +80,9 @@ mod tests {
             ("Access-Control-Request-Method", "DELETE", ""),
             ("Accept", "DELETE", ""),
             ("X-HTTP-Method-Override", "", ""),
+            ("X-HTTP-Method-Override", "\u{fffc}", ANY),
+            ("X-Method", "DEL\u{fffc}", ANY),
+            ("Authorization", "Bearer \u{fffc}", ""),
         ] {
             assert_eq!(of_header(name, value).join(" "), want, "{name}: {value}");
         }
@@ -82,6 +100,10 @@ mod tests {
             ("<_method>DELETE</_method>", "DELETE"),
             ("_method[]=DELETE", "DELETE"),
             ("httpVerb: 'DELETE'", "DELETE"),
+            ("_method=\u{fffc}", ANY),
+            ("{\"_method\": \"\u{fffc}\"}", ANY),
+            ("x-http-method-override=\u{fffc}", ANY),
+            ("payment_method=\u{fffc}", ""),
             ("_method=GET", ""),
             ("payment_method=card", ""),
             ("{\"method\":\"deleted\"}", ""),
