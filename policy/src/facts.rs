@@ -3,6 +3,7 @@
 //! Facts are plain data without judgement: [`crate::rules`] give them a class. The one exception is [`Note`], the things that
 //! make a text impossible to judge; their class is fixed here, so that no bundle can talk it away.
 
+mod aliases;
 pub mod args;
 mod braces;
 mod caps;

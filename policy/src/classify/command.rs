@@ -14,6 +14,29 @@ use crate::rules::{Given, Syntax};
 /// A program that is told where a shell lies will start it, whatever the program is.
 const SHELL_PATHS: &[&str] = &["/bin/sh", "/bin/bash", "/bin/dash", "/bin/zsh", "/bin/ksh", "/bin/fish", "/bin/csh"];
 
+/// How programs are asked for their version otherwise; none of them looks into its folder for that.
+const VERSIONS: &[(&str, &str)] = &[
+    ("cargo", "-V"),
+    ("deno", "-V"),
+    ("gcc", "-v"),
+    ("go", "version"),
+    ("java", "-version"),
+    ("javac", "-version"),
+    ("lua", "-v"),
+    ("node", "-v"),
+    ("npm", "-v"),
+    ("perl", "-v"),
+    ("php", "-v"),
+    ("pip", "-V"),
+    ("pip3", "-V"),
+    ("python", "-V"),
+    ("python3", "-V"),
+    ("ruby", "-v"),
+    ("rustc", "-V"),
+    ("terraform", "-v"),
+    ("tmux", "-V"),
+];
+
 impl Judge<'_> {
     /// Judges one command by every rule about its program, its paths and its requests.
     pub(super) fn command(&mut self, command: &Command) {
@@ -28,7 +51,9 @@ impl Judge<'_> {
         }
         if let ([only], false) = (command.args.as_slice(), command.more)
             && rules.knows(&command.program)
-            && matches!(only.known(), Some("--help" | "--version"))
+            && only.known().is_some_and(|word| {
+                matches!(word, "--help" | "--version") || VERSIONS.iter().any(|(of, ask)| *of == name && *ask == word)
+            })
         {
             return self.built_in("program.help", &format!("It prints what {name} says about itself"), Class::Green);
         }
@@ -74,7 +99,10 @@ impl Judge<'_> {
             class = Class::Yellow;
         }
         if let Some(syntax) = syntax {
-            path_uses(syntax, &parsed, |access, path| self.path(access, path, command.cwd.as_deref()));
+            let looks = command.script.contains(&scripts::LISTS);
+            path_uses(syntax, &parsed, |access, path| {
+                self.path(if looks { Access::Read } else { access }, path, command.cwd.as_deref());
+            });
             self.beneath(command, syntax, &parsed);
         }
         self.by_list(command, syntax, &parsed);

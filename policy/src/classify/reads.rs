@@ -1,7 +1,7 @@
 //! What a program that only reads is made to read.
 
 use super::judged::wrong;
-use crate::class::Class::{Green as G, Yellow as Y};
+use crate::class::Class::{self, Green as G, Yellow as Y};
 
 #[test]
 fn a_file_is_found_in_whatever_argument_it_stands() {
@@ -39,6 +39,140 @@ fn a_file_is_found_in_whatever_argument_it_stands() {
         |class| class >= Y,
     );
     assert!(low.is_empty(), "{}", low.join("\n"));
+}
+
+#[test]
+fn what_only_looks_is_not_taken_for_more() {
+    let low = wrong(
+        &[
+            "gzip a",
+            "gzip -dl a.gz",
+            "gzip -lk a.gz",
+            "zstd -lo a b",
+            "go version -m a",
+            "node -v a",
+            "rpm -q --qf '%(id)' x",
+            "tmux ls -F '#(id)'",
+            "man -kP ./x x",
+            "make -n",
+            "tmux attach",
+            "rm -f out/*.tmp",
+            "alias ll='ls -l'",
+            "alias x='curl https://a.example'",
+        ],
+        |class| class >= Y,
+    );
+    assert!(low.is_empty(), "{}", low.join("\n"));
+    let low = wrong(
+        &[
+            "rm -f out/*",
+            "rm -f out/?*",
+            "rm out/*.*",
+            "rm -f out/[a-z]*",
+            "rm */*.tmp",
+            "rm -f out/*/a",
+            "alias rm='ls'",
+            "alias ls='rm -rf'",
+            "alias x='rm -rf a'",
+            "alias x='./x'; x",
+            "alias g=git; g push",
+            "alias then='id'",
+            "alias a=\"$x\"",
+            "alias x='ls' y='rm -rf /'",
+            "tmux attach \\; send-keys id Enter",
+            "tmux ls ';' new-session id",
+            "tmux -c id ls",
+            "tmux",
+            "tmux new -s a",
+            "tmux -S a",
+        ],
+        |class| class >= Class::Red,
+    );
+    assert!(low.is_empty(), "{}", low.join("\n"));
+    let high = wrong(
+        &[
+            "gzip -l a.gz",
+            "gzip --list a.gz",
+            "gzip -lv a.gz",
+            "xz -l a.xz",
+            "zstd -t a.zst",
+            "man -k x",
+            "rpm -qa --qf '%{NAME}\\n'",
+            "rpm -q --queryformat '%{NAME}' x",
+            "node -v",
+            "go version",
+            "java -version",
+            "perl -v",
+            "python3 -V",
+        ],
+        |class| class == G,
+    );
+    assert!(high.is_empty(), "{}", high.join("\n"));
+    let high = wrong(
+        &[
+            "rm -f out/*.tmp",
+            "rm out/*.o out/*.d",
+            "rm -f 'out/*'",
+            "alias ll='ls -l'",
+            "alias ll='ls -l' la='ls -a'",
+            "alias ls='ls --color=auto'",
+            "alias gits='git status'",
+            "tmux attach",
+            "tmux attach -t x",
+            "tmux a",
+            "tmux ls",
+        ],
+        |class| class <= Y,
+    );
+    assert!(high.is_empty(), "{}", high.join("\n"));
+}
+
+#[test]
+fn a_pattern_in_a_folder_with_secrets_may_stand_for_one() {
+    let low = wrong(
+        &[
+            "cat ~/*",
+            "cat $HOME/*",
+            "head -n 3 ~/*",
+            "grep x ~/*",
+            "cat /home/*/*",
+            "cat /home/bob/*",
+            "cat /etc/*",
+            "cat ../*",
+            "cat ~/*/*",
+            "wc -l ~bob/*",
+            "cat /*",
+            "cat ~/cred*",
+            "cat ~/*.json",
+            "cd ~ && cat *",
+            "cd ~ && git grep -e x",
+            "cd /etc && git grep x",
+            "git grep -e ''",
+            "git grep ''",
+            "git grep .",
+            "git grep -v x",
+        ],
+        |class| class >= Y,
+    );
+    assert!(low.is_empty(), "{}", low.join("\n"));
+    let high = wrong(
+        &[
+            "cat *",
+            "cat src/*",
+            "cat ~/*.md",
+            "ls ~/*",
+            "echo ~/*",
+            "cat /etc/*release",
+            "cat /usr/share/doc/*",
+            "cat sub/../*.rs",
+            "git grep x",
+            "git grep -l ''",
+            "git grep -e 'fn main'",
+            "cd sub && git grep x",
+        ],
+        |class| class == G,
+    );
+    assert!(high.is_empty(), "{}", high.join("\n"));
 }
 
 #[test]

@@ -29,6 +29,10 @@ pub const UNPACKS: &str = "@unpacks";
 pub const LISTS: &str = "@lists";
 /// ... and files in it may say themselves where they go.
 pub const UNPACKS_ANYWHERE: &str = "@unpacks-anywhere";
+/// A pattern stands for whatever lies in a folder, or for more than one folder.
+pub const WIDE: &str = "@wide";
+/// Each name that is set to stand for a command is one that no program has, and its command was judged.
+pub const ALIASED: &str = "@aliased";
 /// The program is named by its path.
 pub const PATH: &str = "@path";
 /// It runs in a container or on another machine, as far as its text says.
@@ -44,6 +48,8 @@ pub(super) fn effects(name: &str, args: &[Word]) -> Vec<&'static str> {
         "awk" | "gawk" | "mawk" | "nawk" => awk::effects(args).into_iter().collect(),
         "sed" | "gsed" => sed::effects(args).into_iter().collect(),
         "ps" => ps(args),
+        "rm" | "unlink" if wide(args) => vec![WIDE],
+        "gzip" | "pigz" | "xz" | "zstd" | "lz4" | "bzip2" if looks_into(args) => vec![LISTS],
         "chmod" => mode::effects(args),
         "tar" | "bsdtar" | "unzip" | "zipinfo" if lists(name, args) => vec![LISTS],
         "tar" | "bsdtar" | "unzip" => archive(name, args),
@@ -55,6 +61,44 @@ pub(super) fn effects(name: &str, args: &[Word]) -> Vec<&'static str> {
         _ if container::PROGRAMS.contains(&name) => container::effects(name, args),
         _ => Vec::new(),
     }
+}
+
+/// Whether a pattern says nothing of the names that it may stand for: `*`, `a/?*`, `a/*.*`, or of the folders: `*/a`.
+fn wide(args: &[Word]) -> bool {
+    let is_sign = |c: char| matches!(c, '*' | '?' | '[');
+    args.iter().filter(|word| word.glob && !word.has_opaque()).any(|word| {
+        let path = word.text.trim_end_matches('/');
+        let (folder, last) = path.rsplit_once('/').unwrap_or(("", path));
+        let mut plain = last.to_owned();
+        while let Some(open) = plain.find('[') {
+            let close = plain[open..].find(']').map_or(plain.len(), |at| open + at + 1);
+            plain.replace_range(open..close, "");
+        }
+        folder.contains(is_sign) || last.contains(is_sign) && !plain.contains(|c: char| !is_sign(c) && c != '.')
+    })
+}
+
+/// Whether a packer is told to list or to test what is packed, and nothing else.
+fn looks_into(args: &[Word]) -> bool {
+    let mut asked = false;
+    for word in args {
+        let text = word.text.as_str();
+        if word.may_be_option() {
+            return false;
+        }
+        if text.starts_with("--") {
+            asked |= matches!(text, "--list" | "--test");
+            if !matches!(text, "--list" | "--test" | "--verbose" | "--quiet" | "--") {
+                return false;
+            }
+        } else if let Some(letters) = text.strip_prefix('-') {
+            asked |= letters.contains(['l', 't']);
+            if letters.is_empty() || !letters.chars().all(|letter| "ltvq".contains(letter)) {
+                return false;
+            }
+        }
+    }
+    asked
 }
 
 /// The files that scripts among `args` may write.

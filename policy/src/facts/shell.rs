@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use brush_parser::{Parser, ast};
 
+use super::aliases::Alias;
 use super::words::{self, Surroundings, Word};
 use super::{Context, Facts, Note, Planted, caps, second, variables};
 
@@ -82,6 +83,8 @@ pub(super) struct Walker<'a> {
     pub(super) cwd: Option<String>,
     /// How many of the programs around run their command in another place.
     pub(super) away: usize,
+    /// Names that stand for commands.
+    pub(super) aliased: Vec<Alias>,
     stdin: Stdin,
     depth: usize,
 }
@@ -125,6 +128,7 @@ impl<'a> Walker<'a> {
             substitutions: 0,
             cwd: Some(cwd.to_owned()),
             away: 0,
+            aliased: Vec::new(),
             stdin: Stdin::Nothing,
             depth: 0,
         }

@@ -125,6 +125,9 @@ impl Walker<'_> {
         }
         script.extend(first.text.contains('/').then_some(super::scripts::PATH));
         script.extend(around.bare.then_some(super::scripts::BARE));
+        if name == "alias" && self.aliases(args) {
+            script.push(super::scripts::ALIASED);
+        }
         let folder = first.text.len() - name.len();
         let mut program = words.remove(0).text;
         program.drain(..folder);

@@ -220,6 +220,7 @@ impl Walker<'_> {
 
     /// Once everything is read: whether data reaches arithmetic.
     pub(super) fn settle(&mut self) {
+        self.settle_aliases();
         let given = |name: &str| self.context.env.get(name).is_some_and(|value| !is_number(value));
         if self.computed.iter().any(|name| self.filled.contains(name) || given(name)) {
             self.note(Note::EvaluatesData);
