@@ -98,6 +98,12 @@ fn code_of_rarer_languages_has_the_same_floor() {
         R,
         &[
             "lua -e 'f(\"x\")'",
+            "lua -e 'os.remove(\"a\")'",
+            "lua -e 'local os = os os.remove(\"a\")'",
+            "lua -e 'os.rename(\"a\", \"b\")'",
+            "lua -e 'os.exit(os.getenv(\"a\"))'",
+            "lua -e 'io.lines(\"a\")'",
+            "lua -e 'print(string.dump(print))'",
             "lua5.4 -e 'os.execute(\"id\")'",
             "lua -e '_G[\"o\"..\"s\"][\"execute\"](\"id\")'",
             "lua -e 'local x = load x(\"a\")'",

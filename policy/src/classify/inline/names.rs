@@ -262,7 +262,8 @@ const LUA: Language = Language {
         "setmetatable", "xpcall",
     ],
     holders: &["io", "math", "os", "string", "table", "utf8"],
-    pairs: &[],
+    // Of a table it takes an entry, of the system a file.
+    pairs: &[("os", "remove")],
 };
 
 #[rustfmt::skip]
