@@ -11,6 +11,7 @@ mod consoles;
 pub(crate) mod container;
 pub(crate) mod described;
 mod exact;
+mod given;
 mod handed;
 pub mod http;
 mod image;
@@ -41,6 +42,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::class::Class;
 
 pub use exact::words_of;
+pub use given::{Astray, Given};
 pub(crate) use natures::Nature;
 pub use natures::runs_code;
 pub use planted::{Fed, Planted};

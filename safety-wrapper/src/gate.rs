@@ -18,6 +18,7 @@ mod passkeys;
 mod past;
 mod pins;
 mod printed;
+mod receivers;
 mod records;
 mod reply;
 mod resume;

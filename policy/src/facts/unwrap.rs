@@ -523,6 +523,11 @@ struct Found<'w> {
     splits: bool,
 }
 
+/// What stands behind a wrapper's own words.
+pub(super) fn command_behind<'w>(wrapper: &Wrapper, args: &'w [Word]) -> Option<&'w [Word]> {
+    find_command(wrapper, args).map(|found| found.command)
+}
+
 /// The command behind a wrapper's own words; `None` if it cannot be told.
 fn find_command<'w>(wrapper: &Wrapper, args: &'w [Word]) -> Option<Found<'w>> {
     let mut found = Found {

@@ -9,13 +9,13 @@ use tokio::io::AsyncWriteExt as _;
 use tokio_util::sync::CancellationToken;
 use wardkeep_policy::action::{Call, Sees, WORKSPACE, refs_in};
 use wardkeep_policy::adapters::Reply;
-use wardkeep_policy::facts::{self, Context};
-use wardkeep_policy::{Action, Class, RuleSet, RunLimits};
+use wardkeep_policy::{Action, Class, RunLimits};
 use wardkeep_proto::ids::{AgentName, PermitId};
 use wardkeep_proto::secret::{Destination, KnownValue, NotGiven};
 use wardkeep_proto::waypoint::Waypoint;
 use zeroize::Zeroizing;
 
+use super::receivers::Programs;
 use super::{Gate, RunnerCommand};
 use crate::call::CallResult;
 use crate::runner::ForwardProxy;
@@ -314,84 +314,4 @@ impl Gate {
             tokio::time::sleep(UNIT_AGAIN).await;
         }
     }
-}
-
-/// The programs that would see a value in the environment or on standard input: each must be allowed to.
-struct Programs<'a> {
-    tool: &'a str,
-    /// Why values are given to none.
-    unclear: bool,
-    names: Vec<String>,
-}
-
-impl<'a> Programs<'a> {
-    fn of(action: &'a Action, rules: &RuleSet) -> Self {
-        let knows = |name: &str| rules.knows(name);
-        let starts = |name: &str| rules.starts(name);
-        let context = |env| Context { knows: &knows, starts: &starts, env };
-        let cwd = action.cwd.as_deref().unwrap_or_default();
-        match &action.call {
-            Call::Shell { command, env } => Self::seen(action, env, facts::from_shell(command, cwd, &context(env))),
-            Call::Exec { argv, stdin, env } => {
-                Self::seen(action, env, facts::from_argv(argv, stdin.as_deref(), cwd, &context(env)))
-            }
-            // The image's own command: what is bound to the image by its name.
-            Call::Container { image, argv, env, .. } if argv.is_empty() => {
-                let unclear = env.keys().any(|name| steers(name));
-                Self { tool: &action.tool, unclear, names: vec![image.clone()] }
-            }
-            Call::Container { argv, env, .. } => {
-                Self::seen(action, env, facts::from_argv(argv, None, "", &context(env)))
-            }
-            _ => Self { tool: &action.tool, unclear: true, names: Vec::new() },
-        }
-    }
-
-    fn seen(action: &'a Action, env: &BTreeMap<String, String>, facts: facts::Facts) -> Self {
-        // A function could take a program's name, a variable another file under its name; what cannot be read could start
-        // anything.
-        let unclear = !facts.notes.is_empty()
-            || !facts.functions.is_empty()
-            || facts.assigned.iter().any(|name| !env.contains_key(name) || steers(name))
-            || env.keys().any(|name| steers(name))
-            || facts.commands.is_empty();
-        let names = facts.commands.into_iter().map(|command| command.program).collect();
-        Self { tool: &action.tool, unclear, names }
-    }
-
-    fn resolve(&self, gate: &Gate, name: &wardkeep_proto::ids::SecretName) -> Result<Zeroizing<String>, String> {
-        if self.unclear {
-            return Err(format!(
-                "SECRET_REF({name}) needs a command whose programs are clear; write it plainly, without functions, assignments or variables \
-                 that steer programs"
-            ));
-        }
-        let mut value = Err("no program is named".to_owned());
-        for program in self.names.iter().filter(|name| name.as_str() != "cd") {
-            value = Ok(gate.value(name, Destination::Program { tool: self.tool, program })?);
-        }
-        value
-    }
-}
-
-/// Whether a variable of that name decides which file or code a program of another name runs.
-fn steers(name: &str) -> bool {
-    const NAMES: &[&str] = &[
-        "PATH",
-        "ENV",
-        "BASH_ENV",
-        "IFS",
-        "SHELLOPTS",
-        "BASHOPTS",
-        "PS4",
-        "PROMPT_COMMAND",
-        "EDITOR",
-        "VISUAL",
-        "BROWSER",
-    ];
-    const STARTS: &[&str] = &["LD_", "GIT_", "PYTHON", "PERL", "RUBY", "NODE_", "JAVA_", "LUA_", "BASH_FUNC"];
-    const ENDS: &[&str] = &["PAGER", "_OPTIONS", "_COMMAND", "_SSH", "_RSH"];
-    NAMES.contains(&name)
-        || STARTS.iter().any(|start| name.starts_with(start))
-        || ENDS.iter().any(|end| name.ends_with(end))
 }

@@ -150,7 +150,7 @@ async fn workspace(world: &mut World) -> anyhow::Result<()> {
 }
 
 async fn secrets(world: &mut World) -> anyhow::Result<()> {
-    let shows = "echo $PIN; echo $PIN | base64; env | grep -c PIN";
+    let shows = "echo \"$PIN\"; echo \"$PIN\" | base64; env | grep -c PIN";
     let ask = |name: &str, argv: &[&str]| json!({"image": "box", "argv": argv, "env": {"PIN": format!("SECRET_REF({name})")}});
     for (what, args) in [
         ("to another program", ask("till_pin", &["sh", "-c", shows])),
@@ -169,7 +169,7 @@ async fn secrets(world: &mut World) -> anyhow::Result<()> {
         };
         let said = result.to_string();
         ensure!(result["result"]["status"] != "ok", "{what}: {result}");
-        let why = ["is not bound to program", "needs a command whose programs are clear", "deny", "pending"];
+        let why = ["is not bound to program", "is not given to this command", "deny", "pending"];
         ensure!(why.iter().any(|why| said.contains(why)), "{what}: {result}");
     }
     let result = world.run_with(ask("till_pin", &["cat", "/proc/self/environ"])).await?;
@@ -222,7 +222,7 @@ async fn endless(world: &mut World) -> anyhow::Result<()> {
 async fn live(world: &mut World) -> anyhow::Result<()> {
     let go = world.stage.tenant.workspace().join("go");
     // More than a value is long: what could still become one is told later.
-    let script = "echo $PIN first; seq 3000; until cat go 2>/dev/null; do sleep 0.1; done; echo last";
+    let script = "echo \"$PIN first\"; seq 3000; until cat go 2>/dev/null; do sleep 0.1; done; echo last";
     let args = json!({"image": "box", "argv": ["sh", "-c", script], "workspace": "reads",
         "env": {"PIN": "SECRET_REF(shop_pin)"}});
     let (call, permit) = world.begin(args).await?;

@@ -217,6 +217,81 @@ async fn a_value_goes_to_bound_programs_only() {
     assert!(result.output.contains("no secret is named other"), "{}", result.output);
 }
 
+/// What no shell may do with a value: take it apart, compare it, compute with it, hand it to somebody else. The whole list stands with
+/// the reader of such texts, `policy/src/facts/given/tests.rs`.
+const TRICKS: &[&str] = &[
+    "expr x 2> \"n-${T:0:9}\"; cd \"${T:9}\"",
+    "expr ${T:0:8}",
+    "expr \"${#T}\"",
+    "expr \"${T/-/ }\"",
+    "expr \"${T^^}\"",
+    "expr \"${!X}\"",
+    "expr \"$((T))\"",
+    "expr $T",
+    "expr \"$T\"; expr \"${_:0:9}\"",
+    "[[ $T == tok* ]] && expr 1",
+    "case $T in tok*) expr 1;; esac",
+    "for x in ${T//-/ }; do expr $x; done",
+    "printf -v X %.5s \"$T\"; expr $X",
+    "X=${T:0:9} expr 1 2> \"n-$X\"",
+    "read -n 5 X <<< \"$T\"; expr $X",
+    "export X=${T:0:9}; printenv X",
+    "declare -n R=T; expr ${R:0:9}",
+    "declare -u T; printenv T",
+    "eval 'expr ${T:0:9}'",
+    "set -x; expr ${T:0:9}",
+    "trap 'expr ${T:0:9}' EXIT; expr 1",
+    "f() { expr ${T:0:9}; }; f",
+    "expr 1 > \"$T\"",
+    "cd \"$T\"; expr 1",
+    "expr [\"$T\"]*",
+    "tac <<< \"${T:0:9}\"",
+    "tac <<E\n${T:0:9}\nE",
+    "expr \"$(printenv T)\"",
+    "cd \"/$(printenv T)\"",
+    "bash -c 'expr ${T:0:9}'",
+    "xargs -d - expr <<< \"$T\"",
+];
+
+#[tokio::test]
+async fn the_shell_hands_a_value_on_as_it_is_or_not_at_all() {
+    let world = World::new(Level::Autonomous);
+    let gate = world.gate();
+    let parts = |text: &str| ["tok-Zx", "TOK-ZX", "x81-ve", "y-secr", "et-val"].iter().any(|part| text.contains(part));
+    let names = || fs::read_dir(world.ws()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    for name in ["v", "t", "T"] {
+        fs::write(world.ws().join(name), "").unwrap();
+    }
+    let env = json!({"T": "SECRET_REF(token)", "X": "T"});
+    let lists = [json!(["bash", "-c", "expr ${T:0:9}"]), json!(["xargs", "-d", "-", "expr"])];
+    let lists = lists.map(|argv| json!({"argv": argv, "env": env, "stdin": "SECRET_REF(token)"}));
+    let texts = TRICKS.iter().map(|text| json!({"command": text, "env": env}));
+    for (at, args) in texts.chain(lists).enumerate() {
+        let result = run(&world, &gate, &format!("c{at}"), args.clone()).await;
+        assert_eq!((result.status, result.exit_code), (RunStatus::Failed, None), "{args}: {result:?}");
+        assert!(result.output.contains("in double quotes (\"$NAME\")"), "{args}: {result:?}");
+        assert!(!parts(&result.output) && !names().any(|name| parts(&name)), "{args}: {result:?}");
+    }
+    let holder = json!({"command": "expr 1", "env": {"CDPATH": "SECRET_REF(token)"}});
+    let result = run(&world, &gate, "own", holder).await;
+    assert!(result.output.contains("the shell itself uses the variable CDPATH"), "{result:?}");
+    for (at, (text, shown)) in [
+        ("expr \"Bearer $T\"", "Bearer SECRET_REF(token)\n"),
+        ("cd \"$PWD\" && timeout 9 expr \\\n a\"${T}\"", "aSECRET_REF(token)\n"),
+        ("tac <<< \"$T\" | tac", "SECRET_REF(token)\n"),
+        ("tac <<E\na $T b $X\nE", "a SECRET_REF(token) b T\n"),
+        ("printenv T 2> err", "SECRET_REF(token)\n"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let result = run(&world, &gate, &format!("w{at}"), json!({"command": text, "env": env})).await;
+        assert_eq!((result.status, result.output.as_str()), (RunStatus::Ok, shown), "{text}");
+    }
+    let argv = json!({"argv": ["sh", "-c", "expr \"x$T\""], "env": env});
+    assert_eq!(run(&world, &gate, "list", argv).await.output, "xSECRET_REF(token)\n");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_value_goes_to_bound_hosts_only() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
