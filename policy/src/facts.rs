@@ -19,6 +19,7 @@ mod interpret;
 mod modules;
 mod natures;
 pub mod paths;
+mod plain;
 mod planted;
 mod printed;
 mod redirects;

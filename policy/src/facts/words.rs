@@ -5,6 +5,7 @@ use brush_parser::word::{
     Parameter, ParameterExpr, ParameterTransformOp, SpecialParameter, TildeExpr, WordPiece, WordPieceWithSource,
 };
 
+use super::plain::plain;
 use super::{Note, braces};
 
 /// Stands in [`Word::text`] for what is only known at run time.
@@ -34,13 +35,13 @@ impl Word {
     /// The text, if all of it is known.
     #[must_use]
     pub fn known(&self) -> Option<&str> {
-        (!self.text.contains(OPAQUE) && !self.glob).then_some(self.text.as_str())
+        (!self.has_opaque() && !self.glob).then_some(self.text.as_str())
     }
 
     /// Whether a part is only known at run time.
     #[must_use]
     pub fn has_opaque(&self) -> bool {
-        self.text.contains(OPAQUE)
+        !self.text.is_ascii() && self.text.contains(OPAQUE)
     }
 
     /// Whether it might turn out to be an option.
@@ -77,8 +78,8 @@ pub(super) fn open(raw: &str, around: &mut dyn Surroundings) -> Vec<Word> {
 
 /// The words that `raw` becomes, behind those of `out`.
 pub(super) fn open_onto(out: &mut Vec<Word>, raw: &str, around: &mut dyn Surroundings) {
-    if let Some(text) = plain(raw) {
-        return out.push(Word::literal(text));
+    if let Some(word) = plain(raw) {
+        return out.push(word);
     }
     if !braces::may_expand(raw) {
         return open_one(out, raw, around);
@@ -98,9 +99,11 @@ pub(super) fn open_onto(out: &mut Vec<Word>, raw: &str, around: &mut dyn Surroun
 
 /// One word that is not split or brace-expanded: the value of an assignment, a redirect's target.
 pub(super) fn open_whole(raw: &str, around: &mut dyn Surroundings) -> Word {
-    if let Some(text) = plain(raw) {
-        return Word::literal(text);
-    }
+    plain(raw).unwrap_or_else(|| parsed(raw, around))
+}
+
+/// The word as the parser takes it apart.
+pub(super) fn parsed(raw: &str, around: &mut dyn Surroundings) -> Word {
     let mut word = Word::default();
     match brush_parser::word::parse(raw, &options()) {
         Ok(pieces) => Opener { around, raw }.pieces(&pieces, false, &mut word),
@@ -125,32 +128,9 @@ pub(super) fn open_heredoc(raw: &str, around: &mut dyn Surroundings) -> Word {
     word
 }
 
-/// Letters that mean nothing but themselves to a shell, wherever in a word they stand.
-const AS_IT_IS: [bool; 256] = {
-    let (mut out, mut at) = ([false; 256], 0);
-    while at < 128 {
-        out[at] = matches!(at as u8, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9')
-            || matches!(at as u8, b'_' | b'-' | b'.' | b'/' | b':' | b',' | b'+' | b'=' | b'@' | b'%' | b'^');
-        at += 1;
-    }
-    out
-};
-
-/// The text of a word without anything that a shell would change: plain, or one pair of quotes around plain text.
-fn plain(raw: &str) -> Option<&str> {
-    if raw.bytes().all(|byte| AS_IT_IS[usize::from(byte)]) {
-        return Some(raw);
-    }
-    let quoted = |quote: char| raw.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
-    if let Some(inner) = quoted('\'') {
-        return (!inner.contains('\'')).then_some(inner);
-    }
-    quoted('"').filter(|inner| !inner.contains(['"', '$', '`', '\\']))
-}
-
 fn open_one(out: &mut Vec<Word>, raw: &str, around: &mut dyn Surroundings) {
-    if let Some(text) = plain(raw) {
-        return out.push(Word::literal(text));
+    if let Some(word) = plain(raw) {
+        return out.push(word);
     }
     // `$c` alone with a known value of several words becomes those words.
     let name = raw.strip_prefix('$').map(|n| n.strip_prefix('{').and_then(|n| n.strip_suffix('}')).unwrap_or(n));
