@@ -12,6 +12,7 @@ mod defaults;
 mod globs;
 mod index;
 mod matching;
+mod options;
 mod sieve;
 #[cfg(test)]
 mod tests;
@@ -27,10 +28,12 @@ pub use check::InvalidRules;
 pub use defaults::default_rules;
 use index::{ByKind, Paths};
 pub(crate) use matching::{HttpCall, Subject};
+use options::Options;
+pub(crate) use options::{Described, unknown_option};
 use sieve::{Shown, Sieve};
 
 use crate::class::Class;
-use crate::facts::args::{Parsed, Reading, is_option};
+use crate::facts::args::{Parsed, Reading};
 use crate::facts::paths::Access;
 use crate::facts::{Command, Starts};
 
@@ -49,6 +52,8 @@ struct Compiled {
     /// Rules about programs whose name begins so.
     by_prefix: Vec<(String, usize)>,
     syntax: ByName,
+    /// What is described at each place, its options in order.
+    options: Box<[Options]>,
     /// Programs of which a sub-command reads its arguments in its own way.
     with_subs: BTreeSet<String>,
     /// Programs by whether their arguments name one that they start.
@@ -355,7 +360,9 @@ impl RuleSet {
         let with_subs = syntax.keys().filter_map(|name| Some(name.split_once(' ')?.0.to_owned())).collect();
         let (by_program, syntax, starts) = (ByName::new(&named), ByName::new(&syntax), ByName::new(&starts));
         let (sieves, paths) = (document.rule.iter().map(Sieve::new).collect(), Paths::new(&document));
-        let compiled = Compiled { document, by_program, by_prefix, syntax, with_subs, starts, sieves, others, paths };
+        let options = document.syntax.iter().map(Options::new).collect();
+        let compiled =
+            Compiled { document, by_program, by_prefix, syntax, options, with_subs, starts, sieves, others, paths };
         Ok(Self(Arc::new(compiled)))
     }
 
@@ -420,10 +427,16 @@ impl RuleSet {
         self.0.syntax.get(program)?.map(|at| &self.0.document.syntax[at]).next()
     }
 
+    /// As [`Self::syntax`], to ask for its options.
+    pub(crate) fn described(&self, program: &str) -> Option<Described<'_>> {
+        let at = self.0.syntax.get(program)?.next()?;
+        Some(Described::new(&self.0.document.syntax[at], &self.0.options[at]))
+    }
+
     /// How the sub-command that is the first operand reads them, where that differs.
-    pub(crate) fn syntax_of_sub(&self, program: &str, parsed: &Parsed<'_>) -> Option<&Syntax> {
+    pub(crate) fn syntax_of_sub(&self, program: &str, parsed: &Parsed<'_>) -> Option<Described<'_>> {
         let sub = parsed.operands.first()?.known().filter(|_| self.0.with_subs.contains(program))?;
-        self.syntax(&format!("{program} {sub}"))
+        self.described(&format!("{program} {sub}"))
     }
 
     pub(crate) fn about_program<'s>(&'s self, program: &'s str) -> impl Iterator<Item = &'s Rule> + 's {
@@ -507,16 +520,6 @@ impl Syntax {
     #[must_use]
     pub fn reading(&self) -> Reading<'_> {
         Reading { values: &self.values, pairs: &self.pairs, single_dash: self.single_dash }
-    }
-
-    /// The first option given that this program is not known to have.
-    pub(crate) fn unknown<'p>(&self, parsed: &'p Parsed<'_>) -> Option<&'p str> {
-        // Letters in one word are given one by one and all together.
-        let cluster = |name: &str| !self.single_dash && !name.starts_with("--") && name.chars().count() > 2;
-        let known =
-            |name: &str| self.flags.iter().chain(&self.values).chain(&self.pairs).any(|known| is_option(name, known));
-        let names = parsed.options.iter().map(|(name, _)| &**name);
-        names.filter(|name| !cluster(name)).find(|name| !known(name))
     }
 }
 

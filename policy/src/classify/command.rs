@@ -9,7 +9,7 @@ use crate::class::Class;
 use crate::facts::args::Parsed;
 use crate::facts::paths::{Access, Place, join, last_part, resolve};
 use crate::facts::{Command, Word, http, scripts};
-use crate::rules::{Given, Syntax};
+use crate::rules::{Described, Given, Syntax, unknown_option};
 
 /// A program that is told where a shell lies will start it, whatever the program is.
 const SHELL_PATHS: &[&str] = &["/bin/sh", "/bin/bash", "/bin/dash", "/bin/zsh", "/bin/ksh", "/bin/fish", "/bin/csh"];
@@ -43,12 +43,14 @@ impl Judge<'_> {
         let name = last_part(&command.program);
         self.sees("runs", || line_of(command));
         let rules = self.rules;
-        let mut syntax = rules.syntax(name);
-        let mut parsed = Parsed::read(&command.args, syntax.map(Syntax::reading).unwrap_or_default());
+        let mut described = rules.described(name);
+        let reading = described.as_deref().map(Syntax::reading).unwrap_or_default();
+        let mut parsed = Parsed::read(&command.args, reading);
         if let Some(own) = rules.syntax_of_sub(name, &parsed) {
             parsed = Parsed::read(&command.args, own.reading());
-            syntax = Some(own);
+            described = Some(own);
         }
+        let syntax = described.as_deref();
         if let ([only], false) = (command.args.as_slice(), command.more)
             && rules.knows(&command.program)
             && only.known().is_some_and(|word| {
@@ -93,7 +95,7 @@ impl Judge<'_> {
             self.built_in("program.opaque", &format!("Arguments of {name} are only known at run time"), Class::Yellow);
         } else if class == Class::Green
             && !settled
-            && let Some(option) = own_unknown(name, command, syntax, &parsed)
+            && let Some(option) = own_unknown(name, command, described, &parsed)
         {
             self.built_in("program.option", &format!("No rule knows the option {option} of {name}"), Class::Yellow);
             class = Class::Yellow;
@@ -171,12 +173,10 @@ impl Judge<'_> {
 }
 
 /// The first option that the program is not known to have. What `find` starts for each file has its own, and is judged by itself.
-fn own_unknown(name: &str, command: &Command, syntax: Option<&Syntax>, parsed: &Parsed) -> Option<String> {
-    let nothing = Syntax::default();
-    let syntax = syntax.unwrap_or(&nothing);
+fn own_unknown(name: &str, command: &Command, described: Option<Described<'_>>, parsed: &Parsed<'_>) -> Option<String> {
     let starts = |word: &Word| matches!(word.text.as_str(), "-exec" | "-execdir" | "-ok" | "-okdir");
     if !matches!(name, "find" | "gfind") || !command.args.iter().any(starts) {
-        return syntax.unknown(parsed).map(str::to_owned);
+        return unknown_option(described, parsed).map(str::to_owned);
     }
     let mut own = Vec::new();
     let mut inner = false;
@@ -186,7 +186,8 @@ fn own_unknown(name: &str, command: &Command, syntax: Option<&Syntax>, parsed: &
             own.push(word.clone());
         }
     }
-    syntax.unknown(&Parsed::read(&own, syntax.reading())).map(str::to_owned)
+    let reading = described.as_deref().map(Syntax::reading).unwrap_or_default();
+    unknown_option(described, &Parsed::read(&own, reading)).map(str::to_owned)
 }
 
 fn is_shell_path(program: &str) -> bool {
