@@ -391,7 +391,9 @@ impl RuleSet {
         let Compiled { document, sieves, .. } = &*self.0;
         let Given { command, parsed, shown } = given;
         let rules = self.numbers(program).map(|at| (&document.rule[at], &sieves[at]));
-        let holding = rules.filter(move |(rule, sieve)| asked(rule) && rule.holds_for(command, parsed, sieve, shown));
+        let holding = rules.filter(move |(rule, sieve)| {
+            sieve.lets_pass(shown) && asked(rule) && rule.holds_for(command, parsed, sieve, shown)
+        });
         holding.map(|(rule, _)| rule)
     }
 

@@ -72,7 +72,7 @@ impl Rule {
         }
     }
 
-    /// Whether the rule fires for that command; what its sieve keeps back is not looked at.
+    /// Whether the rule fires for that command, which its sieve lets pass; what the sieve keeps back is not looked at.
     pub(super) fn holds_for(&self, command: &Command, parsed: &Parsed<'_>, sieve: &Sieve, shown: &Shown) -> bool {
         let has = |option: &str| match option.contains('*') {
             true => parsed.options.iter().any(|(name, _)| fits_option(option, name)),

@@ -15,6 +15,10 @@ const ANY: u8 = 63;
 /// What one rule asks for.
 #[derive(Default)]
 pub(super) struct Sieve {
+    /// The signs of which a command's options and operands must show one each: all where the rule asks for none.
+    option: Signs,
+    operand: Signs,
+    sub: Signs,
     /// For each of the rule's patterns, list after list, the sign of what may fit it.
     patterns: Box<[u8]>,
     /// All signs of each text of which the arguments must contain one.
@@ -40,7 +44,14 @@ impl Sieve {
             [(&rule.sub, of_sub as fn(&str) -> u8), (&rule.operand, of_pattern), (&rule.without_operand, of_pattern)];
         let options = [(&rule.option, of_option_pattern as fn(&str) -> u8), (&rule.without, of_option_pattern)];
         let lists = texts.into_iter().chain(options);
+        let one_of = |list: &[String], sign: fn(&str) -> u8| match list {
+            [] => Signs::MAX,
+            _ => list.iter().fold(0, |all, pattern| all | 1 << sign(pattern)),
+        };
         Self {
+            option: one_of(&rule.option, of_option_pattern),
+            operand: one_of(&rule.operand, of_pattern),
+            sub: one_of(&rule.sub, of_sub),
             patterns: lists.flat_map(|(list, sign)| list.iter().map(move |pattern| sign(pattern))).collect(),
             contains: rule.contains.iter().map(|part| letters(part)).collect(),
         }
@@ -54,6 +65,11 @@ impl Sieve {
             signs = rest;
             Sifted { patterns, signs: own }
         })
+    }
+
+    /// Whether the rule may hold for a command that shows this; most are asked about another one.
+    pub(super) const fn lets_pass(&self, shown: &Shown) -> bool {
+        self.option & shown.options != 0 && self.operand & shown.operands != 0 && self.sub & shown.operands != 0
     }
 
     pub(super) fn contains(&self, shown: &Shown) -> bool {
@@ -168,18 +184,13 @@ mod tests {
             let shown = Shown::of(&command, &parsed);
             for (rule, sieve) in about.iter().zip(&sieves) {
                 let holds = rule.holds_for(&command, &parsed, sieve, &all);
-                assert_eq!(rule.holds_for(&command, &parsed, sieve, &shown), holds, "{} {:?}", rule.id, command.args);
+                let passes = sieve.lets_pass(&shown) && rule.holds_for(&command, &parsed, sieve, &shown);
+                assert_eq!(passes, holds, "{} {:?}", rule.id, command.args);
                 held += usize::from(holds);
-                let [sub, operand, _, option, _] = sieve.sift(rule);
-                let passes = |list: &Sifted<'_>, shown| list.any(shown, |_| true);
-                kept += usize::from(
-                    !passes(&sub, shown.operands)
-                        && !passes(&option, shown.options)
-                        && !passes(&operand, shown.operands)
-                        && !sieve.contains(&shown),
-                );
+                let contains = rule.contains.is_empty() || sieve.contains(&shown);
+                kept += usize::from(!sieve.lets_pass(&shown) || !contains);
             }
         }
-        assert!(held > words.len() && kept > words.len() * about.len() / 2, "{held} held, {kept} kept back");
+        assert!(held > words.len() && kept > words.len() * about.len() / 3, "{held} held, {kept} kept back");
     }
 }
