@@ -177,6 +177,12 @@ impl Bundle {
         self.agents.iter().find(|agent| &agent.name == name).cloned()
     }
 
+    /// The folder in which `name` works, as [`Self::agent`] says; empty is not known.
+    pub(crate) fn workspace(&self, name: &AgentName) -> &str {
+        let listed = self.agents.iter().filter(|_| self.any_agent.is_none()).find(|agent| &agent.name == name);
+        listed.map_or("", |agent| &agent.workspace)
+    }
+
     /// What a run of `name` may use up.
     #[must_use]
     pub fn limits_of(&self, name: &AgentName) -> RunLimits {

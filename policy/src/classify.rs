@@ -59,16 +59,14 @@ pub struct Verdict {
 ///
 /// Pure. What cannot be read is Red, a program or tool that no rule knows is Yellow.
 pub fn classify(action: &Action, bundle: &Bundle) -> Verdict {
-    let agent = bundle.agent(&action.agent);
-    let workspace = agent.as_ref().map_or("", |agent| agent.workspace.as_str());
+    let workspace = bundle.workspace(&action.agent);
     let hosts = |host: &str| bundle.host_kind(host);
     Judge { adapters: &bundle.adapters, ..Judge::new(&bundle.rules, &hosts, workspace) }.action(action)
 }
 
 /// As [`classify`], with everything that was seen in the call, in the order in which it was looked at.
 pub fn explain(action: &Action, bundle: &Bundle) -> (Verdict, Vec<Seen>) {
-    let agent = bundle.agent(&action.agent);
-    let workspace = agent.as_ref().map_or("", |agent| agent.workspace.as_str());
+    let workspace = bundle.workspace(&action.agent);
     let seen = RefCell::new(Vec::new());
     let hosts = |host: &str| bundle.host_kind(host);
     let judge = Judge { seen: Some(&seen), adapters: &bundle.adapters, ..Judge::new(&bundle.rules, &hosts, workspace) };

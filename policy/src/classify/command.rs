@@ -8,7 +8,7 @@ use super::uses::path_uses;
 use crate::class::Class;
 use crate::facts::args::Parsed;
 use crate::facts::paths::{Access, Place, join, last_part, resolve};
-use crate::facts::{Command, Word, http, scripts};
+use crate::facts::{Command, Nature, Word, http, scripts};
 use crate::rules::{Described, Given, Syntax, unknown_option};
 
 /// A program that is told where a shell lies will start it, whatever the program is.
@@ -114,8 +114,10 @@ impl Judge<'_> {
         self.packs(command);
         self.mounts(name, command);
         self.database(name, command);
-        self.elsewhere(name, command, reads && class == Class::Green);
-        self.named(command, syntax, known.then_some(if command.program.contains('/') { Class::Yellow } else { class }));
+        let nature = Nature::of(name);
+        self.elsewhere(name, nature, command, reads && class == Class::Green);
+        let found = known.then_some(if command.program.contains('/') { Class::Yellow } else { class });
+        self.named(command, nature, syntax, found);
         if command.script.contains(&scripts::UNPACKS) {
             self.unpacks(command, &parsed);
         }

@@ -4,8 +4,8 @@
 use super::Judge;
 use super::hosts::is_client;
 use crate::class::Class;
-use crate::facts::paths::{Access, PathUse, Place};
-use crate::facts::{Command, Word, runs_code, scripts};
+use crate::facts::paths::{Place, resolve};
+use crate::facts::{Command, Nature, Word, scripts};
 
 /// Where software is installed, beside the folders of the system's own programs.
 pub(super) const INSTALLED: &[&str] = &[
@@ -90,7 +90,7 @@ impl Judge<'_> {
     /// Whether what that command runs lies where others decide what it is.
     ///
     /// `reads`: the rules found it Green, so that `git` starts no hook.
-    pub(super) fn elsewhere(&mut self, name: &str, command: &Command, reads: bool) {
+    pub(super) fn elsewhere(&mut self, name: &str, nature: Nature, command: &Command, reads: bool) {
         // Paths in a container, or on another machine, are that one's.
         if command.script.contains(&scripts::AWAY) {
             return;
@@ -109,7 +109,7 @@ impl Judge<'_> {
             command.args.iter().find_map(|file| self.is_elsewhere(command, file, SOURCED))
         } else if is_client(name) {
             orders(&command.args).and_then(|file| self.is_elsewhere(command, file, &[]))
-        } else if runs_code(name) {
+        } else if nature.runs_code() {
             script(&command.args).and_then(|file| self.is_elsewhere(command, file, &["/etc/"]))
         } else {
             None
@@ -123,8 +123,7 @@ impl Judge<'_> {
 
     /// The path, if it is known and lies elsewhere.
     fn is_elsewhere(&self, command: &Command, file: &Word, but: &[&str]) -> Option<String> {
-        let used = PathUse { access: Access::Read, path: file.clone(), cwd: command.cwd.clone() };
-        let resolved = used.resolve(self.workspace);
+        let resolved = resolve(&file.text, command.cwd.as_deref(), self.workspace);
         let folder = format!("{}/", resolved.text.trim_end_matches('/'));
         let theirs = |list: &[&str]| list.iter().any(|place| folder.starts_with(place));
         let elsewhere = resolved.place == Place::Outside && !theirs(INSTALLED) && !theirs(but);
@@ -252,6 +251,7 @@ mod tests {
     use super::super::judged::class;
     use super::*;
     use crate::class::Class::{Red as R, Yellow as Y, YellowExternal as E};
+    use crate::facts::runs_code;
 
     #[test]
     fn the_list_is_sorted() {

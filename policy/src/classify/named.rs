@@ -100,11 +100,10 @@ const GIT_NAMES: &[&str] = &[
 
 impl Judge<'_> {
     /// Judges what the words of a command name, as far as its table has not; `class` is what the rules make of it.
-    pub(super) fn named(&mut self, command: &Command, syntax: Option<&Syntax>, class: Option<Class>) {
+    pub(super) fn named(&mut self, command: &Command, nature: Nature, syntax: Option<&Syntax>, class: Option<Class>) {
         let name = last_part(&command.program);
         let lists_only = || NAMES_ONLY.contains(&name) && !command.args.iter().any(|arg| arg.text.starts_with("-exec"));
         let operands_known = syntax.is_some_and(|syntax| syntax.operands != Operands::Text);
-        let nature = Nature::of(name);
         let code = nature.runs_code();
         let starts = !code && (nature.starts_others() || self.rules.starts(name) == Starts::Anywhere)
             || matches!(name, "source" | "." | "git");
@@ -268,8 +267,8 @@ fn split<'t>(text: &'t str, before: &'t str) -> (&'t str, Option<&'t str>) {
 
 /// Whether a word looks like a path and not like prose, code or an address.
 fn is_path(word: &str) -> bool {
-    let address = |word: &str| word.split(':').skip(1).any(|behind| behind.starts_with("//"));
-    !word.is_empty() && word.len() < 1_024 && !word.contains(is_no_path) && !address(word)
+    let address = || word.bytes().any(|byte| byte == b':') && word.contains("://");
+    !word.is_empty() && word.len() < 1_024 && !word.contains(is_no_path) && !address()
 }
 
 /// Whether a path that is a word of a command is never spelt so.

@@ -28,12 +28,16 @@ pub(super) fn within(text: &str) -> bool {
     text.len() <= MAX_BYTES && {
         let totals = Totals::of(text);
         // What is hardly there at all nests no deeper.
-        totals.are_low(text) && (totals.nest_little() || brackets_are_shallow(text)) && keywords_are_shallow(text)
+        totals.are_low(text)
+            && (totals.nest_little() || brackets_are_shallow(text))
+            && (totals.bangs <= MAX_PREFIXES || bangs_are_few(text))
+            && keywords_are_shallow(text)
     }
 }
 
 #[derive(Default)]
 struct Totals {
+    bangs: usize,
     substitutions: usize,
     backticks: usize,
     operators: usize,
@@ -44,11 +48,23 @@ struct Totals {
     arithmetic: bool,
 }
 
+/// What [`Totals`] count; most letters of a text are none of it.
+const COUNTED: [bool; 256] = {
+    let (mut out, mut at) = ([false; 256], 0);
+    let counted = b"([`{;|&\n-+~!?*=";
+    while at < counted.len() {
+        out[counted[at] as usize] = true;
+        at += 1;
+    }
+    out
+};
+
 impl Totals {
     fn of(text: &str) -> Self {
         let mut all = Self::default();
-        let mut before = 0;
-        for byte in text.bytes() {
+        let bytes = text.as_bytes();
+        for (at, byte) in bytes.iter().enumerate().filter(|(_, byte)| COUNTED[usize::from(**byte)]) {
+            let before = at.checked_sub(1).map_or(0, |before| bytes[before]);
             match byte {
                 b'(' => {
                     all.parens += 1;
@@ -63,10 +79,11 @@ impl Totals {
                 b'`' => all.backticks += 1,
                 b'{' => all.braces += 1,
                 b';' | b'|' | b'&' | b'\n' => all.separators += 1,
-                b'-' | b'+' | b'~' | b'!' | b'?' | b'*' | b'=' => all.operators += 1,
-                _ => {}
+                operator => {
+                    all.operators += 1;
+                    all.bangs += usize::from(*operator == b'!');
+                }
             }
-            before = byte;
         }
         all
     }
@@ -128,37 +145,34 @@ fn brackets_are_shallow(text: &str) -> bool {
 
 /// Depth of `if`, `while` and the like where a command may begin.
 fn keywords_are_shallow(text: &str) -> bool {
-    bangs_are_few(text) && {
-        let (mut depth, mut prefixes, mut elifs) = (0_usize, 0_usize, 0_usize);
-        let begins = |byte: &u8| matches!(byte, b'\n' | b';' | b'|' | b'&' | b'(' | b'{' | b'`');
-        text.as_bytes().split(begins).all(|line| {
-            for word in line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()) {
-                match word {
-                    b"if" | b"while" | b"until" | b"for" | b"case" | b"select" => depth += 1,
-                    b"fi" | b"done" | b"esac" => depth = depth.saturating_sub(1),
-                    b"!" | b"time" | b"coproc" => prefixes += 1,
-                    b"elif" => elifs += 1,
-                    b"then" | b"else" | b"do" => {}
-                    _ => {
-                        prefixes = 0;
-                        break;
-                    }
-                }
-                if depth > MAX_DEPTH || prefixes > MAX_PREFIXES || elifs > MAX_ELIFS {
-                    return false;
+    let (mut depth, mut prefixes, mut elifs) = (0_usize, 0_usize, 0_usize);
+    let begins = |byte: &u8| matches!(byte, b'\n' | b';' | b'|' | b'&' | b'(' | b'{' | b'`');
+    text.as_bytes().split(begins).all(|line| {
+        for word in line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()) {
+            match word {
+                b"if" | b"while" | b"until" | b"for" | b"case" | b"select" => depth += 1,
+                b"fi" | b"done" | b"esac" => depth = depth.saturating_sub(1),
+                b"!" | b"time" | b"coproc" => prefixes += 1,
+                b"elif" => elifs += 1,
+                b"then" | b"else" | b"do" => {}
+                _ => {
+                    prefixes = 0;
+                    break;
                 }
             }
-            true
-        })
-    }
+            if depth > MAX_DEPTH || prefixes > MAX_PREFIXES || elifs > MAX_ELIFS {
+                return false;
+            }
+        }
+        true
+    })
 }
 
 /// How many `!` stand in a row.
 fn bangs_are_few(text: &str) -> bool {
     let mut bangs = 0;
-    text.bytes().filter(|byte| *byte == b'!').count() <= MAX_PREFIXES
-        || text.split_ascii_whitespace().all(|word| {
-            bangs = if word == "!" { bangs + 1 } else { 0 };
-            bangs <= MAX_PREFIXES
-        })
+    text.split_ascii_whitespace().all(|word| {
+        bangs = if word == "!" { bangs + 1 } else { 0 };
+        bangs <= MAX_PREFIXES
+    })
 }

@@ -104,7 +104,9 @@ fn normalise(path: Cow<'_, str>) -> String {
     let absolute = path.starts_with('/');
     let relative = if absolute { &path[1..] } else { &path };
     // Most paths hold nothing of the kind.
-    if relative.is_empty() || !relative.split('/').any(|part| matches!(part, "" | "." | "..")) {
+    if relative.is_empty()
+        || !relative.as_bytes().split(|byte| *byte == b'/').any(|part| matches!(part, b"" | b"." | b".."))
+    {
         return path.into_owned();
     }
     let mut parts: Vec<&str> = Vec::new();

@@ -38,9 +38,8 @@ impl Walker<'_> {
 
     /// What `tee` and those who fetch write.
     pub(super) fn writes(&mut self, name: &str, args: &[Word], stdin: &Stdin) {
-        let cwd = self.cwd.clone();
         let mut add = |path: &Word, content: &Stdin| {
-            self.plant(&PathUse { access: Access::Write, path: path.clone(), cwd: cwd.clone() }, content);
+            self.plant(&PathUse { access: Access::Write, path: path.clone(), cwd: self.cwd.clone() }, content);
         };
         match name {
             "tee" | "sponge" => {

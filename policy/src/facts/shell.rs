@@ -15,8 +15,6 @@ const PROCESS: &str = "/dev/fd/63";
 #[must_use]
 pub fn from_shell(text: &str, cwd: &str, context: &Context<'_>) -> Facts {
     let mut walker = Walker::new(cwd, context);
-    // Nearly all texts have fewer; a list that grows while they are read costs more than the room.
-    walker.facts.commands.reserve(12);
     text.clone_into(&mut walker.outermost);
     walker.code(text);
     walker.reap();

@@ -27,8 +27,8 @@ const REDIS_VALUES: &[&str] = &[
 ];
 
 impl Walker<'_> {
-    /// Statements and orders among the arguments of `name`, and in what it is fed.
-    pub(super) fn stores(&mut self, name: &str, args: &[Word], stdin: &Stdin) {
+    /// Statements and orders among the arguments of `name`, which the rules know or not, and in what it is fed.
+    pub(super) fn stores(&mut self, name: &str, known: bool, args: &[Word], stdin: &Stdin) {
         let fed = if let Stdin::Known(text) = stdin { Some(text.text.as_str()) } else { None };
         if REDIS.contains(&name) {
             let order = redis_order(args);
@@ -39,7 +39,7 @@ impl Walker<'_> {
             return;
         }
         let client = SQL.binary_search(&name).is_ok();
-        if !client && (self.context.knows)(name) {
+        if !client && known {
             return;
         }
         let looks = |text: &&str| if client { is_sql(text) } else { is_surely_sql(text) };

@@ -104,10 +104,11 @@ impl Walker<'_> {
             self.note(Note::Escape);
         }
         let away = usize::from(AWAY.contains(&name));
+        let known = (self.context.knows)(name);
         self.away += away;
-        self.carried(name, args, stdin, around);
+        self.carried(name, known, args, stdin, around);
         self.away -= away;
-        self.stores(name, args, stdin);
+        self.stores(name, known, args, stdin);
         self.describes(name, args, stdin);
         self.console(name, args, stdin);
         self.transfers(name, args, stdin);
@@ -308,7 +309,7 @@ impl Walker<'_> {
     }
 
     /// Commands in the arguments of programs that are no plain wrappers.
-    fn carried(&mut self, name: &str, args: &[Word], stdin: &Stdin, around: &Around) {
+    fn carried(&mut self, name: &str, known: bool, args: &[Word], stdin: &Stdin, around: &Around) {
         match name {
             "find" | "gfind" | "fd" | "fdfind" => self.found(name, args, around),
             "eval" => self.joined(args),
@@ -363,7 +364,7 @@ impl Walker<'_> {
                 self.known_suffix(name, args, stdin, around);
                 self.reads_shell(args, stdin);
             }
-            _ if !(self.context.knows)(name) => {
+            _ if !known => {
                 if !self.facts.functions.contains(name) || (self.context.starts)(name) == Starts::Anywhere {
                     self.known_suffix(name, args, stdin, around);
                     self.reads_shell(args, stdin);
