@@ -136,8 +136,9 @@ impl Judge<'_> {
                 let resolved = resolve(value, cwd, self.workspace);
                 let lists = self.rules.lists_of(&resolved.text);
                 // A workspace's own files are looked at by every tool there is.
+                // What only reads starts nothing, and most commands only read.
                 let known = || arg.glob && self.rules.may_be_started(&resolved.text);
-                let started = lists.contains("started") || known();
+                let started = class != Some(Class::Green) && (lists.contains("started") || known());
                 let theirs = started || GUARDED.iter().any(|list| lists.contains(list));
                 let changes = theirs && class != Some(Class::Green) && {
                     let doing = if in_place { Doing::Changes } else { doing(command) };

@@ -66,7 +66,7 @@ impl Rows {
         let tells = |part: &str| part.starts_with('.') || part.chars().take_while(|c| !is_sign(*c)).count() > 1;
         (0..parts.len()).any(|from| {
             let parts = &parts[from..];
-            self.within.iter().any(|row| tells(parts[0]) && hidden(parts[0], &row[0]) && fit(parts, row))
+            tells(parts[0]) && self.within.iter().any(|row| hidden(parts[0], &row[0]) && fit(parts, row))
         }) || self.whole.iter().any(|row| fit(&parts, row))
     }
 }
