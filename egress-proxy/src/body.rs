@@ -18,6 +18,9 @@ use crate::relay::{Cut, Relay};
 use crate::request::BODY_BYTES;
 use crate::within::{Late, within};
 
+/// Bytes that are read of a connection at once, while more than that come. One read of 128 KiB holds most requests of a session.
+pub(crate) const READ_BYTES: usize = 128 * 1024;
+
 /// The body of an answer.
 pub(crate) enum Outgoing {
     /// Our own words.
@@ -79,19 +82,17 @@ async fn receive_all(body: &mut Incoming, idle: Duration, room: &Arc<Semaphore>)
     if announced > BODY_BYTES {
         return Err(Refusal::TooLarge);
     }
-    // Only what has arrived is paid for: an announcement is cheap.
-    let mut bytes = BytesMut::with_capacity(announced.min(1024 * 1024));
-    let mut held: Option<OwnedSemaphorePermit> = None;
+    let (mut pieces, mut held) = (Pieces::None(announced), None::<OwnedSemaphorePermit>);
     loop {
         let frame = within(idle, body.frame()).await.map_err(|Late| Refusal::Stalled)?;
         let Some(frame) = frame else { break };
         // Trailers say nothing that a model needs.
         let Ok(data) = frame.map_err(|_| Refusal::Cut)?.into_data() else { continue };
-        if bytes.len() + data.len() > BODY_BYTES {
+        if pieces.len() + data.len() > BODY_BYTES {
             return Err(Refusal::TooLarge);
         }
-        bytes.extend_from_slice(&data);
-        let needed = bytes.len().div_ceil(1024) - held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        pieces = pieces.and(data);
+        let needed = pieces.len().div_ceil(1024) - held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
         let needed = u32::try_from(needed).map_err(|_| Refusal::TooLarge)?;
         let more = Arc::clone(room).try_acquire_many_owned(needed).map_err(|_| Refusal::Busy)?;
         match &mut held {
@@ -99,7 +100,49 @@ async fn receive_all(body: &mut Incoming, idle: Duration, room: &Arc<Semaphore>)
             None => held = Some(more),
         }
     }
-    Ok(Received { bytes: bytes.freeze(), room: held })
+    Ok(Received { bytes: pieces.join(), room: held })
+}
+
+/// What arrived of a body.
+enum Pieces {
+    /// Nothing, of so many bytes.
+    None(usize),
+    /// All of it in one piece, which is not copied.
+    Whole(Bytes),
+    Some(BytesMut),
+}
+
+impl Pieces {
+    fn len(&self) -> usize {
+        match self {
+            Self::None(_) => 0,
+            Self::Whole(bytes) => bytes.len(),
+            Self::Some(bytes) => bytes.len(),
+        }
+    }
+
+    fn and(self, data: Bytes) -> Self {
+        let mut bytes = match self {
+            // It keeps all that was read at once, for as long as it lives: at most twice its length.
+            Self::None(announced) if data.len() == announced && 2 * announced >= READ_BYTES => {
+                return Self::Whole(data);
+            }
+            // Only what has arrived is paid for: an announcement is cheap.
+            Self::None(announced) => BytesMut::with_capacity(announced.min(1024 * 1024)),
+            Self::Whole(bytes) => BytesMut::from(bytes),
+            Self::Some(bytes) => bytes,
+        };
+        bytes.extend_from_slice(&data);
+        Self::Some(bytes)
+    }
+
+    fn join(self) -> Bytes {
+        match self {
+            Self::None(_) => Bytes::new(),
+            Self::Whole(bytes) => bytes,
+            Self::Some(bytes) => bytes.freeze(),
+        }
+    }
 }
 
 /// Reads and forgets the rest of a refused request, within bounds: a connection that is closed on unread bytes is reset, and

@@ -22,7 +22,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::places::Place;
-use crate::body::Outgoing;
+use crate::body::{Outgoing, READ_BYTES};
 use crate::exchange;
 use crate::gateway::Gateway;
 use crate::leash::Tether;
@@ -108,7 +108,7 @@ async fn awake<'a>(
     let mut connection = http1::Builder::new()
         .header_read_timeout(None)
         // A head that is let through always has room.
-        .max_buf_size(HEAD_BYTES + 4096)
+        .max_buf_size(READ_BYTES.max(HEAD_BYTES + 4096))
         // One piece costs the system less than a head, a chunk's beginning, its bytes and its end apart.
         .writev(false)
         .serve_connection(TokioIo::new(requests), service);
