@@ -339,10 +339,14 @@ impl<'a, 'e> Walk<'a, 'e> {
     }
 
     fn new(engine: &'e Engine, body: &'a [u8], sealed: &'e [&'e str]) -> Self {
+        Self::with_kit(engine, body, sealed, Lent::of(engine, sealed, body.len()))
+    }
+
+    fn with_kit(engine: &'e Engine, body: &'a [u8], sealed: &'e [&'e str], kit: Lent<'e>) -> Self {
         Self {
             engine,
             body,
-            kit: Lent::of(engine, sealed, body.len()),
+            kit,
             sealed,
             deep: false,
             texts: Vec::new(),

@@ -74,6 +74,11 @@ impl<'e> Lent<'e> {
         };
         Self { kit: Some(kit), home }
     }
+
+    /// So many bytes were searched with it: more than were expected leave more than is kept.
+    pub(super) fn was_used_for(&mut self, bytes: usize) {
+        self.home = self.home.filter(|_| bytes <= SMALL);
+    }
 }
 
 fn owned(sealed: &[&str]) -> Vec<String> {
@@ -108,7 +113,7 @@ impl DerefMut for Lent<'_> {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Engine, RuleSet, Secret, Unscannable};
+    use crate::{Engine, JsonMemo, RuleSet, Secret, Unscannable};
 
     const TOKEN: &str = "q9x2mn7pk4rt8wy1cv5b";
 
@@ -161,5 +166,27 @@ mod tests {
         let other = self::engine(&[]);
         other.redact_json(large.as_bytes()).unwrap();
         assert!(other.kits().all().iter().all(Option::is_none), "what a large document needs is not kept");
+    }
+
+    #[test]
+    fn a_turn_of_a_long_session_needs_what_a_small_document_does() {
+        let engine = engine(&[("token", TOKEN)]);
+        let body = |first: &str, turns: usize| {
+            let turn = |n: usize| format!(r#"{{"role":"user","content":"{} {n}"}}"#, "word ".repeat(800));
+            let turns: Vec<String> = std::iter::once(format!("\"{first}\"")).chain((0..turns).map(turn)).collect();
+            format!(r#"{{"messages":[{}]}}"#, turns.join(","))
+        };
+        let mut memo = JsonMemo::default();
+        for (body, is_kept) in [
+            (body("a", 20), false),
+            (body("a", 21), true),
+            // All that follows is searched again, although it is as it was.
+            (body("b", 21), false),
+            (body("b", 22), true),
+        ] {
+            engine.kits().all().fill_with(|| None);
+            engine.redact_json_again(memo.compare(body.as_bytes()), &[], &mut memo).unwrap();
+            assert_eq!(engine.kits().all().iter().any(Option::is_some), is_kept, "{}", memo.searched());
+        }
     }
 }

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::across::{Row, Text};
+use super::kit::Lent;
 use super::read::{Place, read_on};
 use super::{JSON_BYTES, Level, Name, Token, Unscannable, Walk};
 use crate::engine::{Engine, RedactedBytes};
@@ -218,14 +219,20 @@ impl JsonMemo {
         }
         let shift = Shift { old: known.raw.len(), new: body.len() };
         let from = known.walked.marks.iter().rposition(|mark| mark.place.at <= prefix);
-        check_text(body, from.map_or(0, |from| known.walked.marks[from].place.at), body.len() - suffix)?;
-        let mut walk = Walk::new(engine, body, sealed);
+        let begin = from.map_or(0, |from| known.walked.marks[from].place.at);
+        check_text(body, begin, body.len() - suffix)?;
+        // A turn searches little of a long session, as a small document does.
+        let kit = Lent::of(engine, sealed, (body.len() - suffix).saturating_sub(begin));
+        let mut walk = Walk::with_kit(engine, body, sealed, kit);
         let place = walk.go_on(&mut known.walked, from, known.raw.len() - suffix, shift);
-        read_on(body, &mut walk, place, Walk::mark)?;
+        let read = read_on(body, &mut walk, place, Walk::mark);
+        let searched = body.len() - place.map_or(0, |place| place.at) - walk.skipped();
+        walk.kit.was_used_for(searched);
+        read?;
         let mut hits = walk.merged()?;
         known.tag(engine, body, &mut hits, (prefix, suffix, shift));
         let redacted = walk.splice(&hits);
-        known.searched = body.len() - place.map_or(0, |place| place.at) - walk.skipped();
+        known.searched = searched;
         known.walked = walk.leave();
         remember(&mut known.raw, prefix, body);
         known.stamp = stamp_of_a_body();
