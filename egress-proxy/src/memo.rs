@@ -7,7 +7,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wardkeep_proto::ids::AgentName;
-use wardkeep_redaction::{Engine, JsonMemo, RedactedBytes, Unscannable};
+use wardkeep_redaction::{Compared, Engine, JsonMemo, RedactedBytes, Unscannable};
 
 /// Memory that all sessions take together.
 const BYTES: usize = 32 * 1024 * 1024;
@@ -49,8 +49,8 @@ impl Turn {
         if body.len() < LEAST {
             return engine.redact_json_sealing(body, sealed);
         }
-        let mut memo = self.memo.take(&self.agent, engine, body);
-        let redacted = engine.redact_json_again(memo.compare(body), sealed, &mut memo);
+        let (mut memo, compared) = self.memo.take(&self.agent, engine, body);
+        let redacted = engine.redact_json_again(compared, sealed, &mut memo);
         tracing::debug!(agent = %self.agent, bytes = body.len(), searched = memo.searched(), "an LLM body was searched");
         self.memo.put(&self.agent, engine, memo);
         redacted
@@ -64,8 +64,8 @@ impl Memo {
         drop(gone);
     }
 
-    /// Takes out the session that `body` goes on with, or a new one. Nobody else has it until it is put back.
-    fn take(&self, agent: &AgentName, engine: &Engine, body: &[u8]) -> JsonMemo {
+    /// Takes out the session that `body` goes on with, or a new one, and what they share. Nobody else has it until it is put back.
+    fn take<'a>(&self, agent: &AgentName, engine: &Engine, body: &'a [u8]) -> (JsonMemo, Compared<'a>) {
         // Compared and wiped outside of the lock.
         let (gone, mut own) = {
             let mut sessions = self.sessions();
@@ -73,11 +73,16 @@ impl Memo {
             (gone, sessions.extract_if(.., |session| session.agent == *agent).collect::<Vec<Session>>())
         };
         drop(gone);
-        let shared = own.iter().enumerate().map(|(at, session)| (session.memo.compare(body).shared(), at));
-        let best = shared.max().filter(|&(shared, at)| 2 * shared >= own[at].memo.body_len());
-        let taken = best.map(|(_, at)| own.remove(at).memo);
+        let compared = own.iter().enumerate().map(|(at, session)| (session.memo.compare(body), at));
+        let best = compared.max_by_key(|(compared, at)| (compared.shared(), *at));
+        let best = best.filter(|(compared, at)| 2 * compared.shared() >= own[*at].memo.body_len());
+        let taken = best.map(|(compared, at)| (own.remove(at).memo, compared));
         self.sessions().append(&mut own);
-        taken.unwrap_or_default()
+        taken.unwrap_or_else(|| {
+            let new = JsonMemo::default();
+            let compared = new.compare(body);
+            (new, compared)
+        })
     }
 
     fn put(&self, agent: &AgentName, engine: &Engine, memo: JsonMemo) {
