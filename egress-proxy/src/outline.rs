@@ -1,8 +1,9 @@
 //! What the gateway reads of a body: the members of its top level and the results of tool calls in it, in one pass.
 //!
 //! Most of a session's body is the body before it. Of that one the gateway keeps keyed hashes of its pieces, what was read, and
-//! the place behind each turn of the conversation; the next one is read from the last such place in what both begin with. The
-//! outcome is that of reading all of it. No text is kept but names of members and of calls.
+//! the place behind each turn of the conversation; the next one is read from the last such place in what both begin with, up to
+//! what follows the conversation, if that is as it was. The outcome is that of reading all of it. No text is kept but names of
+//! members and of calls.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -13,6 +14,10 @@ use crate::attachments::{is_holder, may_be_file};
 use crate::gate_memory::{CallResult, Key, Search, key};
 use crate::refusal::Refusal;
 use crate::request::{Head, InvalidBody, MEMBERS, Member};
+
+mod rest;
+
+use rest::Rest;
 
 /// Sessions that are kept of one agent, and of all.
 const OF_ONE: usize = 8;
@@ -47,6 +52,7 @@ struct Read {
     results: Vec<(Key, CallResult)>,
     places: Vec<Mark>,
     has_files: bool,
+    rest: Option<Rest>,
 }
 
 /// The state of a reader behind a turn of the conversation.
@@ -119,7 +125,7 @@ impl Outlines {
 
 /// Reads a body that begins with `shared` bytes of the one that was read before.
 fn read(agent: &AgentName, engine: &Engine, body: &[u8], before: Read, shared: usize) -> Result<Read, Refusal> {
-    let Read { mut members, mut results, mut places, .. } = before;
+    let Read { mut members, mut results, mut places, rest, .. } = before;
     places.truncate(places.partition_point(|mark| mark.place.at() <= shared));
     let from = places.last().cloned();
     let (kept, known) = from.as_ref().map_or((0, 0), |mark| (mark.members, mark.results));
@@ -131,7 +137,19 @@ fn read(agent: &AgentName, engine: &Engine, body: &[u8], before: Read, shared: u
     };
     let open = from.as_ref().map(|mark| mark.open.clone());
     let has_files = from.as_ref().is_some_and(|mark| mark.has_files);
-    let mut reader = Reader { search, members, places, open, has_files, too_many: false, no_name: false };
+    let is_kept = body.len() >= LEAST;
+    let mut reader = Reader {
+        engine,
+        search,
+        members,
+        places,
+        open,
+        has_files,
+        too_many: false,
+        no_name: false,
+        rest,
+        behind: None,
+    };
     read_json_on(body, from.as_ref().map(|mark| mark.place), &mut reader, Reader::ended).map_err(
         |error| match error {
             Unscannable::NotJson { .. } => InvalidBody::NotAnObject.into(),
@@ -145,22 +163,46 @@ fn read(agent: &AgentName, engine: &Engine, body: &[u8], before: Read, shared: u
     if !reader.search.is_object() || reader.no_name {
         return Err(InvalidBody::NotAnObject.into());
     }
+    let has_files = reader.has_files();
     let (new, last) = reader.search.finish();
     results.extend(new.into_iter().map(|result| (key(engine, agent, &result.of), result)));
     results.iter_mut().enumerate().for_each(|(number, (_, result))| result.is_last = number >= last);
-    Ok(Read { members: reader.members, results, places: reader.places, has_files: reader.has_files })
+    let Reader { members, places, rest, behind, has_files: behind_has_files, .. } = reader;
+    let rest = match behind.filter(|_| is_kept) {
+        Some(Behind { is_known: true, .. }) => rest,
+        Some(Behind { at, members: before, .. }) => Rest::of(engine, body, at, &members[before..], behind_has_files),
+        None => None,
+    };
+    Ok(Read { members, results, places, has_files, rest })
+}
+
+/// What follows a conversation, while that is all there is.
+#[derive(Clone, Copy)]
+struct Behind {
+    at: usize,
+    /// Members before.
+    members: usize,
+    /// Something before may be a file.
+    had_files: bool,
+    /// It was known.
+    is_known: bool,
 }
 
 struct Reader<'a> {
+    engine: &'a Engine,
     search: Search<'a>,
     members: Vec<Member>,
     places: Vec<Mark>,
     /// The member of the top level whose value comes or is open.
     open: Option<Member>,
+    /// Something in what was read since the conversation may be a file.
     has_files: bool,
     too_many: bool,
     /// A name is no text.
     no_name: bool,
+    /// What followed the conversation before.
+    rest: Option<Rest>,
+    behind: Option<Behind>,
 }
 
 impl Reader<'_> {
@@ -173,7 +215,11 @@ impl Reader<'_> {
         }
     }
 
-    fn ended(&mut self, place: Place) {
+    fn has_files(&self) -> bool {
+        self.has_files || self.behind.is_some_and(|behind| behind.had_files)
+    }
+
+    fn ended(&mut self, place: Place) -> Option<Place> {
         let body = self.search.body();
         let at = place.at();
         if place.depth() == 2
@@ -183,12 +229,12 @@ impl Reader<'_> {
         {
             let (results, last) = self.search.count();
             let (members, open) = (self.members.len(), open.clone());
-            self.places.push(Mark { place, members, open, results, last, has_files: self.has_files });
+            self.places.push(Mark { place, members, open, results, last, has_files: self.has_files() });
         }
         if place.depth() != 1 {
-            return;
+            return None;
         }
-        let Some(mut member) = self.open.take() else { return };
+        let mut member = self.open.take()?;
         if member.value.start == 0 {
             // A word, which says nothing of its place.
             let len = if body[..at].ends_with(b"false") { 5 } else { 4 };
@@ -200,6 +246,18 @@ impl Reader<'_> {
         } else {
             self.too_many = true;
         }
+        if self.search.is_behind_turns() { self.skip(place) } else { None }
+    }
+
+    /// The conversation has ended: goes to the end of what follows, where that is known.
+    fn skip(&mut self, place: Place) -> Option<Place> {
+        let (at, had_files) = (place.at(), self.has_files());
+        let rest = self.rest.as_ref().filter(|rest| rest.is_at(self.engine, self.search.body(), at));
+        let members = rest.map(|rest| rest.members(at)).filter(|more| self.members.len() + more.len() <= MEMBERS);
+        self.behind = Some(Behind { at, members: self.members.len(), had_files, is_known: members.is_some() });
+        self.has_files = rest.is_some_and(Rest::has_files);
+        self.members.extend(members?);
+        rest.map(|rest| place.after(rest.end()))
     }
 }
 
@@ -248,105 +306,4 @@ impl Visit for Reader<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-    use wardkeep_redaction::RuleSet;
-
-    use super::*;
-
-    fn engine() -> Engine {
-        Engine::build([], &RuleSet::none(), [7; 32]).unwrap()
-    }
-
-    fn of(outlines: &Outlines, engine: &Engine, body: &str) -> Result<String, String> {
-        let agent = "office".parse().unwrap();
-        outlines
-            .read(&agent, engine, body.as_bytes())
-            .map(|Outline { head, results, has_files, .. }| format!("{head:?} {results:?} {has_files}"))
-            .map_err(|error| error.code().to_owned())
-    }
-
-    #[test]
-    fn the_head_is_that_of_a_whole_parse() {
-        let (outlines, engine) = (Outlines::default(), engine());
-        for body in [
-            r#"{"model":"m","stream":true,"n":-1.5e3 , "x" : [ ] ,"y":{},"z":null,"w":false,"t":"\u00e9\"","messages":[]}"#,
-            " {\"model\" : \"m\" }\n",
-            "{}",
-            r#"{"a":[[],{}],"messages":[{"role":"user"}, {"role":"tool","tool_call_id":"a"} ] , "stream" : false}"#,
-        ] {
-            let whole = Head::parse(body.as_bytes()).map(|head| format!("{head:?}")).unwrap();
-            let outline = of(&outlines, &engine, body).unwrap();
-            assert!(outline.contains(&whole), "{body}\n{outline}\n{whole}");
-        }
-        for (body, code) in [
-            ("[]", "invalid-body"),
-            ("7", "invalid-body"),
-            ("{", "invalid-body"),
-            (r#"{"model":1}"#, "invalid-body"),
-            (r#"{"a":1,"a":2}"#, "invalid-body"),
-            (r#"{"stream":1}"#, "invalid-body"),
-        ] {
-            assert_eq!(of(&outlines, &engine, body), Err(code.to_owned()), "{body}");
-        }
-    }
-
-    /// Deterministic noise.
-    struct Dice(u64);
-
-    impl Dice {
-        fn roll(&mut self, sides: usize) -> usize {
-            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (self.0 >> 33) as usize % sides
-        }
-    }
-
-    #[test]
-    fn a_body_that_goes_on_is_read_as_one_that_comes_alone() {
-        let (engine, mut dice) = (engine(), Dice(7));
-        for _ in 0..60 {
-            let outlines = Outlines::default();
-            let mut turns: Vec<String> = Vec::new();
-            let mut read_on = 0;
-            for turn in 0..40 {
-                let fill = "word ".repeat(dice.roll(400));
-                turns.push(match dice.roll(5) {
-                    0 => json!({"role": "user", "content": fill}).to_string(),
-                    1 => json!({"role": "assistant", "content": [{"type": "tool_use", "id": turn.to_string(), "input": {"a": fill}}]}).to_string(),
-                    2 => json!({"role": "tool", "tool_call_id": turn.to_string(), "content": fill}).to_string(),
-                    3 => json!({"type": "function_call_output", "call_id": turn.to_string(), "output": [{"text": fill}]}).to_string(),
-                    _ => json!({"role": "user", "content": [{"type": "tool_result", "tool_use_id": turn.to_string(), "content": fill}]}).to_string(),
-                });
-                match dice.roll(12) {
-                    0 => turns.truncate(dice.roll(turns.len())),
-                    1 => {
-                        let at = dice.roll(turns.len());
-                        turns[at] = turns[at].replacen('o', "0", 1);
-                    }
-                    _ => {}
-                }
-                let tail = ["", r#","tools":[{"name":"x"}]"#, r#","stream":true"#][dice.roll(3)];
-                let name = ["messages", "input", "contents"][usize::from(turn > 20)];
-                let body = format!(r#"{{"model":"m","system":"s","{name}":[{}]{tail}}}"#, turns.join(","));
-                let before = outlines.sessions().first().map_or(0, |session| session.pieces.len());
-                read_on += usize::from(before > 0);
-                assert_eq!(of(&outlines, &engine, &body), of(&Outlines::default(), &engine, &body), "{body}");
-            }
-            assert!(read_on > 0);
-        }
-    }
-
-    #[test]
-    fn agents_share_nothing_and_memory_is_bounded() {
-        let (outlines, engine) = (Outlines::default(), engine());
-        for n in 0..200 {
-            let agent: AgentName = format!("agent-{}", n % 20).parse().unwrap();
-            let body = json!({"model": "m", "messages": [{"role": "user", "content": format!("{n} ").repeat(9000)}]})
-                .to_string();
-            outlines.read(&agent, &engine, body.as_bytes()).unwrap();
-            let sessions = outlines.sessions();
-            assert!(sessions.len() <= OF_ALL);
-            assert!(sessions.iter().filter(|session| session.agent == agent).count() <= OF_ONE);
-        }
-    }
-}
+mod tests;

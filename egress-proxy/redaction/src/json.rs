@@ -75,7 +75,8 @@ pub fn read_json(document: &[u8], visit: &mut impl Visit) -> Result<(), Unscanna
 }
 
 /// As [`read_json`], from a place of an earlier document on that began with the same bytes up to there; `ended` hears of the
-/// place behind each value, and behind the bracket of a list or object without any.
+/// place behind each value, and behind the bracket of a list or object without any, and may send the reader on to a later one:
+/// what stands between must be known, and leave open what is.
 ///
 /// # Errors
 /// As above.
@@ -83,15 +84,12 @@ pub fn read_json_on<V: Visit>(
     document: &[u8],
     from: Option<Place>,
     visit: &mut V,
-    ended: impl Fn(&mut V, Place),
+    ended: impl Fn(&mut V, Place) -> Option<Place>,
 ) -> Result<(), Unscannable> {
     let at = from.map_or(0, Place::at);
     let rest = document.get(at..).unwrap_or_default();
     std::str::from_utf8(rest).map_err(|e| Unscannable::NotJson { at: at + e.valid_up_to() })?;
-    Ok(read::read_on(document, visit, from, |visit, place| {
-        ended(visit, place);
-        None
-    })?)
+    Ok(read::read_on(document, visit, from, ended)?)
 }
 
 pub(crate) fn redact<'a>(engine: &Engine, body: &'a [u8], sealed: &[&str]) -> Result<RedactedBytes<'a>, Unscannable> {

@@ -86,6 +86,11 @@ impl<'a> Search<'a> {
         self.is_object
     }
 
+    /// Whether it stands behind a conversation in the outermost object, or behind what may hold one.
+    pub(crate) fn is_behind_turns(&self) -> bool {
+        matches!(&self.levels[..], [Level { name: Name::Turns | Name::Request, .. }])
+    }
+
     /// Whether it stands right in the conversation of the outermost object.
     pub(crate) fn is_in_turns(&self) -> bool {
         matches!(&self.levels[..], [_, Level { kind: Kind::Turns, .. }])

@@ -15,6 +15,7 @@ pub(super) fn member<'a>(document: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
         {
             search.found = search.document.get(start..place.at());
         }
+        None
     })
     .ok()?;
     search.found.filter(|_| search.count == 1)

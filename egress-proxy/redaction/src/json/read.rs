@@ -82,6 +82,12 @@ impl Place {
     pub fn depth(self) -> usize {
         self.depth
     }
+
+    /// With the same open, so many bytes farther on.
+    #[must_use]
+    pub fn after(self, bytes: usize) -> Self {
+        Self { at: self.at + bytes, ..self }
+    }
 }
 
 /// Reads one whole value, with nothing but white space around it. UTF-8 is not checked.
