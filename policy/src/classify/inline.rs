@@ -58,13 +58,31 @@ struct Reader<'t> {
 impl Reader<'_> {
     fn is_harmless(&self) -> bool {
         let has = |name: &str| self.tokens.iter().any(|token| token.text == name);
-        !self.language.pairs.iter().any(|(one, other)| has(one) && has(other))
+        let meets =
+            |pair: &(&str, &str)| has(pair.0) && has(pair.1) && !(*pair == ("os", "write") && self.writes_by_files());
+        !self.language.pairs.iter().any(meets)
             && (0..self.tokens.len()).all(|at| match self.tokens[at].kind {
                 Kind::Name => self.name(at),
                 Kind::Sign => self.sign(at),
                 Kind::Variable => !self.language.never.contains(&&self.tokens[at].text[1..]),
                 Kind::Text | Kind::Number => true,
             })
+    }
+
+    /// Whether `os` stands nowhere but before a member of its own or in a plain import, and `write` is a member of something else.
+    fn writes_by_files(&self) -> bool {
+        (0..self.tokens.len()).all(|at| {
+            let before = |by: usize| at.checked_sub(by).map_or("", |before| self.text(before));
+            match self.text(at) {
+                "os" => {
+                    before(1) != "from"
+                        && self.text(at + 1) != "as"
+                        && (before(1) == "import" || self.text(at + 1) == ".")
+                }
+                "write" => before(1) == "." && before(2) != "os",
+                _ => true,
+            }
+        })
     }
 
     fn text(&self, at: usize) -> &str {

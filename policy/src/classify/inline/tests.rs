@@ -227,6 +227,11 @@ fn a_file_that_code_opens_is_written_where_its_name_is_plain() {
         "from os import system; system('id')",
         "from os import getcwd as f; f()",
         "import path",
+        "import os; os.write(1, b'x')",
+        "import os as o; o.write(1, b'x')",
+        "import os; o = os; o.write(1, b'x')",
+        "from os import write; write(1, b'x')",
+        "import json, os as o; o.write(1, b'x')",
         "import a.path",
     ] {
         assert_eq!(effect("python", code), Some(Effect::Unclear), "{code}");
@@ -238,6 +243,8 @@ fn a_file_that_code_opens_is_written_where_its_name_is_plain() {
         ("import json; json.dump({}, open('a', 'w')); open('b', 'wb')", &["a", "b"]),
         ("import os.path; print(os.path.exists('a'))", &[]),
         ("import os; print(os.getcwd())", &[]),
+        ("import os; print(os.getcwd()); open('a', 'w').write('x')", &["a"]),
+        ("import os.path; open('a', 'w').write(os.path.basename('b'))", &["a"]),
         ("from os import getcwd; print(getcwd())", &[]),
         ("print(open('a', 'rb').read())", &[]),
     ] {
