@@ -144,10 +144,13 @@ impl Gate {
     /// # Errors
     /// See [`RevokeError`].
     pub async fn revoke_grant(&self, id: &str, by: &str) -> Result<KnownGrant, RevokeError> {
-        // Two of one name differ in their count alone, and go together.
         let mut named =
             self.grants().await?.into_iter().filter(|known| id.len() >= 8 && known.id.to_string().starts_with(id));
-        let (Some(mut known), None) = (named.next(), named.next()) else { return Err(RevokeError::Unknown) };
+        let mut known = named.next().ok_or(RevokeError::Unknown)?;
+        // Those of one name differ in their count alone, and go together.
+        if named.any(|other| other.id != known.id) {
+            return Err(RevokeError::Unknown);
+        }
         let (agent, id, by, at) = (known.agent.clone(), known.id, self.clean(by), self.now());
         let (fields, line) = (
             json!({"agent": agent, "grant": id, "tool": known.grant.tool, "by": by}),

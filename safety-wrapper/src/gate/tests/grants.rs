@@ -47,6 +47,30 @@ async fn a_grant_is_used_no_oftener_than_it_says_over_restarts_and_new_policies(
     assert_eq!(audit_kinds(&gate).await["grant-used"], 4);
 }
 
+/// Another grant whose name begins with the same eight signs would take chance; names without eight are those of all.
+#[tokio::test]
+async fn a_grant_that_stands_there_twice_is_taken_back_once_and_others_stay() {
+    let world = World::new(Level::Supervised);
+    let other = Grant { commands: vec![vec!["git".to_owned(), "fetch".to_owned()]], ..counted_grant(5) };
+    let grants = vec![counted_grant(5), counted_grant(50), other];
+    world.publish_with(2, Level::Supervised, grants, Asking::default());
+    let gate = world.gate();
+    let known = gate.grants().await.unwrap();
+    let (first, second, third) = (known[0].id, known[1].id, known[2].id);
+    assert!(first == second && first != third, "the count is no part of the name");
+    assert!(allowed(&gate, "c1").await);
+    for id in ["", &first.to_string()[..7], "0000000000000000"] {
+        let refused = gate.revoke_grant(id, "local:uid-0").await;
+        assert!(matches!(refused, Err(RevokeError::Unknown)), "{id}: {refused:?}");
+    }
+    assert!(gate.revoke_grant(&first.to_string()[..8], "local:uid-0").await.unwrap().revoked);
+    let states: Vec<_> = gate.grants().await.unwrap().iter().map(|known| (known.revoked, known.live)).collect();
+    assert_eq!(states, [(true, false), (true, false), (false, true)]);
+    assert!(!allowed(&gate, "c2").await, "neither of the two lets it pass");
+    assert!(gate.revoke_grant(&first.to_string(), "local:uid-0").await.unwrap().revoked);
+    assert_eq!(audit_kinds(&gate).await["grant-revoked"], 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_at_the_same_time_never_use_it_oftener() {
     for round in 0..4 {
