@@ -195,6 +195,10 @@ pub(crate) struct Raw {
     pub(crate) output: Zeroizing<Vec<u8>>,
     /// There was more than `output`.
     pub(crate) cut: bool,
+    /// Something was left out, though `output` is whole as it stands.
+    pub(crate) left_out: bool,
+    /// Of the redacted output, bytes, where a tool gives back less than a run may.
+    pub(crate) most: Option<usize>,
 }
 
 impl Raw {
@@ -306,7 +310,7 @@ fn work(spec: &RunSpec, most: usize, limit: Duration, tell: live::Tell) -> Raw {
     match &spec.work {
         Work::Program { argv, env, stdin } => program::run(spec, argv, env, stdin.as_deref(), most, limit, tell),
         Work::Http { method, url, headers, body, reply } => {
-            let most = reply.max_bytes.map_or(most, |own| most.min(own as usize));
+            let most = reply::to_read(reply, spec.output_bytes, most);
             let raw = http::request(method, url, headers, body.as_deref(), most, limit);
             reply::shaped(raw, reply)
         }

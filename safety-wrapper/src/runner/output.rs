@@ -13,14 +13,16 @@ pub(super) const fn margin(longest_value: usize) -> usize {
     if wanted < 4096 { 4096 } else { wanted }
 }
 
-/// Redacted text of at most `cap` bytes, and whether something is missing.
+/// Redacted text of at most `cap` bytes, fewer where the tool gives back less, and whether something is missing.
 ///
-/// Where the raw bytes were cut, the last `margin` bytes may hold the beginning of a value and are never shown.
+/// Where the raw bytes were cut, the last `margin` bytes may hold the beginning of a value and are never shown: so whoever cuts them
+/// leaves that much behind what is to be shown.
 pub(super) fn finish(engine: &Engine, raw: &Raw, cap: usize, margin: usize) -> (String, bool) {
+    let cap = raw.most.map_or(cap, |most| most.min(cap));
     let clean = engine.redact_bytes(&raw.output).bytes;
     let sure = if raw.cut { clean.len().saturating_sub(margin) } else { clean.len() };
     let mut text = String::from_utf8_lossy(&clean[..sure]).into_owned();
-    let truncated = raw.cut || text.len() > cap;
+    let truncated = raw.cut || raw.left_out || text.len() > cap;
     text.truncate(text.floor_char_boundary(cap));
     (text, truncated)
 }

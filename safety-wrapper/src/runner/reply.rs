@@ -9,22 +9,45 @@ use super::Raw;
 /// Of an answer that is no success, bytes: what went wrong is said at its beginning.
 const ERROR_BYTES: usize = 4 * 1024;
 
+const TOO_LONG: &str = "[the answer is longer than this tool gives back; ask for fewer]";
+const NO_JSON: &str = "[the answer is not JSON, and this tool gives back fields only]";
+
+/// How much of an answer is read, bytes, where a run that gives back `cap` of them reads `most`: what is shown is cut after redaction, so
+/// the margin between the two stays. Fields can be told from a whole answer only.
+pub(super) fn to_read(reply: &Reply, cap: usize, most: usize) -> usize {
+    let own = reply.max_bytes.filter(|_| reply.keep.is_empty()).map(|own| own as usize);
+    own.map_or(most, |own| most.min(own + most.saturating_sub(cap)))
+}
+
 /// The answer without what the adapter does not keep. What cannot be read as JSON is not given where fields are named.
 pub(super) fn shaped(mut raw: Raw, reply: &Reply) -> Raw {
-    let Some(status) = raw.http_status.filter(|_| !reply.keep.is_empty()) else { return raw };
-    if !(200..300).contains(&status) {
-        raw.cut |= raw.output.len() > ERROR_BYTES;
-        raw.output.truncate(ERROR_BYTES);
+    // Without a status it is our own words.
+    let Some(status) = raw.http_status else { return raw };
+    raw.most = reply.max_bytes.map(|own| own as usize);
+    if reply.keep.is_empty() {
         return raw;
     }
-    let said = match serde_json::from_slice::<Value>(&raw.output) {
-        _ if raw.cut => "[the answer is longer than this tool gives back; ask for fewer]".to_owned(),
-        Ok(value) => kept(value, &reply.keep.iter().map(String::as_str).collect::<Vec<_>>()).to_string(),
-        Err(_) if raw.output.is_empty() => String::new(),
-        Err(_) => "[the answer is not JSON, and this tool gives back fields only]".to_owned(),
-    };
-    raw.output = Zeroizing::new(said.into_bytes());
-    raw
+    if !(200..300).contains(&status) {
+        raw.most = Some(raw.most.map_or(ERROR_BYTES, |own| own.min(ERROR_BYTES)));
+        return raw;
+    }
+    if raw.cut {
+        return instead(raw, TOO_LONG);
+    }
+    if raw.output.is_empty() {
+        return raw;
+    }
+    let Ok(value) = serde_json::from_slice::<Value>(&raw.output) else { return instead(raw, NO_JSON) };
+    let kept = kept(value, &reply.keep.iter().map(String::as_str).collect::<Vec<_>>()).to_string();
+    if raw.most.is_some_and(|most| kept.len() > most) {
+        return instead(raw, TOO_LONG);
+    }
+    Raw { output: Zeroizing::new(kept.into_bytes()), ..raw }
+}
+
+/// A note in place of the answer: it is ours, so all of it is told.
+fn instead(raw: Raw, note: &str) -> Raw {
+    Raw { output: Zeroizing::new(note.as_bytes().to_vec()), cut: false, left_out: true, most: None, ..raw }
 }
 
 /// Lists are looked through; what a way does not lead into is left out.
@@ -63,26 +86,5 @@ mod tests {
         let answer = json!({"data": [{"id": 1, "key": "x", "user": {"login": "a", "token": "y"}}, 7], "more": true, "dataset": 1});
         let want = json!({"data": [{"id": 1, "user": {"login": "a"}}, null], "more": true});
         assert_eq!(kept(answer, &["data.id", "data.user.login", "more"]), want);
-    }
-
-    #[test]
-    fn what_is_no_json_is_not_given() {
-        let reply = Reply { max_bytes: None, keep: vec!["id".to_owned()] };
-        let raw = |text: &str, status, cut| Raw {
-            http_status: Some(status),
-            output: Zeroizing::new(text.as_bytes().to_vec()),
-            cut,
-            ..Raw::default()
-        };
-        for (text, status, cut, want) in [
-            ("<html>secret</html>", 200, false, "[the answer is not JSON, and this tool gives back fields only]"),
-            (r#"{"id":1,"#, 200, true, "[the answer is longer than this tool gives back; ask for fewer]"),
-            (r#"{"id":1,"k":2}"#, 200, false, r#"{"id":1}"#),
-            ("", 204, false, ""),
-            ("no such thing", 404, false, "no such thing"),
-        ] {
-            let given = shaped(raw(text, status, cut), &reply);
-            assert_eq!(String::from_utf8_lossy(&given.output), want);
-        }
     }
 }

@@ -11,6 +11,7 @@ use crate::runner::folder::Found;
 
 mod bounds;
 mod leaf;
+mod reply;
 mod sealed;
 mod unit;
 pub(crate) use unit::{Pretended, is_alive, kill_tree};

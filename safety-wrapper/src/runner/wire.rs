@@ -82,7 +82,7 @@ pub(super) fn take_hello(from: &mut impl Read) -> io::Result<Hello> {
 
 /// What a run gave and what it used.
 pub(super) fn put_report(to: &mut impl Write, raw: &Raw, used: Used) -> io::Result<()> {
-    let Raw { ok, exit_code, signal, cut, output, http_status: _ } = raw;
+    let Raw { ok, exit_code, signal, cut, output, http_status: _, left_out: _, most: _ } = raw;
     put_json(to, &Head::Report(Report { ok: *ok, exit_code: *exit_code, signal: *signal, cut: *cut, used }))?;
     put(to, output)
 }
@@ -101,7 +101,7 @@ pub(super) fn take_said(from: &mut impl Read, most: usize) -> io::Result<Said> {
     Ok(match head {
         Head::Piece => Said::Piece(output),
         Head::Report(Report { ok, exit_code, signal, cut, used }) => {
-            Said::Report(Raw { ok, exit_code, signal, cut, output, http_status: None }, used)
+            Said::Report(Raw { ok, exit_code, signal, cut, output, ..Raw::default() }, used)
         }
     })
 }
