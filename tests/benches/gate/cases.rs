@@ -14,6 +14,8 @@ pub(crate) const COMMAND: &str = "cd src && grep -rn --include='*.md' 'Stollen' 
 /// A command that somebody else chose, and what it may count as.
 #[derive(Deserialize)]
 pub(crate) struct Case {
+    /// Whose it is; `tests/data/README.md` tells more.
+    pub(crate) source: String,
     pub(crate) command: String,
     min: Option<Class>,
     max: Option<Class>,
@@ -57,23 +59,30 @@ pub(crate) struct Answers {
     over: (usize, usize),
 }
 
-/// Holds the answers against what the cases demand.
-pub(crate) fn judged(cases: &[Case], answer: impl Fn(usize) -> Class) -> Answers {
-    let mut out = Answers::default();
-    for (at, case) in cases.iter().enumerate() {
-        let got = answer(at);
-        if let Some(min) = case.min {
-            let low = usize::from(got < min);
-            out.under = (out.under.0 + low, out.under.1 + 1);
-            if min >= Class::Red {
-                out.red_under = (out.red_under.0 + low, out.red_under.1 + 1);
+impl Answers {
+    /// Holds answers, one for each case, against what the cases demand.
+    pub(crate) fn of<'a>(answered: impl IntoIterator<Item = (&'a Case, Class)>) -> Self {
+        let mut out = Self::default();
+        for (case, got) in answered {
+            if let Some(min) = case.min {
+                let low = usize::from(got < min);
+                out.under = (out.under.0 + low, out.under.1 + 1);
+                if min >= Class::Red {
+                    out.red_under = (out.red_under.0 + low, out.red_under.1 + 1);
+                }
+            }
+            if let Some(max) = case.max {
+                out.over = (out.over.0 + usize::from(got > max), out.over.1 + 1);
             }
         }
-        if let Some(max) = case.max {
-            out.over = (out.over.0 + usize::from(got > max), out.over.1 + 1);
-        }
+        out
     }
-    out
+
+    /// Columns: too mild, of these about what is Red, too strict; each with the cases that could be.
+    pub(crate) fn counts(&self) -> String {
+        let of = |(part, all): (usize, usize)| if all == 0 { "-".to_owned() } else { format!("{part}/{all}") };
+        format!("{:>9} {:>9} {:>9}", of(self.under), of(self.red_under), of(self.over))
+    }
 }
 
 impl fmt::Display for Answers {

@@ -11,11 +11,13 @@ mod engines;
 mod facts;
 mod substrings;
 
+use std::collections::BTreeSet;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use cases::{Answers, Case};
 use clap::Parser as _;
-use wardkeep_policy::{Action, AgentPolicy, Bundle, Posture, classify, decide};
+use wardkeep_policy::{Action, AgentPolicy, Bundle, Class, Posture, classify, decide};
 use wardkeep_proto::time::Timestamp;
 
 const ROUNDS: usize = 20_000;
@@ -79,7 +81,7 @@ fn one_command(agent: &AgentPolicy, bundle: &Bundle) {
 }
 
 /// The whole decision on every command, and what a list of substrings makes of it.
-fn whole(cases: &[cases::Case], agent: &AgentPolicy, bundle: &Bundle) {
+fn whole(cases: &[Case], agent: &AgentPolicy, bundle: &Bundle) {
     let actions: Vec<Action> = cases.iter().map(|case| cases::action(agent, &case.command)).collect();
     let (mut ours, mut list) = (Vec::new(), Vec::new());
     for round in 0..=20 {
@@ -94,10 +96,18 @@ fn whole(cases: &[cases::Case], agent: &AgentPolicy, bundle: &Bundle) {
             }
         }
     }
-    let answers = cases::judged(cases, |at| classify(&actions[at], bundle).class);
-    println!("{:<32} {}  {answers}", "decide(), two parsers", Times::of(ours));
-    let answers = cases::judged(cases, |at| substrings::class(&cases[at].command));
-    println!("{:<32} {}  {answers}", "list of substrings", Times::of(list));
+    let ours_said: Vec<_> = cases.iter().zip(actions.iter().map(|action| classify(action, bundle).class)).collect();
+    let list_said: Vec<_> = cases.iter().map(|case| (case, substrings::class(&case.command))).collect();
+    println!("{:<32} {}  {}", "decide(), two parsers", Times::of(ours), Answers::of(ours_said.iter().copied()));
+    println!("{:<32} {}  {}", "list of substrings", Times::of(list), Answers::of(list_said.iter().copied()));
+    println!("\n{:<16} {:^29}   {:^29}", "too mild, of", "decide()", "list of substrings");
+    println!("{:<16} {:>9} {:>9} {:>9}   {:>9} {:>9} {:>9}", "source", "any", "Red", "strict", "any", "Red", "strict");
+    for source in cases.iter().map(|case| case.source.as_str()).collect::<BTreeSet<_>>() {
+        let counts = |said: &[(&Case, Class)]| {
+            Answers::of(said.iter().copied().filter(|(case, _)| case.source == source)).counts()
+        };
+        println!("{source:<16} {}   {}", counts(&ours_said), counts(&list_said));
+    }
 }
 
 fn parse(text: &str) -> bool {
