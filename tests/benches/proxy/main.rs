@@ -19,6 +19,7 @@ mod mock;
 mod peers;
 mod process;
 mod report;
+#[expect(dead_code, reason = "shared with another benchmark")]
 mod stage;
 mod targets;
 #[path = "../redaction/vault.rs"]

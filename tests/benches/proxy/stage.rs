@@ -15,8 +15,8 @@ use crate::bodies::MODEL;
 use crate::process::Process;
 use crate::wire;
 
-const TENANT: &str = "bench";
-const AGENT: &str = "bench";
+pub(crate) const TENANT: &str = "bench";
+pub(crate) const AGENT: &str = "bench";
 const SESSION: &str = "bench";
 
 /// A folder for all that runs: in `state`, or in memory, so that the disk is not what is measured.
@@ -149,6 +149,30 @@ impl Stage {
         let (status, said) = wire::once(self.hooks, &ask, Duration::from_secs(2))?;
         anyhow::ensure!(status == 200, "no lease: {status} {}", String::from_utf8_lossy(&said));
         Ok(())
+    }
+
+    /// Proposes a call that is allowed at once; answers its permit.
+    pub(crate) fn propose(&self, call: &str, tool: &str, args: &Value) -> anyhow::Result<String> {
+        let body = json!({"session": SESSION, "call": call, "tool": tool, "args": args});
+        let said = self.ask("/v1/hooks/before-tool-call", &body, Duration::from_secs(10))?;
+        Ok(said["permit"].as_str().with_context(|| format!("{call} is not allowed: {said}"))?.to_owned())
+    }
+
+    /// Runs a permit to its end.
+    pub(crate) fn exec(&self, permit: &str) -> anyhow::Result<Value> {
+        self.ask("/v1/exec", &json!({"permit": permit}), Duration::from_secs(90))
+    }
+
+    fn ask(&self, path: &str, body: &Value, patience: Duration) -> anyhow::Result<Value> {
+        let ask = wire::post("bench", path, &self.headers(), body.to_string().as_bytes());
+        let (_, said) = wire::once(self.hooks, &ask, patience)?;
+        Ok(serde_json::from_slice(&said)?)
+    }
+
+    /// Runs a command of the hub's.
+    pub(crate) fn hub(&self, words: &[&str]) -> anyhow::Result<String> {
+        let data = self.folder.join("hub").display().to_string();
+        run(&self.programs.join("wardkeep-hub"), &[&["--data-dir", &data], words].concat(), "")
     }
 
     /// Runs a command of the daemon's.

@@ -20,6 +20,7 @@ mod policy;
 mod process;
 mod provider;
 #[path = "../proxy/stage.rs"]
+#[expect(dead_code, reason = "shared with another benchmark")]
 mod stage;
 mod talk;
 #[path = "../redaction/vault.rs"]

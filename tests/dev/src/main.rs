@@ -132,7 +132,7 @@ fn bench(words: &[&str]) -> anyhow::Result<ExitCode> {
         // The soak takes an hour of its own.
         [] => (names.into_iter().filter(|name| *name != "soak").collect(), words),
     };
-    if ["hook", "proxy", "soak"].iter().any(|name| chosen.contains(name)) {
+    if ["hook", "proxy", "soak", "stop"].iter().any(|name| chosen.contains(name)) {
         // They measure the programs as they are installed.
         cargo::must(&[
             "build",
