@@ -12,6 +12,7 @@ use wardkeep_proto::chance::Chance;
 use wardkeep_proto::digest::Digest;
 use wardkeep_proto::time::{Clock, Timestamp};
 
+use crate::cli::context::Environment;
 use crate::identity::ClientKey;
 
 pub(crate) mod hub;
@@ -54,6 +55,18 @@ pub(crate) struct Fixed(pub(crate) u8);
 impl Chance for Fixed {
     fn fill(&self, out: &mut [u8]) {
         out.fill(self.0);
+    }
+}
+
+/// What a command line finds around it, for such as ask neither time nor chance.
+pub(crate) fn environment() -> Environment {
+    Environment {
+        credentials_dir: None,
+        agent_token: None,
+        program: "/usr/bin/wardkeep-agent".into(),
+        clock: Arc::new(TestClock::new()),
+        chance: Arc::new(Counted::default()),
+        waypoints: Arc::new(wardkeep_proto::waypoint::NoWaypoints),
     }
 }
 

@@ -1,6 +1,8 @@
 //! `classify` and [`redact`](mod@redact): standard input to standard output, also where no daemon was ever installed.
 
 pub mod redact;
+#[cfg(test)]
+mod tests;
 
 use std::io::BufRead as _;
 

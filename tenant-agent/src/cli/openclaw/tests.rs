@@ -4,7 +4,6 @@ use clap::Parser as _;
 use serde_json::Value;
 
 use super::*;
-use crate::cli::context::Environment;
 use crate::cli::{Cli, Command};
 
 fn parsed(words: &[&str]) -> OpenclawCommand {
@@ -18,14 +17,7 @@ fn parsed(words: &[&str]) -> OpenclawCommand {
 async fn a_dry_run_of_the_installation_writes_nothing_and_a_second_run_changes_nothing() {
     let root = tempfile::tempdir().expect("tempdir");
     let dir = root.path().join("plugin").display().to_string();
-    let env = Environment {
-        credentials_dir: None,
-        agent_token: None,
-        program: "/usr/bin/wardkeep-agent".into(),
-        clock: std::sync::Arc::new(wardkeep_proto::time::SystemClock),
-        chance: std::sync::Arc::new(crate::testing::Counted::default()),
-        waypoints: std::sync::Arc::new(wardkeep_proto::waypoint::NoWaypoints),
-    };
+    let env = crate::testing::environment();
     let said = |words: &[&str]| {
         let mut out = Vec::new();
         let mut context = Context { env: &env, config_path: root.path().join("none.toml"), out: &mut out };
