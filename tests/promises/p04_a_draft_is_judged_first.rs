@@ -100,6 +100,64 @@ async fn what_a_draft_would_change_is_seen_before_it_goes_out() {
     stage.strike().await.expect("everything stops");
 }
 
+/// A key that never was on the hub signs the next version; what anybody made of text or envelope since does not go out.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_signed_elsewhere_goes_out_as_it_was_signed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (stage, hooks) = super::stage(folder.path()).await;
+    let file = |name: &str| stage.tenant.workspace().join(name).display().to_string();
+    let refused = async |words: &[&str], says: &str| {
+        let (code, out, error) = stage.hub.cli_coded(words).await.expect("it runs");
+        assert!(code == 1 && error.contains(says), "{words:?}: {code} {out} {error}");
+    };
+    let level = "level = \"trusted\"";
+    let stricter = draft(&stage, "stricter.toml", level, "level = \"supervised\"");
+    let looser = draft(&stage, "looser.toml", level, "level = \"autonomous\"");
+    let (key, shown, envelope) = (file("desk.key"), file("shown.json"), file("envelope.json"));
+
+    // On a machine without a hub, from what the hub shows.
+    let public = stage.hub.elsewhere(&["keys", "new", "--out", &key]).await.expect("made");
+    std::fs::write(&shown, stage.hub.cli(&["policy", "show", TENANT, "--json"]).await.expect("shown"))
+        .expect("written");
+    let sign = ["policy", "sign", "--key", &key, "--after", &shown, "--file", &stricter, "--out", &envelope];
+    stage.hub.elsewhere(&sign).await.expect("signed");
+    let publish = ["policy", "publish", TENANT, &stricter, "--signed", &envelope, "--wait", "0"];
+    refused(&publish, "not listed").await;
+    let root = stage.hub.folder().join("root.key").display().to_string();
+    stage.hub.cli(&["keys", "rotate", "bundle", "--public", public.trim(), "--root", &root]).await.expect("listed");
+
+    // Another text, another envelope.
+    refused(
+        &["policy", "publish", TENANT, &looser, "--signed", &envelope, "--loosens", "--wait", "0"],
+        "something else",
+    )
+    .await;
+    let signed = std::fs::read_to_string(&envelope).expect("there");
+    let bent = file("bent.json");
+    let at = signed.len() / 2;
+    let other = if signed.as_bytes()[at] == b'A' { "B" } else { "A" };
+    std::fs::write(&bent, format!("{}{other}{}", &signed[..at], &signed[at + 1..])).expect("written");
+    refused(&["policy", "publish", TENANT, &stricter, "--signed", &bent, "--wait", "0"], "signed").await;
+    assert_eq!(decision(&hooks, "before", "write_file", json!({"path": "a.md", "content": "x"})).await, "allow");
+
+    stage.hub.cli(&publish).await.expect("published");
+    wait("it to count", || async {
+        let view = stage.tenant_view().await?;
+        Ok((view["status"]["generation"] == view["desired_generation"]).then_some(()))
+    })
+    .await
+    .expect("it counts");
+    assert_eq!(decision(&hooks, "after", "write_file", json!({"path": "b.md", "content": "x"})).await, "pending");
+    // Nobody brings it in once more after another one.
+    stage
+        .hub
+        .cli(&["policy", "publish", TENANT, &file("looser.toml"), "--loosens", "--wait", "0"])
+        .await
+        .expect("published");
+    refused(&publish, "next version").await;
+    stage.strike().await.expect("everything stops");
+}
+
 /// P1: the calls stay on the server; what is told of them is redacted by what is a secret now.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hostile_draft_brings_out_titles_and_no_secret() {
