@@ -23,7 +23,7 @@ const OWN: &[Own] = &[
         name: "shell",
         title: "Run a command",
         description: "Runs a command with bash on this server, in your workspace. Secrets go into env as SECRET_REF(name), never \
-                      into the command.",
+                      into the command, which names the variable in double quotes: \"$NAME\".",
         reads: false,
         schema: || {
             object(
