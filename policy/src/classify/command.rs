@@ -16,10 +16,8 @@ const SHELL_PATHS: &[&str] = &["/bin/sh", "/bin/bash", "/bin/dash", "/bin/zsh", 
 
 /// How programs are asked for their version otherwise; none of them looks into its folder for that.
 const VERSIONS: &[(&str, &str)] = &[
-    ("cargo", "-V"),
     ("deno", "-V"),
     ("gcc", "-v"),
-    ("go", "version"),
     ("java", "-version"),
     ("javac", "-version"),
     ("lua", "-v"),
@@ -32,7 +30,6 @@ const VERSIONS: &[(&str, &str)] = &[
     ("python", "-V"),
     ("python3", "-V"),
     ("ruby", "-v"),
-    ("rustc", "-V"),
     ("terraform", "-v"),
     ("tmux", "-V"),
 ];

@@ -49,6 +49,10 @@ fn what_only_looks_is_not_taken_for_more() {
             "gzip -dl a.gz",
             "gzip -lk a.gz",
             "zstd -lo a b",
+            "lz4 -l a b",
+            "cargo -V",
+            "rustc -V",
+            "go version",
             "go version -m a",
             "node -v a",
             "rpm -q --qf '%(id)' x",
@@ -65,6 +69,9 @@ fn what_only_looks_is_not_taken_for_more() {
     assert!(low.is_empty(), "{}", low.join("\n"));
     let low = wrong(
         &[
+            "lz4 -l a /etc/cron.d/x",
+            "RUSTUP_TOOLCHAIN=/tmp/x cargo --version",
+            "echo x > rust-toolchain",
             "rm -f out/*",
             "rm -f out/?*",
             "rm out/*.*",
@@ -100,7 +107,8 @@ fn what_only_looks_is_not_taken_for_more() {
             "rpm -qa --qf '%{NAME}\\n'",
             "rpm -q --queryformat '%{NAME}' x",
             "node -v",
-            "go version",
+            "cargo --version",
+            "rustc --version",
             "java -version",
             "perl -v",
             "python3 -V",

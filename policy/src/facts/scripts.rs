@@ -49,7 +49,7 @@ pub(super) fn effects(name: &str, args: &[Word]) -> Vec<&'static str> {
         "sed" | "gsed" => sed::effects(args).into_iter().collect(),
         "ps" => ps(args),
         "rm" | "unlink" if wide(args) => vec![WIDE],
-        "gzip" | "pigz" | "xz" | "zstd" | "lz4" | "bzip2" if looks_into(args) => vec![LISTS],
+        "gzip" | "pigz" | "xz" | "zstd" | "bzip2" if looks_into(args) => vec![LISTS],
         "chmod" => mode::effects(args),
         "tar" | "bsdtar" | "unzip" | "zipinfo" if lists(name, args) => vec![LISTS],
         "tar" | "bsdtar" | "unzip" => archive(name, args),
