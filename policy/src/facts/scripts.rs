@@ -63,19 +63,34 @@ pub(super) fn effects(name: &str, args: &[Word]) -> Vec<&'static str> {
     }
 }
 
-/// Whether a pattern says nothing of the names that it may stand for: `*`, `a/?*`, `a/*.*`, or of the folders: `*/a`.
+/// Whether a pattern among `args` says nothing of what it may stand for.
 fn wide(args: &[Word]) -> bool {
-    let is_sign = |c: char| matches!(c, '*' | '?' | '[');
-    args.iter().filter(|word| word.glob && !word.has_opaque()).any(|word| {
-        let path = word.text.trim_end_matches('/');
-        let (folder, last) = path.rsplit_once('/').unwrap_or(("", path));
-        let mut plain = last.to_owned();
-        while let Some(open) = plain.find('[') {
-            let close = plain[open..].find(']').map_or(plain.len(), |at| open + at + 1);
-            plain.replace_range(open..close, "");
-        }
-        folder.contains(is_sign) || last.contains(is_sign) && !plain.contains(|c: char| !is_sign(c) && c != '.')
+    args.iter().any(|word| word.glob && !word.has_opaque() && is_wide(&word.text))
+}
+
+/// ... where another shell may read the words once more, to which quotes of this one say nothing.
+pub(super) fn wide_again(args: &[Word]) -> bool {
+    let plain = |c: char| c.is_alphanumeric() || "/._-~*?[]".contains(c);
+    args.iter().any(|word| {
+        let seen = word.glob && word.text.chars().all(plain);
+        is_wide(&word.text) || !seen && word.text.contains("/*")
     })
+}
+
+/// Whether a pattern says nothing of the names that it may stand for: `*`, `a/?*`, `a/*.*`, or of the folders: `*/a`.
+fn is_wide(text: &str) -> bool {
+    let is_sign = |c: char| matches!(c, '*' | '?' | '[');
+    let path = text.trim_end_matches('/');
+    let (folder, last) = path.rsplit_once('/').unwrap_or(("", path));
+    let mut plain = last.to_owned();
+    while let Some(open) = plain.find('[') {
+        let close = plain[open..].find(']').map_or(plain.len(), |at| open + at + 1);
+        plain.replace_range(open..close, "");
+    }
+    // What stands in a group is no part of the names: zsh reads kinds of files in it, bash parts that may be missing.
+    folder.contains(is_sign)
+        || ["*(", "?(", "](", "+(", "@("].iter().any(|group| last.contains(group))
+        || last.contains(is_sign) && !plain.contains(|c: char| !is_sign(c) && c != '.')
 }
 
 /// Whether a packer is told to list or to test what is packed, and nothing else.

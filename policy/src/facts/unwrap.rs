@@ -129,6 +129,14 @@ impl Walker<'_> {
         if name == "alias" && self.aliases(args) {
             script.push(super::scripts::ALIASED);
         }
+        // `watch` and its like hand their words to a shell of their own.
+        if matches!(name, "rm" | "unlink")
+            && !around.wrappers.is_empty()
+            && !script.contains(&super::scripts::WIDE)
+            && super::scripts::wide_again(args)
+        {
+            script.push(super::scripts::WIDE);
+        }
         let folder = first.text.len() - name.len();
         let mut program = words.remove(0).text;
         program.drain(..folder);

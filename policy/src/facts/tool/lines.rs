@@ -139,9 +139,9 @@ impl Tool {
 
     /// `head`, then a text that a shell splits, then single words.
     fn line(&mut self, head: &[String], line: &str, behind: &[String]) {
-        let splits = |text: &String| text.contains(char::is_whitespace);
+        let splits = |text: &String| text.contains(|c: char| c.is_whitespace() || c == '*');
         if line.contains(char::is_whitespace) || behind.iter().any(splits) {
-            // One field may hold several words, or one word with a blank in it: both readings count.
+            // One field may hold several words, or one word with a blank in it, a pattern or a name with a star: both readings count.
             let each: Vec<String> = behind.iter().map(|word| quoted(word)).collect();
             let whole: Vec<String> = head.iter().map(|word| quoted(word)).chain([line.to_owned()]).collect();
             let whole = whole.join(" ");
