@@ -75,9 +75,9 @@ impl Reader<'_> {
             let before = |by: usize| at.checked_sub(by).map_or("", |before| self.text(before));
             match self.text(at) {
                 "os" => {
-                    before(1) != "from"
-                        && self.text(at + 1) != "as"
-                        && (before(1) == "import" || self.text(at + 1) == ".")
+                    // Behind a backslash `as` may follow in the next line.
+                    let ends = matches!(self.text(at + 1), "" | "\n" | ";" | ",");
+                    before(1) != "from" && (before(1) == "import" && ends || self.text(at + 1) == ".")
                 }
                 "write" => before(1) == "." && before(2) != "os",
                 _ => true,

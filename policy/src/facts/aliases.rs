@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use super::natures::Nature;
 use super::scripts;
 use super::shell::Walker;
 use super::words::Word;
@@ -31,8 +32,10 @@ impl Walker<'_> {
             let first = value.split_whitespace().next();
             let simple =
                 !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'));
-            let taken = (self.context.knows)(name) || RESERVED.binary_search(&name).is_ok();
-            if !simple || name.starts_with('-') || taken && first != Some(name) {
+            // A wrapper or a word of the shell is none of the commands that are read: that it is used would not be seen.
+            let vanishes = RESERVED.binary_search(&name).is_ok() || Nature::of(name).starts_others();
+            let other = (self.context.knows)(name) && first != Some(name);
+            if !simple || name.starts_with('-') || vanishes || other {
                 plain = false;
                 continue;
             }

@@ -229,6 +229,7 @@ fn a_file_that_code_opens_is_written_where_its_name_is_plain() {
         "import path",
         "import os; os.write(1, b'x')",
         "import os as o; o.write(1, b'x')",
+        "import os \\\nas o; o.write(1, b'x')",
         "import os; o = os; o.write(1, b'x')",
         "from os import write; write(1, b'x')",
         "import json, os as o; o.write(1, b'x')",
