@@ -131,7 +131,10 @@ export class Gate {
       return { reason: pendingWords(answer) };
     }
     this.#waiting.delete(same);
-    if (toolOf(event) === "message" && answer.decision === "allow") this.tickets.give(entry.session, sends, filesIn(params));
+    // An action that sends nothing names nobody who may get its files.
+    if (toolOf(event) === "message" && answer.decision === "allow" && sends !== undefined) {
+      this.tickets.give(entry.session, sends, filesIn(params));
+    }
     if (ours === true && (answer.decision === "allow" || answer.decision === "done")) {
       entry.kind = "own";
       return { params: permitOf(answer.permit) };

@@ -79,3 +79,17 @@ test("what was allowed and not sent is asked about again after seconds, files to
   assert.equal(await out(open, { metadata }), true);
   await open.end();
 });
+
+test("an allowed action that sends nothing spares no file a question, whoever would get it", async () => {
+  const file = "/srv/agents/a/report.pdf";
+  for (const action of ["set-icon", "reply", "broadcast"]) {
+    for (const more of [{}, { channel: "whatsapp", target: "anna" }]) {
+      const open = await world();
+      assert.notEqual((await decide(open.api, call("message", { action, media: file, ...more }))).allow, false);
+      const reply = await open.api.hook("reply_payload_sending")({ payload: { text: "look", mediaUrl: file } }, ctx);
+      assert.equal(reply.cancel, true, action);
+      for (const to of ["anna", "eve"]) assert.equal(await out(open, { to, metadata: { mediaUrls: [file] } }), false, `${action} ${to}`);
+      await open.end();
+    }
+  }
+});
