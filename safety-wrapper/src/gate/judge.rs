@@ -370,7 +370,9 @@ impl Gate {
         let row = row.ok_or(GateError::UnknownCall)?;
         // What may run at once was never one to come back for.
         let forgetful = forgetful && !matches!(row.state, CallState::Permitted { .. });
-        let row = self.hand_over(&key, row).await?;
+        // What was let just now was let with an eye on whose turn it is.
+        let fresh = new == Stored::New && matches!(row.state, CallState::Permitted { .. });
+        let row = if fresh { row } else { self.hand_over(&key, row).await? };
         let answer = self.answer(&key, row);
         let answer = if wait.is_zero() || !answer.is_pending() { answer } else { self.settle(&key, wait).await? };
         if forgetful {

@@ -54,16 +54,24 @@ impl Gate {
     }
 
     /// An approved call that only the runtime can carry out is given to it here, once and under one id; the claim is the
-    /// record.
+    /// record. One that it was given before is not given again while a run has the workspace for itself: the row stays as it is,
+    /// and only this answer is a no.
     pub(super) async fn hand_over(self: &Arc<Self>, asks: &CallKey, row: CallRow) -> Result<CallRow, GateError> {
-        let CallState::Approved { permit, .. } = row.state else { return Ok(row) };
-        if executor(&row) == Executor::Runner {
+        let given =
+            matches!(row.state, CallState::Permitted { .. }) || row.state.is_given_to(&asks.call, &row.key.call);
+        let approved = matches!(row.state, CallState::Approved { .. });
+        if !(given || approved) || executor(&row) == Executor::Runner {
             return Ok(row);
         }
         let now = self.now();
         let (turns, asked) = (self.turns(now), row.clone());
         // Looked at first without writing: who waits is woken by each write.
-        if self.read(move |conn| turns.are_taken(conn, &asked)).await? {
+        let taken = self.read(move |conn| turns.are_taken(conn, &asked)).await?;
+        if taken && given {
+            return Ok(CallRow { state: CallState::Denied { reasons: vec![TAKEN.to_owned()], ruling: None }, ..row });
+        }
+        let CallState::Approved { permit, .. } = row.state else { return Ok(row) };
+        if taken {
             return Ok(row);
         }
         let key = row.key.clone();

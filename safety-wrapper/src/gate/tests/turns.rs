@@ -244,6 +244,36 @@ async fn an_approved_run_waits_for_what_a_runtime_does_itself_until_that_is_repo
     }
 }
 
+/// Long after its permit, when it no longer counts as under way, a runtime asks again for what it may do itself.
+#[tokio::test]
+async fn what_a_runtime_does_itself_is_not_let_again_beneath_a_run() {
+    for level in [Level::Trusted, Level::Supervised] {
+        let world = World::new(level);
+        let gate = world.gate();
+        let edit = || call("edit", "edit", json!({"path": "tool", "oldText": "GOOD", "newText": "EVIL"}));
+        let first = gate.before_tool_call(&office(), edit()).await.unwrap();
+        assert_eq!(first.is_pending(), level == Level::Supervised, "{first:?}");
+        if first.is_pending() {
+            gate.decide_approval(digest_of(&first), ruling(Verdict::Approved)).await.unwrap();
+        }
+        let permit = permit_of(&gate.before_tool_call(&office(), edit()).await.unwrap());
+        world.later(Duration::from_secs(20));
+        held(&world, &gate, "./tool; rm -rf nothing").await;
+        world.later(Duration::from_secs(1));
+        let before = state_of(&gate, "edit").await;
+        for answer in [
+            gate.before_tool_call(&office(), edit()).await.unwrap(),
+            gate.before_tool_call_here(&office(), edit()).await.unwrap(),
+            settled(&gate, "edit").await,
+        ] {
+            assert_eq!(reasons_of(&answer), super::super::turns::TAKEN);
+        }
+        assert_eq!(state_of(&gate, "edit").await, before, "nobody's no, and no other state");
+        assert_eq!(result_of(&let_go(&world, &gate).await).output, "GOOD\n");
+        assert_eq!(permit_of(&gate.before_tool_call(&office(), edit()).await.unwrap()), permit);
+    }
+}
+
 #[tokio::test]
 async fn approved_runs_take_their_turns_in_the_order_of_their_approvals() {
     let world = World::new(Level::Trusted);
