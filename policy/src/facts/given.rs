@@ -263,6 +263,10 @@ impl Walk<'_, '_> {
         let (out_of_place, place) =
             if moves { (read, "an argument of cd") } else { (&read[..=at], "front of the program") };
         nothing_of(out_of_place, place)?;
+        // Without quotes it may be several words or none, and then another one names the program.
+        if read[..at].iter().any(|reading| !reading.plain) {
+            return Err(Astray::Beside("a word in front of the program that is not written plainly"));
+        }
         if !moves {
             self.programs.push(name.to_owned());
         }

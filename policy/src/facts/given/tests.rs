@@ -142,6 +142,11 @@ const ASTRAY: &[&str] = &[
     "/usr/bin/time -f %C curl \"$T\"",
     "timeout \"5$T\" curl",
     "nice -n \"1$T\" curl",
+    "nice -n $TO curl \"$T\"",
+    "nice -n [1]* curl \"$T\"",
+    "timeout -- $HOME curl \"$T\"",
+    "timeout -k $TO 5 curl \"$T\"",
+    "stdbuf -o$TO curl \"$T\"",
     "timeout 5 cd \"$T\"",
     "timeout 5 bash -c 'curl ${T:0:3}'",
     "bash -c 'curl ${T:0:3}'",
@@ -177,6 +182,7 @@ fn whole_values_go_to_programs() {
         ("(cd a; { curl \"$T\"; })", &["curl"]),
         ("time timeout -k 1 5 nice -n 5 /usr/bin/curl \"$T\"", &["curl"]),
         ("./curl \"$T\"", &["./curl"]),
+        ("timeout 5 curl \"$T\" $TO", &["curl"]),
     ] {
         let want: Vec<String> = programs.iter().map(|&name| name.to_owned()).collect();
         assert_eq!(in_shell(text), Ok(want), "{text}");
@@ -189,6 +195,9 @@ fn a_name_that_the_shell_uses_itself_holds_no_value() {
         let env: BTreeMap<_, _> = [(name.to_owned(), "SECRET_REF(tok)".to_owned())].into();
         assert_eq!(Given::of(&env).in_shell("curl"), Err(Astray::Own(name.to_owned())));
     }
+    let env: BTreeMap<_, _> =
+        [("HOME", "5 bash"), ("T", "SECRET_REF(tok)")].map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    assert_eq!(Given::of(&env).in_shell("curl $HOME \"$T\""), Err(Astray::Unknown("HOME".to_owned())));
     let env: BTreeMap<_, _> = [("LC_ALL", "zh_CN.GBK"), ("T", "SECRET_REF(tok)")]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();

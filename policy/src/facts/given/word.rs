@@ -105,8 +105,9 @@ impl Given<'_> {
         if self.held.contains(name) {
             return Ok(true);
         }
-        let given = self.env.contains_key(name) && !is_own(name);
-        if given || is_known(name) { Ok(false) } else { Err(Astray::Unknown(name.to_owned())) }
+        // What the call itself says is no longer what the run says.
+        let known = if self.env.contains_key(name) { !is_own(name) } else { is_known(name) };
+        if known { Ok(false) } else { Err(Astray::Unknown(name.to_owned())) }
     }
 
     fn named_in<'t>(&self, text: &'t str) -> Option<&'t str> {
