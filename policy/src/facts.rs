@@ -191,7 +191,9 @@ impl Note {
             Self::DynamicProgram => "runs a program whose name is only known at run time",
             Self::DynamicCode => "runs code that is only known at run time",
             Self::PipedCode => "runs what another command prints as code",
-            Self::UnclearWrapper => "hides its command behind an option that is not known",
+            Self::UnclearWrapper => {
+                "hides its command behind an option that is not known, or a word that may be several"
+            }
             Self::BareShell => "starts a shell without saying what it will do",
             Self::IndirectProgram => "takes a program's name from a variable",
             Self::Escape => "has a line that interactive programs read as an order to start a shell",

@@ -602,6 +602,43 @@ fn the_guard_switched_off_from_within() {
     at_most(Y, ["wardkeep-agent status", "wardkeep-agent classify ls", "openclaw --version"]);
 }
 
+/// Without quotes an expansion is as many words as it holds, so the command may begin before the word that seems to name it.
+#[test]
+fn one_expansion_that_is_several_words_before_a_command() {
+    at_least(
+        R,
+        [
+            "nice -n $TO touch a",
+            "nice -n1$TO touch a",
+            "env A=1$TO touch a",
+            "timeout 5$TO touch a",
+            "timeout -k $(cat f) 5 touch a",
+            "set -- 1 rm -rf project; nice -n \"$@\" touch a",
+            "nice -n \"${x[@]}\" touch a",
+            "nice -n \"${@:2}\" touch a",
+            "nice -n \"${!x@}\" touch a",
+            "nice -n \"${y:-$@}\" touch a",
+            "xargs -a f* touch",
+            "for t in 1 '1 rm'; do nice -n $t touch a; done",
+            "for t in 1 2; do read t; nice -n $t touch a; done",
+        ],
+    );
+    at_most(
+        Y,
+        [
+            "nice -n \"$TO\" touch a",
+            "nice -n \"${#x}\" touch a",
+            "nice -n \"$*\" touch a",
+            "env A=\"$TO\" touch a",
+            "env A=$? touch a",
+            "nice -n $((1+1)) touch a",
+            "T=5; timeout $T touch a",
+            "for t in 1 2; do nice -n $t touch a; done",
+            "nice touch $f *.txt",
+        ],
+    );
+}
+
 /// kontext #1: a credential that stands in the environment is read by whatever runs there.
 #[test]
 fn an_environment_with_credentials() {

@@ -181,7 +181,7 @@ impl Judge<'_> {
             {
                 return Some(value.to_owned());
             }
-            let path = value.starts_with(['/', '~', '.']).then(|| Word { text: value.to_owned(), glob: word.glob })?;
+            let path = value.starts_with(['/', '~', '.']).then(|| word.with(value))?;
             self.is_elsewhere(command, &path, &[])
         })
     }

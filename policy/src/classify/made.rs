@@ -248,7 +248,7 @@ fn copied(name: &str, args: &[Word]) -> Vec<Word> {
 
 /// A part of a word, which the shell holds against names as it does the whole.
 fn part(word: &Word, text: &str) -> Word {
-    Word { text: text.to_owned(), glob: word.glob }
+    word.with(text)
 }
 
 /// The archive of those whose first word is an order: `rar a FILE …`.

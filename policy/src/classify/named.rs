@@ -158,7 +158,7 @@ impl Judge<'_> {
                     && !(operand && (code || starts) && !in_place)
                     && (changes || !reads(name, option))
                     && !(operand && PARTS.iter().any(|part| resolved.text.starts_with(part)));
-                let word = || Word { text: value.to_owned(), glob: arg.glob };
+                let word = || arg.with(value);
                 if may_write && !lists_only() {
                     self.path(Access::Write, &word(), cwd);
                 } else if !git_names

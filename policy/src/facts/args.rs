@@ -44,7 +44,7 @@ impl<'a> Parsed<'a> {
                 out.operands.push(word);
             } else if text.starts_with("--") || reading.single_dash {
                 let (name, mut value) = match text.split_once('=') {
-                    Some((name, value)) => (name, Some(Cow::Owned(Word { text: value.to_owned(), glob: word.glob }))),
+                    Some((name, value)) => (name, Some(Cow::Owned(word.with(value)))),
                     None => (text, None),
                 };
                 if value.is_none() && reading.pairs.iter().any(|pair| pair == name) {

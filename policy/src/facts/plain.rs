@@ -59,6 +59,9 @@ mod tests {
         fn value_of(&self, _: &str) -> Option<String> {
             None
         }
+        fn is_one_word(&self, _: &str) -> bool {
+            false
+        }
         fn substitution(&mut self, code: &str) {
             panic!("{code}");
         }
@@ -124,7 +127,7 @@ mod tests {
             ("a/*.md", "a/*.md", true),
             ("'$a'", "$a", false),
         ] {
-            assert_eq!(plain(raw), Some(Word { text: text.to_owned(), glob }), "{raw}");
+            assert_eq!(plain(raw), Some(Word { text: text.to_owned(), glob, many: false }), "{raw}");
         }
     }
 }

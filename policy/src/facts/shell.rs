@@ -71,6 +71,8 @@ pub(super) struct Walker<'a> {
     /// The whole text, in which the mentions of a variable are counted.
     outermost: String,
     pub(super) values: BTreeMap<String, String>,
+    /// Variables of loops over words that are written out.
+    one_word: BTreeSet<String>,
     /// Variables that hold, or may hold, something other than a plain number.
     pub(super) filled: BTreeSet<String>,
     /// Variables that arithmetic reads.
@@ -92,6 +94,12 @@ impl Surroundings for Walker<'_> {
         // A second mention may be a second value: `read c`, `for c in …`, `c=…` in a loop.
         let value = self.values.get(name)?;
         (variables::mentions(&self.outermost, name) == 1 && !self.context.env.contains_key(name)).then(|| value.clone())
+    }
+
+    fn is_one_word(&self, name: &str) -> bool {
+        self.one_word.contains(name)
+            && variables::mentions(&self.outermost, name) == 1
+            && !self.context.env.contains_key(name)
     }
 
     fn evaluates(&mut self, expression: &str) {
@@ -121,6 +129,7 @@ impl<'a> Walker<'a> {
             context,
             outermost: String::new(),
             values: BTreeMap::new(),
+            one_word: BTreeSet::new(),
             filled: BTreeSet::new(),
             computed: BTreeSet::new(),
             substitutions: 0,
@@ -250,6 +259,14 @@ impl<'a> Walker<'a> {
                 values.iter().for_each(|value| self.given(&c.variable_name, "", value));
                 if let [only] = values.as_slice() {
                     self.assign(&c.variable_name, only);
+                }
+                let whole = |value: &Word| {
+                    value
+                        .known()
+                        .is_some_and(|text| !text.is_empty() && !text.contains([' ', '\t', '\n', '*', '?', '[']))
+                };
+                if c.values.is_some() && values.iter().all(whole) {
+                    self.one_word.insert(c.variable_name.clone());
                 }
                 let unbounded = c.values.is_none() || values.iter().any(|value| value.known().is_none());
                 let from = self.facts.commands.len();

@@ -114,7 +114,11 @@ impl Walker<'_> {
     fn copied(&mut self, folder: &str, path: &str, access: Access) {
         let path = if folder.is_empty() { path.to_owned() } else { join(folder, path) };
         let glob = path.contains(['*', '?', '[']);
-        self.facts.redirects.push(PathUse { access, path: Word { text: path, glob }, cwd: self.cwd.clone() });
+        self.facts.redirects.push(PathUse {
+            access,
+            path: Word { text: path, glob, many: false },
+            cwd: self.cwd.clone(),
+        });
     }
 }
 

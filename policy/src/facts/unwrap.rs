@@ -476,7 +476,7 @@ impl Walker<'_> {
                     // A path below the start: never an option.
                     Word::literal(format!("{}/{OPAQUE}", root.trim_end_matches('/')))
                 } else {
-                    Word { text: word.text.replace("{}", &OPAQUE.to_string()), glob: word.glob }
+                    word.with(word.text.replace("{}", &OPAQUE.to_string()))
                 }
             });
             let filled = filled.collect();
@@ -579,6 +579,10 @@ fn find_command<'w>(wrapper: &Wrapper, args: &'w [Word]) -> Option<Found<'w>> {
         } else {
             break;
         }
+    }
+    // What may be several words, or none, may begin the command already, or have the next word taken for its own.
+    if args.iter().take(at).any(Word::may_be_several) {
+        return None;
     }
     found.command = args.get(at..).unwrap_or_default();
     if wrapper.name == "parallel" && found.replace.is_none() && found.command.iter().any(|w| w.text.contains("{}")) {

@@ -44,7 +44,7 @@ impl Walker<'_> {
         if let [only] = opened
             && let Some((_, value)) = only.text.split_once('=')
         {
-            self.assign(name, &Word { text: value.to_owned(), glob: false });
+            self.assign(name, &Word::literal(value));
         }
     }
 

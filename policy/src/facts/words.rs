@@ -17,13 +17,15 @@ pub struct Word {
     pub text: String,
     /// Whether the shell will match it against file names, or make several words of what a command prints.
     pub glob: bool,
+    /// Whether the shell will make several words of it or none: an expansion without quotes whose value is not known, `"$@"`.
+    pub many: bool,
 }
 
 impl Word {
     /// A word that is known in full.
     #[must_use]
     pub fn literal(text: impl Into<String>) -> Self {
-        Self { text: text.into(), glob: false }
+        Self { text: text.into(), glob: false, many: false }
     }
 
     /// A word of which nothing is known.
@@ -44,6 +46,18 @@ impl Word {
         !self.text.is_ascii() && self.text.contains(OPAQUE)
     }
 
+    /// A word of the same kind with another text.
+    #[must_use]
+    pub fn with(&self, text: impl Into<String>) -> Self {
+        Self { text: text.into(), ..*self }
+    }
+
+    /// Whether it may become several words, or none.
+    #[must_use]
+    pub fn may_be_several(&self) -> bool {
+        self.glob || self.many
+    }
+
     /// Whether it might turn out to be an option.
     #[must_use]
     pub fn may_be_option(&self) -> bool {
@@ -55,6 +69,8 @@ impl Word {
 pub(super) trait Surroundings {
     /// The one value of a variable, if it is known.
     fn value_of(&self, name: &str) -> Option<String>;
+    /// Whether each value that a variable may have is one word.
+    fn is_one_word(&self, name: &str) -> bool;
     /// Reads `code` as a command substitution.
     fn substitution(&mut self, code: &str);
     /// Reads `expression` as arithmetic.
@@ -136,7 +152,11 @@ fn open_one(out: &mut Vec<Word>, raw: &str, around: &mut dyn Surroundings) {
     let name = raw.strip_prefix('$').map(|n| n.strip_prefix('{').and_then(|n| n.strip_suffix('}')).unwrap_or(n));
     if let Some(value) = name.and_then(|name| around.value_of(name)) {
         let glob = value.contains(['*', '?', '[']);
-        return out.extend(value.split_ascii_whitespace().map(|part| Word { text: part.to_owned(), glob }));
+        return out.extend(value.split_ascii_whitespace().map(|part| Word {
+            text: part.to_owned(),
+            glob,
+            many: false,
+        }));
     }
     out.push(open_whole(raw, around));
 }
@@ -221,7 +241,10 @@ impl Opener<'_> {
                 }
                 ("HOME", None) => word.text.push('~'),
                 ("PWD", None) => word.text.push('.'),
-                _ => word.text.push(OPAQUE),
+                _ => {
+                    word.many |= !quoted && !self.around.is_one_word(name);
+                    word.text.push(OPAQUE);
+                }
             }
             return;
         }
@@ -230,6 +253,8 @@ impl Opener<'_> {
         {
             // `$$`, `$?`, `$#`, `$!` are numbers: never an option.
             word.text.push('0');
+        } else if !matches!(expression, ParameterExpr::ParameterLength { .. }) {
+            word.many |= !quoted || each_of_many(raw);
         }
         word.text.push(OPAQUE);
         if matches!(expression, ParameterExpr::Transform { op: ParameterTransformOp::PromptExpand, .. }) {
@@ -283,6 +308,14 @@ impl Opener<'_> {
             }
         }
     }
+}
+
+/// Whether an expansion puts in each of several values as a word of its own, although it stands in quotes.
+fn each_of_many(raw: &str) -> bool {
+    let inner = raw.trim_start_matches(['$', '{']);
+    inner.starts_with('@')
+        || ["[@]", "$@", "${@"].iter().any(|all| inner.contains(all))
+        || (inner.starts_with('!') && inner.ends_with("@}"))
 }
 
 /// Whether a word is one `$((…))`, which always gives a number.
