@@ -16,6 +16,7 @@ mod options;
 mod sieve;
 #[cfg(test)]
 mod tests;
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -639,6 +639,58 @@ fn one_expansion_that_is_several_words_before_a_command() {
     );
 }
 
+/// The order of a program that has orders, and how many words stand before it.
+#[test]
+fn an_order_that_nobody_can_read_yet() {
+    at_least(
+        R,
+        [
+            "git $x",
+            "git \"$x\"",
+            "git \"re$x\" --hard",
+            "git \"${a[@]}\"",
+            "git r*",
+            "/usr/bin/git $x",
+            "git -C $D fetch",
+            "git -C $D",
+            "git --no-pager \"$x\"",
+            "x=\"reset --hard\"; git $x",
+            "kubectl -n $TO delete pod x",
+            "kubectl -n $TO get pods",
+            "npm --prefix $TO run build",
+            "docker $x",
+            "docker compose \"$x\"",
+            "docker compose -f $F ps",
+            "systemctl $x",
+            "terraform $x",
+            "for d in */; do git -C $d status; done",
+        ],
+    );
+    at_most(
+        Y,
+        [
+            "git -C \"$D\" status",
+            "git log $R",
+            "git add $f",
+            "git add *.rs",
+            "git checkout \"$b\"",
+            "kubectl -n \"$NS\" get pods",
+            "npm run \"$script\"",
+            "docker compose -f \"$F\" ps",
+            "docker logs $c",
+            "apt-get install $packages",
+            "chmod $mode f",
+            "for d in a b; do git -C $d status; done",
+            "find . -name .git -execdir git -C {} status \\;",
+        ],
+    );
+    let told =
+        |call| verdict(call).fired.into_iter().find(|fired| fired.rule == "program.told").map(|fired| fired.reason);
+    let said = "What git is told to do is only known at run time; write it out";
+    assert_eq!(told("git \"$x\"").as_deref(), Some(said));
+    assert_eq!(told("git -C $x status"), Some(format!("{said}, or quote what stands before it")));
+}
+
 /// kontext #1: a credential that stands in the environment is read by whatever runs there.
 #[test]
 fn an_environment_with_credentials() {

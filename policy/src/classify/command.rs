@@ -83,8 +83,18 @@ impl Judge<'_> {
         if !reads && command.args.iter().any(hands_out) || is_shell_path(&command.program) {
             self.built_in("program.hands-out-shell", &format!("It lets {name} start a shell"), Class::Red);
         }
+        let told = rules.may_be_told(name, command, &parsed);
+        if told {
+            let several = command.args.iter().any(Word::may_be_several);
+            let or = if several { ", or quote what stands before it" } else { "" };
+            let reason = format!("What {name} is told to do is only known at run time; write it out{or}");
+            self.built_in("program.told", &reason, Class::Red);
+            class = class.max(Class::Red);
+        }
         if command.program.contains('/') {
             self.named_by_path(command);
+        } else if told {
+            // Nothing less need be said about its arguments.
         } else if !known {
             let what = if self.rules.knows(name) { "these arguments of" } else { "the program" };
             self.built_in("program.unknown", &format!("No rule knows {what} {name}"), Class::Yellow);
