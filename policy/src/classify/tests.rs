@@ -281,6 +281,18 @@ fn secrets_and_variables_of_the_call_count() {
     assert_eq!(judge(json!({"command": "ls", "env": {"KEY": "SECRET_REF(k)"}})), Y);
     assert_eq!(judge(json!({"command": "ls", "env": {"LANG": "C"}})), G);
     assert_eq!(judge(json!({"command": "rm *", "cwd": "/etc"})), C);
+    assert_eq!(judge(json!({"command": "ls $HOME ~/a \"$PWD\""})), G);
+    assert_eq!(judge(json!({"command": "echo \"HOME: $HOME\"; ls ~"})), G);
+    assert_eq!(judge(json!({"command": "$HOME", "env": {"HOME": "rm -rf project"}})), R);
+    assert_eq!(judge(json!({"command": "read HOME < f; $HOME"})), R);
+    assert_eq!(judge(json!({"command": "while true; do $HOME; read HOME < f; done"})), R);
+    assert_eq!(judge(json!({"command": ["bash", "-c", "while true; do $PWD; read PWD < f; done"]})), R);
+    assert_eq!(judge(json!({"command": "HOME=/etc; touch ~/x"})), R);
+    for grave in
+        ["HOME=$HOME; rm -rf ~", "export HOME=$HOME; rm -rf $HOME", "PWD=$PWD; rm -rf $PWD", "read HOME < f; rm -rf ~"]
+    {
+        assert_eq!(judge(json!({"command": grave})), C, "{grave}");
+    }
     assert_eq!(judge(json!({"command": "rm hosts", "cwd": "/etc"})), R);
     assert_eq!(judge(json!({"command": ["rm", "-rf", "x"]})), R);
     assert_eq!(judge(json!({"command": ["bash"], "stdin": "rm -rf x"})), R);

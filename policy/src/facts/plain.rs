@@ -62,6 +62,9 @@ mod tests {
         fn is_one_word(&self, _: &str) -> bool {
             false
         }
+        fn is_set(&self, name: &str) -> bool {
+            panic!("{name}");
+        }
         fn substitution(&mut self, code: &str) {
             panic!("{code}");
         }

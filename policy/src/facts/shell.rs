@@ -11,6 +11,9 @@ use super::{Context, Facts, Note, Planted, caps, second, variables};
 /// What stands in the place of a process whose output is read as a file.
 const PROCESS: &str = "/dev/fd/63";
 
+/// A text with one of these may come back to what stands before: loops, functions, what is kept for later.
+const AGAIN: &[&str] = &["done", "(", "function", "trap", "alias"];
+
 /// What would happen if a shell ran `text` in the folder `cwd` (empty: the workspace).
 #[must_use]
 pub fn from_shell(text: &str, cwd: &str, context: &Context<'_>) -> Facts {
@@ -27,6 +30,7 @@ pub fn from_shell(text: &str, cwd: &str, context: &Context<'_>) -> Facts {
 pub fn from_argv(argv: &[String], stdin: Option<&str>, cwd: &str, context: &Context<'_>) -> Facts {
     let mut walker = Walker::new(cwd, context);
     let stdin = stdin.map_or(Stdin::Nothing, |text| Stdin::Known(Word::literal(text)));
+    walker.told = argv.join(" ");
     walker.run(argv.iter().map(Word::literal).collect(), &stdin, &Around::default());
     walker.reap();
     walker.settle();
@@ -70,6 +74,8 @@ pub(super) struct Walker<'a> {
     pub(super) context: &'a Context<'a>,
     /// The whole text, in which the mentions of a variable are counted.
     outermost: String,
+    /// The words of a call that no shell reads, beside the text.
+    told: String,
     pub(super) values: BTreeMap<String, String>,
     /// Variables of loops over words that are written out.
     one_word: BTreeSet<String>,
@@ -102,6 +108,13 @@ impl Surroundings for Walker<'_> {
             && !self.context.env.contains_key(name)
     }
 
+    fn is_set(&self, name: &str) -> bool {
+        let later = |text: &String| AGAIN.iter().any(|word| text.contains(word)) && variables::mentions(text, name) > 0;
+        self.context.env.contains_key(name)
+            || self.facts.assigned.contains(name)
+            || [&self.outermost, &self.told].into_iter().any(later)
+    }
+
     fn evaluates(&mut self, expression: &str) {
         self.computes(expression);
     }
@@ -128,6 +141,7 @@ impl<'a> Walker<'a> {
             facts: Facts::default(),
             context,
             outermost: String::new(),
+            told: String::new(),
             values: BTreeMap::new(),
             one_word: BTreeSet::new(),
             filled: BTreeSet::new(),

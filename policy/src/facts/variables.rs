@@ -53,7 +53,6 @@ impl Walker<'_> {
             ast::AssignmentName::VariableName(name) => (name, None),
             ast::AssignmentName::ArrayElementName(name, index) => (name, Some(index)),
         };
-        self.facts.assigned.insert(name.clone());
         if let Some(index) = index {
             self.computes(index);
         }
@@ -77,6 +76,8 @@ impl Walker<'_> {
                 }
             }
         }
+        // The value may name what the variable held before.
+        self.facts.assigned.insert(name.clone());
     }
 
     /// Arithmetic and tests evaluate a text like `a[$(id)]` once more, wherever it was quoted before.

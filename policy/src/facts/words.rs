@@ -71,6 +71,8 @@ pub(super) trait Surroundings {
     fn value_of(&self, name: &str) -> Option<String>;
     /// Whether each value that a variable may have is one word.
     fn is_one_word(&self, name: &str) -> bool;
+    /// Whether the text or the call gives the variable a value.
+    fn is_set(&self, name: &str) -> bool;
     /// Reads `code` as a command substitution.
     fn substitution(&mut self, code: &str);
     /// Reads `expression` as arithmetic.
@@ -197,7 +199,8 @@ impl Opener<'_> {
                 word.text.push(OPAQUE);
             }
             WordPiece::TildeExpansion(tilde) => match tilde {
-                TildeExpr::Home => word.text.push('~'),
+                // Never several words, and at its gravest the home.
+                TildeExpr::Home => word.text.push_str(self.around.value_of("HOME").as_deref().unwrap_or("~")),
                 TildeExpr::UserHome(user) => {
                     word.text.push('~');
                     word.text.push_str(user);
@@ -239,8 +242,8 @@ impl Opener<'_> {
                     word.glob |= !quoted && value.contains(['*', '?', '[']);
                     word.text.push_str(&value);
                 }
-                ("HOME", None) => word.text.push('~'),
-                ("PWD", None) => word.text.push('.'),
+                ("HOME", None) if !self.around.is_set(name) => word.text.push('~'),
+                ("PWD", None) if !self.around.is_set(name) => word.text.push('.'),
                 _ => {
                     word.many |= !quoted && !self.around.is_one_word(name);
                     word.text.push(OPAQUE);
