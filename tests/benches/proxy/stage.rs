@@ -58,8 +58,9 @@ impl Stage {
         policy: &str,
     ) -> anyhow::Result<Self> {
         let programs = programs()?;
-        let (hub_data, tenant) = (folder.join("hub"), folder.join("tenant"));
+        let (hub_data, tenant, workspace) = (folder.join("hub"), folder.join("tenant"), folder.join("work"));
         fs::create_dir_all(tenant.join("run"))?;
+        fs::create_dir_all(&workspace)?;
         let data = hub_data.display().to_string();
         let hub_program = programs.join("wardkeep-hub");
         let hub = |words: &[&str]| run(&hub_program, &[&["--data-dir", &data], words].concat(), "");
@@ -100,7 +101,7 @@ impl Stage {
         )?;
         stage.token = stage.cli(&["hook", "token", AGENT], "")?.trim().to_owned();
         let file = folder.join("policy.toml");
-        fs::write(&file, agent(&tenant, models) + policy)?;
+        fs::write(&file, agent(&workspace, models) + policy)?;
         hub(&["policy", "publish", TENANT, "--file", &file.display().to_string(), "--loosens", "--wait", "0"])?;
         stage.start()?;
         Ok(stage)

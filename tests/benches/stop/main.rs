@@ -121,7 +121,9 @@ fn stopped(stage: &Stage, call: &str, order: impl FnOnce() -> anyhow::Result<Str
     std::thread::scope(|scope| {
         // Its answer is that of a call that was ended.
         let run = scope.spawn(|| stage.exec(&permit));
-        stage::wait("the command to run", || Ok(running() == MARKS.len()))?;
+        let begun = stage::wait("the command to run", || Ok(run.is_finished() || running() == MARKS.len()));
+        anyhow::ensure!(!run.is_finished(), "the command did not run: {:?}", run.join());
+        begun?;
         let start = Instant::now();
         order()?;
         let said = start.elapsed();
