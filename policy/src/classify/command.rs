@@ -85,17 +85,12 @@ impl Judge<'_> {
         }
         let told = rules.may_be_told(name, command, &parsed);
         if told {
-            let several = command.args.iter().any(Word::may_be_several);
-            let or = if several { ", or quote what stands before it" } else { "" };
-            let reason = format!("What {name} is told to do is only known at run time; write it out{or}");
-            self.built_in("program.told", &reason, Class::Red);
+            self.told(name, command);
             class = class.max(Class::Red);
         }
         if command.program.contains('/') {
             self.named_by_path(command);
-        } else if told {
-            // Nothing less need be said about its arguments.
-        } else if !known {
+        } else if !known && !told {
             let what = if self.rules.knows(name) { "these arguments of" } else { "the program" };
             self.built_in("program.unknown", &format!("No rule knows {what} {name}"), Class::Yellow);
         } else if class == Class::Green && parsed.opaque && !settled {
@@ -137,6 +132,14 @@ impl Judge<'_> {
                 self.path(Access::Read, &Word::literal(path), command.cwd.as_deref());
             }
         }
+    }
+
+    /// Its order cannot be read yet.
+    fn told(&mut self, name: &str, command: &Command) {
+        let several = command.args.iter().any(Word::may_be_several);
+        let or = if several { ", or quote what stands before it" } else { "" };
+        let reason = format!("What {name} is told to do is only known at run time; write it out{or}");
+        self.built_in("program.told", &reason, Class::Red);
     }
 
     /// An archive writes beneath the folder it is unpacked in; at the root that is all of the system.
