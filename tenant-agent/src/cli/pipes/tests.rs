@@ -34,11 +34,15 @@ fn an_explanation_shows_what_is_done_and_the_gravest_reasons_first() {
     assert!(!told.contains("_external"), "words for a person: {told}");
 }
 
-/// What cannot be read is said as such, beside the rule that makes it grave.
+/// What cannot be read shows as far as it can, beside the rule that makes it grave.
 #[test]
 fn an_explanation_says_what_stayed_dark() {
     let told = said("$(cat job) --now", true);
     assert!(told.starts_with("red\n") && told.contains("What it does:") && told.contains("Why, red:"), "{told}");
+}
+
+#[test]
+fn what_is_no_call_is_told_the_form_of_one() {
     let refused = classify_text(
         "{\"id\": 1}",
         &crate::cli::policy::in_force_or_built_in(&Context {
