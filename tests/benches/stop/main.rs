@@ -1,6 +1,6 @@
 //! `./dev bench stop`: from the order to stop an agent until nothing that it started is left, given on the server and at the hub.
 //!
-//! Issue of the kill switch: effective within 100 ms. The daemon is the real one and its agent runs a command of several processes;
+//! The kill switch is to be effective within 100 ms. The daemon is the real one and its agent runs a command of several processes;
 //! both command lines are timed from their start as programs until the last of these processes is gone. Floor: starting the same
 //! program to say its version, and a SIGKILL to a process of this one's own. A limit that is not kept ends the run with an error.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
