@@ -20,6 +20,8 @@ pub(crate) struct Cell {
     pub(crate) shape: Shape,
     pub(crate) way: Way,
     pub(crate) connections: usize,
+    /// Microseconds from one request to the next, of all connections; each asks as soon as it was answered without.
+    pub(crate) every: Option<u32>,
 }
 
 /// What came of it.
@@ -46,7 +48,9 @@ pub(crate) struct Effort {
 
 impl Cell {
     pub(crate) fn name(&self) -> String {
-        format!("{} {}", self.shape.name(), self.way.name()).trim().to_owned()
+        let steady = self.every.map(|every| format!("{} a second", 1_000_000 / every));
+        let parts = [self.shape.name(), self.way.name(), steady.as_deref().unwrap_or_default()];
+        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
     }
 
     /// Measures it.
@@ -89,6 +93,9 @@ impl Cell {
         let mut command = process::part("load")?;
         command.args(["--to", &target.to.to_string(), "--path", "/v1/chat/completions"]);
         command.args(["--connections", &self.connections.to_string(), "--millis", &millis.to_string()]);
+        if let Some(every) = self.every {
+            command.args(["--every", &every.to_string()]);
+        }
         command.arg("--body").arg(bodies::file(&folder.join("bodies"), self.shape, self.way));
         for (name, value) in &target.headers {
             command.args(["--header", &format!("{name}={value}")]);
@@ -100,7 +107,7 @@ impl Cell {
 
     pub(crate) fn json(&self, figures: &Figures) -> Value {
         json!({
-            "request": self.shape.name(), "answer": self.way.name(), "connections": self.connections,
+            "request": self.shape.name(), "answer": self.way.name(), "connections": self.connections, "every_us": self.every,
             "target": figures.target, "seen": figures.seen, "cpu_us_per_request": figures.cpu,
             "rss_mib": figures.memory.0, "peak_rss_mib": figures.memory.1, "others": figures.others,
         })

@@ -1,9 +1,10 @@
-//! The agents: each connection asks again as soon as it was answered.
+//! The agents: each connection asks again as soon as it was answered, or all of them together at a steady rate.
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -11,6 +12,7 @@ use memchr::memmem;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 
 use crate::wire::{self, Answer};
 
@@ -34,6 +36,9 @@ pub(crate) struct Load {
     pub(crate) connections: usize,
     #[arg(long)]
     pub(crate) millis: u64,
+    /// Microseconds from one request to the next, of all connections; without it each asks as soon as it was answered
+    #[arg(long)]
+    pub(crate) every: Option<u32>,
 }
 
 /// What was seen.
@@ -103,11 +108,15 @@ pub(crate) async fn run(load: &Load) -> anyhow::Result<Seen> {
     let body = std::fs::read(&load.body)?;
     let request: Rc<[u8]> = wire::post(&load.to.to_string(), &load.path, &headers, &body).into();
     let book = Rc::new(RefCell::new(Book::default()));
+    let turns = load.every.map(|_| Arc::new(Semaphore::new(0)));
     let begin = Instant::now();
     let end = begin + Duration::from_millis(load.millis);
     let tasks: Vec<_> = (0..load.connections)
-        .map(|_| tokio::task::spawn_local(agent(load.to, Rc::clone(&request), end, Rc::clone(&book))))
+        .map(|_| tokio::task::spawn_local(agent(load.to, Rc::clone(&request), end, turns.clone(), Rc::clone(&book))))
         .collect();
+    if let Some((every, turns)) = load.every.zip(turns) {
+        std::thread::spawn(move || give_turns(Duration::from_micros(every.into()), end, &turns));
+    }
     for task in tasks {
         task.await?;
     }
@@ -128,10 +137,28 @@ pub(crate) async fn run(load: &Load) -> anyhow::Result<Seen> {
     })
 }
 
-async fn agent(to: SocketAddr, request: Rc<[u8]>, end: Instant, book: Rc<RefCell<Book>>) {
+/// Lets the connection that waits longest ask, every so many microseconds. A thread of its own, since the runtime's timer
+/// knows milliseconds only.
+fn give_turns(every: Duration, end: Instant, turns: &Semaphore) {
+    let mut next = Instant::now();
+    while next < end {
+        turns.add_permits(1);
+        next += every;
+        std::thread::sleep(next.saturating_duration_since(Instant::now()));
+    }
+    turns.close();
+}
+
+async fn agent(
+    to: SocketAddr,
+    request: Rc<[u8]>,
+    end: Instant,
+    turns: Option<Arc<Semaphore>>,
+    book: Rc<RefCell<Book>>,
+) {
     let mut answer = Answer::default();
     while Instant::now() < end {
-        if let Err(error) = connection(to, &request, end, &book, &mut answer).await {
+        if let Err(error) = connection(to, &request, end, turns.as_deref(), &book, &mut answer).await {
             book.borrow_mut().wrong(&error);
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -142,6 +169,7 @@ async fn connection(
     to: SocketAddr,
     request: &[u8],
     end: Instant,
+    turns: Option<&Semaphore>,
     book: &RefCell<Book>,
     answer: &mut Answer,
 ) -> anyhow::Result<()> {
@@ -150,6 +178,11 @@ async fn connection(
     let mut ages = Vec::new();
     while Instant::now() < end {
         ages.clear();
+        if let Some(turns) = turns {
+            // Closed at the end.
+            let Ok(turn) = turns.acquire().await else { return Ok(()) };
+            turn.forget();
+        }
         let (first, total) =
             tokio::time::timeout(PATIENCE, one(&mut stream, request, answer, &mut ages)).await.map_err(|_| {
                 anyhow::anyhow!("no answer in {} s; {} bytes came", PATIENCE.as_secs(), answer.body.len())

@@ -2,11 +2,13 @@
 //!
 //! * Ours is the real daemon: enrolled at a hub, 1,000 secrets in its vault, all rules, a published policy ([`stage`]).
 //! * Floor: hyper passing through ([`floor`]). Peers: nginx, LiteLLM, liter-llm ([`peers`]).
-//! * Loader, provider and every target are processes of their own on the same cores; bars are those of the design, section 9.
+//! * Loader, provider and every target are processes of their own on the same cores; bars are those of the design, section 9
+//!   ([`bars`]).
 //!
 //! Processor time for a request is the figure to trust on a busy machine; latency is compared with `direct` of the same run.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its figures")]
 
+mod bars;
 mod bodies;
 mod canary;
 mod cell;
@@ -22,6 +24,7 @@ mod report;
 #[expect(dead_code, reason = "shared with another benchmark")]
 mod stage;
 mod targets;
+mod turns;
 #[path = "../redaction/vault.rs"]
 mod vault;
 mod wire;
@@ -138,18 +141,23 @@ fn bench(options: &Options) -> anyhow::Result<()> {
     if let Some(stage) = &rig.stage {
         stage.renew()?;
     }
+    report.sessions(turns::measure(&rig)?);
     report.found(canary::look(&rig)?, canary::in_log(&rig));
     report.finish();
     Ok(())
 }
 
+/// Microseconds between two small requests of all agents where they ask at a steady rate: many more than agents
+/// ask that read and think, few enough that a request does not wait for others.
+const STEADY: u32 = 200;
+
 /// Every cell, or those that were asked for.
 fn plan(options: &Options) -> Vec<Cell> {
-    let mut plan = Vec::new();
+    let mut plan = vec![Cell { shape: Shape::Small, way: Way::Plain, connections: 16, every: Some(STEADY) }];
     for shape in Shape::ALL {
         for way in [Way::Plain, Way::Burst, Way::Paced] {
             for connections in [1, 16, 64] {
-                plan.push(Cell { shape, way, connections });
+                plan.push(Cell { shape, way, connections, every: None });
             }
         }
     }

@@ -2,11 +2,13 @@
 
 use serde_json::{Value, json};
 
+use crate::bars::{self, Bar};
 use crate::bodies::Way;
 use crate::canary::Found;
 use crate::cell::{Cell, Figures};
 use crate::mock::DELTAS;
-use crate::targets::{DIRECT, FLOOR, OURS, Rig};
+use crate::targets::{OURS, Rig};
+use crate::turns::Sessions;
 
 /// What was measured so far.
 pub(crate) struct Report {
@@ -14,6 +16,7 @@ pub(crate) struct Report {
     targets: Value,
     missing: Vec<String>,
     cells: Vec<(Cell, Vec<Figures>)>,
+    sessions: Vec<Sessions>,
     found: Vec<Bar>,
     leaks: Vec<String>,
 }
@@ -24,14 +27,17 @@ impl Report {
         let mut found = Vec::new();
         if let Some(ours) = rig.targets.iter().find(|target| target.name == OURS) {
             let start = ours.start.map_or(0.0, |start| start.as_secs_f64() * 1e3);
-            let bar = |name: &str, ours, bound| Bar { name: name.to_owned(), ours, bound, at_least: false };
-            found = vec![bar("start to the first answer, ms", start, 300.0), bar("RSS at rest, MiB", ours.idle, 20.0)];
+            found = vec![
+                Bar::most("start to the first answer, ms", start, 300.0),
+                Bar::most("RSS at rest, MiB", ours.idle, 20.0),
+            ];
         }
         let report = Self {
             json,
             targets: rig.targets.iter().map(one).collect(),
             missing: rig.missing.clone(),
             cells: Vec::new(),
+            sessions: Vec::new(),
             found,
             leaks: Vec::new(),
         };
@@ -57,12 +63,18 @@ impl Report {
         self.cells.push((cell, all));
     }
 
+    /// Takes the figures of sessions and prints them.
+    pub(crate) fn sessions(&mut self, all: Vec<Sessions>) {
+        if !self.json {
+            all.iter().for_each(Sessions::print);
+        }
+        self.sessions = all;
+    }
+
     /// Takes what became of secrets and of the prompt cache.
     pub(crate) fn found(&mut self, found: Option<Found>, in_log: usize) {
         let Some(Found { sent, leaks, turns, unstable }) = found else { return };
-        let mut none = |name: String, count: usize| {
-            self.found.push(Bar { name, ours: count as f64, bound: 0.0, at_least: false });
-        };
+        let mut none = |name: String, count: usize| self.found.push(Bar::most(name, count as f64, 0.0));
         none(format!("secrets that reached the provider, of {sent}"), leaks.len());
         none("secrets in the log".to_owned(), in_log);
         none(format!("turns of {turns} whose beginning changed on the way"), unstable);
@@ -71,7 +83,8 @@ impl Report {
 
     /// Prints what follows from all of it.
     pub(crate) fn finish(self) {
-        let mut bars: Vec<Bar> = self.cells.iter().flat_map(|(cell, all)| bars(*cell, all)).collect();
+        let mut bars: Vec<Bar> = self.cells.iter().flat_map(|(cell, all)| bars::of(*cell, all)).collect();
+        bars.extend(self.sessions.iter().flat_map(Sessions::bars));
         bars.extend(self.found);
         if self.json {
             let cells: Vec<Value> =
@@ -79,16 +92,13 @@ impl Report {
             let bars: Vec<Value> = bars.iter().map(Bar::json).collect();
             println!(
                 "{:#}",
-                json!({"targets": self.targets, "missing": self.missing, "cells": cells, "bars": bars, "leaks": self.leaks})
+                json!({"targets": self.targets, "missing": self.missing, "cells": cells,
+                    "sessions": self.sessions.iter().map(Sessions::json).collect::<Vec<_>>(), "bars": bars, "leaks": self.leaks})
             );
             return;
         }
         self.leaks.iter().for_each(|leak| println!("LEAKED: {leak}"));
-        println!("\n{:<58} {:>10} {:>10}", "bar", "ours", "bar");
-        for bar in bars {
-            let verdict = if bar.holds() { "" } else { "  MISSED" };
-            println!("{:<58} {:>10.2} {:>10.2}{verdict}", bar.name, bar.ours, bar.bound);
-        }
+        Bar::print(&bars);
     }
 }
 
@@ -124,61 +134,4 @@ fn table(cell: Cell, all: &[Figures]) {
         format!("{}: throughput ×{:.2}{cpu}", other.target, ours.seen.per_second / other.seen.per_second)
     });
     println!("ours / {}", ratios.collect::<Vec<_>>().join("; "));
-}
-
-/// A figure that must not be passed, or not be missed.
-struct Bar {
-    name: String,
-    ours: f64,
-    bound: f64,
-    at_least: bool,
-}
-
-impl Bar {
-    fn holds(&self) -> bool {
-        if self.at_least { self.ours >= self.bound } else { self.ours <= self.bound }
-    }
-
-    fn json(&self) -> Value {
-        json!({"bar": self.name, "ours": self.ours, "bound": self.bound, "at_least": self.at_least, "holds": self.holds()})
-    }
-}
-
-/// The bars of the design that a cell speaks of.
-fn bars(cell: Cell, all: &[Figures]) -> Vec<Bar> {
-    let find = |name: &str| all.iter().find(|figures| figures.target == name);
-    let Some(ours) = find(OURS) else { return Vec::new() };
-    let (direct, floor) = (find(DIRECT), find(FLOOR));
-    let name = |what: &str| format!("{} × {}: {what}", cell.name(), cell.connections);
-    let mut bars = Vec::new();
-    let mut most = |what: &str, ours: Option<f64>, bound: f64| {
-        if let Some(ours) = ours {
-            bars.push(Bar { name: name(what), ours, bound, at_least: false });
-        }
-    };
-    let added = |of: fn(&Figures) -> f64| direct.map(|direct| (of(ours) - of(direct)) / 1e3);
-    use crate::bodies::Shape::{K100, M1, Small};
-    match (cell.shape, cell.way, cell.connections) {
-        (Small, Way::Plain, 16) => {
-            most("CPU of a request, µs", Some(ours.cpu), 30.0);
-            most("added p50, ms", added(|f| f.seen.total.p50), 0.2);
-            if let Some(floor) = floor {
-                let ours = ours.seen.per_second / floor.seen.per_second;
-                bars.push(Bar { name: name("throughput, × hyper alone"), ours, bound: 0.5, at_least: true });
-            }
-        }
-        (Small, Way::Burst, 1 | 16) => {
-            most("added time to first byte, ms", added(|f| f.seen.first_byte.p50), 0.3);
-            most("CPU of a delta, µs", Some(ours.cpu / DELTAS as f64), 4.0);
-        }
-        (Small, Way::Paced, 16) => {
-            most("added age of a delta, p50, ms", added(|f| f.seen.age.p50), 0.15);
-            most("added age of a delta, p99, ms", added(|f| f.seen.age.p99), 1.0);
-            most("CPU of a delta, µs", Some(ours.cpu / DELTAS as f64), 8.0);
-        }
-        (K100, Way::Plain, 1) => most("added p50, ms", added(|f| f.seen.total.p50), 1.0),
-        (M1, Way::Plain, 1) => most("added p50, ms", added(|f| f.seen.total.p50), 10.0),
-        _ => {}
-    }
-    bars
 }
