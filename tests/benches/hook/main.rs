@@ -5,27 +5,8 @@
 //! of a process of its own. Both are asked in turns, so that a slow moment of the machine meets both.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
-#[path = "../proxy/bodies.rs"]
-#[expect(dead_code, reason = "shared with another benchmark")]
-mod bodies;
-#[path = "../redaction/chance.rs"]
-#[expect(dead_code, reason = "shared with another benchmark")]
-mod chance;
 mod floor;
-#[path = "../proxy/mock.rs"]
-mod mock;
-#[path = "../proxy/process.rs"]
-#[expect(dead_code, reason = "shared with another benchmark")]
-mod process;
 mod rest;
-#[path = "../proxy/stage.rs"]
-#[expect(dead_code, reason = "shared with another benchmark")]
-mod stage;
-#[path = "../redaction/vault.rs"]
-mod vault;
-#[path = "../proxy/wire.rs"]
-#[expect(dead_code, reason = "shared with another benchmark")]
-mod wire;
 
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
@@ -38,6 +19,7 @@ use process::{Process, Spent, part};
 use rest::Rest;
 use serde_json::{Value, json};
 use stage::Stage;
+use wardkeep_benches::{bodies, mock, process, stage, vault, wire};
 
 const SECRETS: usize = 1_000;
 /// The session that the stage begins.

@@ -9,25 +9,14 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its figures")]
 
 mod bars;
-mod bodies;
 mod canary;
 mod cell;
-#[path = "../redaction/chance.rs"]
-#[expect(dead_code, reason = "shared with another benchmark")]
-mod chance;
 mod floor;
 mod load;
-mod mock;
 mod peers;
-mod process;
 mod report;
-#[expect(dead_code, reason = "shared with another benchmark")]
-mod stage;
 mod targets;
 mod turns;
-#[path = "../redaction/vault.rs"]
-mod vault;
-mod wire;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -38,6 +27,7 @@ use cell::{Cell, Effort};
 use clap::{Parser, Subcommand};
 use load::Load;
 use targets::Rig;
+use wardkeep_benches::{bodies, chance, mock, process, stage, vault, wire};
 
 #[derive(Parser)]
 #[command(about = "The LLM gateway between an agent and a model's provider, beside named peers")]

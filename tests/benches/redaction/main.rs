@@ -7,14 +7,12 @@
 //! 200 MB/s with 1,000 secrets and all rules; 10,000 secrets built in less than a second.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
-mod chance;
 mod floor;
 mod inputs;
 mod latency;
 mod measure;
 mod peers;
 mod turns;
-mod vault;
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -24,6 +22,7 @@ use floor::Floor;
 use inputs::{Input, Inputs};
 use measure::{Built, Times, build, side_by_side};
 use serde_json::{Map, Value, json};
+use wardkeep_benches::{chance, vault};
 use wardkeep_redaction::{Engine, RuleSet, Secret};
 
 /// Numbers of vault secrets.

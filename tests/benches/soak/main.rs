@@ -5,32 +5,15 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its figures")]
 
 mod answers;
-#[path = "../proxy/bodies.rs"]
-#[expect(dead_code, reason = "shared with another benchmark")]
-mod bodies;
 mod call;
-#[path = "../redaction/chance.rs"]
-#[expect(dead_code, reason = "shared with another benchmark")]
-mod chance;
 mod clients;
 mod crowd;
 mod policy;
-#[path = "../proxy/process.rs"]
-#[expect(dead_code, reason = "shared with another benchmark")]
-mod process;
 mod provider;
-#[path = "../proxy/stage.rs"]
-#[expect(dead_code, reason = "shared with another benchmark")]
-mod stage;
 mod talk;
-#[path = "../redaction/vault.rs"]
-mod vault;
 mod verdict;
 mod watch;
 mod ways;
-#[path = "../proxy/wire.rs"]
-#[expect(dead_code, reason = "shared with another benchmark")]
-mod wire;
 
 use std::fs;
 use std::io::Write as _;
@@ -44,6 +27,7 @@ use aho_corasick::AhoCorasick;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use serde_json::json;
+use wardkeep_benches::{bodies, chance, process, stage, vault, wire};
 
 use clients::{Clients, Seen};
 use crowd::Crowd;

@@ -5,26 +5,6 @@
 //! program to say its version, and a SIGKILL to a process of this one's own. A limit that is not kept ends the run with an error.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
-#[path = "../proxy/bodies.rs"]
-#[expect(dead_code, reason = "shared with another benchmark")]
-mod bodies;
-#[path = "../redaction/chance.rs"]
-#[expect(dead_code, reason = "shared with another benchmark")]
-mod chance;
-#[path = "../proxy/mock.rs"]
-mod mock;
-#[path = "../proxy/process.rs"]
-#[expect(dead_code, reason = "shared with another benchmark")]
-mod process;
-#[path = "../proxy/stage.rs"]
-#[expect(dead_code, reason = "shared with another benchmark")]
-mod stage;
-#[path = "../redaction/vault.rs"]
-mod vault;
-#[path = "../proxy/wire.rs"]
-#[expect(dead_code, reason = "shared with another benchmark")]
-mod wire;
-
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -34,6 +14,7 @@ use clap::{Parser, Subcommand};
 use process::{Process, part};
 use serde_json::json;
 use stage::Stage;
+use wardkeep_benches::{bodies, mock, process, stage, vault};
 
 const SECRETS: usize = 1_000;
 /// What runs when it is stopped: a shell, a job of its own session, and a program that takes no SIGTERM.

@@ -8,7 +8,7 @@ const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012
 const MARKS: &[u8] = b"ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789!#$%&*+-=?@_";
 
 /// The first `count` secrets; those of a smaller count are the same.
-pub(crate) fn secrets(count: usize) -> Vec<(String, String)> {
+pub fn secrets(count: usize) -> Vec<(String, String)> {
     let mut chance = Chance::new(5);
     (0..count).map(|n| (format!("secret_{n}"), value(&mut chance, n))).collect()
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::chance::Chance;
 
 /// As the gateways know it.
-pub(crate) const MODEL: &str = "mock";
+pub const MODEL: &str = "mock";
 
 const WORDS: &[&str] = &[
     "fn", "let", "mut", "return", "if", "else", "match", "struct", "impl", "self", "value", "error", "result",
@@ -17,7 +17,7 @@ const WORDS: &[&str] = &[
 
 /// One kind of request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Shape {
+pub enum Shape {
     /// Some 0.3 KiB.
     Small,
     /// 16 KiB, half of it tools.
@@ -29,9 +29,11 @@ pub(crate) enum Shape {
 }
 
 impl Shape {
-    pub(crate) const ALL: [Self; 4] = [Self::Small, Self::Mid, Self::K100, Self::M1];
+    /// The smallest first.
+    pub const ALL: [Self; 4] = [Self::Small, Self::Mid, Self::K100, Self::M1];
 
-    pub(crate) const fn name(self) -> &'static str {
+    /// As tables and options name it.
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Small => "small",
             Self::Mid => "16 KiB",
@@ -52,7 +54,8 @@ impl Shape {
 
 /// How it is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
+pub enum Way {
+    /// In one piece.
     Plain,
     /// As fast as the provider can.
     Burst,
@@ -61,7 +64,8 @@ pub(crate) enum Way {
 }
 
 impl Way {
-    pub(crate) const fn name(self) -> &'static str {
+    /// As tables name it.
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Plain => "",
             Self::Burst => "stream",
@@ -71,12 +75,12 @@ impl Way {
 }
 
 /// The file with a body, once [`write`] was called.
-pub(crate) fn file(folder: &Path, shape: Shape, way: Way) -> PathBuf {
+pub fn file(folder: &Path, shape: Shape, way: Way) -> PathBuf {
     folder.join(format!("{}{}.json", shape.file(), way.name()))
 }
 
 /// Writes all bodies.
-pub(crate) fn write(folder: &Path) -> anyhow::Result<()> {
+pub fn write(folder: &Path) -> anyhow::Result<()> {
     for shape in Shape::ALL {
         for way in [Way::Plain, Way::Burst, Way::Paced] {
             let mut body = body(shape);
@@ -107,7 +111,7 @@ fn body(shape: Shape) -> Value {
 }
 
 /// A session of `total` bytes whose tools answer with about `result` bytes.
-pub(crate) fn session(chance: &mut Chance, total: usize, result: usize) -> Value {
+pub fn session(chance: &mut Chance, total: usize, result: usize) -> Value {
     let mut messages = vec![
         json!({"role": "system", "content": output(chance, 4_000)}),
         json!({"role": "user", "content": "Find the fault and fix it."}),
@@ -125,7 +129,7 @@ pub(crate) fn session(chance: &mut Chance, total: usize, result: usize) -> Value
 }
 
 /// A call and what it gave.
-pub(crate) fn turn(chance: &mut Chance, number: usize, bytes: usize) -> [Value; 2] {
+pub fn turn(chance: &mut Chance, number: usize, bytes: usize) -> [Value; 2] {
     let id = format!("call_{number}");
     let arguments = json!({"path": format!("src/{}.rs", chance.one(WORDS))}).to_string();
     let function = json!({"name": format!("tool_{}", number % 16), "arguments": arguments});

@@ -8,12 +8,12 @@ use anyhow::Context as _;
 use memchr::memmem;
 
 /// Where the head ends, its empty line included.
-pub(crate) fn head_end(bytes: &[u8]) -> Option<usize> {
+pub fn head_end(bytes: &[u8]) -> Option<usize> {
     memmem::find(bytes, b"\r\n\r\n").map(|at| at + 4)
 }
 
 /// The value of a header; `name` in lower case.
-pub(crate) fn header<'a>(head: &'a [u8], name: &str) -> Option<&'a [u8]> {
+pub fn header<'a>(head: &'a [u8], name: &str) -> Option<&'a [u8]> {
     head.split(|&b| b == b'\n').skip(1).find_map(|line| {
         let (found, value) = line.split_at_checked(name.len())?;
         let value = value.strip_prefix(b":")?;
@@ -22,13 +22,13 @@ pub(crate) fn header<'a>(head: &'a [u8], name: &str) -> Option<&'a [u8]> {
 }
 
 /// The number at the beginning.
-pub(crate) fn number(bytes: &[u8]) -> u64 {
+pub fn number(bytes: &[u8]) -> u64 {
     let digits = bytes.iter().take_while(|b| b.is_ascii_digit());
     digits.fold(0, |n, b| n.wrapping_mul(10).wrapping_add(u64::from(b - b'0')))
 }
 
 /// A POST with a JSON body, ready to be sent again and again.
-pub(crate) fn post(host: &str, path: &str, headers: &[(String, String)], body: &[u8]) -> Vec<u8> {
+pub fn post(host: &str, path: &str, headers: &[(String, String)], body: &[u8]) -> Vec<u8> {
     let mut head = format!("POST {path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n");
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
@@ -58,38 +58,40 @@ enum Chunk {
 
 /// An answer that comes in pieces.
 #[derive(Default)]
-pub(crate) struct Answer {
+pub struct Answer {
     raw: Vec<u8>,
     /// Bytes of `raw` that were read.
     at: usize,
     framing: Option<Framing>,
-    pub(crate) status: u64,
-    pub(crate) body: Vec<u8>,
+    /// Of the status line; 0 until it came.
+    pub status: u64,
+    /// What came of it, without its framing.
+    pub body: Vec<u8>,
     /// Pieces in which the body was framed.
-    pub(crate) frames: u64,
+    pub frames: u64,
     closes: bool,
 }
 
 impl Answer {
     /// Begins the next answer of the connection.
-    pub(crate) fn restart(&mut self) {
+    pub fn restart(&mut self) {
         self.raw.clear();
         self.body.clear();
         (self.at, self.status, self.frames, self.framing, self.closes) = (0, 0, 0, None, false);
     }
 
     /// Where bytes from the socket go; then [`Self::advance`].
-    pub(crate) fn room(&mut self) -> &mut Vec<u8> {
+    pub fn room(&mut self) -> &mut Vec<u8> {
         &mut self.raw
     }
 
     /// Whether the connection is to be closed after it.
-    pub(crate) fn closes(&self) -> bool {
+    pub fn closes(&self) -> bool {
         self.closes
     }
 
     /// Reads what has come; `true` when the answer is whole.
-    pub(crate) fn advance(&mut self) -> anyhow::Result<bool> {
+    pub fn advance(&mut self) -> anyhow::Result<bool> {
         if self.framing.is_none() {
             let Some(end) = head_end(&self.raw) else { return Ok(false) };
             let head = &self.raw[..end];
@@ -159,7 +161,7 @@ impl Answer {
 }
 
 /// One request on a connection of its own, waiting as long as `patience`.
-pub(crate) fn once(address: SocketAddr, request: &[u8], patience: Duration) -> anyhow::Result<(u64, Vec<u8>)> {
+pub fn once(address: SocketAddr, request: &[u8], patience: Duration) -> anyhow::Result<(u64, Vec<u8>)> {
     let mut stream = TcpStream::connect_timeout(&address, patience)?;
     stream.set_read_timeout(Some(patience))?;
     stream.set_nodelay(true)?;
@@ -169,7 +171,7 @@ pub(crate) fn once(address: SocketAddr, request: &[u8], patience: Duration) -> a
 }
 
 /// One request on a connection that stays; `answer` is begun anew.
-pub(crate) fn ask(stream: &mut (impl Read + Write), request: &[u8], answer: &mut Answer) -> anyhow::Result<()> {
+pub fn ask(stream: &mut (impl Read + Write), request: &[u8], answer: &mut Answer) -> anyhow::Result<()> {
     answer.restart();
     stream.write_all(request)?;
     let mut piece = [0; 16 * 1024];
@@ -184,12 +186,12 @@ pub(crate) fn ask(stream: &mut (impl Read + Write), request: &[u8], answer: &mut
 }
 
 /// A GET, as [`once`] wants it.
-pub(crate) fn get(path: &str) -> Vec<u8> {
+pub fn get(path: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nhost: bench\r\n\r\n").into_bytes()
 }
 
 /// Nanoseconds of the machine's one clock, which loader and mock share.
-pub(crate) fn now() -> u64 {
+pub fn now() -> u64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }

@@ -9,37 +9,38 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 
 /// This program in one of its parts.
-pub(crate) fn part(name: &str) -> anyhow::Result<Command> {
+pub fn part(name: &str) -> anyhow::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg(name);
     Ok(command)
 }
 
 /// A program that ends with this value.
-pub(crate) struct Process {
+pub struct Process {
     child: Child,
 }
 
 impl Process {
     /// Starts it; what it says goes to `log`.
-    pub(crate) fn start(command: &mut Command, log: &Path) -> anyhow::Result<Self> {
+    pub fn start(command: &mut Command, log: &Path) -> anyhow::Result<Self> {
         let log = fs::OpenOptions::new().create(true).append(true).open(log)?;
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let program = command.get_program().to_owned();
         Ok(Self { child: command.spawn().with_context(|| format!("start {}", program.display()))? })
     }
 
-    pub(crate) fn id(&self) -> u32 {
+    /// Of the process.
+    pub fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// Whether it ended by itself.
-    pub(crate) fn ended(&mut self) -> bool {
+    pub fn ended(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(Some(_)))
     }
 
     /// Asks it to end; kills it when it does not.
-    pub(crate) fn stop(&mut self) {
+    pub fn stop(&mut self) {
         let pid = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw);
         if let Some(pid) = pid {
             // It may have ended already.
@@ -63,11 +64,11 @@ impl Drop for Process {
 /// Nanoseconds of processor time of each thread of a process, and of all processes below it.
 ///
 /// A process's own account counts in hundredths of a second, which is three microseconds for each piece of a paced stream.
-pub(crate) struct Spent(BTreeMap<u32, u64>);
+pub struct Spent(BTreeMap<u32, u64>);
 
 impl Spent {
     /// What it is now.
-    pub(crate) fn of(pid: u32) -> Self {
+    pub fn of(pid: u32) -> Self {
         let threads =
             family(pid).into_iter().filter_map(|pid| fs::read_dir(format!("/proc/{pid}/task")).ok()).flatten();
         let time = |thread: fs::DirEntry| {
@@ -78,14 +79,14 @@ impl Spent {
     }
 
     /// Seconds since `before`, of all threads that have not ended since.
-    pub(crate) fn since(&self, before: &Self) -> f64 {
+    pub fn since(&self, before: &Self) -> f64 {
         let spent = |(thread, now): (&u32, &u64)| now.saturating_sub(before.0.get(thread).copied().unwrap_or_default());
         self.0.iter().map(spent).sum::<u64>() as f64 / 1e9
     }
 }
 
 /// Seconds of processor time, and all processes below `pid`.
-pub(crate) fn processor_time(pid: u32) -> f64 {
+pub fn processor_time(pid: u32) -> f64 {
     family(pid).into_iter().map(own_time).sum()
 }
 
@@ -127,7 +128,7 @@ fn family(pid: u32) -> Vec<u32> {
 }
 
 /// Resident MiB now and at most, children included.
-pub(crate) fn memory(pid: u32) -> (f64, f64) {
+pub fn memory(pid: u32) -> (f64, f64) {
     let of = |pid: u32, field: &str| {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap_or_default();
@@ -137,7 +138,7 @@ pub(crate) fn memory(pid: u32) -> (f64, f64) {
 }
 
 /// Seconds of processor time that anybody used since the machine started.
-pub(crate) fn busy() -> f64 {
+pub fn busy() -> f64 {
     let text = fs::read_to_string("/proc/stat").unwrap_or_default();
     let fields: Vec<u64> = text
         .lines()

@@ -17,7 +17,7 @@ use crate::bodies::MODEL;
 use crate::wire;
 
 /// Pieces of text in a stream.
-pub(crate) const DELTAS: u64 = 50;
+pub const DELTAS: u64 = 50;
 /// Bytes at either end of a body in which its wishes stand.
 const EDGE: usize = 4096;
 
@@ -28,7 +28,7 @@ struct Seen {
 }
 
 /// What a tenant's policy says of it.
-pub(crate) fn policy(provider: SocketAddr) -> String {
+pub fn policy(provider: SocketAddr) -> String {
     format!(
         r#"
 [[providers]]
@@ -47,7 +47,7 @@ price = {{ input = 3000000, output = 15000000, cache_read = 300000, cache_write 
 }
 
 /// Serves until the process is ended.
-pub(crate) async fn serve(address: SocketAddr) -> anyhow::Result<()> {
+pub async fn serve(address: SocketAddr) -> anyhow::Result<()> {
     let listener = TcpListener::bind(address).await?;
     let seen = Rc::new(Seen::default());
     loop {

@@ -15,12 +15,14 @@ use crate::bodies::MODEL;
 use crate::process::Process;
 use crate::wire;
 
-pub(crate) const TENANT: &str = "bench";
-pub(crate) const AGENT: &str = "bench";
+/// The server, as the hub knows it.
+pub const TENANT: &str = "bench";
+/// The one agent of it.
+pub const AGENT: &str = "bench";
 const SESSION: &str = "bench";
 
 /// A folder for all that runs: in `state`, or in memory, so that the disk is not what is measured.
-pub(crate) fn folder(state: Option<&Path>) -> anyhow::Result<TempDir> {
+pub fn folder(state: Option<&Path>) -> anyhow::Result<TempDir> {
     Ok(match state {
         Some(state) => tempfile::tempdir_in(state)?,
         None => tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())?,
@@ -28,29 +30,31 @@ pub(crate) fn folder(state: Option<&Path>) -> anyhow::Result<TempDir> {
 }
 
 /// Where the programs are: this one is target/release/deps/NAME-…
-pub(crate) fn programs() -> anyhow::Result<PathBuf> {
+pub fn programs() -> anyhow::Result<PathBuf> {
     Ok(std::env::current_exe()?.ancestors().nth(2).context("a target folder")?.to_path_buf())
 }
 
 /// Hub and daemon.
-pub(crate) struct Stage {
+pub struct Stage {
     folder: PathBuf,
     programs: PathBuf,
     hooks: SocketAddr,
-    pub(crate) llm: SocketAddr,
-    pub(crate) token: String,
+    /// Where the gateway listens.
+    pub llm: SocketAddr,
+    /// The agent's.
+    pub token: String,
     daemon: Option<Process>,
     _hub: Process,
 }
 
 /// A port that was free a moment ago.
-pub(crate) fn free_port() -> anyhow::Result<SocketAddr> {
+pub fn free_port() -> anyhow::Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
 impl Stage {
     /// Sets it up with these secrets in the vault and an agent that may ask these models; `policy` says the rest of them.
-    pub(crate) fn set(
+    pub fn set(
         folder: &Path,
         provider: SocketAddr,
         secrets: &[(String, String)],
@@ -108,7 +112,7 @@ impl Stage {
     }
 
     /// Starts the daemon; returns once the agent is served, with how long that took.
-    pub(crate) fn start(&mut self) -> anyhow::Result<Duration> {
+    pub fn start(&mut self) -> anyhow::Result<Duration> {
         let mut command = Command::new(self.programs.join("wardkeep-agent"));
         command.arg("--config").arg(self.folder.join("tenant/agent.toml")).arg("run").envs(environment());
         let begin = Instant::now();
@@ -130,21 +134,22 @@ impl Stage {
     }
 
     /// Ends the daemon.
-    pub(crate) fn stop(&mut self) {
+    pub fn stop(&mut self) {
         self.daemon = None;
     }
 
-    pub(crate) fn pid(&self) -> Option<u32> {
+    /// Of the daemon, while it runs.
+    pub fn pid(&self) -> Option<u32> {
         self.daemon.as_ref().map(Process::id)
     }
 
     /// What the agent sends to the gateway beside its body.
-    pub(crate) fn headers(&self) -> Vec<(String, String)> {
+    pub fn headers(&self) -> Vec<(String, String)> {
         vec![("authorization".to_owned(), format!("Bearer {}", self.token))]
     }
 
     /// Begins or renews the hook's session: without it no model answers. Holds for two minutes.
-    pub(crate) fn renew(&self) -> anyhow::Result<()> {
+    pub fn renew(&self) -> anyhow::Result<()> {
         let body = json!({"session": SESSION, "runtime": "bench/1"}).to_string();
         let ask = wire::post("bench", "/v1/hooks/session-start", &self.headers(), body.as_bytes());
         let (status, said) = wire::once(self.hooks, &ask, Duration::from_secs(2))?;
@@ -153,14 +158,14 @@ impl Stage {
     }
 
     /// Proposes a call that is allowed at once; answers its permit.
-    pub(crate) fn propose(&self, call: &str, tool: &str, args: &Value) -> anyhow::Result<String> {
+    pub fn propose(&self, call: &str, tool: &str, args: &Value) -> anyhow::Result<String> {
         let body = json!({"session": SESSION, "call": call, "tool": tool, "args": args});
         let said = self.ask("/v1/hooks/before-tool-call", &body, Duration::from_secs(10))?;
         Ok(said["permit"].as_str().with_context(|| format!("{call} is not allowed: {said}"))?.to_owned())
     }
 
     /// Runs a permit to its end.
-    pub(crate) fn exec(&self, permit: &str) -> anyhow::Result<Value> {
+    pub fn exec(&self, permit: &str) -> anyhow::Result<Value> {
         self.ask("/v1/exec", &json!({"permit": permit}), Duration::from_secs(90))
     }
 
@@ -171,13 +176,13 @@ impl Stage {
     }
 
     /// Runs a command of the hub's.
-    pub(crate) fn hub(&self, words: &[&str]) -> anyhow::Result<String> {
+    pub fn hub(&self, words: &[&str]) -> anyhow::Result<String> {
         let data = self.folder.join("hub").display().to_string();
         run(&self.programs.join("wardkeep-hub"), &[&["--data-dir", &data], words].concat(), "")
     }
 
     /// Runs a command of the daemon's.
-    pub(crate) fn cli(&self, words: &[&str], input: &str) -> anyhow::Result<String> {
+    pub fn cli(&self, words: &[&str], input: &str) -> anyhow::Result<String> {
         let config = self.folder.join("tenant/agent.toml").display().to_string();
         run(&self.programs.join("wardkeep-agent"), &[&["--config", &config], words].concat(), input)
     }
@@ -207,7 +212,7 @@ fn configuration(folder: &Path, hooks: SocketAddr, llm: SocketAddr) -> String {
 }
 
 /// Waits until `done`.
-pub(crate) fn wait(what: &str, mut done: impl FnMut() -> anyhow::Result<bool>) -> anyhow::Result<()> {
+pub fn wait(what: &str, mut done: impl FnMut() -> anyhow::Result<bool>) -> anyhow::Result<()> {
     let until = Instant::now() + Duration::from_secs(90);
     while !done()? {
         anyhow::ensure!(Instant::now() < until, "waited in vain for {what}");

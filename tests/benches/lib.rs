@@ -1,1 +1,0 @@
-//! Benchmarks stand in targets of their own: `./dev bench`.
