@@ -13,6 +13,7 @@ mod globs;
 mod index;
 mod matching;
 mod options;
+mod order;
 mod sieve;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ use index::{ByKind, Paths};
 pub(crate) use matching::{HttpCall, Subject};
 use options::Options;
 pub(crate) use options::{Described, unknown_option};
+pub(crate) use order::unsure;
 use sieve::{Shown, Sieve};
 
 use crate::class::Class;

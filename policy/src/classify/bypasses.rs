@@ -14,6 +14,7 @@
 //! | a text that keeps the guard busy | dcg #189 | [`texts_that_keep_a_parser_busy`] |
 //! | another spelling of a word | dcg #215 | [`other_spellings_of_a_word`], `wrappings.rs` |
 //! | a reader asked to write, by a letter behind another or a shortened word | found in review | `bypasses/letters.rs`; scripts: `policy/src/facts/scripts/tests.rs` |
+//! | a word before the order, or within it, that belongs to an option | found in review | `bypasses/orders.rs` |
 //! | other flags, in another order | Claude Code #18613, Gemini 5411f113 | [`other_flags_and_orders`], `wrappings.rs` |
 //! | a rule that never matches | Claude Code #56816, dcg #402 | `policy/src/rules/tests.rs`: `rules_that_cannot_be_right_are_refused` |
 //! | a match in another field | Gemini #19762 | [`safe_words_in_another_field`] |
@@ -39,6 +40,7 @@
 //! Threads are of each project's repository on GitHub; scenes are those of `./dev e2e openclaw`.
 
 mod letters;
+mod orders;
 
 use serde_json::{Value, json};
 

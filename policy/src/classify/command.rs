@@ -9,7 +9,7 @@ use crate::class::Class;
 use crate::facts::args::Parsed;
 use crate::facts::paths::{Access, Place, join, last_part, resolve};
 use crate::facts::{Command, Nature, Word, http, scripts};
-use crate::rules::{Described, Given, Syntax, unknown_option};
+use crate::rules::{Described, Given, Syntax, unknown_option, unsure};
 
 /// A program that is told where a shell lies will start it, whatever the program is.
 const SHELL_PATHS: &[&str] = &["/bin/sh", "/bin/bash", "/bin/dash", "/bin/zsh", "/bin/ksh", "/bin/fish", "/bin/csh"];
@@ -47,6 +47,7 @@ impl Judge<'_> {
             parsed = Parsed::read(&command.args, own.reading());
             described = Some(own);
         }
+        parsed.unsure = unsure(&command.args, &parsed, described);
         let syntax = described.as_deref();
         if let ([only], false) = (command.args.as_slice(), command.more)
             && rules.knows(&command.program)

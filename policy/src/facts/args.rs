@@ -24,6 +24,8 @@ pub struct Parsed<'a> {
     pub operands: Vec<&'a Word>,
     /// Whether some word might turn out to be an option.
     pub opaque: bool,
+    /// Which of the first operands may be values of options that nobody described, one bit each; filled in by who knows the program.
+    pub unsure: u32,
 }
 
 impl<'a> Parsed<'a> {

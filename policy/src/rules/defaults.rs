@@ -10,6 +10,7 @@ pub(super) const TEXTS: &[&str] = &[
     include_str!("../../default/reading.toml"),
     include_str!("../../default/files.toml"),
     include_str!("../../default/options.toml"),
+    include_str!("../../default/orders.toml"),
     include_str!("../../default/work.toml"),
     include_str!("../../default/git.toml"),
     include_str!("../../default/system.toml"),

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::Rule;
 use super::sieve::{Shown, Sieve};
+use super::{Rule, order};
 use crate::facts::args::Parsed;
 use crate::facts::paths::{Access, Place, Resolved};
 use crate::facts::tool::Tool;
@@ -80,7 +80,7 @@ impl Rule {
         };
         let an_operand = |pattern: &str| parsed.operands.iter().any(|operand| fits(pattern, &operand.text));
         let [sub, operand, without_operand, option, without] = sieve.sift(self);
-        (sub.is_empty() || sub.any(shown.operands, |sub| begins(parsed, sub)))
+        (sub.is_empty() || sub.any(shown.operands, |sub| order::is_given(sub, self.class, parsed)))
             && (option.is_empty() || option.any(shown.options, has))
             && !without.any(shown.options, has)
             && (operand.is_empty() || operand.any(shown.operands, an_operand))
@@ -122,12 +122,6 @@ fn has_argument(pattern: &str, tool: &Tool) -> bool {
 fn named(patterns: &[String], name: &str) -> bool {
     let excepted = |pattern: &String| pattern.strip_prefix('!').is_some_and(|rest| fits(rest, name));
     patterns.iter().any(|pattern| fits(pattern, name)) && !patterns.iter().any(excepted)
-}
-
-/// Whether the first operands are the words of `sub`.
-fn begins(parsed: &Parsed<'_>, sub: &str) -> bool {
-    let mut operands = parsed.operands.iter();
-    sub.split(' ').all(|word| operands.next().is_some_and(|operand| fits(word, &operand.text)))
 }
 
 fn computed(name: &str, resolved: &Resolved, written: &str) -> bool {

@@ -29,7 +29,7 @@ impl<'a> Described<'a> {
     }
 
     /// Whether the program is known to have that option.
-    fn has(self, given: &str) -> bool {
+    pub(super) fn has(self, given: &str) -> bool {
         let Self { syntax, options: Options(places) } = self;
         let from = places.partition_point(|place| at(syntax, *place) < given);
         // From here on the option itself comes first, or else one that it is short for.
