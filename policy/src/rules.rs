@@ -475,6 +475,11 @@ impl RuleSet {
         self.0.paths.started.may_be(pattern)
     }
 
+    /// What lies beneath that folder that others start, where the folder is known for nothing else.
+    pub(crate) fn started_beneath(&self, folder: &str) -> Option<String> {
+        self.0.paths.started.beneath(folder)
+    }
+
     /// Whether a pattern of the shell's may stand for the name of a secret.
     pub(crate) fn may_name_secret(&self, pattern: &str) -> bool {
         self.0.paths.secrets.has_fitting(pattern)

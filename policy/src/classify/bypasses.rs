@@ -40,6 +40,7 @@
 //! Threads are of each project's repository on GitHub; scenes are those of `./dev e2e openclaw`.
 
 mod letters;
+mod more;
 mod orders;
 
 use serde_json::{Value, json};

@@ -109,6 +109,7 @@ impl Judge<'_> {
                 self.path(if looks { Access::Read } else { access }, path, command.cwd.as_deref());
             });
             self.beneath(command, syntax, &parsed);
+            self.fills(command, syntax, &parsed);
         }
         self.by_list(command, syntax, &parsed);
         if reads && class == Class::Green && !NAMES_ONLY.contains(&name) {
@@ -160,6 +161,7 @@ impl Judge<'_> {
         for folder in folders {
             let cwd = command.cwd.as_deref();
             self.path(Access::Write, &folder, cwd);
+            self.filled(command, &folder, &[], true);
             for member in members {
                 self.path(Access::Write, &Word::literal(join(&folder.text, &member.text)), cwd);
             }

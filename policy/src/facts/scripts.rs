@@ -10,8 +10,8 @@ pub(super) mod settings;
 #[cfg(test)]
 mod tests;
 
-use super::container;
 use super::words::Word;
+use super::{container, terminals};
 
 /// The script starts a program; seen by rules as an option of that name.
 pub const RUNS: &str = "@runs";
@@ -58,6 +58,7 @@ pub(super) fn effects(name: &str, args: &[Word]) -> Vec<&'static str> {
         "git" | "hub" => settings::git(args),
         "ssh" | "autossh" | "scp" | "sftp" => settings::ssh(name, args),
         "rsync" => settings::rsync(args),
+        "tmux" | "tmate" | "byobu" | "screen" | "zellij" | "asciinema" | "script" => terminals::effects(name, args),
         _ if container::PROGRAMS.contains(&name) => container::effects(name, args),
         _ => Vec::new(),
     }
@@ -89,7 +90,7 @@ fn is_wide(text: &str) -> bool {
     }
     // What stands in a group is no part of the names: zsh reads kinds of files in it, bash parts that may be missing.
     folder.contains(is_sign)
-        || ["*(", "?(", "](", "+(", "@("].iter().any(|group| last.contains(group))
+        || ["*(", "?(", "](", "+(", "@(", "!("].iter().any(|group| path.contains(group))
         || last.contains(is_sign) && !plain.contains(|c: char| !is_sign(c) && c != '.')
 }
 

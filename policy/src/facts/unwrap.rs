@@ -110,6 +110,7 @@ impl Walker<'_> {
         self.away -= away;
         self.stores(name, known, args, stdin);
         self.describes(name, args, stdin);
+        self.fed_job(name, args, stdin);
         self.console(name, args, stdin);
         self.transfers(name, args, stdin);
         self.variables_from_files(name, args);
@@ -322,11 +323,6 @@ impl Walker<'_> {
             "find" | "gfind" | "fd" | "fdfind" => self.found(name, args, around),
             "eval" => self.joined(args),
             "git" => self.git(args, around),
-            "make" | "gmake" => {
-                if let (Stdin::Known(text), true) = (stdin, args.iter().any(|a| a.text.ends_with('-'))) {
-                    self.recipes(&text.text);
-                }
-            }
             "rsync" => {
                 let programs = super::scripts::settings::rsync_programs(args);
                 let codes: Vec<Word> =
@@ -455,7 +451,10 @@ impl Walker<'_> {
     /// The lines of a file that `make` would hand to a shell.
     pub(super) fn recipes(&mut self, text: &str) {
         for line in text.lines() {
-            let recipe = line.strip_prefix('\t').or_else(|| line.split_once(';').map(|(_, recipe)| recipe));
+            let recipe = line
+                .strip_prefix('\t')
+                .or_else(|| line.strip_prefix("  "))
+                .or_else(|| line.split_once(';').map(|(_, recipe)| recipe));
             if let Some(recipe) = recipe {
                 self.code(recipe.trim_start_matches(['@', '-', '+', ' ']));
             }

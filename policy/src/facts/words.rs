@@ -10,6 +10,9 @@ use super::{Note, braces};
 
 /// Stands in [`Word::text`] for what is only known at run time.
 pub const OPAQUE: char = '\u{fffc}';
+/// How groups of a pattern begin beside those that begin with `*` or `?`; none of them is a word where the shell knows no such groups.
+const GROUPS: &[&str] = &["!(", "@(", "+("];
+
 /// One word as the program would receive it, as far as that is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Word {
@@ -183,7 +186,10 @@ impl Opener<'_> {
                     self.around.note(Note::EvaluatesData);
                 }
                 // A bracket that never closes is the program `[` or plain text.
-                word.glob |= !quoted && (text.contains(['*', '?']) || (text.contains('[') && self.raw.contains(']')));
+                word.glob |= !quoted
+                    && (text.contains(['*', '?'])
+                        || GROUPS.iter().any(|group| text.contains(group))
+                        || (text.contains('[') && self.raw.contains(']')));
                 // A continued line is no character of the word.
                 text.split("\\\n").for_each(|part| word.text.push_str(part));
             }

@@ -71,6 +71,24 @@ impl Rows {
     }
 }
 
+impl Rows {
+    /// What lies beneath that folder, which itself stands for no list, of the first row that does: `workflows` beneath `a/.github`.
+    pub(super) fn beneath(&self, folder: &str) -> Option<String> {
+        let lower = folder.to_ascii_lowercase();
+        let parts: Vec<&str> = lower.split('/').collect();
+        let behind = |row: &[String]| {
+            let known = (1..row.len()).rev().find(|known| {
+                parts
+                    .len()
+                    .checked_sub(*known)
+                    .is_some_and(|from| parts[from..].iter().zip(row).all(|(part, name)| part == name))
+            })?;
+            Some(row[known..].join("/"))
+        };
+        self.within.iter().find_map(|row| behind(row))
+    }
+}
+
 fn is_sign(c: char) -> bool {
     matches!(c, '*' | '?' | '[')
 }
@@ -134,6 +152,26 @@ mod tests {
             ".GITHUB/w*",
         ] {
             assert!(rows.may_be(pattern), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn what_lies_beneath_a_folder_is_told_by_its_last_parts() {
+        let own = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        let list = PathList { part: own(&[".github/workflows", ".a/b/c", ".husky"]), ..PathList::default() };
+        let rows = Rows::new([list].iter());
+        for (folder, want) in [
+            ("", None),
+            (".husky", None),
+            ("x.github", None),
+            (".github/x", None),
+            ("b", None),
+            (".github", Some("workflows")),
+            ("/srv/a/.GitHub", Some("workflows")),
+            ("x/.a", Some("b/c")),
+            ("x/.a/b", Some("c")),
+        ] {
+            assert_eq!(rows.beneath(folder).as_deref(), want, "{folder}");
         }
     }
 

@@ -93,7 +93,9 @@ impl Unread<'_> {
 
 /// Whether a word that is not known in full may be that of an order, by what of it is known: `re$x` may be `reset`, `+$x` is none.
 fn may_begin(word: &str, operand: &Word) -> bool {
+    let group = operand.glob.then_some(['!', '@', '+']);
     let known = operand.text.split([OPAQUE, '*', '?', '[']).next().unwrap_or_default();
+    let known = group.map_or(known, |group| known.split(group).next().unwrap_or_default());
     let word = word.split(['*', '?']).next().unwrap_or_default();
     word.starts_with(known) || known.starts_with(word)
 }

@@ -96,6 +96,7 @@ impl Tool {
         if let Some(own) = own {
             self.join_own(&fields, own, &lines, &args, [of(PATHS), of(FROM), of(TO), of(OPERANDS)].concat());
         }
+        let mut joined = false;
         for (name, value) in &fields {
             let (head, program_field) = (texts(value), PROGRAMS.contains(&name.as_str()));
             let Some(first) = head.first().filter(|_| !ARGS.contains(&name.as_str())) else { continue };
@@ -105,10 +106,48 @@ impl Tool {
             if args.is_empty() && !(program_field && known()) || !args.is_empty() && !sure && !known() {
                 continue;
             }
+            joined = true;
             match (head.as_slice(), value) {
                 ([line], Value::String(_)) => self.line(&[], line, &args),
                 _ => self.line(&head, "", &args),
             }
+        }
+        let lists = fields.iter().filter(|(name, value)| value.is_array() && SHELL.contains(&name.as_str()));
+        lists.for_each(|(_, value)| self.spread(&texts(value)));
+        // By its name the first of `argv` is a program, and what the tool is called may be one by chance.
+        let full = |name: &str| name == "argv" || own.is_none() && ARGS.contains(&name);
+        let alone = fields.iter().filter(|(name, _)| !joined && full(name));
+        alone.for_each(|(_, value)| self.alone(value, knows));
+    }
+
+    /// Arguments without a program are a command line of their own where the first of them is one.
+    fn alone(&mut self, value: &Value, knows: Knows<'_>) {
+        let program = |text: &str| {
+            let name = file_name(text.split_whitespace().next().unwrap_or_default());
+            knows(name) || is_shell(name)
+        };
+        match value {
+            Value::String(line) if line.contains(char::is_whitespace) && program(line) => self.said(line.clone()),
+            Value::Array(_) => {
+                let words = texts(value);
+                if words.first().is_some_and(|first| program(first)) {
+                    self.spread(&words);
+                    if !self.argv.contains(&words) {
+                        self.argv.push(words);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Words of which some are patterns, as a shell that is handed them would read them.
+    fn spread(&mut self, words: &[String]) {
+        let sign = |b: u8| b"*?[".contains(&b);
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-./:,+=@%]".contains(&b) || sign(b);
+        let patterns = words.iter().any(|word| word.bytes().any(sign));
+        if patterns && words.iter().all(|word| !word.is_empty() && word.bytes().all(plain)) {
+            self.said(words.join(" "));
         }
     }
 
