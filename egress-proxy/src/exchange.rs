@@ -467,6 +467,9 @@ impl Asked<'_> {
         if self.head.uri.query().is_some_and(|query| !engine.redact(query).findings.is_empty()) {
             return Err(Refusal::SecretInHead);
         }
+        if !headers::is_plain(self.head.uri.query(), self.call.api.dialect()) {
+            return Err(Refusal::Query);
+        }
         headers::towards_provider(&self.head.headers, engine, &self.gateway.clean)
     }
 

@@ -89,6 +89,23 @@ pub(crate) fn tokens<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> impl Iterator<
     [of("x-api-key"), bearer, of("x-goog-api-key"), in_query].into_iter().flatten()
 }
 
+/// Whether an answer to the query is one that can be read here. Google's system parameters leave members out of it, the usage
+/// among them, give it another form, or name another caller; the two that its own clients send are harmless.
+///
+/// Source: Google Cloud APIs, "System parameters".
+pub(crate) fn is_plain(query: Option<&str>, dialect: Dialect) -> bool {
+    let is_known = |pair: &str| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let (Some(name), Some(value)) = (api::decoded(name), api::decoded(value)) else { return false };
+        match name.as_str() {
+            "alt" | "$alt" => matches!(value.as_str(), "sse" | "json" | "json;enum-encoding=int"),
+            "prettyPrint" | "$prettyPrint" => true,
+            name => name.is_empty() || CREDENTIALS.contains(&name),
+        }
+    };
+    dialect != Dialect::Gemini || query.into_iter().flat_map(|query| query.split('&')).all(is_known)
+}
+
 /// The query that goes on: the caller's as it stands, without what names the caller, and what the provider always wants.
 pub(crate) fn query(asked: Option<&str>, fixed: &BTreeMap<String, String>) -> Option<String> {
     let ours = |pair: &str| {

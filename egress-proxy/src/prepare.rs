@@ -98,6 +98,9 @@ impl Recipe<'_> {
         if let Some(names) = self.api.around() {
             request::no_other_model(&head, &scanned.bytes, names)?;
         }
+        if self.api == Api::Responses {
+            request::answered_here(&head, &scanned.bytes)?;
+        }
         if self.api != self.towards {
             return self.translate(&scanned.bytes, &head, engine);
         }

@@ -55,6 +55,10 @@ pub(crate) enum Refusal {
     Unscannable(#[from] Unscannable),
     #[error("the address or a header holds a secret; send it nowhere but in a tool call as SECRET_REF(name)")]
     SecretInHead,
+    #[error(
+        "the query asks for an answer in which the usage could not be read; leave all but alt=sse and alt=json out of it"
+    )]
+    Query,
     #[error("{0}")]
     File(#[from] Held),
     #[error("{0}")]
@@ -136,6 +140,7 @@ impl Refusal {
             Self::Unscannable(Unscannable::Sealed { .. }) => "secret-in-signed-block",
             Self::Unscannable(_) => "unscannable",
             Self::SecretInHead => "secret-in-head",
+            Self::Query => "query",
             Self::File(Held::Secret)
             | Self::Upload(InvalidUpload::Held(Held::Secret) | InvalidUpload::SecretInName) => "secret-in-file",
             Self::File(_) | Self::Upload(InvalidUpload::Held(_)) => "unscannable-file",
@@ -188,6 +193,7 @@ impl Refusal {
             | Self::Invalid(_)
             | Self::Unscannable(_)
             | Self::SecretInHead
+            | Self::Query
             | Self::File(_)
             | Self::Upload(_)
             | Self::NoLease(_)

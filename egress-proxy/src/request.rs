@@ -57,6 +57,9 @@ pub(crate) enum InvalidBody {
     OtherModel,
     #[error("`{0}` would lead around this server's policy; leave it out")]
     Forbidden(String),
+    /// Whoever asks so is answered at once with nothing, and what was used is told to nobody who comes by here.
+    #[error("with `background` an answer is made later, where nobody here can count it; leave it out")]
+    Later,
 }
 
 impl Head {
@@ -314,6 +317,12 @@ pub(crate) fn no_other_model(head: &Head, body: &[u8], names: &[&str]) -> Result
     Ok(())
 }
 
+/// Refuses what would have a model answer when nobody listens any more: its usage could not be counted.
+pub(crate) fn answered_here(head: &Head, body: &[u8]) -> Result<(), InvalidBody> {
+    let later = head.member("background").map(|member| &body[member.value.clone()]);
+    if later.is_none_or(|later| matches!(later, b"false" | b"null")) { Ok(()) } else { Err(InvalidBody::Later) }
+}
+
 /// The splices that make a body what its provider wants, see [`BodyRules`]; `lists` are members with their JSON that came
 /// from headers.
 pub(crate) fn adapt(head: &Head, rules: &BodyRules, lists: &[(String, String)]) -> Result<Vec<Splice>, InvalidBody> {
@@ -397,7 +406,7 @@ impl<'de> Deserialize<'de> for Options<'de> {
 }
 
 /// Shows each member of an object: its name decoded, its name as it stands, its value. Equal names are shown each.
-fn each_member<'de, D: Deserializer<'de>>(
+pub(crate) fn each_member<'de, D: Deserializer<'de>>(
     from: D,
     show: impl FnMut(&str, &'de RawValue, &'de RawValue),
 ) -> Result<(), D::Error> {

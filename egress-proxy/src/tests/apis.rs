@@ -329,6 +329,51 @@ async fn the_callers_way_of_naming_itself_to_google_never_goes_on() {
 }
 
 #[tokio::test]
+async fn no_query_takes_the_usage_out_of_an_answer_or_brings_another_key() {
+    let world = World::new().await;
+    const BODY: &str = r#"{"contents":[{"parts":[{"text":"Hi"}]}]}"#;
+    for query in [
+        "fields=candidates",
+        "alt=sse&$fields=candidates",
+        "f%69elds=candidates",
+        "alt=proto",
+        "$alt=media",
+        "alt=json&callback=f",
+        "$key=another",
+        "$httpHeaders=x-goog-api-key%3Aanother",
+        "quotaUser=x",
+        "%zz=x",
+        "alt=%zz",
+    ] {
+        let target = format!("/v1beta/models/flash:generateContent?{query}");
+        assert_eq!(world.ask(Request::gemini(&target, BODY)).await.refusal(), (400, "query"), "{query}");
+    }
+    assert!(world.provider.seen().is_empty() && world.nothing_was_metered().await);
+    for query in ["", "&", "prettyPrint=false", "$alt=json%3Benum-encoding%3Dint", "alt=json&alt=sse"] {
+        world.provider.document("200 OK", "{}");
+        let target = format!("/v1beta/models/flash:generateContent?{query}");
+        assert_eq!(world.ask(Request::gemini(&target, BODY)).await.status, 200, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_answers_in_the_background() {
+    let world = World::new().await;
+    let ask = |value: &str| format!(r#"{{"model":"mini","input":"Hi","b\u0061ckground":{value}}}"#);
+    for value in ["true", "1", "\"true\""] {
+        let reply = world.ask(Request { target: "/v1/responses", ..Request::completions(&ask(value)) }).await;
+        assert_eq!(reply.refusal(), (400, "invalid-body"), "{value}");
+        assert!(reply.text().contains("`background`"), "{}", reply.text());
+    }
+    assert!(world.provider.seen().is_empty() && world.nothing_was_metered().await);
+    for value in ["false", "null"] {
+        world.provider.document("200 OK", "{}");
+        let reply = world.ask(Request { target: "/v1/responses", ..Request::completions(&ask(value)) }).await;
+        assert_eq!(reply.status, 200, "{value}");
+    }
+}
+
+#[tokio::test]
 async fn a_gemini_body_cannot_ask_for_another_model_than_its_address() {
     let world = World::new().await;
     for (verb, body) in [
