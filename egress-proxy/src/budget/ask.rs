@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use serde::Deserialize;
 
-use crate::request::Head;
+use crate::request::{Head, each_member};
 
 /// Bytes at the end of a body by which, with its length, two requests are called the same.
 const TAIL_BYTES: usize = 16 * 1024;
@@ -46,12 +46,36 @@ impl Member {
     }
 }
 
-#[derive(Deserialize)]
+/// What Gemini's configuration says of both.
+#[derive(Default)]
 struct Generation {
-    #[serde(alias = "max_output_tokens", rename = "maxOutputTokens")]
     max_output: Option<u64>,
-    #[serde(alias = "candidate_count", rename = "candidateCount")]
     answers: Option<u64>,
+}
+
+impl Generation {
+    /// ProtoJSON takes either spelling of a name, and numbers in quotes.
+    fn read(text: &str) -> Self {
+        let mut found = Self::default();
+        // What is no object says nothing; its provider tells so.
+        let _ = each_member(&mut serde_json::Deserializer::from_str(text), |name, _, value| {
+            let value = value.get();
+            let value = value.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(value);
+            match name {
+                "maxOutputTokens" | "max_output_tokens" => found.max_output = found.max_output.max(number(value)),
+                "candidateCount" | "candidate_count" => found.answers = found.answers.max(number(value)),
+                _ => {}
+            }
+        });
+        found
+    }
+}
+
+/// A number of JSON, however it is written: `1e5` and `8.0` are whole ones to many readers.
+fn number(text: &str) -> Option<u64> {
+    const MOST: f64 = 1e15;
+    let written = |number: f64| format!("{:.0}", number.ceil().min(MOST)).parse().ok();
+    text.parse().ok().or_else(|| text.parse().ok().filter(|number: &f64| *number >= 0.0).and_then(written))
 }
 
 impl Ask {
@@ -61,8 +85,8 @@ impl Ask {
             let places = head.members().filter(move |(name, _)| Member::of(name) == Some(wanted));
             places.filter_map(|(_, at)| std::str::from_utf8(body.get(at)?).ok())
         };
-        let most = |wanted: Member| of(wanted).filter_map(|text| text.parse::<u64>().ok()).max();
-        let generation = || of(Member::Generation).filter_map(|text| serde_json::from_str::<Generation>(text).ok());
+        let most = |wanted: Member| of(wanted).filter_map(number).max();
+        let generation = || of(Member::Generation).map(Generation::read);
         let max_output = most(Member::MaxOutput).max(generation().filter_map(|one| one.max_output).max());
         let answers = most(Member::Answers).max(generation().filter_map(|one| one.answers).max());
         let tail = &body[body.len().saturating_sub(TAIL_BYTES)..];
@@ -177,6 +201,11 @@ mod tests {
             (r#","generationConfig":{"maxOutputTokens":64,"candidateCount":2,"temperature":0.5}"#, (Some(64), 2)),
             (r#","generation_config":{"max_output_tokens":64}"#, (Some(64), 1)),
             (r#","max\u005ftokens":12"#, (Some(12), 1)),
+            (r#","max_tokens":1e5,"n":8.0"#, (Some(100_000), 8)),
+            (r#","max_tokens":1e999,"n":2.5"#, (Some(1_000_000_000_000_000), 3)),
+            (r#","generationConfig":{"maxOutputTokens":"4096","candidateCount":"8"}"#, (Some(4096), 8)),
+            (r#","generationConfig":{"candidateCount":1,"candidate_count":8.0,"stopSequences":["x"]}"#, (None, 8)),
+            (r#","generationConfig":{"maxOutputTokens":{},"candidateCount":"-8"}"#, (None, 1)),
         ] {
             let ask = ask(&format!(r#"{{"model":"m"{members}}}"#));
             assert_eq!((ask.max_output, ask.answers), want, "{members}");
