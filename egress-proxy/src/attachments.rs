@@ -143,7 +143,8 @@ fn decode(text: &[u8]) -> Result<Vec<u8>, Held> {
         .ok_or(Held::NotBase64)
 }
 
-/// Looks for files: the `data` of an object of type `base64`, of Gemini's inline data and of audio, and data URLs anywhere.
+/// Looks for files: the `data` of an object of type `base64`, of Gemini's inline data and of audio, audio that is no object, and
+/// data URLs anywhere.
 struct Search<'a> {
     body: &'a [u8],
     files: Vec<File>,
@@ -218,6 +219,8 @@ impl Visit for Search<'_> {
         match level.name {
             Name::Type => level.holds |= text.as_ref() == b"base64",
             Name::Data => level.data.push(File { token, is_url: false }),
+            // As Mistral has audio: the name alone says that it is a file. An address is none.
+            Name::Holder if decode(&text).is_ok() => self.files.push(File { token, is_url: false }),
             Name::Holder | Name::Other => {}
         }
     }
@@ -315,6 +318,7 @@ mod tests {
             r#"{"file":{"file_data":"DATA:application/pdf;name=x;BASE64,%"}}"#,
             r#"{"parts":[{"inlineData":{"mimeType":"image/png","data":"%"}},{"inline_data":[{"data":"%"}]}]}"#,
             r#"{"type":"input_audio","input_audio":{"format":"wav","data":"%"}}"#,
+            r#"{"type":"input_audio","input_audio":"%"}"#,
         ];
         for form in forms {
             let with = |bytes: &[u8]| form.replace('%', &BASE64.encode(bytes));
@@ -323,7 +327,9 @@ mod tests {
             assert_eq!(inlined(&with(secret.as_bytes())), Ok(with(b"it is SECRET_REF(token) now")), "{form}");
             assert_eq!(inlined(&with(b"%PDF-1.7 x")), Err(Held::Unreadable("PDF")), "{form}");
             assert_eq!(inlined(&with(&[PNG, TOKEN.as_bytes()].concat())), Err(Held::Secret), "{form}");
-            assert_eq!(inlined(&form.replace('%', "no base64!")), Err(Held::NotBase64), "{form}");
+            let other = form.replace('%', "https://no.base64/");
+            let is_text = form.contains(r#"audio":"%"#);
+            assert_eq!(inlined(&other), if is_text { Ok(other) } else { Err(Held::NotBase64) }, "{form}");
         }
         // Escapes hide no file, and what is signed is none.
         let escaped = BASE64.encode(&[&[0xff; 3][..], PNG].concat()).replace('/', "\\/");
