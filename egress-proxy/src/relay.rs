@@ -119,13 +119,10 @@ impl Relay {
         }
     }
 
-    /// Waits for the first piece: the head of a document is not written alone.
-    pub(crate) async fn begin(&mut self) {
-        match std::future::poll_fn(|cx| self.next(cx)).await {
-            Some(Ok(frame)) => self.begun = Some(frame),
-            Some(Err(Cut)) => self.state = State::Cutting,
-            None => {}
-        }
+    /// Waits for the first piece: the head of a document is not written alone. One that breaks before it can still be told.
+    pub(crate) async fn begin(&mut self) -> Result<(), Cut> {
+        self.begun = std::future::poll_fn(|cx| self.next(cx)).await.transpose()?;
+        Ok(())
     }
 
     fn next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {

@@ -20,7 +20,7 @@ use crate::gate_memory::Watch;
 use crate::headers;
 use crate::meter::{Admitted, Settlement};
 use crate::refusal::{self, Refusal};
-use crate::relay::{Answer, Relay, Way};
+use crate::relay::{Answer, Cut, Relay, Way};
 use crate::usage::{Observer, Shape, Usage};
 use crate::withhold::Withhold;
 
@@ -111,7 +111,7 @@ impl Asked<'_> {
             waypoints,
         }));
         if !streamed {
-            relay.begin().await;
+            relay.begin().await.map_err(|Cut| Refusal::Broken)?;
         }
         let mut answer = Response::new(Outgoing::Relayed(relay));
         *answer.status_mut() = head.status;

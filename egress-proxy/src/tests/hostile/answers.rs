@@ -42,6 +42,17 @@ fn heads() -> Vec<(&'static str, Vec<u8>, (u16, &'static str))> {
         ("very many headers", raw(format!("HTTP/1.1 200 OK\r\n{}\r\n", "x-a: b\r\n".repeat(5000))), BROKEN),
         ("half a head", raw("HTTP/1.1 200 OK\r\ncontent-".to_owned()), BROKEN),
         (
+            "a document without its first byte",
+            raw("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n".to_owned()),
+            BROKEN,
+        ),
+        (
+            "chunks that are none",
+            raw("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n"
+                .to_owned()),
+            BROKEN,
+        ),
+        (
             "another protocol",
             raw(fine.replace("200 OK", "101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade")),
             UNRELAYABLE,
