@@ -17,6 +17,7 @@ use crate::price::Cost;
 pub(crate) mod ask;
 pub(crate) mod brake;
 pub(crate) mod desk;
+pub(crate) mod kept;
 pub(crate) mod pace;
 pub(crate) mod stop;
 #[cfg(test)]

@@ -219,7 +219,7 @@ impl Asked<'_> {
         let targets = targets(&bundle, &agent, &asked)?;
         let route = bundle.llm.route(&asked);
         let is_counted = !bundle.budgets.is_empty() || route.is_some_and(|route| route.order == Choice::Cheapest);
-        let ask = if is_counted { Ask::read(&bytes, &parsed) } else { Ask::default() };
+        let ask = if is_counted { Ask::read(&bytes, &parsed) } else { Ask::slight(&bytes, &parsed) };
         tracing::debug!(request = self.id, %agent, model = asked, bytes = bytes.len(), "an LLM request may go");
         let (agent, bundle, asked) = (&agent, &*bundle, &*asked);
         let errand = Errand { agent, bundle, asked, streams, ask, bytes, has_files, shared, targets, route };
@@ -254,6 +254,7 @@ impl Asked<'_> {
             return Outcome::Unfit(refusal);
         }
         drop(credentials);
+        let desk = &self.gateway.desk;
         let order = Order {
             agent,
             provider: &provider.name,
@@ -263,8 +264,8 @@ impl Asked<'_> {
             run: Run { session: parts.leases.session(agent), trace: Trace::of(&self.head.headers) },
             account: api.account(),
             bytes: body.len(),
+            kept: if ask.goes_on { desk.kept(agent, model) } else { 0 },
         };
-        let desk = &self.gateway.desk;
         // A turn is one, however often it is attempted.
         if attempt == 1
             && let Err(why) = desk.brake(parts, bundle, &order)

@@ -26,6 +26,7 @@ use wardkeep_proto::time::{Clock, Timestamp};
 use wardkeep_proto::waypoint::Waypoints;
 
 use crate::budget::Over;
+use crate::budget::kept::Lesson;
 use crate::budget::pace::Ticket;
 use crate::gate_memory::{Kept, Key, Recalled};
 use crate::prefix::Recorded;
@@ -159,7 +160,7 @@ impl Meter {
         let job = Job::Admit { admission: Box::new(admission), row: 0, undo, reply };
         self.0.porter.hand(job)?;
         let (row, told) = answer.await.map_err(|_| MeterError::Closed)??.take();
-        Ok(Admitted { meter: self.clone(), row, price, estimated_input, told, ticket: None, open: true })
+        Ok(Admitted { meter: self.clone(), row, price, estimated_input, told, ticket: None, lesson: None, open: true })
     }
 
     /// Records a request that needed no admission, in one step.
@@ -282,6 +283,7 @@ pub struct Admitted {
     estimated_input: u64,
     told: Vec<Over>,
     ticket: Option<Ticket>,
+    lesson: Option<Lesson>,
     open: bool,
 }
 
@@ -294,6 +296,12 @@ impl Admitted {
     /// Holds the place among the requests under way until it is settled.
     pub(crate) fn with_ticket(mut self, ticket: Ticket) -> Self {
         self.ticket = Some(ticket);
+        self
+    }
+
+    /// Tells what it used, once the provider has said so.
+    pub(crate) fn with_lesson(mut self, lesson: Option<Lesson>) -> Self {
+        self.lesson = lesson;
         self
     }
 
@@ -332,6 +340,9 @@ impl Admitted {
         let cost = Cost::of(&self.price, &usage);
         if let Some(ticket) = self.ticket.take() {
             ticket.used(usage.tokens());
+        }
+        if let Some(lesson) = self.lesson.take().filter(|_| !settlement.estimated) {
+            lesson.used(usage.tokens());
         }
         let settlement = Settlement { usage, ..settlement };
         self.meter.tell(Job::Settle { row: self.row, settlement, cost, done });

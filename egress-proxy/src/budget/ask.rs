@@ -19,6 +19,8 @@ pub(crate) struct Ask {
     pub(crate) answers: u64,
     /// The last message, if a person wrote it: text of the role `user`, not the result of a tool.
     pub(crate) person: Option<u64>,
+    /// It goes on from what its provider keeps, which is input that does not stand in it.
+    pub(crate) goes_on: bool,
     /// The request itself.
     pub(crate) mark: (usize, u64),
 }
@@ -78,7 +80,16 @@ fn number(text: &str) -> Option<u64> {
     text.parse().ok().or_else(|| text.parse().ok().filter(|number: &f64| *number >= 0.0).and_then(written))
 }
 
+/// Members by which a request names what its provider keeps.
+const KEPT: [&str; 5] = ["previous_response_id", "conversation", "prompt", "cachedContent", "cached_content"];
+
 impl Ask {
+    /// What is read where nobody asks for the rest.
+    pub(crate) fn slight(body: &[u8], head: &Head) -> Self {
+        let is_kept = |(name, at): (&str, Range<usize>)| KEPT.contains(&name) && body.get(at) != Some(b"null");
+        Self { goes_on: head.members().any(is_kept), ..Self::default() }
+    }
+
     /// `head` is that of `body`. Where a member stands twice, both count.
     pub(crate) fn read(body: &[u8], head: &Head) -> Self {
         let of = |wanted: Member| {
@@ -95,6 +106,7 @@ impl Ask {
             answers: answers.unwrap_or(1).max(1),
             person: of(Member::Turns).next_back().and_then(person),
             mark: (body.len(), hash(tail)),
+            ..Self::slight(body, head)
         }
     }
 }
@@ -211,6 +223,20 @@ mod tests {
             assert_eq!((ask.max_output, ask.answers), want, "{members}");
         }
         assert!(ask(r#"{"model":"m","messages":[{"role":"user","content":"Hi"}]}"#).person.is_some());
+    }
+
+    #[test]
+    fn what_is_kept_elsewhere_is_seen_by_its_name() {
+        for (members, goes_on) in [
+            (r#""input":"previous_response_id""#, false),
+            (r#""previous_response_id":null,"conversation":null"#, false),
+            (r#""previous_response_id":"resp_1""#, true),
+            (r#""c\u006fnversation":{"id":"conv_1"}"#, true),
+            (r#""cachedContent":"cachedContents/1""#, true),
+            (r#""cached_content":"cachedContents/1""#, true),
+        ] {
+            assert_eq!(ask(&format!("{{{members}}}")).goes_on, goes_on, "{members}");
+        }
     }
 
     #[test]

@@ -135,7 +135,7 @@ mod tests {
 
         /// A turn of `session`: what a person said last, and which request it is.
         fn turn(&self, session: &str, person: Option<u64>, mark: u64, at: i64) -> Result<(), (String, i64)> {
-            let ask = Ask { max_output: None, answers: 1, person, mark: (1, mark) };
+            let ask = Ask { answers: 1, person, mark: (1, mark), ..Ask::default() };
             let session = session.parse().ok();
             let turn = self.0.turn(&self.1, &"office".parse().unwrap(), session.as_ref(), &ask, Timestamp(at));
             turn.map(|_| ()).map_err(|braked| (braked.reason.name().to_owned(), braked.opens.millis()))
@@ -182,7 +182,7 @@ mod tests {
         let rules = r#"[{"brake":{"turns":1},"enforce":false},{"agent":"office","brake":{"turns":3,"repeats":9}},
             {"agent":"other","brake":{"turns":1}}]"#;
         let desk = Desk(Brake::default(), serde_json::from_str(rules).unwrap());
-        let ask = |mark| Ask { max_output: None, answers: 1, person: None, mark: (1, mark) };
+        let ask = |mark| Ask { answers: 1, mark: (1, mark), ..Ask::default() };
         let mut told = Vec::new();
         for turn in 0..4 {
             let result = desk.0.turn(&desk.1, &"office".parse().unwrap(), None, &ask(turn), Timestamp(0));

@@ -10,6 +10,7 @@ use wardkeep_proto::ids::AgentName;
 
 use super::ask::Ask;
 use super::brake::{Brake, Braked};
+use super::kept::Kept;
 use super::pace::{Pace, Ticket, Wait};
 use super::{Cap, Over, Reason, Reports, Stop};
 use crate::api::Account;
@@ -33,6 +34,7 @@ pub(crate) const USUAL_OUTPUT: u64 = 16_384;
 pub(crate) struct Desk {
     brake: Brake,
     pace: Arc<Pace>,
+    kept: Arc<Kept>,
     told: Mutex<HashMap<Told, (Instant, u64)>>,
 }
 
@@ -53,6 +55,8 @@ pub(crate) struct Order<'a> {
     pub(crate) account: Account,
     /// Bytes that would leave.
     pub(crate) bytes: usize,
+    /// Tokens that it may go on from and that its provider keeps.
+    pub(crate) kept: u64,
 }
 
 /// What the desk says.
@@ -73,8 +77,13 @@ impl Order<'_> {
     fn estimated_input(&self) -> u64 {
         match self.account {
             Account::Free => 0,
-            _ => estimate_tokens(self.bytes as u64),
+            _ => estimate_tokens(self.bytes as u64).saturating_add(self.kept),
         }
+    }
+
+    /// Whether another request may go on from this one.
+    const fn may_be_kept(&self) -> bool {
+        matches!(self.account, Account::Responses | Account::Gemini)
     }
 
     /// The most that may come back, as far as anybody said.
@@ -123,6 +132,11 @@ impl Order<'_> {
 }
 
 impl Desk {
+    /// How much a request of `agent` may go on from that does not stand in it.
+    pub(crate) fn kept(&self, agent: &AgentName, model: &str) -> u64 {
+        self.kept.most(agent, model)
+    }
+
     /// Counts a turn, once however often it is attempted; an agent that runs by itself is stopped.
     pub(crate) fn brake(&self, parts: &Parts, bundle: &Bundle, order: &Order<'_>) -> Result<(), Box<Stop>> {
         if !order.is_turn() || bundle.budgets.is_empty() {
@@ -184,7 +198,8 @@ impl Desk {
                         Some(ticket) => admitted.with_ticket(ticket),
                         None => admitted,
                     };
-                    return Ok(Verdict::Admitted(admitted));
+                    let lesson = order.may_be_kept().then(|| self.kept.lesson(order.agent, order.model));
+                    return Ok(Verdict::Admitted(admitted.with_lesson(lesson)));
                 }
                 Err(NotAdmitted::Meter(error)) => return Err(error),
                 Err(NotAdmitted::Over(over)) => {

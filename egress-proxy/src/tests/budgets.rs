@@ -91,6 +91,55 @@ async fn of_sixty_four_calls_at_once_ten_reach_a_provider() {
     assert_eq!(world.told(), [("hour".to_owned(), true)], "fifty-four stops are told once");
 }
 
+/// What a request goes on from does not stand in it, and is paid for all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_a_provider_keeps_is_held_and_counted() {
+    const FIRST: &str = r#"{"model":"mini","input":"Hi","max_output_tokens":16}"#;
+    const NEXT: &str = r#"{"model":"mini","previous_response_id":"resp_1","input":"Hi","max_output_tokens":16}"#;
+    const ANSWER: &str = r#"{"object":"response","output":[],"usage":{"input_tokens":1000,"output_tokens":200}}"#;
+    let responses = |body: &'static str| Request { target: "/v1/responses", ..Request::completions(body) };
+    let world = Arc::new(World::new().await);
+    // Nothing was answered yet: more is held than a budget of a few tokens has.
+    world.budgets(r#"[{"agent":"office","limits":[{"window":"hour","tokens":3800}]}]"#);
+    assert!(is_stop(&world.ask(responses(NEXT)).await) && world.provider.seen().is_empty());
+    for _ in 0..16 {
+        world.provider.document("200 OK", ANSWER);
+    }
+    assert_eq!(world.ask(responses(FIRST)).await.refusal(), (200, ""));
+    let calls: Vec<_> = (0..8)
+        .map(|_| {
+            let world = Arc::clone(&world);
+            tokio::spawn(async move { is_stop(&world.ask(responses(NEXT)).await) })
+        })
+        .collect();
+    let mut stopped = 0;
+    for call in calls {
+        stopped += u32::from(call.await.unwrap());
+    }
+    assert_eq!((world.provider.seen().len(), stopped), (1 + 2, 6));
+    assert_eq!(world.account().await.0.tokens, 3600);
+}
+
+#[tokio::test]
+async fn who_leaves_early_is_charged_what_the_provider_kept() {
+    const ANSWER: &str = r#"{"object":"response","output":[],"usage":{"input_tokens":1000,"output_tokens":200}}"#;
+    const NEXT: &str = r#"{"model":"mini","previous_response_id":"resp_1","input":"Hi","stream":true}"#;
+    let responses = |body: &'static str| Request { target: "/v1/responses", ..Request::completions(body) };
+    let mut world = World::new().await;
+    world.provider.document("200 OK", ANSWER);
+    assert_eq!(world.ask(responses(r#"{"model":"mini","input":"Hi"}"#)).await.status, 200);
+    world.provider.answer(streamed(
+        &["data: {\"type\":\"response.output_text.delta\",\"delta\":\"12345678\"}\n\n"],
+        [Step::Silence],
+    ));
+    let agent = world.connect(&responses(NEXT)).await;
+    agent.readable().await.unwrap();
+    drop(agent);
+    let amounts = world.amounts(2).await;
+    let sent = world.provider.seen()[1].body.len() as u64;
+    assert_eq!((amounts.input_tokens, amounts.estimated_requests), (1000 + 1200 + sent.div_ceil(4), 1));
+}
+
 #[tokio::test]
 async fn a_stop_is_an_answer_of_the_model_in_each_dialect() {
     let world = World::new().await;
