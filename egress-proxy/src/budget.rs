@@ -132,6 +132,8 @@ pub enum Reason {
     },
     /// Turns without a person.
     Turns {
+        /// Whose budget it is.
+        scope: Option<AgentName>,
         /// How many are allowed.
         most: u32,
         /// Within so many minutes.
@@ -139,6 +141,8 @@ pub enum Reason {
     },
     /// The same request again and again.
     Repeats {
+        /// Whose budget it is.
+        scope: Option<AgentName>,
         /// How often it came.
         most: u32,
     },
@@ -204,10 +208,11 @@ impl Reason {
     pub const fn scope(&self) -> Option<&AgentName> {
         match self {
             Self::Amount(over) => over.cap.scope.as_ref(),
-            Self::Requests { scope, .. } | Self::Tokens { scope, .. } | Self::Concurrent { scope, .. } => {
-                scope.as_ref()
-            }
-            Self::Turns { .. } | Self::Repeats { .. } => None,
+            Self::Requests { scope, .. }
+            | Self::Tokens { scope, .. }
+            | Self::Concurrent { scope, .. }
+            | Self::Turns { scope, .. }
+            | Self::Repeats { scope, .. } => scope.as_ref(),
         }
     }
 }
@@ -223,12 +228,12 @@ impl fmt::Display for Reason {
             Self::Concurrent { most, .. } => {
                 write!(f, "{whose} may have {} under way at the same time", counted(*most, "request"))
             }
-            Self::Turns { most, minutes } => write!(
+            Self::Turns { most, minutes, .. } => write!(
                 f,
                 "this session made {} within {minutes} minutes without a new message from a person",
                 counted(*most, "turn")
             ),
-            Self::Repeats { most } => write!(f, "the same request came {most} times in a row"),
+            Self::Repeats { most, .. } => write!(f, "the same request came {most} times in a row"),
         }
     }
 }

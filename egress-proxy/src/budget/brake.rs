@@ -83,7 +83,8 @@ impl Brake {
         counts.resize(rules.len(), Counts::default());
         let mut told = Vec::new();
         for ((budget, enforced, rule), counts) in rules.into_iter().zip(&mut counts) {
-            let Some((reason, opens)) = counts.turn(&rule, is_news, is_same, now) else { continue };
+            let scope = budgets.get(budget).and_then(|budget| budget.agent.clone());
+            let Some((reason, opens)) = counts.turn(&rule, scope, (is_news, is_same), now) else { continue };
             let braked = Braked { reason, opens, budget };
             if enforced {
                 return Err(braked);
@@ -101,7 +102,13 @@ impl Brake {
 }
 
 impl Counts {
-    fn turn(&mut self, rule: &Rule, is_news: bool, is_same: bool, now: Timestamp) -> Option<(Reason, Timestamp)> {
+    fn turn(
+        &mut self,
+        rule: &Rule,
+        scope: Option<AgentName>,
+        (is_news, is_same): (bool, bool),
+        now: Timestamp,
+    ) -> Option<(Reason, Timestamp)> {
         let window = Duration::from_secs(60 * u64::from(rule.minutes));
         if is_news {
             // The answer to a person is asked for; what follows it is counted.
@@ -109,13 +116,13 @@ impl Counts {
         } else if let (count, opens) = self.turns.count(now, window)
             && let Some(most) = rule.turns.filter(|most| count > *most)
         {
-            return Some((Reason::Turns { most, minutes: rule.minutes }, opens));
+            return Some((Reason::Turns { scope, most, minutes: rule.minutes }, opens));
         }
         if !is_same {
             self.repeats = Run::default();
         }
         let (count, opens) = self.repeats.count(now, window);
-        rule.repeats.filter(|most| count > *most).map(|most| (Reason::Repeats { most }, opens))
+        rule.repeats.filter(|most| count > *most).map(|most| (Reason::Repeats { scope, most }, opens))
     }
 }
 

@@ -278,7 +278,7 @@ mod tests {
             agent: agent.parse().unwrap(),
             session: None,
             model: "sonnet".to_owned(),
-            reason: Reason::Repeats { most },
+            reason: Reason::Repeats { scope: None, most },
             opens: None,
             contact: None,
             enforced: true,

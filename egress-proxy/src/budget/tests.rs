@@ -52,10 +52,13 @@ fn each_end_says_what_it_is_and_when_it_is_over() {
             "agent office may have 2 requests under way at the same time. Try again",
         ),
         (
-            said(Reason::Turns { most: 40, minutes: 60 }, at, None),
+            said(Reason::Turns { scope: None, most: 40, minutes: 60 }, at, None),
             "this session made 40 turns within 60 minutes without a new message from a person. It goes on with the next message from a person, or at 2026",
         ),
-        (said(Reason::Repeats { most: 5 }, at, None), "the same request came 5 times in a row. It goes on"),
+        (
+            said(Reason::Repeats { scope: None, most: 5 }, at, None),
+            "the same request came 5 times in a row. It goes on",
+        ),
     ] {
         assert!(said.contains(words), "{said}");
         assert!(said.starts_with("Wardkeep stopped this request before it reached the model: "), "{said}");

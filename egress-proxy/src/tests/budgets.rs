@@ -280,7 +280,7 @@ async fn an_agent_that_loops_is_stopped_until_a_person_speaks() {
     turn(PLAIN.replace("Hi", "Go on"), true).await;
     turn(TOOL.to_owned(), true).await;
     let stop = world.switches.stops.lock().unwrap()[0].clone();
-    assert_eq!(stop.reason, Reason::Turns { most: 2, minutes: 30 });
+    assert_eq!(stop.reason, Reason::Turns { scope: "office".parse().ok(), most: 2, minutes: 30 });
     assert_eq!(stop.session.unwrap().as_str(), "s-1");
 }
 
