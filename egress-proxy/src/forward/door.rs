@@ -29,7 +29,9 @@ pub(crate) fn admissible(forward: &Forward, agent: &AgentName) -> Result<(), Ref
 
 /// What the policy of this moment opens at `to`.
 pub(crate) fn opening(forward: &Forward, agent: &AgentName, to: &Destination) -> Result<Opening, Refused> {
-    // Below a wildcard an agent could spell a secret, and the question for its address would carry it out.
+    // Below a wildcard an agent could spell a secret, and the question for its address would carry it out; so could one that was
+    // stored a moment ago.
+    forward.parts.secrets.catch_up();
     if !forward.parts.redaction.load().redact(&to.host).findings.is_empty() {
         return Err(Refused::SecretInName);
     }

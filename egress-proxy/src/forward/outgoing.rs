@@ -71,6 +71,10 @@ pub(crate) fn head(
     bound: &mut Bound<'_>,
 ) -> Result<Outgoing, Refused> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(1024));
+    // A word of the tool's choosing, where the policy lists none; it cannot be masked.
+    if !engine.redact(&head.method).findings.is_empty() {
+        return Err(Refused::SecretInName);
+    }
     let target = clean::text(target.as_bytes(), engine, bound, Writing::Url)?;
     let path = target.shown.split(|byte| *byte == b'?').next().unwrap_or_default();
     let shown = format!("{} {}", head.method, String::from_utf8_lossy(path));

@@ -32,7 +32,7 @@ pub(crate) enum Refused {
     Encoded,
     #[error("the request cannot be scanned and therefore does not leave: {0}")]
     Unscannable(#[from] Unscannable),
-    #[error("the name of a host or of a header holds a secret")]
+    #[error("the method, or the name of a host or of a header, holds a secret")]
     SecretInName,
     #[error("the upload holds a secret far behind its beginning, when its length is told already; send it chunked")]
     LengthTold,

@@ -88,11 +88,19 @@ async fn no_form_of_a_secret_reaches_a_host() {
 }
 
 #[tokio::test]
-async fn a_header_name_that_holds_a_secret_refuses_the_request() {
+async fn a_name_that_holds_a_secret_refuses_the_request() {
     let (world, host) = world("open.example").await;
-    let reply = ask(&world, &host, &format!("GET / HTTP/1.1\r\nHost: HOST\r\nX-{PASSWORD}: 1\r\n\r\n")).await;
-    assert_eq!(reply.refusal(), (400, "secret-in-name"));
+    for raw in [
+        format!("GET / HTTP/1.1\r\nHost: HOST\r\nX-{PASSWORD}: 1\r\n\r\n"),
+        format!("{PASSWORD} / HTTP/1.1\r\nHost: HOST\r\n\r\n"),
+        format!("{GITHUB} / HTTP/1.1\r\nHost: HOST\r\n\r\n"),
+    ] {
+        let reply = ask(&world, &host, &raw).await;
+        assert_eq!(reply.refusal(), (400, "secret-in-name"), "{raw}");
+    }
     assert!(host.seen().is_empty());
+    let records = format!("{:?}", world.records());
+    assert!(!records.contains(PASSWORD) && !records.contains(GITHUB), "{records}");
 }
 
 #[tokio::test]
