@@ -283,7 +283,7 @@ pub struct Admitted {
     estimated_input: u64,
     told: Vec<Over>,
     ticket: Option<Ticket>,
-    lesson: Option<Lesson>,
+    lesson: Option<Box<Lesson>>,
     open: bool,
 }
 
@@ -301,7 +301,7 @@ impl Admitted {
 
     /// Tells what it used, once the provider has said so.
     pub(crate) fn with_lesson(mut self, lesson: Option<Lesson>) -> Self {
-        self.lesson = lesson;
+        self.lesson = lesson.map(Box::new);
         self
     }
 

@@ -361,14 +361,14 @@ async fn nobody_answers_in_the_background() {
     let world = World::new().await;
     let ask = |value: &str| format!(r#"{{"model":"mini","input":"Hi","b\u0061ckground":{value}}}"#);
     for value in ["true", "1", "\"true\""] {
-        let reply = world.ask(Request { target: "/v1/responses", ..Request::completions(&ask(value)) }).await;
+        let reply = world.ask(Request { target: "/v1/responses", ..Request::completions(ask(value)) }).await;
         assert_eq!(reply.refusal(), (400, "invalid-body"), "{value}");
         assert!(reply.text().contains("`background`"), "{}", reply.text());
     }
     assert!(world.provider.seen().is_empty() && world.nothing_was_metered().await);
     for value in ["false", "null"] {
         world.provider.document("200 OK", "{}");
-        let reply = world.ask(Request { target: "/v1/responses", ..Request::completions(&ask(value)) }).await;
+        let reply = world.ask(Request { target: "/v1/responses", ..Request::completions(ask(value)) }).await;
         assert_eq!(reply.status, 200, "{value}");
     }
 }
