@@ -130,9 +130,7 @@ fn refuse(refusal: &Refusal, dialect: Dialect, id: &str) -> Response<Outgoing> {
     let mut response = json(refusal.status(), refusal.document(dialect, id));
     let headers = response.headers_mut();
     headers.insert("x-wardkeep-refusal", HeaderValue::from_static(refusal.code()));
-    if let Ok(value) = HeaderValue::from_str(id) {
-        headers.insert("x-wardkeep-request", value);
-    }
+    name_request(headers, dialect, id);
     if let Refusal::Resting(seconds) = refusal {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(*seconds));
     }
@@ -140,12 +138,21 @@ fn refuse(refusal: &Refusal, dialect: Dialect, id: &str) -> Response<Outgoing> {
         // Both official clients obey this.
         headers.insert("x-should-retry", HeaderValue::from_static("false"));
     }
-    if dialect == Dialect::Anthropic
-        && let Ok(value) = HeaderValue::from_str(id)
-    {
-        headers.insert("request-id", value);
-    }
     response
+}
+
+/// Tells the request's id by our name for it, and by that which official clients of `dialect` show.
+fn name_request(headers: &mut HeaderMap, dialect: Dialect, id: &str) {
+    let Ok(value) = HeaderValue::from_str(id) else { return };
+    let theirs = match dialect {
+        Dialect::Anthropic => Some("request-id"),
+        Dialect::OpenAi => Some("x-request-id"),
+        Dialect::Gemini => None,
+    };
+    if let Some(theirs) = theirs {
+        headers.insert(theirs, value.clone());
+    }
+    headers.insert("x-wardkeep-request", value);
 }
 
 /// One request as it came in.
@@ -359,11 +366,7 @@ impl Asked<'_> {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
         headers.insert("x-wardkeep-refusal", HeaderValue::from_static("budget"));
-        if self.call.api.dialect() == Dialect::Anthropic
-            && let Ok(id) = HeaderValue::from_str(self.id)
-        {
-            headers.insert("request-id", id);
-        }
+        name_request(headers, self.call.api.dialect(), self.id);
         Ok(response)
     }
 

@@ -160,6 +160,8 @@ async fn a_stop_is_an_answer_of_the_model_in_each_dialect() {
         assert!(is_stop(&reply) && reply.complete, "{}", reply.text());
         assert_eq!(reply.headers["content-type"].starts_with("text/event-stream"), streams);
         assert!(reply.headers["x-wardkeep-request"].starts_with("wk-"));
+        let theirs = if anthropic { "request-id" } else { "x-request-id" };
+        assert_eq!(reply.headers[theirs], reply.headers["x-wardkeep-request"]);
         for words in
             ["all agents of this server together may use 5 tokens in one day", "Whom to ask: Ada, ada@example.com."]
         {

@@ -80,7 +80,11 @@ impl Caller {
                     && error["type"].is_string()
                     && document["request_id"] == reply.headers["request-id"].as_str()
             }
-            Dialect::OpenAi => error["type"].is_string() && error["code"] == want.1,
+            Dialect::OpenAi => {
+                error["type"].is_string()
+                    && error["code"] == want.1
+                    && reply.headers["x-request-id"] == reply.headers["x-wardkeep-request"]
+            }
             Dialect::Gemini => error["code"] == want.0 && error["status"].is_string(),
         };
         assert!(of_dialect, "{name} at {}: {document}", self.path);
