@@ -163,7 +163,8 @@ fn judge(asked: &Asked, head: &RequestHead, place: &Place, target: &str) -> Resu
     if opening.mode() != EgressMode::Inspect {
         return Err(Refused::InClear);
     }
-    opening.allows(&head.method, target.split('?').next().unwrap_or_default())?;
+    let headers = head.fields.0.iter().map(|field| (&*field.name, &*field.value));
+    opening.allows_all(&head.method, target, headers)?;
     if head.fields.words("content-encoding").any(|word| !word.eq_ignore_ascii_case(b"identity")) {
         return Err(Refused::Encoded);
     }

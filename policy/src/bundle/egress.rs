@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use wardkeep_proto::ids::AgentName;
 
 use crate::agents::covers_host;
+use crate::facts::http::overrides;
 
 pub use check::{InvalidEgress, check};
 
@@ -57,6 +58,9 @@ fn https() -> Vec<u16> {
 fn is_false(value: &bool) -> bool {
     !value
 }
+
+/// Headers whose path some servers obey more than that of the first line (IIS, Symfony).
+const PATHS: [&str; 2] = ["x-original-url", "x-rewrite-url"];
 
 /// The rules that open one host and port to one agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,6 +138,34 @@ impl Opening {
             })
             .then_some(())
             .ok_or(refused)
+    }
+
+    /// The same of all that a server may take for method and path: those that headers and query name beside its own count
+    /// as well. `target` is path and query.
+    ///
+    /// # Errors
+    /// [`NotListed`] says what is not.
+    pub fn allows_all<'a>(
+        &self,
+        method: &str,
+        target: &str,
+        headers: impl Iterator<Item = (&'a str, &'a [u8])>,
+    ) -> Result<(), NotListed> {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        self.allows(method, path)?;
+        let fields = url::form_urlencoded::parse(query.as_bytes());
+        let named = fields.flat_map(|(name, value)| overrides::of_text(&format!("{name}={value}")));
+        let mut methods: Vec<String> = named.map(str::to_owned).collect();
+        let mut paths = Vec::new();
+        for (name, value) in headers {
+            let value = String::from_utf8_lossy(value);
+            methods.extend(overrides::of_header(name, &value));
+            if PATHS.iter().any(|path| path.eq_ignore_ascii_case(name)) {
+                paths.push(value.split('?').next().unwrap_or_default().to_owned());
+            }
+        }
+        methods.iter().try_for_each(|named| self.allows(named, path))?;
+        paths.iter().try_for_each(|named| self.allows(method, named))
     }
 }
 

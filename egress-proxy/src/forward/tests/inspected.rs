@@ -94,6 +94,15 @@ async fn methods_and_paths_are_held_to_the_list() {
         tool.write_all(format!("{line}?a=b HTTP/1.1\r\nHost: {}\r\n\r\n", host.at()).as_bytes()).await.unwrap();
         assert_eq!(Reply::read(&mut tool).await.refusal(), want, "{line}");
     }
+    for (header, want) in [
+        ("X-HTTP-Method-Override: DELETE", (403, "unlisted-method")),
+        ("X-Original-URL: /v2/a", (403, "unlisted-path")),
+    ] {
+        let mut tool = world.inspected(&host).await;
+        let raw = format!("GET /v1/a HTTP/1.1\r\nHost: {}\r\n{header}\r\n\r\n", host.at());
+        tool.write_all(raw.as_bytes()).await.unwrap();
+        assert_eq!(Reply::read(&mut tool).await.refusal(), want, "{header}");
+    }
     assert!(host.seen().is_empty());
     let records = world.records();
     assert_eq!((&*records[0].request, &records[0].outcome), ("POST /v1/a", &EgressOutcome::Refused("unlisted-method")));

@@ -106,6 +106,35 @@ fn methods_and_paths_are_compared_whole() {
 }
 
 #[test]
+fn what_a_request_names_beside_its_own_counts_as_well() {
+    let read = EgressRule {
+        methods: vec!["GET".to_owned(), "POST".to_owned()],
+        paths: vec!["/v1/items/*".to_owned()],
+        ..rule("api.example.com")
+    };
+    let one = opening(&[read], &name("office"), "api.example.com", 443).unwrap();
+    for (target, header, want) in [
+        ("/v1/items/7", ("X-HTTP-Method-Override", "DELETE"), Err(NotListed::Method)),
+        ("/v1/items/7", ("x-http-method", "delete"), Err(NotListed::Method)),
+        ("/v1/items/7?a=1&_method=DELETE", ("accept", "*/*"), Err(NotListed::Method)),
+        ("/v1/items/7?%5fmeth%6fd=D%45LETE", ("accept", "*/*"), Err(NotListed::Method)),
+        ("/v1/items/7", ("X-Original-URL", "/admin"), Err(NotListed::Path)),
+        ("/v1/items/7", ("x-rewrite-url", "/v1/items/../../admin"), Err(NotListed::Ambiguous)),
+        ("/v2?x=/v1/items/7", ("accept", "*/*"), Err(NotListed::Path)),
+        ("/v1/items/7?a=1", ("X-HTTP-Method-Override", "GET"), Ok(())),
+        ("/v1/items/7", ("X-Original-URL", "/v1/items/8?a=b"), Ok(())),
+        ("/v1/items/7", ("X-Payment-Method", "card"), Ok(())),
+    ] {
+        let headers = std::iter::once((header.0, header.1.as_bytes()));
+        assert_eq!(one.allows_all("POST", target, headers), want, "{target} {header:?}");
+    }
+    // Who lists no methods means any.
+    let any = opening(&[rule("api.example.com")], &name("office"), "api.example.com", 443).unwrap();
+    let headers = std::iter::once(("X-HTTP-Method-Override", &b"DELETE"[..]));
+    assert_eq!(any.allows_all("POST", "/", headers), Ok(()));
+}
+
+#[test]
 fn rules_that_cannot_be_meant_are_refused() {
     let agents = [policy("office")];
     type Change = fn(&mut EgressRule);
