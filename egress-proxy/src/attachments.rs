@@ -94,7 +94,7 @@ fn text<'a>(bytes: &'a [u8], engine: &Engine) -> Cow<'a, [u8]> {
 
 /// Whether a file stands under a member of this name.
 pub(crate) fn is_holder(name: &[u8]) -> bool {
-    matches!(name, b"inlineData" | b"inline_data" | b"input_audio")
+    matches!(name, b"inlineData" | b"inline_data" | b"input_audio" | b"file_data")
 }
 
 /// Whether a text says that a file stands beside it, or is one: nothing of [`inline`] is missed where no text and no name says
@@ -102,12 +102,13 @@ pub(crate) fn is_holder(name: &[u8]) -> bool {
 pub(crate) fn may_be_file(token: Token, body: &[u8]) -> bool {
     /// Each sign of what is looked for takes six bytes at most.
     const MOST: usize = 6 * 6;
-    let raw = token.raw(body);
+    let raw = token.raw(body).trim_ascii_start();
     let may_begin = matches!(raw.first(), Some(b'd' | b'D' | b'b' | b'\\'));
     if !may_begin {
         return false;
     }
-    let says = |text: &[u8]| text == b"base64" || text.get(..5).is_some_and(|text| text.eq_ignore_ascii_case(b"data:"));
+    let is_url = |text: &[u8]| text.trim_ascii_start().get(..5).is_some_and(|text| text.eq_ignore_ascii_case(b"data:"));
+    let says = |text: &[u8]| text == b"base64" || is_url(text);
     if token.escaped && raw[..raw.len().min(MOST)].contains(&b'\\') { says(&token.text(body)) } else { says(raw) }
 }
 
@@ -228,16 +229,17 @@ impl Visit for Search<'_> {
     fn number(&mut self, _: Token) {}
 }
 
-/// What follows the comma of a `data:` URL in base64.
+/// What follows the comma of a `data:` URL in base64. Source: WHATWG Fetch, "data: URL processor", which passes over white space
+/// before the scheme and around the last word, and bounds nothing.
 fn data_url(text: &[u8]) -> Option<&[u8]> {
-    /// Nobody's media type is longer; a text that begins so by chance is not read through.
-    const HEAD: usize = 256;
-    let (scheme, rest) = text.split_at_checked(5)?;
+    let (scheme, rest) = text.trim_ascii_start().split_at_checked(5)?;
     if !scheme.eq_ignore_ascii_case(b"data:") {
         return None;
     }
-    let comma = memchr::memchr(b',', &rest[..rest.len().min(HEAD)])?;
-    let base64 = comma >= 7 && rest[comma - 7..comma].eq_ignore_ascii_case(b";base64");
+    let comma = memchr::memchr(b',', rest)?;
+    let kind = rest[..comma].trim_ascii_end();
+    let (kind, last) = kind.split_at(kind.len().checked_sub(b"base64".len())?);
+    let base64 = last.eq_ignore_ascii_case(b"base64") && kind.trim_ascii_end().ends_with(b";");
     base64.then(|| &rest[comma + 1..])
 }
 
@@ -254,6 +256,14 @@ mod tests {
     fn engine() -> Engine {
         Engine::build([Secret::new("token", TOKEN)], &RuleSet::builtin(), [7; 32]).unwrap()
     }
+
+    /// A media type that is longer than any.
+    const LONG: &str = concat!(
+        r#"{"url":"data:application/pdf;name=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"#,
+        "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+        "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+        r#";base64,%"}"#
+    );
 
     fn judged(bytes: &[u8], unscanned: &[Unscanned]) -> Result<Vec<u8>, Held> {
         judge(bytes, &engine(), unscanned).map(Cow::into_owned)
@@ -319,6 +329,9 @@ mod tests {
             r#"{"parts":[{"inlineData":{"mimeType":"image/png","data":"%"}},{"inline_data":[{"data":"%"}]}]}"#,
             r#"{"type":"input_audio","input_audio":{"format":"wav","data":"%"}}"#,
             r#"{"type":"input_audio","input_audio":"%"}"#,
+            r#"{"type":"input_file","file_data":"%"}"#,
+            r#"{"file_data":" data:application/pdf ; base64 ,%"}"#,
+            LONG,
         ];
         for form in forms {
             let with = |bytes: &[u8]| form.replace('%', &BASE64.encode(bytes));
@@ -328,13 +341,15 @@ mod tests {
             assert_eq!(inlined(&with(b"%PDF-1.7 x")), Err(Held::Unreadable("PDF")), "{form}");
             assert_eq!(inlined(&with(&[PNG, TOKEN.as_bytes()].concat())), Err(Held::Secret), "{form}");
             let other = form.replace('%', "https://no.base64/");
-            let is_text = form.contains(r#"audio":"%"#);
+            let is_text = [r#"audio":"%"#, r#"file_data":"%"#].iter().any(|name| form.contains(name));
             assert_eq!(inlined(&other), if is_text { Ok(other) } else { Err(Held::NotBase64) }, "{form}");
         }
         // Escapes hide no file, and what is signed is none.
         let escaped = BASE64.encode(&[&[0xff; 3][..], PNG].concat()).replace('/', "\\/");
         assert!(escaped.contains("\\/"));
         assert_eq!(inlined(&forms[0].replace('%', &escaped)), Err(Held::Unreadable("neither text nor a picture")));
+        let url = r#"{"image_url":"\n\u0064ata:;BASE64,%"}"#.replace('%', &BASE64.encode(b"%PDF-1.7 x"));
+        assert_eq!(inlined(&url), Err(Held::Unreadable("PDF")));
         for other in [
             r#"{"type":"redacted_thinking","data":"AAEC/w==","x":"base64"}"#,
             r#"{"thoughtSignature":"AAEC/w==","inlineData":null}"#,
