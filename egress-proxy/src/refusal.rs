@@ -106,7 +106,7 @@ pub(crate) enum Refusal {
     Busy,
     #[error("the provider cannot be reached from this server; try again, or run `wardkeep-agent doctor`")]
     Unreachable,
-    #[error("the provider closed the connection before it answered; try again")]
+    #[error("the provider's answer broke off before it began, or is none that can be read; try again")]
     Broken,
     #[error("the provider did not answer in time; try again")]
     Silent,
