@@ -348,9 +348,38 @@ pub(super) async fn first(response: &mut Response<Inflow>, patience: Duration) -
         if streams { Err(Refusal::Broken) } else { Ok(None) }
     };
     let first = tokio::time::timeout(patience, first).await.map_err(|_| Refusal::Silent)??;
-    let is_error = |first: &Bytes| {
-        let errors: [&[u8]; 3] = [b"event: error", b"data: {\"error\"", b"data: {\"type\":\"error\""];
-        streams && errors.iter().any(|error| first.starts_with(error))
-    };
-    if first.as_ref().is_some_and(is_error) { Err(Refusal::Faltered) } else { Ok(first) }
+    if streams && first.as_deref().is_some_and(tells_error) { Err(Refusal::Faltered) } else { Ok(first) }
+}
+
+/// Whether the first event of a stream is an error. What stands before it are comments, by which a provider keeps its callers
+/// waiting.
+fn tells_error(first: &[u8]) -> bool {
+    let mut lines = first.split(|byte| matches!(byte, b'\n' | b'\r'));
+    let Some(line) = lines.find(|line| !line.is_empty() && !line.starts_with(b":")) else { return false };
+    let field = |name: &[u8]| line.strip_prefix(name).map(|value| value.strip_prefix(b" ").unwrap_or(value));
+    let errors: [&[u8]; 2] = [b"{\"error\"", b"{\"type\":\"error\""];
+    field(b"event:").is_some_and(|kind| kind.starts_with(b"error"))
+        || field(b"data:").is_some_and(|data| errors.iter().any(|error| data.starts_with(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_that_comes_first_is_one_however_it_is_written() {
+        for (first, want) in [
+            ("event: error\ndata: {\"type\":\"error\"}\n\n", true),
+            ("event:error\r\n", true),
+            ("data:{\"error\":{}}\n\n", true),
+            ("data: {\"type\":\"error\"}\n\n", true),
+            (": WAITING\n\n: WAITING\r\n\r\ndata: {\"error\":{}}\n\n", true),
+            (": WAITING\n\n", false),
+            ("event: message_start\ndata: {\"error\":1}\n\n", false),
+            ("data: {\"choices\":[]}\n\ndata: {\"error\":{}}\n\n", false),
+            ("", false),
+        ] {
+            assert_eq!(tells_error(first.as_bytes()), want, "{first:?}");
+        }
+    }
 }
