@@ -35,6 +35,8 @@ pub(crate) struct Recipe<'a> {
     pub(crate) lists: Vec<(String, String)>,
     /// Files that may go although they cannot be read.
     pub(crate) unscanned: Cow<'a, [Unscanned]>,
+    /// Tools that the provider may run by itself.
+    pub(crate) server_tools: Cow<'a, [String]>,
     /// Anthropic's cache is told where instructions and tools end.
     pub(crate) breakpoints: bool,
     /// Something in it may be a file.
@@ -55,12 +57,13 @@ pub(crate) struct Ready {
 impl Recipe<'_> {
     /// The same, for another thread.
     pub(crate) fn into_owned(self) -> Recipe<'static> {
-        let Self { asked, upstream_model, rules, unscanned, .. } = self;
+        let Self { asked, upstream_model, rules, unscanned, server_tools, .. } = self;
         Recipe {
             asked: Cow::Owned(asked.into_owned()),
             upstream_model: Cow::Owned(upstream_model.into_owned()),
             rules: Cow::Owned(rules.into_owned()),
             unscanned: Cow::Owned(unscanned.into_owned()),
+            server_tools: Cow::Owned(server_tools.into_owned()),
             ..self
         }
     }
@@ -101,10 +104,11 @@ impl Recipe<'_> {
         if self.api == Api::Responses {
             request::answered_here(&head, &scanned.bytes)?;
         }
+        request::server_tools::refuse(self.api, &head, &scanned.bytes, &self.server_tools)?;
         if self.api != self.towards {
             return self.translate(&scanned.bytes, &head, engine);
         }
-        let mut changes = request::adapt(&head, &self.rules, &self.lists)?;
+        let mut changes = request::adapt(&head, &scanned.bytes, &self.rules, &self.lists)?;
         if self.breakpoints {
             changes.extend(prefix::breakpoints(&head, &scanned.bytes));
         }
@@ -134,7 +138,7 @@ impl Recipe<'_> {
         // What stood apart may stand together now, and what was quoted twice is quoted once.
         let told = self.turn.redact(engine, &told, self.towards.sealed())?.bytes;
         let head = Head::parse(&told)?;
-        let mut changes = request::adapt(&head, &self.rules, &self.lists)?;
+        let mut changes = request::adapt(&head, &told, &self.rules, &self.lists)?;
         if self.breakpoints {
             changes.extend(prefix::breakpoints(&head, &told));
         }

@@ -9,6 +9,8 @@ use serde_json::value::RawValue;
 use wardkeep_policy::bundle::llm::BodyRules;
 use wardkeep_redaction::Finding;
 
+pub(crate) mod server_tools;
+
 /// Largest request body, in bytes; Anthropic's own limit.
 pub const BODY_BYTES: usize = 32 * 1024 * 1024;
 
@@ -60,6 +62,17 @@ pub(crate) enum InvalidBody {
     /// Whoever asks so is answered at once with nothing, and what was used is told to nobody who comes by here.
     #[error("with `background` an answer is made later, where nobody here can count it; leave it out")]
     Later,
+    #[error(
+        "the provider would run `{0}` by itself, past the gate; leave that tool out, or have the policy name it in the provider's `server_tools`"
+    )]
+    ServerTool(String),
+    #[error("`tools` must be a list of objects")]
+    Tools,
+    /// A member, and what it may be.
+    #[error(
+        "`{0}` may only be {1} at this provider: the policy's prices are for these; leave it out, or have `only` of the provider's `body` name more"
+    )]
+    Dearer(String, String),
 }
 
 impl Head {
@@ -325,9 +338,24 @@ pub(crate) fn answered_here(head: &Head, body: &[u8]) -> Result<(), InvalidBody>
 
 /// The splices that make a body what its provider wants, see [`BodyRules`]; `lists` are members with their JSON that came
 /// from headers.
-pub(crate) fn adapt(head: &Head, rules: &BodyRules, lists: &[(String, String)]) -> Result<Vec<Splice>, InvalidBody> {
+pub(crate) fn adapt(
+    head: &Head,
+    body: &[u8],
+    rules: &BodyRules,
+    lists: &[(String, String)],
+) -> Result<Vec<Splice>, InvalidBody> {
     if let Some(member) = head.members.iter().find(|member| rules.forbid.contains(&member.name)) {
         return Err(InvalidBody::Forbidden(member.name.clone()));
+    }
+    for (name, values) in &rules.only {
+        let has_another = |member: &Member| {
+            let value = &body[member.value.clone()];
+            let text = serde_json::from_slice::<Option<Key<'_>>>(value);
+            !text.is_ok_and(|text| text.is_none_or(|text| values.iter().any(|value| *value == text.0)))
+        };
+        if head.members.iter().any(|member| member.name == *name && has_another(member)) {
+            return Err(InvalidBody::Dearer(name.clone(), values.join(", ")));
+        }
     }
     let mut changes = Vec::new();
     let mut kept = 0;

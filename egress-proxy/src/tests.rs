@@ -14,5 +14,6 @@ mod refusals;
 mod relaying;
 mod routes;
 mod secrets;
+mod server_tools;
 mod tls;
 mod translating;

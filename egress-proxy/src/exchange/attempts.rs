@@ -212,6 +212,7 @@ impl Errand<'_> {
             rules: Cow::Borrowed(&provider.body),
             lists,
             unscanned: Cow::Borrowed(&provider.unscanned),
+            server_tools: Cow::Borrowed(&provider.server_tools),
             breakpoints: self.bundle.llm.cache_breakpoints && towards == Api::Messages,
             has_files: self.has_files,
             shared: self.shared,

@@ -52,14 +52,40 @@ fn a_body_is_made_what_its_provider_wants() {
         (r#"{"stream":false,"model":"m","a":1,"version":"mine"}"#, r#"{"a":1,"version":"mine","beta":["x"]}"#),
     ] {
         let head = Head::parse(body.as_bytes()).expect(body);
-        let out = splice(Cow::Borrowed(body.as_bytes()), adapt(&head, &rules, &lists).expect(body));
+        let out = splice(Cow::Borrowed(body.as_bytes()), adapt(&head, body.as_bytes(), &rules, &lists).expect(body));
         let out = String::from_utf8_lossy(&out).into_owned();
         serde_json::from_str::<serde_json::Value>(&out).expect(&out);
         // White space around what was taken out may stay.
         assert_eq!(out.replace("  ", " "), want.replace("  ", " "));
     }
-    let head = Head::parse(br#"{"model":"m","mod\u0065ls":["n"]}"#).expect("an object");
-    assert_eq!(adapt(&head, &rules, &[]).expect_err("around"), InvalidBody::Forbidden("models".to_owned()));
+    let body = br#"{"model":"m","mod\u0065ls":["n"]}"#;
+    let head = Head::parse(body).expect("an object");
+    assert_eq!(adapt(&head, body, &rules, &[]).expect_err("around"), InvalidBody::Forbidden("models".to_owned()));
+}
+
+#[test]
+fn what_costs_more_than_the_policy_says_is_refused() {
+    let rules = BodyRules {
+        only: [("tier".to_owned(), vec!["auto".to_owned(), "flex".to_owned()])].into(),
+        ..BodyRules::default()
+    };
+    let adapted =
+        |body: &str| adapt(&Head::parse(body.as_bytes()).expect(body), body.as_bytes(), &rules, &[]).map(|_| ());
+    let dearer = InvalidBody::Dearer("tier".to_owned(), "auto, flex".to_owned());
+    for body in [
+        r#"{"tier":"priority"}"#,
+        r#"{"ti\u0065r":"priority"}"#,
+        r#"{"tier":["auto"]}"#,
+        r#"{"tier":7}"#,
+        r#"{"tier":""}"#,
+    ] {
+        assert_eq!(adapted(body), Err(dearer.clone()), "{body}");
+    }
+    for body in
+        [r#"{"tier":"flex"}"#, r#"{"tier":"fl\u0065x"}"#, r#"{"tier":null}"#, r#"{"metadata":{"tier":"priority"}}"#]
+    {
+        assert_eq!(adapted(body), Ok(()), "{body}");
+    }
 }
 
 #[test]

@@ -127,6 +127,10 @@ pub struct Provider {
     /// Files that may go there although their text cannot be read here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unscanned: Vec<Unscanned>,
+    /// Tools that the provider may run by itself, past the gate: their `type` as it is or without what comes behind a `_`
+    /// (`web_search`, `mcp`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub server_tools: Vec<String>,
     /// When it is left alone; absent: only among several targets of a route, see [`Breaker::default`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub breaker: Option<Breaker>,
@@ -156,6 +160,7 @@ impl Provider {
             body: BodyRules::default(),
             framing: Framing::default(),
             unscanned: Vec::new(),
+            server_tools: Vec::new(),
             breaker: None,
             cooldown: None,
             waits: Waits::default(),
@@ -341,6 +346,9 @@ pub struct BodyRules {
     /// Refused: they would lead around this policy, to another model for instance.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub forbid: Vec<String>,
+    /// Refused with any other text: prices are for these alone, a dearer tier for instance is not among them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub only: BTreeMap<String, Vec<String>>,
     /// Comma-separated headers that become a list of texts here, member by header.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub from_headers: BTreeMap<String, String>,

@@ -176,6 +176,13 @@ fn paths(of: &Provider) -> Option<String> {
 
 fn body(of: &Provider) -> Option<String> {
     let rules = &of.body;
+    let unnamed = |name: &String| name.is_empty() || name.starts_with('_');
+    if of.server_tools.iter().any(unnamed) {
+        return Some("server_tools must name types of tools, such as \"web_search\"".to_owned());
+    }
+    if let Some((name, _)) = rules.only.iter().find(|(_, values)| values.is_empty()) {
+        return Some(format!("body member {name:?} may only be nothing at all; forbid it instead"));
+    }
     let added: Vec<&str> = rules.add.keys().chain(rules.from_headers.values()).map(String::as_str).collect();
     if let Some(name) = added.iter().find(|name| rules.omit.iter().chain(&rules.forbid).any(|other| other == *name)) {
         return Some(format!("body member {name:?} is both put in and left out; decide for one"));

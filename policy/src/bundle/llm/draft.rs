@@ -36,6 +36,8 @@ pub struct ProviderDraft {
     framing: Option<Framing>,
     #[serde(default)]
     unscanned: Vec<Unscanned>,
+    #[serde(default)]
+    server_tools: Vec<String>,
     breaker: Option<Breaker>,
     cooldown: Option<Cooldown>,
     #[serde(default)]
@@ -131,6 +133,7 @@ impl ProviderDraft {
             body,
             framing,
             unscanned,
+            server_tools,
             breaker,
             cooldown,
             waits,
@@ -180,6 +183,7 @@ impl ProviderDraft {
             body: body.or_else(|| preset.map(|preset| preset.body.clone())).unwrap_or_default(),
             framing: framing.or(preset.map(|preset| preset.framing)).unwrap_or_default(),
             unscanned,
+            server_tools,
             breaker,
             cooldown,
             waits,

@@ -160,6 +160,7 @@ name = "provider"
 dialect = "{llm_dialect}"
 base_url = "{llm_url}"
 key = "llm_api_key"
+server_tools = ["mcp"]
 
 # Prices in millionths of a US dollar per million tokens.
 [[models]]

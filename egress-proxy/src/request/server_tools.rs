@@ -1,0 +1,188 @@
+//! Tools that a provider runs by itself: a search, a page that it fetches, a tool server that it asks.
+//!
+//! The gate decides on calls that come back to the runtime. What a provider does with a tool of its own never comes back, so
+//! it is refused unless the policy names it (`server_tools` of a provider). What is not known counts as such a tool.
+
+use super::{Head, InvalidBody, each_element, each_member};
+use crate::api::{Api, Verb};
+
+/// How an API tells its tools apart.
+enum Tools {
+    /// By their `type`; these come back to the runtime. One that ends in `_` is the beginning of dated ones.
+    ByType(&'static [&'static str]),
+    /// By the one member that they have; these come back, without `_` and in small letters.
+    ByMember(&'static [&'static str]),
+}
+
+/// Sources: `BetaToolUnionParam` and `ToolParam` of the vendors' own clients (anthropic 2.11, openai 3.52), `Tool` of Google's.
+const fn tools(api: Api) -> Option<Tools> {
+    match api {
+        Api::Messages => {
+            Some(Tools::ByType(&["custom", "bash_", "text_editor_", "computer_", "memory_", "tool_search_tool_"]))
+        }
+        Api::Chat => Some(Tools::ByType(&["function", "custom"])),
+        Api::Responses => Some(Tools::ByType(&[
+            "function",
+            "custom",
+            "namespace",
+            "local_shell",
+            "apply_patch",
+            "computer",
+            "computer_use_preview",
+            "tool_search",
+        ])),
+        Api::Gemini(Verb::Generate | Verb::Stream) => Some(Tools::ByMember(&["functiondeclarations", "computeruse"])),
+        _ => None,
+    }
+}
+
+/// Members of the top level that are such tools themselves.
+const MEMBERS: [&str; 3] = ["mcp_servers", "web_search_options", "plugins"];
+
+/// Refuses a body with a tool that its provider would run and that `allowed` does not name.
+pub(crate) fn refuse(api: Api, head: &Head, body: &[u8], allowed: &[String]) -> Result<(), InvalidBody> {
+    let Some(tools) = tools(api) else { return Ok(()) };
+    let judge = |name: &str| {
+        let is_allowed = |allowed: &String| is_of(name, allowed);
+        if allowed.iter().any(is_allowed) { Ok(()) } else { Err(InvalidBody::ServerTool(name.to_owned())) }
+    };
+    for member in &head.members {
+        let value = &body[member.value.clone()];
+        if MEMBERS.contains(&member.name.as_str()) && !matches!(value, b"null" | b"[]") {
+            judge(&member.name)?;
+        }
+        if member.name == "tools" && value != b"null" {
+            let mut judged = Ok(());
+            list(&tools, value, &mut |name| {
+                if judged.is_ok() {
+                    judged = judge(name);
+                }
+            })
+            .map_err(|_| InvalidBody::Tools)?;
+            judged?;
+        }
+    }
+    Ok(())
+}
+
+/// Shows the name of each tool that does not come back.
+fn list(tools: &Tools, json: &[u8], show: &mut dyn FnMut(&str)) -> Result<(), serde_json::Error> {
+    let mut inner = Vec::new();
+    let mut fault = Ok(());
+    each_element(&mut serde_json::Deserializer::from_slice(json), |tool| {
+        let read = each_member(&mut serde_json::Deserializer::from_str(tool.get()), |name, _, value| match tools {
+            Tools::ByType(known) if name == "type" && value.get() != "null" => {
+                let of: String = serde_json::from_str(value.get()).unwrap_or_default();
+                if !known.iter().any(|known| *known == of || known.ends_with('_') && of.starts_with(known)) {
+                    show(&of);
+                }
+            }
+            // A namespace of Responses; no other tool has a list of this name.
+            Tools::ByType(_) if name == "tools" => inner.push(value),
+            Tools::ByMember(known) if !known.contains(&plain(name).as_str()) => show(&snake(name)),
+            _ => {}
+        });
+        if fault.is_ok() {
+            fault = read;
+        }
+    })?;
+    fault?;
+    inner.into_iter().try_for_each(|inner| list(tools, inner.get().as_bytes(), show))
+}
+
+/// Whether a policy that says `allowed` means the tool `name`: `web_search` is `web_search_20250305`, too.
+fn is_of(name: &str, allowed: &str) -> bool {
+    name.strip_prefix(allowed).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+}
+
+/// Either spelling of a `ProtoJSON` name.
+fn plain(name: &str) -> String {
+    name.chars().filter(|sign| *sign != '_').map(|sign| sign.to_ascii_lowercase()).collect()
+}
+
+/// `googleSearch` as `google_search`.
+fn snake(name: &str) -> String {
+    let mut snake = String::with_capacity(name.len() + 4);
+    for sign in name.chars() {
+        if sign.is_ascii_uppercase() {
+            snake.push('_');
+        }
+        snake.push(sign.to_ascii_lowercase());
+    }
+    snake
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GEMINI: Api = Api::Gemini(Verb::Stream);
+
+    fn judged(api: Api, body: &str, allowed: &[&str]) -> Result<(), InvalidBody> {
+        let allowed: Vec<String> = allowed.iter().map(|&name| name.to_owned()).collect();
+        refuse(api, &Head::parse(body.as_bytes()).expect(body), body.as_bytes(), &allowed)
+    }
+
+    #[test]
+    fn what_a_provider_would_run_is_refused() {
+        for (api, body, name) in [
+            (
+                Api::Messages,
+                r#"{"tools":[{"name":"a"},{"type":"web_fetch_20260318","name":"f"}]}"#,
+                "web_fetch_20260318",
+            ),
+            (
+                Api::Messages,
+                r#"{"tools":[{"type":"custom","type":"code_execution_20250825"}]}"#,
+                "code_execution_20250825",
+            ),
+            (Api::Messages, r#"{"tools":[{"t\u0079pe":"web_search_20250305"}]}"#, "web_search_20250305"),
+            (Api::Messages, r#"{"mcp_servers":[{"type":"url","url":"https://x.example"}]}"#, "mcp_servers"),
+            (Api::Messages, r#"{"tools":[{"type":"of_tomorrow"}]}"#, "of_tomorrow"),
+            (Api::Messages, r#"{"tools":[{"type":7}]}"#, ""),
+            (Api::Chat, r#"{"web_search_options":{}}"#, "web_search_options"),
+            (Api::Chat, r#"{"tools":[{"type":"browser_search"}]}"#, "browser_search"),
+            (Api::Chat, r#"{"plugins":[{"id":"web"}]}"#, "plugins"),
+            (Api::Responses, r#"{"tools":[{"type":"mcp","server_url":"https://x.example"}]}"#, "mcp"),
+            (Api::Responses, r#"{"tools":[{"type":"namespace","tools":[{"type":"mcp"}]}]}"#, "mcp"),
+            (Api::Responses, r#"{"tools":[{"type":"shell"}]}"#, "shell"),
+            (GEMINI, r#"{"tools":[{"functionDeclarations":[]},{"urlContext":{}}]}"#, "url_context"),
+            (GEMINI, r#"{"tools":[{"function_declarations":[],"google_search":{}}]}"#, "google_search"),
+        ] {
+            assert_eq!(judged(api, body, &["webs"]), Err(InvalidBody::ServerTool(name.to_owned())), "{body}");
+        }
+        for body in [r#"{"tools":{"type":"mcp"}}"#, r#"{"tools":["web_search"]}"#, r#"{"tools":[[{"type":"mcp"}]]}"#] {
+            assert_eq!(judged(Api::Responses, body, &["mcp"]), Err(InvalidBody::Tools), "{body}");
+        }
+    }
+
+    #[test]
+    fn what_comes_back_or_is_named_passes() {
+        for (api, body, allowed) in [
+            (
+                Api::Messages,
+                r#"{"tools":[{"name":"a"},{"type":null},{"type":"custom"},{"type":"bash_20250124"}]}"#,
+                &[][..],
+            ),
+            (Api::Messages, r#"{"tools":null,"mcp_servers":[]}"#, &[]),
+            (Api::Messages, r#"{"tools":[{"name":"a","input_schema":{"type":"web_search","tools":1}}]}"#, &[]),
+            (Api::MessagesCount, r#"{"tools":[{"type":"web_fetch_20260318"}]}"#, &[]),
+            (Api::Messages, r#"{"tools":[{"type":"web_search_20250305"}]}"#, &["web_search"]),
+            (Api::Messages, r#"{"mcp_servers":[{}],"tools":[{"type":"mcp_toolset"}]}"#, &["mcp"]),
+            (Api::Chat, r#"{"tools":[{"type":"function","function":{"name":"mcp"}}]}"#, &[]),
+            (
+                Api::Responses,
+                r#"{"tools":[{"type":"namespace","tools":[{"type":"function"}]},{"type":"custom"}]}"#,
+                &[],
+            ),
+            (Api::Responses, r#"{"tools":[{"type":"web_search_preview"}]}"#, &["web_search"]),
+            (
+                GEMINI,
+                r#"{"tools":[{"functionDeclarations":[]},{"function_declarations":[]},{"googleSearch":{}}]}"#,
+                &["google_search"],
+            ),
+        ] {
+            assert_eq!(judged(api, body, allowed), Ok(()), "{body}");
+        }
+    }
+}
