@@ -4,6 +4,7 @@ mod beneath;
 mod command;
 mod container;
 mod elsewhere;
+mod fetched;
 mod filled;
 mod hidden;
 mod hosts;

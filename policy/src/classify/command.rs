@@ -118,6 +118,7 @@ impl Judge<'_> {
         self.packs(command);
         self.mounts(name, command);
         self.database(name, command);
+        self.fetched(name, command);
         let nature = Nature::of(name);
         self.elsewhere(name, nature, command, reads && class == Class::Green);
         let found = known.then_some(if command.program.contains('/') { Class::Yellow } else { class });
@@ -190,7 +191,7 @@ impl Judge<'_> {
 /// The first option that the program is not known to have. What `find` starts for each file has its own, and is judged by itself.
 fn own_unknown(name: &str, command: &Command, described: Option<Described<'_>>, parsed: &Parsed<'_>) -> Option<String> {
     let starts = |word: &Word| matches!(word.text.as_str(), "-exec" | "-execdir" | "-ok" | "-okdir");
-    if !matches!(name, "find" | "gfind") || !command.args.iter().any(starts) {
+    if !matches!(name, "bfs" | "find" | "gfind") || !command.args.iter().any(starts) {
         return unknown_option(described, parsed).map(str::to_owned);
     }
     let mut own = Vec::new();

@@ -80,7 +80,7 @@ pub(super) const NAMES_ONLY: &[&str] = &[
 ];
 
 /// Programs that hand others the names that they find or are fed.
-const LISTING: &[&str] = &["find", "gfind", "fd", "fdfind", "xargs", "parallel"];
+const LISTING: &[&str] = &["bfs", "find", "gfind", "fd", "fdfind", "xargs", "parallel"];
 
 /// Orders to git that do not show what stands in the files that they name.
 const GIT_NAMES: &[&str] = &[

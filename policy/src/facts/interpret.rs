@@ -333,6 +333,9 @@ impl Walker<'_> {
         if interpreter.language == "python" {
             self.module(args, stdin, around);
         }
+        if name == "bun" {
+            self.handed_on(args, stdin, around);
+        }
         if matches!(interpreter.language, "python" | "php" | "ruby") {
             self.console_of_script(args, stdin);
         }
@@ -342,6 +345,16 @@ impl Walker<'_> {
         }
         self.plain(if interpreter.names.contains(&name) { name } else { unversioned(name) }, args, around);
         true
+    }
+
+    /// `bun x` starts a program, `bun exec` has its own shell read a line.
+    fn handed_on(&mut self, args: &[Word], stdin: &Stdin, around: &Around) {
+        let Some(at) = args.iter().position(|word| !word.text.starts_with('-')) else { return };
+        match args[at].text.as_str() {
+            "x" => self.known_suffix("bun", &args[at + 1..], stdin, around),
+            "exec" => args[at + 1..].iter().for_each(|line| self.text(line)),
+            _ => {}
+        }
     }
 
     pub(super) fn shell(&mut self, name: &str, args: &[Word], stdin: &Stdin, around: &Around) {

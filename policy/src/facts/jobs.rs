@@ -23,10 +23,13 @@ enum Reads {
     Recipes,
     /// A script.
     Script,
+    /// Code of another language.
+    Code(&'static str),
 }
 
 const RUNNERS: &[Runner] = &[
     Runner { programs: &["nomad"], order: Some("run"), unnamed: false, reads: Reads::Description },
+    Runner { programs: &["uv", "pipx"], order: Some("run"), unnamed: false, reads: Reads::Code("python") },
     Runner { programs: &["make", "gmake", "bmake", "just"], order: None, unnamed: false, reads: Reads::Recipes },
     Runner { programs: &["sbatch", "qsub", "bsub"], order: None, unnamed: true, reads: Reads::Script },
 ];
@@ -49,6 +52,9 @@ impl Walker<'_> {
                 self.facts.code.push(Code { language: described::LANGUAGE, text: text.text.clone() });
             }
             (Stdin::Known(text), Reads::Recipes) => self.recipes(&text.text),
+            (Stdin::Known(text), Reads::Code(language)) => {
+                self.facts.code.push(Code { language, text: text.text.clone() });
+            }
             (Stdin::Known(text), Reads::Script) => self.text(text),
         }
     }

@@ -320,7 +320,7 @@ impl Walker<'_> {
     /// Commands in the arguments of programs that are no plain wrappers.
     fn carried(&mut self, name: &str, known: bool, args: &[Word], stdin: &Stdin, around: &Around) {
         match name {
-            "find" | "gfind" | "fd" | "fdfind" => self.found(name, args, around),
+            "bfs" | "find" | "gfind" | "fd" | "fdfind" => self.found(name, args, around),
             "eval" => self.joined(args),
             "git" => self.git(args, around),
             "rsync" => {
@@ -437,7 +437,11 @@ impl Walker<'_> {
         if let Some(at) = at(&["bisect", "run"]) {
             self.run(args[at..].to_vec(), &Stdin::Nothing, &around.within("git"));
         }
-        if let Some(at) = at(&["submodule", "foreach"]) {
+        let submodule = args.iter().position(|word| word.text == "submodule");
+        let order =
+            submodule.and_then(|at| Some((at, args[at + 1..].iter().position(|word| !word.text.starts_with('-'))?)));
+        let each = order.map(|(at, behind)| at + 1 + behind).filter(|at| args[*at].text == "foreach");
+        if let Some(at) = each.map(|at| at + 1) {
             let rest: Vec<Word> = args[at..].iter().skip_while(|a| a.text.starts_with('-')).cloned().collect();
             self.joined(&rest);
         }
@@ -464,11 +468,11 @@ impl Walker<'_> {
     fn found(&mut self, name: &str, args: &[Word], around: &Around) {
         let root = args.iter().find(|a| !a.text.starts_with('-')).map_or(".", |a| a.text.as_str()).to_owned();
         let mut rest = args;
-        while let Some(at) = rest.iter().position(|a| {
-            matches!(a.text.as_str(), "-exec" | "-execdir" | "-ok" | "-okdir")
-                || (name.starts_with("fd") && matches!(a.text.as_str(), "-x" | "-X" | "--exec" | "--exec-batch"))
-        }) {
-            let command = &rest[at + 1..];
+        while let Some((at, attached)) =
+            rest.iter().enumerate().find_map(|(at, word)| Some((at, starts_each(name, &word.text)?)))
+        {
+            let first = Some(attached).filter(|text| !text.is_empty()).map(|text| rest[at].with(text));
+            let command: Vec<Word> = first.into_iter().chain(rest[at + 1..].iter().cloned()).collect();
             let end = command.iter().position(|a| matches!(a.text.as_str(), ";" | "+")).unwrap_or(command.len());
             let filled = command[..end].iter().map(|word| {
                 if word.text == "{}" {
@@ -480,7 +484,7 @@ impl Walker<'_> {
             });
             let filled = filled.collect();
             self.run(filled, &Stdin::Nothing, &around.within(name));
-            rest = &command[end..];
+            rest = &rest[(at + 1 + end - usize::from(!attached.is_empty())).min(rest.len())..];
         }
     }
 
@@ -511,6 +515,25 @@ impl Walker<'_> {
             _ => None,
         };
     }
+}
+
+/// Whether an option of `find` or `fd` starts a program for what is found; what of its name stands in the same word.
+fn starts_each<'t>(name: &str, option: &'t str) -> Option<&'t str> {
+    if matches!(option, "-exec" | "-execdir" | "-ok" | "-okdir") {
+        return Some("");
+    }
+    let behind = ["--exec-batch", "--exec"].iter().find_map(|long| option.strip_prefix(long));
+    let attached = match behind {
+        Some("") => "",
+        Some(behind) => behind.strip_prefix('=')?,
+        None => option.strip_prefix('-').filter(|letters| !letters.starts_with('-')).and_then(|letters| {
+            // Letters without a value may stand before.
+            letters
+                .trim_start_matches(['H', 'I', 'u', 's', 'i', 'g', 'F', 'a', 'l', 'L', 'p', '0', '1', 'q'])
+                .strip_prefix(['x', 'X'])
+        })?,
+    };
+    name.starts_with("fd").then_some(attached)
 }
 
 /// Options of wrappers that name a file to read, and those that name a file to write.
