@@ -174,17 +174,21 @@ pub(super) fn entries(db: &Connection, name: Option<&SecretName>) -> Result<Vec<
     Ok(all)
 }
 
-/// Every value that is present or was retired after `horizon`.
+/// Every value that is present or was retired after `horizon`; by name, the newest of each first.
 pub(super) fn values(db: &Connection, horizon: i64) -> Result<Vec<KnownValue>, VaultError> {
+    // Backwards through the key: any other order is sorted name by name, with two allocations of SQLite for each, and it
+    // locks every one in memory by a call of the system and lets it go by another.
     let mut rows = db.prepare_cached(
-        "SELECT name, value, beside FROM versions WHERE retired_ms IS NULL OR retired_ms > ?1 ORDER BY name, version DESC",
+        "SELECT name, value, beside FROM versions WHERE retired_ms IS NULL OR retired_ms > ?1
+         ORDER BY name DESC, version DESC",
     )?;
     let mut rows = rows.query([horizon])?;
-    let mut all = Vec::new();
+    let mut all: Vec<KnownValue> = Vec::new();
     while let Some(row) = rows.next()? {
         let name = parsed(&row.get::<_, String>(0)?)?;
         all.push(KnownValue { name, value: row.get(1).map(SecretValue::new)?, beside: row.get(2)? });
     }
+    all.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(all)
 }
 
