@@ -53,28 +53,68 @@ pub enum ApplyError {
     Interrupted,
 }
 
+/// What counts, and what follows from it.
+struct Standing {
+    bundle: Arc<Bundle>,
+    facts: BundleFacts,
+    closed: Option<Closed>,
+}
+
+impl Standing {
+    /// What the ledger holds. The strict bundle is made only where it counts: that takes longer than reading a stored one.
+    fn of(ledger: &mut Result<BundleLedger, LedgerError>, now: Timestamp) -> Self {
+        let in_force = match ledger {
+            Ok(ledger) => ledger.take_up(now),
+            Err(error) => InForce::Strict { closed: Closed::BundleRefused, why: error.to_string() },
+        };
+        match in_force {
+            InForce::Stored { bundle, seen } => Self::stored(bundle.into(), seen),
+            InForce::Strict { closed, why } => {
+                // A bundle that no longer verifies counts as not there, so that the hub sends it again; sending an
+                // expired one again would not help.
+                let seen = ledger.as_ref().ok().and_then(BundleLedger::seen);
+                let generation = seen.filter(|_| closed == Closed::BundleExpired).map_or(0, |seen| seen.generation);
+                let facts = BundleFacts { generation, why_strict: Some(why), ..BundleFacts::default() };
+                Self { bundle: Arc::new(Bundle::strict()), facts, closed: Some(closed) }
+            }
+        }
+    }
+
+    fn stored(bundle: Arc<Bundle>, seen: Seen) -> Self {
+        let facts = BundleFacts {
+            generation: seen.generation,
+            version: seen.version,
+            digest: Some(seen.digest),
+            expires: Some(bundle.expires),
+            why_strict: None,
+        };
+        Self { bundle, facts, closed: None }
+    }
+}
+
 const BUNDLE_STATES: [Closed; 3] = [Closed::NoBundle, Closed::BundleExpired, Closed::BundleRefused];
 
 impl BundleBook {
     /// Puts in force what the ledger holds. A ledger that cannot be used means the strict built-in bundle.
     #[must_use]
     pub fn new(
-        ledger: Result<BundleLedger, LedgerError>,
+        mut ledger: Result<BundleLedger, LedgerError>,
         posture: PostureBook,
         clock: Arc<dyn Clock>,
         waypoints: Arc<dyn Waypoints>,
     ) -> Self {
+        let Standing { bundle, facts, closed } = Standing::of(&mut ledger, clock.now());
         let keys = ledger.as_ref().ok().map(|ledger| Arc::new(ledger.keys().clone()));
         let book = Self {
             keys: watch::Sender::new(keys),
             ledger: Mutex::new(ledger),
-            current: watch::Sender::new(Arc::new(Bundle::strict())),
-            facts: watch::Sender::default(),
+            current: watch::Sender::new(bundle),
+            facts: watch::Sender::new(facts),
             posture,
             clock,
             waypoints,
         };
-        book.read_ledger();
+        book.only(closed);
         book
     }
 
@@ -119,7 +159,7 @@ impl BundleBook {
         self.waypoints.pass(Waypoint::GenerationStored);
         let Stored { bundle, seen } = stored;
         tracing::info!(generation, version = seen.version, "a policy bundle is in force");
-        self.activate(bundle, seen);
+        self.activate(Standing::stored(Arc::new(bundle), seen));
         Ok(())
     }
 
@@ -165,36 +205,18 @@ impl BundleBook {
     }
 
     fn read_ledger(&self) {
-        let mut ledger = self.ledger();
-        let in_force = match &mut *ledger {
-            Ok(ledger) => ledger.take_up(self.clock.now()),
-            Err(error) => InForce::Strict { closed: Closed::BundleRefused, why: error.to_string() },
-        };
-        match in_force {
-            InForce::Stored { bundle, seen } => self.activate(*bundle, seen),
-            InForce::Strict { closed, why } => {
-                // A bundle that no longer verifies counts as not there, so that the hub sends it again; sending an
-                // expired one again would not help.
-                let seen = ledger.as_ref().ok().and_then(BundleLedger::seen);
-                let generation = seen.filter(|_| closed == Closed::BundleExpired).map_or(0, |seen| seen.generation);
-                self.facts.send_replace(BundleFacts { generation, why_strict: Some(why), ..BundleFacts::default() });
-                // Closed before the bundle changes, opened after it: no moment is more open than both.
-                self.only(Some(closed));
-                self.current.send_replace(Arc::new(Bundle::strict()));
-            }
-        }
+        let standing = Standing::of(&mut self.ledger(), self.clock.now());
+        self.activate(standing);
     }
 
-    fn activate(&self, bundle: Bundle, seen: Seen) {
-        self.facts.send_replace(BundleFacts {
-            generation: seen.generation,
-            version: seen.version,
-            digest: Some(seen.digest),
-            expires: Some(bundle.expires),
-            why_strict: None,
-        });
-        self.current.send_replace(Arc::new(bundle));
-        self.only(None);
+    fn activate(&self, Standing { bundle, facts, closed }: Standing) {
+        self.facts.send_replace(facts);
+        // Closed before the bundle changes, opened after it: no moment is more open than both.
+        if closed.is_some() {
+            self.only(closed);
+        }
+        self.current.send_replace(bundle);
+        self.only(closed);
     }
 
     fn only(&self, closed: Option<Closed>) {
