@@ -3,14 +3,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use http::Uri;
 use http::uri::{PathAndQuery, Scheme};
-use hyper_rustls::ConfigBuilderExt as _;
 use hyper_util::client::legacy::connect::HttpConnector;
-use rustls::pki_types::CertificateDer;
 
 use wardkeep_policy::{Endpoint, Provider};
 
@@ -22,30 +20,12 @@ mod addresses;
 mod inflow;
 mod line;
 mod pool;
+mod roots;
 
 pub(crate) use addresses::Addresses;
 pub(crate) use inflow::Inflow;
 pub(crate) use pool::Pool;
-
-/// Whom to trust as a provider's certificate authority.
-#[derive(Clone, Debug)]
-pub enum Roots {
-    /// The machine's store.
-    Native,
-    /// These certificates and no other.
-    Given(Vec<CertificateDer<'static>>),
-}
-
-/// The certificate authorities cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum RootsError {
-    /// The machine's store is empty or unreadable.
-    #[error("no certificate authorities were found; install the package ca-certificates")]
-    Native(#[source] std::io::Error),
-    /// A given certificate is not one.
-    #[error("a given certificate authority cannot be read")]
-    Given(#[source] rustls::Error),
-}
+pub use roots::{Roots, RootsError};
 
 /// The pooled client. HTTP/1.1 only: an aborted stream closes its connection, which tells every provider to stop.
 ///
@@ -61,21 +41,7 @@ const POOLS: usize = 16;
 
 impl Client {
     pub(crate) fn new(roots: &Roots, timeouts: &Timeouts) -> Result<Self, RootsError> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(RootsError::Given)?;
-        let tls = match roots {
-            Roots::Native => tls.with_native_roots().map_err(RootsError::Native)?,
-            Roots::Given(certificates) => {
-                let mut store = rustls::RootCertStore::empty();
-                for certificate in certificates {
-                    store.add(certificate.clone()).map_err(RootsError::Given)?;
-                }
-                tls.with_root_certificates(store)
-            }
-        };
-        let tls = tls.with_no_client_auth();
+        let tls = roots.tls()?;
         Ok(Self { usual: pool(tls.clone(), timeouts.connect), tls, others: Mutex::default() })
     }
 

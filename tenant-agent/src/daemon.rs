@@ -236,7 +236,8 @@ fn compose(
     (identity_dir, identity, admin_token): (IdentityDir, Identity, AdminToken),
     listening: Listening,
 ) -> Result<Daemon, RunError> {
-    let (forward, egress_audit) = forward_proxy(config, env, &books, &gate)?;
+    let trust = Trust::read(config)?;
+    let (forward, egress_audit) = forward_proxy(env, &books, &gate, trust.hosts)?;
     let Books { posture, redaction, vault, bundles, tokens, walls } = books;
     let meter = Meter::open(&state.usage(), env.clock.clone(), env.waypoints.clone())?;
     let gateway = Gateway::new(Parts {
@@ -252,7 +253,7 @@ fn compose(
         chance: env.chance.clone(),
         waypoints: env.waypoints.clone(),
         posture: Arc::new(posture_of(&gate)),
-        roots: roots(config.llm.upstream_ca_file.as_deref())?,
+        roots: trust.providers,
         timeouts: Timeouts::default(),
         connections: files::connections(config.llm.connections.get().into()),
     })?;
@@ -326,10 +327,10 @@ fn compose(
 
 /// The forward proxy, and the end of its records that writes.
 fn forward_proxy(
-    config: &Config,
     env: &Environment,
     books: &Books,
     gate: &Arc<Gate>,
+    roots: Roots,
 ) -> Result<(Arc<Forward>, egress_audit::Writer), RunError> {
     let (ledger, writer) = egress_audit::open(gate.clone());
     let forward = Forward::new(ForwardParts {
@@ -343,21 +344,40 @@ fn forward_proxy(
         chance: env.chance.clone(),
         ledger,
         resolver: Arc::new(SystemResolver::default()),
-        roots: roots(config.proxy.upstream_ca_file.as_deref())?,
+        roots,
         timeouts: ForwardTimeouts::default(),
     })?;
     Ok((forward, writer))
 }
 
-/// Whom to trust: these certificates, or the machine's own.
-fn roots(file: Option<&Path>) -> Result<Roots, RunError> {
-    let Some(path) = file else { return Ok(Roots::Native) };
+/// Whom to trust: the configured certificates, or the machine's own, which are read once for both.
+struct Trust {
+    hosts: Roots,
+    providers: Roots,
+}
+
+impl Trust {
+    fn read(config: &Config) -> Result<Self, RunError> {
+        Ok(match (config.proxy.upstream_ca_file.as_deref(), config.llm.upstream_ca_file.as_deref()) {
+            (None, None) => {
+                let native = Roots::native()?;
+                Self { hosts: native.clone(), providers: native }
+            }
+            (hosts, providers) => {
+                let roots = |file: Option<&Path>| file.map_or_else(|| Ok(Roots::native()?), given);
+                Self { hosts: roots(hosts)?, providers: roots(providers)? }
+            }
+        })
+    }
+}
+
+fn given(path: &Path) -> Result<Roots, RunError> {
     let unreadable =
         |error: rustls::pki_types::pem::Error| RunError::UpstreamCa { path: path.to_owned(), why: error.to_string() };
     let certificates: Vec<_> = CertificateDer::pem_file_iter(path)
         .and_then(|certificates| certificates.collect::<Result<_, _>>())
         .map_err(unreadable)?;
-    Ok(Roots::Given(certificates))
+    Ok(Roots::given(certificates)?)
 }
 
 /// The posture for one agent: the machine's, and whether that agent is paused or stopped.

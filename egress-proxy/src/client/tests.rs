@@ -18,7 +18,7 @@ struct Provider(TcpListener);
 
 impl Provider {
     async fn new() -> (Self, Pool) {
-        let client = Client::new(&Roots::Given(Vec::new()), &Timeouts::default()).unwrap();
+        let client = Client::new(&Roots::given([]).unwrap(), &Timeouts::default()).unwrap();
         (Self(TcpListener::bind("127.0.0.1:0").await.unwrap()), client.pool(None).into_owned())
     }
 

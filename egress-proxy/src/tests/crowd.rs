@@ -11,7 +11,7 @@ const ASK: &[u8] = b"GET /healthz HTTP/1.1\r\nhost: gateway\r\n\r\n";
 const REST: Duration = Duration::from_millis(5);
 
 async fn world(connections: usize) -> World {
-    World::serving(Timeouts { rest: REST, ..PATIENT }, Roots::Given(Vec::new()), connections).await
+    World::serving(Timeouts { rest: REST, ..PATIENT }, Roots::given([]).unwrap(), connections).await
 }
 
 async fn served(line: &mut Line) -> bool {
@@ -112,7 +112,7 @@ async fn an_answer_under_way_does_not_rest() {
 async fn an_unused_connection_is_closed_in_the_end() {
     // One that asks at once is heard within that on any machine.
     let short = Timeouts { rest: REST, unused: Duration::from_secs(2), ..PATIENT };
-    let world = World::serving(short, Roots::Given(Vec::new()), 4).await;
+    let world = World::serving(short, Roots::given([]).unwrap(), 4).await;
     let (mut silent, mut once) = (Line::open(&world).await, Line::open(&world).await);
     assert!(served(&mut once).await);
     assert!(once.reply().await.is_none());

@@ -84,7 +84,7 @@ impl World {
     }
 
     pub(super) async fn with(timeouts: Timeouts) -> Self {
-        Self::trusting(timeouts, Roots::Given(Vec::new())).await
+        Self::trusting(timeouts, Roots::given([]).unwrap()).await
     }
 
     pub(super) async fn trusting(timeouts: Timeouts, roots: Roots) -> Self {
@@ -129,7 +129,7 @@ impl World {
         self.stop.cancel();
         self.meter.close();
         self.meter = meter(&self.dir, &self.switches);
-        let roots = Roots::Given(Vec::new());
+        let roots = Roots::given([]).unwrap();
         (self.gateway, self.stop, self.serving) =
             start(&self.switches, &self.meter, self.bundle.subscribe(), roots, (PATIENT, CONNECTIONS)).await;
     }

@@ -61,7 +61,7 @@ async fn the_key_goes_to_the_named_host_only() {
     let right = TlsProvider::start("localhost").await;
     let wrong_name = TlsProvider::start("other.example").await;
     let strange = TlsProvider::start("localhost").await;
-    let roots = Roots::Given(vec![right.authority.clone(), wrong_name.authority.clone()]);
+    let roots = Roots::given([right.authority.clone(), wrong_name.authority.clone()]).unwrap();
     let world = World::trusting(PATIENT, roots).await;
     for (name, provider) in [("certificate of another name", &wrong_name), ("unknown authority", &strange)] {
         world.move_provider(format!("https://localhost:{}", provider.port));

@@ -159,7 +159,7 @@ impl World {
             chance: Arc::new(SystemChance::new()),
             ledger: Arc::clone(&switches) as _,
             resolver: Arc::clone(&switches) as _,
-            roots: Roots::Given(vec![authority.der().clone()]),
+            roots: Roots::given([authority.der().clone()]).unwrap(),
             timeouts,
         })
         .unwrap();
