@@ -5,6 +5,7 @@
 //! longer exist do nothing.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=order.txt");
@@ -29,9 +30,25 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // 57,000 places of the program hold addresses that the loader has to correct. Listed one by one they are 1.3 MB that are
     // read once and stay mapped; packed, 0.1. The C library does it since 2.36, the installer asks for that (decision 23).
     println!("cargo::rustc-link-arg-bin=wardkeep-agent=-Wl,-z,pack-relative-relocs");
+    // Unwinding, of which only a crash's report makes use, from an archive: as a file of its own (libgcc_s) it has 0.26 MiB at
+    // rest. Where there is no such archive, the file stays.
+    // The compiler asked is the one of this machine.
+    if get("HOST") == get("TARGET")
+        && let Some(archive) = archive_of_unwinding()
+    {
+        println!("cargo::rustc-link-search=native={}", archive.display());
+        println!("cargo::rustc-link-lib=static:-bundle=gcc_eh");
+    }
     // For `./dev order`: where each function came to stand.
     if let Some(map) = std::env::var_os("WARDKEEP_LINK_MAP") {
         println!("cargo::rustc-link-arg-bin=wardkeep-agent=-Wl,-Map={}", map.display());
     }
     Ok(())
+}
+
+/// The folder of `libgcc_eh.a`, if the C compiler has one: it answers with a path then, and with the bare name otherwise.
+fn archive_of_unwinding() -> Option<PathBuf> {
+    let said = Command::new("cc").arg("-print-file-name=libgcc_eh.a").output().ok()?;
+    let path = PathBuf::from(String::from_utf8(said.stdout).ok()?.trim());
+    path.is_absolute().then(|| path.parent().map(PathBuf::from)).flatten()
 }
