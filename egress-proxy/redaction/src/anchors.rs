@@ -150,9 +150,7 @@ impl Anchors {
     pub(crate) fn new(set: &RuleSet) -> Self {
         let mut pairs: Vec<(Vec<u8>, &str, u16)> = (0..)
             .zip(set.rules())
-            .flat_map(|(n, rule)| {
-                rule.anchors.iter().map(move |text| (text.to_ascii_lowercase().into_bytes(), &**text, n))
-            })
+            .flat_map(|(n, rule)| rule.anchors().map(move |text| (text.to_ascii_lowercase().into_bytes(), text, n)))
             .collect();
         pairs.sort();
         pairs.dedup();

@@ -59,7 +59,7 @@ fn code() -> impl Iterator<Item = Active> {
         kind: rule.kind.into(),
         source: source(&rule.matcher).into(),
         profile: Profile::Secrets,
-        anchors: rule.anchors.iter().map(|anchor| (*anchor).into()).collect(),
+        anchors: rule.anchors.join("\n").into(),
         matcher: rule.matcher,
     })
 }

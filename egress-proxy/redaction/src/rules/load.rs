@@ -154,7 +154,7 @@ impl From<&PackRule> for Active {
             kind: rule.kind.as_deref().unwrap_or(&rule.id).into(),
             source: rule.source.as_str().into(),
             profile: rule.profile,
-            anchors: rule.keywords.iter().map(|keyword| keyword.as_str().into()).collect(),
+            anchors: rule.keywords.join("\n").into(),
             matcher: Matcher::Pack(PackMatcher::new(rule)),
         }
     }
