@@ -306,7 +306,7 @@ impl RuleSet {
     /// # Errors
     /// [`InvalidRules`]: not TOML of this form, two rules of one id, a rule that cannot match, an example that fails.
     pub fn from_toml(texts: &[&str]) -> Result<Self, InvalidRules> {
-        let set = Self::unchecked(parse_toml(texts)?)?;
+        let set = Self::unchecked(parse_toml(texts.iter().copied())?)?;
         check::examples(&set)?;
         Ok(set)
     }
@@ -565,10 +565,10 @@ fn excepts(rule: &Rule, program: &str) -> bool {
     rule.program.iter().any(|name| name.strip_prefix('!') == Some(program))
 }
 
-fn parse_toml(texts: &[&str]) -> Result<Document, InvalidRules> {
+fn parse_toml(texts: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Document, InvalidRules> {
     let mut whole = Document::default();
     for text in texts {
-        let one: Document = toml::from_str(text).map_err(|e| InvalidRules::Form(e.to_string()))?;
+        let one: Document = toml::from_str(text.as_ref()).map_err(|e| InvalidRules::Form(e.to_string()))?;
         whole.syntax.extend(one.syntax);
         whole.paths.extend(one.paths);
         whole.rule.extend(one.rule);

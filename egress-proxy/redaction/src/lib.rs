@@ -14,6 +14,7 @@ mod forms;
 mod hits;
 mod index;
 mod json;
+mod packed;
 mod patterns;
 mod placeholder;
 mod print;
@@ -31,6 +32,7 @@ mod wide;
 
 pub use engine::{BuildError, Engine, Finding, Redacted, RedactedBytes, Secret};
 pub use json::{Compared, JSON_BYTES, JSON_DEPTH, JsonMemo, Place, Token, Unscannable, Visit, read_json, read_json_on};
+pub use packed::unpacked;
 pub use print::PIECE;
 pub use rules::check::Check;
 pub use rules::pack::{Additions, Allow, Disable, PackError, PackRule, Problem, Profile, Side};

@@ -2,34 +2,39 @@
 
 use std::sync::LazyLock;
 
+use wardkeep_redaction::unpacked;
+
 use super::{Document, RuleSet, parse_toml};
 
-/// Every file of `policy/default/`.
-pub(super) const TEXTS: &[&str] = &[
-    include_str!("../../default/paths.toml"),
-    include_str!("../../default/reading.toml"),
-    include_str!("../../default/files.toml"),
-    include_str!("../../default/options.toml"),
-    include_str!("../../default/orders.toml"),
-    include_str!("../../default/work.toml"),
-    include_str!("../../default/git.toml"),
-    include_str!("../../default/system.toml"),
-    include_str!("../../default/network.toml"),
-    include_str!("../../default/cloud.toml"),
-    include_str!("../../default/code.toml"),
-    include_str!("../../default/escapes.toml"),
-    include_str!("../../default/tools.toml"),
-    include_str!("../../default/guard.toml"),
+/// Every file of `policy/default/` that says rules, as `build.rs` packed it.
+const PACKED: &[&[u8]] = &[
+    include_bytes!(concat!(env!("OUT_DIR"), "/paths.toml")),
+    include_bytes!(concat!(env!("OUT_DIR"), "/reading.toml")),
+    include_bytes!(concat!(env!("OUT_DIR"), "/files.toml")),
+    include_bytes!(concat!(env!("OUT_DIR"), "/options.toml")),
+    include_bytes!(concat!(env!("OUT_DIR"), "/orders.toml")),
+    include_bytes!(concat!(env!("OUT_DIR"), "/work.toml")),
+    include_bytes!(concat!(env!("OUT_DIR"), "/git.toml")),
+    include_bytes!(concat!(env!("OUT_DIR"), "/system.toml")),
+    include_bytes!(concat!(env!("OUT_DIR"), "/network.toml")),
+    include_bytes!(concat!(env!("OUT_DIR"), "/cloud.toml")),
+    include_bytes!(concat!(env!("OUT_DIR"), "/code.toml")),
+    include_bytes!(concat!(env!("OUT_DIR"), "/escapes.toml")),
+    include_bytes!(concat!(env!("OUT_DIR"), "/tools.toml")),
+    include_bytes!(concat!(env!("OUT_DIR"), "/guard.toml")),
 ];
+
+/// What they say.
+pub(super) fn document() -> Document {
+    parse_toml(PACKED.iter().map(|packed| unpacked(packed))).expect("the shipped rules are read by a test")
+}
 
 /// The shipped rules, `policy/default/*.toml`, read once per process.
 ///
 /// Their examples are checked by this crate's tests, not at each start.
 #[must_use]
 pub fn default_rules() -> RuleSet {
-    static RULES: LazyLock<RuleSet> = LazyLock::new(|| {
-        let document: Document = parse_toml(TEXTS).expect("the shipped rules are read by a test");
-        RuleSet::unchecked(document).expect("the shipped rules are checked by a test")
-    });
+    static RULES: LazyLock<RuleSet> =
+        LazyLock::new(|| RuleSet::unchecked(document()).expect("the shipped rules are checked by a test"));
     RULES.clone()
 }

@@ -5,23 +5,24 @@ use std::sync::{Arc, LazyLock};
 
 use super::pack::{Additions, PackError, Profile};
 use super::{Active, Matcher, Rule, assignment, structures};
+use crate::packed::unpacked;
 
-/// Every file of the folder; a test compares.
-pub(super) const PACKS: &[(&str, &str)] = &[
-    ("ai.toml", include_str!("../../rules/ai.toml")),
-    ("chat.toml", include_str!("../../rules/chat.toml")),
-    ("cloud.toml", include_str!("../../rules/cloud.toml")),
-    ("crypto.toml", include_str!("../../rules/crypto.toml")),
-    ("database.toml", include_str!("../../rules/database.toml")),
-    ("forge.toml", include_str!("../../rules/forge.toml")),
-    ("identity.toml", include_str!("../../rules/identity.toml")),
-    ("infra.toml", include_str!("../../rules/infra.toml")),
-    ("mail.toml", include_str!("../../rules/mail.toml")),
-    ("monitoring.toml", include_str!("../../rules/monitoring.toml")),
-    ("network.toml", include_str!("../../rules/network.toml")),
-    ("payment.toml", include_str!("../../rules/payment.toml")),
-    ("personal.toml", include_str!("../../rules/personal.toml")),
-    ("saas.toml", include_str!("../../rules/saas.toml")),
+/// Every file of the folder, as `build.rs` packed it; a test compares.
+pub(super) const PACKS: &[(&str, &[u8])] = &[
+    ("ai.toml", include_bytes!(concat!(env!("OUT_DIR"), "/ai.toml"))),
+    ("chat.toml", include_bytes!(concat!(env!("OUT_DIR"), "/chat.toml"))),
+    ("cloud.toml", include_bytes!(concat!(env!("OUT_DIR"), "/cloud.toml"))),
+    ("crypto.toml", include_bytes!(concat!(env!("OUT_DIR"), "/crypto.toml"))),
+    ("database.toml", include_bytes!(concat!(env!("OUT_DIR"), "/database.toml"))),
+    ("forge.toml", include_bytes!(concat!(env!("OUT_DIR"), "/forge.toml"))),
+    ("identity.toml", include_bytes!(concat!(env!("OUT_DIR"), "/identity.toml"))),
+    ("infra.toml", include_bytes!(concat!(env!("OUT_DIR"), "/infra.toml"))),
+    ("mail.toml", include_bytes!(concat!(env!("OUT_DIR"), "/mail.toml"))),
+    ("monitoring.toml", include_bytes!(concat!(env!("OUT_DIR"), "/monitoring.toml"))),
+    ("network.toml", include_bytes!(concat!(env!("OUT_DIR"), "/network.toml"))),
+    ("payment.toml", include_bytes!(concat!(env!("OUT_DIR"), "/payment.toml"))),
+    ("personal.toml", include_bytes!(concat!(env!("OUT_DIR"), "/personal.toml"))),
+    ("saas.toml", include_bytes!(concat!(env!("OUT_DIR"), "/saas.toml"))),
 ];
 
 /// All rules of all profiles. Their examples are run by a test, not at each start.
@@ -43,7 +44,7 @@ pub(super) fn rules() -> &'static [Arc<Active>] {
 
 /// What the files say.
 pub(super) fn packs() -> impl Iterator<Item = Result<Additions, PackError>> {
-    PACKS.iter().map(|(_, text)| Additions::from_toml(text))
+    PACKS.iter().map(|(_, packed)| Additions::from_toml(&unpacked(packed)))
 }
 
 fn code() -> impl Iterator<Item = Active> {
