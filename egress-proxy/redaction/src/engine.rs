@@ -188,6 +188,7 @@ impl Engine {
             }
         }
         let keys = Keys::new(hmac::sign(&tag, b"windows").as_ref());
+        let longest = longest.max(needles.longest.min(LONGEST));
         let index = Index::new(needles, Beside::new(keys, &beside), keys);
         // No escape takes more than six bytes; and two halves may stand apart.
         let reach = longest * 6 + 128;

@@ -14,6 +14,7 @@ mod forms;
 mod hits;
 mod index;
 mod json;
+mod normal;
 mod packed;
 mod patterns;
 mod placeholder;

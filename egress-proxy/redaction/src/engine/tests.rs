@@ -55,6 +55,49 @@ fn other_values_leave_the_rules_as_they_are() {
     assert!(rules.with_secrets([Secret::new("k", "seven77")]).is_err());
 }
 
+/// The same text in Unicode's normal forms is the same secret, whichever was put into the vault.
+#[test]
+fn a_value_is_found_in_every_normal_form() {
+    const COMPOSED: &str = "pa\"ss/w\u{f6}rd+N\u{e9}ver";
+    const DECOMPOSED: &str = "pa\"ss/wo\u{308}rd+Ne\u{301}ver";
+    for (kept, seen) in [(COMPOSED, DECOMPOSED), (DECOMPOSED, COMPOSED)] {
+        let engine = Engine::build([Secret::new("k", kept)], &RuleSet::none(), [7; 32]).unwrap();
+        let units = |seen: &str| seen.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
+        let percent = |seen: &str| seen.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();
+        for text in [kept, seen] {
+            for text in [
+                text.to_owned(),
+                units(text),
+                percent(text),
+                BASE64URL_NOPAD.encode(text.as_bytes()),
+                HEXLOWER.encode(text.as_bytes()),
+            ] {
+                assert_eq!(engine.redact(&text).text, "SECRET_REF(k)", "{kept:?} as {text}");
+                let mut stream = engine.stream();
+                let out: Vec<u8> = text.bytes().flat_map(|b| stream.push(&[b])).collect();
+                let out = String::from_utf8([out, stream.finish()].concat()).unwrap();
+                assert_eq!(out, "SECRET_REF(k)", "{kept:?} as {text}, byte by byte");
+            }
+        }
+        let other = "pa\"ss/wurd+Naver";
+        assert_eq!(engine.redact(other).text, other, "other letters are another text");
+    }
+}
+
+/// One character of a value may stand for eighteen: what is searched at the end of a text grows with it.
+#[test]
+fn the_longest_normal_form_is_found_across_texts() {
+    let kept = "\u{fdfa}\u{fdfa}-secret";
+    let seen: String = crate::normal::others(kept).pop().map(|other| (*other).clone()).unwrap();
+    assert!(seen.len() > 5 * kept.len());
+    let engine = Engine::build([Secret::new("k", kept)], &RuleSet::none(), [7; 32]).unwrap();
+    let units: String = seen.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+    let (first, second) = units.split_at(6 * 30);
+    let body = format!(r#"[{{"type":"text","text":"a {first}"}},{{"type":"text","text":"{second} b"}}]"#);
+    let out = engine.redact_json(body.as_bytes()).unwrap();
+    assert!(!out.findings.is_empty(), "{}", String::from_utf8_lossy(&out.bytes));
+}
+
 #[test]
 fn unfit_values_are_refused() {
     let unfit = |why| BuildError::Unsearchable { name: "k".into(), why };

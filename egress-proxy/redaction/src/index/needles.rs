@@ -5,6 +5,7 @@ use std::ops::Range;
 use zeroize::Zeroizing;
 
 use crate::forms::{Code, Form, Packed, is_quoted};
+use crate::normal;
 use crate::searchable::MIN_BYTES;
 use crate::unescape;
 
@@ -89,11 +90,22 @@ pub(crate) struct Needles {
     pub(crate) bare: Vec<Kept>,
     /// Parts of all values.
     pub(crate) parts: usize,
+    /// Bytes of the longest value, in its longest spelling.
+    pub(crate) longest: usize,
 }
 
 impl Needles {
     /// Adds all forms of one value.
     pub(crate) fn add(&mut self, value: &str, owner: u32) {
+        self.spelling(value, owner);
+        for other in normal::others(value) {
+            self.spelling(&other, owner);
+        }
+    }
+
+    /// Adds all forms of a value as it is spelled.
+    fn spelling(&mut self, value: &str, owner: u32) {
+        self.longest = self.longest.max(value.len());
         let plain = self.value(value.as_bytes(), owner, true);
         self.codes(&plain);
         self.depth_two(&plain);
