@@ -139,7 +139,7 @@ impl<const WINDOW: usize, const STEP: usize, const LEAST: usize, const BARE: boo
     /// Over `count` needles, whose beginnings `begin` knows: so many letters of the needle with that number.
     pub(super) fn new(keys: Keys, count: usize, begin: impl Fn(usize, usize) -> Begin) -> Self {
         let windows = count * STEP;
-        let buckets = (windows.next_power_of_two() / 4).max(2);
+        let buckets = (windows.next_power_of_two() / 8).max(2);
         let mut grams = Self {
             keys,
             filter: Filter::new(0, 0),
