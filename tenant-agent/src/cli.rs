@@ -1,5 +1,6 @@
 //! The command line: what can be asked, in words. What is done stands in one file per group.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -35,6 +36,9 @@ pub use vault::args::{VaultArgs, VaultCommand};
 const AS_OPERATOR: &str = "On a server that the hub's command set up, type `wardkeep` instead of `wardkeep-agent`: it is the same \
                            program as the daemon's user, with the vault's key.";
 
+/// Names the configuration file where the command line does not.
+pub const CONFIG_VARIABLE: &str = "WARDKEEP_AGENT_CONFIG";
+
 /// The daemon of one tenant, and everything that can be asked of it.
 ///
 /// Stands between AI agents and what they can touch: classifies every tool call, asks a person where that is needed,
@@ -43,12 +47,29 @@ const AS_OPERATOR: &str = "On a server that the hub's command set up, type `ward
 #[command(name = "wardkeep-agent", version, propagate_version = true, after_help = AS_OPERATOR)]
 pub struct Cli {
     /// The configuration file.
-    #[arg(long, global = true, default_value = DEFAULT_PATH, env = "WARDKEEP_AGENT_CONFIG", value_name = "FILE")]
+    #[arg(long, global = true, default_value = DEFAULT_PATH, env = CONFIG_VARIABLE, value_name = "FILE")]
     pub config: PathBuf,
 
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// The daemon's own line, `[--config FILE] run`, read without making the tree of all commands: that takes half a megabyte of
+    /// code, which would stay in memory as long as the daemon runs. `None` is any other line, which the tree reads; this
+    /// one it would read alike.
+    #[must_use]
+    pub fn of_daemon(words: &[OsString], config_of_environment: Option<OsString>) -> Option<Self> {
+        let (config, command) = match words {
+            [command] => (config_of_environment.unwrap_or_else(|| DEFAULT_PATH.into()), command),
+            [option, config, command] if option == "--config" => (config.clone(), command),
+            _ => return None,
+        };
+        // What is empty, or may be another option, the tree has words for.
+        let is_plain = !config.is_empty() && !config.as_encoded_bytes().starts_with(b"-");
+        (is_plain && command == "run").then(|| Self { config: config.into(), command: Command::Run })
+    }
 }
 
 /// What to do.
@@ -136,7 +157,7 @@ pub enum Command {
     Leaf {
         /// The program's name and its arguments.
         #[arg(last = true)]
-        words: Vec<std::ffi::OsString>,
+        words: Vec<OsString>,
     },
     /// Try in a run's unit what no run may; the self-test starts it.
     #[command(hide = true)]

@@ -1,5 +1,6 @@
 //! `wardkeep-agent`: reads the environment once, makes the real clock and generator, and runs one command.
 
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,8 +12,8 @@ use tracing_subscriber::EnvFilter;
 use wardkeep_agent::channel::chain;
 use wardkeep_agent::cli::context::{CliError, Context, Environment};
 use wardkeep_agent::cli::{
-    Cli, Command, approvals, audit, claude_code, egress, grants, helper, hook, mcp, openclaw, passkey, pipes, policy,
-    server, standing, status, usage, vault,
+    CONFIG_VARIABLE, Cli, Command, approvals, audit, claude_code, egress, grants, helper, hook, mcp, openclaw, passkey,
+    pipes, policy, server, standing, status, usage, vault,
 };
 use wardkeep_agent::config::DEFAULT_FILE;
 use wardkeep_agent::{files, memory, run_units};
@@ -23,7 +24,7 @@ use wardkeep_proto::waypoint::Waypoints;
 use wardkeep_safety::Standing;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = command_line();
     memory::guard();
     if matches!(cli.command, Command::Run | Command::Vault(_)) {
         memory::lock();
@@ -51,6 +52,11 @@ fn main() -> ExitCode {
             failed
         }
     }
+}
+
+fn command_line() -> Cli {
+    let words: Vec<OsString> = std::env::args_os().skip(1).collect();
+    Cli::of_daemon(&words, std::env::var_os(CONFIG_VARIABLE)).unwrap_or_else(Cli::parse)
 }
 
 fn start(cli: Cli) -> anyhow::Result<ExitCode> {

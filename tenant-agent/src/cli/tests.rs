@@ -28,6 +28,50 @@ fn the_definition_holds_together_and_every_command_has_words() {
 }
 
 #[test]
+fn the_daemons_own_line_is_read_as_the_tree_reads_it() {
+    const VARIABLE: &str = "/etc/elsewhere.toml";
+    let short = |line: &str, variable: Option<&str>| {
+        let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        Cli::of_daemon(&words, variable.map(OsString::from))
+    };
+    for line in [
+        "",
+        "status",
+        "runs",
+        "RUN",
+        "--config",
+        "run run",
+        "run --config /a.toml",
+        "--config=/a.toml run",
+        "--config /a.toml",
+        "--config /a.toml status",
+        "--config  run",
+        "--config -x run",
+        "--config --help run",
+        "--help run",
+        "-c /a.toml run",
+        "--config /a.toml run --help",
+    ] {
+        assert!(short(line, None).is_none() && short(line, Some(VARIABLE)).is_none(), "{line}");
+    }
+    assert!(short("run", Some("")).is_none() && short("run", Some("-x")).is_none());
+    for line in ["run", "--config /a.toml run", "--config a run"] {
+        let own = short(line, None).expect("the daemon's");
+        let words = std::iter::once("wardkeep-agent").chain(line.split(' '));
+        let tree = Cli::try_parse_from(words).expect("a line of the tree");
+        assert_eq!((&own.config, matches!(own.command, Command::Run)), (&tree.config, true), "{line}");
+        assert!(matches!(tree.command, Command::Run));
+    }
+    let named = |line| short(line, Some(VARIABLE)).map(|cli| cli.config);
+    assert_eq!(named("run"), Some(VARIABLE.into()));
+    assert_eq!(named("--config /a.toml run"), Some("/a.toml".into()));
+    // As the installed unit calls it.
+    let unit = include_str!("../../../provisioner/src/steps/wardkeep-agent.service");
+    let called = unit.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/local/bin/wardkeep-agent "));
+    assert!(called.is_some_and(|line| short(line, None).is_some()), "{called:?}");
+}
+
+#[test]
 fn secrets_have_no_place_on_the_command_line() {
     use clap::error::ErrorKind::{MissingRequiredArgument, UnknownArgument};
     for (line, kind) in [
