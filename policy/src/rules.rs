@@ -17,6 +17,7 @@ mod order;
 mod sieve;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +35,7 @@ use options::Options;
 pub(crate) use options::{Described, unknown_option};
 pub(crate) use order::unsure;
 use sieve::{Shown, Sieve};
+pub use texts::{Each, Lent, Texts};
 
 use crate::class::Class;
 use crate::facts::args::{Parsed, Reading};
@@ -101,29 +103,29 @@ pub struct Document {
 #[serde(deny_unknown_fields, default)]
 pub struct Syntax {
     /// File names of the programs; with a blank and its first operand behind it, one sub-command of it.
-    pub program: Vec<String>,
+    pub program: Texts,
     /// Options that take the next word.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub values: Vec<String>,
+    #[serde(skip_serializing_if = "Texts::is_empty")]
+    pub values: Texts,
     /// Options that take the next two words, of which the second may be a path: `--rawfile name path`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub pairs: Vec<String>,
+    #[serde(skip_serializing_if = "Texts::is_empty")]
+    pub pairs: Texts,
     /// Options with which it reads all that lies beneath its operands, or beneath its folder where it has none: `-r`, `-d=recurse` with
     /// that value only, `*` if it always does.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub recursive: Vec<String>,
+    #[serde(skip_serializing_if = "Texts::is_empty")]
+    pub recursive: Texts,
     /// Options that take none and change nothing. A call with an option that is neither here nor among `values` is never Green.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub flags: Vec<String>,
+    #[serde(skip_serializing_if = "Texts::is_empty")]
+    pub flags: Texts,
     /// Options whose value is a path that is written.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub writes: Vec<String>,
+    #[serde(skip_serializing_if = "Texts::is_empty")]
+    pub writes: Texts,
     /// Options whose value is a path that is read.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub reads: Vec<String>,
+    #[serde(skip_serializing_if = "Texts::is_empty")]
+    pub reads: Texts,
     /// Options that turn operands that are read into operands that are written.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub in_place: Vec<String>,
+    #[serde(skip_serializing_if = "Texts::is_empty")]
+    pub in_place: Texts,
     /// Whether its arguments name a program that it starts.
     #[serde(skip_serializing_if = "is_false")]
     pub starts: bool,
@@ -134,8 +136,8 @@ pub struct Syntax {
     #[serde(skip_serializing_if = "Operands::is_text")]
     pub operands: Operands,
     /// With one of these options given no operand comes before those.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub no_skip: Vec<String>,
+    #[serde(skip_serializing_if = "Texts::is_empty")]
+    pub no_skip: Texts,
     /// How many operands come before those (a pattern, a mode).
     #[serde(skip_serializing_if = "is_zero")]
     pub skip: usize,
@@ -190,17 +192,17 @@ pub struct PathList {
     /// What rules call it.
     pub name: String,
     /// The path itself or a folder above it: `/etc`, `~/.ssh`; with `*` at the end, all that begin so.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub under: Vec<String>,
+    #[serde(skip_serializing_if = "Texts::is_empty")]
+    pub under: Texts,
     /// A part between slashes, `*` at its start or end: `.env`, `*.pem`; or several in a row: `.git/hooks`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub part: Vec<String>,
+    #[serde(skip_serializing_if = "Texts::is_empty")]
+    pub part: Texts,
     /// The last part only, `*` as above.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub last: Vec<String>,
+    #[serde(skip_serializing_if = "Texts::is_empty")]
+    pub last: Texts,
     /// Paths that do not belong to it after all, compared as `last` and whole.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub except: Vec<String>,
+    #[serde(skip_serializing_if = "Texts::is_empty")]
+    pub except: Texts,
 }
 
 /// One rule. Exactly one of `program`, `access`, `env`, `code`, `method`, `tool`, `message` says what it is about.
@@ -215,30 +217,30 @@ pub struct Rule {
     pub reason: String,
 
     /// File names of programs, `*` at the end for all that begin so; one behind `!` does not count after all.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub program: Vec<String>,
+    #[serde(default, skip_serializing_if = "Texts::is_empty")]
+    pub program: Texts,
     /// The rule holds only where the others do not find the command Green: for what is harmless to a program that only reads.
     #[serde(default, skip_serializing_if = "is_false")]
     pub unless_green: bool,
     /// The first operands must be one of these: `push`, `remote add`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub sub: Vec<String>,
+    #[serde(default, skip_serializing_if = "Texts::is_empty")]
+    pub sub: Texts,
     /// One of these options must be given, `*` at the end for all that begin so.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub option: Vec<String>,
+    #[serde(default, skip_serializing_if = "Texts::is_empty")]
+    pub option: Texts,
     /// None of these options may be given.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub without: Vec<String>,
+    #[serde(default, skip_serializing_if = "Texts::is_empty")]
+    pub without: Texts,
     /// One operand must look like one of these, `*` at either end.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub operand: Vec<String>,
+    #[serde(default, skip_serializing_if = "Texts::is_empty")]
+    pub operand: Texts,
     /// No operand may look like one of these.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub without_operand: Vec<String>,
+    #[serde(default, skip_serializing_if = "Texts::is_empty")]
+    pub without_operand: Texts,
     /// One argument (for code: the text; for HTTP: path and query; for a variable: its value) must contain one of these, without
     /// regard to case.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub contains: Vec<String>,
+    #[serde(default, skip_serializing_if = "Texts::is_empty")]
+    pub contains: Texts,
     /// At least so many operands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_operands: Option<usize>,
@@ -253,40 +255,40 @@ pub struct Rule {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub access: Vec<Access>,
     /// With `access`: names of path lists, or `workspace`, `outside`, `unknown`, `folder`, `everything`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub path: Vec<String>,
+    #[serde(default, skip_serializing_if = "Texts::is_empty")]
+    pub path: Texts,
 
     /// Names of variables that are set, `*` at either end; one behind `!` does not count after all.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub env: Vec<String>,
+    #[serde(default, skip_serializing_if = "Texts::is_empty")]
+    pub env: Texts,
 
     /// Languages of inline code.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub code: Vec<String>,
+    #[serde(default, skip_serializing_if = "Texts::is_empty")]
+    pub code: Texts,
 
     /// HTTP methods, `*` for any.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub method: Vec<String>,
+    #[serde(default, skip_serializing_if = "Texts::is_empty")]
+    pub method: Texts,
     /// With `method`: `own`, `known`, `unlisted`, `metadata`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub host: Vec<String>,
+    #[serde(default, skip_serializing_if = "Texts::is_empty")]
+    pub host: Texts,
 
     /// With `method`: the server's name is one of these, `*` at either end.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub server: Vec<String>,
+    #[serde(default, skip_serializing_if = "Texts::is_empty")]
+    pub server: Texts,
     /// With `method`: the body must contain one of these, without regard to case.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub body: Vec<String>,
+    #[serde(default, skip_serializing_if = "Texts::is_empty")]
+    pub body: Texts,
 
     /// Words in the name of a tool that Wardkeep does not know, or in its argument `action`; `*` for any.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub tool: Vec<String>,
+    #[serde(default, skip_serializing_if = "Texts::is_empty")]
+    pub tool: Texts,
     /// With `tool`: none of these words.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub without_tool: Vec<String>,
+    #[serde(default, skip_serializing_if = "Texts::is_empty")]
+    pub without_tool: Texts,
     /// With `tool`: one of these arguments at any depth, `name` or `name=value` in lower case and snake case, `*` at either end of both.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub argument: Vec<String>,
+    #[serde(default, skip_serializing_if = "Texts::is_empty")]
+    pub argument: Texts,
 
     /// The rule is about messages.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -294,10 +296,10 @@ pub struct Rule {
 
     /// Calls on which it must fire; at least one.
     #[serde(rename = "match")]
-    pub matches: Vec<String>,
+    pub matches: Texts,
     /// Calls on which it must not fire.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub not_match: Vec<String>,
+    #[serde(default, skip_serializing_if = "Texts::is_empty")]
+    pub not_match: Texts,
 }
 
 impl RuleSet {
@@ -346,19 +348,19 @@ impl RuleSet {
         for (at, read) in document.syntax.iter().enumerate() {
             for name in &read.program {
                 if read.starts {
-                    starts.insert(name.as_str(), vec![ANYWHERE]);
+                    starts.insert(name, vec![ANYWHERE]);
                 } else {
                     if !read.operands.is_text() {
-                        starts.entry(name.as_str()).or_insert_with(|| vec![NOWHERE]);
+                        starts.entry(name).or_insert_with(|| vec![NOWHERE]);
                     }
                     // The last one counts.
-                    syntax.insert(name.as_str(), vec![at]);
+                    syntax.insert(name, vec![at]);
                 }
             }
         }
         let described = |rule: &&Rule| rule.class == Class::Green && rule.sub.is_empty() && rule.option.is_empty();
         for name in document.rule.iter().filter(described).flat_map(|rule| &rule.program) {
-            starts.entry(name.as_str()).or_insert_with(|| vec![NOWHERE]);
+            starts.entry(name).or_insert_with(|| vec![NOWHERE]);
         }
         let with_subs = syntax.keys().filter_map(|name| Some(name.split_once(' ')?.0.to_owned())).collect();
         let (by_program, syntax, starts) = (ByName::new(&named), ByName::new(&syntax), ByName::new(&starts));
@@ -494,34 +496,10 @@ impl RuleSet {
 impl Document {
     /// Gives back the room to grow of every list: the document is kept as long as the process.
     fn keep(&mut self) {
-        let Self { syntax, paths, rule } = self;
-        syntax.shrink_to_fit();
-        paths.shrink_to_fit();
-        rule.shrink_to_fit();
-        for Syntax {
-            program,
-            values,
-            pairs,
-            recursive,
-            flags,
-            writes,
-            reads,
-            in_place,
-            starts: _,
-            single_dash: _,
-            operands: _,
-            no_skip,
-            skip: _,
-        } in syntax
-        {
-            [program, values, pairs, recursive, flags, writes, reads, in_place, no_skip]
-                .into_iter()
-                .for_each(Vec::shrink_to_fit);
-        }
-        for PathList { name: _, under, part, last, except } in paths {
-            [under, part, last, except].into_iter().for_each(Vec::shrink_to_fit);
-        }
-        rule.iter_mut().for_each(Rule::keep);
+        self.syntax.shrink_to_fit();
+        self.paths.shrink_to_fit();
+        self.rule.shrink_to_fit();
+        self.rule.iter_mut().for_each(|rule| rule.access.shrink_to_fit());
     }
 }
 
@@ -529,25 +507,7 @@ impl Syntax {
     /// The part that taking arguments apart needs.
     #[must_use]
     pub fn reading(&self) -> Reading<'_> {
-        Reading { values: &self.values, pairs: &self.pairs, single_dash: self.single_dash }
-    }
-}
-
-impl Rule {
-    fn keep(&mut self) {
-        #[rustfmt::skip]
-        let Self {
-            id: _, class: _, reason: _, program, unless_green: _, sub, option, without, operand, without_operand, contains,
-            min_operands: _, max_operands: _, any_arguments: _, access, path, env, code, method, host, server, body, tool,
-            without_tool, argument, message: _, matches, not_match,
-        } = self;
-        access.shrink_to_fit();
-        #[rustfmt::skip]
-        let lists = [
-            program, sub, option, without, operand, without_operand, contains, path, env, code, method, host, server, body,
-            tool, without_tool, argument, matches, not_match,
-        ];
-        lists.into_iter().for_each(Vec::shrink_to_fit);
+        Reading { values: self.values.lent(), pairs: self.pairs.lent(), single_dash: self.single_dash }
     }
 }
 
@@ -562,7 +522,7 @@ fn prefixed<'s>(
 }
 
 fn excepts(rule: &Rule, program: &str) -> bool {
-    rule.program.iter().any(|name| name.strip_prefix('!') == Some(program))
+    rule.program.lent().may_hold('!') && rule.program.iter().any(|name| name.strip_prefix('!') == Some(program))
 }
 
 fn parse_toml(texts: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Document, InvalidRules> {

@@ -26,7 +26,7 @@ const SIGNS: &[char] = &['.', '*', '^', '$', '+', '?', '(', ')', '{', '}', '\u{f
 impl Judge<'_> {
     /// Judges a command that reads what lies beneath its operands, if it is one.
     pub(super) fn beneath(&mut self, command: &Command, syntax: &Syntax, parsed: &Parsed<'_>) {
-        let given = |option: &String| match option.split_once('=') {
+        let given = |option: &str| match option.split_once('=') {
             _ if option == "*" => true,
             Some((name, value)) => parsed.values(name).any(|word| word.text == value),
             None => parsed.has(option),

@@ -3,14 +3,15 @@
 use std::borrow::Cow;
 
 use super::words::Word;
+use crate::rules::Lent;
 
 /// How a program reads its arguments, as far as the rules say.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Reading<'a> {
     /// Options that take the next word, with their dashes: `-o`, `--output`.
-    pub values: &'a [String],
+    pub values: Lent<'a>,
     /// Options that take the next two words, of which the second is the value: `--rawfile name path`.
-    pub pairs: &'a [String],
+    pub pairs: Lent<'a>,
     /// Whether `-name` is one option and not the letters n, a, m, e.
     pub single_dash: bool,
 }

@@ -62,7 +62,7 @@ impl ByName {
 }
 
 /// A document that holds so much does not fit in a bundle.
-fn narrow(number: usize) -> u32 {
+pub(super) fn narrow(number: usize) -> u32 {
     u32::try_from(number).expect("rules are fewer, and their names shorter, than 4 GiB")
 }
 

@@ -77,8 +77,8 @@ pub(super) fn form(document: &Document) -> Result<(), InvalidRules> {
             return Err(InvalidRules::NoExample(rule.id.clone()));
         }
         for list in &rule.path {
-            if !COMPUTED.contains(&list.as_str()) && !document.paths.iter().any(|p| &p.name == list) {
-                return Err(InvalidRules::NoList { rule: rule.id.clone(), list: list.clone() });
+            if !COMPUTED.contains(&list) && !document.paths.iter().any(|p| p.name == list) {
+                return Err(InvalidRules::NoList { rule: rule.id.clone(), list: list.to_owned() });
             }
         }
     }
@@ -131,19 +131,19 @@ fn subject(rule: &Rule) -> Result<(), InvalidRules> {
 /// Every example of every rule, judged by the whole set.
 pub(super) fn examples(set: &RuleSet) -> Result<(), InvalidRules> {
     for rule in &set.document().rule {
-        let fires = |example: &String| {
+        let fires = |example: &str| {
             judge_example(example, set)
                 .map(|verdict| verdict.fired.iter().any(|fired| fired.rule == rule.id))
-                .ok_or_else(|| InvalidRules::BadExample { rule: rule.id.clone(), example: example.clone() })
+                .ok_or_else(|| InvalidRules::BadExample { rule: rule.id.clone(), example: example.to_owned() })
         };
         for example in &rule.matches {
             if !fires(example)? {
-                return Err(InvalidRules::Silent { rule: rule.id.clone(), example: example.clone() });
+                return Err(InvalidRules::Silent { rule: rule.id.clone(), example: example.to_owned() });
             }
         }
         for example in &rule.not_match {
             if fires(example)? {
-                return Err(InvalidRules::Loud { rule: rule.id.clone(), example: example.clone() });
+                return Err(InvalidRules::Loud { rule: rule.id.clone(), example: example.to_owned() });
             }
         }
     }

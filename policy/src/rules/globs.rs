@@ -44,8 +44,8 @@ pub(super) struct Rows {
 
 impl Rows {
     pub(super) fn new<'d>(lists: impl Iterator<Item = &'d PathList> + Clone) -> Self {
-        let parts = |path: &String| path.split('/').map(str::to_owned).collect::<Vec<_>>();
-        let plain = |path: &&String| !path.contains(['*', '?']);
+        let parts = |path: &str| path.split('/').map(str::to_owned).collect::<Vec<_>>();
+        let plain = |path: &&str| !path.contains(['*', '?']);
         let within = lists.clone().flat_map(|list| list.part.iter().chain(&list.last)).filter(plain);
         let whole = lists.flat_map(|list| &list.under).filter(plain);
         let (mut within, mut whole): (Vec<_>, Vec<_>) = (within.map(parts).collect(), whole.map(parts).collect());

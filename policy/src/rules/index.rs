@@ -154,19 +154,18 @@ impl Paths {
             if folder.ends_with('*') {
                 self.under_patterns.add(at, folder);
             } else {
-                self.under.add(first_part(folder), (at, folder.clone()));
+                self.under.add(first_part(folder), (at, folder.to_owned()));
             }
         }
-        let (part, rows): (Vec<_>, Vec<_>) =
-            list.part.iter().cloned().partition(|part| is_pattern(part) && !part.contains('/'));
+        let (part, rows): (Vec<_>, Vec<_>) = list.part.iter().partition(|part| is_pattern(part) && !part.contains('/'));
         for row in rows {
-            self.rows.add(row.split('/').next().unwrap_or_default(), (at, row.clone()));
+            self.rows.add(row.split('/').next().unwrap_or_default(), (at, row.to_owned()));
         }
-        let (last, whole): (Vec<_>, Vec<_>) = list.last.iter().cloned().partition(|last| is_pattern(last));
+        let (last, whole): (Vec<_>, Vec<_>) = list.last.iter().partition(|last| is_pattern(last));
         whole.iter().for_each(|last| self.last.add(last, at));
         last.iter().for_each(|last| self.last_patterns.add(at, last));
         part.iter().for_each(|part| self.part_patterns.add(at, part));
-        let except = list.except.iter().map(|text| Pattern::new(text)).collect();
+        let except = list.except.iter().map(Pattern::new).collect();
         self.lists.push(Compiled { name: list.name.clone(), except });
     }
 

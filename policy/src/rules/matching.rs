@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::sieve::{Shown, Sieve};
-use super::{Rule, order};
+use super::{Rule, Texts, order};
 use crate::facts::args::Parsed;
 use crate::facts::paths::{Access, Place, Resolved};
 use crate::facts::tool::Tool;
@@ -47,10 +47,7 @@ impl Rule {
             Subject::Path { access, resolved, lists, written } => {
                 self.access.contains(access)
                     && (self.path.is_empty()
-                        || self
-                            .path
-                            .iter()
-                            .any(|name| lists.contains(name.as_str()) || computed(name, resolved, written)))
+                        || self.path.iter().any(|name| lists.contains(name) || computed(name, resolved, written)))
             }
             Subject::Env { name, value } => named(&self.env, name) && self.contains_in([*value]),
             Subject::Code(code) => {
@@ -64,8 +61,8 @@ impl Rule {
                     && (self.body.is_empty() || contains(&self.body, call.body))
             }
             Subject::Tool(tool) => {
-                self.tool.iter().any(|word| word == "*" || tool.words.contains(word))
-                    && !self.without_tool.iter().any(|word| tool.words.contains(word))
+                self.tool.iter().any(|word| word == "*" || tool.words.iter().any(|own| own == word))
+                    && !self.without_tool.iter().any(|word| tool.words.iter().any(|own| own == word))
                     && (self.argument.is_empty() || self.argument.iter().any(|pattern| has_argument(pattern, tool)))
             }
             Subject::Message => self.message,
@@ -97,7 +94,7 @@ impl Rule {
 }
 
 /// Whether `text` holds one of the parts, without regard to case and to the kind and number of blanks.
-fn contains(parts: &[String], text: &str) -> bool {
+fn contains(parts: &Texts, text: &str) -> bool {
     let text = lower(text);
     let found = |text: &str| parts.iter().any(|part| text.contains(&*lower(part)));
     found(&text)
@@ -119,8 +116,8 @@ fn has_argument(pattern: &str, tool: &Tool) -> bool {
 }
 
 /// Whether one of the patterns fits, and none behind `!`.
-fn named(patterns: &[String], name: &str) -> bool {
-    let excepted = |pattern: &String| pattern.strip_prefix('!').is_some_and(|rest| fits(rest, name));
+fn named(patterns: &Texts, name: &str) -> bool {
+    let excepted = |pattern: &str| pattern.strip_prefix('!').is_some_and(|rest| fits(rest, name));
     patterns.iter().any(|pattern| fits(pattern, name)) && !patterns.iter().any(excepted)
 }
 

@@ -2,11 +2,15 @@
 
 use std::ops::Deref;
 
-use super::Syntax;
+use super::by_name::narrow;
+use super::{Lent, Syntax, Texts};
 use crate::facts::args::{Parsed, is_option};
 
-/// The options of a [`Syntax`] by their places in its lists, in the order of their names.
-pub(super) struct Options(Box<[u32]>);
+/// The options of a [`Syntax`] in the order of their names, beside its lists, since each option of a command is looked up.
+pub(super) struct Options {
+    names: Texts,
+    places: Box<[u32]>,
+}
 
 /// How a program reads its arguments, with its options in order.
 #[derive(Clone, Copy)]
@@ -17,9 +21,15 @@ pub(crate) struct Described<'a> {
 
 impl Options {
     pub(super) fn new(syntax: &Syntax) -> Self {
-        let mut places: Vec<u32> = (0..).take(lists(syntax).iter().map(|list| list.len()).sum()).collect();
-        places.sort_unstable_by_key(|place| at(syntax, *place));
-        Self(places.into())
+        let mut names: Vec<&str> = lists(syntax).into_iter().flat_map(Lent::iter).collect();
+        names.sort_unstable();
+        let names: Texts = names.into_iter().collect();
+        let places = names.lent().places().map(narrow).collect();
+        Self { names, places }
+    }
+
+    fn at(&self, place: u32) -> &str {
+        self.names.lent().at(place as usize).unwrap_or_default()
     }
 }
 
@@ -30,10 +40,10 @@ impl<'a> Described<'a> {
 
     /// Whether the program is known to have that option.
     pub(super) fn has(self, given: &str) -> bool {
-        let Self { syntax, options: Options(places) } = self;
-        let from = places.partition_point(|place| at(syntax, *place) < given);
+        let Options { places, .. } = self.options;
+        let from = places.partition_point(|place| self.options.at(*place) < given);
         // From here on the option itself comes first, or else one that it is short for.
-        places.get(from).is_some_and(|place| is_option(given, at(syntax, *place)))
+        places.get(from).is_some_and(|place| is_option(given, self.options.at(*place)))
     }
 }
 
@@ -54,19 +64,8 @@ pub(crate) fn unknown_option<'p>(described: Option<Described<'_>>, parsed: &'p P
     parsed.options.iter().map(|(name, _)| &**name).filter(|name| !cluster(name)).find(|name| !known(name))
 }
 
-fn lists(syntax: &Syntax) -> [&[String]; 3] {
-    [&syntax.flags, &syntax.values, &syntax.pairs]
-}
-
-fn at(syntax: &Syntax, place: u32) -> &str {
-    let mut place = place as usize;
-    for list in lists(syntax) {
-        match list.get(place) {
-            Some(option) => return option,
-            None => place -= list.len(),
-        }
-    }
-    unreachable!("places are made of these lists, which never change")
+fn lists(syntax: &Syntax) -> [Lent<'_>; 3] {
+    [&syntax.flags, &syntax.values, &syntax.pairs].map(Texts::lent)
 }
 
 #[cfg(test)]
@@ -77,9 +76,8 @@ mod tests {
 
     #[test]
     fn an_option_is_known_by_its_name_or_its_beginning() {
-        let own = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
-        let flags = own(&["--verbose", "-v", "--all"]);
-        let syntax = Syntax { flags, values: own(&["-o", "--output"]), pairs: own(&["--arg"]), ..Syntax::default() };
+        let flags = Texts::from(["--verbose", "-v", "--all"]);
+        let syntax = Syntax { flags, values: ["-o", "--output"].into(), pairs: ["--arg"].into(), ..Syntax::default() };
         let options = Options::new(&syntax);
         let described = Described::new(&syntax, &options);
         for given in ["", "-", "-x", "--x", "--verbosely", "-verbose", "--a-", "-vv", "a"] {
@@ -98,7 +96,7 @@ mod tests {
         for syntax in &rules.document().syntax {
             let options = Options::new(syntax);
             let described = Described::new(syntax, &options);
-            let all = || lists(syntax).into_iter().flatten();
+            let all = || lists(syntax).into_iter().flat_map(Lent::iter);
             for option in all().chain(&rules.document().syntax[0].flags) {
                 let shorter = option.get(..option.len() / 2 + 2).unwrap_or(option);
                 for given in [option, shorter, &format!("{option}x")] {
@@ -112,7 +110,7 @@ mod tests {
 
     #[test]
     fn the_first_that_nobody_described_is_told() {
-        let syntax = Syntax { flags: vec!["-a".to_owned(), "-b".to_owned()], ..Syntax::default() };
+        let syntax = Syntax { flags: ["-a", "-b"].into(), ..Syntax::default() };
         let options = Options::new(&syntax);
         for (line, want) in [("-ab x", None), ("-acb", Some("-c")), ("-a --c -d", Some("--c")), ("x -b", None)] {
             let words: Vec<Word> = line.split(' ').map(Word::literal).collect();

@@ -3,7 +3,8 @@
 //! Dozens of rules are about each well-known program, and nearly all of them about another call of it than the one at hand. A sieve
 //! says so by a few bits: it may let a rule through that does not hold, and never keeps one back that does.
 
-use super::Rule;
+use super::by_name::narrow;
+use super::{Lent, Rule, Texts};
 use crate::facts::Command;
 use crate::facts::args::Parsed;
 
@@ -21,6 +22,8 @@ pub(super) struct Sieve {
     sub: Signs,
     /// For each of the rule's patterns, list after list, the sign of what may fit it.
     patterns: Box<[u8]>,
+    /// Where the signs of each list end.
+    ends: [u32; 5],
     /// All signs of each text of which the arguments must contain one.
     contains: Box<[Signs]>,
 }
@@ -34,37 +37,46 @@ pub(super) struct Shown {
 
 /// Patterns of a rule, each with its sign.
 pub(super) struct Sifted<'a> {
-    patterns: &'a [String],
+    patterns: Lent<'a>,
     signs: &'a [u8],
 }
 
 impl Sieve {
     pub(super) fn new(rule: &Rule) -> Self {
-        let texts =
-            [(&rule.sub, of_sub as fn(&str) -> u8), (&rule.operand, of_pattern), (&rule.without_operand, of_pattern)];
-        let options = [(&rule.option, of_option_pattern as fn(&str) -> u8), (&rule.without, of_option_pattern)];
-        let lists = texts.into_iter().chain(options);
-        let one_of = |list: &[String], sign: fn(&str) -> u8| match list {
-            [] => Signs::MAX,
-            _ => list.iter().fold(0, |all, pattern| all | 1 << sign(pattern)),
+        let mut patterns = Vec::new();
+        let of: [fn(&str) -> u8; 5] = [of_sub, of_pattern, of_pattern, of_option_pattern, of_option_pattern];
+        let mut of = of.into_iter();
+        let ends = Self::lists(rule).map(|list| {
+            patterns.extend(of.next().into_iter().flat_map(|sign| list.iter().map(sign)));
+            narrow(patterns.len())
+        });
+        let one_of = |list: &Texts, sign: fn(&str) -> u8| {
+            let all = list.iter().fold(0, |all, pattern| all | 1 << sign(pattern));
+            if list.is_empty() { Signs::MAX } else { all }
         };
         Self {
             option: one_of(&rule.option, of_option_pattern),
             operand: one_of(&rule.operand, of_pattern),
             sub: one_of(&rule.sub, of_sub),
-            patterns: lists.flat_map(|(list, sign)| list.iter().map(move |pattern| sign(pattern))).collect(),
-            contains: rule.contains.iter().map(|part| letters(part)).collect(),
+            patterns: patterns.into(),
+            ends,
+            contains: rule.contains.iter().map(letters).collect(),
         }
     }
 
     /// `sub`, `operand`, `without_operand`, `option` and `without` of the rule that this sieve was made of.
     pub(super) fn sift<'a>(&'a self, rule: &'a Rule) -> [Sifted<'a>; 5] {
-        let mut signs = &*self.patterns;
-        [&rule.sub, &rule.operand, &rule.without_operand, &rule.option, &rule.without].map(|patterns| {
-            let (own, rest) = signs.split_at(patterns.len());
-            signs = rest;
-            Sifted { patterns, signs: own }
+        let (mut from, mut ends) = (0, self.ends.iter());
+        Self::lists(rule).map(|patterns| {
+            let to = ends.next().map_or(from, |end| *end as usize);
+            let signs = &self.patterns[from..to];
+            from = to;
+            Sifted { patterns, signs }
         })
+    }
+
+    fn lists(rule: &Rule) -> [Lent<'_>; 5] {
+        [&rule.sub, &rule.operand, &rule.without_operand, &rule.option, &rule.without].map(Texts::lent)
     }
 
     /// Whether the rule may hold for a command that shows this; most are asked about another one.
@@ -84,7 +96,8 @@ impl Sifted<'_> {
 
     /// Whether one of them fits, of which only those are asked that may.
     pub(super) fn any(&self, shown: Signs, fits: impl Fn(&str) -> bool) -> bool {
-        self.patterns.iter().zip(self.signs).any(|(pattern, sign)| shown >> sign & 1 != 0 && fits(pattern))
+        let mut signed = self.patterns.places().zip(self.signs);
+        signed.any(|(place, sign)| shown >> sign & 1 != 0 && self.patterns.at(place).is_some_and(&fits))
     }
 }
 
@@ -180,7 +193,7 @@ mod tests {
             let args = vec![Word::literal(word.as_str()), Word::literal(others[at % 3].as_str())];
             let command =
                 Command { program: "x".to_owned(), args, wrappers: Vec::new(), cwd: None, more: false, script };
-            let parsed = Parsed::read(&command.args, Reading { values: &[], pairs: &[], single_dash: at % 5 < 3 });
+            let parsed = Parsed::read(&command.args, Reading { single_dash: at % 5 < 3, ..Reading::default() });
             let shown = Shown::of(&command, &parsed);
             for (rule, sieve) in about.iter().zip(&sieves) {
                 let holds = rule.holds_for(&command, &parsed, sieve, &all);

@@ -104,7 +104,7 @@ match = ["frob"]
         let named = written.iter().flat_map(|rule| &rule.program).map(|name| name.trim_matches(['!', '*']));
         for name in named.flat_map(|name| [name.to_owned(), format!("{name}x")]) {
             let exact: Vec<_> = written.iter().filter(|rule| rule.program.contains(&name)).collect();
-            let begins = |program: &String| program.strip_suffix('*').is_some_and(|prefix| name.starts_with(prefix));
+            let begins = |program: &str| program.strip_suffix('*').is_some_and(|prefix| name.starts_with(prefix));
             let excepted = |rule: &Rule| rule.program.contains(&format!("!{name}"));
             let begun = written.iter().filter(|rule| rule.program.iter().any(begins) && !excepted(rule));
             let ids = |rules: Vec<&Rule>| rules.into_iter().map(|rule| rule.id.clone()).collect::<Vec<_>>();
@@ -120,7 +120,7 @@ match = ["frob"]
 fn a_path_finds_the_lists_that_hold_it() {
     let rules = default_rules();
     let lists = &rules.document().paths;
-    let fits = |pattern: &String, text: &str| matching::fits(pattern, text);
+    let fits = |pattern: &str, text: &str| matching::fits(pattern, text);
     let holds = |list: &PathList, path: &str| {
         let (path, framed) = (path.to_ascii_lowercase(), format!("/{}/", path.to_ascii_lowercase()));
         let last = path.rsplit('/').next().unwrap();
@@ -159,8 +159,8 @@ fn every_program_that_can_be_green_has_a_table_of_its_options() {
     let document = rules.document();
     let green = document.rule.iter().filter(|rule| rule.class == Class::Green && !rule.program.is_empty());
     let (any, others): (Vec<_>, Vec<_>) = green.partition(|rule| rule.any_arguments);
-    let any: BTreeSet<&String> = any.iter().flat_map(|rule| &rule.program).collect();
-    let programs: BTreeSet<&String> =
+    let any: BTreeSet<&str> = any.iter().flat_map(|rule| &rule.program).collect();
+    let programs: BTreeSet<&str> =
         others.iter().flat_map(|rule| &rule.program).filter(|name| !any.contains(name)).collect();
     assert!(programs.len() > 200, "{}", programs.len());
     let has = |name: &str| {

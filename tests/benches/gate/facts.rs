@@ -6,7 +6,7 @@ use std::hint::black_box;
 use serde::Serialize;
 use wardkeep_policy::facts::args::Parsed;
 use wardkeep_policy::facts::{Command, Context, from_shell};
-use wardkeep_policy::rules::{Document, Rule, RuleSet, Syntax};
+use wardkeep_policy::rules::{Document, Rule, RuleSet, Syntax, Texts};
 use wardkeep_policy::{Class, default_rules};
 
 use crate::cases::Case;
@@ -29,11 +29,11 @@ pub(crate) struct Ours {
 /// Shipped rules about programs that ask for nothing but names, first operands, options and numbers of operands.
 pub(crate) fn sayable() -> anyhow::Result<RuleSet> {
     let shipped = default_rules();
-    let plain = |texts: &[String]| texts.iter().all(|text| !text.contains(['*', '?', '!']));
+    let plain = |texts: &Texts| texts.iter().all(|text| !text.contains(['*', '?', '!']));
     let can_be_said = |rule: &&Rule| {
         !rule.program.is_empty()
-            && [&rule.program, &rule.sub, &rule.option, &rule.without].into_iter().all(|texts| plain(texts))
-            && [&rule.contains, &rule.operand, &rule.without_operand].into_iter().all(Vec::is_empty)
+            && [&rule.program, &rule.sub, &rule.option, &rule.without].into_iter().all(plain)
+            && [&rule.contains, &rule.operand, &rule.without_operand].into_iter().all(Texts::is_empty)
             && !rule.unless_green
     };
     let document = shipped.document();
@@ -81,10 +81,10 @@ pub(crate) fn measure(rules: &RuleSet, facts: &[Fact]) -> Ours {
 #[derive(Serialize)]
 pub(crate) struct SaidRule {
     class: Class,
-    program: Vec<String>,
-    sub: Vec<String>,
-    option: Vec<String>,
-    without: Vec<String>,
+    program: Texts,
+    sub: Texts,
+    option: Texts,
+    without: Texts,
     min_operands: Option<usize>,
     max_operands: Option<usize>,
 }
@@ -103,7 +103,7 @@ pub(crate) struct SaidFact {
 /// Rules and commands for the peers.
 pub(crate) fn said(rules: &RuleSet, facts: &[Fact]) -> (Vec<SaidRule>, Vec<SaidFact>) {
     let written = &rules.document().rule;
-    let options: BTreeSet<&String> = written.iter().flat_map(|rule| rule.option.iter().chain(&rule.without)).collect();
+    let options: BTreeSet<&str> = written.iter().flat_map(|rule| rule.option.iter().chain(&rule.without)).collect();
     let rule = |rule: &Rule| SaidRule {
         class: rule.class,
         program: rule.program.clone(),
@@ -115,11 +115,11 @@ pub(crate) fn said(rules: &RuleSet, facts: &[Fact]) -> (Vec<SaidRule>, Vec<SaidF
     };
     let fact = |Fact { command, parsed }: &Fact| {
         let operands: Vec<&str> = parsed.operands.iter().map(|operand| operand.text.as_str()).collect();
-        let given = |option: &&&String| parsed.has(option) || command.script.contains(&option.as_str());
+        let given = |option: &&&str| parsed.has(option) || command.script.contains(*option);
         SaidFact {
             program: command.program.clone(),
             head: (1..=operands.len().min(3)).map(|count| operands[..count].join(" ")).collect(),
-            options: options.iter().filter(given).map(|option| (*option).clone()).collect(),
+            options: options.iter().filter(given).map(|option| (*option).to_owned()).collect(),
             operands: operands.len(),
         }
     };
