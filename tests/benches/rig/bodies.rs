@@ -74,7 +74,7 @@ impl Way {
     }
 }
 
-/// The file with a body, once [`write`] was called.
+/// The file with a body, once [`write()`] was called.
 pub fn file(folder: &Path, shape: Shape, way: Way) -> PathBuf {
     folder.join(format!("{}{}.json", shape.file(), way.name()))
 }
