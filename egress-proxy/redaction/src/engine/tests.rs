@@ -488,3 +488,20 @@ fn try_all(
         }
     }
 }
+
+/// Wide characters that were read as UTF-8, of letters that look like no ASCII ones.
+#[test]
+fn zeros_between_characters_hide_no_value() {
+    for letters in ["бвгдж", "日本語漢字", "éèüöä", "βδέήξ", "абвекм"] {
+        let value = format!("ключ-{letters}-日本-é-{letters}");
+        let engine = Engine::build([Secret::new("k", &value)], &RuleSet::none(), [7; 32]).unwrap();
+        let zeros: String = value.chars().flat_map(|sign| [sign, '\0']).collect();
+        for text in [zeros.clone(), zeros.replace('\0', "\\u0000"), zeros.replace('\0', "%00")] {
+            let text = format!("it is {text} there");
+            let out = engine.redact(&text).text.into_owned();
+            assert!(out.starts_with("it is SECRET_REF(k)") && out.ends_with(" there"), "{text:?} became {out:?}");
+        }
+        let other = zeros.replace('л', "\0");
+        assert_eq!(engine.redact(&other).text, other, "another text");
+    }
+}

@@ -125,6 +125,9 @@ impl Needles {
             }
         }
         self.utf16(value, owner);
+        if !value.is_ascii() {
+            self.apart(value, owner);
+        }
         for written in escaped(value) {
             let written = self.source(&written, owner, false);
             self.base64(&written, Code::Plain);
@@ -182,6 +185,20 @@ impl Needles {
             self.bare(parts, Form { outer: Code::Rot13, inner: Code::Base64(before) });
         }
         self.bare(parts, Form { outer: Code::Reversed, inner: Code::LowerHex });
+    }
+
+    /// A zero between all characters, as wide ones read as UTF-8 have it. Where they are ASCII their letters alone tell them.
+    fn apart(&mut self, value: &str, owner: u32) {
+        let mut apart = Zeroizing::new(String::with_capacity(2 * value.len()));
+        apart.extend(value.chars().flat_map(|sign| [sign, '\0']));
+        let apart = apart.trim_end_matches('\0').as_bytes();
+        self.longest = self.longest.max(apart.len());
+        // Where the zeros are escapes, letters that look like ASCII ones become these together with them.
+        let undone = Zeroizing::new(unescape::once(apart));
+        for apart in [apart, &undone] {
+            let apart = self.source(apart, owner, false);
+            self.exact(&apart, Form::PLAIN);
+        }
     }
 
     /// Wide characters, as PowerShell and Windows write them.
