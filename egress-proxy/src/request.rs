@@ -336,6 +336,26 @@ pub(crate) fn answered_here(head: &Head, body: &[u8]) -> Result<(), InvalidBody>
     if later.is_none_or(|later| matches!(later, b"false" | b"null")) { Ok(()) } else { Err(InvalidBody::Later) }
 }
 
+/// Members that choose a dearer tier at some provider, and what of them costs what the model's price says, unless `only` of a
+/// provider's `body` knows better. Sources: <https://platform.claude.com/docs/build-with-claude/fast-mode>,
+/// <https://developers.openai.com/api/docs/guides/fast-mode>.
+const TIERS: [(&str, &[&str]); 2] =
+    [("speed", &["standard"]), ("service_tier", &["auto", "default", "flex", "standard_only"])];
+
+/// Refuses what costs more than the policy's prices know.
+fn usual_price(head: &Head, body: &[u8], rules: &BodyRules) -> Result<(), InvalidBody> {
+    for member in &head.members {
+        let usual = TIERS.iter().find(|(name, _)| *name == member.name).map(|(_, values)| values.to_vec());
+        let named = rules.only.get(&member.name).map(|values| values.iter().map(String::as_str).collect());
+        let Some(values) = named.or(usual) else { continue };
+        let text = serde_json::from_slice::<Option<Key<'_>>>(&body[member.value.clone()]);
+        if !text.is_ok_and(|text| text.is_none_or(|text| values.contains(&&*text.0))) {
+            return Err(InvalidBody::Dearer(member.name.clone(), values.join(", ")));
+        }
+    }
+    Ok(())
+}
+
 /// The splices that make a body what its provider wants, see [`BodyRules`]; `lists` are members with their JSON that came
 /// from headers.
 pub(crate) fn adapt(
@@ -347,16 +367,7 @@ pub(crate) fn adapt(
     if let Some(member) = head.members.iter().find(|member| rules.forbid.contains(&member.name)) {
         return Err(InvalidBody::Forbidden(member.name.clone()));
     }
-    for (name, values) in &rules.only {
-        let has_another = |member: &Member| {
-            let value = &body[member.value.clone()];
-            let text = serde_json::from_slice::<Option<Key<'_>>>(value);
-            !text.is_ok_and(|text| text.is_none_or(|text| values.iter().any(|value| *value == text.0)))
-        };
-        if head.members.iter().any(|member| member.name == *name && has_another(member)) {
-            return Err(InvalidBody::Dearer(name.clone(), values.join(", ")));
-        }
-    }
+    usual_price(head, body, rules)?;
     let mut changes = Vec::new();
     let mut kept = 0;
     for (index, member) in head.members.iter().enumerate() {

@@ -34,7 +34,6 @@ async fn a_dearer_tier_leaves_only_where_the_policy_has_its_price() {
         let values: Vec<String> = values.iter().map(|&value| value.to_owned()).collect();
         world.change(move |bundle| bundle.llm.providers[0].body.only = [("speed".to_owned(), values)].into());
     };
-    only(&["standard"]);
     let reply = world.ask(offering(FAST)).await;
     assert_eq!(reply.refusal(), (400, "invalid-body"), "{}", reply.text());
     assert!(reply.text().contains("standard"), "it says what may be: {}", reply.text());
