@@ -205,8 +205,9 @@ impl BundleBook {
     }
 
     fn read_ledger(&self) {
-        let standing = Standing::of(&mut self.ledger(), self.clock.now());
-        self.activate(standing);
+        // Held until it counts: what is stored meanwhile must not be followed by what was there before.
+        let mut ledger = self.ledger();
+        self.activate(Standing::of(&mut ledger, self.clock.now()));
     }
 
     fn activate(&self, Standing { bundle, facts, closed }: Standing) {
