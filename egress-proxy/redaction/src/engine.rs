@@ -23,7 +23,8 @@ use crate::stream::Stream;
 
 /// All values together, in bytes.
 const MAX_TOTAL: usize = 4 * 1024 * 1024;
-/// Parts of all values in all their readings; a value of up to 512 bytes has three to six. Bounds the index to some 100 MiB.
+/// Parts of all values in all their readings; a value of up to 512 bytes has three to six, in each of up to five
+/// spellings. Bounds the index to some 100 MiB.
 const MAX_PARTS: usize = 1 << 17;
 
 /// One value to look for.
@@ -173,11 +174,10 @@ impl Engine {
     ) -> Result<Self, BuildError> {
         let mut names = Vec::new();
         let (mut needles, mut beside) = (Needles::default(), Vec::new());
-        let (mut total, mut longest) = (0, 0);
+        let mut total = 0;
         for (owner, secret) in (0..).zip(secrets) {
             secret.check()?;
             total += secret.value.len();
-            longest = longest.max(secret.value.len().min(LONGEST));
             names.push(secret.name.to_owned());
             match secret.beside {
                 Some(words) => beside.push((secret.value, owner, words)),
@@ -188,7 +188,7 @@ impl Engine {
             }
         }
         let keys = Keys::new(hmac::sign(&tag, b"windows").as_ref());
-        let longest = longest.max(needles.longest.min(LONGEST));
+        let longest = beside.iter().map(|(value, ..)| value.len()).max().unwrap_or(0).max(needles.longest).min(LONGEST);
         let index = Index::new(needles, Beside::new(keys, &beside), keys);
         // No escape takes more than six bytes; and two halves may stand apart.
         let reach = longest * 6 + 128;

@@ -195,7 +195,8 @@ impl Needles {
         self.longest = self.longest.max(apart.len());
         // Where the zeros are escapes, letters that look like ASCII ones become these together with them.
         let undone = Zeroizing::new(unescape::once(apart));
-        for apart in [apart, &undone] {
+        let other = (*undone != apart).then_some(undone.as_slice());
+        for apart in [apart].into_iter().chain(other) {
             let apart = self.source(apart, owner, false);
             self.exact(&apart, Form::PLAIN);
         }
