@@ -3,7 +3,9 @@
 //! The gate decides on calls that come back to the runtime. What a provider does with a tool of its own never comes back, so
 //! it is refused unless the policy names it (`server_tools` of a provider). What is not known counts as such a tool.
 
-use super::{Head, InvalidBody, each_element, each_member};
+use std::borrow::Cow;
+
+use super::{Head, InvalidBody, Key, each_element, each_member};
 use crate::api::{Api, Verb};
 
 /// How an API tells its tools apart.
@@ -72,7 +74,8 @@ fn list(tools: &Tools, json: &[u8], show: &mut dyn FnMut(&str)) -> Result<(), se
     each_element(&mut serde_json::Deserializer::from_slice(json), |tool| {
         let read = each_member(&mut serde_json::Deserializer::from_str(tool.get()), |name, _, value| match tools {
             Tools::ByType(known) if name == "type" && value.get() != "null" => {
-                let of: String = serde_json::from_str(value.get()).unwrap_or_default();
+                // What is no text is known to nobody.
+                let of = serde_json::from_str(value.get()).map_or(Cow::Borrowed(""), |Key(of)| of);
                 if !known.iter().any(|known| *known == of || known.ends_with('_') && of.starts_with(known)) {
                     show(&of);
                 }

@@ -69,9 +69,7 @@ impl Rows {
             tells(parts[0]) && self.within.iter().any(|row| hidden(parts[0], &row[0]) && fit(parts, row))
         }) || self.whole.iter().any(|row| fit(&parts, row))
     }
-}
 
-impl Rows {
     /// What lies beneath that folder, which itself stands for no list, of the first row that does: `workflows` beneath `a/.github`.
     pub(super) fn beneath(&self, folder: &str) -> Option<String> {
         let lower = folder.to_ascii_lowercase();
