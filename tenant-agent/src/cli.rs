@@ -1,6 +1,5 @@
 //! The command line: what can be asked, in words. What is done stands in one file per group.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -18,6 +17,7 @@ pub mod helper;
 pub mod hook;
 pub mod mcp;
 pub mod openclaw;
+mod own_line;
 pub mod passkey;
 pub mod pipes;
 pub mod policy;
@@ -53,23 +53,6 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
-}
-
-impl Cli {
-    /// The daemon's own line, `[--config FILE] run`, read without making the tree of all commands: that takes half a megabyte of
-    /// code, which would stay in memory as long as the daemon runs. `None` is any other line, which the tree reads; this
-    /// one it would read alike.
-    #[must_use]
-    pub fn of_daemon(words: &[OsString], config_of_environment: Option<OsString>) -> Option<Self> {
-        let (config, command) = match words {
-            [command] => (config_of_environment.unwrap_or_else(|| DEFAULT_PATH.into()), command),
-            [option, config, command] if option == "--config" => (config.clone(), command),
-            _ => return None,
-        };
-        // What is empty, or may be another option, the tree has words for.
-        let is_plain = !config.is_empty() && !config.as_encoded_bytes().starts_with(b"-");
-        (is_plain && command == "run").then(|| Self { config: config.into(), command: Command::Run })
-    }
 }
 
 /// What to do.
@@ -157,7 +140,7 @@ pub enum Command {
     Leaf {
         /// The program's name and its arguments.
         #[arg(last = true)]
-        words: Vec<OsString>,
+        words: Vec<std::ffi::OsString>,
     },
     /// Try in a run's unit what no run may; the self-test starts it.
     #[command(hide = true)]

@@ -1,3 +1,5 @@
+use std::ffi::OsString;
+
 use clap::{CommandFactory as _, Parser as _};
 
 use super::*;
