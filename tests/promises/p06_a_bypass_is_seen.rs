@@ -145,3 +145,30 @@ async fn a_policy_that_only_reports_lets_it_pass_and_tells() {
     reported(&stage, "the model was told all the same").await;
     stage.strike().await.expect("everything stops");
 }
+
+/// What a provider does by itself never comes back to the runtime, so that no gate would ever hear of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tool_that_the_provider_runs_is_not_offered_to_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (stage, hooks) = super::stage(folder.path()).await;
+    let headers = [("anthropic-version".to_owned(), b"2023-06-01".to_vec())];
+    let asked = |more: &str| {
+        let body =
+            format!(r#"{{"model":"{MODEL}","max_tokens":9,"messages":[{{"role":"user","content":"Hi"}}]{more}}}"#);
+        hooks.ask_llm("/v1/messages", &headers, body.into_bytes())
+    };
+    for tool in [
+        r#","tools":[{"type":"web_fetch_20250910","name":"web_fetch"}]"#,
+        r#","tools":[{"name":"a","input_schema":{}},{"typ\u0065":"code_execution_20250825","name":"code"}]"#,
+        r#","tools":[{"type":"custom","type":"web_search_20250305","name":"web_search"}]"#,
+        r#","tools":[{"type":"of_tomorrow_20990101","name":"x"}]"#,
+        r#","tools":{"type":"web_fetch_20250910","name":"web_fetch"}"#,
+    ] {
+        let (status, answer) = asked(tool).await.expect("the gateway answers");
+        assert_eq!(status.as_u16(), 400, "{tool}: {answer}");
+        assert!(stage.llm.requests().is_empty(), "{tool} reached the provider");
+    }
+    let (status, answer) = asked(r#","tools":[{"name":"a","input_schema":{}}]"#).await.expect("the gateway answers");
+    assert!(status.is_success(), "a tool of the runtime is the gate's: {answer}");
+    stage.strike().await.expect("everything stops");
+}
