@@ -17,6 +17,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use wardkeep_tests::story::hooks::Hooks;
+use wardkeep_tests::story::seeded::VALUES;
 use wardkeep_tests::story::stage::{Setting, Stage};
 
 /// A stage with a live session, ready to be attacked.
@@ -24,7 +25,9 @@ async fn stage(folder: &Path) -> (Stage, Hooks) {
     set(Setting::plain(folder)).await
 }
 
+#[expect(clippy::print_stdout, reason = "shown where the test fails")]
 async fn set(setting: Setting) -> (Stage, Hooks) {
+    println!("{VALUES}={} draws these values again", setting.values);
     let stage = Stage::set(setting, &|_| ()).await.expect("the stage stands");
     let hooks = Hooks::of(&stage.tenant).expect("a client");
     let (status, answer) = hooks.start_session().await.expect("the daemon answers");

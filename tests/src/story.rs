@@ -10,6 +10,7 @@
 //! * [`capture`]: what left the daemon, by the way it took.
 //! * [`disguise`]: ways to write a value so that it does not look like itself.
 //! * [`people`]: the customer who decides, through the hub's API.
+//! * [`seeded`]: chance that can be had again.
 //! * [`valuables`]: what else a business keeps in its vault.
 //! * [`wiretap`]: relays that keep what leaves the daemon's sockets.
 //! * [`search`]: every form of a planted secret, looked for in everything that left the vault.
@@ -24,6 +25,7 @@ pub mod people;
 pub mod playbook;
 pub mod plot;
 pub mod search;
+pub mod seeded;
 pub mod stage;
 pub mod valuables;
 pub mod wiretap;

@@ -1,11 +1,10 @@
 //! Attacks that nobody thought of: places, disguises and cuts put together by chance.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use serde_json::Value;
 use wardkeep_proto::chance::Chance;
 use wardkeep_tests::story::agent::Dialect;
 use wardkeep_tests::story::disguise;
+use wardkeep_tests::story::seeded::{Seeded, named};
 
 use super::model::{Carrier, MESSAGES};
 use super::siege::Siege;
@@ -15,29 +14,10 @@ const REQUESTS: usize = 300;
 /// The first one of every run; `WARDKEEP_SEED` begins elsewhere.
 const SEED: u64 = 20_261_121;
 
-/// Splitmix64. Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014.
-struct Seeded(AtomicU64);
-
-impl Chance for Seeded {
-    fn fill(&self, out: &mut [u8]) {
-        for part in out.chunks_mut(8) {
-            let mut z = self.0.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed).wrapping_add(0x9E37_79B9_7F4A_7C15);
-            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-            part.copy_from_slice(&(z ^ (z >> 31)).to_le_bytes()[..part.len()]);
-        }
-    }
-}
-
 fn below(chance: &Seeded, end: usize) -> usize {
     let mut bytes = [0; 8];
     chance.fill(&mut bytes);
     usize::try_from(u64::from_le_bytes(bytes) % end as u64).expect("smaller than a length")
-}
-
-#[expect(clippy::disallowed_methods, reason = "a seed that failed is tried again by naming it")]
-fn seed() -> u64 {
-    std::env::var("WARDKEEP_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(SEED)
 }
 
 /// Places that encode, and dumps, which stand in columns.
@@ -62,12 +42,12 @@ const LAYOUTS: &[(&str, Layout)] = &[
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_chance_finds_a_way() {
-    let first = seed();
+    let first = named("WARDKEEP_SEED").unwrap_or(SEED);
     let mut siege = Siege::lay(Dialect::Anthropic).await;
     let secrets = siege.secrets();
     for number in 0..REQUESTS {
         let seed = first.wrapping_add(number as u64);
-        let chance = Seeded(AtomicU64::new(seed));
+        let chance = Seeded::new(seed);
         let (name, value) = &secrets[below(&chance, secrets.len())];
         let Carrier { name: place, fill, .. } = &MESSAGES[below(&chance, MESSAGES.len())];
         let form = &disguise::ALL[below(&chance, disguise::ALL.len())];

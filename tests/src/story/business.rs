@@ -21,7 +21,8 @@ pub fn task(newsletter: &str) -> String {
     TASK.replace("{newsletter}", newsletter)
 }
 
-/// The three secrets of the bakery, new in every run: no test can pass because a value was known before.
+/// The three secrets of the bakery, new in every run: no test can pass because a value was known before. Those of a run that
+/// failed can be had again: see [`super::seeded::VALUES`].
 pub struct Secrets {
     /// Key of the language model's provider.
     pub llm: String,

@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use serde_json::Value;
-use wardkeep_proto::chance::SystemChance;
 use wardkeep_proto::waypoint::Waypoint;
 
 use super::agent::Dialect;
 use super::business::{self, Secrets};
 use super::people::{Person, rows, wait};
+use super::seeded::{self, Seeded};
 use super::wiretap::Wiretap;
 use crate::simulators::llm::{Answer, Conversation, LlmSimulator, Script};
 use crate::simulators::newsletter::NewsletterSimulator;
@@ -120,6 +120,8 @@ pub struct Setting {
     pub tapped: bool,
     /// Keep one value of every kind in the vault beside the three.
     pub treasure: bool,
+    /// Where the chance begins by which the values are drawn.
+    pub values: u64,
     /// What becomes of results of tool calls that came past the gate, as a policy says it.
     pub gate_memory: &'static str,
     /// Certificates of the hosts behind the forward proxy, in place of the machine's; there before the tenant starts.
@@ -143,6 +145,7 @@ impl Setting {
             provider: None,
             tapped: false,
             treasure: false,
+            values: seeded::of_values(),
             gate_memory: "refuse",
             upstream_ca: None,
             log: None,
@@ -199,7 +202,7 @@ impl Opening {
     /// When any step fails; the text names the step.
     pub async fn complete(self, tell: &(dyn Fn(&str) + Sync)) -> anyhow::Result<Stage> {
         let Self { hub, setting, binaries } = self;
-        let chance = SystemChance::new();
+        let chance = Seeded::new(setting.values);
         let secrets = Secrets::draw(&chance, setting.provider.as_ref().map(|p| p.key.clone()));
         let secrets = if setting.treasure { secrets.and_more(&chance) } else { secrets };
         let newsletter = NewsletterSimulator::start(&secrets.newsletter).await?;
