@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use wardkeep_tests::story::agent::Dialect;
 use wardkeep_tests::story::capture::Channel;
 use wardkeep_tests::story::disguise;
+use wardkeep_tests::story::seeded::Seeded;
+use wardkeep_tests::story::valuables;
 
 use super::siege::{HARMLESS, Siege, heard};
 use crate::force;
@@ -81,10 +83,28 @@ pub(super) fn plant(workspace: &Path, secrets: &[(&str, String)]) {
         fs::write(file.with_extension("second"), &value[half..]).expect("written");
         let named = workspace.join("names").join(name);
         fs::create_dir_all(&named).expect("made");
-        // With a slash it would be two names, each a part of the value that nobody looks for.
-        fs::write(named.join(if value.contains('/') { "none" } else { value }), "x").expect("written");
+        fs::write(named.join(if is_name(value) { value } else { "none" }), "x").expect("written");
         symlink(value, workspace.join("links").join(name)).expect("linked");
     }
+}
+
+/// Whether a file can be called so. With a slash it would be two names, each a part of the value that nobody looks for.
+fn is_name(value: &str) -> bool {
+    /// `NAME_MAX`. The key file, of some 310 bytes, has a slash in most runs, not in all.
+    const LONGEST: usize = 255;
+    !value.contains('/') && value.len() <= LONGEST
+}
+
+#[test]
+fn what_cannot_be_a_name_is_planted_all_the_same() {
+    let key_files = (0..).map(|seed| valuables::draw(&Seeded::new(seed)).into_iter().find(|kept| kept.name == "pem"));
+    let without_slash = key_files.flatten().find(|pem| !pem.value.contains('/')).expect("one in sixty is").value;
+    let folder = tempfile::tempdir().expect("a folder");
+    plant(folder.path(), &[("pem", without_slash), ("slash", "one/two".to_owned()), ("name", "n".repeat(255))]);
+    for place in ["treasure/pem.second", "links/pem", "names/pem/none", "names/slash/none"] {
+        assert!(folder.path().join(place).symlink_metadata().is_ok(), "{place}");
+    }
+    assert!(folder.path().join("names/name").join("n".repeat(255)).exists());
 }
 
 /// Text that is nobody's encoding.
