@@ -13,7 +13,8 @@
 //! moment cannot both have the last of it. Settling gives back what was held and counts what was used; a crash closes what was
 //! open, so nothing stays held.
 //!
-//! One thread owns the connection. Work that waits together is committed together.
+//! One thread owns the connection. Work that waits together is committed together; a request that is alone is written
+//! by who asks for it ([`writer`]).
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,11 +36,13 @@ use crate::usage::Usage;
 
 mod calls;
 mod filing;
+mod job;
 mod journal;
 mod ledger;
 mod open;
 mod porter;
 mod prefixes;
+mod round;
 mod rows;
 mod schema;
 mod store;
@@ -48,10 +51,11 @@ mod tests;
 mod writer;
 
 pub(crate) use filing::Filing;
+use job::Job;
 use journal::Journal;
 use porter::Porter;
 pub use rows::{Admission, Amounts, Bucket, BucketKey, By, Line, Run, Settlement, Total};
-use writer::{Disk, Job};
+use writer::{Disk, Writer};
 
 /// The meter's file cannot be used.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -115,7 +119,6 @@ pub enum NotAdmitted {
 pub struct Meter(Arc<Inner>);
 
 struct Inner {
-    jobs: std::sync::mpsc::Sender<Job>,
     porter: Arc<Porter>,
     changes: watch::Receiver<u64>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -139,14 +142,15 @@ impl Meter {
     fn start(disk: Disk, clock: Arc<dyn Clock>, waypoints: Arc<dyn Waypoints>) -> Result<Self, MeterError> {
         let (jobs, queue) = std::sync::mpsc::channel();
         let (changed, changes) = watch::channel(0);
-        let porter = Arc::new(Porter::new(jobs.clone()));
+        let files = Arc::new(Mutex::new(Some(Writer::new(disk, clock, waypoints, changed))));
+        let porter = Porter::new(Arc::clone(&files), jobs);
         // It ends with the last way to it.
         let back = Arc::downgrade(&porter);
         let thread = std::thread::Builder::new()
             .name("usage-meter".to_owned())
-            .spawn(move || writer::run(disk, &queue, &back, &*clock, &*waypoints, &changed))
+            .spawn(move || writer::run(&files, &queue, &back))
             .map_err(|_| MeterError::Closed)?;
-        Ok(Self(Arc::new(Inner { jobs, porter, changes, thread: Mutex::new(Some(thread)) })))
+        Ok(Self(Arc::new(Inner { porter, changes, thread: Mutex::new(Some(thread)) })))
     }
 
     /// Judges the request by its caps and puts it on disk. The provider must not see it before this returns.
@@ -155,9 +159,8 @@ impl Meter {
     /// Nothing was recorded; the request must be refused.
     pub async fn admit(&self, admission: Admission) -> Result<Admitted, NotAdmitted> {
         let (price, estimated_input) = (admission.tariff.price, admission.estimated_input);
-        let undo = self.0.jobs.clone();
         let (reply, answer) = oneshot::channel();
-        let job = Job::Admit { admission: Box::new(admission), row: 0, undo, reply };
+        let job = Job::Admit { admission: Box::new(admission), row: 0, reply };
         self.0.porter.hand(job)?;
         let (row, told) = answer.await.map_err(|_| MeterError::Closed)??.take();
         Ok(Admitted { meter: self.clone(), row, price, estimated_input, told, ticket: None, lesson: None, open: true })

@@ -13,6 +13,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use ring::digest;
 use serde::{Deserialize, Serialize};
@@ -57,9 +58,32 @@ pub(super) struct Journal {
     /// The next frame, with room for what stands before its lines.
     frame: Vec<u8>,
     fault: Option<io::Error>,
-    /// Bytes that the disk has for it.
+    took: Duration,
+    /// What its disk is like.
     #[cfg(test)]
-    pub(super) room: Option<std::sync::Arc<std::sync::atomic::AtomicU64>>,
+    pub(super) narrow: Option<std::sync::Arc<Narrow>>,
+}
+
+/// A disk that is too small, or slow; by its own word, whatever the one below it is like.
+#[cfg(test)]
+#[derive(Default)]
+pub(super) struct Narrow {
+    /// Bytes that it has for the journal.
+    pub(super) room: std::sync::atomic::AtomicU64,
+    /// What it says that a write takes.
+    pub(super) delay_ms: std::sync::atomic::AtomicU64,
+}
+
+#[cfg(test)]
+impl Narrow {
+    fn take(&self, end: u64) -> io::Result<()> {
+        let has_room = end <= self.room.load(std::sync::atomic::Ordering::SeqCst);
+        has_room.then_some(()).ok_or_else(|| io::ErrorKind::StorageFull.into())
+    }
+
+    fn takes(&self) -> Duration {
+        Duration::from_millis(self.delay_ms.load(std::sync::atomic::Ordering::SeqCst))
+    }
 }
 
 /// What the last process left.
@@ -87,8 +111,9 @@ impl Journal {
             end: 0,
             frame: Vec::new(),
             fault: None,
+            took: Duration::ZERO,
             #[cfg(test)]
-            room: None,
+            narrow: None,
         };
         Ok((journal, left))
     }
@@ -101,6 +126,11 @@ impl Journal {
     /// The number under which it is written now.
     pub(super) fn number(&self) -> u64 {
         self.number
+    }
+
+    /// How long the disk took for the last frame.
+    pub(super) fn took(&self) -> Duration {
+        self.took
     }
 
     /// Takes an entry for the next frame. One that cannot be put into words fails the frame.
@@ -138,18 +168,25 @@ impl Journal {
         }
         front[head..head + 4].copy_from_slice(&length.to_le_bytes());
         front[head + 4..].copy_from_slice(&checksum(self.number, at, lines));
+        let begun = Instant::now();
+        let done = self.store(frame);
+        self.took = begun.elapsed();
         #[cfg(test)]
-        if self
-            .room
-            .as_ref()
-            .is_some_and(|room| self.end + frame.len() as u64 > room.load(std::sync::atomic::Ordering::SeqCst))
-        {
-            return Err(io::ErrorKind::StorageFull.into());
+        if let Some(narrow) = &self.narrow {
+            self.took = narrow.takes();
         }
-        self.file.write_all_at(frame, self.end)?;
-        self.file.sync_data()?;
+        done?;
         self.end += frame.len() as u64;
         Ok(())
+    }
+
+    fn store(&self, frame: &[u8]) -> io::Result<()> {
+        #[cfg(test)]
+        if let Some(narrow) = &self.narrow {
+            narrow.take(self.end + frame.len() as u64)?;
+        }
+        self.file.write_all_at(frame, self.end)?;
+        self.file.sync_data()
     }
 
     /// Its entries are in the tables: begins anew.
@@ -257,10 +294,11 @@ mod tests {
         let (mut journal, _) = Journal::open(&path, 0).unwrap();
         journal.put(&void(1));
         journal.sync().unwrap();
-        journal.room = Some(std::sync::Arc::new((journal.bytes() + 1).into()));
+        let narrow = Narrow { room: (journal.bytes() + 1).into(), ..Narrow::default() };
+        journal.narrow = Some(std::sync::Arc::new(narrow));
         journal.put(&void(2));
         assert_eq!(journal.sync().unwrap_err().kind(), io::ErrorKind::StorageFull);
-        journal.room = None;
+        journal.narrow = None;
         journal.put(&void(3));
         journal.sync().unwrap();
         assert_eq!(rows(Journal::open(&path, 0).unwrap().1), [void(1), void(3)]);

@@ -91,6 +91,11 @@ impl Ledger {
         })
     }
 
+    /// Requests that are open.
+    pub(super) fn count(&self) -> usize {
+        self.open.len()
+    }
+
     /// The number of a new row; the last process left none open.
     pub(super) fn next_row(&mut self) -> i64 {
         self.last_row += 1;

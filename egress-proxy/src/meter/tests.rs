@@ -1,11 +1,14 @@
-use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use tempfile::TempDir;
+use tokio::task::JoinSet;
 use wardkeep_policy::{Price, Tariff};
 use wardkeep_proto::waypoint::{NoWaypoints, Waypoint};
 
+use super::journal::Narrow;
 use super::*;
 
+mod alone;
 mod budgets;
 mod records;
 
@@ -39,14 +42,14 @@ impl Desk {
     }
 
     /// With a disk that has so much room for the journal.
-    fn narrow(&self, room: u64) -> (Meter, Arc<AtomicU64>) {
+    fn narrow(&self, room: u64) -> (Meter, Arc<Narrow>) {
         let path = self.dir.path().join("usage.db");
         let store = store::Store::open(&path).unwrap();
         let (mut journal, _) = Journal::open(&path.with_extension("journal"), store.folded().unwrap()).unwrap();
-        let room = Arc::new(AtomicU64::new(room));
-        journal.room = Some(Arc::clone(&room));
+        let narrow = Arc::new(Narrow { room: room.into(), ..Narrow::default() });
+        journal.narrow = Some(Arc::clone(&narrow));
         let disk = Disk::new(store, journal);
-        (Meter::start(disk, Arc::clone(&self.clock) as _, Arc::new(NoWaypoints)).unwrap(), room)
+        (Meter::start(disk, Arc::clone(&self.clock) as _, Arc::new(NoWaypoints)).unwrap(), narrow)
     }
 
     fn at(&self, ms: i64) {
@@ -62,6 +65,16 @@ impl Desk {
         }
         Self { dir, clock: Arc::clone(&self.clock) }
     }
+}
+
+/// As where requests are served: until this is dropped, who is alone writes for itself.
+async fn carried(meter: &Meter) -> JoinSet<()> {
+    let mut porter = JoinSet::new();
+    porter.spawn(meter.clone().carry());
+    while !meter.0.porter.is_carried() {
+        tokio::task::yield_now().await;
+    }
+    porter
 }
 
 fn admission(agent: &str) -> Admission {
@@ -287,14 +300,14 @@ async fn tables_that_cannot_be_written_refuse_new_requests_in_the_end() {
 #[tokio::test]
 async fn a_settlement_that_the_disk_refuses_is_kept() {
     let desk = Desk::new();
-    let (meter, room) = desk.narrow(u64::MAX);
+    let (meter, disk) = desk.narrow(u64::MAX);
     let open = meter.admit(admission("a")).await.unwrap();
-    room.store(1, Ordering::SeqCst);
+    disk.room.store(1, Ordering::SeqCst);
     open.settle(exact(3, 1));
     assert!(meter.flush().await.is_err(), "a flush says that something is not written");
     assert!(matches!(meter.admit(admission("b")).await, Err(NotAdmitted::Meter(MeterError::DiskFull))));
     assert!(meter.totals(Timestamp(0)).await.unwrap().is_empty());
-    room.store(u64::MAX, Ordering::SeqCst);
+    disk.room.store(u64::MAX, Ordering::SeqCst);
     meter.flush().await.unwrap();
     let totals = meter.totals(Timestamp(0)).await.unwrap();
     assert_eq!(totals.iter().map(|t| (t.agent.as_str(), t.amounts.input_tokens)).collect::<Vec<_>>(), [("a", 3)]);
