@@ -279,7 +279,7 @@ impl Asked<'_> {
         {
             return Outcome::Final(self.stopped(why, streams, with_usage));
         }
-        let admitted = match desk.admit(parts, bundle, &order).await {
+        let mut admitted = match desk.admit(parts, bundle, &order).await {
             Ok(Verdict::Admitted(admitted)) => admitted,
             Ok(Verdict::Stopped(why)) => return Outcome::Final(self.stopped(why, streams, with_usage)),
             Err(error) => return Outcome::Final(Err(error.into())),
@@ -290,6 +290,9 @@ impl Asked<'_> {
             return Outcome::Final(Err(refusal));
         }
         parts.waypoints.pass(Waypoint::LlmAdmitted);
+        if !streams {
+            admitted.leaves_unseen();
+        }
         let mut outgoing = Request::new(body);
         *outgoing.method_mut() = Method::POST;
         *outgoing.uri_mut() = upstream.uri.clone();

@@ -21,6 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
 use wardkeep_policy::Price;
 use wardkeep_proto::ids::AgentName;
 use wardkeep_proto::time::{Clock, Timestamp};
@@ -56,6 +57,10 @@ use journal::Journal;
 use porter::Porter;
 pub use rows::{Admission, Amounts, Bucket, BucketKey, By, Line, Run, Settlement, Total};
 use writer::{Disk, Writer};
+
+/// Output tokens that a provider is taken to make in a second of which nothing is seen: what large models make. Providers stop
+/// when a connection ends, and charge what was made.
+const UNSEEN_A_SECOND: u64 = 100;
 
 /// The meter's file cannot be used.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -158,12 +163,24 @@ impl Meter {
     /// # Errors
     /// Nothing was recorded; the request must be refused.
     pub async fn admit(&self, admission: Admission) -> Result<Admitted, NotAdmitted> {
-        let (price, estimated_input) = (admission.tariff.price, admission.estimated_input);
+        let Admission { estimated_input, max_output, tariff, .. } = &admission;
+        let (price, estimated_input, max_output) = (tariff.price, *estimated_input, *max_output);
         let (reply, answer) = oneshot::channel();
         let job = Job::Admit { admission: Box::new(admission), row: 0, reply };
         self.0.porter.hand(job)?;
         let (row, told) = answer.await.map_err(|_| MeterError::Closed)??.take();
-        Ok(Admitted { meter: self.clone(), row, price, estimated_input, told, ticket: None, lesson: None, open: true })
+        Ok(Admitted {
+            meter: self.clone(),
+            row,
+            price,
+            estimated_input,
+            max_output,
+            unseen_since: None,
+            told,
+            ticket: None,
+            lesson: None,
+            open: true,
+        })
     }
 
     /// Records a request that needed no admission, in one step.
@@ -277,13 +294,17 @@ impl Meter {
 
 /// A request that is on disk and waits to be settled; only [`Meter::admit`] makes one.
 ///
-/// Dropped unsettled (the agent left before the provider answered), it is settled as an estimate.
+/// Dropped unsettled (the agent left before the provider answered), it is settled as an estimate: its input, and where the
+/// answer would have been told whole, what may have been made of it so far.
 #[must_use]
 pub struct Admitted {
     meter: Meter,
     row: i64,
     price: Price,
     estimated_input: u64,
+    max_output: u64,
+    /// When it left for an answer that is told once it is whole.
+    unseen_since: Option<Instant>,
     told: Vec<Over>,
     ticket: Option<Ticket>,
     lesson: Option<Box<Lesson>>,
@@ -306,6 +327,12 @@ impl Admitted {
     pub(crate) fn with_lesson(mut self, lesson: Option<Lesson>) -> Self {
         self.lesson = lesson.map(Box::new);
         self
+    }
+
+    /// It leaves now, and the provider tells its answer once it is whole: whoever does not wait for that has used what was made
+    /// until then.
+    pub(crate) fn leaves_unseen(&mut self) {
+        self.unseen_since = Some(Instant::now());
     }
 
     /// Input tokens to charge if the provider names none.
@@ -356,7 +383,9 @@ impl Admitted {
 impl Drop for Admitted {
     fn drop(&mut self) {
         if self.open {
-            let usage = Usage { input: self.estimated_input, ..Usage::default() };
+            let seconds = self.unseen_since.map_or(0, |since| since.elapsed().as_secs());
+            let output = seconds.saturating_mul(UNSEEN_A_SECOND).min(self.max_output);
+            let usage = Usage { input: self.estimated_input, output, ..Usage::default() };
             self.close(Settlement { usage, estimated: true }, None);
         }
     }

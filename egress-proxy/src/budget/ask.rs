@@ -84,31 +84,36 @@ fn number(text: &str) -> Option<u64> {
 const KEPT: [&str; 5] = ["previous_response_id", "conversation", "prompt", "cachedContent", "cached_content"];
 
 impl Ask {
-    /// What is read where nobody asks for the rest.
+    /// What is read where nobody looks for loops. Where a member stands twice, both count.
     pub(crate) fn slight(body: &[u8], head: &Head) -> Self {
-        let is_kept = |(name, at): (&str, Range<usize>)| KEPT.contains(&name) && body.get(at) != Some(b"null");
-        Self { goes_on: head.members().any(is_kept), ..Self::default() }
-    }
-
-    /// `head` is that of `body`. Where a member stands twice, both count.
-    pub(crate) fn read(body: &[u8], head: &Head) -> Self {
-        let of = |wanted: Member| {
-            let places = head.members().filter(move |(name, _)| Member::of(name) == Some(wanted));
-            places.filter_map(|(_, at)| std::str::from_utf8(body.get(at)?).ok())
-        };
-        let most = |wanted: Member| of(wanted).filter_map(number).max();
-        let generation = || of(Member::Generation).map(Generation::read);
+        let most = |wanted: Member| of(body, head, wanted).filter_map(number).max();
+        let generation = || of(body, head, Member::Generation).map(Generation::read);
         let max_output = most(Member::MaxOutput).max(generation().filter_map(|one| one.max_output).max());
         let answers = most(Member::Answers).max(generation().filter_map(|one| one.answers).max());
-        let tail = &body[body.len().saturating_sub(TAIL_BYTES)..];
+        let is_kept = |(name, at): (&str, Range<usize>)| KEPT.contains(&name) && body.get(at) != Some(b"null");
         Self {
             max_output,
             answers: answers.unwrap_or(1).max(1),
-            person: of(Member::Turns).next_back().and_then(person),
+            goes_on: head.members().any(is_kept),
+            ..Self::default()
+        }
+    }
+
+    /// `head` is that of `body`.
+    pub(crate) fn read(body: &[u8], head: &Head) -> Self {
+        let tail = &body[body.len().saturating_sub(TAIL_BYTES)..];
+        Self {
+            person: of(body, head, Member::Turns).next_back().and_then(person),
             mark: (body.len(), hash(tail)),
             ..Self::slight(body, head)
         }
     }
+}
+
+/// What stands in the members that mean this.
+fn of<'b>(body: &'b [u8], head: &'b Head, wanted: Member) -> impl DoubleEndedIterator<Item = &'b str> {
+    let places = head.members().filter(move |(name, _)| Member::of(name) == Some(wanted));
+    places.filter_map(|(_, at)| std::str::from_utf8(body.get(at)?).ok())
 }
 
 fn hash(bytes: &[u8]) -> u64 {

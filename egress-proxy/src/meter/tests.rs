@@ -234,6 +234,26 @@ async fn leaving_counts_and_a_void_request_does_not() {
     assert_eq!(seen, [("left", 1, 1)]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn whoever_leaves_an_answer_that_is_told_whole_is_charged_what_was_made_of_it() {
+    let desk = Desk::new();
+    let meter = desk.open();
+    for (agent, waited, unseen, output) in
+        [("stream", 60, false, 0), ("soon", 0, true, 0), ("later", 7, true, 700), ("late", 3_600, true, 4_096)]
+    {
+        let mut admitted = meter.admit(Admission { max_output: 4_096, ..admission(agent) }).await.unwrap();
+        if unseen {
+            admitted.leaves_unseen();
+        }
+        tokio::time::advance(std::time::Duration::from_secs(waited)).await;
+        drop(admitted);
+        meter.flush().await.unwrap();
+        let totals = meter.totals(Timestamp(0)).await.unwrap();
+        let seen = totals.iter().find(|total| total.agent.as_str() == agent).unwrap().amounts;
+        assert_eq!((seen.estimated_requests, seen.input_tokens, seen.output_tokens), (1, 100, output), "{agent}");
+    }
+}
+
 #[tokio::test]
 async fn closing_writes_what_is_queued_and_says_so_afterwards() {
     struct Count(AtomicUsize);

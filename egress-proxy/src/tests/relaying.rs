@@ -239,6 +239,27 @@ async fn a_silent_provider_is_given_up() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_told_whole_may_have_been_under_way() {
+    let mut world = World::new().await;
+    let waits = Waits { first_byte_ms: Some(1_100), ..Waits::default() };
+    world.change(|bundle| bundle.llm.providers[0].waits = waits);
+    let mut so_far = 0;
+    let (short, long) = (
+        r#"{"model":"sonnet","max_tokens":50,"messages":[]}"#,
+        r#"{"model":"sonnet","max_tokens":5000,"messages":[]}"#,
+    );
+    for (count, (body, output)) in [(STREAMED, 0), (short, 50), (long, 100)].into_iter().enumerate() {
+        world.provider.answer(vec![Step::Silence]);
+        assert_eq!(world.ask(Request::messages(body)).await.refusal(), (504, "silent"));
+        let after = world.amounts(count as u64 + 1).await.output_tokens;
+        let made = after - so_far;
+        so_far = after;
+        // A busy machine may wait some seconds longer.
+        assert!(made == output || (output == 100 && (100..3_000).contains(&made)), "{body}: {made}");
+    }
+}
+
+#[tokio::test]
 async fn the_providers_errors_pass_and_cost_nothing() {
     let mut world = World::new().await;
     let error = r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#;
