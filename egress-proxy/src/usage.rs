@@ -12,12 +12,14 @@ use crate::gate_memory::Watch;
 use crate::meter::Settlement;
 use crate::sse;
 use alike::Alike;
+pub(crate) use count::Count;
 use length::{At, Known, Length, lengths};
 use member::member;
 
 mod alike;
 mod anthropic;
 mod array;
+mod count;
 mod embeddings;
 mod gemini;
 mod length;
@@ -360,8 +362,8 @@ fn block<'a, T: Deserialize<'a>>(body: &'a [u8], name: &str, all: impl FnOnce(&'
 }
 
 /// Replaces `old` by a number that is there.
-fn replace(old: &mut Option<u64>, new: Option<u64>) {
-    if new.is_some() {
-        *old = new;
+fn replace(old: &mut Option<u64>, new: Option<Count>) {
+    if let Some(Count(new)) = new {
+        *old = Some(new);
     }
 }

@@ -6,6 +6,8 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::usage::Count;
+
 use super::fault::{At, DEPTH, Untranslatable};
 
 /// Members of one object that are read; no object of either API has nearly as many.
@@ -197,6 +199,12 @@ impl<'a, 'p> Fields<'a, 'p> {
     pub(super) fn count(&mut self, key: &str) -> Result<Option<u64>, Untranslatable> {
         let Some(raw) = self.take(key) else { return Ok(None) };
         raw.get().parse().map(Some).map_err(|_| self.malformed(key))
+    }
+
+    /// Tokens of an answer, which the meter reads in the same way.
+    pub(super) fn tokens(&mut self, key: &str) -> Result<Option<u64>, Untranslatable> {
+        let Some(raw) = self.take(key) else { return Ok(None) };
+        parse(raw, &self.at.key(key)).map(|Count(tokens)| Some(tokens))
     }
 
     pub(super) fn need_count(&mut self, key: &str) -> Result<u64, Untranslatable> {

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Known, Length, Seen, Usage, block, lengths, replace};
+use super::{Count, Known, Length, Seen, Usage, block, lengths, replace};
 
 /// The last known value of each field. Input excludes what was read from or written to the cache.
 #[derive(Default)]
@@ -20,12 +20,12 @@ pub(super) struct Numbers {
 
 #[derive(Deserialize)]
 struct Block {
-    input_tokens: Option<u64>,
-    cache_read_input_tokens: Option<u64>,
-    cache_creation_input_tokens: Option<u64>,
+    input_tokens: Option<Count>,
+    cache_read_input_tokens: Option<Count>,
+    cache_creation_input_tokens: Option<Count>,
     #[serde(default)]
     cache_creation: Known<Creation>,
-    output_tokens: Option<u64>,
+    output_tokens: Option<Count>,
     output_tokens_details: Option<Details>,
     #[serde(default)]
     iterations: Known<Vec<Iteration>>,
@@ -36,22 +36,22 @@ struct Block {
 struct Iteration {
     #[serde(rename = "type")]
     kind: Option<String>,
-    input_tokens: Option<u64>,
-    cache_read_input_tokens: Option<u64>,
-    cache_creation_input_tokens: Option<u64>,
-    output_tokens: Option<u64>,
+    input_tokens: Option<Count>,
+    cache_read_input_tokens: Option<Count>,
+    cache_creation_input_tokens: Option<Count>,
+    output_tokens: Option<Count>,
 }
 
 /// What was written to the cache, by how long it is kept.
 #[derive(Deserialize)]
 struct Creation {
-    ephemeral_5m_input_tokens: Option<u64>,
-    ephemeral_1h_input_tokens: Option<u64>,
+    ephemeral_5m_input_tokens: Option<Count>,
+    ephemeral_1h_input_tokens: Option<Count>,
 }
 
 #[derive(Deserialize)]
 struct Details {
-    thinking_tokens: Option<u64>,
+    thinking_tokens: Option<Count>,
 }
 
 #[derive(Deserialize)]
@@ -153,9 +153,9 @@ impl Numbers {
 }
 
 fn compactions(iterations: &[Iteration]) -> Usage {
-    let of = |part: fn(&Iteration) -> Option<u64>| {
+    let of = |part: fn(&Iteration) -> Option<Count>| {
         let compactions = iterations.iter().filter(|one| one.kind.as_deref() == Some("compaction"));
-        compactions.filter_map(part).fold(0, u64::saturating_add)
+        compactions.filter_map(part).fold(0_u64, |sum, count| sum.saturating_add(count.0))
     };
     Usage {
         input: of(|one| one.input_tokens),

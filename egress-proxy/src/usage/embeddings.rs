@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::Usage;
+use super::{Count, Usage};
 
 /// Bytes of a document's end that hold its usage, where the document is too long to be kept.
 pub(super) const TAIL: usize = 16 * 1024;
@@ -21,14 +21,14 @@ struct Document {
 
 #[derive(Deserialize)]
 struct OpenAi {
-    prompt_tokens: Option<u64>,
-    total_tokens: Option<u64>,
+    prompt_tokens: Option<Count>,
+    total_tokens: Option<Count>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Gemini {
-    prompt_token_count: Option<u64>,
+    prompt_token_count: Option<Count>,
 }
 
 impl Numbers {
@@ -53,12 +53,12 @@ impl Numbers {
 
     fn take(&mut self, usage: Option<OpenAi>) -> Option<()> {
         let usage = usage?;
-        self.prompt = Some(usage.prompt_tokens.or(usage.total_tokens)?);
+        self.prompt = Some(usage.prompt_tokens.or(usage.total_tokens)?.0);
         Some(())
     }
 
     fn google(&mut self, usage: Option<Gemini>) -> Option<()> {
-        self.prompt = Some(usage?.prompt_token_count?);
+        self.prompt = Some(usage?.prompt_token_count?.0);
         Some(())
     }
 }

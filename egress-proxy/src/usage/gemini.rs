@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Length, Seen, Usage, block, lengths, replace};
+use super::{Count, Length, Seen, Usage, block, lengths, replace};
 
 /// The last known value of each field. Input includes what was read from the cache, but not what tools put in; output does
 /// not include thoughts.
@@ -22,18 +22,18 @@ pub(super) struct Numbers {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Block {
-    prompt_token_count: Option<u64>,
-    cached_content_token_count: Option<u64>,
-    tool_use_prompt_token_count: Option<u64>,
-    candidates_token_count: Option<u64>,
-    thoughts_token_count: Option<u64>,
+    prompt_token_count: Option<Count>,
+    cached_content_token_count: Option<Count>,
+    tool_use_prompt_token_count: Option<Count>,
+    candidates_token_count: Option<Count>,
+    thoughts_token_count: Option<Count>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Chunk<'a> {
-    #[serde(default, borrow)]
-    candidates: Vec<Candidate<'a>>,
+    #[serde(borrow)]
+    candidates: Option<Vec<Candidate<'a>>>,
     prompt_feedback: Option<Feedback>,
     usage_metadata: Option<Block>,
 }
@@ -43,15 +43,14 @@ struct Chunk<'a> {
 struct Candidate<'a> {
     #[serde(borrow)]
     content: Option<Content<'a>>,
-    #[serde(default)]
-    index: u32,
+    index: Option<u32>,
     finish_reason: Option<Length>,
 }
 
 #[derive(Deserialize)]
 struct Content<'a> {
-    #[serde(default, borrow)]
-    parts: Vec<Part<'a>>,
+    #[serde(borrow)]
+    parts: Option<Vec<Part<'a>>>,
 }
 
 #[derive(Deserialize)]
@@ -74,13 +73,13 @@ impl Numbers {
     pub(super) fn event(&mut self, data: &[u8]) -> Seen {
         let Ok(chunk) = serde_json::from_slice::<Chunk<'_>>(data) else { return Seen::default() };
         let mut seen = Seen::default();
-        let parts = chunk.candidates.iter().filter_map(|candidate| candidate.content.as_ref());
-        for part in parts.flat_map(|content| &content.parts) {
+        let parts = chunk.candidates.iter().flatten().filter_map(|candidate| candidate.content.as_ref());
+        for part in parts.flat_map(|content| content.parts.iter().flatten()) {
             let raw = |value: Option<&RawValue>| value.map(|value| Length::of(value.get()));
             seen.text += lengths([part.text, raw(part.function_call), raw(part.executable_code)]);
         }
-        for candidate in &chunk.candidates {
-            let bit = 1 << candidate.index.min(63);
+        for candidate in chunk.candidates.iter().flatten() {
+            let bit = 1 << candidate.index.unwrap_or(0).min(63);
             self.begun |= bit;
             if candidate.finish_reason.is_some() {
                 self.ended |= bit;

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Length, Seen, Usage, block, lengths, replace};
+use super::{Count, Length, Seen, Usage, block, lengths, replace};
 
 /// The last known value of each field. Input includes what was read from or written to the cache.
 #[derive(Default)]
@@ -19,30 +19,29 @@ pub(super) struct Numbers {
 
 #[derive(Deserialize)]
 struct Block {
-    prompt_tokens: Option<u64>,
-    completion_tokens: Option<u64>,
-    total_tokens: Option<u64>,
+    prompt_tokens: Option<Count>,
+    completion_tokens: Option<Count>,
+    total_tokens: Option<Count>,
     /// As DeepSeek names what was read from the cache.
-    prompt_cache_hit_tokens: Option<u64>,
+    prompt_cache_hit_tokens: Option<Count>,
     prompt_tokens_details: Option<PromptDetails>,
     completion_tokens_details: Option<CompletionDetails>,
 }
 
 #[derive(Deserialize)]
 struct PromptDetails {
-    cached_tokens: Option<u64>,
-    cache_write_tokens: Option<u64>,
+    cached_tokens: Option<Count>,
+    cache_write_tokens: Option<Count>,
 }
 
 #[derive(Deserialize)]
 struct CompletionDetails {
-    reasoning_tokens: Option<u64>,
+    reasoning_tokens: Option<Count>,
 }
 
 #[derive(Deserialize)]
 struct Chunk {
-    #[serde(default)]
-    choices: Vec<Choice>,
+    choices: Option<Vec<Choice>>,
     usage: Option<Block>,
 }
 
@@ -84,7 +83,7 @@ impl Numbers {
         }
         let Ok(chunk) = serde_json::from_slice::<Chunk>(data) else { return Seen::default() };
         let mut seen = Seen::default();
-        for delta in chunk.choices.iter().filter_map(|choice| choice.delta.as_ref()) {
+        for delta in chunk.choices.iter().flatten().filter_map(|choice| choice.delta.as_ref()) {
             seen.text += lengths([delta.content, delta.refusal, delta.reasoning_content, delta.reasoning]);
             for function in delta.tool_calls.iter().flatten().filter_map(|call| call.function.as_ref()) {
                 seen.text += lengths([function.name, function.arguments]);
@@ -93,7 +92,7 @@ impl Numbers {
         if let Some(block) = chunk.usage {
             // The final chunk has no choices; with choices the numbers may still run.
             seen.has_numbers = true;
-            seen.complete = chunk.choices.is_empty() && block.completion_tokens.is_some();
+            seen.complete = chunk.choices.is_none_or(|choices| choices.is_empty()) && block.completion_tokens.is_some();
             self.pending = block.completion_tokens.is_some();
             self.take(block);
         }

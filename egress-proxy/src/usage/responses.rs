@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Known, Length, Seen, Usage, block, lengths, replace};
+use super::{Count, Known, Length, Seen, Usage, block, lengths, replace};
 
 /// The last known value of each field. Input includes what was read from or written to the cache.
 #[derive(Default)]
@@ -16,21 +16,21 @@ pub(super) struct Numbers {
 
 #[derive(Deserialize)]
 struct Block {
-    input_tokens: Option<u64>,
-    output_tokens: Option<u64>,
+    input_tokens: Option<Count>,
+    output_tokens: Option<Count>,
     input_tokens_details: Option<InputDetails>,
     output_tokens_details: Option<OutputDetails>,
 }
 
 #[derive(Deserialize)]
 struct InputDetails {
-    cached_tokens: Option<u64>,
-    cache_write_tokens: Option<u64>,
+    cached_tokens: Option<Count>,
+    cache_write_tokens: Option<Count>,
 }
 
 #[derive(Deserialize)]
 struct OutputDetails {
-    reasoning_tokens: Option<u64>,
+    reasoning_tokens: Option<Count>,
 }
 
 #[derive(Deserialize)]

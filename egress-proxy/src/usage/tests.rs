@@ -1,6 +1,8 @@
 use super::*;
 use crate::api::Account;
 
+mod spellings;
+
 /// A recorded answer with everything that providers send: a first count, pings, text, tool arguments, thinking, a running
 /// count that is replaced, a final one.
 pub(crate) const ANTHROPIC: &[&str] = &[

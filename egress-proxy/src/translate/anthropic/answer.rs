@@ -68,13 +68,13 @@ pub(super) fn tokens(usage: Object<'_>, at: &At<'_>) -> Result<Tokens, Untransla
     let at = at.key("output_tokens_details");
     let mut thinking = None;
     if let Some(details) = usage.object("output_tokens_details")? {
-        thinking = Fields::new(details, &at)?.count("thinking_tokens")?;
+        thinking = Fields::new(details, &at)?.tokens("thinking_tokens")?;
     }
     Ok(Tokens {
-        input: usage.count("input_tokens")?,
-        cache_read: usage.count("cache_read_input_tokens")?,
-        cache_write: usage.count("cache_creation_input_tokens")?,
-        output: usage.count("output_tokens")?,
+        input: usage.tokens("input_tokens")?,
+        cache_read: usage.tokens("cache_read_input_tokens")?,
+        cache_write: usage.tokens("cache_creation_input_tokens")?,
+        output: usage.tokens("output_tokens")?,
         thinking,
     })
 }

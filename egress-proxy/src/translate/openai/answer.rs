@@ -80,20 +80,20 @@ pub(super) fn tokens(usage: Object<'_>, at: &At<'_>) -> Result<Tokens, Untransla
     let (mut read, mut written) = (None, None);
     if let Some(details) = usage.object("prompt_tokens_details")? {
         let mut details = Fields::new(details, &at_input)?;
-        read = details.count("cached_tokens")?;
-        written = details.count("cache_write_tokens")?;
+        read = details.tokens("cached_tokens")?;
+        written = details.tokens("cache_write_tokens")?;
     }
     let at_output = at.key("completion_tokens_details");
     let mut thinking = None;
     if let Some(details) = usage.object("completion_tokens_details")? {
-        thinking = Fields::new(details, &at_output)?.count("reasoning_tokens")?;
+        thinking = Fields::new(details, &at_output)?.tokens("reasoning_tokens")?;
     }
     let cached = read.unwrap_or(0).saturating_add(written.unwrap_or(0));
     Ok(Tokens {
-        input: usage.count("prompt_tokens")?.map(|all| all.saturating_sub(cached)),
+        input: usage.tokens("prompt_tokens")?.map(|all| all.saturating_sub(cached)),
         cache_read: read,
         cache_write: written,
-        output: usage.count("completion_tokens")?,
+        output: usage.tokens("completion_tokens")?,
         thinking,
     })
 }

@@ -84,6 +84,23 @@ fn what_a_provider_left_out_comes_from_the_stamp() {
 }
 
 #[test]
+fn tokens_are_the_same_in_every_spelling() {
+    let body = |prompt: &str, cached: &str| {
+        format!(
+            r#"{{"choices":[{{"message":{{"content":"x"}},"finish_reason":"stop"}}],"usage":{{"prompt_tokens":{prompt},"completion_tokens":4,"prompt_tokens_details":{{"cached_tokens":{cached}}}}}}}"#
+        )
+    };
+    let told = |body: &str| answered(Dialect::OpenAi, Dialect::Anthropic, body);
+    for odd in ["12.5", "-12.0", "1e300", r#""twelve""#, r#""-1""#] {
+        assert_eq!(told(&body(odd, "3")).unwrap_err().code(), "malformed", "{odd}");
+    }
+    let want = told(&body("12", "3")).unwrap();
+    for (prompt, cached) in [("12.0", "3.0"), (r#""12""#, r#""3""#), ("1.2e1", "3")] {
+        assert_eq!(told(&body(prompt, cached)).unwrap(), want, "{prompt}");
+    }
+}
+
+#[test]
 fn what_is_no_answer_is_refused() {
     for (provider, body, code) in [
         (Dialect::OpenAi, r#"{"choices":[]}"#, "missing"),
