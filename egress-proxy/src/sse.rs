@@ -3,7 +3,7 @@
 //! Source: WHATWG HTML, "9.2.6 Interpreting an event stream". Lines end with LF, CR or CRLF and with nothing else.
 
 /// Bytes of one event that are kept; an event beyond this is passed by, its data unseen.
-const EVENT_BYTES: usize = 1024 * 1024;
+pub(crate) const EVENT_BYTES: usize = 1024 * 1024;
 
 /// Reads events; holds at most one event's data and one unfinished line.
 #[derive(Debug, Default)]

@@ -33,6 +33,8 @@ pub(crate) enum Untranslatable {
     Order(Place),
     #[error("one of its events is too long")]
     TooLong,
+    #[error("its calls come by turns, and more of them than can wait for the first one")]
+    ByTurns,
     #[error("it broke off before its end")]
     Cut,
 }
@@ -51,6 +53,7 @@ impl Untranslatable {
             Self::Unknown(_) => "unknown-field",
             Self::Order(_) => "order",
             Self::TooLong => "too-long",
+            Self::ByTurns => "by-turns",
             Self::Cut => "cut",
         }
     }
@@ -65,7 +68,9 @@ impl Untranslatable {
             | Self::NoCounterpart(place)
             | Self::Unknown(place)
             | Self::Order(place) => format!("{TOLD} ({} at `{place}`)", self.code()),
-            Self::Pair | Self::NotJson | Self::TooDeep | Self::TooLong | Self::Cut => format!("{TOLD}: {self}"),
+            Self::Pair | Self::NotJson | Self::TooDeep | Self::TooLong | Self::ByTurns | Self::Cut => {
+                format!("{TOLD}: {self}")
+            }
         }
     }
 }

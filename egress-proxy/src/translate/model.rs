@@ -200,14 +200,14 @@ impl Tokens {
     }
 }
 
-/// One step of an answer that streams. The order is `Start`, then content, then `End` or `Failed`; `Arguments` belong to
-/// the last `Call` and are together one JSON object.
+/// One step of an answer that streams. The order is `Start`, then content, then `End` or `Failed`. `Arguments` name their
+/// call by its number from 0 and are together one JSON object; what chunks told belongs to the last `Call`, as blocks need it.
 pub(super) enum Event<'a> {
     Start { id: Option<Text<'a>>, model: Option<Text<'a>>, tokens: Tokens },
     Text(Text<'a>),
     Thinking(Thought<'a>),
     Call { id: Text<'a>, name: Text<'a> },
-    Arguments(Text<'a>),
+    Arguments { call: usize, piece: Text<'a> },
     Ping,
     End { stop: Stop, tokens: Tokens },
     Failed(super::failure::Failure<'a>),

@@ -10,6 +10,7 @@ mod answers;
 mod errors;
 mod fuzzed;
 mod hostile;
+mod interleaved;
 pub(crate) mod recorded;
 mod refusals;
 mod requests;

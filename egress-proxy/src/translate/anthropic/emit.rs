@@ -61,7 +61,7 @@ impl Emit {
                     w.key("input").object(|_| {});
                 });
             }
-            Event::Arguments(piece) => {
+            Event::Arguments { piece, .. } => {
                 self.delta(out, "input_json_delta", |w| w.key("partial_json").text(*piece));
             }
             Event::Ping if self.started => send(out, "ping", |_| {}),

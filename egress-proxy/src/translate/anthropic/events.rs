@@ -15,6 +15,7 @@ const OPEN: usize = 64;
 pub(in super::super) struct Events {
     started: bool,
     open: Vec<Open>,
+    calls: usize,
     /// A call ended in the middle of its arguments.
     unfinished: bool,
     stop: Option<Stop>,
@@ -35,6 +36,7 @@ enum Kind {
     Sealed,
     /// With the input that its start already told, escaped as an argument text.
     Call {
+        number: usize,
         pieces: Pieces,
         told: String,
     },
@@ -124,7 +126,9 @@ impl Events {
                 let input = block.schema("input")?.map_or("{}", |input| input.get());
                 let told = serde_json::Value::from(input).to_string();
                 emit(Event::Call { id: block.need_text("id")?, name: block.need_text("name")? });
-                Kind::Call { pieces: Pieces::default(), told }
+                let number = self.calls;
+                self.calls += 1;
+                Kind::Call { number, pieces: Pieces::default(), told }
             }
             _ => return Err(block.no_counterpart("type")),
         };
@@ -151,11 +155,11 @@ impl Events {
             }
             // The other API has neither.
             ("signature_delta", Kind::Thinking) | ("citations_delta", Kind::Text) => {}
-            ("input_json_delta", Kind::Call { pieces, .. }) => {
+            ("input_json_delta", Kind::Call { number, pieces, .. }) => {
                 let piece = delta.need_text("partial_json")?;
                 if !piece.is_empty() {
                     pieces.push(piece);
-                    emit(Event::Arguments(piece));
+                    emit(Event::Arguments { call: *number, piece });
                 }
             }
             _ => return Err(delta.unknown("type")),
@@ -166,9 +170,10 @@ impl Events {
     fn close(&mut self, event: &mut Fields<'_, '_>, emit: &mut dyn FnMut(Event<'_>)) -> Result<(), Untranslatable> {
         let index = event.need_count("index")?;
         let place = self.open.iter().position(|open| open.index == index).ok_or_else(|| event.order("index"))?;
-        if let Kind::Call { pieces, told } = self.open.swap_remove(place).kind {
+        if let Kind::Call { number, pieces, told } = self.open.swap_remove(place).kind {
             if pieces.is_empty() {
-                emit(Event::Arguments(Text::written(&told).unwrap_or(Text::NO_ARGUMENTS)));
+                let piece = Text::written(&told).unwrap_or(Text::NO_ARGUMENTS);
+                emit(Event::Arguments { call: number, piece });
             } else {
                 self.unfinished |= !pieces.is_whole();
             }

@@ -1,34 +1,20 @@
 //! Reads a stream of chunks.
 
 use crate::translate::fault::{At, Untranslatable};
-use crate::translate::json::{Fields, Object, Text, document};
+use crate::translate::json::{Fields, Object, document};
 use crate::translate::model::{Event, Tokens};
-use crate::translate::pieces::Pieces;
 
 use super::answer::{reasoning, stop, tokens};
-
-/// The calls of one answer that are told apart; more are no answer.
-const CALLS: usize = 1024;
+use super::calls::Calls;
 
 /// What is known of the answer so far.
 #[derive(Debug, Default)]
 pub(in super::super) struct Chunks {
     started: bool,
-    calls: Vec<Call>,
-    /// The last call still gets arguments.
-    calling: bool,
-    /// A call ended in the middle of its arguments.
-    unfinished: bool,
+    calls: Calls,
     refused: bool,
     finish: Option<String>,
     tokens: Tokens,
-}
-
-#[derive(Debug)]
-struct Call {
-    index: Option<u64>,
-    id: String,
-    pieces: Pieces,
 }
 
 impl Chunks {
@@ -121,7 +107,7 @@ impl Chunks {
         if self.finish.is_some() {
             return Err(delta.order(key));
         }
-        self.close(emit);
+        self.calls.close(emit);
         Ok(())
     }
 
@@ -142,59 +128,17 @@ impl Chunks {
             name = function.text("name")?.filter(|name| !name.is_empty());
             piece = function.text("arguments")?.filter(|piece| !piece.is_empty());
         }
-        // Some providers number all calls 0, or none: another id with a name is another call. Without one it goes on, for
-        // others make up an id for each chunk.
-        let known = match (index, id) {
-            (None, None) => self.calls.len().checked_sub(1),
-            (None, Some(id)) => self.calls.iter().position(|call| call.id == id.token()),
-            (Some(_), id) => {
-                let same = |call: &Call| name.is_none() || id.is_none_or(|id| call.id == id.token());
-                self.calls.iter().rposition(|call| call.index == index && same(call))
-            }
-        };
-        match known {
-            Some(known) if known + 1 < self.calls.len() || !self.calling => {
-                // Blocks stand one after the other: what is closed cannot go on.
-                if piece.is_some() { Err(Untranslatable::Order(at.place())) } else { Ok(()) }
-            }
-            Some(_) => {
-                self.arguments(piece, emit);
-                Ok(())
-            }
+        let place = match self.calls.find(index, id, name.is_some()) {
+            Some(place) => place,
             None => {
                 let id = id.ok_or_else(|| call.missing("id"))?;
                 let name = name.ok_or_else(|| Untranslatable::Missing(at_function.key("name").place()))?;
-                if self.calls.len() == CALLS {
-                    return Err(Untranslatable::TooLong);
-                }
-                self.close(emit);
-                self.calls.push(Call { index, id: id.token().to_owned(), pieces: Pieces::default() });
-                self.calling = true;
-                emit(Event::Call { id, name });
-                self.arguments(piece, emit);
-                Ok(())
+                self.calls.begin(index, id, name, emit)?
             }
-        }
-    }
-
-    fn arguments(&mut self, piece: Option<Text<'_>>, emit: &mut dyn FnMut(Event<'_>)) {
-        if let (Some(call), Some(piece)) = (self.calls.last_mut(), piece) {
-            call.pieces.push(piece);
-            emit(Event::Arguments(piece));
-        }
-    }
-
-    /// The last call has all of its arguments.
-    fn close(&mut self, emit: &mut dyn FnMut(Event<'_>)) {
-        if !std::mem::take(&mut self.calling) {
-            return;
-        }
-        if let Some(call) = self.calls.last() {
-            if call.pieces.is_empty() {
-                emit(Event::Arguments(Text::NO_ARGUMENTS));
-            } else {
-                self.unfinished |= !call.pieces.is_whole();
-            }
+        };
+        match piece {
+            Some(piece) => self.calls.go_on(place, piece, emit)?.ok_or_else(|| Untranslatable::Order(at.place())),
+            None => Ok(()),
         }
     }
 
@@ -205,8 +149,8 @@ impl Chunks {
         let word = self.finish.take().unwrap_or_default();
         let stop = stop(&word, !self.calls.is_empty(), self.refused)
             .ok_or_else(|| Untranslatable::Missing(at.key("finish_reason").place()))?;
-        self.close(emit);
-        if self.unfinished && word != "length" {
+        self.calls.close(emit);
+        if self.calls.is_unfinished() && word != "length" {
             return Err(Untranslatable::Malformed(at.key("delta").key("tool_calls").place()));
         }
         emit(Event::End { stop, tokens: self.tokens });

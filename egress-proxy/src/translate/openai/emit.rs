@@ -14,7 +14,7 @@ pub(in super::super) struct Emit {
     created: u64,
     /// The client asked for `include_usage`.
     usage: bool,
-    calls: u64,
+    calls: usize,
 }
 
 impl Emit {
@@ -50,8 +50,7 @@ impl Emit {
             Event::Text(text) => self.delta(out, |w| w.key("content").text(*text)),
             Event::Thinking(thought) => self.delta(out, |w| w.key(thought.name.word()).text(thought.text)),
             Event::Call { id, name } => {
-                self.calls += 1;
-                self.call(out, |w| {
+                self.call(self.calls, out, |w| {
                     w.key("id").text(*id);
                     w.key("type").string("function");
                     w.key("function").object(|w| {
@@ -59,9 +58,10 @@ impl Emit {
                         w.key("arguments").text(Text::EMPTY);
                     });
                 });
+                self.calls += 1;
             }
-            Event::Arguments(piece) => {
-                self.call(out, |w| w.key("function").object(|w| w.key("arguments").text(*piece)));
+            Event::Arguments { call, piece } => {
+                self.call(*call, out, |w| w.key("function").object(|w| w.key("arguments").text(*piece)));
             }
             // A comment: no client reads it, and the connection stays alive.
             Event::Ping => out.extend_from_slice(b": ping\n\n"),
@@ -80,11 +80,11 @@ impl Emit {
         self.chunk(out, |w| choice(w, write, None), |w| w.null());
     }
 
-    fn call(&self, out: &mut Vec<u8>, write: impl FnOnce(&mut Writer)) {
+    fn call(&self, number: usize, out: &mut Vec<u8>, write: impl FnOnce(&mut Writer)) {
         self.delta(out, |w| {
             w.key("tool_calls").array(|w| {
                 w.object(|w| {
-                    w.key("index").number(self.calls.saturating_sub(1));
+                    w.key("index").number(number as u64);
                     write(w);
                 });
             });

@@ -3,10 +3,10 @@
 use super::*;
 
 /// Numbers that look like chance and are the same in each run.
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
+    pub(super) fn roll(&mut self, sides: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % sides
     }
@@ -20,7 +20,7 @@ impl Dice {
         format!("\"{pieces}\"")
     }
 
-    fn object(&mut self) -> String {
+    pub(super) fn object(&mut self) -> String {
         match self.roll(3) {
             0 => "{}".to_owned(),
             1 => format!("{{\"k\": {}, \"n\":1.50e3}}", self.text()),
