@@ -55,6 +55,24 @@ fn other_values_leave_the_rules_as_they_are() {
     assert!(rules.with_secrets([Secret::new("k", "seven77")]).is_err());
 }
 
+/// A shell that is given a key file as a script names each line in a message of its own.
+#[test]
+fn lines_of_a_key_are_found_apart_from_each_other() {
+    for (one, two) in [
+        ("kT9qVbW2zRnLpXcDfGhJ", "mY7sA1eU6oIw3ExQ5tBv"),
+        ("ApqayYsbvkKlzynJEjLD", "GyVZxFPevTyhtVltpPtE"),
+        ("qhzvkxtwjpfbgdrmcl", "XKVDJQHWNRTPZGMF"),
+    ] {
+        let engine = Engine::build([Secret::new("key", &format!("{one}\n{two}"))], &RuleSet::none(), [7; 32]).unwrap();
+        let text = format!("+ {one}\nkey: line 1: {one}: not found\n+ {two}\nkey: line 2: {two}: not found");
+        let out = engine.redact(&text).text;
+        assert!(
+            !out.contains(one) && !out.contains(two) && out.ends_with("key: line 2: SECRET_REF(key): not found"),
+            "{out}"
+        );
+    }
+}
+
 /// The same text in Unicode's normal forms is the same secret, whichever was put into the vault.
 #[test]
 fn a_value_is_found_in_every_normal_form() {

@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::forms::{Code, Form, Packed, is_quoted};
 use crate::normal;
+use crate::rarity::rarity;
 use crate::searchable::MIN_BYTES;
 use crate::unescape;
 
@@ -285,8 +286,15 @@ fn is_key_line(line: &str) -> bool {
     line.len() >= LINE_MIN
         && !line.starts_with("-----")
         && line.bytes().all(key)
-        && line.bytes().any(|b| b.is_ascii_digit())
         && line.bytes().any(|b| b.is_ascii_alphabetic())
+        && (line.bytes().any(|b| b.is_ascii_digit()) || is_drawn(line))
+}
+
+/// Whether letters follow each other as in no language. One of 30 keys of 20 letters and digits happens to have no digit.
+fn is_drawn(line: &str) -> bool {
+    /// Bits of surprise for each letter: of 200 keys of 20 letters 199 have as many, of 100 names in programs 6.
+    const BITS: usize = 5;
+    rarity(line.as_bytes()) as usize >= BITS * line.len()
 }
 
 /// The value as programs write it into a document that is then encoded as a whole.
@@ -340,7 +348,21 @@ mod tests {
     fn only_lines_of_keys_stand_alone() {
         assert!(is_key_line("MIIEvQIBADANBgkqhkiG9w0BAQEFAASC"));
         assert!(is_key_line("AWS_SECRET_ACCESS_KEY=abc1"));
+        // Without a digit, by chance.
         for line in [
+            "ApqayYsbvkKlzynJEjLD",
+            "GyVZxFPevTyhtVltpPtE",
+            "qhzvkxtwjpfbgdrmcl",
+            "XKVDJQHWNRTPZGMF",
+            "pXw/Rkj+QznDvHsc=",
+        ] {
+            assert!(is_key_line(line), "{line}");
+        }
+        for line in [
+            "kubernetesServiceAccount",
+            "CHALLENGE_RESPONSE_AUTHENTICATION",
+            "PermitEmptyPasswords=no",
+            "internal.mail.example.com",
             "-----BEGIN PRIVATE KEY-----",
             "\"auth_uri\": \"https://accounts.google.com/o/oauth2/auth\",",
             "short-line-1",
