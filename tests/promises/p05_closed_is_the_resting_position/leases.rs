@@ -5,13 +5,14 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use wardkeep_tests::story::hooks::Hooks;
 use wardkeep_tests::story::people::wait;
 use wardkeep_tests::story::stage::{Setting, Stage};
 
-/// Takes a lease as a runtime's plugin does, says so, and lives on. With a third word a child of it inherits the connection.
+/// Takes a lease as a runtime's plugin does, says so, and lives on. With a third word a child of it inherits the connection
+/// and keeps it for as long as its input is open.
 const RUNTIME: &str = r#"
     use Socket;
     my ($path, $token, $child) = @ARGV;
@@ -22,27 +23,50 @@ const RUNTIME: &str = r#"
     syswrite($to, "$head\r\ncontent-type: application/json\r\n\r\n$body");
     my $heard = '';
     while ($heard !~ /"agent"/) { sysread($to, $heard, 4096, length $heard) or die "refused: $heard"; }
-    if ($child && fork() == 0) { close STDOUT; sleep 30; exit }
+    if ($child && fork() == 0) { sysread(STDIN, my $none, 1); syswrite(STDOUT, "let go\n"); exit }
     $| = 1; print "held\n";
     sleep 600;
 "#;
 
-struct Runtime(Child);
+struct Runtime {
+    process: Child,
+    /// Closed with this, also when a test fails: no child outlives it.
+    input: ChildStdin,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+/// What a killed runtime leaves behind.
+struct Left {
+    input: ChildStdin,
+    lines: Lines<BufReader<ChildStdout>>,
+}
 
 impl Runtime {
     async fn start(stage: &Stage, more: &[&str]) -> Self {
         let socket = stage.setting.folder.join("tenant/run/hook.sock");
         let mut command = Command::new("perl");
         command.args(["-e", RUNTIME]).arg(socket).arg(&stage.tenant.agent_token).args(more);
-        let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().expect("perl starts");
-        let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        let mut process = command.spawn().expect("perl starts");
+        let input = process.stdin.take().expect("a pipe");
+        let mut lines = BufReader::new(process.stdout.take().expect("a pipe")).lines();
         assert_eq!(lines.next_line().await.expect("it speaks").as_deref(), Some("held"));
-        Self(child)
+        Self { process, input, lines }
     }
 
     /// kill -9.
-    async fn kill(mut self) {
-        self.0.kill().await.expect("killed");
+    async fn kill(mut self) -> Left {
+        self.process.kill().await.expect("killed");
+        Left { input: self.input, lines: self.lines }
+    }
+}
+
+impl Left {
+    /// Ends the child, which was there until now.
+    async fn end(mut self) {
+        drop(self.input);
+        assert_eq!(self.lines.next_line().await.expect("it speaks").as_deref(), Some("let go"));
+        assert_eq!(self.lines.next_line().await.expect("it ends"), None);
     }
 }
 
@@ -109,8 +133,9 @@ async fn a_child_that_inherits_the_connection_does_not_keep_the_lease() {
     let (stage, hooks) = set(folder.path()).await;
     let runtime = Runtime::start(&stage, &["with a child"]).await;
     assert!(answers(&hooks).await);
-    runtime.kill().await;
+    let left = runtime.kill().await;
     refused_soon(&hooks).await;
+    left.end().await;
     stage.strike().await.expect("everything stops");
 }
 
