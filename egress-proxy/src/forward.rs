@@ -18,6 +18,7 @@ mod crowd;
 mod destination;
 mod door;
 mod exchange;
+mod form;
 mod hello;
 mod inspect;
 mod outgoing;

@@ -12,6 +12,7 @@ use super::bound::Bound;
 use super::connection::Asked;
 use super::destination::Destination;
 use super::door;
+use super::form::Form;
 use super::outgoing::{self, Outgoing, Place};
 use super::record::EgressOutcome;
 use super::refused::Refused;
@@ -56,7 +57,7 @@ pub(crate) async fn run(
     if judged.expects {
         line.writer.send(b"HTTP/1.1 100 Continue\r\n\r\n").await.map_err(|_| Refused::Stalled)?;
     }
-    let begin = Upload::begin(&mut line.reader, judged.framing, &head.fields, &engine, &mut bound);
+    let begin = Upload::begin(&mut line.reader, judged.framing, &head.fields, judged.form, &engine, &mut bound);
     let upload = tokio::select! {
         upload = begin => upload?,
         () = asked.pulse.silence() => return Err(Refused::Stalled),
@@ -150,6 +151,7 @@ async fn send(
 struct Judged {
     framing: Framing,
     is_private: bool,
+    form: Option<Form>,
     /// The tool waits to be told that it may send the body.
     expects: bool,
 }
@@ -173,7 +175,9 @@ fn judge(asked: &Asked, head: &RequestHead, place: &Place, target: &str) -> Resu
         Some(_) => return Err(Refused::Malformed("it expects something else than 100-continue")),
         None => false,
     };
-    Ok(Judged { framing, is_private: opening.is_private(), expects })
+    let is_private = opening.is_private();
+    let path = target.split('?').next().unwrap_or_default();
+    Ok(Judged { framing, is_private, form: Form::of(&head.fields, opening, path), expects })
 }
 
 /// Exactly one `Host`, and it names where the request goes: otherwise two readers send it to two places.

@@ -11,6 +11,7 @@ use super::bound::{Bound, Writing};
 use super::clean::{self, Piecewise};
 use super::connection::Asked;
 use super::destination::Destination;
+use super::form::Form;
 use super::record::EgressOutcome;
 use super::refused::Refused;
 use super::wire::{Body, BrokenBody, Fields, Framing, Reader, Writer, write_chunk, write_last_chunk};
@@ -26,6 +27,8 @@ pub(crate) struct Upload {
     first: Zeroizing<Vec<u8>>,
     /// How the host is told its end.
     framing: Framing,
+    /// Looks for methods in what leaves, where that is a form.
+    form: Option<Form>,
     rest: Option<Rest>,
 }
 
@@ -57,6 +60,7 @@ impl Upload {
         reader: &mut Reader,
         framing: Framing,
         fields: &Fields,
+        mut form: Option<Form>,
         engine: &Engine,
         bound: &mut Bound<'_>,
     ) -> Result<Self, Refused> {
@@ -75,12 +79,19 @@ impl Upload {
         let writing = writing_of(fields);
         if body.is_done() {
             let first = clean::body(&begun, engine, bound, writing)?;
+            if let Some(form) = &mut form {
+                form.push(&first)?;
+                form.check()?;
+            }
             // An empty body stays the one that it was: none, or one of no bytes.
             let framing = if framing == Framing::Empty { framing } else { Framing::Length(first.len() as u64) };
-            return Ok(Self { first, framing, rest: None });
+            return Ok(Self { first, framing, form: None, rest: None });
         }
         let mut pieces = Piecewise::new(engine, writing);
         let first = pieces.push(&begun, bound)?;
+        if let Some(form) = &mut form {
+            form.push(&first)?;
+        }
         let (framing, growth) = match framing {
             Framing::Length(length) => {
                 let growth = pieces.growth();
@@ -89,7 +100,7 @@ impl Upload {
             }
             other => (other, None),
         };
-        Ok(Self { first, framing, rest: Some(Rest { body, pieces, growth }) })
+        Ok(Self { first, framing, form, rest: Some(Rest { body, pieces, growth }) })
     }
 
     /// The header that says where the body ends.
@@ -121,6 +132,13 @@ impl Upload {
                 Some(piece) => pieces.push(piece, bound)?,
                 None => pieces.finish(bound)?,
             };
+            if let Some(form) = &mut self.form {
+                form.push(&cleaned)?;
+                // A host that was told the length may act at its last byte.
+                if body.is_done() {
+                    form.check()?;
+                }
+            }
             if growth.is_some_and(|told| told != pieces.growth()) {
                 return Err(Refused::LengthTold);
             }

@@ -167,6 +167,20 @@ impl Opening {
         methods.iter().try_for_each(|named| self.allows(named, path))?;
         paths.iter().try_for_each(|named| self.allows(method, named))
     }
+
+    /// The same of the method that a field of a form's body names, `name` and `value` as they are sent. The value of a field
+    /// that is called otherwise is not looked at.
+    ///
+    /// # Errors
+    /// [`NotListed`] says what is not.
+    pub fn allows_field(&self, path: &str, name: &[u8], value: &[u8]) -> Result<(), NotListed> {
+        let name = url::form_urlencoded::parse(name).next();
+        let Some((name, _)) = name.filter(|(name, _)| overrides::is_key(name)) else { return Ok(()) };
+        // As the value of a field without a name.
+        let value = url::form_urlencoded::parse(&[b"=", value].concat()).next().map(|(_, value)| value.into_owned());
+        let field = format!("{name}={}", value.unwrap_or_default());
+        overrides::of_text(&field).iter().try_for_each(|named| self.allows(named, path))
+    }
 }
 
 #[cfg(test)]

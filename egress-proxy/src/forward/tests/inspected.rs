@@ -117,6 +117,68 @@ async fn methods_and_paths_are_held_to_the_list() {
     assert_eq!(Reply::read(&mut tool).await.refusal(), (403, "unlisted-host"));
 }
 
+/// A form for `/v1/a`, in one piece or in chunks.
+fn form(host: &Host, kind: &str, body: &str, chunk: Option<usize>) -> String {
+    let head = format!("POST /v1/a HTTP/1.1\r\nHost: {}\r\n{kind}", host.at());
+    let Some(size) = chunk else { return format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()) };
+    let chunks = body.as_bytes().chunks(size).map(|chunk| std::str::from_utf8(chunk).unwrap());
+    let chunks: String = chunks.map(|chunk| format!("{:x}\r\n{chunk}\r\n", chunk.len())).collect();
+    format!("{head}Transfer-Encoding: chunked\r\n\r\n{chunks}0\r\n\r\n")
+}
+
+#[tokio::test]
+async fn a_method_that_a_form_names_is_held_to_the_list() {
+    const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
+    let world = World::new(Vec::new()).await;
+    let host = world.host("open.example").await;
+    let some = EgressRule { methods: vec!["GET".to_owned(), "POST".to_owned()], ..inspect(&host) };
+    world.rules(vec![some]);
+    let padding = "a=b&".repeat(100_000);
+    let long = |field: &str| format!("{padding}{field}");
+    let ask = async |raw: String| {
+        let mut tool = world.inspected(&host).await;
+        let _ = tool.write_all(raw.as_bytes()).await;
+        Reply::one(&mut tool).await
+    };
+    for kind in [
+        FORM,
+        "content-type:  Application/X-WWW-Form-Urlencoded;charset=utf-8\r\n",
+        "Content-Type: text/plain\r\nContent-Type: application/x-www-form-urlencoded\r\n",
+        "",
+    ] {
+        for body in ["_method=DELETE", "a=b&_method=delete&c=d", "%5fmeth%6fd=D%45LETE&a", "_method[]=PUT&"] {
+            for chunk in [None, Some(1), Some(5)] {
+                let reply = ask(form(&host, kind, body, chunk)).await;
+                assert_eq!(reply.refusal(), (403, "unlisted-method"), "{kind} {body} {chunk:?}");
+            }
+        }
+    }
+    // The name stands at its end, whatever stands before.
+    let spaced = format!("{}_method=DELETE", "%20".repeat(1000));
+    assert_eq!(ask(form(&host, FORM, &spaced, None)).await.refusal(), (403, "unlisted-method"));
+    assert!(host.seen().is_empty());
+    // Behind what left already: the host gets no end of it.
+    for chunk in [None, Some(10_001)] {
+        for field in ["_method=DELETE", "_method=DELETE&a=b"] {
+            let reply = ask(form(&host, FORM, &long(field), chunk)).await;
+            assert_eq!(reply.refusal(), (403, "unlisted-method"), "{field} {chunk:?}");
+        }
+    }
+    assert!(host.seen().iter().all(|seen| seen.starts_with("CUT ")), "not one is whole");
+
+    let listed = ["a=b", "_method=POST", "_method=get&a=b", "text=_method:DELETE", "method=card", "_methods"];
+    let before = host.seen().len();
+    for body in listed {
+        assert_eq!(ask(form(&host, FORM, body, None)).await.status, 200, "{body}");
+        assert_eq!(ask(form(&host, FORM, &long(body), Some(10_001))).await.status, 200, "{body}");
+    }
+    assert!(ask(form(&host, "Content-Type: text/plain\r\n", "_method=DELETE", None)).await.status == 200);
+    assert!(host.seen().len() > before + 2 * listed.len());
+    // Who lists no methods means any.
+    world.rules(vec![inspect(&host)]);
+    assert_eq!(ask(form(&host, FORM, "_method=DELETE", None)).await.status, 200);
+}
+
 #[tokio::test]
 async fn a_request_passes_and_the_connection_goes_on() {
     let (world, host) = world().await;

@@ -128,10 +128,24 @@ fn what_a_request_names_beside_its_own_counts_as_well() {
         let headers = std::iter::once((header.0, header.1.as_bytes()));
         assert_eq!(one.allows_all("POST", target, headers), want, "{target} {header:?}");
     }
+    for (field, want) in [
+        ("_method=DELETE", Err(NotListed::Method)),
+        ("%5Fmethod=d%65lete", Err(NotListed::Method)),
+        ("_method%5B%5D=PUT", Err(NotListed::Method)),
+        ("_method=GET", Ok(())),
+        ("_method=frob", Ok(())),
+        ("text=_method%3DDELETE", Ok(())),
+        ("_method", Ok(())),
+        ("", Ok(())),
+    ] {
+        let (name, value) = field.split_once('=').unwrap_or((field, ""));
+        assert_eq!(one.allows_field("/v1/items/7", name.as_bytes(), value.as_bytes()), want, "{field}");
+    }
     // Who lists no methods means any.
     let any = opening(&[rule("api.example.com")], &name("office"), "api.example.com", 443).unwrap();
     let headers = std::iter::once(("X-HTTP-Method-Override", &b"DELETE"[..]));
     assert_eq!(any.allows_all("POST", "/", headers), Ok(()));
+    assert_eq!(any.allows_field("/", b"_method", b"DELETE"), Ok(()));
 }
 
 #[test]

@@ -60,6 +60,12 @@ pub(crate) fn of_text(text: &str) -> Vec<&'static str> {
     out
 }
 
+/// Whether what is called so may name a method.
+pub(crate) fn is_key(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    KEYS.iter().any(|key| lower.contains(key))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

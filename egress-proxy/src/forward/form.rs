@@ -1,0 +1,69 @@
+//! Methods that the fields of a form name, looked for while the form passes: many servers obey `_method=DELETE` more than the
+//! first line.
+
+use wardkeep_policy::bundle::egress::{NotListed, Opening};
+
+use zeroize::Zeroizing;
+
+use super::wire::Fields;
+
+/// Bytes of a field that are kept on each side of its `=`. What a field is called stands at the end of its name, whatever
+/// servers pass over before it.
+const KEPT: usize = 128;
+
+pub(crate) struct Form {
+    opening: Opening,
+    path: String,
+    /// With room for [`KEPT`] bytes, so that no copy of a secret stays behind.
+    name: Zeroizing<Vec<u8>>,
+    value: Zeroizing<Vec<u8>>,
+    /// The `=` was there.
+    has_value: bool,
+}
+
+impl Form {
+    /// What `opening` says of the body of a request for `path`, if that is a form. One that is called nothing is read as one
+    /// by some servers.
+    pub(crate) fn of(fields: &Fields, opening: Opening, path: &str) -> Option<Self> {
+        const KIND: &[u8] = b"application/x-www-form-urlencoded";
+        let mut kinds = fields.all("content-type").peekable();
+        let is_form =
+            |kind: &[u8]| kind.trim_ascii().get(..KIND.len()).is_some_and(|kind| kind.eq_ignore_ascii_case(KIND));
+        (kinds.peek().is_none() || kinds.any(is_form)).then(|| Self {
+            opening,
+            path: path.to_owned(),
+            name: Zeroizing::new(Vec::with_capacity(KEPT)),
+            value: Zeroizing::new(Vec::with_capacity(KEPT)),
+            has_value: false,
+        })
+    }
+
+    /// The next bytes.
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<(), NotListed> {
+        for &byte in bytes {
+            match byte {
+                b'&' => {
+                    self.check()?;
+                    self.name.clear();
+                    self.value.clear();
+                    self.has_value = false;
+                }
+                b'=' if !self.has_value => self.has_value = true,
+                _ if self.has_value && self.value.len() < KEPT => self.value.push(byte),
+                _ if self.has_value => {}
+                _ => {
+                    if self.name.len() == KEPT {
+                        self.name.remove(0);
+                    }
+                    self.name.push(byte);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing follows the last field, as far as anybody knows.
+    pub(crate) fn check(&self) -> Result<(), NotListed> {
+        self.opening.allows_field(&self.path, &self.name, &self.value)
+    }
+}
