@@ -13,10 +13,13 @@ use crate::translate::pieces::Pieces;
 const CALLS: usize = 1024;
 /// Bytes of calls that wait: as many as one event may have.
 const HELD_BYTES: usize = EVENT_BYTES;
+/// Bytes of all their ids, which are kept to the end.
+const ID_BYTES: usize = EVENT_BYTES;
 
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     known: Vec<Call>,
+    id_bytes: usize,
     /// How many of them have ended; the next one is being told, all behind it wait.
     ended: usize,
     /// Bytes of those that wait.
@@ -75,7 +78,8 @@ impl Calls {
         emit: &mut dyn FnMut(Event<'_>),
     ) -> Result<usize, Untranslatable> {
         let place = self.known.len();
-        if place == CALLS {
+        self.id_bytes += id.token().len();
+        if place == CALLS || self.id_bytes > ID_BYTES {
             return Err(Untranslatable::TooLong);
         }
         while self.known.get(self.ended).is_some_and(|call| call.pieces.is_whole()) {

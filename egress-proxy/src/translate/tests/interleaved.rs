@@ -191,6 +191,24 @@ fn finish(why: &str) -> String {
 }
 
 #[test]
+fn ids_are_bounded() {
+    let named = |n: u64, id: &str| {
+        let (index, id) = (format!("\"index\":{n},"), format!("\"id\":\"{id}\","));
+        call(&index, &id, "\"name\":\"f\",", "\"{}\"")
+    };
+    let long = "x".repeat(200 * 1024);
+    for (count, ends) in [(5, true), (6, false)] {
+        let stream: String = (0..count).map(|n| named(n, &format!("{long}{n}"))).collect();
+        let (out, end) = through(Dialect::OpenAi, &[stream.as_bytes(), finish("tool_calls").as_bytes()]);
+        match end {
+            End::Whole => assert!(ends && read_calls(&out).len() == 5),
+            End::Fault(fault) => assert!(!ends && fault.code() == "too-long"),
+            end => panic!("{end:?}"),
+        }
+    }
+}
+
+#[test]
 fn what_waits_is_bounded() {
     let piece = "x".repeat(64 * 1024);
     let long = |first: &str, pieces: usize| {
