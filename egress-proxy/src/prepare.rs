@@ -98,6 +98,7 @@ impl Recipe<'_> {
             Some(Some(shifted)) => shifted,
             Some(None) => Head::parse(&scanned.bytes)?,
         };
+        request::spelling::right(self.api, &head)?;
         if let Some(names) = self.api.around() {
             request::no_other_model(&head, &scanned.bytes, names)?;
         }

@@ -10,6 +10,9 @@ use wardkeep_policy::bundle::llm::BodyRules;
 use wardkeep_redaction::Finding;
 
 pub(crate) mod server_tools;
+pub(crate) mod spelling;
+
+use spelling::{folded, same};
 
 /// Largest request body, in bytes; Anthropic's own limit.
 pub const BODY_BYTES: usize = 32 * 1024 * 1024;
@@ -57,6 +60,9 @@ pub(crate) enum InvalidBody {
     TooMany,
     #[error("the body names another model than the address; ask for one model at a time")]
     OtherModel,
+    /// Readers differ in whether it means something.
+    #[error("`{0}` is no name of this API; write it in small letters")]
+    Spelling(String),
     #[error("`{0}` would lead around this server's policy; leave it out")]
     Forbidden(String),
     /// Whoever asks so is answered at once with nothing, and what was used is told to nobody who comes by here.
@@ -158,21 +164,12 @@ impl Head {
         if found.next().is_some() { Err(InvalidBody::Twice(name)) } else { Ok(first) }
     }
 
-    /// Whether a name stands there twice for any reader: some take letters of either case (Go, with two beyond ASCII), some
-    /// pass over underscores (ProtoJSON).
+    /// Whether a name stands there twice for any reader.
     fn any_again(&self) -> bool {
         const FEW: usize = 24;
-        fn folded(name: &str) -> impl Iterator<Item = char> {
-            let plain = name.chars().filter(|letter| *letter != '_');
-            plain.map(|letter| match letter {
-                '\u{17f}' => 's',
-                '\u{212a}' => 'k',
-                other => other.to_ascii_lowercase(),
-            })
-        }
         let names = || self.members.iter().map(|member| member.name.as_str());
         if self.members.len() <= FEW {
-            return names().enumerate().any(|(at, name)| names().take(at).any(|other| folded(other).eq(folded(name))));
+            return names().enumerate().any(|(at, name)| names().take(at).any(|other| same(other, name)));
         }
         let mut names: Vec<String> = names().map(|name| folded(name).collect()).collect();
         names.sort_unstable();
@@ -309,7 +306,7 @@ pub(crate) fn asks_for_usage(head: &Head, body: &[u8]) -> bool {
 /// Refuses what would have the provider answer with a model that nobody compared with the policy: members of the top level
 /// called `names`, and tools that are models themselves.
 pub(crate) fn no_other_model(head: &Head, body: &[u8], names: &[&str]) -> Result<(), InvalidBody> {
-    if let Some(member) = head.members.iter().find(|member| names.contains(&member.name.as_str())) {
+    if let Some(member) = head.members.iter().find(|member| names.iter().any(|name| same(name, &member.name))) {
         return Err(InvalidBody::Forbidden(member.name.clone()));
     }
     for tools in head.members.iter().filter(|member| member.name == "tools") {
@@ -338,15 +335,19 @@ pub(crate) fn answered_here(head: &Head, body: &[u8]) -> Result<(), InvalidBody>
 
 /// Members that choose a dearer tier at some provider, and what of them costs what the model's price says, unless `only` of a
 /// provider's `body` knows better. Sources: <https://platform.claude.com/docs/build-with-claude/fast-mode>,
-/// <https://developers.openai.com/api/docs/guides/fast-mode>.
-const TIERS: [(&str, &[&str]); 2] =
-    [("speed", &["standard"]), ("service_tier", &["auto", "default", "flex", "standard_only"])];
+/// <https://developers.openai.com/api/docs/guides/fast-mode>, <https://platform.claude.com/docs/build-with-claude/data-residency>.
+const TIERS: [(&str, &[&str]); 3] = [
+    ("speed", &["standard"]),
+    ("service_tier", &["auto", "default", "flex", "standard", "standard_only"]),
+    ("inference_geo", &["global"]),
+];
 
 /// Refuses what costs more than the policy's prices know.
 fn usual_price(head: &Head, body: &[u8], rules: &BodyRules) -> Result<(), InvalidBody> {
     for member in &head.members {
-        let usual = TIERS.iter().find(|(name, _)| *name == member.name).map(|(_, values)| values.to_vec());
-        let named = rules.only.get(&member.name).map(|values| values.iter().map(String::as_str).collect());
+        let usual = TIERS.iter().find(|(name, _)| same(name, &member.name)).map(|(_, values)| values.to_vec());
+        let named = rules.only.iter().find(|(name, _)| same(name, &member.name));
+        let named = named.map(|(_, values)| values.iter().map(String::as_str).collect());
         let Some(values) = named.or(usual) else { continue };
         let text = serde_json::from_slice::<Option<Key<'_>>>(&body[member.value.clone()]);
         if !text.is_ok_and(|text| text.is_none_or(|text| values.contains(&&*text.0))) {
@@ -364,7 +365,7 @@ pub(crate) fn adapt(
     rules: &BodyRules,
     lists: &[(String, String)],
 ) -> Result<Vec<Splice>, InvalidBody> {
-    if let Some(member) = head.members.iter().find(|member| rules.forbid.contains(&member.name)) {
+    if let Some(member) = head.members.iter().find(|member| rules.forbid.iter().any(|name| same(name, &member.name))) {
         return Err(InvalidBody::Forbidden(member.name.clone()));
     }
     usual_price(head, body, rules)?;

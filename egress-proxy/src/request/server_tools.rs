@@ -5,8 +5,13 @@
 
 use std::borrow::Cow;
 
+use serde_json::value::RawValue;
+
+use super::spelling::same;
 use super::{Head, InvalidBody, Key, each_element, each_member};
 use crate::api::{Api, Verb};
+
+mod within;
 
 /// How an API tells its tools apart.
 enum Tools {
@@ -38,8 +43,16 @@ const fn tools(api: Api) -> Option<Tools> {
     }
 }
 
-/// Members of the top level that are such tools themselves.
-const MEMBERS: [&str; 3] = ["mcp_servers", "web_search_options", "plugins"];
+/// Members of the top level that are such tools themselves; the last four are those of xAI, Qwen and Groq.
+const MEMBERS: [&str; 7] = [
+    "mcp_servers",
+    "web_search_options",
+    "plugins",
+    "search_parameters",
+    "search_options",
+    "enable_search",
+    "compound_custom",
+];
 
 /// Refuses a body with a tool that its provider would run and that `allowed` does not name.
 pub(crate) fn refuse(api: Api, head: &Head, body: &[u8], allowed: &[String]) -> Result<(), InvalidBody> {
@@ -50,47 +63,97 @@ pub(crate) fn refuse(api: Api, head: &Head, body: &[u8], allowed: &[String]) -> 
     };
     for member in &head.members {
         let value = &body[member.value.clone()];
-        if MEMBERS.contains(&member.name.as_str()) && !matches!(value, b"null" | b"[]") {
-            judge(&member.name)?;
+        let is_tool = MEMBERS.iter().find(|name| same(name, &member.name));
+        if let Some(name) = is_tool.filter(|_| !matches!(value, b"null" | b"[]" | b"false")) {
+            judge(name)?;
         }
-        if member.name == "tools" && value != b"null" {
-            let mut judged = Ok(());
-            list(&tools, value, &mut |name| {
-                if judged.is_ok() {
-                    judged = judge(name);
+        let mut judged = Ok(());
+        let mut show = |name: &str| {
+            if judged.is_ok() {
+                judged = judge(name);
+            }
+        };
+        if same(&member.name, "tools") && value != b"null" {
+            list(&tools, value, &mut show).map_err(|_| InvalidBody::Tools)?;
+        } else if within::is_walked(&member.name) {
+            let mut fault = Ok(());
+            let walked = within::each(value, &mut |raw, is_list| {
+                if fault.is_ok() {
+                    fault = brought(&tools, raw, is_list, &mut show);
                 }
-            })
-            .map_err(|_| InvalidBody::Tools)?;
-            judged?;
+            });
+            walked.map_err(|_| InvalidBody::NotAnObject)?;
+            fault.map_err(|_| InvalidBody::Tools)?;
         }
+        judged?;
     }
     Ok(())
 }
+
+/// Shows what a conversation brings with it: a list of tools, a tool, or the definition of one.
+fn brought(tools: &Tools, raw: &RawValue, is_list: bool, show: &mut dyn FnMut(&str)) -> Result<(), serde_json::Error> {
+    if is_list && raw.get().starts_with('[') {
+        return list(tools, raw.get().as_bytes(), show);
+    }
+    if !raw.get().starts_with('{') {
+        // A name.
+        return Ok(());
+    }
+    let mut definitions = Vec::new();
+    each_member(&mut serde_json::Deserializer::from_str(raw.get()), |name, _, value| {
+        if name == "definition" {
+            definitions.push(value);
+        }
+    })?;
+    for definition in definitions {
+        brought(tools, definition, false, show)?;
+    }
+    let mut inner = Vec::new();
+    one(tools, raw, &mut inner, &mut |name| {
+        if !AROUND.contains(&name) {
+            show(name);
+        }
+    })?;
+    inner.into_iter().try_for_each(|inner| list(tools, inner.get().as_bytes(), show))
+}
+
+/// What only stands around a definition, or names a tool that is judged where it is defined. Source:
+/// `BetaRequestToolAdditionBlockParam` of anthropic 2.11.
+const AROUND: [&str; 4] = ["tool_definition", "tool_reference", "mcp_tool_reference", "mcp_toolset_reference"];
 
 /// Shows the name of each tool that does not come back.
 fn list(tools: &Tools, json: &[u8], show: &mut dyn FnMut(&str)) -> Result<(), serde_json::Error> {
     let mut inner = Vec::new();
     let mut fault = Ok(());
     each_element(&mut serde_json::Deserializer::from_slice(json), |tool| {
-        let read = each_member(&mut serde_json::Deserializer::from_str(tool.get()), |name, _, value| match tools {
-            Tools::ByType(known) if name == "type" && value.get() != "null" => {
-                // What is no text is known to nobody.
-                let of = serde_json::from_str(value.get()).map_or(Cow::Borrowed(""), |Key(of)| of);
-                if !known.iter().any(|known| *known == of || known.ends_with('_') && of.starts_with(known)) {
-                    show(&of);
-                }
-            }
-            // A namespace of Responses; no other tool has a list of this name.
-            Tools::ByType(_) if name == "tools" => inner.push(value),
-            Tools::ByMember(known) if !known.contains(&plain(name).as_str()) => show(&snake(name)),
-            _ => {}
-        });
         if fault.is_ok() {
-            fault = read;
+            fault = one(tools, tool, &mut inner, show);
         }
     })?;
     fault?;
-    inner.into_iter().try_for_each(|inner| list(tools, inner.get().as_bytes(), show))
+    inner.into_iter().try_for_each(|inner: &RawValue| list(tools, inner.get().as_bytes(), show))
+}
+
+/// The same of one tool; lists within it are put to `inner`.
+fn one<'a>(
+    tools: &Tools,
+    tool: &'a RawValue,
+    inner: &mut Vec<&'a RawValue>,
+    show: &mut dyn FnMut(&str),
+) -> Result<(), serde_json::Error> {
+    each_member(&mut serde_json::Deserializer::from_str(tool.get()), |name, _, value| match tools {
+        Tools::ByType(known) if name == "type" && value.get() != "null" => {
+            // What is no text is known to nobody.
+            let of = serde_json::from_str(value.get()).map_or(Cow::Borrowed(""), |Key(of)| of);
+            if !known.iter().any(|known| *known == of || known.ends_with('_') && of.starts_with(known)) {
+                show(&of);
+            }
+        }
+        // A namespace of Responses; no other tool has a list of this name.
+        Tools::ByType(_) if name == "tools" => inner.push(value),
+        Tools::ByMember(known) if !known.contains(&plain(name).as_str()) => show(&snake(name)),
+        _ => {}
+    })
 }
 
 /// Whether a policy that says `allowed` means the tool `name`: `web_search` is `web_search_20250305`, too.
@@ -146,6 +209,10 @@ mod tests {
             (Api::Chat, r#"{"web_search_options":{}}"#, "web_search_options"),
             (Api::Chat, r#"{"tools":[{"type":"browser_search"}]}"#, "browser_search"),
             (Api::Chat, r#"{"plugins":[{"id":"web"}]}"#, "plugins"),
+            (Api::Chat, r#"{"search_parameters":{"mode":"on"}}"#, "search_parameters"),
+            (Api::Chat, r#"{"enable_search":true}"#, "enable_search"),
+            (Api::Chat, r#"{"compound_custom":{"tools":{}}}"#, "compound_custom"),
+            (Api::Messages, r#"{"MCP_Servers":[{"type":"url","url":"https://x.example"}]}"#, "mcp_servers"),
             (Api::Responses, r#"{"tools":[{"type":"mcp","server_url":"https://x.example"}]}"#, "mcp"),
             (Api::Responses, r#"{"tools":[{"type":"namespace","tools":[{"type":"mcp"}]}]}"#, "mcp"),
             (Api::Responses, r#"{"tools":[{"type":"shell"}]}"#, "shell"),
@@ -153,6 +220,57 @@ mod tests {
             (GEMINI, r#"{"tools":[{"function_declarations":[],"google_search":{}}]}"#, "google_search"),
         ] {
             assert_eq!(judged(api, body, &["webs"]), Err(InvalidBody::ServerTool(name.to_owned())), "{body}");
+        }
+        for body in [
+            r#"{"input":[{"type":"additional_tools","role":"developer","tools":[{"type":"function"},{"type":"mcp"}]}]}"#,
+            r#"{"input":[{"role":"user","content":[{"\u0074ools" : [{"type":"mcp"}]}]}]}"#,
+            r#"{"input":[{"tools":[{"type":"namespace","tools":[{"type":"mcp"}]}]}]}"#,
+            r#"{"Tools":[{"type":"mcp"}]}"#,
+        ] {
+            assert_eq!(
+                judged(Api::Responses, body, &["webs"]),
+                Err(InvalidBody::ServerTool("mcp".to_owned())),
+                "{body}"
+            );
+        }
+        let addition = |tool: &str| {
+            let block = format!(r#"{{"type":"tool_addition","tool":{tool}}}"#);
+            [
+                format!(r#"{{"messages":[{{"role":"system","content":[{block}]}}]}}"#),
+                format!(r#"{{"system":[{block}]}}"#),
+                format!(
+                    r#"{{"messages":[{{"role":"user","content":[{{"type":"compaction","tool_changes":[{block}]}}]}}]}}"#
+                ),
+            ]
+        };
+        for (tool, name) in [
+            (
+                r#"{"type":"tool_definition","definition":{"type":"web_fetch_20250910","name":"f"}}"#,
+                "web_fetch_20250910",
+            ),
+            (
+                r#"{"type":"tool_definition","definition":{"type":"mcp_toolset"},"definition":{"name":"a"}}"#,
+                "mcp_toolset",
+            ),
+            (r#"{"definition":{"type":"tool_definition","definition":{"type":"mcp_toolset"}}}"#, "mcp_toolset"),
+            (r#"{"type":"code_execution_20250825","name":"code"}"#, "code_execution_20250825"),
+            (r#"{"type":"tool_reference","type":"web_search_20250305"}"#, "web_search_20250305"),
+        ] {
+            for body in addition(tool) {
+                assert_eq!(judged(Api::Messages, &body, &[]), Err(InvalidBody::ServerTool(name.to_owned())), "{body}");
+                assert_eq!(judged(Api::Messages, &body, &[name]), Ok(()), "{body}");
+            }
+        }
+        for tool in [
+            r#"{"type":"tool_definition","definition":{"name":"a","input_schema":{"type":"object"}}}"#,
+            r#"{"type":"tool_definition","definition":{"type":"bash_20250124","name":"bash"}}"#,
+            r#"{"type":"tool_reference","name":"a"}"#,
+            r#""a""#,
+            "null",
+        ] {
+            for body in addition(tool) {
+                assert_eq!(judged(Api::Messages, &body, &[]), Ok(()), "{body}");
+            }
         }
         for body in [r#"{"tools":{"type":"mcp"}}"#, r#"{"tools":["web_search"]}"#, r#"{"tools":[[{"type":"mcp"}]]}"#] {
             assert_eq!(judged(Api::Responses, body, &["mcp"]), Err(InvalidBody::Tools), "{body}");
@@ -168,6 +286,16 @@ mod tests {
                 &[][..],
             ),
             (Api::Messages, r#"{"tools":null,"mcp_servers":[]}"#, &[]),
+            // What a model wrote into a call, or a tool gave back, is nobody's tool.
+            (
+                Api::Messages,
+                r#"{"messages":[{"role":"assistant","content":[{"type":"tool_use","input":{"tools":[{"type":"saw"}],"definition":{"type":"x"}}}]}]}"#,
+                &[],
+            ),
+            (Api::Chat, r#"{"messages":[{"role":"tool","content":"{\"tools\":[{\"type\":\"mcp\"}]}"}]}"#, &[]),
+            (Api::Chat, r#"{"enable_search":false,"messages":[{"content":[{"type":"text","text":"\u0061"}]}]}"#, &[]),
+            (Api::Responses, r#"{"input":[{"type":"mcp_list_tools","tools":[{"name":"a","input_schema":{}}]}]}"#, &[]),
+            (Api::Responses, r#"{"input":"the \"tools\" of"}"#, &[]),
             (Api::Messages, r#"{"tools":[{"name":"a","input_schema":{"type":"web_search","tools":1}}]}"#, &[]),
             (Api::MessagesCount, r#"{"tools":[{"type":"web_fetch_20260318"}]}"#, &[]),
             (Api::Messages, r#"{"tools":[{"type":"web_search_20250305"}]}"#, &["web_search"]),

@@ -1,6 +1,7 @@
 use wardkeep_redaction::{Engine, RuleSet, Secret};
 
 use super::*;
+use crate::api::{Api, Verb};
 
 #[test]
 fn what_is_no_request_is_refused() {
@@ -86,6 +87,39 @@ fn what_costs_more_than_the_policy_says_is_refused() {
     {
         assert_eq!(adapted(body), Ok(()), "{body}");
     }
+}
+
+#[test]
+fn tiers_are_known_in_every_spelling() {
+    let adapted = |body: &str| {
+        adapt(&Head::parse(body.as_bytes()).expect(body), body.as_bytes(), &BodyRules::default(), &[]).map(|_| ())
+    };
+    for body in [
+        r#"{"serviceTier":"priority"}"#,
+        r#"{"Service_Tier":"priority"}"#,
+        r#"{"service_tier":"priority"}"#,
+        r#"{"inference_geo":"us"}"#,
+        r#"{"speed":"fast"}"#,
+    ] {
+        assert!(matches!(adapted(body), Err(InvalidBody::Dearer(..))), "{body}");
+    }
+    for body in [r#"{"serviceTier":"flex"}"#, r#"{"service_tier":"standard"}"#, r#"{"inference_geo":"global"}"#] {
+        assert_eq!(adapted(body), Ok(()), "{body}");
+    }
+}
+
+#[test]
+fn a_name_that_only_some_readers_know_is_refused() {
+    let right = |api, body: &str| spelling::right(api, &Head::parse(body.as_bytes()).expect(body));
+    for name in ["Max_Tokens", "mAx_tokens", "N", "MaxTokens", "Background", "me\u{17f}\u{17f}ages", "Tools"] {
+        let name = name.to_owned();
+        let body = format!(r#"{{"{name}":1}}"#);
+        assert_eq!(right(Api::Chat, &body), Err(InvalidBody::Spelling(name)), "{body}");
+    }
+    for body in [r#"{"max_tokens":1,"Mine":2,"topK":3,"n":1}"#, r#"{"models":[]}"#] {
+        assert_eq!(right(Api::Messages, body), Ok(()), "{body}");
+    }
+    assert_eq!(right(Api::Gemini(Verb::Generate), r#"{"serviceTier":"flex","systemInstruction":{}}"#), Ok(()));
 }
 
 #[test]

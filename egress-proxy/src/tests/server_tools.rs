@@ -13,10 +13,16 @@ async fn a_tool_of_the_provider_leaves_only_where_the_policy_names_it() {
     const FETCH: &str = r#""tools":[{"type":"web_fetch_20250910","name":"web_fetch"}]"#;
     const SERVERS: &str = r#""mcp_servers":[{"type":"url","url":"https://x.example","name":"x"}]"#;
     let world = World::new().await;
-    for tool in [FETCH, SERVERS] {
+    const SEARCH: &str = r#""Search_Parameters":{"mode":"on"}"#;
+    const HIDDEN: &str = r#""system":[{"type":"tool_addition","tool":{"type":"tool_definition","definition":{"type":"web_fetch_20250910","name":"web_fetch"}}}]"#;
+    for tool in [FETCH, SERVERS, SEARCH, HIDDEN] {
         let reply = world.ask(offering(tool)).await;
         assert_eq!(reply.refusal(), (400, "invalid-body"), "{}", reply.text());
-        assert!(reply.text().contains("server_tools"), "it says what to do: {}", reply.text());
+        assert!(
+            reply.text().contains("server_tools") || reply.text().contains("small letters"),
+            "it says what to do: {}",
+            reply.text()
+        );
     }
     assert!(world.provider.seen().is_empty() && world.nothing_was_metered().await);
     world.change(|bundle| bundle.llm.providers[0].server_tools = vec!["web_fetch".to_owned()]);
