@@ -307,7 +307,7 @@ pub struct Admitted {
     unseen_since: Option<Instant>,
     told: Vec<Over>,
     ticket: Option<Ticket>,
-    lesson: Option<Box<Lesson>>,
+    lesson: Option<Lesson>,
     open: bool,
 }
 
@@ -325,7 +325,7 @@ impl Admitted {
 
     /// Tells what it used, once the provider has said so.
     pub(crate) fn with_lesson(mut self, lesson: Option<Lesson>) -> Self {
-        self.lesson = lesson.map(Box::new);
+        self.lesson = lesson;
         self
     }
 

@@ -7,6 +7,7 @@ mod crowd;
 mod files;
 mod gate_memory;
 mod harness;
+mod holds;
 mod hostile;
 mod prefix;
 mod providers;

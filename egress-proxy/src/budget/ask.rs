@@ -7,13 +7,15 @@ use serde::Deserialize;
 
 use crate::request::{Head, each_member};
 
+/// Answers that are held for where as many are wanted as nobody here can read; `OpenAI`'s own limit.
+const MOST_ANSWERS: u64 = 128;
 /// Bytes at the end of a body by which, with its length, two requests are called the same.
 const TAIL_BYTES: usize = 16 * 1024;
 
 /// What was read. Hashes, no text: nothing of the request stays in memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Ask {
-    /// Most output tokens that the request allows itself, over all answers it wants.
+    /// Most output tokens that the request allows itself in each answer; `None` also where any reader may see no limit.
     pub(crate) max_output: Option<u64>,
     /// Answers that it wants.
     pub(crate) answers: u64,
@@ -48,52 +50,114 @@ impl Member {
     }
 }
 
-/// What Gemini's configuration says of both.
+/// What members say of both.
 #[derive(Default)]
-struct Generation {
-    max_output: Option<u64>,
-    answers: Option<u64>,
+struct Said {
+    max_output: Limit,
+    answers: u64,
 }
 
-impl Generation {
-    /// ProtoJSON takes either spelling of a name, and numbers in quotes.
-    fn read(text: &str) -> Self {
-        let mut found = Self::default();
+impl Said {
+    /// Of Gemini's configuration: `ProtoJSON` takes either spelling of a name.
+    fn generation(&mut self, text: &str) {
         // What is no object says nothing; its provider tells so.
-        let _ = each_member(&mut serde_json::Deserializer::from_str(text), |name, _, value| {
-            let value = value.get();
-            let value = value.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(value);
-            match name {
-                "maxOutputTokens" | "max_output_tokens" => found.max_output = found.max_output.max(number(value)),
-                "candidateCount" | "candidate_count" => found.answers = found.answers.max(number(value)),
-                _ => {}
-            }
+        let _ = each_member(&mut serde_json::Deserializer::from_str(text), |name, _, value| match name {
+            "maxOutputTokens" | "max_output_tokens" => self.max_output.read(value.get()),
+            "candidateCount" | "candidate_count" => self.answers(value.get()),
+            _ => {}
         });
-        found
+    }
+
+    fn answers(&mut self, value: &str) {
+        let wanted = match Number::read(value) {
+            Number::Some(answers) => answers,
+            Number::Absent | Number::Nil => 1,
+            Number::Unreadable => MOST_ANSWERS,
+        };
+        self.answers = self.answers.max(wanted);
     }
 }
 
-/// A number of JSON, however it is written: `1e5` and `8.0` are whole ones to many readers.
-fn number(text: &str) -> Option<u64> {
-    const MOST: f64 = 1e15;
-    let written = |number: f64| format!("{:.0}", number.ceil().min(MOST)).parse().ok();
-    text.parse().ok().or_else(|| text.parse().ok().filter(|number: &f64| *number >= 0.0).and_then(written))
+/// The largest of all limits that stand there.
+#[derive(Clone, Copy, Default)]
+enum Limit {
+    #[default]
+    Unsaid,
+    Most(u64),
+    /// One of them is none: some servers take 0 or less as `as many as there are`.
+    Lifted,
 }
 
-/// Members by which a request names what its provider keeps.
-const KEPT: [&str; 5] = ["previous_response_id", "conversation", "prompt", "cachedContent", "cached_content"];
+impl Limit {
+    fn read(&mut self, value: &str) {
+        *self = match (*self, Number::read(value)) {
+            (limit, Number::Absent) => limit,
+            (Self::Lifted, _) | (_, Number::Nil | Number::Unreadable) => Self::Lifted,
+            (Self::Unsaid, Number::Some(most)) => Self::Most(most),
+            (Self::Most(most), Number::Some(other)) => Self::Most(most.max(other)),
+        };
+    }
+
+    const fn known(self) -> Option<u64> {
+        match self {
+            Self::Most(most) => Some(most),
+            Self::Unsaid | Self::Lifted => None,
+        }
+    }
+}
+
+/// A value that should be a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Number {
+    Absent,
+    Some(u64),
+    /// 0 or less.
+    Nil,
+    Unreadable,
+}
+
+impl Number {
+    /// However it is written: `1e5` and `8.0` are whole ones to many readers, and so are they in quotes, with spaces around them
+    /// and underscores in them.
+    fn read(value: &str) -> Self {
+        if value == "null" {
+            return Self::Absent;
+        }
+        if !value.starts_with('"') {
+            return Self::written(value);
+        }
+        serde_json::from_str::<String>(value)
+            .map_or(Self::Unreadable, |text| Self::written(&text.trim().replace('_', "")))
+    }
+
+    fn written(text: &str) -> Self {
+        const MOST: f64 = 1e15;
+        let whole =
+            |number: f64| format!("{:.0}", number.ceil().min(MOST)).parse().map_or(Self::Unreadable, Self::Some);
+        match (text.parse::<u64>(), text.parse::<f64>()) {
+            (Ok(0), _) => Self::Nil,
+            (Ok(number), _) => Self::Some(number),
+            (_, Ok(number)) if number <= 0.0 => Self::Nil,
+            (_, Ok(number)) if !number.is_nan() => whole(number),
+            _ => Self::Unreadable,
+        }
+    }
+}
+
+/// Members by which a request names what its provider keeps; `thread` is Anthropic's.
+const KEPT: [&str; 6] = ["previous_response_id", "conversation", "prompt", "thread", "cachedContent", "cached_content"];
 
 impl Ask {
     /// What is read where nobody looks for loops. Where a member stands twice, both count.
     pub(crate) fn slight(body: &[u8], head: &Head) -> Self {
-        let most = |wanted: Member| of(body, head, wanted).filter_map(number).max();
-        let generation = || of(body, head, Member::Generation).map(Generation::read);
-        let max_output = most(Member::MaxOutput).max(generation().filter_map(|one| one.max_output).max());
-        let answers = most(Member::Answers).max(generation().filter_map(|one| one.answers).max());
+        let mut said = Said::default();
+        of(body, head, Member::MaxOutput).for_each(|value| said.max_output.read(value));
+        of(body, head, Member::Answers).for_each(|value| said.answers(value));
+        of(body, head, Member::Generation).for_each(|value| said.generation(value));
         let is_kept = |(name, at): (&str, Range<usize>)| KEPT.contains(&name) && body.get(at) != Some(b"null");
         Self {
-            max_output,
-            answers: answers.unwrap_or(1).max(1),
+            max_output: said.max_output.known(),
+            answers: said.answers.max(1),
             goes_on: head.members().any(is_kept),
             ..Self::default()
         }
@@ -213,6 +277,19 @@ mod tests {
             ("", (None, 1)),
             (r#","max_tokens":10,"max_completion_tokens":4096,"max_output_tokens":7"#, (Some(4096), 1)),
             (r#","max_tokens":-1,"max_completion_tokens":null,"max_output_tokens":"9""#, (None, 1)),
+            (r#","max_tokens":null,"max_completion_tokens":9"#, (Some(9), 1)),
+            (r#","max_tokens":0"#, (None, 1)),
+            (r#","max_tokens":0.0,"max_completion_tokens":9"#, (None, 1)),
+            (r#","max_completion_tokens":9,"max_tokens":"-0""#, (None, 1)),
+            (r#","max_completion_tokens":9,"max_tokens":[]"#, (None, 1)),
+            (r#","max_tokens":"4096","n":"10""#, (Some(4096), 10)),
+            (r#","max_tokens":" 4_096 ","n":"1\u0030""#, (Some(4096), 10)),
+            (r#","max_tokens":"NaN","n":"0xA""#, (None, 128)),
+            (r#","max_tokens":"+7","n":true"#, (Some(7), 128)),
+            (r#","n":"""#, (None, 128)),
+            (r#","generationConfig":{"maxOutputTokens":0}"#, (None, 1)),
+            (r#","generationConfig":{"maxOutputTokens":7,"max_output_tokens":"-1"}"#, (None, 1)),
+            (r#","generationConfig":{"candidateCount":"1\u0030"}"#, (None, 10)),
             (r#","max_tokens":5,"n":0"#, (Some(5), 1)),
             (r#","n":3"#, (None, 3)),
             (r#","generationConfig":{"maxOutputTokens":64,"candidateCount":2,"temperature":0.5}"#, (Some(64), 2)),
@@ -239,6 +316,9 @@ mod tests {
             (r#""c\u006fnversation":{"id":"conv_1"}"#, true),
             (r#""cachedContent":"cachedContents/1""#, true),
             (r#""cached_content":"cachedContents/1""#, true),
+            (r#""thread":null"#, false),
+            (r#""thread":{"type":"continue","previous_message_id":"msg_1"}"#, true),
+            (r#""thr\u0065ad":{"type":"continue","previous_message_id":"msg_1"}"#, true),
         ] {
             assert_eq!(ask(&format!("{{{members}}}")).goes_on, goes_on, "{members}");
         }

@@ -34,7 +34,7 @@ pub(crate) const USUAL_OUTPUT: u64 = 16_384;
 pub(crate) struct Desk {
     brake: Brake,
     pace: Arc<Pace>,
-    kept: Arc<Kept>,
+    kept: Kept,
     told: Mutex<HashMap<Told, (Instant, u64)>>,
 }
 
@@ -79,11 +79,6 @@ impl Order<'_> {
             Account::Free => 0,
             _ => estimate_tokens(self.bytes as u64).saturating_add(self.kept),
         }
-    }
-
-    /// Whether another request may go on from this one.
-    const fn may_be_kept(&self) -> bool {
-        matches!(self.account, Account::Responses | Account::Gemini)
     }
 
     /// The most that may come back, as far as anybody said.
@@ -198,7 +193,7 @@ impl Desk {
                         Some(ticket) => admitted.with_ticket(ticket),
                         None => admitted,
                     };
-                    let lesson = order.may_be_kept().then(|| self.kept.lesson(order.agent, order.model));
+                    let lesson = order.is_turn().then(|| self.kept.lesson(order.agent, order.model));
                     return Ok(Verdict::Admitted(admitted.with_lesson(lesson)));
                 }
                 Err(NotAdmitted::Meter(error)) => return Err(error),

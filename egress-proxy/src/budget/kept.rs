@@ -3,41 +3,47 @@
 //! What they go on from was made by requests of the same agent, so that the largest of them says how much it may be.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use wardkeep_proto::ids::AgentName;
 
 use super::desk::USUAL_OUTPUT;
 
-/// By agent and model, the most tokens that one request used since the start.
+/// By agent and model, the most tokens that one request used since the start; 0 where none was answered yet. Both are named by
+/// the policy, so that they are few.
 #[derive(Default)]
-pub(crate) struct Kept(Mutex<HashMap<AgentName, HashMap<String, u64>>>);
+pub(crate) struct Kept(Mutex<HashMap<AgentName, HashMap<String, Arc<AtomicU64>>>>);
 
 /// What is to be learned from one request.
-pub(crate) struct Lesson {
-    kept: Arc<Kept>,
-    agent: AgentName,
-    model: String,
-}
+pub(crate) struct Lesson(Arc<AtomicU64>);
 
 impl Kept {
     /// What a request may go on from; a guess where nothing was answered yet.
     pub(crate) fn most(&self, agent: &AgentName, model: &str) -> u64 {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.get(agent).and_then(|models| models.get(model)).copied().unwrap_or(USUAL_OUTPUT)
+        match self.cell(agent, model).load(Ordering::Relaxed) {
+            0 => USUAL_OUTPUT,
+            most => most,
+        }
     }
 
-    pub(crate) fn lesson(self: &Arc<Self>, agent: &AgentName, model: &str) -> Lesson {
-        Lesson { kept: Arc::clone(self), agent: agent.clone(), model: model.to_owned() }
+    pub(crate) fn lesson(&self, agent: &AgentName, model: &str) -> Lesson {
+        Lesson(self.cell(agent, model))
+    }
+
+    /// Nothing is copied for a pair that was met before: every turn asks.
+    fn cell(&self, agent: &AgentName, model: &str) -> Arc<AtomicU64> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(cell) = all.get(agent).and_then(|models| models.get(model)) {
+            return Arc::clone(cell);
+        }
+        Arc::clone(all.entry(agent.clone()).or_default().entry(model.to_owned()).or_default())
     }
 }
 
 impl Lesson {
     /// The provider itself counted so many tokens.
     pub(crate) fn used(self, tokens: u64) {
-        let Self { kept, agent, model } = self;
-        let mut all = kept.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let most = all.entry(agent).or_default().entry(model).or_default();
-        *most = tokens.max(*most);
+        self.0.fetch_max(tokens, Ordering::Relaxed);
     }
 }
