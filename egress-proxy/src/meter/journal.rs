@@ -7,6 +7,9 @@
 //! Entries that were written together are one frame: `length, checksum, lines`. The checksum covers number and place, so that
 //! what is left of an earlier turn, or half of a frame, is not read. Nothing is cut off: places that were written before need
 //! no room and no change of the file's own record, which makes reaching the disk cheap.
+//!
+//! A file that the disk has damaged is read as far as checksums go ([`reading`]). One of which nothing can be read is put aside,
+//! and a new one begins under a number that none of its frames can have.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -25,12 +28,20 @@ use crate::gate_memory::Kept;
 use crate::price::Cost;
 use crate::usage::Usage;
 
+mod aside;
+mod reading;
+
+use reading::{Found, Turn};
+
 /// The first bytes; the last one is the form.
 const MAGIC: [u8; 8] = *b"WKUSAGE1";
 /// Magic, number, checksum.
 const HEAD: usize = 24;
 /// Length and checksum before the lines of a frame.
 const FRAME: usize = 12;
+
+/// How far the number goes on after a file of which nothing could be read: so many turns no server makes.
+const LEAP: u64 = 1 << 32;
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,15 +106,33 @@ pub(super) struct Left {
 impl Journal {
     /// Opens or makes the file; also gives the entries of a number above `folded`.
     pub(super) fn open(path: &Path, folded: u64) -> io::Result<(Self, Option<Left>)> {
-        let mut options = File::options();
-        let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
-        let mut bytes = Vec::new();
-        io::Read::read_to_end(&mut &file, &mut bytes)?;
-        if bytes.is_empty() {
-            // Its name must outlive a loss of power, too.
-            path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())?;
-        }
-        let left = read(&bytes).filter(|left| left.number > folded);
+        let (mut file, bytes) = reach(path)?;
+        let left = match reading::find(&bytes, folded) {
+            Found::Nothing => None,
+            Found::Over => {
+                tracing::warn!(
+                    "the head of the usage journal is damaged; all that stands in the file was counted before"
+                );
+                None
+            }
+            Found::Turn(turn) => {
+                turn.warn();
+                let Turn { number, entries, .. } = turn;
+                Some(Left { number, entries })
+            }
+            Found::Lost => {
+                let kept = aside::put(path)?;
+                tracing::error!(
+                    kept = %kept.display(),
+                    bytes = bytes.len(),
+                    "the usage journal is damaged and nothing in it can be read: usage since it was last folded into usage.db \
+                     may be missing from totals and budgets, and requests that stand open there are closed as estimates; \
+                     compare with the providers' accounts, look after the disk, then remove the file that was kept"
+                );
+                file = reach(path)?.0;
+                Some(Left { number: folded.saturating_add(LEAP), entries: Vec::new() })
+            }
+        };
         let number = left.as_ref().map_or(folded, |left| left.number) + 1;
         let journal = Self {
             file,
@@ -162,9 +191,7 @@ impl Journal {
         let length = u32::try_from(lines.len()).map_err(|_| io::ErrorKind::FileTooLarge)?;
         let at = self.end + head as u64;
         if head > 0 {
-            front[..8].copy_from_slice(&MAGIC);
-            front[8..16].copy_from_slice(&self.number.to_le_bytes());
-            front[16..24].copy_from_slice(&checksum(self.number, 0, &MAGIC));
+            front[..HEAD].copy_from_slice(&head_of(self.number));
         }
         front[head..head + 4].copy_from_slice(&length.to_le_bytes());
         front[head + 4..].copy_from_slice(&checksum(self.number, at, lines));
@@ -207,27 +234,25 @@ fn checksum(number: u64, at: u64, bytes: &[u8]) -> [u8; 8] {
     sum
 }
 
-/// The entries of whole frames from the beginning on; `None` without a head.
-fn read(bytes: &[u8]) -> Option<Left> {
-    let head = bytes.get(..HEAD)?;
-    let number = u64::from_le_bytes(head[8..16].try_into().ok()?);
-    if head[..8] != MAGIC || head[16..] != checksum(number, 0, &MAGIC) {
-        return None;
+/// Opens or makes the file, and reads it.
+fn reach(path: &Path) -> io::Result<(File, Vec<u8>)> {
+    let mut options = File::options();
+    let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    let mut bytes = Vec::new();
+    io::Read::read_to_end(&mut &file, &mut bytes)?;
+    if bytes.is_empty() {
+        // Its name must outlive a loss of power, too.
+        path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())?;
     }
-    let (mut entries, mut at) = (Vec::new(), HEAD);
-    while let Some(found) = frame(bytes, number, at) {
-        at += FRAME + found.len();
-        let read = found.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
-        entries.extend(read.filter_map(|line| serde_json::from_slice(line).ok()));
-    }
-    Some(Left { number, entries })
+    Ok((file, bytes))
 }
 
-fn frame(bytes: &[u8], number: u64, at: usize) -> Option<&[u8]> {
-    let front = bytes.get(at..at + FRAME)?;
-    let length = usize::try_from(u32::from_le_bytes(front[..4].try_into().ok()?)).ok()?;
-    let lines = bytes.get(at + FRAME..)?.get(..length)?;
-    (length > 0 && front[4..] == checksum(number, at as u64, lines)).then_some(lines)
+fn head_of(number: u64) -> [u8; HEAD] {
+    let mut head = [0; HEAD];
+    head[..8].copy_from_slice(&MAGIC);
+    head[8..16].copy_from_slice(&number.to_le_bytes());
+    head[16..].copy_from_slice(&checksum(number, 0, &MAGIC));
+    head
 }
 
 #[cfg(test)]
@@ -242,11 +267,9 @@ mod tests {
         left.map(|left| left.entries).unwrap_or_default()
     }
 
-    #[test]
-    fn frames_are_read_back_until_the_first_that_is_not_whole() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("usage.journal");
-        let (mut journal, left) = Journal::open(&path, 3).unwrap();
+    /// A journal of number 4 with two frames; gives where the second begins.
+    fn two_frames(path: &Path) -> usize {
+        let (mut journal, left) = Journal::open(path, 3).unwrap();
         assert!(left.is_none() && journal.number() == 4);
         journal.put(&void(1));
         journal.put(&void(2));
@@ -254,21 +277,59 @@ mod tests {
         let first = journal.bytes();
         journal.put(&void(3));
         journal.sync().unwrap();
-        let whole = std::fs::read(&path).unwrap();
-        assert_eq!(read(&whole).unwrap().entries, [void(1), void(2), void(3)]);
-        for cut in 0..whole.len() {
-            let want = [void(1), void(2)];
-            let want = if cut < usize::try_from(first).unwrap() { &want[..0] } else { &want[..] };
-            assert_eq!(rows(read(&whole[..cut])), want, "cut at {cut}");
-        }
-        for at in 0..whole.len() {
-            let mut damaged = whole.clone();
-            damaged[at] ^= 1;
-            assert!(rows(read(&damaged)).len() < 3, "a changed byte at {at}");
-        }
+        usize::try_from(first).unwrap()
+    }
+
+    #[test]
+    fn frames_are_read_back_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("usage.journal");
+        two_frames(&path);
         assert!(Journal::open(&path, 4).unwrap().1.is_none(), "what is folded is over");
         let (journal, left) = Journal::open(&path, 3).unwrap();
-        assert_eq!((journal.number(), rows(left).len()), (5, 3));
+        assert_eq!((journal.number(), rows(left)), (5, vec![void(1), void(2), void(3)]));
+    }
+
+    #[test]
+    fn a_changed_bit_in_the_head_loses_nothing_and_frees_no_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("usage.journal");
+        two_frames(&path);
+        let whole = std::fs::read(&path).unwrap();
+        for at in 0..HEAD {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 1;
+            std::fs::write(&path, damaged).unwrap();
+            let (journal, left) = Journal::open(&path, 3).unwrap();
+            assert_eq!((journal.number(), rows(left)), (5, vec![void(1), void(2), void(3)]), "at {at}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_which_nothing_can_be_read_is_kept_and_never_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("usage.journal");
+        let first = two_frames(&path);
+        let whole = std::fs::read(&path).unwrap();
+        let mut damaged = whole.clone();
+        for at in [10, HEAD + 5, first + 5] {
+            damaged[at] ^= 1;
+        }
+        std::fs::write(&path, &damaged).unwrap();
+        let (mut journal, left) = Journal::open(&path, 3).unwrap();
+        let left = left.expect("the tables must hear the number");
+        assert_eq!((left.number, left.entries.len(), journal.number()), (3 + LEAP, 0, 4 + LEAP));
+        assert_eq!(std::fs::read(folder.path().join("usage.journal.damaged")).unwrap(), damaged);
+        journal.put(&void(7));
+        journal.sync().unwrap();
+        drop(journal);
+        // Even if what was there before comes back behind what is new.
+        let mut file = std::fs::read(&path).unwrap();
+        assert!(file.len() < first, "it begins anew");
+        let new = file.len();
+        file.extend_from_slice(&whole[new..]);
+        std::fs::write(&path, file).unwrap();
+        assert_eq!(rows(Journal::open(&path, left.number).unwrap().1), [void(7)]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::*;
 
 mod alone;
 mod budgets;
+mod damaged;
 mod records;
 
 const HOUR: i64 = 3_600_000;
