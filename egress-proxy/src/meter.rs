@@ -49,6 +49,7 @@ mod schema;
 mod store;
 #[cfg(test)]
 mod tests;
+mod trust;
 mod writer;
 
 pub(crate) use filing::Filing;

@@ -16,7 +16,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use ring::digest;
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,7 @@ use wardkeep_proto::ids::AgentName;
 use wardkeep_proto::time::Timestamp;
 
 use super::open::Open;
+use super::trust::Trust;
 use crate::gate_memory::Kept;
 use crate::price::Cost;
 use crate::usage::Usage;
@@ -69,7 +70,7 @@ pub(super) struct Journal {
     /// The next frame, with room for what stands before its lines.
     frame: Vec<u8>,
     fault: Option<io::Error>,
-    took: Duration,
+    trust: Trust,
     /// What its disk is like.
     #[cfg(test)]
     pub(super) narrow: Option<std::sync::Arc<Narrow>>,
@@ -92,8 +93,8 @@ impl Narrow {
         has_room.then_some(()).ok_or_else(|| io::ErrorKind::StorageFull.into())
     }
 
-    fn takes(&self) -> Duration {
-        Duration::from_millis(self.delay_ms.load(std::sync::atomic::Ordering::SeqCst))
+    fn takes(&self) -> std::time::Duration {
+        std::time::Duration::from_millis(self.delay_ms.load(std::sync::atomic::Ordering::SeqCst))
     }
 }
 
@@ -140,7 +141,7 @@ impl Journal {
             end: 0,
             frame: Vec::new(),
             fault: None,
-            took: Duration::ZERO,
+            trust: Trust::default(),
             #[cfg(test)]
             narrow: None,
         };
@@ -157,9 +158,9 @@ impl Journal {
         self.number
     }
 
-    /// How long the disk took for the last frame.
-    pub(super) fn took(&self) -> Duration {
-        self.took
+    /// Whether the next frame may be waited for on the spot.
+    pub(super) fn is_quick(&self) -> bool {
+        self.trust.holds()
     }
 
     /// Takes an entry for the next frame. One that cannot be put into words fails the frame.
@@ -197,11 +198,10 @@ impl Journal {
         front[head + 4..].copy_from_slice(&checksum(self.number, at, lines));
         let begun = Instant::now();
         let done = self.store(frame);
-        self.took = begun.elapsed();
+        let took = begun.elapsed();
         #[cfg(test)]
-        if let Some(narrow) = &self.narrow {
-            self.took = narrow.takes();
-        }
+        let took = self.narrow.as_ref().map_or(took, |narrow| narrow.takes());
+        self.trust.saw(took);
         done?;
         self.end += frame.len() as u64;
         Ok(())

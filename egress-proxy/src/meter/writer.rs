@@ -23,9 +23,6 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Settlements kept for a retry; beyond this the row on disk stays open and becomes an estimate at the next start.
 const KEPT: usize = 16_384;
 
-/// A disk whose last write took longer is not waited for on the spot.
-const QUICK: Duration = Duration::from_millis(1);
-
 /// Bytes of the journal at which it is folded into the tables, and beyond which nothing new is admitted if it cannot be.
 const FOLD_AT: u64 = if cfg!(test) { 64 * 1024 } else { 1024 * 1024 };
 const FOLD_MUST: u64 = 4 * FOLD_AT;
@@ -102,12 +99,12 @@ impl Writer {
     }
 
     /// Whether whoever asks may write these on the spot, after `sent` that the thread was given: it has done all of them, nobody
-    /// else is under way, and it takes one short write.
+    /// else is under way, and it takes one write to a disk that has not stalled lately ([`super::trust`]).
     pub(super) fn is_free(&self, sent: u64, jobs: &[Job]) -> bool {
         let ledger = &self.disk.ledger;
         self.taken == sent
             && !self.wants_thread()
-            && self.disk.journal.took() <= QUICK
+            && self.disk.journal.is_quick()
             && jobs.iter().all(|job| match job {
                 Job::Admit { admission, .. } => ledger.count() == 0 && ledger.knows(admission, self.clock.now()),
                 Job::Settle { .. } | Job::Void { .. } | Job::Remember { .. } => ledger.count() <= 1,

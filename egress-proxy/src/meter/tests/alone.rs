@@ -52,20 +52,28 @@ async fn beside_another_request_it_is_the_threads_work() {
 }
 
 #[tokio::test]
-async fn a_slow_disk_is_the_threads_until_it_is_quick_again() {
+async fn a_disk_that_stalled_is_the_threads_until_it_was_quick_for_long() {
     let desk = Desk::new();
     let (meter, disk) = desk.narrow(u64::MAX);
     let _porter = carried(&meter).await;
-    disk.delay_ms.store(3, Ordering::SeqCst);
-    let open = meter.admit(admission("a")).await.unwrap();
-    assert_eq!(sent(&meter), 0, "nobody knew before the first write how long it takes");
-    open.file(exact(1, 1)).await;
-    assert_eq!(sent(&meter), 1);
-    disk.delay_ms.store(0, Ordering::SeqCst);
-    let open = meter.admit(admission("a")).await.unwrap();
-    assert_eq!(sent(&meter), 2);
-    open.file(exact(1, 1)).await;
-    assert_eq!(sent(&meter), 2, "the thread's last write was quick");
+    let mut want = 0;
+    // Twice as long each time: the first 64 writes, then 128.
+    for requests in [32, 64] {
+        disk.delay_ms.store(400, Ordering::SeqCst);
+        let open = meter.admit(admission("a")).await.unwrap();
+        assert_eq!(sent(&meter), want, "nobody knew before the write how long it takes");
+        disk.delay_ms.store(0, Ordering::SeqCst);
+        open.file(exact(1, 1)).await;
+        for _ in 1..requests {
+            meter.admit(admission("a")).await.unwrap().file(exact(1, 1)).await;
+        }
+        let open = meter.admit(admission("a")).await.unwrap();
+        want += 2 * requests;
+        assert_eq!(sent(&meter), want, "one quick write is no proof");
+        open.file(exact(1, 1)).await;
+        assert_eq!(sent(&meter), want, "the disk is waited for again");
+    }
+    assert_eq!(meter.totals(Timestamp(0)).await.unwrap()[0].amounts.requests, 98);
 }
 
 #[tokio::test]
