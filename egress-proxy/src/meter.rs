@@ -43,6 +43,7 @@ mod ledger;
 mod open;
 mod porter;
 mod prefixes;
+mod presence;
 mod round;
 mod rows;
 mod schema;
@@ -56,6 +57,7 @@ pub(crate) use filing::Filing;
 use job::Job;
 use journal::Journal;
 use porter::Porter;
+pub(crate) use presence::Present;
 pub use rows::{Admission, Amounts, Bucket, BucketKey, By, Line, Run, Settlement, Total};
 use writer::{Disk, Writer};
 

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::{Notify, oneshot};
 
 use super::job::{Fresh, Job};
+use super::presence::Presence;
 use super::round::Round;
 use super::writer::Files;
 use super::{Admission, MeterError, NotAdmitted};
@@ -41,6 +42,7 @@ pub(super) struct Porter {
     jobs: Sender<Job>,
     waiting: Mutex<Waiting>,
     call: Notify,
+    pub(super) presence: Presence,
 }
 
 #[derive(Default)]
@@ -55,7 +57,14 @@ struct Waiting {
 
 impl Porter {
     pub(super) fn new(files: Files, jobs: Sender<Job>) -> Arc<Self> {
-        Arc::new_cyclic(|me| Self { me: me.clone(), files, jobs, waiting: Mutex::default(), call: Notify::new() })
+        Arc::new_cyclic(|me| Self {
+            me: me.clone(),
+            files,
+            jobs,
+            waiting: Mutex::default(),
+            call: Notify::new(),
+            presence: Presence::default(),
+        })
     }
 
     /// Hands a job over in a moment, or does it where nobody else is under way.
@@ -64,7 +73,7 @@ impl Porter {
         if !waiting.is_carried {
             return self.send(&mut waiting, job);
         }
-        let is_alone = job.is_awaited() && !waiting.jobs.iter().any(Job::is_awaited);
+        let is_alone = job.is_awaited() && self.presence.is_one() && !waiting.jobs.iter().any(Job::is_awaited);
         waiting.jobs.push(job);
         if is_alone {
             self.go_first(waiting);

@@ -26,6 +26,7 @@ use crate::body::{Outgoing, READ_BYTES};
 use crate::exchange;
 use crate::gateway::Gateway;
 use crate::leash::Tether;
+use crate::meter::Present;
 use crate::relay::Cut;
 use crate::strict::{self, Fault, HEAD_BYTES, Strict, UnderWay};
 
@@ -96,7 +97,7 @@ async fn awake<'a>(
     let tied = tether.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         let (gateway, number) = (Arc::clone(gateway), numbers.next());
-        let under_way = number.under_way();
+        let under_way = (number.under_way(), gateway.parts.meter.comes());
         request.extensions_mut().insert(tied.clone());
         let tether = tied.clone();
         async move {
@@ -163,7 +164,7 @@ async fn awake<'a>(
 struct Answer {
     body: Outgoing,
     tether: Tether,
-    _under_way: UnderWay,
+    _under_way: (UnderWay, Present),
 }
 
 impl Drop for Answer {

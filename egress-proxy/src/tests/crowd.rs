@@ -109,6 +109,37 @@ async fn an_answer_under_way_does_not_rest() {
 }
 
 #[tokio::test]
+async fn who_is_served_is_counted_until_the_answer_has_ended() {
+    let world = world(4).await;
+    let whole = super::harness::document("200 OK", "", r#"{"usage":{"input_tokens":1,"output_tokens":1}}"#);
+    world.provider.answer(vec![super::harness::Step::Send(whole)]);
+    let mut line = Line::open(&world).await;
+    // One after the other on one connection: nobody counts twice.
+    for ask in [ASK, &CALLERS[0].good(), ASK] {
+        line.send(ask).await;
+        assert_eq!(line.reply().await.map(|reply| reply.status), Some(200));
+        counts(&world, 0).await;
+    }
+    let receiving = busy(&world, &CALLERS[0]).await;
+    counts(&world, 1).await;
+    let second = busy(&world, &CALLERS[0]).await;
+    counts(&world, 2).await;
+    drop((receiving, second));
+    counts(&world, 0).await;
+}
+
+/// The last byte of an answer is here before the gateway hears of its end.
+async fn counts(world: &World, want: usize) {
+    for _ in 0..1000 {
+        if world.meter.present() == want {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("{} are counted, {want} are there", world.meter.present());
+}
+
+#[tokio::test]
 async fn an_unused_connection_is_closed_in_the_end() {
     // One that asks at once is heard within that on any machine.
     let short = Timeouts { rest: REST, unused: Duration::from_secs(2), ..PATIENT };

@@ -52,6 +52,20 @@ async fn beside_another_request_it_is_the_threads_work() {
 }
 
 #[tokio::test]
+async fn beside_a_request_that_is_being_received_it_is_the_threads_work() {
+    let desk = Desk::new();
+    let (meter, _) = desk.narrow(u64::MAX);
+    let _porter = carried(&meter).await;
+    let (myself, uploads) = (meter.comes(), meter.comes());
+    let open = meter.admit(admission("a")).await.unwrap();
+    assert_eq!(sent(&meter), 1, "the meter has not heard of it, but it would wait");
+    drop(uploads);
+    open.file(exact(1, 1)).await;
+    assert_eq!(sent(&meter), 1);
+    drop(myself);
+}
+
+#[tokio::test]
 async fn a_disk_that_stalled_is_the_threads_until_it_was_quick_for_long() {
     let desk = Desk::new();
     let (meter, disk) = desk.narrow(u64::MAX);
