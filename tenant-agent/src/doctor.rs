@@ -120,6 +120,7 @@ impl Doctor {
             }
         };
         findings.push(self.vault(&state));
+        findings.extend(usage::look(&state));
         if let Some(identity) = &identity {
             let again = enrol_again(&state, &identity.name);
             findings.push(certificate(identity, self.env.clock.now(), &again));
@@ -456,3 +457,4 @@ mod lock;
 mod runs;
 #[cfg(test)]
 mod tests;
+mod usage;
