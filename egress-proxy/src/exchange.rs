@@ -29,6 +29,7 @@ use crate::models;
 use crate::outline::Outline;
 use crate::prefix;
 use crate::prepare::{self, Ready, Recipe};
+use crate::references;
 use crate::refusal::Refusal;
 use crate::request::Head;
 use crate::routing::Heard;
@@ -218,7 +219,7 @@ impl Asked<'_> {
         }
         // The room is given back when the answer begins.
         let Received { bytes, room: _room } = body::receive(incoming, &parts.timeouts, &self.gateway.waiting).await?;
-        let Outline { head: parsed, results, has_files, shared } =
+        let Outline { head: parsed, results, signs, shared } =
             self.gateway.outlines.read(&agent, &parts.redaction.load(), &bytes)?;
         let (asked, streams) = prepare::asked(self.call.api, self.call.model.as_deref(), &parsed)?;
         // One bundle judges the whole turn.
@@ -227,6 +228,8 @@ impl Asked<'_> {
         let route = bundle.llm.route(&asked);
         let is_counted = !bundle.budgets.is_empty() || route.is_some_and(|route| route.order == Choice::Cheapest);
         let ask = if is_counted { Ask::read(&bytes, &parsed) } else { Ask::slight(&bytes, &parsed) };
+        let refers_to = if signs.references { references::tokens(&bytes) } else { 0 };
+        let (ask, has_files) = (Ask { refers_to, ..ask }, signs.files);
         tracing::debug!(request = self.id, %agent, model = asked, bytes = bytes.len(), "an LLM request may go");
         let (agent, bundle, asked) = (&agent, &*bundle, &*asked);
         let errand = Errand { agent, bundle, asked, streams, ask, bytes, has_files, shared, targets, route };
@@ -271,7 +274,7 @@ impl Asked<'_> {
             run: Run { session: parts.leases.session(agent), trace: Trace::of(&self.head.headers) },
             account: api.account(),
             bytes: body.len(),
-            kept: if ask.goes_on { desk.kept(agent, model) } else { 0 },
+            kept: desk.kept(agent, model, &ask),
         };
         // A turn is one, however often it is attempted.
         if attempt == 1

@@ -32,6 +32,7 @@ mod outline;
 mod prefix;
 mod prepare;
 mod price;
+mod references;
 mod refusal;
 mod relay;
 mod request;

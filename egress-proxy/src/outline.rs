@@ -12,6 +12,7 @@ use wardkeep_redaction::{Engine, PIECE, Place, Token, Unscannable, Visit, read_j
 
 use crate::attachments::{is_holder, may_be_file};
 use crate::gate_memory::{CallResult, Key, Search, key};
+use crate::references::{is_item, is_sign};
 use crate::refusal::Refusal;
 use crate::request::{Head, InvalidBody, MEMBERS, Member};
 
@@ -30,10 +31,24 @@ const LEAST: usize = 8 * 1024;
 pub(crate) struct Outline {
     pub(crate) head: Head,
     pub(crate) results: Vec<(Key, CallResult)>,
-    /// Something in it may be a file.
-    pub(crate) has_files: bool,
+    pub(crate) signs: Signs,
     /// Bytes with which the last body of the session began, too.
     pub(crate) shared: usize,
+}
+
+/// What may stand in what was read; a closer look follows where it does.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Signs {
+    /// Something may be a file.
+    pub(crate) files: bool,
+    /// Something may be a reference.
+    pub(crate) references: bool,
+}
+
+impl Signs {
+    const fn and(self, other: Self) -> Self {
+        Self { files: self.files | other.files, references: self.references | other.references }
+    }
 }
 
 /// What is kept of the last body of each session; the last in the list was used last.
@@ -51,7 +66,7 @@ struct Read {
     members: Vec<Member>,
     results: Vec<(Key, CallResult)>,
     places: Vec<Mark>,
-    has_files: bool,
+    signs: Signs,
     rest: Option<Rest>,
 }
 
@@ -65,7 +80,7 @@ struct Mark {
     /// Results up to here, and those before the model's last word.
     results: usize,
     last: usize,
-    has_files: bool,
+    signs: Signs,
 }
 
 impl Outlines {
@@ -75,14 +90,14 @@ impl Outlines {
     /// It is no object that a request could be.
     pub(crate) fn read(&self, agent: &AgentName, engine: &Engine, body: &[u8]) -> Result<Outline, Refusal> {
         if body.len() < LEAST {
-            let Read { members, results, has_files, .. } = read(agent, engine, body, Read::default(), 0)?;
-            return Ok(Outline { head: Head::of(members, body)?, results, has_files, shared: 0 });
+            let Read { members, results, signs, .. } = read(agent, engine, body, Read::default(), 0)?;
+            return Ok(Outline { head: Head::of(members, body)?, results, signs, shared: 0 });
         }
         let pieces = engine.pieces(body);
         let (before, shared) = self.take(agent, &pieces);
         let read = read(agent, engine, body, before, shared)?;
         let head = Head::of(read.members.clone(), body)?;
-        let outline = Outline { head, results: read.results.clone(), has_files: read.has_files, shared };
+        let outline = Outline { head, results: read.results.clone(), signs: read.signs, shared };
         self.put(Session { agent: agent.clone(), pieces, read });
         Ok(outline)
     }
@@ -136,20 +151,10 @@ fn read(agent: &AgentName, engine: &Engine, body: &[u8], before: Read, shared: u
         None => Search::new(body),
     };
     let open = from.as_ref().map(|mark| mark.open.clone());
-    let has_files = from.as_ref().is_some_and(|mark| mark.has_files);
+    let signs = from.as_ref().map(|mark| mark.signs).unwrap_or_default();
     let is_kept = body.len() >= LEAST;
-    let mut reader = Reader {
-        engine,
-        search,
-        members,
-        places,
-        open,
-        has_files,
-        too_many: false,
-        no_name: false,
-        rest,
-        behind: None,
-    };
+    let mut reader =
+        Reader { engine, search, members, places, open, signs, too_many: false, no_name: false, rest, behind: None };
     read_json_on(body, from.as_ref().map(|mark| mark.place), &mut reader, Reader::ended).map_err(
         |error| match error {
             Unscannable::NotJson { .. } => InvalidBody::NotAnObject.into(),
@@ -163,17 +168,17 @@ fn read(agent: &AgentName, engine: &Engine, body: &[u8], before: Read, shared: u
     if !reader.search.is_object() || reader.no_name {
         return Err(InvalidBody::NotAnObject.into());
     }
-    let has_files = reader.has_files();
+    let signs = reader.signs();
     let (new, last) = reader.search.finish();
     results.extend(new.into_iter().map(|result| (key(engine, agent, &result.of), result)));
     results.iter_mut().enumerate().for_each(|(number, (_, result))| result.is_last = number >= last);
-    let Reader { members, places, rest, behind, has_files: behind_has_files, .. } = reader;
+    let Reader { members, places, rest, behind, signs: behind_signs, .. } = reader;
     let rest = match behind.filter(|_| is_kept) {
         Some(Behind { is_known: true, .. }) => rest,
-        Some(Behind { at, members: before, .. }) => Rest::of(engine, body, at, &members[before..], behind_has_files),
+        Some(Behind { at, members: before, .. }) => Rest::of(engine, body, at, &members[before..], behind_signs),
         None => None,
     };
-    Ok(Read { members, results, places, has_files, rest })
+    Ok(Read { members, results, places, signs, rest })
 }
 
 /// What follows a conversation, while that is all there is.
@@ -182,8 +187,7 @@ struct Behind {
     at: usize,
     /// Members before.
     members: usize,
-    /// Something before may be a file.
-    had_files: bool,
+    had: Signs,
     /// It was known.
     is_known: bool,
 }
@@ -195,8 +199,8 @@ struct Reader<'a> {
     places: Vec<Mark>,
     /// The member of the top level whose value comes or is open.
     open: Option<Member>,
-    /// Something in what was read since the conversation may be a file.
-    has_files: bool,
+    /// In what was read since the conversation.
+    signs: Signs,
     too_many: bool,
     /// A name is no text.
     no_name: bool,
@@ -215,8 +219,8 @@ impl Reader<'_> {
         }
     }
 
-    fn has_files(&self) -> bool {
-        self.has_files || self.behind.is_some_and(|behind| behind.had_files)
+    fn signs(&self) -> Signs {
+        self.behind.map_or(self.signs, |behind| self.signs.and(behind.had))
     }
 
     fn ended(&mut self, place: Place) -> Option<Place> {
@@ -229,7 +233,7 @@ impl Reader<'_> {
         {
             let (results, last) = self.search.count();
             let (members, open) = (self.members.len(), open.clone());
-            self.places.push(Mark { place, members, open, results, last, has_files: self.has_files() });
+            self.places.push(Mark { place, members, open, results, last, signs: self.signs() });
         }
         if place.depth() != 1 {
             return None;
@@ -251,11 +255,11 @@ impl Reader<'_> {
 
     /// The conversation has ended: goes to the end of what follows, where that is known.
     fn skip(&mut self, place: Place) -> Option<Place> {
-        let (at, had_files) = (place.at(), self.has_files());
+        let (at, had) = (place.at(), self.signs());
         let rest = self.rest.as_ref().filter(|rest| rest.is_at(self.engine, self.search.body(), at));
         let members = rest.map(|rest| rest.members(at)).filter(|more| self.members.len() + more.len() <= MEMBERS);
-        self.behind = Some(Behind { at, members: self.members.len(), had_files, is_known: members.is_some() });
-        self.has_files = rest.is_some_and(Rest::has_files);
+        self.behind = Some(Behind { at, members: self.members.len(), had, is_known: members.is_some() });
+        self.signs = rest.map(Rest::signs).unwrap_or_default();
         self.members.extend(members?);
         rest.map(|rest| place.after(rest.end()))
     }
@@ -289,13 +293,16 @@ impl Visit for Reader<'_> {
             });
             self.open = Some(Member { name, start: token.start - 1, value: 0..0 });
         }
-        self.has_files |= is_holder(&token.text(self.search.body()));
+        let name = token.text(self.search.body());
+        self.signs.files |= is_holder(&name);
+        self.signs.references |= is_sign(&name);
         self.search.key(token);
     }
 
     fn string(&mut self, token: Token) {
         self.value(token.start - 1);
-        self.has_files |= may_be_file(token, self.search.body());
+        self.signs.files |= may_be_file(token, self.search.body());
+        self.signs.references |= is_item(token, self.search.body());
         self.search.string(token);
     }
 

@@ -23,6 +23,8 @@ pub(crate) struct Ask {
     pub(crate) person: Option<u64>,
     /// It goes on from what its provider keeps, which is input that does not stand in it.
     pub(crate) goes_on: bool,
+    /// Tokens that are to be held at least for files and addresses in it. Whoever reads all of the body knows.
+    pub(crate) refers_to: u64,
     /// The request itself.
     pub(crate) mark: (usize, u64),
 }

@@ -55,7 +55,7 @@ pub(crate) struct Order<'a> {
     pub(crate) account: Account,
     /// Bytes that would leave.
     pub(crate) bytes: usize,
-    /// Tokens that it may go on from and that its provider keeps.
+    /// Tokens that it may go on from or refers to: its provider has them, or fetches them.
     pub(crate) kept: u64,
 }
 
@@ -127,9 +127,15 @@ impl Order<'_> {
 }
 
 impl Desk {
-    /// How much a request of `agent` may go on from that does not stand in it.
-    pub(crate) fn kept(&self, agent: &AgentName, model: &str) -> u64 {
-        self.kept.most(agent, model)
+    /// How much a request of `agent` may bring that does not stand in it.
+    pub(crate) fn kept(&self, agent: &AgentName, model: &str, ask: &Ask) -> u64 {
+        if !ask.goes_on && ask.refers_to == 0 {
+            return 0;
+        }
+        let most = self.kept.most(agent, model);
+        let goes_on = if ask.goes_on { most.unwrap_or(USUAL_OUTPUT) } else { 0 };
+        let refers_to = if ask.refers_to > 0 { ask.refers_to.max(most.unwrap_or(0)) } else { 0 };
+        goes_on.saturating_add(refers_to)
     }
 
     /// Counts a turn, once however often it is attempted; an agent that runs by itself is stopped.

@@ -1,4 +1,5 @@
-//! How much requests hold that go on from what their provider keeps (an answer before, a cache): it does not stand in them.
+//! How much requests hold that go on from what their provider keeps (an answer before, a cache, a file), or fetches: it
+//! does not stand in them.
 //!
 //! What they go on from was made by requests of the same agent, so that the largest of them says how much it may be.
 
@@ -7,8 +8,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use wardkeep_proto::ids::AgentName;
-
-use super::desk::USUAL_OUTPUT;
 
 /// By agent and model, the most tokens that one request used since the start; 0 where none was answered yet. Both are named by
 /// the policy, so that they are few.
@@ -19,12 +18,9 @@ pub(crate) struct Kept(Mutex<HashMap<AgentName, HashMap<String, Arc<AtomicU64>>>
 pub(crate) struct Lesson(Arc<AtomicU64>);
 
 impl Kept {
-    /// What a request may go on from; a guess where nothing was answered yet.
-    pub(crate) fn most(&self, agent: &AgentName, model: &str) -> u64 {
-        match self.cell(agent, model).load(Ordering::Relaxed) {
-            0 => USUAL_OUTPUT,
-            most => most,
-        }
+    /// The most that one request used; `None` where nothing was answered yet.
+    pub(crate) fn most(&self, agent: &AgentName, model: &str) -> Option<u64> {
+        Some(self.cell(agent, model).load(Ordering::Relaxed)).filter(|most| *most > 0)
     }
 
     pub(crate) fn lesson(&self, agent: &AgentName, model: &str) -> Lesson {

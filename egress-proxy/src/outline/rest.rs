@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use wardkeep_redaction::Engine;
 
+use super::Signs;
 use crate::request::Member;
 
 /// The rest of a session's last body: keyed hashes, and what was read in it, as if it began a body.
@@ -14,15 +15,15 @@ pub(super) struct Rest {
     bytes: usize,
     pieces: Vec<u128>,
     members: Vec<Member>,
-    has_files: bool,
+    signs: Signs,
 }
 
 impl Rest {
     /// What was read behind `at`. `None` where nothing was.
-    pub(super) fn of(engine: &Engine, body: &[u8], at: usize, members: &[Member], has_files: bool) -> Option<Self> {
+    pub(super) fn of(engine: &Engine, body: &[u8], at: usize, members: &[Member], signs: Signs) -> Option<Self> {
         let rest = body.get(at..).filter(|_| !members.is_empty())?;
         let members = members.iter().map(|member| shifted(member, |place| place - at)).collect();
-        Some(Self { bytes: rest.len(), pieces: engine.pieces(rest), members, has_files })
+        Some(Self { bytes: rest.len(), pieces: engine.pieces(rest), members, signs })
     }
 
     /// Whether all that follows `at` is this.
@@ -41,8 +42,8 @@ impl Rest {
         self.members.last().map_or(0, |last| last.value.end)
     }
 
-    pub(super) const fn has_files(&self) -> bool {
-        self.has_files
+    pub(super) const fn signs(&self) -> Signs {
+        self.signs
     }
 }
 

@@ -13,7 +13,7 @@ fn of(outlines: &Outlines, engine: &Engine, body: &str) -> Result<String, String
     let agent = "office".parse().unwrap();
     outlines
         .read(&agent, engine, body.as_bytes())
-        .map(|Outline { head, results, has_files, .. }| format!("{head:?} {results:?} {has_files}"))
+        .map(|Outline { head, results, signs, .. }| format!("{head:?} {results:?} {signs:?}"))
         .map_err(|error| error.code().to_owned())
 }
 
@@ -61,7 +61,8 @@ fn a_body_that_goes_on_is_read_as_one_that_comes_alone() {
         let mut read_on = 0;
         for turn in 0..40 {
             let fill = "word ".repeat(dice.roll(400));
-            turns.push(match dice.roll(5) {
+            turns.push(match dice.roll(6) {
+                5 => json!({"role": "user", "content": [{"source": {"type": "url", "url": fill}}]}).to_string(),
                 0 => json!({"role": "user", "content": fill}).to_string(),
                 1 => json!({"role": "assistant", "content": [{"type": "tool_use", "id": turn.to_string(), "input": {"a": fill}}]}).to_string(),
                 2 => json!({"role": "tool", "tool_call_id": turn.to_string(), "content": fill}).to_string(),
@@ -85,7 +86,8 @@ fn a_body_that_goes_on_is_read_as_one_that_comes_alone() {
                 r#","model":"n""#,
                 r#","n":1,"previous":{"role":"assistant"},"input":[{"type":"function_call_output","call_id":"z","output":"z"},{"role":"assistant"}],"n2":2"#,
                 r#","input":"text","tools":[],"stream_options":{}"#,
-            ][if dice.roll(3) == 0 { dice.roll(8) } else { turn / 8 }];
+                r#","file_id":"f","n":1"#,
+            ][if dice.roll(3) == 0 { dice.roll(9) } else { turn / 8 }];
             let name = ["messages", "input", "contents"][usize::from(turn > 20)];
             let close = if tail.ends_with("}  ") { "" } else { "}" };
             let body = format!(r#"{{"model":"m","system":"s","{name}":[{}]{tail}{close}"#, turns.join(","));

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::harness::{Reply, Request, World};
+use super::harness::{Reply, Request, Step, World, document};
 use crate::budget::Amount;
+use crate::references;
 
 /// Of each model here.
 const MAX_OUTPUT: u64 = 1_000;
@@ -32,8 +33,8 @@ impl Way {
     }
 
     /// As the provider of this API says what was used.
-    fn answer(&self, (input, output): (u64, u64)) -> String {
-        match self.target {
+    fn answer(&self, (input, output): (u64, u64)) -> Vec<Step> {
+        let body = match self.target {
             "/v1/messages" => format!(r#"{{"usage":{{"input_tokens":{input},"output_tokens":{output}}}}}"#),
             "/v1/responses" => format!(
                 r#"{{"object":"response","output":[],"usage":{{"input_tokens":{input},"output_tokens":{output}}}}}"#
@@ -44,7 +45,9 @@ impl Way {
             _ => format!(
                 r#"{{"candidates":[],"usageMetadata":{{"promptTokenCount":{input},"candidatesTokenCount":{output}}}}}"#
             ),
-        }
+        };
+        // The simulator ends a connection after each answer: nobody is to take one that is about to end.
+        vec![Step::Send(document("200 OK", "connection: close\r\n", &body))]
     }
 
     /// 64 calls at once against a budget for ten of them.
@@ -55,12 +58,12 @@ impl Way {
         world.change(|bundle| bundle.llm.models.iter_mut().for_each(|model| model.max_output = Some(MAX_OUTPUT)));
         world.budgets(&format!(r#"[{{"agent":"office","limits":[{{"window":"hour","tokens":{most}}}]}}]"#));
         if let Some((body, tokens)) = self.before {
-            world.provider.document("200 OK", &self.answer((tokens - 1, 1)));
+            world.provider.answer(self.answer((tokens - 1, 1)));
             assert_eq!(world.ask(self.request(body)).await.refusal(), (200, ""), "{body}");
         }
         let earlier = world.provider.seen().len();
         for _ in 0..64 {
-            world.provider.document("200 OK", &self.answer(self.used));
+            world.provider.answer(self.answer(self.used));
         }
         let calls: Vec<_> = (0..64)
             .map(|_| {
@@ -164,4 +167,83 @@ async fn whatever_a_provider_keeps_ten_of_sixty_four_calls_leave() {
     for way in WAYS {
         way.try_it().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whatever_a_request_refers_to_ten_of_sixty_four_calls_leave() {
+    const FEW: (u64, u64) = (2_000, 40);
+    const MANY: (u64, u64) = (16_000, 40);
+    const fn way(target: &'static str, body: &'static str, used: (u64, u64)) -> Way {
+        Way { target, body, used, before: None }
+    }
+    static WAYS: &[Way] = &[
+        way(
+            "/v1/chat/completions",
+            r#"{"model":"mini","max_tokens":40,"messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"file-1"}}]}]}"#,
+            MANY,
+        ),
+        way(
+            "/v1/chat/completions",
+            r#"{"model":"mini","max_tokens":40,"messages":[{"role":"user","content":[{"type":"image_url","image\u005furl":{"url":"https://x.example/a.png"}}]}]}"#,
+            FEW,
+        ),
+        way(
+            "/v1/responses",
+            r#"{"model":"mini","max_output_tokens":40,"input":[{"role":"user","content":[{"type":"input_file","file_id":"file-1"}]}]}"#,
+            MANY,
+        ),
+        way(
+            "/v1/responses",
+            r#"{"model":"mini","max_output_tokens":40,"input":[{"role":"user","content":[{"type":"input_file","type":"input_image","file_url":"https://x.example/a.pdf"}]}]}"#,
+            FEW,
+        ),
+        way(
+            "/v1/responses",
+            r#"{"model":"mini","max_output_tokens":40,"input":[{"role":"user","content":[{"type":"input_image","image_url":"https://x.example/a.png"}]}]}"#,
+            FEW,
+        ),
+        way(
+            "/v1/messages",
+            r#"{"model":"sonnet","max_tokens":40,"messages":[{"role":"user","content":[{"type":"document","source":{"type":"file","file_id":"file_1"}}]}]}"#,
+            MANY,
+        ),
+        way(
+            "/v1/messages",
+            r#"{"model":"sonnet","max_tokens":40,"messages":[{"role":"user","content":[{"type":"document","source":{"type":"base64","t\u0079pe":"url","url":"https://x.example/a.pdf"}}]}]}"#,
+            MANY,
+        ),
+        way(
+            FLASH,
+            r#"{"contents":[{"role":"user","parts":[{"fileData":{"fileUri":"https://x.example/v1beta/files/a"}}]}],"generationConfig":{"maxOutputTokens":40}}"#,
+            MANY,
+        ),
+        // A large file is met once; the next ones are known.
+        Way {
+            target: "/v1/messages",
+            body: r#"{"model":"sonnet","max_tokens":40,"messages":[{"role":"user","content":[{"type":"document","source":{"type":"file","file_id":"file_1"}}]}]}"#,
+            used: (89_000, 40),
+            before: Some((
+                r#"{"model":"sonnet","max_tokens":40,"messages":[{"role":"user","content":[{"type":"document","source":{"type":"file","file_id":"file_1"}}]}]}"#,
+                89_040,
+            )),
+        },
+    ];
+    for way in WAYS {
+        way.try_it().await;
+    }
+}
+
+#[tokio::test]
+async fn who_leaves_early_is_charged_for_a_file() {
+    const BODY: &str = r#"{"model":"sonnet","max_tokens":40,"stream":true,"messages":[{"role":"user","content":[{"type":"document","source":{"type":"file","file_id":"file_1"}}]}]}"#;
+    let mut world = World::new().await;
+    world.provider.answer(vec![Step::Silence]);
+    let agent = world.connect(&Request::messages(BODY)).await;
+    while world.provider.seen().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    drop(agent);
+    let amounts = world.amounts(1).await;
+    let sent = world.provider.seen()[0].body.len() as u64;
+    assert_eq!((amounts.input_tokens, amounts.estimated_requests), (references::FILE + sent.div_ceil(4), 1));
 }
