@@ -163,6 +163,9 @@ async fn a_tool_that_the_provider_runs_is_not_offered_to_it() {
         r#","tools":[{"type":"custom","type":"web_search_20250305","name":"web_search"}]"#,
         r#","tools":[{"type":"of_tomorrow_20990101","name":"x"}]"#,
         r#","tools":{"type":"web_fetch_20250910","name":"web_fetch"}"#,
+        r#","Tools":[{"type":"web_fetch_20250910","name":"web_fetch"}]"#,
+        r#","system":[{"type":"tool_addition","tool":{"type":"tool_definition","definition":{"type":"web_fetch_20250910","name":"web_fetch"}}}]"#,
+        r#","system":[{"type":"text","text":"x","t\u006fols":[{"type":"code_execution_20250825","name":"code"}]}]"#,
     ] {
         let (status, answer) = asked(tool).await.expect("the gateway answers");
         assert_eq!(status.as_u16(), 400, "{tool}: {answer}");
