@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use serde::Deserialize;
 
+use crate::api::Api;
 use crate::request::{Head, each_member};
 
 /// Answers that are held for where as many are wanted as nobody here can read; `OpenAI`'s own limit.
@@ -77,6 +78,17 @@ impl Said {
             Number::Unreadable => MOST_ANSWERS,
         };
         self.answers = self.answers.max(wanted);
+    }
+}
+
+/// Members by which a request of `api` limits an answer. What another API calls so is passed over by most providers.
+const fn limits(api: Api) -> &'static [&'static str] {
+    match api {
+        Api::Messages => &["max_tokens"],
+        Api::Chat => &["max_tokens", "max_completion_tokens"],
+        Api::Responses => &["max_output_tokens"],
+        Api::Gemini(_) => &["generationConfig", "generation_config"],
+        _ => &[],
     }
 }
 
@@ -163,6 +175,22 @@ impl Ask {
             goes_on: head.members().any(is_kept),
             ..Self::default()
         }
+    }
+
+    /// The same at a provider that reads limits as `api` names them: without one of these there is none.
+    pub(crate) fn towards(self, body: &[u8], head: &Head, api: Api) -> Self {
+        let says = |value: &str| {
+            let mut said = Said::default();
+            if matches!(api, Api::Gemini(_)) {
+                said.generation(value)
+            } else {
+                said.max_output.read(value)
+            }
+            said.max_output.known().is_some()
+        };
+        let own = head.members().filter(|(name, _)| limits(api).contains(name));
+        let is_limited = own.filter_map(|(_, at)| std::str::from_utf8(body.get(at)?).ok()).any(says);
+        Self { max_output: self.max_output.filter(|_| is_limited), ..self }
     }
 
     /// `head` is that of `body`.
@@ -307,6 +335,30 @@ mod tests {
             assert_eq!((ask.max_output, ask.answers), want, "{members}");
         }
         assert!(ask(r#"{"model":"m","messages":[{"role":"user","content":"Hi"}]}"#).person.is_some());
+    }
+
+    #[test]
+    fn a_limit_by_another_apis_name_is_none() {
+        const GEMINI: Api = Api::Gemini(crate::api::Verb::Stream);
+        for (api, members, want) in [
+            (Api::Chat, r#""max_output_tokens":1"#, None),
+            (Api::Chat, r#""generationConfig":{"maxOutputTokens":1}"#, None),
+            (Api::Chat, r#""max_tokens":null,"max_output_tokens":1"#, None),
+            (Api::Chat, r#""max_completion_tokens":9"#, Some(9)),
+            (Api::Chat, r#""max_tokens":9,"max_output_tokens":10"#, Some(10)),
+            (Api::Messages, r#""max_completion_tokens":1"#, None),
+            (Api::Messages, r#""max_tokens":9"#, Some(9)),
+            (Api::Responses, r#""max_tokens":1"#, None),
+            (Api::Responses, r#""max_output_tokens":9"#, Some(9)),
+            (GEMINI, r#""max_tokens":1"#, None),
+            (GEMINI, r#""max_tokens":1,"generationConfig":{}"#, None),
+            (GEMINI, r#""generation_config":{"maxOutputTokens":"9"}"#, Some(9)),
+        ] {
+            let body = format!("{{{members}}}");
+            let head = Head::parse(body.as_bytes()).unwrap();
+            let ask = Ask::slight(body.as_bytes(), &head).towards(body.as_bytes(), &head, api);
+            assert_eq!(ask.max_output, want, "{api:?} {body}");
+        }
     }
 
     #[test]

@@ -122,6 +122,7 @@ async fn however_answers_are_asked_for_ten_of_sixty_four_calls_leave() {
             r#"{"model":"mini","max_completion_tokens":9,"max_tokens":0.0,"messages":[{"role":"user","content":"Hi"}]}"#,
             (25, MAX_OUTPUT),
         ),
+        chat(r#"{"model":"mini","max_output_tokens":9,"messages":[{"role":"user","content":"Hi"}]}"#, (25, MAX_OUTPUT)),
         Way {
             target: FLASH,
             body: r#"{"contents":[{"role":"user","parts":[{"text":"Hi"}]}],"generationConfig":{"maxOutputTokens":40,"candidateCount":"1\u0030"}}"#,
