@@ -230,10 +230,9 @@ impl Asked<'_> {
         let ask = if is_counted { Ask::read(&bytes, &parsed) } else { Ask::slight(&bytes, &parsed) };
         let refers_to = if signs.references { references::tokens(&bytes) } else { 0 };
         let ask = Ask { refers_to, ..ask.towards(&bytes, &parsed, self.call.api) };
-        let has_files = signs.files;
         tracing::debug!(request = self.id, %agent, model = asked, bytes = bytes.len(), "an LLM request may go");
         let (agent, bundle, asked) = (&agent, &*bundle, &*asked);
-        let errand = Errand { agent, bundle, asked, streams, ask, bytes, has_files, shared, targets, route };
+        let errand = Errand { agent, bundle, asked, streams, ask, bytes, signs, shared, targets, route };
         errand.run(self, parsed, results).await
     }
 

@@ -12,9 +12,9 @@ use wardkeep_redaction::{Engine, PIECE, Place, Token, Unscannable, Visit, read_j
 
 use crate::attachments::{is_holder, may_be_file};
 use crate::gate_memory::{CallResult, Key, Search, key};
-use crate::references::{is_item, is_sign};
 use crate::refusal::Refusal;
 use crate::request::{Head, InvalidBody, MEMBERS, Member};
+use crate::signs::{Scent, Signs};
 
 mod rest;
 
@@ -34,21 +34,6 @@ pub(crate) struct Outline {
     pub(crate) signs: Signs,
     /// Bytes with which the last body of the session began, too.
     pub(crate) shared: usize,
-}
-
-/// What may stand in what was read; a closer look follows where it does.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Signs {
-    /// Something may be a file.
-    pub(crate) files: bool,
-    /// Something may be a reference.
-    pub(crate) references: bool,
-}
-
-impl Signs {
-    const fn and(self, other: Self) -> Self {
-        Self { files: self.files | other.files, references: self.references | other.references }
-    }
 }
 
 /// What is kept of the last body of each session; the last in the list was used last.
@@ -153,8 +138,19 @@ fn read(agent: &AgentName, engine: &Engine, body: &[u8], before: Read, shared: u
     let open = from.as_ref().map(|mark| mark.open.clone());
     let signs = from.as_ref().map(|mark| mark.signs).unwrap_or_default();
     let is_kept = body.len() >= LEAST;
-    let mut reader =
-        Reader { engine, search, members, places, open, signs, too_many: false, no_name: false, rest, behind: None };
+    let mut reader = Reader {
+        engine,
+        search,
+        members,
+        places,
+        open,
+        signs,
+        scent: Scent::default(),
+        too_many: false,
+        no_name: false,
+        rest,
+        behind: None,
+    };
     read_json_on(body, from.as_ref().map(|mark| mark.place), &mut reader, Reader::ended).map_err(
         |error| match error {
             Unscannable::NotJson { .. } => InvalidBody::NotAnObject.into(),
@@ -201,6 +197,7 @@ struct Reader<'a> {
     open: Option<Member>,
     /// In what was read since the conversation.
     signs: Signs,
+    scent: Scent,
     too_many: bool,
     /// A name is no text.
     no_name: bool,
@@ -275,11 +272,13 @@ fn plain(quoted: &[u8]) -> Option<&str> {
 impl Visit for Reader<'_> {
     fn begin(&mut self, object: bool, at: usize) {
         self.value(at);
+        self.scent.begin(object, self.search.depth());
         self.search.begin(object, at);
     }
 
     fn end(&mut self, at: usize) {
         self.search.end(at);
+        self.scent.end(self.search.depth());
     }
 
     fn key(&mut self, token: Token) {
@@ -295,14 +294,14 @@ impl Visit for Reader<'_> {
         }
         let name = token.text(self.search.body());
         self.signs.files |= is_holder(&name);
-        self.signs.references |= is_sign(&name);
+        self.signs = self.signs.and(self.scent.key(&name, self.search.depth()));
         self.search.key(token);
     }
 
     fn string(&mut self, token: Token) {
         self.value(token.start - 1);
         self.signs.files |= may_be_file(token, self.search.body());
-        self.signs.references |= is_item(token, self.search.body());
+        self.signs = self.signs.and(self.scent.string(token, self.search.body()));
         self.search.string(token);
     }
 

@@ -12,6 +12,7 @@ use crate::memo::Turn;
 use crate::prefix;
 use crate::refusal::Refusal;
 use crate::request::{self, Head, InvalidBody, Splice};
+use crate::signs::Signs;
 use crate::translate::{self, Wants};
 
 /// A larger body counts as if all of it had to be searched.
@@ -40,7 +41,7 @@ pub(crate) struct Recipe<'a> {
     /// Anthropic's cache is told where instructions and tools end.
     pub(crate) breakpoints: bool,
     /// Something in it may be a file.
-    pub(crate) has_files: bool,
+    pub(crate) signs: Signs,
     /// Bytes with which the body of the session began before.
     pub(crate) shared: usize,
 }
@@ -71,14 +72,14 @@ impl Recipe<'_> {
     /// Bytes that are to be searched, about.
     pub(crate) fn searches(&self, len: usize, engine: &Engine) -> usize {
         // Whether the very body is known from which this one goes on is seen too late; so a large one counts whole.
-        let is_whole = len > KNOWN_HERE || self.has_files || self.api != self.towards;
+        let is_whole = len > KNOWN_HERE || self.signs.files || self.api != self.towards;
         if is_whole || !self.turn.is_known(engine, self.shared) { len } else { len - self.shared }
     }
 
     /// Redaction and splices: what leaves, or why nothing does.
     pub(crate) fn apply(&self, received: &Bytes, head: Head, engine: &Engine) -> Result<Ready, Refusal> {
         // Files first, since they are no files any more once something in their base64 was replaced.
-        let files = if self.has_files { attachments::inline(received, engine, &self.unscanned)? } else { Vec::new() };
+        let files = if self.signs.files { attachments::inline(received, engine, &self.unscanned)? } else { Vec::new() };
         let bytes = match request::splice(Cow::Borrowed(&received[..]), files) {
             Cow::Borrowed(_) => received.clone(),
             Cow::Owned(changed) => Bytes::from(changed),
@@ -105,7 +106,7 @@ impl Recipe<'_> {
         if self.api == Api::Responses {
             request::answered_here(&head, &scanned.bytes)?;
         }
-        request::server_tools::refuse(self.api, &head, &scanned.bytes, &self.server_tools)?;
+        request::server_tools::refuse(self.api, &head, &scanned.bytes, self.signs.tools, &self.server_tools)?;
         if self.api != self.towards {
             return self.translate(&scanned.bytes, &head, engine);
         }

@@ -2,84 +2,16 @@
 //! request.
 //!
 //! What each costs is known to nobody here, so that a fixed amount is held for it; more where the agent's requests used more. The
-//! pass that reads every body tells whether there may be any ([`is_sign`], [`is_item`]); they are counted only then.
+//! pass that reads every body tells whether there may be any ([`crate::signs`]); they are counted only then.
 
 use wardkeep_redaction::{Token, Visit, read_json};
+
+use crate::signs::Name;
 
 /// Tokens that are held for a file, a document or anything else that is no picture: ten pages.
 pub(crate) const FILE: u64 = 16_384;
 /// Tokens that are held for a picture by its address.
 pub(crate) const PICTURE: u64 = 2_048;
-
-/// What a member's name says of what stands under it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Name {
-    /// The id or address of a file.
-    File,
-    /// The address of a picture, or an object that has it.
-    Picture,
-    /// Anthropic: an object that may have an address.
-    Source,
-    /// A file, which some providers take as an address.
-    Inline,
-    Url,
-    Type,
-    /// What a tool was or may be called with: no provider reads files from there.
-    Tool,
-    #[default]
-    Other,
-}
-
-/// The longest name that says something.
-const LONGEST: usize = 16;
-
-impl Name {
-    /// Small and capital letters, with underscores or without: some readers take them for one.
-    fn of(name: &[u8]) -> Self {
-        let mut folded = [0_u8; LONGEST];
-        let mut len = 0;
-        for byte in name.iter().filter(|byte| **byte != b'_') {
-            let Some(place) = folded.get_mut(len) else { return Self::Other };
-            *place = byte.to_ascii_lowercase();
-            len += 1;
-        }
-        match &folded[..len] {
-            b"fileid" | b"fileids" | b"fileuri" | b"fileurl" | b"file" | b"documenturl" | b"videourl" | b"audiourl" => {
-                Self::File
-            }
-            b"imageurl" => Self::Picture,
-            b"source" => Self::Source,
-            b"filedata" | b"data" | b"inputaudio" => Self::Inline,
-            b"url" => Self::Url,
-            b"type" => Self::Type,
-            b"args" | b"arguments" | b"input" | b"inputschema" | b"parameters" => Self::Tool,
-            _ => Self::Other,
-        }
-    }
-}
-
-/// Whether what stands under `name` may be a reference, or hold one. Most names are told by their ends.
-pub(crate) fn is_sign(name: &[u8]) -> bool {
-    let (Some(first), Some(last)) = (name.first(), name.last()) else { return false };
-    // An underscore at an end is passed over, too.
-    let may_be = matches!(
-        (first | 0x20, last | 0x20),
-        (b'f', b'd' | b's' | b'i' | b'l' | b'e' | b'a')
-            | (b'd' | b'v' | b'a' | b'i', b'l')
-            | (b's', b'e')
-            | (b'i', b'o')
-    ) || *first == b'_'
-        || *last == b'_';
-    may_be && matches!(Name::of(name), Name::File | Name::Picture | Name::Source | Name::Inline)
-}
-
-const ITEM: &[u8] = b"item_reference";
-
-/// Whether a text says that an item of `OpenAI`'s stands beside it by its id.
-pub(crate) fn is_item(token: Token, body: &[u8]) -> bool {
-    let raw = token.raw(body);
-    if token.escaped { raw.len() <= 6 * ITEM.len() && *token.text(body) == *ITEM } else { raw == ITEM }
-}
 
 /// Tokens that are held for what `body` refers to.
 pub(crate) fn tokens(body: &[u8]) -> u64 {
@@ -112,7 +44,7 @@ struct Level {
 impl Visit for Search<'_> {
     fn begin(&mut self, object: bool, _: usize) {
         let under = self.levels.last().map_or(Name::Other, |around| match around.under {
-            Name::Tool => Name::Tool,
+            Name::Free => Name::Free,
             _ => around.name,
         });
         let name = if object { Name::Other } else { under };
@@ -135,19 +67,22 @@ impl Visit for Search<'_> {
         let Some(level) = self.levels.last_mut() else { return };
         level.name = match Name::of(&token.text(self.body)) {
             // The conversation itself.
-            Name::Tool if depth == 1 => Name::Other,
+            Name::Free if depth == 1 => Name::Other,
             name => name,
         };
     }
 
     fn string(&mut self, token: Token) {
+        let Some(level) = self.levels.last_mut().filter(|level| level.under != Name::Free) else { return };
+        if matches!(level.name, Name::Free | Name::Source | Name::Tools | Name::Other) {
+            return;
+        }
         let text = token.text(self.body);
-        let Some(level) = self.levels.last_mut().filter(|level| level.under != Name::Tool) else { return };
         match level.name {
             Name::Type if !level.is_list => {
                 let is_picture = matches!(text.as_ref(), b"image" | b"input_image");
                 level.is_picture = Some(is_picture && level.is_picture != Some(false));
-                level.open += u64::from(text.as_ref() == ITEM);
+                level.open += u64::from(text.as_ref() == Name::ITEM);
             }
             Name::File if !is_inline(&text) => level.open += 1,
             Name::Picture if !is_inline(&text) => self.tokens = self.tokens.saturating_add(PICTURE),
@@ -177,21 +112,6 @@ fn is_address(text: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// What the pass over every body says first.
-    struct Signs<'a>(&'a [u8], bool);
-
-    impl Visit for Signs<'_> {
-        fn begin(&mut self, _: bool, _: usize) {}
-        fn end(&mut self, _: usize) {}
-        fn key(&mut self, token: Token) {
-            self.1 |= is_sign(&token.text(self.0));
-        }
-        fn string(&mut self, token: Token) {
-            self.1 |= is_item(token, self.0);
-        }
-        fn number(&mut self, _: Token) {}
-    }
 
     #[test]
     fn each_dialects_references_are_counted() {
@@ -237,19 +157,8 @@ mod tests {
             for (name, inner) in [("messages", "content"), ("input", "content"), ("contents", "parts")] {
                 let body = format!(r#"{{"model":"m","{name}":[{{"role":"user","{inner}":[{part}]}}]}}"#);
                 assert_eq!(tokens(body.as_bytes()), want, "{body}");
-                let mut signs = Signs(body.as_bytes(), false);
-                read_json(body.as_bytes(), &mut signs).unwrap();
-                assert!(signs.1 || want == 0, "{body}");
+                assert!(crate::signs::tests::of(&body).references || want == 0, "{body}");
             }
-        }
-    }
-
-    #[test]
-    fn what_most_requests_hold_is_no_sign() {
-        for name in
-            ["model", "messages", "role", "content", "type", "text", "stream", "tools", "name", "id", "input", ""]
-        {
-            assert!(!is_sign(name.as_bytes()), "{name}");
         }
     }
 }

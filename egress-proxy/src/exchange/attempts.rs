@@ -32,6 +32,7 @@ use crate::request::Head;
 use crate::routing::order::{self, Request};
 use crate::routing::plan::{Next, Plan, Try};
 use crate::routing::{Heard, Standing, seconds_until};
+use crate::signs::Signs;
 use crate::usage::estimate_tokens;
 
 /// Which provider answered, which model of the bundle, and after how many attempts.
@@ -48,7 +49,7 @@ pub(super) struct Errand<'a> {
     pub(super) ask: Ask,
     pub(super) bytes: Bytes,
     /// Something in them may be a file.
-    pub(super) has_files: bool,
+    pub(super) signs: Signs,
     /// With so many of them the session's body before began.
     pub(super) shared: usize,
     pub(super) targets: Vec<(&'a Model, &'a Provider)>,
@@ -214,7 +215,7 @@ impl Errand<'_> {
             unscanned: Cow::Borrowed(&provider.unscanned),
             server_tools: Cow::Borrowed(&provider.server_tools),
             breakpoints: self.bundle.llm.cache_breakpoints && towards == Api::Messages,
-            has_files: self.has_files,
+            signs: self.signs,
             shared: self.shared,
         };
         let Ready { body, added_usage, with_usage } =

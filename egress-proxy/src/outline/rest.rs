@@ -7,8 +7,8 @@ use std::ops::Range;
 
 use wardkeep_redaction::Engine;
 
-use super::Signs;
 use crate::request::Member;
+use crate::signs::Signs;
 
 /// The rest of a session's last body: keyed hashes, and what was read in it, as if it began a body.
 pub(super) struct Rest {

@@ -54,8 +54,9 @@ const MEMBERS: [&str; 7] = [
     "compound_custom",
 ];
 
-/// Refuses a body with a tool that its provider would run and that `allowed` does not name.
-pub(crate) fn refuse(api: Api, head: &Head, body: &[u8], allowed: &[String]) -> Result<(), InvalidBody> {
+/// Refuses a body with a tool that its provider would run and that `allowed` does not name; `brings`: a conversation may bring
+/// some with it.
+pub(crate) fn refuse(api: Api, head: &Head, body: &[u8], brings: bool, allowed: &[String]) -> Result<(), InvalidBody> {
     let Some(tools) = tools(api) else { return Ok(()) };
     let judge = |name: &str| {
         let is_allowed = |allowed: &String| is_of(name, allowed);
@@ -75,11 +76,11 @@ pub(crate) fn refuse(api: Api, head: &Head, body: &[u8], allowed: &[String]) -> 
         };
         if same(&member.name, "tools") && value != b"null" {
             list(&tools, value, &mut show).map_err(|_| InvalidBody::Tools)?;
-        } else if within::is_walked(&member.name) {
+        } else if brings && within::is_walked(&member.name) {
             let mut fault = Ok(());
-            let walked = within::each(value, &mut |raw, is_list| {
+            let walked = within::each(value, &mut |raw| {
                 if fault.is_ok() {
-                    fault = brought(&tools, raw, is_list, &mut show);
+                    fault = brought(&tools, raw, &mut show);
                 }
             });
             walked.map_err(|_| InvalidBody::NotAnObject)?;
@@ -91,8 +92,8 @@ pub(crate) fn refuse(api: Api, head: &Head, body: &[u8], allowed: &[String]) -> 
 }
 
 /// Shows what a conversation brings with it: a list of tools, a tool, or the definition of one.
-fn brought(tools: &Tools, raw: &RawValue, is_list: bool, show: &mut dyn FnMut(&str)) -> Result<(), serde_json::Error> {
-    if is_list && raw.get().starts_with('[') {
+fn brought(tools: &Tools, raw: &RawValue, show: &mut dyn FnMut(&str)) -> Result<(), serde_json::Error> {
+    if raw.get().starts_with('[') {
         return list(tools, raw.get().as_bytes(), show);
     }
     if !raw.get().starts_with('{') {
@@ -106,7 +107,7 @@ fn brought(tools: &Tools, raw: &RawValue, is_list: bool, show: &mut dyn FnMut(&s
         }
     })?;
     for definition in definitions {
-        brought(tools, definition, false, show)?;
+        brought(tools, definition, show)?;
     }
     let mut inner = Vec::new();
     one(tools, raw, &mut inner, &mut |name| {
@@ -186,7 +187,8 @@ mod tests {
 
     fn judged(api: Api, body: &str, allowed: &[&str]) -> Result<(), InvalidBody> {
         let allowed: Vec<String> = allowed.iter().map(|&name| name.to_owned()).collect();
-        refuse(api, &Head::parse(body.as_bytes()).expect(body), body.as_bytes(), &allowed)
+        let brings = crate::signs::tests::of(body).tools;
+        refuse(api, &Head::parse(body.as_bytes()).expect(body), body.as_bytes(), brings, &allowed)
     }
 
     #[test]
