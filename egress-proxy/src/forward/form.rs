@@ -2,7 +2,6 @@
 //! first line.
 
 use wardkeep_policy::bundle::egress::{NotListed, Opening};
-
 use zeroize::Zeroizing;
 
 use super::wire::Fields;
@@ -39,27 +38,37 @@ impl Form {
     }
 
     /// The next bytes.
-    pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<(), NotListed> {
-        for &byte in bytes {
-            match byte {
-                b'&' => {
-                    self.check()?;
-                    self.name.clear();
-                    self.value.clear();
-                    self.has_value = false;
-                }
-                b'=' if !self.has_value => self.has_value = true,
-                _ if self.has_value && self.value.len() < KEPT => self.value.push(byte),
-                _ if self.has_value => {}
-                _ => {
-                    if self.name.len() == KEPT {
-                        self.name.remove(0);
-                    }
-                    self.name.push(byte);
-                }
+    pub(crate) fn push(&mut self, mut bytes: &[u8]) -> Result<(), NotListed> {
+        while !bytes.is_empty() {
+            // A second `=` belongs to the value.
+            let end = if self.has_value { memchr::memchr(b'&', bytes) } else { memchr::memchr2(b'&', b'=', bytes) };
+            let (run, rest) = bytes.split_at(end.unwrap_or(bytes.len()));
+            self.keep(run);
+            let Some((mark, behind)) = rest.split_first() else { break };
+            if *mark == b'=' {
+                self.has_value = true;
+            } else {
+                self.check()?;
+                self.name.clear();
+                self.value.clear();
+                self.has_value = false;
             }
+            bytes = behind;
         }
         Ok(())
+    }
+
+    /// Of a name its end, of a value its beginning.
+    fn keep(&mut self, run: &[u8]) {
+        if self.has_value {
+            let room = KEPT - self.value.len();
+            self.value.extend_from_slice(&run[..run.len().min(room)]);
+            return;
+        }
+        let run = &run[run.len().saturating_sub(KEPT)..];
+        let over = (self.name.len() + run.len()).saturating_sub(KEPT);
+        self.name.drain(..over);
+        self.name.extend_from_slice(run);
     }
 
     /// Nothing follows the last field, as far as anybody knows.
