@@ -159,7 +159,8 @@ impl Number {
 }
 
 /// Members by which a request names what its provider keeps; `thread` is Anthropic's.
-const KEPT: [&str; 6] = ["previous_response_id", "conversation", "prompt", "thread", "cachedContent", "cached_content"];
+pub(crate) const KEPT: [&str; 6] =
+    ["previous_response_id", "conversation", "prompt", "thread", "cachedContent", "cached_content"];
 
 impl Ask {
     /// What is read where nobody looks for loops. Where a member stands twice, both count.

@@ -17,7 +17,7 @@ mod within;
 enum Tools {
     /// By their `type`; these come back to the runtime. One that ends in `_` is the beginning of dated ones.
     ByType(&'static [&'static str]),
-    /// By the one member that they have; these come back, without `_` and in small letters.
+    /// By the one member that they have; these come back.
     ByMember(&'static [&'static str]),
 }
 
@@ -38,13 +38,13 @@ const fn tools(api: Api) -> Option<Tools> {
             "computer_use_preview",
             "tool_search",
         ])),
-        Api::Gemini(Verb::Generate | Verb::Stream) => Some(Tools::ByMember(&["functiondeclarations", "computeruse"])),
+        Api::Gemini(Verb::Generate | Verb::Stream) => Some(Tools::ByMember(&["function_declarations", "computer_use"])),
         _ => None,
     }
 }
 
 /// Members of the top level that are such tools themselves; the last four are those of xAI, Qwen and Groq.
-const MEMBERS: [&str; 7] = [
+pub(super) const MEMBERS: [&str; 7] = [
     "mcp_servers",
     "web_search_options",
     "plugins",
@@ -152,7 +152,7 @@ fn one<'a>(
         }
         // A namespace of Responses; no other tool has a list of this name.
         Tools::ByType(_) if name == "tools" => inner.push(value),
-        Tools::ByMember(known) if !known.contains(&plain(name).as_str()) => show(&snake(name)),
+        Tools::ByMember(known) if !known.iter().any(|known| same(known, name)) => show(&snake(name)),
         _ => {}
     })
 }
@@ -160,11 +160,6 @@ fn one<'a>(
 /// Whether a policy that says `allowed` means the tool `name`: `web_search` is `web_search_20250305`, too.
 fn is_of(name: &str, allowed: &str) -> bool {
     name.strip_prefix(allowed).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
-}
-
-/// Either spelling of a `ProtoJSON` name.
-fn plain(name: &str) -> String {
-    name.chars().filter(|sign| *sign != '_').map(|sign| sign.to_ascii_lowercase()).collect()
 }
 
 /// `googleSearch` as `google_search`.

@@ -1,42 +1,34 @@
 //! Names that some readers take for one: letters of either case (Go, with two beyond ASCII), underscores or none (`ProtoJSON`).
 
-use super::{Head, InvalidBody};
+use super::server_tools::MEMBERS;
+use super::{Head, InvalidBody, TIERS};
 use crate::api::Api;
+use crate::budget::ask::KEPT;
 
-/// Members by which a request chooses what is judged here. Sources: the vendors' references, `egress-proxy/src/budget/ask.rs`.
-const JUDGED: [&str; 31] = [
+/// Members by which a request chooses what is judged here, beside [`MEMBERS`], [`TIERS`] and [`KEPT`].
+const JUDGED: [&str; 17] = [
     "background",
-    "compound_custom",
     "contents",
-    "conversation",
-    "enable_search",
-    "inference_geo",
+    "extra_body",
+    "fallbacks",
     "input",
     "max_completion_tokens",
     "max_output_tokens",
     "max_tokens",
-    "mcp_servers",
     "messages",
     "model",
     "models",
     "n",
-    "plugins",
-    "previous_response_id",
-    "prompt",
     "route",
-    "search_options",
-    "search_parameters",
-    "service_tier",
-    "speed",
     "stream",
     "stream_options",
     "system",
-    "thread",
     "tools",
-    "fallbacks",
-    "extra_body",
-    "web_search_options",
 ];
+
+fn judged() -> impl Iterator<Item = &'static str> {
+    JUDGED.into_iter().chain(MEMBERS).chain(TIERS.into_iter().map(|(name, _)| name)).chain(KEPT)
+}
 
 /// The letters that count for the widest reader.
 pub(super) fn folded(name: &str) -> impl Iterator<Item = char> {
@@ -61,7 +53,6 @@ pub(crate) fn right(api: Api, head: &Head) -> Result<(), InvalidBody> {
     }
     // In these APIs no name has capitals.
     let is_odd = |name: &str| name.bytes().any(|byte| byte.is_ascii_uppercase() || !byte.is_ascii());
-    let odd =
-        head.members().map(|(name, _)| name).find(|name| is_odd(name) && JUDGED.iter().any(|one| same(one, name)));
+    let odd = head.members().map(|(name, _)| name).find(|name| is_odd(name) && judged().any(|one| same(one, name)));
     odd.map_or(Ok(()), |name| Err(InvalidBody::Spelling(name.to_owned())))
 }

@@ -8,7 +8,8 @@ use super::super::Key;
 use crate::signs::Name;
 
 /// Members of the top level that are walked through.
-const WALKED: [&str; 5] = ["messages", "input", "system", "contents", "systeminstruction"];
+const WALKED: [&str; 5] = ["messages", "input", "system", "contents", "system_instruction"];
+
 pub(super) fn is_walked(name: &str) -> bool {
     WALKED.iter().any(|walked| super::same(walked, name))
 }
