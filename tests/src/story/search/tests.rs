@@ -50,6 +50,25 @@ fn what_is_cut_over_strings_is_whole_again() {
 }
 
 #[test]
+fn a_cut_within_an_escape_hides_nothing() {
+    let mut missed = Vec::new();
+    for value in VALUES {
+        let plants = [Plant::new("key", value)];
+        for form in disguise::ALL {
+            let hidden: Vec<char> = (form.apply)(value).chars().collect();
+            for cut in (hidden.len() / 2).saturating_sub(8)..=hidden.len() / 2 {
+                let [one, two] = [&hidden[..cut], &hidden[cut..]].map(|part| part.iter().collect::<String>());
+                let parts = serde_json::json!({"content": [{"text": one}, {"text": two}]}).to_string();
+                if find(&plants, "here", parts.as_bytes()).is_empty() {
+                    missed.push((form.name, *value, cut));
+                }
+            }
+        }
+    }
+    assert_eq!(missed, []);
+}
+
+#[test]
 fn what_is_not_there_is_not_found() {
     let plants: Vec<Plant> = VALUES.iter().map(|value| Plant::new("key", value)).collect();
     let long: String =

@@ -394,25 +394,28 @@ fn numbers(bytes: &[u8]) -> Vec<Vec<u8>> {
 /// Of JSON documents, server-sent events included, all strings under one key one after the other: what is cut over parts,
 /// messages or deltas is whole again.
 fn joined_strings(bytes: &[u8]) -> Vec<Vec<u8>> {
-    let mut by_key: BTreeMap<String, String> = BTreeMap::new();
+    let mut by_key: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let parts = bytes.split(|b| *b == b'\n' || *b == 1);
     let documents = parts.map(|line| line.strip_prefix(b"data:").unwrap_or(line).trim_ascii());
     for document in documents.filter(|text| text.first().is_some_and(|b| b"{[".contains(b))) {
         for value in serde_json::Deserializer::from_slice(document).into_iter::<Value>().map_while(Result::ok) {
-            collect("", &value, &mut by_key);
+            collect("", value, &mut by_key);
         }
     }
-    joined(by_key.into_values().filter(|text| text.len() >= CHARS).map(String::into_bytes).collect())
+    // A line end disappears when it is compared, and keeps apart what is a line of its own. Without it an escape is whole
+    // again that was cut in its middle.
+    let with = |end: &str| {
+        let texts = by_key.values().filter(|texts| end.is_empty() || texts.len() > 1).map(|texts| texts.join(end));
+        joined(texts.filter(|text| text.len() >= CHARS).map(String::into_bytes).collect())
+    };
+    [with(""), with("\n")].concat()
 }
 
-fn collect(key: &str, value: &Value, by_key: &mut BTreeMap<String, String>) {
+fn collect(key: &str, value: Value, by_key: &mut BTreeMap<String, Vec<String>>) {
     match value {
-        Value::String(text) => {
-            // A line end disappears when it is compared, and keeps apart what is a line of its own.
-            by_key.entry(key.to_owned()).or_default().extend([text, "\n"]);
-        }
-        Value::Array(items) => items.iter().for_each(|item| collect(key, item, by_key)),
-        Value::Object(members) => members.iter().for_each(|(key, item)| collect(key, item, by_key)),
+        Value::String(text) => by_key.entry(key.to_owned()).or_default().push(text),
+        Value::Array(items) => items.into_iter().for_each(|item| collect(key, item, by_key)),
+        Value::Object(members) => members.into_iter().for_each(|(key, item)| collect(&key, item, by_key)),
         _ => {}
     }
 }
