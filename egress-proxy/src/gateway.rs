@@ -22,6 +22,7 @@ use crate::memo::Memo;
 use crate::meter::Meter;
 use crate::outline::Outlines;
 use crate::prefix::Prefixes;
+use crate::request::server_tools::Judged;
 use crate::routing::{ProviderState, Routing};
 
 /// Bytes of request bodies that may wait in memory at the same time, in KiB.
@@ -142,6 +143,7 @@ pub struct Gateway {
     pub(crate) memory: Arc<Memory>,
     pub(crate) prefixes: Prefixes,
     pub(crate) outlines: Outlines,
+    pub(crate) judged: Arc<Judged>,
     pub(crate) clean: Clean,
     requests: AtomicU64,
 }
@@ -164,6 +166,7 @@ impl Gateway {
             memory: Arc::default(),
             prefixes: Prefixes::default(),
             outlines: Outlines::default(),
+            judged: Arc::default(),
             addresses: Addresses::default(),
             clean: Clean::default(),
             requests: AtomicU64::new(0),

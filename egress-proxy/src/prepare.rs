@@ -1,6 +1,7 @@
 //! A body on its way out: redaction first, then the splices that its provider needs.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use wardkeep_policy::bundle::llm::{BodyRules, Unscanned};
@@ -11,6 +12,7 @@ use crate::attachments;
 use crate::memo::Turn;
 use crate::prefix;
 use crate::refusal::Refusal;
+use crate::request::server_tools::{Before, Judged};
 use crate::request::{self, Head, InvalidBody, Splice};
 use crate::signs::Signs;
 use crate::translate::{self, Wants};
@@ -38,6 +40,8 @@ pub(crate) struct Recipe<'a> {
     pub(crate) unscanned: Cow<'a, [Unscanned]>,
     /// Tools that the provider may run by itself.
     pub(crate) server_tools: Cow<'a, [String]>,
+    /// Lists of tools without one of those.
+    pub(crate) judged: Arc<Judged>,
     /// Anthropic's cache is told where instructions and tools end.
     pub(crate) breakpoints: bool,
     /// Something in it may be a file.
@@ -106,7 +110,8 @@ impl Recipe<'_> {
         if self.api == Api::Responses {
             request::answered_here(&head, &scanned.bytes)?;
         }
-        request::server_tools::refuse(self.api, &head, &scanned.bytes, self.signs.tools, &self.server_tools)?;
+        let tools = (&*self.server_tools, Before { judged: &self.judged, engine });
+        request::server_tools::refuse(self.api, &head, &scanned.bytes, self.signs.tools, tools)?;
         if self.api != self.towards {
             return self.translate(&scanned.bytes, &head, engine);
         }

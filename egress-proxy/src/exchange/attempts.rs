@@ -214,6 +214,7 @@ impl Errand<'_> {
             lists,
             unscanned: Cow::Borrowed(&provider.unscanned),
             server_tools: Cow::Borrowed(&provider.server_tools),
+            judged: Arc::clone(&asked.gateway.judged),
             breakpoints: self.bundle.llm.cache_breakpoints && towards == Api::Messages,
             signs: self.signs,
             shared: self.shared,

@@ -11,7 +11,10 @@ use super::spelling::same;
 use super::{Head, InvalidBody, Key, each_element, each_member};
 use crate::api::{Api, Verb};
 
+mod judged;
 mod within;
+
+pub(crate) use judged::{Before, Judged};
 
 /// How an API tells its tools apart.
 enum Tools {
@@ -55,8 +58,14 @@ pub(super) const MEMBERS: [&str; 7] = [
 ];
 
 /// Refuses a body with a tool that its provider would run and that `allowed` does not name; `brings`: a conversation may bring
-/// some with it.
-pub(crate) fn refuse(api: Api, head: &Head, body: &[u8], brings: bool, allowed: &[String]) -> Result<(), InvalidBody> {
+/// some with it. What was judged before is not read again.
+pub(crate) fn refuse(
+    api: Api,
+    head: &Head,
+    body: &[u8],
+    brings: bool,
+    (allowed, before): (&[String], Before<'_>),
+) -> Result<(), InvalidBody> {
     let Some(tools) = tools(api) else { return Ok(()) };
     let judge = |name: &str| {
         let is_allowed = |allowed: &String| is_of(name, allowed);
@@ -68,14 +77,22 @@ pub(crate) fn refuse(api: Api, head: &Head, body: &[u8], brings: bool, allowed: 
         if let Some(name) = is_tool.filter(|_| !matches!(value, b"null" | b"[]" | b"false")) {
             judge(name)?;
         }
-        let mut judged = Ok(());
+        let (mut judged, mut shown) = (Ok(()), false);
         let mut show = |name: &str| {
+            shown = true;
             if judged.is_ok() {
                 judged = judge(name);
             }
         };
         if same(&member.name, "tools") && value != b"null" {
+            let print = before.print(api, value);
+            if print.is_some_and(|print| before.knows(&print)) {
+                continue;
+            }
             list(&tools, value, &mut show).map_err(|_| InvalidBody::Tools)?;
+            if let Some(print) = print.filter(|_| !shown) {
+                before.learn(print);
+            }
         } else if brings && within::is_walked(&member.name) {
             let mut fault = Ok(());
             let walked = within::each(value, &mut |raw| {
@@ -176,6 +193,8 @@ fn snake(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use wardkeep_redaction::{Engine, RuleSet};
+
     use super::*;
 
     const GEMINI: Api = Api::Gemini(Verb::Stream);
@@ -183,7 +202,9 @@ mod tests {
     fn judged(api: Api, body: &str, allowed: &[&str]) -> Result<(), InvalidBody> {
         let allowed: Vec<String> = allowed.iter().map(|&name| name.to_owned()).collect();
         let brings = crate::signs::tests::of(body).tools;
-        refuse(api, &Head::parse(body.as_bytes()).expect(body), body.as_bytes(), brings, &allowed)
+        let engine = Engine::build([], &RuleSet::none(), [1; 32]).expect("an engine");
+        let before = Before { judged: &Judged::default(), engine: &engine };
+        refuse(api, &Head::parse(body.as_bytes()).expect(body), body.as_bytes(), brings, (&allowed, before))
     }
 
     #[test]
