@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::client::Upstream;
 use crate::refusal::Refusal;
+use crate::sheaf::Sheaf;
 
 mod sigv4;
 
@@ -65,7 +66,7 @@ impl Credentials {
         method: &str,
         to: &Upstream,
         headers: &mut HeaderMap,
-        body: &[u8],
+        body: &Sheaf,
         clock: &dyn Clock,
     ) -> Result<(), Refusal> {
         match self {
@@ -74,7 +75,7 @@ impl Credentials {
                 let text = Zeroizing::new([prefix, key.expose()].concat());
                 insert(headers, name.clone(), &text)
             }
-            Self::Signature(signer) => signer.sign(method, to, headers, body, clock.now()),
+            Self::Signature(signer) => signer.sign(method, to, headers, &body.whole(), clock.now()),
         }
     }
 }

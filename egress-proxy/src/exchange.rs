@@ -33,6 +33,7 @@ use crate::references;
 use crate::refusal::Refusal;
 use crate::request::Head;
 use crate::routing::Heard;
+use crate::sheaf::Sheaf;
 use crate::strict::Numbered;
 use crate::trace::Trace;
 use crate::translate::{DEFAULT_MAX_TOKENS, Limit, Stamp, Wants};
@@ -179,7 +180,7 @@ struct Parcel<'a> {
     upstream: Arc<Upstream>,
     credentials: Credentials,
     headers: HeaderMap,
-    body: Bytes,
+    body: Sheaf,
     /// What the provider is asked for.
     api: Api,
     streams: bool,
@@ -486,7 +487,7 @@ impl Asked<'_> {
     /// Sends the request and waits for the head of the answer. A request that never left counts as nothing.
     async fn dispatch(
         &self,
-        request: Request<Bytes>,
+        request: Request<Sheaf>,
         patience: Patience,
         admitted: Admitted,
     ) -> Result<(Response<Inflow>, Admitted), Refusal> {

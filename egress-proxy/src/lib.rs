@@ -38,6 +38,7 @@ mod relay;
 mod request;
 mod routing;
 mod server;
+mod sheaf;
 mod signs;
 mod sse;
 mod strict;

@@ -14,6 +14,7 @@ use crate::prefix;
 use crate::refusal::Refusal;
 use crate::request::server_tools::{Before, Judged};
 use crate::request::{self, Head, InvalidBody, Splice};
+use crate::sheaf::Sheaf;
 use crate::signs::Signs;
 use crate::translate::{self, Wants};
 
@@ -52,7 +53,7 @@ pub(crate) struct Recipe<'a> {
 
 /// A body as it may go out.
 pub(crate) struct Ready {
-    pub(crate) body: Bytes,
+    pub(crate) body: Sheaf,
     /// The usage chunk was our wish, not the agent's.
     pub(crate) added_usage: bool,
     /// A streamed answer is to end with its usage.
@@ -129,10 +130,11 @@ impl Recipe<'_> {
             Api::Gemini(_) => changes.extend(request::rename_inner(&scanned.bytes, &self.asked, &self.upstream_model)?),
             _ => changes.extend(self.rename(&head)),
         }
-        let body = match request::splice(scanned.bytes, changes) {
+        let scanned = match scanned.bytes {
             Cow::Borrowed(_) => bytes.clone(),
             Cow::Owned(changed) => Bytes::from(changed),
         };
+        let body = Sheaf::spliced(scanned, changes);
         Ok(Ready { body, added_usage, with_usage: !added_usage && !self.rules.usage_unasked })
     }
 
@@ -149,7 +151,7 @@ impl Recipe<'_> {
         if self.breakpoints {
             changes.extend(prefix::breakpoints(&head, &told));
         }
-        let body = Bytes::from(request::splice(told, changes).into_owned());
+        let body = Sheaf::spliced(Bytes::from(told.into_owned()), changes);
         Ok(Ready { body, added_usage: false, with_usage })
     }
 

@@ -18,9 +18,12 @@ use tokio_rustls::client::TlsStream;
 use zeroize::Zeroizing;
 
 use crate::forward::wire::{Framing, HEAD_BYTES, InvalidHead, Told, each_field, head_end};
+use crate::sheaf::Sheaf;
 
 /// Bytes that are read at once.
 const READ: usize = 16 * 1024;
+/// Pieces of a request that are written at once.
+const PIECES: usize = 8;
 /// Headers of an answer.
 const FIELDS: usize = 128;
 /// Bytes of a request's head beside its path, its host, its fields and its length: the method, HTTP/1.1, a port, names.
@@ -42,7 +45,7 @@ pub(super) struct Line {
     /// What is still to be sent of a request.
     head: Zeroizing<Vec<u8>>,
     sent: usize,
-    body: Bytes,
+    body: Sheaf,
     is_sent: bool,
     /// It cannot be written any more.
     deaf: bool,
@@ -75,7 +78,7 @@ pub(super) enum NoAnswer {
 }
 
 /// The head of a request with a body of `length` bytes, as it goes out.
-pub(super) fn head(request: &Request<Bytes>) -> Zeroizing<Vec<u8>> {
+pub(super) fn head(request: &Request<Sheaf>) -> Zeroizing<Vec<u8>> {
     let (uri, headers, length) = (request.uri(), request.headers(), request.body().len().to_string());
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let fields: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
@@ -122,7 +125,7 @@ impl Line {
             ahead: BytesMut::new(),
             head: Zeroizing::default(),
             sent: 0,
-            body: Bytes::new(),
+            body: Sheaf::default(),
             is_sent: true,
             deaf: false,
             ended: None,
@@ -130,7 +133,7 @@ impl Line {
     }
 
     /// Sends a request and waits for the head of its answer, both at the same time: a provider may refuse what it has not read.
-    pub(super) async fn ask(&mut self, head: Zeroizing<Vec<u8>>, body: Bytes) -> Result<Answer, NoAnswer> {
+    pub(super) async fn ask(&mut self, head: Zeroizing<Vec<u8>>, body: Sheaf) -> Result<Answer, NoAnswer> {
         (self.head, self.sent, self.body, self.is_sent) = (head, 0, body, false);
         let (mut seen, mut before) = (0, 0);
         std::future::poll_fn(|cx| {
@@ -185,10 +188,11 @@ impl Line {
     }
 
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.sent < self.head.len() || !self.body.is_empty() {
+        while self.sent < self.head.len() || self.body.has_remaining() {
             let head = &self.head[self.sent..];
-            let pieces = [io::IoSlice::new(head), io::IoSlice::new(&self.body)];
-            let pieces = if head.is_empty() { &pieces[1..] } else { &pieces[..] };
+            let mut pieces = [io::IoSlice::new(head); PIECES];
+            let end = 1 + self.body.chunks_vectored(&mut pieces[1..]);
+            let pieces = &pieces[usize::from(head.is_empty())..end];
             let count = ready!(Pin::new(&mut self.io).poll_write_vectored(cx, pieces))?;
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
@@ -202,7 +206,7 @@ impl Line {
         // It held the provider's key.
         self.head = Zeroizing::default();
         // Even an empty rest keeps the whole body in memory, for as long as the connection lives.
-        self.body = Bytes::new();
+        self.body = Sheaf::default();
         Poll::Ready(Ok(()))
     }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use http::uri::{Authority, Scheme};
 use http::{Request, Response, Uri};
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
@@ -13,6 +13,7 @@ use tower_service::Service as _;
 
 use super::inflow::Inflow;
 use super::line::{self, Line, NoAnswer, Stream};
+use crate::sheaf::Sheaf;
 
 /// A connection that nobody used for so long is closed.
 const UNUSED: Duration = Duration::from_secs(60);
@@ -76,7 +77,7 @@ impl Pool {
     }
 
     /// Sends the request, to its whole address, and gives the answer once its head is there.
-    pub(crate) async fn request(&self, request: Request<Bytes>) -> Result<Response<Inflow>, Failed> {
+    pub(crate) async fn request(&self, request: Request<Sheaf>) -> Result<Response<Inflow>, Failed> {
         let uri = request.uri();
         let place = match (uri.scheme(), uri.authority()) {
             (Some(scheme), Some(authority)) => (scheme.clone(), authority.clone()),

@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
+use crate::sheaf::Sheaf;
 
 mod address;
 mod hostile;
@@ -22,9 +23,9 @@ impl Provider {
         (Self(TcpListener::bind("127.0.0.1:0").await.unwrap()), client.pool(None).into_owned())
     }
 
-    fn request(&self, body: &Bytes) -> Request<Bytes> {
+    fn request(&self, body: &Bytes) -> Request<Sheaf> {
         let uri = format!("http://{}/v1/x?y", self.0.local_addr().unwrap());
-        Request::post(uri).header("x-a", "b").body(body.clone()).unwrap()
+        Request::post(uri).header("x-a", "b").body(body.clone().into()).unwrap()
     }
 
     async fn connection(&self) -> TcpStream {

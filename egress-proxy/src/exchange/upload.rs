@@ -75,7 +75,7 @@ impl Asked<'_> {
             upstream,
             credentials,
             headers: sent,
-            body,
+            body: body.into(),
             api: self.call.api,
             streams: false,
             added_usage: false,
