@@ -62,6 +62,15 @@ fn is_false(value: &bool) -> bool {
 /// Headers whose path some servers obey more than that of the first line (IIS, Symfony).
 const PATHS: [&str; 2] = ["x-original-url", "x-rewrite-url"];
 
+/// Whether two header names are one to some server. CGI and its heirs hand headers on as `HTTP_X_ORIGINAL_URL`, so every
+/// sign but letters and digits is the same there.
+#[must_use]
+pub fn same_name(one: &str, other: &str) -> bool {
+    let same =
+        |(a, b): (u8, u8)| a.eq_ignore_ascii_case(&b) || !(a.is_ascii_alphanumeric() || b.is_ascii_alphanumeric());
+    one.len() == other.len() && one.bytes().zip(other.bytes()).all(same)
+}
+
 /// The rules that open one host and port to one agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opening {
@@ -160,7 +169,7 @@ impl Opening {
         for (name, value) in headers {
             let value = String::from_utf8_lossy(value);
             methods.extend(overrides::of_header(name, &value));
-            if PATHS.iter().any(|path| path.eq_ignore_ascii_case(name)) {
+            if PATHS.iter().any(|path| same_name(path, name)) {
                 paths.push(value.split('?').next().unwrap_or_default().to_owned());
             }
         }

@@ -97,6 +97,7 @@ async fn methods_and_paths_are_held_to_the_list() {
     for (header, want) in [
         ("X-HTTP-Method-Override: DELETE", (403, "unlisted-method")),
         ("X-Original-URL: /v2/a", (403, "unlisted-path")),
+        ("X_Original_URL: /v2/a", (403, "unlisted-path")),
     ] {
         let mut tool = world.inspected(&host).await;
         let raw = format!("GET /v1/a HTTP/1.1\r\nHost: {}\r\n{header}\r\n\r\n", host.at());

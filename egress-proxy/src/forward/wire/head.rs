@@ -1,5 +1,7 @@
 //! Heads of messages.
 
+use wardkeep_policy::bundle::egress::same_name;
+
 /// A head that is not one, or could be read in two ways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum InvalidHead {
@@ -53,9 +55,9 @@ pub(crate) struct Field {
 pub(crate) struct Fields(pub(crate) Vec<Field>);
 
 impl Fields {
-    /// Every value of `name`.
+    /// Every value of `name`, also where it is spelled with other signs than `-`.
     pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.0.iter().filter(move |field| field.name.eq_ignore_ascii_case(name)).map(|field| &*field.value)
+        self.0.iter().filter(move |field| same_name(&field.name, name)).map(|field| &*field.value)
     }
 
     /// The only value of `name`; `None` for none or several.
