@@ -81,6 +81,9 @@ pub(crate) async fn relay(
     if framing != Framing::Empty && is_encoded {
         return Err(before("it is compressed although it was asked for plain, so it cannot be looked through"));
     }
+    if is_part(head) {
+        return Err(before("it is a part that nobody asked for, and a value in pieces cannot be masked"));
+    }
     let mut body = Body::new(framing);
     let mut masking = Masking::new(engine);
     let mut whole = None;
@@ -120,6 +123,24 @@ pub(crate) async fn relay(
         write_last_chunk(tool.writer).await.map_err(within)?;
     }
     Ok(After { host: head.keeps_alive() && framing != Framing::ToEnd, tool: stays })
+}
+
+/// Whether an answer is a part of what was asked for, counted in bytes, or a difference to another one (RFC 9110 14.4 and
+/// 15.3.7, RFC 3229). Rows and items may be counted in `Content-Range`: they cut no value in two. 416 says that there is none.
+fn is_part(head: &AnswerHead) -> bool {
+    const PARTS: &[u8] = b"multipart/byteranges";
+    let holds = |value: &[u8], word: &[u8]| value.windows(word.len()).any(|is| is.eq_ignore_ascii_case(word));
+    let mut ranges = head.fields.all("content-range").peekable();
+    let counts_otherwise = ranges.peek().is_some();
+    match head.status {
+        416 => false,
+        226 => true,
+        status => {
+            ranges.any(|range| holds(range, b"bytes"))
+                || (status == 206 && !counts_otherwise)
+                || head.fields.all("content-type").any(|kind| holds(kind, PARTS))
+        }
+    }
 }
 
 async fn give(writer: &mut Writer, bytes: &[u8], is_chunked: bool) -> std::io::Result<()> {

@@ -1,6 +1,7 @@
 //! The head of a request on its way to an inspected host.
 
 use data_encoding::BASE64;
+use wardkeep_policy::bundle::egress::same_name;
 use wardkeep_redaction::Engine;
 use zeroize::Zeroizing;
 
@@ -10,21 +11,20 @@ use super::destination::Destination;
 use super::refused::Refused;
 use super::wire::{Field, Fields, RequestHead};
 
-/// What is said of one connection only, or is said anew; RFC 9110 7.6.1. What asks for a part of an answer, or for an answer
-/// in an encoding, goes, too: a value could come back in two halves, or in letters that nobody reads.
-const DROPPED: [&str; 18] = [
+/// What is said of one connection only, or is said anew; RFC 9110 7.6.1. What asks for an answer in an encoding goes, too: a
+/// value could come back in letters that nobody reads.
+const DROPPED: [&str; 17] = [
+    "a-im",
     "accept-encoding",
     "connection",
     "content-length",
     "expect",
     "host",
     "http2-settings",
-    "if-range",
     "keep-alive",
     "proxy-authenticate",
     "proxy-authorization",
     "proxy-connection",
-    "range",
     "sec-websocket-extensions",
     "te",
     "trailer",
@@ -32,6 +32,11 @@ const DROPPED: [&str; 18] = [
     "upgrade",
     "via",
 ];
+
+/// Last words of the names of headers that ask for a part of an answer.
+const RANGES: [&str; 4] = ["range", "ranges", "byterange", "byteranges"];
+/// Words before those, where the part is one of what is written.
+const WRITTEN: [&str; 2] = ["content", "source"];
 
 /// Where a request goes, as it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,7 +110,16 @@ pub(crate) fn head(
 
 /// Whether a header stays behind: by its own name, or because `Connection` names it.
 pub(crate) fn is_dropped(name: &str, fields: &Fields) -> bool {
-    DROPPED.iter().any(|dropped| name.eq_ignore_ascii_case(dropped)) || fields.lists("connection", name)
+    DROPPED.iter().any(|dropped| same_name(dropped, name)) || asks_for_a_part(name) || fields.lists("connection", name)
+}
+
+/// Whether a header asks for a part of an answer, under whatever name: `Range`, `Request-Range`, `x-ms-range`, `If-Range`.
+/// A value that the host echoes would come back in pieces of which none is masked. `Content-Range` and `x-ms-source-range`
+/// say which part it is that is written; without them the host would write another one.
+fn asks_for_a_part(name: &str) -> bool {
+    let mut words = name.rsplit(|sign: char| !sign.is_ascii_alphanumeric());
+    let is_range = words.next().is_some_and(|last| RANGES.iter().any(|range| last.eq_ignore_ascii_case(range)));
+    is_range && !words.next().is_some_and(|word| WRITTEN.iter().any(|of| word.eq_ignore_ascii_case(of)))
 }
 
 fn value(field: &Field, engine: &Engine, bound: &mut Bound<'_>) -> Result<Zeroizing<Vec<u8>>, Refused> {

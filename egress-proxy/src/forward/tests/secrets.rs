@@ -268,3 +268,47 @@ async fn what_a_host_echoes_comes_back_masked() {
     let reply = ask(&world, &host, "GET / HTTP/1.1\r\nHost: HOST\r\n\r\n").await;
     assert_eq!(reply.text(), "SECRET_REF(api_key)");
 }
+
+#[tokio::test]
+async fn a_value_does_not_come_back_in_parts() {
+    let (world, host) = world("bound.example").await;
+    // What servers take for `Range` besides, in any spelling; the host hears of none.
+    let mut tool = world.inspected(&host).await;
+    for name in
+        ["Range", "Request-Range", "x-ms-range", "X_Goog_Range", "Http-Range", "if-range", "X-ByteRange", "A-IM"]
+    {
+        let raw =
+            format!("GET / HTTP/1.1\r\nHost: {}\r\nX-V: SECRET_REF(api_key)\r\n{name}: bytes=0-7\r\n\r\n", host.at());
+        tool.write_all(raw.as_bytes()).await.unwrap();
+        assert_eq!(Reply::one(&mut tool).await.text(), "hello", "{name}");
+        assert!(!host.seen().last().unwrap().contains("0-7"), "{name}");
+    }
+    // A part that comes in any case, asked for in a way that nobody thought of.
+    let (status, part) = ("HTTP/1.1 206 Partial Content", &KEY[..8]);
+    for head in [
+        format!("{status}\r\nContent-Range: bytes 0-7/27"),
+        format!("{status}\r\ncontent_range:Bytes=0-7/27"),
+        status.to_owned(),
+        "HTTP/1.1 200 OK\r\nContent-Range: bytes 0-7/27".to_owned(),
+        "HTTP/1.1 200 OK\r\nContent-Type: Multipart/ByteRanges; boundary=x".to_owned(),
+        "HTTP/1.1 226 IM Used\r\nIM: range".to_owned(),
+    ] {
+        host.answer(&format!("{head}\r\nContent-Length: 8\r\n\r\n{part}"));
+        let reply =
+            ask(&world, &host, "GET /?range=0-7 HTTP/1.1\r\nHost: HOST\r\nX-V: SECRET_REF(api_key)\r\n\r\n").await;
+        assert_eq!(reply.refusal(), (502, "bad-answer"), "{head}");
+        assert!(!reply.text().contains(part));
+    }
+    // Rows are no bytes, a refusal is no part, and what a write says of its own part is the host's to know.
+    for answer in [
+        "HTTP/1.1 206 Partial Content\r\nContent-Range: 0-24/319\r\nContent-Length: 2\r\n\r\n[]",
+        "HTTP/1.1 416 Range Not Satisfiable\r\nContent-Range: bytes */27\r\nContent-Length: 0\r\n\r\n",
+    ] {
+        host.answer(answer);
+        assert!(answer.contains(&ask(&world, &host, "GET / HTTP/1.1\r\nHost: HOST\r\n\r\n").await.status.to_string()));
+    }
+    let written = ["Content-Range: bytes 0-1/4", "x-ms-source-range: bytes=0-1", "X-Orange: 0-1"];
+    let raw = format!("PUT / HTTP/1.1\r\nHost: HOST\r\n{}\r\nContent-Length: 2\r\n\r\nab", written.join("\r\n"));
+    assert_eq!(ask(&world, &host, &raw).await.status, 200);
+    assert!(written.iter().all(|line| host.seen().last().unwrap().contains(line)));
+}
