@@ -4,7 +4,8 @@
 use wardkeep_policy::bundle::egress::{NotListed, Opening};
 use zeroize::Zeroizing;
 
-use super::wire::Fields;
+use super::outgoing;
+use super::wire::{Fields, is_token};
 
 /// Bytes of a field that are kept on each side of its `=`. What a field is called stands at the end of its name, whatever
 /// servers pass over before it.
@@ -21,14 +22,11 @@ pub(crate) struct Form {
 }
 
 impl Form {
-    /// What `opening` says of the body of a request for `path`, if that is a form. One that is called nothing is read as one
-    /// by some servers.
+    /// What `opening` says of the body of a request for `path`, if that is a form to some server: by the types that it leaves
+    /// with, by none, or by one that cannot be read.
     pub(crate) fn of(fields: &Fields, opening: Opening, path: &str) -> Option<Self> {
-        const KIND: &[u8] = b"application/x-www-form-urlencoded";
-        let mut kinds = fields.all("content-type").peekable();
-        let is_form =
-            |kind: &[u8]| kind.trim_ascii().get(..KIND.len()).is_some_and(|kind| kind.eq_ignore_ascii_case(KIND));
-        (kinds.peek().is_none() || kinds.any(is_form)).then(|| Self {
+        let mut kinds = outgoing::kinds(fields).peekable();
+        (kinds.peek().is_none() || kinds.any(may_be_form)).then(|| Self {
             opening,
             path: path.to_owned(),
             name: Zeroizing::new(Vec::with_capacity(KEPT)),
@@ -40,8 +38,12 @@ impl Form {
     /// The next bytes.
     pub(crate) fn push(&mut self, mut bytes: &[u8]) -> Result<(), NotListed> {
         while !bytes.is_empty() {
-            // A second `=` belongs to the value.
-            let end = if self.has_value { memchr::memchr(b'&', bytes) } else { memchr::memchr2(b'&', b'=', bytes) };
+            // A second `=` belongs to the value. Some servers begin a field behind `;`, too.
+            let end = if self.has_value {
+                memchr::memchr2(b'&', b';', bytes)
+            } else {
+                memchr::memchr3(b'&', b';', b'=', bytes)
+            };
             let (run, rest) = bytes.split_at(end.unwrap_or(bytes.len()));
             self.keep(run);
             let Some((mark, behind)) = rest.split_first() else { break };
@@ -75,4 +77,15 @@ impl Form {
     pub(crate) fn check(&self) -> Result<(), NotListed> {
         self.opening.allows_field(&self.path, &self.name, &self.value)
     }
+}
+
+/// Whether a server could take a body of this type for a form.
+fn may_be_form(kind: &[u8]) -> bool {
+    // Wherever the word stands: in quotes, behind a comma, as a parameter.
+    const WORD: &[u8] = b"form-urlencoded";
+    let essence = kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    let mut words = essence.split(|byte| *byte == b'/');
+    let mut is_word = || words.next().is_some_and(|word| !word.is_empty() && word.iter().all(|byte| is_token(*byte)));
+    let is_readable = is_word() && is_word() && words.next().is_none();
+    !is_readable || kind.windows(WORD.len()).any(|word| word.eq_ignore_ascii_case(WORD))
 }

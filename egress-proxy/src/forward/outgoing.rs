@@ -113,6 +113,12 @@ pub(crate) fn is_dropped(name: &str, fields: &Fields) -> bool {
     DROPPED.iter().any(|dropped| same_name(dropped, name)) || asks_for_a_part(name) || fields.lists("connection", name)
 }
 
+/// The types that the host is told of the body.
+pub(crate) fn kinds(fields: &Fields) -> impl Iterator<Item = &[u8]> {
+    let leaves = |field: &&Field| same_name(&field.name, "content-type") && !is_dropped(&field.name, fields);
+    fields.0.iter().filter(leaves).map(|field| &*field.value)
+}
+
 /// Whether a header asks for a part of an answer, under whatever name: `Range`, `Request-Range`, `x-ms-range`, `If-Range`.
 /// A value that the host echoes would come back in pieces of which none is masked. `Content-Range` and `x-ms-source-range`
 /// say which part it is that is written; without them the host would write another one.

@@ -12,6 +12,7 @@ use super::clean::{self, Piecewise};
 use super::connection::Asked;
 use super::destination::Destination;
 use super::form::Form;
+use super::outgoing;
 use super::record::EgressOutcome;
 use super::refused::Refused;
 use super::wire::{Body, BrokenBody, Fields, Framing, Reader, Writer, write_chunk, write_last_chunk};
@@ -177,7 +178,8 @@ fn broken(why: BrokenBody) -> Refused {
 
 /// How a value is written into a body of this kind.
 fn writing_of(fields: &Fields) -> Writing {
-    let kind = fields.one("content-type").unwrap_or_default().to_ascii_lowercase();
+    let mut kinds = outgoing::kinds(fields);
+    let kind = kinds.next().filter(|_| kinds.next().is_none()).unwrap_or_default().to_ascii_lowercase();
     let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     match kind {
         b"application/x-www-form-urlencoded" => Writing::Url,
