@@ -313,9 +313,8 @@ impl Tally {
             Numbers::Gemini(numbers) => numbers.plain(body),
             Numbers::Free => true,
         };
-        if !self.complete {
-            self.text_bytes = body.len() as u64;
-        }
+        // Counts only where the provider did not say what it made.
+        self.text_bytes = body.len() as u64;
     }
 
     fn tail(&mut self, tail: &[u8]) {
@@ -325,25 +324,33 @@ impl Tally {
     }
 
     fn settle(&self, estimated_input: u64) -> Settlement {
-        let reported = match &self.numbers {
-            Numbers::Anthropic(numbers) => numbers.usage(),
-            Numbers::OpenAi(numbers) => numbers.usage(),
-            Numbers::Responses(numbers) => numbers.usage(),
-            Numbers::Embeddings(numbers) => numbers.usage(),
-            Numbers::Gemini(numbers) => numbers.usage(),
+        let Said { mut usage, input, output } = match &self.numbers {
+            Numbers::Anthropic(numbers) => numbers.said(),
+            Numbers::OpenAi(numbers) => numbers.said(),
+            Numbers::Responses(numbers) => numbers.said(),
+            Numbers::Embeddings(numbers) => numbers.said(),
+            Numbers::Gemini(numbers) => numbers.said(),
             // Nothing is billed, however it ended.
             Numbers::Free => return Settlement { usage: Usage::default(), estimated: false },
         };
-        if self.complete {
-            return Settlement { usage: reported.unwrap_or_default(), estimated: false };
+        if !input {
+            // What was read from the cache or written to it is a part of what was sent.
+            let cached = usage.cache_read.saturating_add(usage.cache_write);
+            usage.input = usage.input.max(estimated_input.saturating_sub(cached));
         }
-        let mut usage = reported.unwrap_or(Usage { input: estimated_input, ..Usage::default() });
         // Vectors are no tokens.
-        if !matches!(self.numbers, Numbers::Embeddings(_)) {
+        if !(self.complete && output) && !matches!(self.numbers, Numbers::Embeddings(_)) {
             usage.output = usage.output.max(estimate_tokens(self.text_bytes));
         }
-        Settlement { usage, estimated: true }
+        Settlement { usage, estimated: !(self.complete && input && output) }
     }
+}
+
+/// What a provider said so far, and of which sides it did: what it did not say is nought here.
+struct Said {
+    usage: Usage,
+    input: bool,
+    output: bool,
 }
 
 /// What one event told.

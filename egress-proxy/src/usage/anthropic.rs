@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Count, Known, Length, Seen, Usage, block, lengths, replace};
+use super::{Count, Known, Length, Said, Seen, Usage, block, lengths, replace};
 
 /// The last known value of each field. Input excludes what was read from or written to the cache.
 #[derive(Default)]
@@ -99,27 +99,24 @@ impl Numbers {
     pub(super) fn plain(&mut self, body: &[u8]) -> bool {
         let all = |body| serde_json::from_slice::<Message>(body).ok()?.usage;
         let Some(block) = block(body, "usage", all) else { return false };
-        let complete = block.output_tokens.is_some();
         self.take(block);
-        complete
+        true
     }
 
-    pub(super) fn usage(&self) -> Option<Usage> {
-        if self.input.is_none() && self.output.is_none() {
-            return None;
-        }
+    pub(super) fn said(&self) -> Said {
         let output = self.output.unwrap_or(0);
         // The sum of the last event counts: the parts are of the first one only, and what they leave out is of five minutes.
         let cache_write = self.cache_write.or(self.parts()).unwrap_or(0);
         let more = self.compaction.unwrap_or_default();
-        Some(Usage {
+        let usage = Usage {
             input: self.input.unwrap_or(0).saturating_add(more.input),
             output: output.saturating_add(more.output),
             cache_read: self.cache_read.unwrap_or(0).saturating_add(more.cache_read),
             cache_write: cache_write.saturating_add(more.cache_write),
             cache_write_1h: self.cache_write_1h.unwrap_or(0).min(cache_write),
             reasoning: self.thinking.unwrap_or(0).min(output),
-        })
+        };
+        Said { usage, input: self.input.is_some(), output: self.output.is_some() }
     }
 
     fn parts(&self) -> Option<u64> {

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Count, Usage};
+use super::{Count, Said, Usage};
 
 /// Bytes of a document's end that hold its usage, where the document is too long to be kept.
 pub(super) const TAIL: usize = 16 * 1024;
@@ -47,8 +47,10 @@ impl Numbers {
         self.take(block.and_then(Result::ok)).is_some()
     }
 
-    pub(super) fn usage(&self) -> Option<Usage> {
-        Some(Usage { input: self.prompt?, ..Usage::default() })
+    /// Vectors are no tokens: of the output nothing has to be said.
+    pub(super) fn said(&self) -> Said {
+        let usage = Usage { input: self.prompt.unwrap_or(0), ..Usage::default() };
+        Said { usage, input: self.prompt.is_some(), output: true }
     }
 
     fn take(&mut self, usage: Option<OpenAi>) -> Option<()> {

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Count, Length, Seen, Usage, block, lengths, replace};
+use super::{Count, Length, Said, Seen, Usage, block, lengths, replace};
 
 /// The last known value of each field. Input includes what was read from the cache, but not what tools put in; output does
 /// not include thoughts.
@@ -14,6 +14,7 @@ pub(super) struct Numbers {
     tools: Option<u64>,
     candidates: Option<u64>,
     thoughts: Option<u64>,
+    total: Option<u64>,
     /// Candidates that were seen, and those of them that have ended, a bit each.
     begun: u64,
     ended: u64,
@@ -27,6 +28,7 @@ struct Block {
     tool_use_prompt_token_count: Option<Count>,
     candidates_token_count: Option<Count>,
     thoughts_token_count: Option<Count>,
+    total_token_count: Option<Count>,
 }
 
 #[derive(Deserialize)]
@@ -99,23 +101,27 @@ impl Numbers {
     pub(super) fn plain(&mut self, body: &[u8]) -> bool {
         let all = |body| serde_json::from_slice::<Chunk<'_>>(body).ok()?.usage_metadata;
         let Some(block) = block(body, "usageMetadata", all) else { return false };
-        let complete = block.prompt_token_count.is_some();
         self.take(block);
-        complete
+        true
     }
 
-    pub(super) fn usage(&self) -> Option<Usage> {
-        let prompt = self.prompt?;
+    /// Google leaves a number out that is nought; then the total tells so.
+    pub(super) fn said(&self) -> Said {
+        let (prompt, tools) = (self.prompt.unwrap_or(0), self.tools.unwrap_or(0));
         let cache_read = self.cached.unwrap_or(0).min(prompt);
         let reasoning = self.thoughts.unwrap_or(0);
-        Some(Usage {
-            input: (prompt - cache_read).saturating_add(self.tools.unwrap_or(0)),
-            output: self.candidates.unwrap_or(0).saturating_add(reasoning),
+        let beside = prompt.saturating_add(tools).saturating_add(reasoning);
+        let of_total = self.total.filter(|_| self.prompt.is_some()).and_then(|total| total.checked_sub(beside));
+        let candidates = self.candidates.or(of_total);
+        let usage = Usage {
+            input: (prompt - cache_read).saturating_add(tools),
+            output: candidates.unwrap_or(0).saturating_add(reasoning),
             cache_read,
             cache_write: 0,
             cache_write_1h: 0,
             reasoning,
-        })
+        };
+        Said { usage, input: self.prompt.is_some(), output: candidates.is_some() }
     }
 
     fn take(&mut self, block: Block) {
@@ -125,11 +131,13 @@ impl Numbers {
             tool_use_prompt_token_count,
             candidates_token_count,
             thoughts_token_count,
+            total_token_count,
         } = block;
         replace(&mut self.prompt, prompt_token_count);
         replace(&mut self.cached, cached_content_token_count);
         replace(&mut self.tools, tool_use_prompt_token_count);
         replace(&mut self.candidates, candidates_token_count);
         replace(&mut self.thoughts, thoughts_token_count);
+        replace(&mut self.total, total_token_count);
     }
 }

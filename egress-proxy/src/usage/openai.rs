@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Count, Length, Seen, Usage, block, lengths, replace};
+use super::{Count, Length, Said, Seen, Usage, block, lengths, replace};
 
 /// The last known value of each field. Input includes what was read from or written to the cache.
 #[derive(Default)]
@@ -103,27 +103,27 @@ impl Numbers {
     pub(super) fn plain(&mut self, body: &[u8]) -> bool {
         let all = |body| serde_json::from_slice::<Document>(body).ok()?.usage;
         let Some(block) = block(body, "usage", all) else { return false };
-        let complete = block.prompt_tokens.is_some();
         self.take(block);
-        complete
+        true
     }
 
-    pub(super) fn usage(&self) -> Option<Usage> {
-        let prompt = self.prompt?;
+    pub(super) fn said(&self) -> Said {
+        let prompt = self.prompt.unwrap_or(0);
         let cache_read = self.cached.unwrap_or(0).min(prompt);
         let cache_write = self.written.unwrap_or(0).min(prompt - cache_read);
         let (completion, reasoning) = (self.completion.unwrap_or(0), self.reasoning.unwrap_or(0));
         // At xAI thoughts stand beside the completion, which only the total tells.
         let apart = prompt.saturating_add(completion).saturating_add(reasoning);
         let output = if self.total == Some(apart) { completion.saturating_add(reasoning) } else { completion };
-        Some(Usage {
+        let usage = Usage {
             input: prompt - cache_read - cache_write,
             output,
             cache_read,
             cache_write,
             cache_write_1h: 0,
             reasoning: reasoning.min(output),
-        })
+        };
+        Said { usage, input: self.prompt.is_some(), output: self.completion.is_some() }
     }
 
     fn take(&mut self, block: Block) {

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Count, Known, Length, Seen, Usage, block, lengths, replace};
+use super::{Count, Known, Length, Said, Seen, Usage, block, lengths, replace};
 
 /// The last known value of each field. Input includes what was read from or written to the cache.
 #[derive(Default)]
@@ -65,24 +65,24 @@ impl Numbers {
     pub(super) fn plain(&mut self, body: &[u8]) -> bool {
         let all = |body| serde_json::from_slice::<Response>(body).ok()?.usage;
         let Some(block) = block(body, "usage", all) else { return false };
-        let complete = block.output_tokens.is_some();
         self.take(block);
-        complete
+        true
     }
 
-    pub(super) fn usage(&self) -> Option<Usage> {
-        let input = self.input?;
+    pub(super) fn said(&self) -> Said {
+        let input = self.input.unwrap_or(0);
         let cache_read = self.cached.unwrap_or(0).min(input);
         let cache_write = self.written.unwrap_or(0).min(input - cache_read);
         let output = self.output.unwrap_or(0);
-        Some(Usage {
+        let usage = Usage {
             input: input - cache_read - cache_write,
             output,
             cache_read,
             cache_write,
             cache_write_1h: 0,
             reasoning: self.reasoning.unwrap_or(0).min(output),
-        })
+        };
+        Said { usage, input: self.input.is_some(), output: self.output.is_some() }
     }
 
     fn take(&mut self, block: Block) {

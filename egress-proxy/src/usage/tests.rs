@@ -1,6 +1,7 @@
 use super::*;
 use crate::api::Account;
 
+mod one_sided;
 mod spellings;
 
 /// A recorded answer with everything that providers send: a first count, pings, text, tool arguments, thinking, a running
