@@ -1,5 +1,6 @@
 //! One request's way: route → who asks → may they → body → redaction → key → meter → provider → relay.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -473,9 +474,11 @@ impl Asked<'_> {
         tokio::task::spawn_blocking(move || recipe.apply(&bytes, head, &engine)).await.unwrap_or(Err(Refusal::Busy))
     }
 
-    /// The caller's headers that go with the request; its query goes as it is, or the request does not.
+    /// The caller's headers that go with the request; its query, without what names the caller, goes as it is, or the request
+    /// does not.
     fn head_towards_provider(&self, engine: &Engine) -> Result<HeaderMap, Refusal> {
-        if self.head.uri.query().is_some_and(|query| !engine.redact(query).findings.is_empty()) {
+        let query = headers::query(self.head.uri.query(), &BTreeMap::new());
+        if query.is_some_and(|query| !engine.redact(&query).findings.is_empty()) {
             return Err(Refusal::SecretInHead);
         }
         if !headers::is_plain(self.head.uri.query(), self.call.api.dialect()) {

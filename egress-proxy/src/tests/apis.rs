@@ -305,6 +305,11 @@ async fn the_callers_way_of_naming_itself_to_google_never_goes_on() {
     let in_query =
         format!("/v1beta/models/flash:streamGenerateContent?key={TOKEN}&alt=sse&access_token=ya29.mine&k%65y=x");
     let bearer = format!("Bearer {TOKEN}");
+    // What stands beside it is searched as before.
+    let beside = format!("/v1beta/models/flash:streamGenerateContent?key={TOKEN}&alt={KEY}");
+    let refused = world.ask(Request { headers: vec![], ..Request::gemini(&beside, BODY) }).await;
+    assert_eq!(refused.refusal(), (400, "secret-in-head"));
+    assert!(world.provider.seen().is_empty());
     for (target, headers) in [
         (in_query.as_str(), vec![]),
         ("/v1beta/models/flash:streamGenerateContent?alt=sse", vec![("x-goog-api-key", TOKEN.to_owned())]),

@@ -28,8 +28,8 @@ pub(super) use upstream::{Step, Upstream, chunk, document, gated, stream_head, s
 
 use crate::{Amounts, Gateway, Meter, Parts, Roots, Timeouts, serve};
 
-/// The agent's local token.
-pub(super) const TOKEN: &str = "wka_local_token_of_office";
+/// The agent's local token, as random as those that are made: what looks like a secret is one to the rules.
+pub(super) const TOKEN: &str = "wka1_Qm7vZ1xT9pLw3Rk8Nf2Hj6Yc4Vb0Gs5Da_Ke-UiOoP1";
 /// The provider's key; it must reach the provider in one header and nobody else.
 pub(super) const KEY: &str = "sk-ant-api03-Zx9-QwErTyUiOpAsDf";
 /// Another one of its pool.

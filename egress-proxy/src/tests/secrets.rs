@@ -105,6 +105,25 @@ async fn only_the_key_is_swapped_in_the_headers() {
     assert!(!seen.headers.contains_key("x-api-key"));
 }
 
+/// Wherever it is put but where it belongs.
+#[tokio::test]
+async fn a_token_of_this_server_is_masked_like_any_secret() {
+    let world = World::new().await;
+    for request in [
+        Request::messages(r#"{"model":"sonnet","max_tokens":9,"messages":[]}"#).with("user-agent", TOKEN),
+        Request::messages(r#"{"model":"sonnet","max_tokens":9,"messages":[]}"#)
+            .with("x-title", &format!("a {TOKEN} b")),
+        Request::messages(format!(
+            r#"{{"model":"sonnet","max_tokens":9,"messages":[{{"role":"user","content":"{TOKEN}"}}]}}"#
+        )),
+    ] {
+        world.provider.document("200 OK", r#"{"usage":{"input_tokens":1,"output_tokens":1}}"#);
+        assert_eq!(world.ask(request).await.status, 200);
+        let raw = String::from_utf8_lossy(&world.provider.seen().pop().unwrap().raw).into_owned();
+        assert!(!raw.contains(TOKEN) && raw.contains("[REDACTED:"), "{raw}");
+    }
+}
+
 #[tokio::test]
 async fn what_ordinary_clients_say_of_themselves_passes() {
     let world = World::new().await;
