@@ -523,3 +523,62 @@ fn zeros_between_characters_hide_no_value() {
         assert_eq!(engine.redact(&other).text, other, "another text");
     }
 }
+
+/// `hexdump -C`, `xxd`, `xxd -g1 -c8` and `od -A x -t x1z`.
+fn dumps(bytes: &[u8]) -> [String; 4] {
+    let text =
+        |line: &[u8]| line.iter().map(|b| if b.is_ascii_graphic() { *b as char } else { '.' }).collect::<String>();
+    let pairs = |line: &[u8], size: usize| {
+        let groups = line.chunks(size).map(|group| HEXLOWER.encode(group));
+        groups.collect::<Vec<_>>().join(" ")
+    };
+    let lines = |width: usize, line: &dyn Fn(&[u8]) -> String| {
+        let numbered = bytes.chunks(width).enumerate();
+        numbered.map(|(n, bytes)| format!("{:08x}{}\n", n * width, line(bytes))).collect::<String>()
+    };
+    let halves = |line: &[u8]| line.chunks(8).map(|half| pairs(half, 1)).collect::<Vec<_>>().join("  ");
+    [
+        lines(16, &|line| format!("  {:<48}  |{}|", halves(line), text(line))),
+        lines(16, &|line| format!(": {:<39}  {}", pairs(line, 2), text(line))),
+        lines(8, &|line| format!(": {:<23}  {}", pairs(line, 1), text(line))),
+        lines(16, &|line| format!(" {:<47}  >{}<", pairs(line, 1), text(line))),
+    ]
+}
+
+#[test]
+fn columns_of_a_dump_lose_the_value_alone() {
+    let engine = engine(&RuleSet::none());
+    let [hexdump, xxd, ..] = dumps(format!("DB=#########{TOKEN}#\n").as_bytes());
+    let out = engine.redact(&hexdump).text;
+    assert!(out.starts_with("00000000  44 42 3d 23 23 23 23 23  23 23 23 23 SECRET_REF(token) 23 0a "), "{out}");
+    assert!(out.ends_with(" |#.|\n"), "{out}");
+    assert!(engine.redact(&xxd).text.ends_with("  #.\n"));
+}
+
+#[test]
+fn no_column_of_a_dump_keeps_letters_of_a_value() {
+    let engine = engine(&RuleSet::none());
+    for value in [TOKEN, UNICODE, SYMBOLS] {
+        for before in 0..17 {
+            let bytes = [&b"#".repeat(before)[..], value.as_bytes(), b"#####\n"].concat();
+            for dump in dumps(&bytes) {
+                let out = engine.redact(&dump).text.into_owned();
+                assert!(out.contains("SECRET_REF("), "{dump}");
+                let letters = value.as_bytes().windows(2).filter(|two| two.iter().all(u8::is_ascii_alphanumeric));
+                // The name of the value holds letters of its own.
+                let hidden =
+                    letters.map(|two| std::str::from_utf8(two).unwrap()).filter(|two| !"unicode".contains(two));
+                let left: Vec<_> = hidden.filter(|two| out.contains(two)).collect();
+                assert!(left.is_empty(), "{left:?} of\n{dump}in\n{out}");
+                for cut in [1, 30, 61, 64, 77, 100] {
+                    let mut stream = engine.stream();
+                    let cut = dump.len().min(cut);
+                    let mut whole = stream.push(&dump.as_bytes()[..cut]);
+                    whole.extend(stream.push(&dump.as_bytes()[cut..]));
+                    whole.extend(stream.finish());
+                    assert_eq!(String::from_utf8(whole).unwrap(), out, "{cut}");
+                }
+            }
+        }
+    }
+}

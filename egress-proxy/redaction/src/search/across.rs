@@ -48,7 +48,7 @@ pub(crate) fn is_nothing_across(index: &Index, text: &[u8], seam: usize) -> bool
 
 /// Bytes at the end of a text in which nothing may be undone where another is read behind it: an escape that begins before is
 /// read to its end, and so is what the upper layers make of it; and the line of a dump begins there or is done with.
-const BEFORE: usize = dump::LINE + LAYERS * MAX_PENDING;
+const BEFORE: usize = dump::WIDE + LAYERS * MAX_PENDING;
 /// Bytes at the beginning of a text in which nothing may be undone: an address with the blanks before it.
 const BEHIND: usize = 24;
 

@@ -1,11 +1,14 @@
 //! Searching letters and digits alone: those of the text, those around the seams of its layers, and the bytes of dumps and
 //! lists.
 
+use std::ops::Range;
+
 use super::Stretch;
 use super::pass::{Pass, Views, open, put};
 use super::verify::{self, Outcome};
 use crate::hits::What;
 use crate::index::{BARE_STEP, BARE_WINDOW, CHECKED, Index};
+use crate::views::dump::Shown;
 use crate::views::letters::BREAK;
 use crate::views::seams::{Next, back, next};
 
@@ -28,6 +31,11 @@ impl Views {
             Bytes::Dump => self.dump.digits(),
             Bytes::List => self.listed.digits(),
         }
+    }
+
+    /// Where columns of text show the bytes of some digits, too.
+    fn shown(&self, bytes: Bytes, digits: Range<usize>) -> impl Iterator<Item = Shown> + Clone {
+        matches!(bytes, Bytes::Dump).then(|| self.dump.shown(digits)).into_iter().flatten()
     }
 
     /// Where in the view that it was read from a digit stands.
@@ -165,12 +173,25 @@ impl Pass {
                 Outcome::Not => {}
                 Outcome::Open => open(stretch, layers.start(level, place_of(at)), live),
                 Outcome::Found(found) => {
+                    let shown = self.views.shown(bytes, found.range.clone());
+                    if !stretch.ended && shown.clone().any(|shown| shown == Shown::Open) {
+                        open(stretch, layers.start(level, place_of(at)), live);
+                        continue;
+                    }
                     let (first, last) = (place_of(found.range.start), place_of(found.range.end - 1));
                     let mut range = layers.range(level, first..last + 1);
                     if found.joins {
                         range.end = layers.start(level, place_of(found.range.end));
                     }
-                    put(&mut self.found, range.start, range, What::Vault(source.owner));
+                    let at = range.start;
+                    put(&mut self.found, at, range, What::Vault(source.owner));
+                    for column in shown {
+                        if let Shown::At(column) = column
+                            && !column.is_empty()
+                        {
+                            put(&mut self.found, at, layers.range(level, column), What::Rest);
+                        }
+                    }
                 }
             }
         }

@@ -1,5 +1,7 @@
 //! What hex dumps in a text show: the digits of `hexdump -C`, `xxd` and `od` without addresses and text columns.
 
+use std::ops::Range;
+
 use fearless_simd::SimdMask as _;
 
 use super::block::{Simd, blocks, dispatch, places, widest};
@@ -7,6 +9,8 @@ use crate::unescape::is_special;
 
 /// A dump's bytes stand within so many bytes of the text from the beginning of their line.
 pub(crate) const LINE: usize = 112;
+/// And its column of text so many.
+pub(crate) const WIDE: usize = 192;
 /// Stands where a line is no dump; equals no digit.
 const BREAK: u8 = 0;
 /// Blanks before an address.
@@ -24,8 +28,35 @@ pub(crate) struct Dump {
     places: Vec<u32>,
     /// First bytes of lines that may begin with an address, in order.
     lines: Vec<u32>,
+    /// Those of them that are lines of a dump.
+    rows: Vec<Row>,
     /// The last dump may go on.
     open: bool,
+}
+
+/// A line of a dump.
+struct Row {
+    /// Its first digit among all.
+    digit: usize,
+    /// `None`: it takes more text to say.
+    column: Option<Column>,
+}
+
+/// What a line shows as text behind its digits.
+#[derive(Clone)]
+struct Column {
+    place: Range<usize>,
+    /// It has one character for each byte.
+    even: bool,
+}
+
+/// What columns of text show of some digits.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// It takes more text to say.
+    Open,
+    /// Where in the view; may be nowhere.
+    At(Range<usize>),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -42,6 +73,7 @@ impl Dump {
         self.digits.clear();
         self.places.clear();
         self.lines.clear();
+        self.rows.clear();
         self.open = false;
         dispatch!(widest(), simd => self.candidates(simd, view, first));
         if self.lines.is_empty() {
@@ -134,6 +166,18 @@ impl Dump {
         self.places[at] as usize
     }
 
+    /// Where the columns of text show the bytes of some digits; every line has its own.
+    pub(crate) fn shown(&self, digits: Range<usize>) -> impl Iterator<Item = Shown> + Clone {
+        let first = self.rows.partition_point(|row| row.digit <= digits.start).saturating_sub(1);
+        let rows = self.rows[first..].iter().take_while(move |row| row.digit < digits.end);
+        rows.map(move |Row { digit, column }| {
+            let Some(Column { place, even }) = column else { return Shown::Open };
+            let byte = |at: usize| place.start + at.saturating_sub(*digit) / 2;
+            let all = place.clone();
+            Shown::At(if *even { byte(digits.start)..all.end.min(byte(digits.end + 1)) } else { all })
+        })
+    }
+
     /// Whether more text may add digits to the last dump.
     pub(crate) fn is_open(&self) -> bool {
         self.open
@@ -167,6 +211,7 @@ impl Dump {
         }
         let line_start = start(from);
         let mut bytes = 0;
+        let mut wide = false;
         loop {
             let digits = run(at, |b| b.is_ascii_hexdigit());
             if open(at + digits) {
@@ -174,8 +219,13 @@ impl Dump {
             }
             let alone = line.get(at + digits).is_none_or(|&b| blank(b));
             let near = digits > 0 && start(from + at + digits - 1) - line_start < LINE;
-            if digits == 0 || digits % 2 == 1 || digits > 16 || !alone || !near {
+            // Behind the middle stands a byte, or the text of a short line.
+            let text = bytes == MIDDLE && wide && digits != 2;
+            if digits == 0 || digits % 2 == 1 || digits > 16 || !alone || !near || text {
                 break;
+            }
+            if bytes == 0 {
+                self.rows.push(Row { digit: self.digits.len(), column: None });
             }
             self.digits.extend(line[at..at + digits].iter().map(u8::to_ascii_lowercase));
             self.places.extend((from + at..from + at + digits).map(|place| place as u32));
@@ -187,11 +237,30 @@ impl Dump {
                 return Line::Open;
             }
             let middle = bytes == MIDDLE && digits == 2;
+            wide = gap == 2;
             if at == line.len() || gap > 2 || (gap == 2 && !middle) {
                 break;
             }
         }
-        if bytes == 0 { Line::Other } else { Line::Dump }
+        if bytes == 0 {
+            return Line::Other;
+        }
+        let near = |at: &usize| start(from + at) - line_start < WIDE;
+        let column = (at..line.len()).take_while(near).last().map_or(at, |last| last + 1);
+        if let Some(row) = self.rows.last_mut().filter(|_| column < line.len() || whole) {
+            row.column = Some(Column::of(&line[at..column], from + at, bytes));
+        }
+        Line::Dump
+    }
+}
+
+impl Column {
+    /// The one that begins at `at` behind so many bytes.
+    fn of(text: &[u8], at: usize, bytes: usize) -> Self {
+        // One of `hexdump -C` stands between bars, of `od` between angles, of `xxd` alone.
+        let marks = usize::from(matches!(text, [b'|', .., b'|'] | [b'>', .., b'<']) && text.len() == bytes + 2);
+        let place = at + marks..at + text.len() - marks;
+        Self { even: place.len() == bytes, place }
     }
 }
 
@@ -270,6 +339,31 @@ mod tests {
         }
         let far = format!("00000000: {}\n", "61 ".repeat(60));
         assert_eq!(digits(&far, true).0, "61".repeat(34) + ".");
+    }
+
+    #[test]
+    fn columns_of_text_show_bytes() {
+        let shown = |text: &str, digits: Range<usize>, ended: bool| -> Vec<String> {
+            let mut dump = Dump::default();
+            dump.read(text.as_bytes(), true, ended, |at| at);
+            let shown = |shown| match shown {
+                Shown::Open => "?".to_owned(),
+                Shown::At(place) => text[place].to_owned(),
+            };
+            dump.shown(digits).map(shown).collect()
+        };
+        let bars = "00000000  61 62 63 64 65 66 67 68  69 6a |abcdefghij|\n00000010  71 72  |qr|\n";
+        assert_eq!(shown(bars, 18..24, true), ["j", "qr"]);
+        assert_eq!(shown(bars, 2..4, true), ["b"]);
+        let short = "0000: 61 62 63 64 65 66 67 68  abcdefab\n0008: 61 62";
+        assert_eq!(shown(short, 14..18, true), ["b", ""]);
+        assert_eq!(shown(short, 14..18, false), ["b", "?"]);
+        assert_eq!(shown("0000000 61 62  >ab<\n", 0..2, true), ["a"]);
+        // An escape was undone in it, or something follows.
+        assert_eq!(shown("0000: 61 62 63 64  abc\n", 0..2, true), ["abc"]);
+        assert_eq!(shown("0000: 61 62 63 64  abcd", 0..2, false), ["?"]);
+        assert_eq!(shown(&format!("0000: 61 62  {}", "x".repeat(200)), 0..2, false)[0].len(), WIDE - 13);
+        assert!(shown("log\n", 0..0, true).is_empty());
     }
 
     #[test]
