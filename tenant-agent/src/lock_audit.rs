@@ -86,13 +86,9 @@ impl LockAudit {
             What::Applied { uids, .. } => Some(format!("user ids {} were taken off the network", ranges(&uids))),
             What::Removed { by } => Some(format!("user id {by} took the network lock away")),
             What::Mended { drift } => Some(format!("the network lock was put back: {}", drift.words())),
-            What::Attempt(tried) => self.is_time().then(|| {
-                format!(
-                    "user id {} was kept from {}; the audit log has all of it",
-                    tried.destination.uid,
-                    place(&tried)
-                )
-            }),
+            What::Attempt(tried) => self
+                .is_time()
+                .then(|| format!("{} was kept from {}; the audit log has all of it", who(&tried), place(&tried))),
             What::Flood { .. } => None,
         };
         LockEvent { number, at, kind, fields, notice }
@@ -138,6 +134,12 @@ pub fn ranges(uids: &[UidRange]) -> String {
         false => format!("{}-{}", range.first, range.last),
     });
     words.collect::<Vec<_>>().join(", ")
+}
+
+/// Whose attempt it was, for people.
+#[must_use]
+pub fn who(tried: &Tried) -> String {
+    tried.destination.uid.map_or_else(|| "what was left of a closed socket".to_owned(), |uid| format!("user id {uid}"))
 }
 
 /// A destination for people.

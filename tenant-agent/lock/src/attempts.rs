@@ -78,7 +78,7 @@ mod tests {
 
     fn tried(host: u8, packets: u64) -> Tried {
         let address = std::net::Ipv4Addr::new(192, 0, 2, host).into();
-        let destination = Destination { uid: 998, address, protocol: 6, port: Some(443) };
+        let destination = Destination { uid: Some(998), address, protocol: 6, port: Some(443) };
         Tried { destination, count: Count { packets, bytes: packets * 60 } }
     }
 

@@ -18,6 +18,7 @@ pub mod helper;
 pub mod journal;
 pub mod listing;
 pub mod lock;
+mod mark;
 pub mod nft;
 pub mod passing;
 pub mod plan;

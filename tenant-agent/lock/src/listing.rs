@@ -7,7 +7,7 @@ use serde_json::Value;
 use wardkeep_proto::digest::Digest;
 
 /// Sets whose elements the kernel adds; they are no part of the rules.
-const NOTED: [&str; 4] = ["tried4", "tried6", "others4", "others6"];
+const NOTED: [&str; 6] = ["tried4", "tried6", "others4", "others6", "unowned4", "unowned6"];
 
 /// Packets and their bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +27,9 @@ pub struct Totals {
     pub denied: Count,
     /// Refused, and for port 53 or 853: DNS. Part of `denied`.
     pub denied_dns: Count,
+    /// Refused, of no user: sent for a socket that was closed, at a connection of which no user may send.
+    #[serde(default)]
+    pub unowned: Count,
 }
 
 impl Totals {
@@ -35,16 +38,17 @@ impl Totals {
             "passed" => Some(&mut self.passed),
             "denied" => Some(&mut self.denied),
             "denied_dns" => Some(&mut self.denied_dns),
+            "unowned" => Some(&mut self.unowned),
             _ => None,
         }
     }
 }
 
-/// Somewhere a locked user wanted to go.
+/// Somewhere a locked user wanted to go, or what was left of a closed socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Destination {
-    /// Who.
-    pub uid: u32,
+    /// Who; nothing for what was sent after its socket was closed, since the kernel forgets whose it was.
+    pub uid: Option<u32>,
     /// Where.
     pub address: IpAddr,
     /// IP protocol: 6 is TCP, 17 is UDP.
@@ -147,12 +151,15 @@ fn count(value: &Value) -> Option<Count> {
 fn noted(element: &Value) -> Option<Tried> {
     let element = element.get("elem")?;
     let parts = element.get("val")?.get("concat")?.as_array()?;
-    let number = |at: usize| parts.get(at)?.as_u64();
+    let (uid, parts) = match parts.split_first()? {
+        (uid, rest) if uid.is_u64() => (Some(uid.as_u64()?.try_into().ok()?), rest),
+        _ => (None, parts.as_slice()),
+    };
     let destination = Destination {
-        uid: number(0)?.try_into().ok()?,
-        address: parts.get(1)?.as_str()?.parse().ok()?,
-        protocol: protocol(parts.get(2)?)?,
-        port: parts.get(3).and_then(Value::as_u64).and_then(|port| port.try_into().ok()),
+        uid,
+        address: parts.first()?.as_str()?.parse().ok()?,
+        protocol: protocol(parts.get(1)?)?,
+        port: parts.get(2).and_then(Value::as_u64).and_then(|port| port.try_into().ok()),
     };
     Some(Tried { destination, count: count(element.get("counter")?)? })
 }

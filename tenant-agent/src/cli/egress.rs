@@ -8,7 +8,7 @@ use wardkeep_lock::{Answer, Request, State, Status, ask, ruleset};
 use super::EgressCommand;
 use super::context::{CliError, Context};
 use crate::egress_lock;
-use crate::lock_audit::{place, ranges};
+use crate::lock_audit::{place, ranges, who};
 
 /// Runs one of the lock's commands.
 ///
@@ -79,11 +79,14 @@ fn text(status: &Status) -> String {
         "packets: {} let through, {} refused, {} of these DNS",
         totals.passed.packets, totals.denied.packets, totals.denied_dns.packets
     ));
+    if totals.unowned.packets > 0 {
+        lines.push(format!("refused besides, of connections whose socket was closed: {}", totals.unowned.packets));
+    }
     if !status.tried.is_empty() {
         lines.push("tried within the last hour:".to_owned());
     }
     for tried in &status.tried {
-        lines.push(format!("{:>9}  {}  by user id {}", tried.count.packets, place(tried), tried.destination.uid));
+        lines.push(format!("{:>9}  {}  by {}", tried.count.packets, place(tried), who(tried)));
     }
     lines.join("\n")
 }
@@ -99,7 +102,8 @@ mod tests {
     #[test]
     fn a_status_says_what_holds_and_what_was_tried() {
         let address = "2001:db8::9".parse().expect("an address");
-        let destination = Destination { uid: 998, address, protocol: 6, port: Some(443) };
+        let destination = Destination { uid: Some(998), address, protocol: 6, port: Some(443) };
+        let of_nobody = Destination { uid: None, ..destination };
         let count = |packets| Count { packets, bytes: 0 };
         let mut status = Status {
             state: State::Locked,
@@ -107,14 +111,16 @@ mod tests {
             outdated: None,
             uids: vec![UidRange { first: 998, last: 998 }, UidRange { first: 5, last: 9 }],
             doors: vec!["127.0.0.1:7400".parse().expect("an address")],
-            totals: Totals { passed: count(12), denied: count(7), denied_dns: count(3) },
-            tried: vec![Tried { destination, count: count(4) }],
+            totals: Totals { passed: count(12), denied: count(7), denied_dns: count(3), unowned: count(2) },
+            tried: vec![Tried { destination, count: count(4) }, Tried { destination: of_nobody, count: count(2) }],
         };
         assert_eq!(
             text(&status),
             "locked: user ids 998, 5-9 reach 127.0.0.1:7400 and nothing else\n\
              packets: 12 let through, 7 refused, 3 of these DNS\n\
-             tried within the last hour:\n        4  tcp [2001:db8::9]:443  by user id 998"
+             refused besides, of connections whose socket was closed: 2\n\
+             tried within the last hour:\n        4  tcp [2001:db8::9]:443  by user id 998\n\
+             \x20       2  tcp [2001:db8::9]:443  by what was left of a closed socket"
         );
         status.state = State::Drifted;
         status.drift = Some(Drift::RulesGone);

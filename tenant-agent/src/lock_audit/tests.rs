@@ -83,8 +83,12 @@ impl Helper {
 }
 
 fn attempt(port: u16) -> What {
-    let destination =
-        Destination { uid: 998, address: "192.0.2.9".parse().expect("an address"), protocol: 6, port: Some(port) };
+    let destination = Destination {
+        uid: Some(998),
+        address: "192.0.2.9".parse().expect("an address"),
+        protocol: 6,
+        port: Some(port),
+    };
     What::Attempt(Tried { destination, count: Count { packets: 3, bytes: 180 } })
 }
 

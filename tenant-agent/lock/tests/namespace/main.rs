@@ -18,6 +18,7 @@ use wardkeep_proto::time::SystemClock;
 
 use net::Net;
 
+mod closed;
 mod net;
 
 /// The agent, one of its subordinate ids, and somebody else.
@@ -170,7 +171,7 @@ async fn agents_reach_their_doors_and_nothing_else() {
     let totals = status.totals;
     assert!(totals.passed.packets >= 12 && totals.denied.packets >= 26, "{totals:?}");
     assert!(totals.denied_dns.packets >= 10 && totals.denied_dns.packets < totals.denied.packets, "{totals:?}");
-    assert!(status.tried.iter().all(|tried| tried.destination.uid != OTHER));
+    assert!(status.tried.iter().all(|tried| tried.destination.uid != Some(OTHER)));
 
     // Unlocking takes the last attempts into the journal first.
     assert_eq!(helper.status(Request::EgressUnlock {}).await.state, State::Unlocked);
@@ -189,7 +190,7 @@ fn attempt_of_the_agent(what: &What) -> Option<String> {
     let What::Attempt(tried) = what else { return None };
     let Destination { uid, address, protocol, port } = tried.destination;
     let port = port.map(|port| format!(":{port}")).unwrap_or_default();
-    (uid == AGENT).then(|| format!("{} {address}{port}", protocol_name(protocol)))
+    (uid == Some(AGENT)).then(|| format!("{} {address}{port}", protocol_name(protocol)))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
