@@ -339,7 +339,8 @@ impl Tally {
             usage.input = usage.input.max(estimated_input.saturating_sub(cached));
         }
         // Vectors are no tokens.
-        if !(self.complete && output) && !matches!(self.numbers, Numbers::Embeddings(_)) {
+        let is_final = (self.complete && output) || matches!(self.numbers, Numbers::Embeddings(_));
+        if !is_final {
             usage.output = usage.output.max(estimate_tokens(self.text_bytes));
         }
         Settlement { usage, estimated: !(self.complete && input && output) }
