@@ -65,6 +65,11 @@ use writer::{Disk, Writer};
 /// when a connection ends, and charge what was made.
 const UNSEEN_A_SECOND: u64 = 100;
 
+/// What was made in so many seconds, of which nothing was seen, at `most`.
+fn unseen(seconds: u64, most: u64) -> u64 {
+    seconds.saturating_mul(UNSEEN_A_SECOND).min(most)
+}
+
 /// The meter's file cannot be used.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum MeterError {
@@ -387,7 +392,7 @@ impl Drop for Admitted {
     fn drop(&mut self) {
         if self.open {
             let seconds = self.unseen_since.map_or(0, |since| since.elapsed().as_secs());
-            let output = seconds.saturating_mul(UNSEEN_A_SECOND).min(self.max_output);
+            let output = unseen(seconds, self.max_output);
             let usage = Usage { input: self.estimated_input, output, ..Usage::default() };
             self.close(Settlement { usage, estimated: true }, None);
         }

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
+use wardkeep_policy::Price;
 use wardkeep_proto::ids::AgentName;
 use wardkeep_proto::time::Timestamp;
 
 use super::journal::Entry;
-use super::{Admission, BucketKey};
+use super::{Admission, BucketKey, unseen};
 use crate::gate_memory::Kept;
 use crate::price::Cost;
 use crate::trace::Trace;
@@ -23,6 +24,11 @@ pub(super) struct Open {
     /// Tokens to charge if nothing better is ever known, and their price.
     pub(super) estimated_input: u64,
     pub(super) price_input: u64,
+    /// The most that was asked for, and the price of it.
+    #[serde(default, skip_serializing_if = "is_nought")]
+    pub(super) max_output: u64,
+    #[serde(default, skip_serializing_if = "is_nought")]
+    pub(super) price_output: u64,
     /// The bundle names no price for the model.
     pub(super) guessed_price: bool,
     /// Empty where there is none.
@@ -44,12 +50,28 @@ impl Open {
             admitted: now,
             estimated_input: admission.estimated_input,
             price_input: admission.tariff.price.input,
+            max_output: admission.max_output,
+            price_output: admission.tariff.price.output,
             guessed_price: admission.tariff.guessed,
             session: admission.run.session.as_ref().map_or_else(String::new, ToString::to_string),
             run: trace.map_or("", Trace::id).to_owned(),
             span: trace.map_or("", Trace::span).to_owned(),
         }
     }
+
+    /// What it is closed with at `now`, after a crash: its input, and what may have been made until then. Nobody knows when the
+    /// daemon ended, and so when the provider stopped: at the latest when it begins again.
+    pub(super) fn left_behind(&self, row: i64, now: Timestamp) -> Entry<'static> {
+        let seconds = u64::try_from(now.millis().saturating_sub(self.admitted.millis()) / 1000).unwrap_or_default();
+        let usage = Usage { input: self.estimated_input, output: unseen(seconds, self.max_output), ..Usage::default() };
+        let price = Price { input: self.price_input, output: self.price_output, ..Price::default() };
+        Entry::Settle { row, usage, estimated: true, cost: Cost::of(&price, &usage), at: now }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_nought(number: &u64) -> bool {
+    *number == 0
 }
 
 /// What several settled requests add to a row.

@@ -53,8 +53,8 @@ CREATE TABLE open_requests (
     session         TEXT NOT NULL,
     run             TEXT NOT NULL,
     span            TEXT NOT NULL,
-    -- What budgets hold for it until it is settled.
-    held_tokens     INTEGER NOT NULL,
+    held_tokens     INTEGER NOT NULL, -- the most output that was asked for
+    -- Of output: millionths of a US dollar per million tokens, at the time of asking.
     held_micros     INTEGER NOT NULL
 ) STRICT;
 INSERT INTO open_requests SELECT id, agent, provider, model, admitted_ms, estimated_input, price_input, 0, '', '', '', 0, 0

@@ -6,15 +6,12 @@ use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ToSql, params, params_from_iter};
-use wardkeep_policy::Price;
 use wardkeep_proto::time::Timestamp;
 
 use super::journal::{Entry, Left};
 use super::open::{Open, Pending, RunKey, RunSum, Sum};
 use super::schema::STEPS;
 use super::{BucketKey, MeterError};
-use crate::price::Cost;
-use crate::usage::Usage;
 
 mod reading;
 
@@ -102,8 +99,8 @@ impl Store {
         Ok(folded.unsigned_abs())
     }
 
-    /// Takes up what the last process left: counts what it settled, and closes what it left open as estimates: the input as
-    /// estimated, no output, marked.
+    /// Takes up what the last process left: counts what it settled, and closes what it left open as estimates
+    /// ([`Open::left_behind`]).
     pub(super) fn take_up(&mut self, left: Option<Left>, now: Timestamp) -> Result<(), MeterError> {
         let mut pending = Pending::default();
         self.write(|within| within.left_open(&mut pending))?;
@@ -114,18 +111,14 @@ impl Store {
             }
             None => self.folded()?,
         };
-        let open: Vec<(i64, u64, u64)> =
-            pending.open.iter().map(|(row, open)| (*row, open.estimated_input, open.price_input)).collect();
-        for (row, input, price) in &open {
-            let usage = Usage { input: *input, ..Usage::default() };
-            let cost = Cost::of(&Price { input: *price, ..Price::default() }, &usage);
-            pending.take(Entry::Settle { row: *row, usage, estimated: true, cost, at: now });
-        }
+        let open: Vec<Entry<'_>> = pending.open.iter().map(|(row, open)| open.left_behind(*row, now)).collect();
+        let closed = open.len();
+        open.into_iter().for_each(|entry| pending.take(entry));
         self.fold(&mut pending, number)?;
         self.write(|within| within.forget_runs(now))?;
-        if !open.is_empty() {
+        if closed > 0 {
             tracing::warn!(
-                requests = open.len(),
+                requests = closed,
                 "closed requests that were under way when the daemon last ended, as estimates"
             );
         }
@@ -148,7 +141,7 @@ impl Within<'_> {
     fn left_open(&self, pending: &mut Pending) -> Result<(), rusqlite::Error> {
         let mut rows = self.0.prepare(
             "SELECT id, agent, provider, model, admitted_ms, estimated_input, price_input, guessed_price, session, run, \
-                 span FROM open_requests ORDER BY id",
+                 span, held_tokens, held_micros FROM open_requests ORDER BY id",
         )?;
         let mut rows = rows.query([])?;
         while let Some(row) = rows.next()? {
@@ -163,6 +156,8 @@ impl Within<'_> {
                 session: row.get(8)?,
                 run: row.get(9)?,
                 span: row.get(10)?,
+                max_output: count(row, 11)?,
+                price_output: count(row, 12)?,
             };
             pending.in_table.push(row.get(0)?);
             pending.open.insert(row.get(0)?, open);
@@ -202,7 +197,7 @@ impl Within<'_> {
         let mut insert = self.0.prepare_cached(
             "INSERT OR IGNORE INTO open_requests (id, agent, provider, model, admitted_ms, estimated_input, price_input, \
                  guessed_price, session, run, span, held_tokens, held_micros) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 0, 0)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         )?;
         for (row, open) in &pending.open {
             insert.execute(params![
@@ -217,6 +212,8 @@ impl Within<'_> {
                 open.session,
                 open.run,
                 open.span,
+                integer(open.max_output),
+                integer(open.price_output),
             ])?;
         }
         Ok(())

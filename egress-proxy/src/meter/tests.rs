@@ -208,6 +208,35 @@ async fn a_crash_at_any_moment_counts_each_request_once() {
 }
 
 #[tokio::test]
+async fn a_crash_charges_what_may_have_been_made_until_the_next_start() {
+    let desk = Desk::new();
+    let meter = desk.open();
+    let asked = |max_output| Admission { max_output, ..admission("a") };
+    let open = [meter.admit(asked(4_096)).await.unwrap(), meter.admit(asked(1_000)).await.unwrap()];
+    let journal = desk.crash();
+    // What was settled since is folded into the tables, and with it what is open.
+    meter.record(admission("b"), exact(0, 0)).await.unwrap();
+    meter.buckets_to_report(1).await.unwrap();
+    let tables = desk.crash();
+    for (after, seconds, output) in [(&journal, 0, 0), (&journal.crash(), 12, 2_200), (&tables, 12, 2_200)] {
+        after.at(10 * HOUR + 5 + seconds * 1000);
+        for _ in 0..2 {
+            let meter = after.open();
+            let amounts = meter.totals(Timestamp(0)).await.unwrap()[0].amounts;
+            let said = (amounts.estimated_requests, amounts.input_tokens, amounts.output_tokens);
+            assert_eq!(said, (2, 200, output), "after {seconds} seconds");
+            assert_eq!(amounts.cost_micros, 200 * 3 + output * 15);
+            meter.close();
+        }
+    }
+    let late = desk.crash();
+    late.at(20 * HOUR);
+    let amounts = late.open().totals(Timestamp(0)).await.unwrap()[0].amounts;
+    assert_eq!(amounts.output_tokens, 5_096, "no more than was asked for");
+    drop(open);
+}
+
+#[tokio::test]
 async fn leaving_counts_and_a_void_request_does_not() {
     let desk = Desk::new();
     let meter = desk.open();
