@@ -19,10 +19,12 @@ use crate::refusal::Refusal;
 mod answers;
 mod decisions;
 mod results;
+mod unnamed;
 mod watch;
 
 pub use decisions::{Answering, Bypass, Decisions, Past, Unanswered, Why};
 pub(crate) use results::{CallResult, Of, Search};
+pub(crate) use unnamed::Tool;
 pub(crate) use watch::Watch;
 
 /// Calls of one agent that are kept in memory; older ones are on disk.
@@ -50,7 +52,7 @@ fn more(others: usize) -> String {
 pub(crate) type Key = [u8; 16];
 
 /// A result without its text: fingerprint and length.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Gave {
     pub(crate) print: [u8; 16],
     pub(crate) bytes: u64,
@@ -138,7 +140,7 @@ impl Memory {
         if mode == GateMemory::Off {
             return Ok(None);
         }
-        let mut watch = Watch::new(self, sources.meter, agent, engine);
+        let mut watch = Watch::new(self, sources.meter, agent, (engine, request.id));
         let mut results = std::mem::take(&mut request.results);
         if mode == GateMemory::Report {
             self.leave_out_the_told(agent, &mut results);
@@ -147,7 +149,7 @@ impl Memory {
             return Ok(Some(watch));
         }
         let known = self.learn(agent, &results, sources).await?;
-        let mut past = counted(agent, &results, sources.decisions).await?;
+        let mut past = unnamed::judge(request, &results, sources, (known.blind, &mut watch.gave)).await?;
         past.extend(compare(request, &results, &known, &mut watch.gave));
         if past.is_empty() {
             return Ok(Some(watch));
@@ -182,9 +184,11 @@ impl Memory {
             let calls = results.iter().map(|(key, _)| (*key, kept.known.get(key).copied().unwrap_or_default()));
             Known { calls: calls.collect(), since: None, blind: kept.blind }
         };
-        let unasked: Vec<Key> = known.calls.iter().filter(|(_, call)| !call.asked).map(|(key, _)| *key).collect();
+        let is_named = |result: &CallResult| matches!(result.of, Of::Call(_) | Of::Server(_));
+        let named = results.iter().filter(|(_, result)| is_named(result)).map(|(key, _)| *key);
+        let unasked: HashSet<Key> = named.filter(|key| known.calls.get(key).is_none_or(|call| !call.asked)).collect();
         if !unasked.is_empty() {
-            let recalled = sources.meter.recall(agent.clone(), unasked).await?;
+            let recalled = sources.meter.recall(agent.clone(), unasked.into_iter().collect()).await?;
             known.since = recalled.since;
             for Kept { key, gave } in recalled.kept {
                 let call = known.calls.entry(key).or_default();
@@ -283,7 +287,7 @@ fn compare(
             (Of::Call(_), Some(_)) => {
                 let content = &body[result.content.clone()];
                 let bytes = content.len() as u64;
-                let given = result.is_last.then(|| Gave { print: engine.print("call/result", content), bytes });
+                let given = result.is_last.then(|| given(engine, content));
                 // Runtimes cut old results to save room. A longer one, or another new one, was not made by that.
                 let is_other = here.get(key).copied().or(call.gave).is_some_and(|first| match given {
                     Some(given) => given != first,
@@ -300,6 +304,10 @@ fn compare(
     }
     gave.extend(here);
     past
+}
+
+fn given(engine: &Engine, content: &[u8]) -> Gave {
+    Gave { print: engine.print("call/result", content), bytes: content.len() as u64 }
 }
 
 fn of<'a>(agents: &'a mut HashMap<AgentName, Calls>, agent: &AgentName) -> &'a mut Calls {
@@ -334,25 +342,4 @@ fn shown(engine: &Engine, of: &Of) -> String {
     let (Of::Call(name) | Of::Server(name) | Of::Tool(name)) = of else { return "(none)".to_owned() };
     let plain = engine.redact(name).text.replace(|char: char| !(' '..='~').contains(&char), "?");
     plain.chars().take(SHOWN).collect()
-}
-
-/// Results without an id: no more of a tool than calls of it that the gate decided on.
-async fn counted(
-    agent: &AgentName,
-    results: &[(Key, CallResult)],
-    decisions: &dyn Decisions,
-) -> Result<Vec<(Key, Past)>, Refusal> {
-    let mut tools: HashMap<&str, (Key, u64)> = HashMap::new();
-    for (key, result) in results {
-        if let Of::Tool(name) = &result.of {
-            tools.entry(name).or_insert((*key, 0)).1 += 1;
-        }
-    }
-    let mut past = Vec::new();
-    for (name, (key, count)) in tools {
-        if decisions.decided_for(agent, name).await.map_err(Refusal::Gate)? < count {
-            past.push((key, Past { call: name.to_owned(), why: Why::Undecided }));
-        }
-    }
-    Ok(past)
 }

@@ -30,7 +30,7 @@ use wardkeep_proto::waypoint::Waypoints;
 use crate::budget::Over;
 use crate::budget::kept::Lesson;
 use crate::budget::pace::Ticket;
-use crate::gate_memory::{Kept, Key, Recalled};
+use crate::gate_memory::{Kept, Key, Recalled, Tool};
 use crate::prefix::Recorded;
 use crate::price::Cost;
 use crate::usage::Usage;
@@ -241,6 +241,11 @@ impl Meter {
     /// What is kept of these calls.
     pub(crate) async fn recall(&self, agent: AgentName, calls: Vec<Key>) -> Result<Recalled, MeterError> {
         self.ask(|reply| Job::Recall { agent, calls, reply }).await
+    }
+
+    /// What is kept of this tool's calls without ids.
+    pub(crate) async fn recall_tool(&self, agent: AgentName, tool: Tool) -> Result<Recalled, MeterError> {
+        self.ask(|reply| Job::RecallTool { agent, tool, reply }).await
     }
 
     /// Records what the requests of an agent's version begin with.

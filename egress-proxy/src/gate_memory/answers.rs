@@ -20,7 +20,7 @@ pub(super) fn is_marked(piece: &[u8]) -> bool {
     memchr::memchr_iter(b'_', piece).any(is_one) || MARK.find(piece).is_some()
 }
 
-/// Shows each call that `piece`, a document or the data of an event, names with an id.
+/// Shows each call that `piece`, a document or the data of an event, names with an id, and by its tool each that has none.
 pub(super) fn read(piece: &[u8], show: impl FnMut(Of)) {
     if !is_marked(piece) {
         return;
@@ -44,6 +44,9 @@ struct Level {
     call: bool,
     server: bool,
     ids: Vec<String>,
+    /// It stands where calls may have no id: Gemini's, and those of before `tool_calls`.
+    may_be_unnamed: bool,
+    tools: Vec<String>,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -56,6 +59,7 @@ enum Name {
     Id,
     CallId,
     Arguments,
+    Tool,
     #[default]
     Other,
 }
@@ -64,14 +68,23 @@ impl<F: FnMut(Of)> Visit for Search<'_, F> {
     fn begin(&mut self, object: bool, _: usize) {
         let (deaf, name) = self.levels.last().map_or((false, Name::Other), |around| (around.deaf, around.name));
         let deaf = deaf || name == Name::Arguments;
-        let call = object && matches!(name, Name::Calls | Name::Call);
+        let (call, name_of_one) = (object && matches!(name, Name::Calls | Name::Call), name == Name::Call);
         // A list hands its name on to its elements.
         let name = if !object && name == Name::Calls { Name::Calls } else { Name::Other };
-        self.levels.push(Level { deaf, name, call, ..Level::default() });
+        self.levels.push(Level { deaf, name, call, may_be_unnamed: call && name_of_one, ..Level::default() });
     }
 
     fn end(&mut self, _: usize) {
         let Some(level) = self.levels.pop().filter(|level| level.call && !level.deaf) else { return };
+        if level.may_be_unnamed && level.ids.is_empty() {
+            // A piece without a name goes on with the call of the one before.
+            level
+                .tools
+                .into_iter()
+                .filter(|tool| !tool.is_empty())
+                .take(1)
+                .for_each(|tool| (self.show)(Of::Tool(tool)));
+        }
         for id in level.ids {
             (self.show)(if level.server { Of::Server(id) } else { Of::Call(id) });
         }
@@ -86,6 +99,7 @@ impl<F: FnMut(Of)> Visit for Search<'_, F> {
             b"type" => Name::Type,
             b"id" => Name::Id,
             b"call_id" => Name::CallId,
+            b"name" if level.may_be_unnamed => Name::Tool,
             b"input" | b"arguments" | b"args" | b"content" if level.call => Name::Arguments,
             _ => Name::Other,
         };
@@ -105,6 +119,7 @@ impl<F: FnMut(Of)> Visit for Search<'_, F> {
                 let id = String::from_utf8_lossy(&text).into_owned();
                 level.ids.push(id);
             }
+            Name::Tool => level.tools.push(String::from_utf8_lossy(&text).into_owned()),
             _ => {}
         }
     }
@@ -122,6 +137,7 @@ mod tests {
             seen.push(match of {
                 Of::Call(id) => id,
                 Of::Server(id) => format!("server {id}"),
+                Of::Tool(name) => format!("tool {name}"),
                 other => panic!("{other:?}"),
             });
         });
@@ -180,6 +196,17 @@ mod tests {
                 r#"{"candidates":[{"content":{"parts":[{"functionCall":{"id":"g","name":"x","args":{"id":"fake"}}}]}}]}"#,
                 vec!["g"],
             ),
+            (
+                r#"{"candidates":[{"content":{"parts":[{"functionCall":{"name":"x","args":{"name":"fake"}}},{"functionCall":{"args":{},"name":"y"}}]}}]}"#,
+                vec!["tool x", "tool y"],
+            ),
+            (
+                r#"{"choices":[{"delta":{"function_call":{"name":"x","arguments":"{\"name\":1}"}},"finish_reason":null}]}"#,
+                vec!["tool x"],
+            ),
+            (r#"{"choices":[{"delta":{"function_call":{"arguments":"}"}}}]}"#, vec![]),
+            (r#"{"choices":[{"delta":{"function_call":{"name":"","arguments":"}"}}}]}"#, vec![]),
+            (r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"name":"x"}}]}}]}"#, vec![]),
             (r#"{"type":"message_delta","delta":{"stop_reason":"tool_use"},"id":"x"}"#, vec![]),
             (
                 r#"{"type":"content_block_delta","delta":{"type":"text_delta","text":"{\"type\":\"tool_use\",\"id\":\"a\"}"}}"#,

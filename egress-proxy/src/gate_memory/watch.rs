@@ -6,7 +6,7 @@ use std::sync::Arc;
 use wardkeep_proto::ids::AgentName;
 use wardkeep_redaction::Engine;
 
-use super::{Gave, Kept, Key, Memory, answers, key, of};
+use super::{Gave, Kept, Key, Memory, Of, answers, key, of, unnamed};
 use crate::meter::Meter;
 
 /// Sees the calls of one answer, and what was asked with it.
@@ -16,18 +16,29 @@ pub(crate) struct Watch {
     meter: Meter,
     agent: AgentName,
     engine: Arc<Engine>,
+    /// Names the request.
+    id: String,
+    /// Calls without an id that the answer named so far.
+    unnamed: usize,
     /// Results that the request handed in.
     pub(super) gave: Vec<(Key, Gave)>,
     seen: HashSet<Key>,
 }
 
 impl Watch {
-    pub(super) fn new(memory: &Arc<Memory>, meter: &Meter, agent: &AgentName, engine: &Arc<Engine>) -> Self {
+    pub(super) fn new(
+        memory: &Arc<Memory>,
+        meter: &Meter,
+        agent: &AgentName,
+        (engine, id): (&Arc<Engine>, &str),
+    ) -> Self {
         Self {
             memory: Arc::clone(memory),
             meter: meter.clone(),
             agent: agent.clone(),
             engine: Arc::clone(engine),
+            id: id.to_owned(),
+            unnamed: 0,
             gave: Vec::new(),
             seen: HashSet::new(),
         }
@@ -60,11 +71,17 @@ impl Watch {
 
     /// Takes a piece of the answer: a whole document or the data of an event. Before the agent has it. `true`: it names a call.
     pub(crate) fn piece(&mut self, piece: &[u8]) -> bool {
-        let Self { agent, engine, seen, .. } = self;
+        let Self { agent, engine, id, unnamed, seen, .. } = self;
         let (mut kept, mut names) = (Vec::new(), false);
         answers::read(piece, |of| {
             names = true;
-            let key = key(engine, agent, &of);
+            let key = match &of {
+                Of::Tool(name) => {
+                    *unnamed += 1;
+                    unnamed::place(engine, unnamed::tool(engine, agent, name), id, *unnamed)
+                }
+                of => key(engine, agent, of),
+            };
             if seen.insert(key) {
                 kept.push(Kept { key, gave: None });
             }

@@ -9,7 +9,7 @@ use wardkeep_proto::time::Timestamp;
 use super::porter::Porter;
 use super::{Admission, Bucket, BucketKey, By, Line, MeterError, NotAdmitted, Settlement, Total};
 use crate::budget::Over;
-use crate::gate_memory::{Kept, Key, Recalled};
+use crate::gate_memory::{Kept, Key, Recalled, Tool};
 use crate::prefix::Recorded;
 use crate::price::Cost;
 
@@ -59,6 +59,11 @@ pub(super) enum Job {
     Recall {
         agent: AgentName,
         calls: Vec<Key>,
+        reply: Reply<Recalled>,
+    },
+    RecallTool {
+        agent: AgentName,
+        tool: Tool,
         reply: Reply<Recalled>,
     },
     Prefix {

@@ -89,6 +89,7 @@ impl<'a> Round<'a> {
             | Job::Totals { .. }
             | Job::Lines { .. }
             | Job::Recall { .. }
+            | Job::RecallTool { .. }
             | Job::Prefix { .. } => {
                 self.sync(disk);
                 self.bring();
@@ -202,7 +203,7 @@ impl<'a> Round<'a> {
             Job::ToReport { reply, .. } => drop(reply.send(Err(error))),
             Job::Totals { reply, .. } => drop(reply.send(Err(error))),
             Job::Lines { reply, .. } => drop(reply.send(Err(error))),
-            Job::Recall { reply, .. } => drop(reply.send(Err(error))),
+            Job::Recall { reply, .. } | Job::RecallTool { reply, .. } => drop(reply.send(Err(error))),
             Job::Prefix { reply, .. } => drop(reply.send(Err(error))),
             Job::Flush { reply } => self.flushes.push((reply, Err(error))),
             // Their loss would lose usage; the disk's refusal does not end them. Nobody waits for it.
@@ -243,7 +244,9 @@ impl Value {
             (Job::ToReport { reply, .. }, Self::Buckets(found)) => drop(reply.send(Ok(found))),
             (Job::Totals { reply, .. }, Self::Totals(found)) => drop(reply.send(Ok(found))),
             (Job::Lines { reply, .. }, Self::Lines(found)) => drop(reply.send(Ok(found))),
-            (Job::Recall { reply, .. }, Self::Calls(found)) => drop(reply.send(Ok(found))),
+            (Job::Recall { reply, .. } | Job::RecallTool { reply, .. }, Self::Calls(found)) => {
+                drop(reply.send(Ok(found)))
+            }
             (Job::Prefix { reply, .. }, Self::Prefix(recorded)) => drop(reply.send(Ok(recorded))),
             _ => {}
         }
@@ -257,6 +260,7 @@ fn ask(within: &Within<'_>, job: &Job, now: Timestamp) -> Result<Value, rusqlite
         Job::Totals { since, .. } => Value::Totals(within.totals(*since)?),
         Job::Lines { by, since, limit, .. } => Value::Lines(within.lines(*by, *since, *limit)?),
         Job::Recall { agent, calls, .. } => Value::Calls(within.recall(agent, calls)?),
+        Job::RecallTool { agent, tool, .. } => Value::Calls(within.recall_tool(agent, *tool)?),
         Job::Prefix { agent, version, print, .. } => Value::Prefix(within.prefix(agent, version, print, now)?),
         _ => Value::Nothing,
     })

@@ -7,6 +7,8 @@ use wardkeep_proto::time::Timestamp;
 use super::harness::{Reply, Request, Step, World, chunk, stream_head};
 use crate::Why;
 
+mod unnamed;
+
 /// One of the ways to talk to a model.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Way {
@@ -331,22 +333,6 @@ async fn what_the_provider_ran_itself_needs_no_gate() {
     assert_eq!(world.past_told(), one("srvtoolu_2", Why::NotOfServer));
     // And the id of a server's call is none of a call of ours.
     world.refused(history("srvtoolu_1", "tool_result")).await;
-}
-
-#[tokio::test]
-async fn results_without_ids_are_counted() {
-    let world = World::refusing().await;
-    let named = |count: usize| {
-        let result = json!({"role": "user", "parts": [{"functionResponse": {"name": "shell", "response": {}}}]});
-        Way::Gemini.with(vec![result; count])
-    };
-    world.refused(named(1)).await;
-    world.decide(&["shell 1", "shell 2"]);
-    world.passes(named(2)).await;
-    world.refused(named(3)).await;
-    let nameless = json!({"role": "tool", "content": "done"});
-    world.refused(Way::Chat.with(vec![nameless])).await;
-    assert_eq!(world.past_told().pop(), Some(("(none)".to_owned(), Why::Nameless)));
 }
 
 #[tokio::test]
