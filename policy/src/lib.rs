@@ -22,6 +22,7 @@ pub mod decide;
 pub mod facts;
 pub mod jsonl;
 pub mod limits;
+pub mod metadata;
 pub mod posture;
 pub mod render;
 pub mod review;

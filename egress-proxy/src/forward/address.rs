@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use wardkeep_policy::metadata;
+
 /// What an address is, seen from a server that keeps its inside to itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -13,18 +15,9 @@ pub(crate) enum Kind {
     Never,
 }
 
-/// Services that hand out a machine's credentials, outside the link-local ranges. Sources: the network documentation of
-/// Alibaba Cloud, Azure (wire server), AWS and Google Cloud (IPv6).
-const METADATA: [IpAddr; 4] = [
-    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
-    IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
-    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
-    IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
-];
-
 /// Judges one address. Source: the IANA special-purpose address registries for IPv4 and IPv6.
 pub(crate) fn kind(address: IpAddr) -> Kind {
-    if METADATA.contains(&address) {
+    if metadata::is_address(address) {
         return Kind::Never;
     }
     match address {
@@ -101,7 +94,12 @@ mod tests {
                     "3fff::1",
                     "5f00::1",
                     "fd00:ec2::254",
+                    "fd00:ec2::23",
                     "fd20:ce::254",
+                    "fd00:c1::a9fe:a9fe",
+                    "fd00:42::42",
+                    "fd00:a9fe:a9fe::1",
+                    "fd00:100::100:200",
                     "fe80::1",
                     "fec0::1",
                     "ff02::1",

@@ -3,12 +3,12 @@
 pub(crate) mod overrides;
 
 use std::borrow::Cow;
-use std::net::IpAddr;
 
 use url::Url;
 
 use super::args::{Parsed, is_option};
 use super::words::{OPAQUE, Word};
+use crate::metadata;
 
 /// Where a request goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,22 +65,7 @@ impl Target {
     #[must_use]
     pub fn is_metadata(&self) -> bool {
         let bare = self.host.trim_start_matches('[').trim_end_matches(']');
-        // Link-local addresses lead nowhere else; IPv6 can carry one of IPv4.
-        let link_local = match bare.parse::<IpAddr>() {
-            Ok(IpAddr::V4(v4)) => v4.is_link_local(),
-            Ok(IpAddr::V6(v6)) => v6.to_ipv4_mapped().or_else(|| v6.to_ipv4()).is_some_and(|v4| v4.is_link_local()),
-            Err(_) => false,
-        };
-        link_local
-            || matches!(
-                bare,
-                "fd00:ec2::254"
-                    | "metadata.google.internal"
-                    | "metadata"
-                    | "100.100.100.200"
-                    | "instance-data"
-                    | "192.0.0.192"
-            )
+        bare.parse().map_or_else(|_| metadata::is_name(bare), metadata::is_address)
     }
 }
 

@@ -98,7 +98,18 @@ async fn a_name_that_leads_inside_is_refused_after_it_was_resolved() {
         world.name("open.example", &[&["1.1.1.1", address]]);
         assert_eq!(world.connect("open.example:443").await.unwrap_err().refusal().1, "forbidden-address", "{address}");
     }
-    for address in ["169.254.169.254", "100.100.100.200", "::ffff:10.0.0.1", "64:ff9b::a00:1", "224.0.0.1"] {
+    for address in [
+        "169.254.169.254",
+        "100.100.100.200",
+        "::ffff:10.0.0.1",
+        "64:ff9b::a00:1",
+        "224.0.0.1",
+        "fd00:42::42",
+        "fd00:a9fe:a9fe::1",
+        "fd00:ec2::23",
+        "fd00:c1::a9fe:a9fe",
+        "fd00:100::100:200",
+    ] {
         world.name("own.example", &[&[address]]);
         let reply = world.connect("own.example:443").await.unwrap_err();
         assert_eq!(reply.refusal(), (403, "forbidden-address"), "private = true opens no {address}");

@@ -4,13 +4,12 @@ use std::net::IpAddr;
 
 use super::{EgressMode, EgressRule, path};
 use crate::agents::AgentPolicy;
+use crate::metadata;
 
 /// Longest path pattern; a comparison costs its length times that of the path.
 const PATTERN_BYTES: usize = 256;
 /// Rules of one bundle.
 const RULES: usize = 1000;
-/// Names under which clouds hand out the credentials of a machine.
-const METADATA: [&str; 4] = ["metadata", "metadata.google.internal", "metadata.goog", "instance-data.ec2.internal"];
 
 /// A rule is not one. The text says which and what to write.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -67,14 +66,13 @@ fn check_host(host: &str) -> Result<(), &'static str> {
         let spelt = address.to_string();
         return match address {
             _ if spelt != host => Err("write the address in its shortest form"),
-            IpAddr::V4(v4) if v4.is_link_local() => {
-                Err("link-local addresses, where clouds keep credentials, stay closed")
+            _ if metadata::is_address(address) => {
+                Err("link-local addresses and others where clouds hand out credentials stay closed")
             }
-            IpAddr::V6(v6) if v6.is_unicast_link_local() => Err("link-local addresses stay closed"),
             _ => Ok(()),
         };
     }
-    if METADATA.contains(&host) {
+    if metadata::is_name(host) {
         return Err("metadata services, which hand out credentials, stay closed");
     }
     let (name, wild) = host.strip_prefix("*.").map_or((host, false), |name| (name, true));

@@ -193,6 +193,18 @@ fn rules_that_cannot_be_meant_are_refused() {
         change(&mut changed);
         assert!(check(&[changed], &agents).is_err(), "{what}");
     }
+    for host in [
+        "100.100.100.200",
+        "168.63.129.16",
+        "192.0.0.192",
+        "fd00:ec2::254",
+        "fd20:ce::254",
+        "::ffff:169.254.169.254",
+        "64:ff9b::a9fe:a9fe",
+        "instance-data",
+    ] {
+        assert!(check(&[rule(host)], &agents).is_err(), "{host}");
+    }
     let mut good = rule("*.api.example.com");
     good.agents = vec![name("office")];
     good.methods = vec!["GET".to_owned(), "M-SEARCH".to_owned()];
