@@ -5,8 +5,9 @@ use tokio::time::timeout;
 use wardkeep_policy::EgressMode;
 use wardkeep_policy::bundle::egress;
 
-use super::connection::Asked;
+use super::connection::{self, Asked};
 use super::destination::Destination;
+use super::exchange::Line;
 use super::hello::{self, NoHello, WRONG_NAME};
 use super::records;
 use super::refused::Refused;
@@ -19,9 +20,14 @@ pub(crate) async fn same_name(
     to: &Destination,
     client: &mut (Reader, Writer),
 ) -> Result<hello::Hello, NoHello> {
-    let hello =
-        timeout(asked.forward.parts.timeouts.head, hello::peek(&mut client.0)).await.unwrap_or(Err(NoHello::Cut))?;
-    if is_for(&hello, to) { Ok(hello) } else { Err(refuse(asked, to, &mut client.1, &Refused::OtherName).await) }
+    let hello = timeout(asked.forward.parts.timeouts.head, hello::peek(&mut client.0)).await;
+    let why = match hello.unwrap_or(Err(NoHello::Cut)) {
+        Ok(hello) if is_for(&hello, to) => return Ok(hello),
+        Ok(_) => Refused::OtherName,
+        Err(NoHello::Invalid) => Refused::Malformed("its first TLS message cannot be read"),
+        Err(other) => return Err(other),
+    };
+    Err(refuse(asked, to, &mut client.1, &why).await)
 }
 
 fn is_for(hello: &hello::Hello, to: &Destination) -> bool {
@@ -46,6 +52,12 @@ pub(crate) async fn run(asked: &Asked, to: &Destination, mut client: (Reader, Wr
             return;
         }
         Ok(hello) => hello,
+        Err(NoHello::Other) => {
+            // Mostly plain HTTP: what says so can be read there.
+            asked.tell_refused(&to.to_string(), "CONNECT", &Refused::InClear).await;
+            let (reader, writer) = client;
+            return connection::refuse(&mut Line { reader, writer, upstream: None }, &Refused::InClear).await;
+        }
         Err(_) => return,
     };
     let (mut from_client, mut to_client) = client;

@@ -46,7 +46,17 @@ async fn a_tunnel_carries_tls_for_its_own_name_only() {
     );
     let mut plain = world.connect(&host.at()).await.unwrap();
     plain.write_all(GET).await.unwrap();
-    assert_eq!(plain.read_to_end(&mut Vec::new()).await.unwrap_or(0), 0, "plain HTTP");
+    let told = Reply::read(&mut plain).await;
+    assert_eq!(told.refusal(), (403, "in-clear"));
+    assert!(told.text().contains("a tunnel carries TLS"), "{}", told.text());
+    assert_eq!(world.records().last().unwrap().outcome, EgressOutcome::Refused("in-clear"));
+    // A hello that nobody can read is told with an alert.
+    let mut broken = world.connect(&host.at()).await.unwrap();
+    broken.write_all(b"\x16\x03\x01\0\0").await.unwrap();
+    let mut told = Vec::new();
+    let _ = broken.read_to_end(&mut told).await;
+    assert_eq!(told.first(), Some(&21), "{told:?}");
+    assert_eq!(world.records().last().unwrap().outcome, EgressOutcome::Refused("malformed"));
     assert!(host.seen().is_empty());
     let fronted = |record: &crate::forward::EgressRecord| record.outcome == EgressOutcome::Refused("other-name");
     assert_eq!(world.records().iter().filter(|record| fronted(record)).count(), 3);
