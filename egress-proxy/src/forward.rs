@@ -15,6 +15,7 @@ mod caller;
 mod clean;
 mod connection;
 mod crowd;
+mod depth;
 mod destination;
 mod door;
 mod exchange;

@@ -4,6 +4,7 @@ use wardkeep_redaction::{Engine, Stream, Unscannable};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::bound::{Bound, Writing};
+use super::depth::Depth;
 use super::refs::{self, Finder, Part};
 use super::refused::Refused;
 
@@ -83,6 +84,7 @@ fn put(part: Part<'_>, bound: &Bound<'_>, writing: Writing, out: &mut Vec<u8>) -
 
 /// A body that is cleaned piece by piece, in memory that does not grow with it.
 pub(crate) struct Piecewise {
+    depth: Depth,
     found: Finder,
     stream: Stream,
     placed: Finder,
@@ -94,12 +96,13 @@ pub(crate) struct Piecewise {
 impl Piecewise {
     pub(crate) fn new(engine: &Engine, writing: Writing) -> Self {
         let (found, placed) = (Finder::default(), Finder::default());
-        Self { found, stream: engine.stream(), placed, writing, taken: 0, given: 0 }
+        Self { depth: Depth::new(), found, stream: engine.stream(), placed, writing, taken: 0, given: 0 }
     }
 
     /// Takes a piece, gives what may go.
     pub(crate) fn push(&mut self, piece: &[u8], bound: &mut Bound<'_>) -> Result<Zeroizing<Vec<u8>>, Refused> {
         self.taken += piece.len() as u64;
+        self.depth.push(piece)?;
         let mut canonical = Zeroizing::new(Vec::with_capacity(piece.len()));
         self.found.push(piece, |part| note(part, bound, &mut canonical))?;
         let masked = Zeroizing::new(self.stream.push(&canonical));

@@ -81,7 +81,7 @@ pub(crate) async fn run(
         Answered::Done(after) => after,
         Answered::Cut => return Ok(Next::Cut),
         Answered::Switched(answer) => {
-            websocket::run(sending, line, &mut upstream, place, bound, &answer).await;
+            Box::pin(websocket::run(sending, line, &mut upstream, place, bound, &answer)).await;
             return Ok(Next::End);
         }
     };

@@ -436,3 +436,31 @@ async fn an_answer_that_breaks_off_is_cut_and_nothing_is_added() {
     }
     assert_eq!(world.records().last().unwrap().outcome, EgressOutcome::Inspected(Vec::new()));
 }
+
+#[tokio::test]
+async fn what_is_too_deep_does_not_leave_however_long_it_is() {
+    let (world, host) = world().await;
+    let deep = |count: usize| format!("{}{}", "[".repeat(count), "]".repeat(count));
+    let padded = |inner: &str| format!("[\"{}\",{inner}]", "[x ".repeat(60_000));
+    let ask = async |body: &str, chunk| {
+        let mut tool = world.inspected(&host).await;
+        let _ = tool.write_all(form(&host, "Content-Type: application/json\r\n", body, chunk).as_bytes()).await;
+        Reply::one(&mut tool).await
+    };
+    for chunk in [None, Some(10_001)] {
+        assert_eq!(ask(&deep(200), chunk).await.refusal(), (400, "unscannable"));
+        assert_eq!(ask(&deep(100_000), chunk).await.refusal(), (400, "unscannable"));
+        assert_eq!(host.connections.load(Ordering::SeqCst), 0, "nothing left");
+    }
+    // Behind what left already: the host gets no end of it, and it is on record.
+    for chunk in [None, Some(10_001)] {
+        assert_eq!(ask(&padded(&deep(128)), chunk).await.refusal(), (400, "unscannable"), "{chunk:?}");
+        assert_eq!(world.records().last().unwrap().outcome, EgressOutcome::Refused("unscannable"));
+    }
+    assert!(host.seen().iter().all(|seen| seen.starts_with("CUT ")), "not one is whole");
+    // What is flat enough, and text that only begins as a document does.
+    let coloured = "[INFO] \u{1b}[31mred\n".repeat(20_000);
+    for body in [padded(&deep(127)), "[[1],[2]]\n".repeat(20_000), coloured] {
+        assert_eq!(ask(&body, Some(10_001)).await.status, 200, "{body:.40}");
+    }
+}
