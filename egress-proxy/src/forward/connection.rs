@@ -67,9 +67,13 @@ async fn tell_refused(forward: &Forward, agent: Option<&AgentName>, destination:
 
 /// Says why, ends the sending side, and gives the tool the time to hear it.
 pub(crate) async fn refuse(line: &mut Line, why: &Refused) {
-    if line.writer.send(&why.answer()).await.is_err() {
-        return;
+    if line.writer.send(&why.answer()).await.is_ok() {
+        linger(line).await;
     }
+}
+
+/// Ends the sending side, and gives the tool the time to hear what was said last.
+pub(crate) async fn linger(line: &mut Line) {
     line.writer.end().await;
     let drain = async {
         let mut seen = 0;

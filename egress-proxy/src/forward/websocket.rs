@@ -11,6 +11,7 @@ use wardkeep_policy::EgressMode;
 
 use super::answer;
 use super::bound::Bound;
+use super::connection;
 use super::exchange::Line;
 use super::outgoing::Place;
 use super::refused::Refused;
@@ -25,6 +26,8 @@ use way::Way;
 const WHOLE: u64 = 64 * 1024;
 /// "Policy violation".
 const REFUSED: u16 = 1008;
+/// "Protocol error".
+const UNSOUND: u16 = 1002;
 
 /// Whether the host's answer begins the WebSocket that was asked for, and no extension that would hide what is said.
 pub(crate) fn begins(head: &AnswerHead) -> bool {
@@ -34,7 +37,9 @@ pub(crate) fn begins(head: &AnswerHead) -> bool {
 /// How one direction ended early.
 enum Ended {
     Refused(Refused),
-    /// Not a WebSocket any more, or a side has left.
+    /// Not a WebSocket any more.
+    Unsound(&'static str),
+    /// A side has left, or nothing is to go on.
     Broken,
 }
 
@@ -45,8 +50,11 @@ impl From<Refused> for Ended {
 }
 
 impl From<Broken> for Ended {
-    fn from(_: Broken) -> Self {
-        Self::Broken
+    fn from(why: Broken) -> Self {
+        match why {
+            Broken::Unsound(why) => Self::Unsound(why),
+            Broken::Cut => Self::Broken,
+        }
     }
 }
 
@@ -86,11 +94,19 @@ pub(crate) async fn run(
             () = tunnel::closed(asked, &place.to, EgressMode::Inspect) => Err(Ended::Broken),
         }
     };
-    if let Err(Ended::Refused(why)) = ended {
-        asked.tell_refused(&place.to.to_string(), sending.shown, &why).await;
-        let reason = format!("Wardkeep: {}", why.code());
-        let _ = frame::write_close(&mut line.writer, REFUSED, &reason, &Masks::None).await;
-        let _ = frame::write_close(&mut upstream.writer, REFUSED, "", &Masks::Ours(Arc::clone(&parts.chance))).await;
+    let close = match ended {
+        Err(Ended::Refused(why)) => {
+            asked.tell_refused(&place.to.to_string(), sending.shown, &why).await;
+            Some((REFUSED, why.code()))
+        }
+        Err(Ended::Unsound(why)) => Some((UNSOUND, why)),
+        Err(Ended::Broken) | Ok(()) => None,
+    };
+    if let Some((code, why)) = close {
+        let _ = frame::write_close(&mut upstream.writer, code, "", &Masks::Ours(Arc::clone(&parts.chance))).await;
+        upstream.writer.end().await;
+        let _ = frame::write_close(&mut line.writer, code, &format!("Wardkeep: {why}"), &Masks::None).await;
+        return connection::linger(line).await;
     }
     upstream.writer.end().await;
 }
@@ -109,7 +125,7 @@ async fn pass(from: &mut Reader, to: &mut Writer, mut way: Way<'_>, masks: Masks
             continue;
         }
         if (head.kind == frame::CONTINUED) != is_under_way {
-            return Err(Ended::Broken);
+            return Err(Ended::Unsound("a message within a message, or a continuation of none"));
         }
         if !is_under_way {
             message = Some(head.kind);

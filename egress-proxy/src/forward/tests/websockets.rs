@@ -90,12 +90,12 @@ async fn a_secret_that_is_not_bound_ends_the_conversation() {
 async fn what_is_no_sound_frame_ends_the_conversation() {
     let long_ping = frame(0x89, &[b'x'; 126]);
     for (why, bytes) in [
-        ("not masked", vec![0x81, 2, b'h', b'i']),
-        ("compressed", frame(0xc1, b"hi")),
-        ("unknown kind", frame(0x83, b"hi")),
-        ("a long ping", long_ping),
-        ("a ping in pieces", frame(0x09, b"hi")),
-        ("a continuation of nothing", frame(0x80, b"hi")),
+        ("a frame that is not masked", vec![0x81, 2, b'h', b'i']),
+        ("reserved bits", frame(0xc1, b"hi")),
+        ("an unknown kind", frame(0x83, b"hi")),
+        ("more than 125 bytes", long_ping),
+        ("a control frame in pieces", frame(0x09, b"hi")),
+        ("a continuation of none", frame(0x80, b"hi")),
         ("a message within a message", [frame(0x01, b"hi"), frame(0x81, b"hi")].concat()),
     ] {
         let (world, host) = world("open.example").await;
@@ -103,7 +103,12 @@ async fn what_is_no_sound_frame_ends_the_conversation() {
         tool.write_all(&bytes).await.unwrap();
         let mut told = Vec::new();
         let _ = tokio::time::timeout(Duration::from_secs(5), tool.read_to_end(&mut told)).await.expect(why);
-        assert_eq!(told, b"", "{why}");
+        let [(0x88, told)] = &frames(&told)[..] else { panic!("{why}: {told:?}") };
+        let (code, reason) = told.split_at(2);
+        assert_eq!(code, 1002u16.to_be_bytes(), "{why}");
+        let reason = String::from_utf8(reason.to_vec()).unwrap();
+        assert!(reason.starts_with("Wardkeep: ") && reason.contains(why), "{why}: {reason}");
+        assert_eq!(received(&host).await.last().unwrap(), &(0x88, 1002u16.to_be_bytes().to_vec()), "{why}");
     }
 }
 

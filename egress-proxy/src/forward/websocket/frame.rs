@@ -20,7 +20,12 @@ const PIECE: usize = 32 * 1024;
 
 /// What came is no frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Broken;
+pub(super) enum Broken {
+    /// It ends within one.
+    Cut,
+    /// What no frame may be, in words.
+    Unsound(&'static str),
+}
 
 /// Whose frames are masked: those towards a host, by a key that nobody could foresee.
 pub(super) enum Masks {
@@ -51,14 +56,23 @@ impl Head {
             127 => u64::from_be_bytes(array(&exact(from, 8).await?)?),
             short => u64::from(short),
         };
-        let is_control = (CLOSE..=PONG).contains(&kind);
-        let is_sound = reserved == 0
-            && (is_control || matches!(kind, CONTINUED | TEXT | BINARY))
-            && (!is_control || (is_last && short <= 125))
-            && length >> 63 == 0
-            && is_masked == matches!(masks, Masks::Ours(_));
-        if !is_sound {
-            return Err(Broken);
+        let must_mask = matches!(masks, Masks::Ours(_));
+        let unsound = match kind {
+            _ if reserved != 0 => Some("reserved bits, but no extension was agreed on"),
+            CONTINUED | TEXT | BINARY => None,
+            CLOSE..=PONG if !is_last => Some("a control frame in pieces"),
+            CLOSE..=PONG if short > 125 => Some("a control frame of more than 125 bytes"),
+            CLOSE..=PONG => None,
+            _ => Some("an unknown kind of frame"),
+        };
+        let unsound = unsound.or(match is_masked {
+            _ if length >> 63 != 0 => Some("a length beyond 63 bits"),
+            false if must_mask => Some("a frame that is not masked"),
+            true if !must_mask => Some("a masked frame of the host"),
+            _ => None,
+        });
+        if let Some(why) = unsound {
+            return Err(Broken::Unsound(why));
         }
         let mask = if is_masked { Some(array(&exact(from, 4).await?)?) } else { None };
         Ok(Some(Self { is_last, kind, length, mask }))
@@ -82,7 +96,7 @@ pub(super) async fn payload(from: &mut Reader, head: &Head) -> Result<Zeroizing<
 /// Some of the payload, unmasked: it begins at byte `at` and has `left` bytes.
 pub(super) async fn piece(from: &mut Reader, head: &Head, at: u64, left: u64) -> Result<Zeroizing<Vec<u8>>, Broken> {
     let most = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
-    let taken = from.piece(most).await.map_err(|_| Broken)?.ok_or(Broken)?;
+    let taken = from.piece(most).await.map_err(|_| Broken::Cut)?.ok_or(Broken::Cut)?;
     let mut piece = Zeroizing::new(taken.to_vec());
     if let Some(mask) = head.mask {
         apply(mask, at, &mut piece);
@@ -146,12 +160,12 @@ fn apply(mask: [u8; 4], at: u64, payload: &mut [u8]) {
 async fn exact(from: &mut Reader, count: usize) -> Result<Vec<u8>, Broken> {
     while from.ahead().len() < count {
         if !matches!(from.fill().await, Ok(1..)) {
-            return Err(Broken);
+            return Err(Broken::Cut);
         }
     }
     Ok(from.take(count).to_vec())
 }
 
 fn array<const N: usize>(bytes: &[u8]) -> Result<[u8; N], Broken> {
-    bytes.try_into().map_err(|_| Broken)
+    bytes.try_into().map_err(|_| Broken::Cut)
 }
