@@ -105,9 +105,8 @@ impl Reader {
                 let length = seen + end + 4;
                 return if length > HEAD_BYTES { Err(InvalidHead::TooLarge) } else { Ok(Some(self.take(length))) };
             }
-            if memchr::memmem::find(&self.buffer, b"\n\n").is_some() {
-                return Err(InvalidHead::LineEnd);
-            }
+            // Nobody who has sent this goes on to the empty line: it is told at once.
+            head::begun(&self.buffer, seen)?;
             if self.buffer.len() > HEAD_BYTES {
                 return Err(InvalidHead::TooLarge);
             }
@@ -131,7 +130,7 @@ impl Reader {
                 self.buffer.advance(2);
                 return Ok(line);
             }
-            if self.buffer.len() > most + 1 {
+            if self.buffer.len() > most + 1 || self.buffer.contains(&b'\n') {
                 return Err(BrokenBody::Chunk);
             }
             if self.fill().await.map_err(|_| BrokenBody::Cut)? == 0 {

@@ -187,6 +187,18 @@ fn lines(head: &[u8]) -> Result<(&[u8], Fields), InvalidHead> {
     Ok((first, Fields(fields)))
 }
 
+/// What can be said of a head whose end has not come: every line ends with CR LF, and the first one names HTTP (the requests of
+/// HTTP/0.9 did not, and had no other line). The bytes before `seen` were looked at already.
+pub(super) fn begun(bytes: &[u8], seen: usize) -> Result<(), InvalidHead> {
+    if memchr::memchr_iter(b'\n', &bytes[seen..]).any(|at| seen + at == 0 || bytes[seen + at - 1] != b'\r') {
+        return Err(InvalidHead::LineEnd);
+    }
+    match memchr::memmem::find(bytes, b"\r\n") {
+        Some(end) if memchr::memmem::find(&bytes[..end], b"HTTP/").is_none() => Err(InvalidHead::FirstLine),
+        _ => Ok(()),
+    }
+}
+
 /// Shows the name and the value of each header, without white space around them; gives the first line.
 pub(crate) fn each_field<'a>(
     head: &'a [u8],

@@ -37,6 +37,10 @@ async fn heads_that_two_readers_could_read_differently_are_none() {
         ("G(T / HTTP/1.1\r\n\r\n", InvalidHead::FirstLine),
         ("GET /b\u{fc}cher HTTP/1.1\r\n\r\n", InvalidHead::FirstLine),
         ("GET / HTTP/1.1\r\nHost: a\r\n", InvalidHead::Cut),
+        // Told before an empty line, which would not come.
+        ("GET /\r\n", InvalidHead::FirstLine),
+        ("GET /\n", InvalidHead::LineEnd),
+        ("GET / HTTP/1.1\r\nHost: a\nX: b", InvalidHead::LineEnd),
     ] {
         assert_eq!(request(text).await, Err(want), "{text:?}");
     }
@@ -127,6 +131,9 @@ async fn bodies_end_where_they_say_or_are_broken() {
     ] {
         assert!(body(Framing::Chunked, broken).await.is_err(), "{:?}", String::from_utf8_lossy(broken));
     }
+    // Nothing more is waited for.
+    assert_eq!(body(Framing::Chunked, b"4\nabcd\n0\n\n").await, Err(BrokenBody::Chunk));
+    assert_eq!(body(Framing::Chunked, b"4\r\nabcd\n").await, Err(BrokenBody::Chunk));
     assert_eq!(body(Framing::Length(5), b"abcd").await, Err(BrokenBody::Cut));
     assert_eq!(body(Framing::Length(4), b"abcdREST").await.unwrap(), b"abcd");
     assert_eq!(body(Framing::Empty, b"abcd").await.unwrap(), b"");
