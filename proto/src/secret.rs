@@ -61,6 +61,21 @@ pub enum Destination<'a> {
     },
 }
 
+impl Destination<'_> {
+    /// The binding that would allow it and nothing more, as `vault bind` takes it.
+    #[must_use]
+    pub fn binding(&self) -> String {
+        match self {
+            Self::Host { host, port } => {
+                let host = if host.contains(':') { format!("[{host}]") } else { (*host).to_owned() };
+                // The usual port needs no name.
+                if *port == 443 { format!("host:{host}") } else { format!("host:{host}:{port}") }
+            }
+            Self::Program { tool, program } => format!("tool:{tool}/{program}"),
+        }
+    }
+}
+
 impl fmt::Display for Destination<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -80,12 +95,14 @@ pub enum NotGiven {
     #[error("no secret is named {0}; add it with `wardkeep-agent vault set {0}`")]
     Unknown(SecretName),
     /// The secret exists but may not go there.
-    #[error("secret {name} is not bound to {to}; allow it with `wardkeep-agent vault bind {name}`")]
+    #[error("secret {name} is not bound to {to}; allow it with `wardkeep-agent vault bind {name} {binding}`")]
     NotBound {
         /// Which secret.
         name: SecretName,
         /// Where it should have gone.
         to: String,
+        /// What would allow it.
+        binding: String,
     },
     /// Its time is over. It is still masked.
     #[error("secret {name} expired at {at}; store a new value with `wardkeep-agent vault rotate {name}`")]
@@ -104,6 +121,14 @@ pub enum NotGiven {
     /// The file could not be read.
     #[error("the vault cannot be read")]
     Unreadable,
+}
+
+impl NotGiven {
+    /// `name` may not go `to` there.
+    #[must_use]
+    pub fn not_bound(name: &SecretName, to: Destination<'_>) -> Self {
+        Self::NotBound { name: name.clone(), to: to.to_string(), binding: to.binding() }
+    }
 }
 
 /// Whoever holds secrets, seen from a gate.

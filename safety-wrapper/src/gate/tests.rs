@@ -86,7 +86,7 @@ impl SecretSource for Vault {
             Destination::Program { tool: "shell", program } if BOUND.contains(&program) => {
                 Ok(SecretValue::new(SECRET.to_owned()))
             }
-            to => Err(NotGiven::NotBound { name: name.clone(), to: to.to_string() }),
+            to => Err(NotGiven::not_bound(name, to)),
         }
     }
 

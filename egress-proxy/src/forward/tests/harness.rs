@@ -59,9 +59,7 @@ impl SecretSource for Switches {
             ("two_lines", Destination::Host { host: "bound.example", .. }) => {
                 Ok(SecretValue::new("a\r\nx: y".to_owned()))
             }
-            ("api_key" | "password" | "two_lines", _) => {
-                Err(NotGiven::NotBound { name: name.clone(), to: to.to_string() })
-            }
+            ("api_key" | "password" | "two_lines", _) => Err(NotGiven::not_bound(name, to)),
             _ => Err(NotGiven::Unknown(name.clone())),
         }
     }

@@ -119,6 +119,8 @@ async fn a_secret_goes_to_no_host_that_it_is_not_bound_to() {
         let reply = ask(&world, &host, &raw).await;
         assert_eq!(reply.refusal(), (403, code), "{raw}");
         assert!(!reply.text().contains(KEY));
+        let command = format!(" host:{}`", host.at());
+        assert_eq!(reply.text().contains(&command), code == "secret-not-bound", "{}", reply.text());
     }
     assert!(host.seen().is_empty(), "{:?}", host.seen());
     // Deep in a long body nothing was asked yet when the beginning left; the request never becomes whole.

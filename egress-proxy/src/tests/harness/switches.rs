@@ -46,7 +46,7 @@ impl SecretSource for Switches {
                 let value = values.iter().find(|(known, _)| *known == name.as_str());
                 value.map(|(_, value)| SecretValue::new((*value).to_owned())).ok_or(NotGiven::Unknown(name.clone()))
             }
-            _ => Err(NotGiven::NotBound { name: name.clone(), to: to.to_string() }),
+            _ => Err(NotGiven::not_bound(name, to)),
         }
     }
 

@@ -1,3 +1,5 @@
+use wardkeep_proto::secret::NotGiven;
+
 use super::*;
 
 fn allows(binding: &str, to: Destination<'_>) -> bool {
@@ -125,4 +127,21 @@ fn text_and_back() {
         assert_eq!(text.parse::<Binding>().map(|b| b.to_string()), Ok(text.to_owned()));
     }
     assert_eq!("host:a.b:443".parse::<Binding>().map(|b| b.to_string()), Ok("host:a.b".to_owned()));
+}
+
+#[test]
+fn what_a_refusal_says_to_bind_allows_what_was_refused() {
+    for to in [
+        Destination::Host { host: "api.example.com", port: 443 },
+        Destination::Host { host: "api.example.com", port: 8443 },
+        Destination::Host { host: "2001:db8::1", port: 443 },
+        Destination::Host { host: "2001:db8::1", port: 8443 },
+        Destination::Host { host: "127.0.0.1", port: 80 },
+        Destination::Program { tool: "shell", program: "psql" },
+    ] {
+        let binding = to.binding();
+        assert!(Bindings::parse([&*binding]).unwrap().allow(to), "{binding}");
+        let why = NotGiven::not_bound(&"key".parse().unwrap(), to).to_string();
+        assert!(why.ends_with(&format!("`wardkeep-agent vault bind key {binding}`")), "{why}");
+    }
 }

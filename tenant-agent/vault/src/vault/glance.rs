@@ -117,7 +117,7 @@ impl Vault {
         let now = self.clock.now();
         let Given { value, expires, bindings } = given.ok_or_else(|| NotGiven::Unknown(name.clone()))?;
         if !bindings.allow(to) {
-            return Err(NotGiven::NotBound { name: name.clone(), to: to.to_string() });
+            return Err(NotGiven::not_bound(name, to));
         }
         if let Some(at) = expires.filter(|at| *at <= now) {
             return Err(NotGiven::Expired { name: name.clone(), at });
