@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use wardkeep_lock::accounts::{self, NoSuchUser};
-use wardkeep_lock::{Nft, Plan};
+use wardkeep_lock::{Nft, Plan, Sockets};
 
 use crate::config::{Config, ConfigError};
 
@@ -46,7 +46,7 @@ pub enum PlanError {
 /// The system's own.
 #[must_use]
 pub fn lock() -> wardkeep_lock::Lock {
-    wardkeep_lock::Lock::new(Nft::default(), SAVED.into())
+    wardkeep_lock::Lock::new(Nft::default(), Sockets::default(), SAVED.into())
 }
 
 /// The user id of `user`, the daemon's.

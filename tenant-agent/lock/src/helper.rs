@@ -20,7 +20,7 @@ use wardkeep_proto::time::Clock;
 use crate::containers::{ContainerTerms, Containers};
 use crate::journal::{Journal, What};
 use crate::listing::Listing;
-use crate::lock::{Lock, LockError};
+use crate::lock::{Lock, LockError, chain};
 use crate::passing;
 use crate::plan::Plan;
 use crate::protocol::{self, ASK_BYTES, Answer, Request, State, Status};
@@ -232,7 +232,7 @@ impl Helper {
         tried.truncate(SHOWN);
         let (uids, doors) =
             sight.wanted.map(|plan| (plan.uids().to_vec(), plan.doors().iter().copied().collect())).unwrap_or_default();
-        Ok(Status { state, drift: sight.drift, outdated, uids, doors, totals, tried })
+        Ok(Status { state, drift: sight.drift, outdated, open: sight.open, uids, doors, totals, tried })
     }
 
     /// Puts back what somebody changed, and writes down what was tried.
@@ -255,6 +255,8 @@ impl Helper {
             self.terms.lock.restore().await.map_err(|error| chain(&error))?;
             self.journal.watch().clear();
             self.record([What::Mended { drift }])?;
+        } else if sight.open.is_some() {
+            self.terms.lock.end_open().await.map_err(|error| chain(&error))?;
         }
         Ok(())
     }
@@ -306,17 +308,6 @@ fn listen(terms: &Terms) -> io::Result<UnixListener> {
 /// All of [`LockError`].
 pub async fn restore(lock: &Lock) -> Result<&'static str, LockError> {
     Ok(if lock.restore().await? { "locked, as before the reboot" } else { "nothing is locked" })
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! and containers that hold permitted calls ([`runs`], [`containers`]).
 //!
 //! * **Owns**: the [`Plan`] (which users, which doors), the [`ruleset`] made of it, what the kernel has of it ([`listing`]),
+//!   the end of connections from before ([`sockets`]),
 //!   the saved wish that survives a reboot ([`lock`]), the [`helper`] that runs as root, its [`protocol`] and [`client`],
 //!   the [`journal`] of what was locked, unlocked, mended and tried, and the walls of a run's unit.
 //! * **Flows through it**: a few verbs down to the helper; status, numbered events and the end of each run up. What a run
@@ -25,6 +26,7 @@ pub mod plan;
 pub mod protocol;
 pub mod ruleset;
 pub mod runs;
+pub mod sockets;
 
 pub use client::{ClientError, ContainerLine, RunLine, ask, ask_blocking, start_container, start_run};
 pub use containers::ContainerTerms;
@@ -36,3 +38,4 @@ pub use protocol::{
     Access, Answer, ContainerOver, ContainerStart, Cut, Hidden, Limits, Request, RunStart, Shown, State, Status,
 };
 pub use runs::RunTerms;
+pub use sockets::Sockets;

@@ -11,11 +11,13 @@ use crate::listing::Listing;
 use crate::nft::{Nft, NftError};
 use crate::plan::Plan;
 use crate::ruleset;
+use crate::sockets::Sockets;
 
 /// The kernel's rules and the file that says what they should be.
 #[derive(Clone, Debug)]
 pub struct Lock {
     nft: Nft,
+    sockets: Sockets,
     saved: PathBuf,
 }
 
@@ -30,6 +32,9 @@ struct Saved {
     /// The same as the kernel showed them right after. Versions of nft show rules differently, so what should be there is
     /// not computed but remembered.
     shape: Digest,
+    /// Why connections from before the rules may still be open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    open: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -94,19 +99,23 @@ pub struct Sight {
     pub listing: Option<Listing>,
     /// Where they differ.
     pub drift: Option<Drift>,
+    /// Why connections from before the rules may still be open.
+    pub open: Option<String>,
 }
 
 impl Lock {
     /// `saved` is the file of the wish; its folder exists and is root's.
     #[must_use]
-    pub fn new(nft: Nft, saved: PathBuf) -> Self {
-        Self { nft, saved }
+    pub fn new(nft: Nft, sockets: Sockets, saved: PathBuf) -> Self {
+        Self { nft, sockets, saved }
     }
 
-    /// Puts `plan` in force and saves it. True when anything changed; what is in force already stays. Counts go on.
+    /// Puts `plan` in force, saves it, and ends what its users had open. True when anything changed; what is in force already
+    /// stays. Counts go on.
     ///
     /// # Errors
-    /// All of [`LockError`]. Rules that could be applied and not saved stand until the next reboot.
+    /// All of [`LockError`]. Rules that could be applied and not saved stand until the next reboot. Connections that do not
+    /// end are no error: nothing can be sent over them, and [`Sight::open`] says so.
     pub async fn lock(&self, plan: &Plan) -> Result<bool, LockError> {
         let sight = self.look().await?;
         if sight.drift.is_none() && sight.wanted.as_ref() == Some(plan) {
@@ -119,6 +128,7 @@ impl Lock {
             self.nft.apply(&ruleset::anew(plan)).await?;
         }
         self.save(plan).await?;
+        self.end_open().await?;
         Ok(true)
     }
 
@@ -144,7 +154,31 @@ impl Lock {
         let Some(saved) = self.saved()? else { return Ok(false) };
         self.nft.apply(&ruleset::anew(&saved.plan)).await?;
         self.save(&saved.plan).await?;
+        self.end_open().await?;
         Ok(true)
+    }
+
+    /// Ends what users had open before the rules; nothing to do when that is done.
+    ///
+    /// # Errors
+    /// `Saved`. Connections that do not end are no error.
+    pub async fn end_open(&self) -> Result<(), LockError> {
+        let Some(Saved { open: Some(before), plan, text, shape, format }) = self.saved()? else { return Ok(()) };
+        let open = match self.sockets.end(&plan).await {
+            Ok(connections) => {
+                tracing::info!(connections, "connections of locked users were ended");
+                None
+            }
+            Err(error) => Some(chain(&error)),
+        };
+        if open.as_ref() == Some(&before) {
+            return Ok(());
+        }
+        if let Some(error) = &open {
+            tracing::error!(error, "connections from before the lock may be open; nothing can be sent over them");
+        }
+        let saved = Saved { format, plan, text, shape, open };
+        file::write(&self.saved, &saved).map_err(|source| self.unusable(source))
     }
 
     /// Compares.
@@ -160,12 +194,15 @@ impl Lock {
             (Some(saved), Some(listing)) if saved.shape != listing.shape => Some(Drift::RulesChanged),
             (Some(saved), Some(_)) => (saved.text != digest(&saved.plan)).then_some(Drift::OlderRules),
         };
-        Ok(Sight { wanted: saved.map(|saved| saved.plan), listing, drift })
+        let (wanted, open) = saved.map(|saved| (saved.plan, saved.open)).unzip();
+        Ok(Sight { wanted, listing, drift, open: open.flatten() })
     }
 
     async fn save(&self, plan: &Plan) -> Result<(), LockError> {
         let listing = self.nft.list().await?.ok_or(LockError::Vanished)?;
-        let saved = Saved { format: Format::V1, plan: plan.clone(), text: digest(plan), shape: listing.shape };
+        // A crash between rules and connections leaves this, and the next start goes on.
+        let open = Some("they were not looked at yet".to_owned());
+        let saved = Saved { format: Format::V1, plan: plan.clone(), text: digest(plan), shape: listing.shape, open };
         file::write(&self.saved, &saved).map_err(|source| self.unusable(source))
     }
 
@@ -176,6 +213,18 @@ impl Lock {
     fn unusable(&self, source: io::Error) -> LockError {
         LockError::Saved { path: self.saved.clone(), source }
     }
+}
+
+/// An error with its sources, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
 }
 
 fn digest(plan: &Plan) -> Digest {

@@ -245,6 +245,9 @@ pub struct Status {
     pub drift: Option<Drift>,
     /// Why the configuration would now lock otherwise than it is locked; lock again to take it over.
     pub outdated: Option<String>,
+    /// Why connections from before the lock may still be open. Nothing can be sent over them.
+    #[serde(default)]
+    pub open: Option<String>,
     /// Who is locked in.
     pub uids: Vec<UidRange>,
     /// What they reach.

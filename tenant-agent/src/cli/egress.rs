@@ -64,6 +64,11 @@ fn reach(status: &Status) -> String {
     format!("user ids {} reach {} and nothing else", ranges(&status.uids), doors.join(", "))
 }
 
+fn open(status: &Status) -> Option<String> {
+    let why = status.open.as_ref()?;
+    Some(format!("connections from before may still be open, but nothing can be sent over them: {why}"))
+}
+
 fn text(status: &Status) -> String {
     let mut lines = match status.state {
         State::Unlocked => return "unlocked: agents reach the network past the gates".to_owned(),
@@ -74,6 +79,7 @@ fn text(status: &Status) -> String {
         ],
     };
     lines.extend(status.outdated.as_ref().map(|why| format!("not as configured: {why}")));
+    lines.extend(open(status));
     let totals = &status.totals;
     lines.push(format!(
         "packets: {} let through, {} refused, {} of these DNS",
@@ -109,6 +115,7 @@ mod tests {
             state: State::Locked,
             drift: None,
             outdated: None,
+            open: None,
             uids: vec![UidRange { first: 998, last: 998 }, UidRange { first: 5, last: 9 }],
             doors: vec!["127.0.0.1:7400".parse().expect("an address")],
             totals: Totals { passed: count(12), denied: count(7), denied_dns: count(3), unowned: count(2) },
@@ -125,10 +132,12 @@ mod tests {
         status.state = State::Drifted;
         status.drift = Some(Drift::RulesGone);
         status.outdated = Some("other users".to_owned());
+        status.open = Some("the kernel cannot".to_owned());
         let drifted = text(&status);
         assert!(
             drifted.starts_with("drifted: the rules are gone")
-                && drifted.contains("\nnot as configured: other users\n")
+                && drifted.contains("\nnot as configured: other users\nconnections from before may still be open")
+                && drifted.contains("sent over them: the kernel cannot\n")
         );
         status.state = State::Unlocked;
         assert!(text(&status).starts_with("unlocked: "));

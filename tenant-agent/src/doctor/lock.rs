@@ -46,24 +46,28 @@ fn judge(answer: Result<Answer, ClientError>) -> Finding {
 }
 
 fn of_status(status: &Status) -> Finding {
-    match (status.state, &status.outdated) {
-        (State::Drifted, _) => {
+    match (status.state, &status.outdated, &status.open) {
+        (State::Drifted, ..) => {
             let found = status.drift.map_or("the rules are not as they should be", |drift| drift.words());
             let todo =
                 "the helper puts them back within seconds; if this stays, look at `journalctl -u wardkeep-helper`";
             Finding::bad(CHECK, Level::Error, found, todo)
         }
-        (State::Unlocked, _) => {
+        (State::Unlocked, ..) => {
             let found = "agents reach the network past the gates";
             Finding::bad(CHECK, Level::Warning, found, "wardkeep egress lock")
         }
-        (State::Locked, Some(why)) => Finding::bad(
+        (State::Locked, Some(why), _) => Finding::bad(
             CHECK,
             Level::Warning,
             format!("it holds, but not as configured: {why}"),
             "wardkeep egress lock",
         ),
-        (State::Locked, None) => {
+        (State::Locked, None, Some(why)) => {
+            let found = format!("it holds, but connections from before may be open, over which nothing is sent: {why}");
+            Finding::bad(CHECK, Level::Warning, found, "restart what the agents' users run")
+        }
+        (State::Locked, None, None) => {
             Finding::ok(CHECK, format!("it holds; {} packets refused so far", status.totals.denied.packets))
         }
     }
@@ -77,20 +81,22 @@ mod tests {
 
     #[test]
     fn each_state_has_its_level() {
-        let status = |state, outdated: Option<&str>| Status {
+        let status = |state, outdated: Option<&str>, open: Option<&str>| Status {
             state,
             drift: None,
             outdated: outdated.map(str::to_owned),
+            open: open.map(str::to_owned),
             uids: Vec::new(),
             doors: Vec::new(),
             totals: Totals::default(),
             tried: Vec::new(),
         };
         for (status, level) in [
-            (status(State::Drifted, None), Level::Error),
-            (status(State::Unlocked, None), Level::Warning),
-            (status(State::Locked, Some("other users")), Level::Warning),
-            (status(State::Locked, None), Level::Ok),
+            (status(State::Drifted, None, None), Level::Error),
+            (status(State::Unlocked, None, None), Level::Warning),
+            (status(State::Locked, Some("other users"), None), Level::Warning),
+            (status(State::Locked, None, Some("this kernel cannot")), Level::Warning),
+            (status(State::Locked, None, None), Level::Ok),
         ] {
             let finding = judge(Ok(Answer::Status { changed: false, status }));
             assert_eq!((finding.level, finding.what_to_do.is_empty()), (level, level == Level::Ok), "{finding:?}");

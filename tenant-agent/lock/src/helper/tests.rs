@@ -6,6 +6,8 @@ use super::*;
 use crate::client::{ClientError, ask};
 use crate::nft::Nft;
 use crate::plan::UidRange;
+use crate::sockets::Sockets;
+use crate::sockets::tests::nothing_open;
 
 #[derive(Debug)]
 struct Fixed;
@@ -48,7 +50,7 @@ impl Served {
         let now = Arc::new(Mutex::new(Ok(plan(998))));
         let plan = now.clone();
         let terms = Terms {
-            lock: Lock::new(Nft::command(words), dir.path().join("saved.json")),
+            lock: Lock::new(Nft::command(words), Sockets::through(nothing_open), dir.path().join("saved.json")),
             journal: dir.path().join("journal.json"),
             socket: dir.path().join("helper.sock"),
             daemon,

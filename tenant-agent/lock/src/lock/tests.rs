@@ -1,5 +1,6 @@
 use super::*;
 use crate::plan::UidRange;
+use crate::sockets::tests::nothing_open;
 
 /// A pretended `nft`: the rules are a file, and it can be told to refuse.
 struct Kernel {
@@ -31,7 +32,12 @@ impl Kernel {
                     ;;
             esac"#;
         let words = ["sh", "-c", script, &self.dir.path().display().to_string()].map(str::to_owned);
-        Lock::new(Nft::command(words), self.dir.path().join("saved.json"))
+        let unended = self.dir.path().join("unended");
+        let sockets = Sockets::through(move || match unended.exists() {
+            true => Err(io::ErrorKind::Unsupported.into()),
+            false => nothing_open(),
+        });
+        Lock::new(Nft::command(words), sockets, self.dir.path().join("saved.json"))
     }
 
     fn put(&self, name: &str, text: &str) {
@@ -60,7 +66,7 @@ fn plan(uid: u32) -> Plan {
 async fn locking_again_changes_nothing_and_another_plan_is_put_in_place() {
     let kernel = Kernel::new();
     let lock = kernel.lock();
-    assert_eq!(lock.look().await.expect("looked"), Sight { wanted: None, listing: None, drift: None });
+    assert_eq!(lock.look().await.expect("looked"), Sight { wanted: None, listing: None, drift: None, open: None });
     assert!(lock.lock(&plan(998)).await.expect("locked"));
     assert!(!lock.lock(&plan(998)).await.expect("locked"));
     assert_eq!(kernel.drift().await, None);
@@ -124,4 +130,26 @@ async fn unlocking_leaves_neither_rules_nor_wish() {
     assert!(kernel.lock().unlock().await.expect("unlocked"));
     assert_eq!(kernel.rules(), None);
     assert!(!kernel.lock().restore().await.expect("nothing saved"));
+}
+
+#[tokio::test]
+async fn connections_that_do_not_end_are_told_and_ended_later() {
+    let kernel = Kernel::new();
+    kernel.put("unended", "");
+    assert!(kernel.lock().lock(&plan(998)).await.expect("locked all the same"));
+    let open = async || kernel.lock().look().await.expect("looked").open;
+    assert!(open().await.expect("told").contains("does not list connections"));
+    kernel.lock().end_open().await.expect("tried");
+    assert!(open().await.is_some());
+    kernel.remove("unended");
+    kernel.lock().end_open().await.expect("ended");
+    assert_eq!(open().await, None);
+    // Each change of who is locked in looks again, and so does each mend.
+    kernel.put("unended", "");
+    assert!(!kernel.lock().lock(&plan(998)).await.expect("nothing to do") && open().await.is_none());
+    kernel.lock().lock(&plan(997)).await.expect("locked");
+    assert!(open().await.is_some());
+    kernel.remove("unended");
+    kernel.lock().restore().await.expect("restored");
+    assert_eq!(open().await, None);
 }

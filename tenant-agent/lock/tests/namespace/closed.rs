@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use rustix::net::sockopt::set_socket_recv_buffer_size;
+use rustix::net::{AddressFamily, SocketType, bind, connect, ipproto, listen, socket};
 use wardkeep_lock::{Lock, Plan, Request, State, UidRange, ruleset};
 
 use super::net::Net;
@@ -55,6 +56,28 @@ fn servers(net: &Net) -> [TcpListener; 4] {
     [v4, v6, lo4, lo6]
 }
 
+/// MPTCP at both ends.
+fn multipath_pair(net: &Net, at: &str) -> Pair {
+    let at: SocketAddr = at.parse().expect("an address");
+    let made = || {
+        let family = if at.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+        socket(family, SocketType::STREAM, Some(ipproto::MPTCP)).expect("the kernel has MPTCP")
+    };
+    let listener = net.at(&net.beyond, 0, || {
+        let socket = made();
+        bind(&socket, &at).and_then(|()| listen(&socket, 8)).expect("bound");
+        TcpListener::from(socket)
+    });
+    let near = net.at(&net.here, AGENT, || {
+        let socket = made();
+        connect(&socket, &addr(&listener)).expect("connected");
+        TcpStream::from(socket)
+    });
+    let (far, _) = listener.accept().expect("accepted");
+    near.set_nonblocking(true).expect("set");
+    Pair { near, far }
+}
+
 fn nowhere() -> [SocketAddr; 1] {
     ["127.0.0.1:1".parse().expect("an address")]
 }
@@ -64,7 +87,9 @@ async fn what_is_written_after_the_lock_is_not_sent_after_closing() {
     let Some(net) = Net::new("closed") else { return };
     let folder = tempfile::tempdir().expect("tempdir");
     let (servers, helper) = (servers(&net), Helped::new(&net, folder.path(), plan(&nowhere())));
-    let open: Vec<Pair> = servers.iter().map(|server| Pair::new(&net, AGENT, server)).collect();
+    let multipath = ["198.51.100.2:0", "[2001:db8:51::2]:0"].map(|at| multipath_pair(&net, at));
+    let single = servers.iter().map(|server| Pair::new(&net, AGENT, server));
+    let open: Vec<Pair> = single.chain(multipath).collect();
     helper.status(Request::EgressLock {}).await;
     for pair in open {
         let to = pair.far.local_addr().expect("known");
@@ -76,7 +101,7 @@ async fn what_is_written_after_the_lock_is_not_sent_after_closing() {
 async fn what_was_opened_while_the_rules_were_flushed_is_no_way_out_either() {
     let Some(net) = Net::new("window") else { return };
     let folder = tempfile::tempdir().expect("tempdir");
-    let (servers, lock) = (servers(&net), Lock::new(net.nft(), folder.path().join("lock.json")));
+    let (servers, lock) = (servers(&net), Lock::new(net.nft(), net.sockets(), folder.path().join("lock.json")));
     let plan = plan(&nowhere());
     lock.lock(&plan).await.expect("locked");
     net.nft().apply("flush ruleset\n").await.expect("flushed");
@@ -160,4 +185,33 @@ async fn others_close_after_their_last_write_and_it_arrives() {
         assert!(written > AFTER.len() && received(&mut far, AFTER[0]) == written, "{to}");
     }
     assert_eq!(helper.status(Request::EgressStatus {}).await.totals.unowned.packets, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_of_locked_users_end_and_those_to_doors_stay() {
+    let Some(net) = Net::new("ended") else { return };
+    let folder = tempfile::tempdir().expect("tempdir");
+    let door = net.listener(&net.here, "127.0.0.1:0");
+    let (servers, helper) = (servers(&net), Helped::new(&net, folder.path(), plan(&[addr(&door)])));
+    let ends: Vec<Pair> = servers.iter().map(|server| Pair::new(&net, AGENT, server)).collect();
+    let stays = [Pair::new(&net, AGENT, &door), Pair::new(&net, OTHER, &servers[0])];
+    let status = helper.status(Request::EgressLock {}).await;
+    assert_eq!((status.state, status.open), (State::Locked, None));
+    // The agent has not sent anything since.
+    for Pair { mut near, far } in ends {
+        let to = far.local_addr().expect("known");
+        let error = near.read(&mut [0; 8]).expect_err("ended").kind();
+        assert_eq!(error, std::io::ErrorKind::ConnectionAborted, "{to}");
+    }
+    for pair in stays {
+        assert_eq!(pair.close_after(&AFTER), AFTER.len());
+    }
+    // The kernel would tell the other ends, for the agent: each is refused, and so noted with its user.
+    let tried = helper.status(Request::EgressStatus {}).await.tried;
+    let noted = |server: &TcpListener| {
+        tried
+            .iter()
+            .any(|tried| tried.destination.uid == Some(AGENT) && Some(addr(server).port()) == tried.destination.port)
+    };
+    assert!(servers.iter().all(noted), "{tried:?}");
 }

@@ -49,7 +49,7 @@ impl Helped {
                 workspaces: Arc::new(|| Ok(Vec::new())),
                 group: 0,
             },
-            lock: Lock::new(net.nft(), folder.join("lock.json")),
+            lock: Lock::new(net.nft(), net.sockets(), folder.join("lock.json")),
             journal: folder.join("journal.json"),
             socket: folder.join("helper.sock"),
             daemon: 64_003,
@@ -292,7 +292,7 @@ async fn at_no_moment_is_there_no_rule() {
 async fn the_lock_comes_back_after_a_reboot_and_after_a_flush() {
     let Some(net) = Net::new("back") else { return };
     let folder = tempfile::tempdir().expect("tempdir");
-    let lock = Lock::new(net.nft(), folder.path().join("lock.json"));
+    let lock = Lock::new(net.nft(), net.sockets(), folder.path().join("lock.json"));
     let beyond = net.listener(&net.beyond, "198.51.100.2:0");
     let plan = plan(&["127.0.0.1:1".parse().expect("an address")]);
     assert!(lock.lock(&plan).await.expect("locked"));

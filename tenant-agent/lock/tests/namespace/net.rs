@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Gid, Uid};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space, set_thread_gid, set_thread_uid};
-use wardkeep_lock::Nft;
+use wardkeep_lock::{Nft, Sockets, sockets};
 
 /// This machine, and one beyond its router; both are gone with this value.
 pub(crate) struct Net {
@@ -60,21 +60,15 @@ impl Net {
         Nft::command(["ip", "netns", "exec", &self.here, "nft"])
     }
 
+    /// The namespace's own connections.
+    pub(crate) fn sockets(&self) -> Sockets {
+        let here = self.here.clone();
+        Sockets::through(move || within(&here, 0, sockets::line))
+    }
+
     /// Does `what` in a namespace as a user. Only a thread of its own changes.
     pub(crate) fn at<T: Send>(&self, side: &str, uid: u32, what: impl FnOnce() -> T + Send) -> T {
-        let path = format!("/run/netns/{side}");
-        std::thread::scope(|scope| {
-            let thread = scope.spawn(move || {
-                let namespace = File::open(path).expect("there");
-                move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).expect("entered");
-                if uid != 0 {
-                    set_thread_gid(Gid::from_raw(uid)).expect("another group");
-                    set_thread_uid(Uid::from_raw(uid)).expect("another user");
-                }
-                what()
-            });
-            thread.join().expect("ended")
-        })
+        within(side, uid, what)
     }
 
     pub(crate) fn listener(&self, side: &str, addr: &str) -> TcpListener {
@@ -109,6 +103,22 @@ impl Drop for Net {
             let _ = Command::new("ip").args(["netns", "del", side]).status();
         }
     }
+}
+
+fn within<T: Send>(side: &str, uid: u32, what: impl FnOnce() -> T + Send) -> T {
+    let path = format!("/run/netns/{side}");
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(move || {
+            let namespace = File::open(path).expect("there");
+            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).expect("entered");
+            if uid != 0 {
+                set_thread_gid(Gid::from_raw(uid)).expect("another group");
+                set_thread_uid(Uid::from_raw(uid)).expect("another user");
+            }
+            what()
+        });
+        thread.join().expect("ended")
+    })
 }
 
 fn ip(words: &[&str]) {
