@@ -445,12 +445,18 @@ pub enum EgressCommand {
         /// Print the rules for nftables and change nothing.
         #[arg(long)]
         dry_run: bool,
+        /// Print JSON: the status, and whether anything changed.
+        #[arg(long, conflicts_with = "dry_run")]
+        json: bool,
     },
     /// Let them go. This is recorded.
     Unlock {
         /// Really.
         #[arg(long)]
         yes: bool,
+        /// Print JSON: the status, and whether anything changed.
+        #[arg(long)]
+        json: bool,
     },
     /// Show whether the lock holds, what it counted and what was tried. The exit code is 0 only while it holds.
     Status {

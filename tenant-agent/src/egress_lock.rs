@@ -38,6 +38,11 @@ pub enum PlanError {
     /// Nobody of that name.
     #[error(transparent)]
     User(#[from] NoSuchUser),
+    /// A port that is none.
+    #[error(
+        "lock.loopback_ports names port 0, which nobody can be reached at; say the port of that server, or leave it out"
+    )]
+    LoopbackPort,
     /// Not sound.
     #[error(transparent)]
     Plan(#[from] wardkeep_lock::PlanError),
@@ -105,8 +110,11 @@ fn config_of_root(path: &Path) -> Result<Config, PlanError> {
 /// The plan of a configuration.
 ///
 /// # Errors
-/// `Accounts`, `User` and `Plan`.
+/// `Accounts`, `User`, `LoopbackPort` and `Plan`.
 pub fn plan(config: &Config, daemon: u32) -> Result<Plan, PlanError> {
+    if config.lock.loopback_ports.contains(&0) {
+        return Err(PlanError::LoopbackPort);
+    }
     // Few systems have subordinate ids.
     let subuid = match accounts_file("/etc/subuid") {
         Err(PlanError::Accounts { source, .. }) if source.kind() == io::ErrorKind::NotFound => String::new(),
@@ -156,6 +164,8 @@ mod tests {
             ("[lock]\nusers = [\"root\"]", "cannot be locked in"),
             ("[lock]\nusers = [\"999\"]", "cannot be locked in"),
             ("[lock]\nusers = []", "lock.users"),
+            ("[lock]\nusers = [\"4294967295\"]", "lock.users"),
+            ("[lock]\nusers = [\"4001\"]\nloopback_ports = [18789, 0]", "lock.loopback_ports names port 0"),
             ("[lock]\nusers = [\"4001\"]\n[llm]\nlisten = \"127.0.0.1:0\"", "fixed ports"),
         ] {
             let error = plan(&config(text), 999).expect_err(text);

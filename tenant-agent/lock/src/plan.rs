@@ -23,6 +23,9 @@ pub struct Plan {
     doors: BTreeSet<SocketAddr>,
 }
 
+/// The kernel gives this id to nobody; it means "no change" or "none".
+pub const NOBODY: u32 = u32::MAX;
+
 /// Why a plan would not do what it says.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
@@ -32,6 +35,9 @@ pub enum PlanError {
     /// Root, or the daemon.
     #[error("user id {0} cannot be locked in: root and the daemon's user need the network; see lock.users")]
     Spared(u32),
+    /// The id that stands for none, -1.
+    #[error("user id {NOBODY} is nobody's: no rule would hold anybody; correct lock.users")]
+    Nobody,
     /// A range that ends before it begins.
     #[error("user ids {0} to {1} are no range")]
     Backwards(u32, u32),
@@ -77,6 +83,9 @@ impl Plan {
         for range in &uids {
             if range.first > range.last {
                 return Err(PlanError::Backwards(range.first, range.last));
+            }
+            if range.last == NOBODY {
+                return Err(PlanError::Nobody);
             }
             if let Some(spared) = [0, daemon].into_iter().find(|uid| (range.first..=range.last).contains(uid)) {
                 return Err(PlanError::Spared(spared));
@@ -146,6 +155,8 @@ mod tests {
             (vec![range(0, 0)], PlanError::Spared(0)),
             (vec![range(5, 5), range(998, 1002)], PlanError::Spared(999)),
             (vec![range(7, 6)], PlanError::Backwards(7, 6)),
+            (vec![range(u32::MAX, u32::MAX)], PlanError::Nobody),
+            (vec![range(7, 7), range(100_000, u32::MAX)], PlanError::Nobody),
         ] {
             assert_eq!(Plan::new(uids, doors(), 999), Err(refused));
         }

@@ -12,7 +12,7 @@
 use std::fmt::Write as _;
 
 use crate::mark::Mark;
-use crate::plan::Plan;
+use crate::plan::{NOBODY, Plan};
 
 /// Family and name of our table. Nobody else's rules stand in it, so it can be replaced whole.
 pub const TABLE: [&str; 2] = ["inet", "wardkeep"];
@@ -24,8 +24,6 @@ const REMEMBERED: &str = "size 4096\n\t\tflags dynamic,timeout\n\t\ttimeout 1h";
 const WITH_PORTS: &str = "{ tcp, udp, dccp, sctp, udplite }";
 /// Protocols that send for a socket after it was closed.
 const OUTLIVING: &str = "{ tcp, sctp }";
-/// No user has this id. A packet without a user matches no test of it, this one included.
-const NOBODY: u32 = u32::MAX;
 /// The first packet of a connection that this machine opens.
 const FIRST: &str = "output tcp flags & (syn | ack) == syn";
 const FAMILIES: [(&str, &str); 2] = [("4", "ip"), ("6", "ip6")];
@@ -102,6 +100,7 @@ fn rules(plan: &Plan) -> Vec<String> {
 fn of_all_others(mark: Mark) -> Vec<String> {
     let mut rules = vec![format!("output meta l4proto != {OUTLIVING} accept")];
     rules.extend(mark.matches().map(|matches| format!("output {matches} accept")));
+    // Any user: a packet without one matches no test of it, this one included.
     rules.push(format!("output meta skuid != {NOBODY} goto may"));
     // The kernel's own: it says that nobody is there, and carries nothing.
     rules.push("output tcp flags & rst == rst accept".to_owned());

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use serde::Serialize;
 use wardkeep_lock::{Answer, Request, State, Status, ask, ruleset};
 
 use super::EgressCommand;
@@ -16,28 +17,37 @@ use crate::lock_audit::{place, ranges, who};
 /// The helper is not there or says no; the configuration names no sound lock.
 pub async fn run(command: &EgressCommand, context: &mut Context<'_>) -> Result<ExitCode, CliError> {
     match command {
-        EgressCommand::Lock { dry_run: true } => {
+        EgressCommand::Lock { dry_run: true, .. } => {
             // Nobody is spared here: whoever asks may not know the daemon's user.
             let plan = egress_lock::plan(&context.config()?, 0)?;
             context.say(ruleset::text(&plan).trim_end())?;
             Ok(ExitCode::SUCCESS)
         }
-        EgressCommand::Lock { dry_run: false } => {
+        EgressCommand::Lock { dry_run: false, json } => {
             let (changed, status) = status(Request::EgressLock {}).await?;
-            context.say(if changed {
-                "locked, and after each reboot"
+            if *json {
+                context.json(&Done { changed, status: &status })?;
             } else {
-                "was locked already; nothing changed"
-            })?;
-            context.say(reach(&status))?;
+                let done =
+                    if changed { "locked, and after each reboot" } else { "was locked already; nothing changed" };
+                context.say(done)?;
+                context.say(reach(&status))?;
+                if let Some(line) = open(&status) {
+                    context.say(line)?;
+                }
+            }
             Ok(ExitCode::SUCCESS)
         }
-        EgressCommand::Unlock { yes: false } => Err(CliError::Usage(
+        EgressCommand::Unlock { yes: false, .. } => Err(CliError::Usage(
             "agents would reach the network past the gates; say --yes if that is meant (it is recorded)".to_owned(),
         )),
-        EgressCommand::Unlock { yes: true } => {
-            let (changed, _) = status(Request::EgressUnlock {}).await?;
-            context.say(if changed { "unlocked; this is in the audit log" } else { "was not locked" })?;
+        EgressCommand::Unlock { yes: true, json } => {
+            let (changed, status) = status(Request::EgressUnlock {}).await?;
+            if *json {
+                context.json(&Done { changed, status: &status })?;
+            } else {
+                context.say(if changed { "unlocked; this is in the audit log" } else { "was not locked" })?;
+            }
             Ok(ExitCode::SUCCESS)
         }
         EgressCommand::Status { json } => {
@@ -50,6 +60,14 @@ pub async fn run(command: &EgressCommand, context: &mut Context<'_>) -> Result<E
             Ok(if status.state == State::Locked { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
     }
+}
+
+/// What `lock` and `unlock` did, as JSON: that of `status`, and one more.
+#[derive(Serialize)]
+struct Done<'a> {
+    changed: bool,
+    #[serde(flatten)]
+    status: &'a Status,
 }
 
 async fn status(request: Request) -> Result<(bool, Status), CliError> {
@@ -139,6 +157,8 @@ mod tests {
                 && drifted.contains("\nnot as configured: other users\nconnections from before may still be open")
                 && drifted.contains("sent over them: the kernel cannot\n")
         );
+        let done = serde_json::to_value(Done { changed: true, status: &status }).expect("JSON");
+        assert_eq!((&done["changed"], &done["state"]), (&true.into(), &"drifted".into()));
         status.state = State::Unlocked;
         assert!(text(&status).starts_with("unlocked: "));
     }
