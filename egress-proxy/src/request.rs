@@ -7,7 +7,7 @@ use std::ops::Range;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use wardkeep_policy::bundle::llm::BodyRules;
-use wardkeep_redaction::Finding;
+use wardkeep_redaction::{ALL_OF_REST, Finding};
 
 pub(crate) mod server_tools;
 pub(crate) mod spelling;
@@ -189,7 +189,7 @@ impl Head {
 /// The length of what stands in the place of a finding; `there` begins with it.
 fn placeholder(there: &[u8], finding: &Finding) -> Option<usize> {
     if finding.rule == "rest" {
-        return Some(0);
+        return Some(if there.starts_with(ALL_OF_REST.as_bytes()) { ALL_OF_REST.len() } else { 0 });
     }
     let (text, len) = match &finding.name {
         Some(name) => (&b"SECRET_REF("[..], "SECRET_REF()".len() + name.len()),

@@ -15,7 +15,7 @@ pub(crate) mod text;
 use std::borrow::Cow;
 
 use crate::engine::{Engine, RedactedBytes};
-use crate::hits::{self, Hit};
+use crate::hits::{self, Hit, What};
 use crate::rules;
 
 use across::{Row, Text};
@@ -447,7 +447,11 @@ impl<'a, 'e> Walk<'a, 'e> {
             let plain = text::decode(&self.body[hit.start..hit.end]);
             out.extend_from_slice(&self.body[done..hit.start]);
             out.extend_from_slice(quote);
-            out.extend_from_slice(self.engine.placeholder(hit.what, &plain).as_bytes());
+            if hit.what == What::Rest && is_all(self.body, hit) {
+                out.extend_from_slice(ALL_OF_REST.as_bytes());
+            } else {
+                out.extend_from_slice(self.engine.placeholder(hit.what, &plain).as_bytes());
+            }
             out.extend_from_slice(quote);
             done = hit.end;
             findings.push(self.engine.finding(hit));
@@ -455,6 +459,22 @@ impl<'a, 'e> Walk<'a, 'e> {
         out.extend_from_slice(&self.body[done..]);
         RedactedBytes { bytes: Cow::Owned(out), findings }
     }
+}
+
+/// Stands for the rest of a secret where that was all of a text: providers take none that is empty.
+pub const ALL_OF_REST: &str = "[REDACTED:rest]";
+
+/// Whether nothing but blanks and ends of lines stands beside a hit in its string.
+fn is_all(body: &[u8], hit: Hit) -> bool {
+    const BLANKS: [&[u8]; 4] = [b" ", br"\n", br"\r", br"\t"];
+    let (mut before, mut behind) = (&body[..hit.start], &body[hit.end..]);
+    while let Some(rest) = BLANKS.iter().find_map(|blank| before.strip_suffix(*blank)) {
+        before = rest;
+    }
+    while let Some(rest) = BLANKS.iter().find_map(|blank| behind.strip_prefix(*blank)) {
+        behind = rest;
+    }
+    before.ends_with(b"\"") && !before.ends_with(br#"\""#) && behind.starts_with(b"\"")
 }
 
 #[cfg(test)]

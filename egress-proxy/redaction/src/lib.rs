@@ -32,7 +32,9 @@ mod views;
 mod wide;
 
 pub use engine::{BuildError, Engine, Finding, Redacted, RedactedBytes, Secret};
-pub use json::{Compared, JSON_BYTES, JSON_DEPTH, JsonMemo, Place, Token, Unscannable, Visit, read_json, read_json_on};
+pub use json::{
+    ALL_OF_REST, Compared, JSON_BYTES, JSON_DEPTH, JsonMemo, Place, Token, Unscannable, Visit, read_json, read_json_on,
+};
 pub use packed::unpacked;
 pub use print::PIECE;
 pub use rules::check::Check;

@@ -167,7 +167,12 @@ fn a_value_split_over_content_parts_is_found() {
     let (b, c) = b.split_at(5);
     for (body, out) in [
         (format!(r#"["x {a}","{b}{c} y"]"#), r#"["x SECRET_REF(token)"," y"]"#),
-        (format!(r#"["{a}","{b}","{c}"]"#), r#"["SECRET_REF(token)","",""]"#),
+        (format!(r#"["{a}","{b}","{c}"]"#), r#"["SECRET_REF(token)","[REDACTED:rest]","[REDACTED:rest]"]"#),
+        (format!(r#"["{a}","{b}{c} \n"," "]"#), r#"["SECRET_REF(token)","[REDACTED:rest] \n"," "]"#),
+        (
+            format!(r#"["{a}","\"{b}{c}","\\{TOKEN}"]"#),
+            r#"["SECRET_REF(token)","[REDACTED:rest]","\\SECRET_REF(token)"]"#,
+        ),
         (
             format!(r#"[{{"type":"text","text":"{a}"}},{{"text":"{b}{c}!","type":"text"}}]"#),
             r#"[{"type":"text","text":"SECRET_REF(token)"},{"text":"!","type":"text"}]"#,
@@ -198,19 +203,19 @@ fn a_value_split_over_messages_is_found() {
             format!(
                 r#"{{"messages":[{{"content":"{a}"}},{{"content":[{{"type":"image"}},{{"type":"text","text":"{b}"}}]}}]}}"#
             ),
-            r#"{"messages":[{"content":"SECRET_REF(token)"},{"content":[{"type":"image"},{"type":"text","text":""}]}]}"#,
+            r#"{"messages":[{"content":"SECRET_REF(token)"},{"content":[{"type":"image"},{"type":"text","text":"[REDACTED:rest]"}]}]}"#,
         ),
         (
             format!(r#"{{"contents":[{{"parts":[{{"text":"{a}"}}],"role":"user"}},{{"parts":[{{"text":"{b}"}}]}}]}}"#),
-            r#"{"contents":[{"parts":[{"text":"SECRET_REF(token)"}],"role":"user"},{"parts":[{"text":""}]}]}"#,
+            r#"{"contents":[{"parts":[{"text":"SECRET_REF(token)"}],"role":"user"},{"parts":[{"text":"[REDACTED:rest]"}]}]}"#,
         ),
         (
             format!(
                 r#"{{"input":[{{"type":"message","content":"{a}"}},{{"type":"function_call_output","output":"{b}"}}]}}"#
             ),
-            r#"{"input":[{"type":"message","content":"SECRET_REF(token)"},{"type":"function_call_output","output":""}]}"#,
+            r#"{"input":[{"type":"message","content":"SECRET_REF(token)"},{"type":"function_call_output","output":"[REDACTED:rest]"}]}"#,
         ),
-        (format!(r#"[["{a}"],1,["{b}"]]"#), r#"[["SECRET_REF(token)"],1,[""]]"#),
+        (format!(r#"[["{a}"],1,["{b}"]]"#), r#"[["SECRET_REF(token)"],1,["[REDACTED:rest]"]]"#),
     ] {
         assert_eq!(redacted(&body).unwrap(), out);
     }
@@ -224,7 +229,7 @@ fn only_the_ends_of_long_texts_are_joined() {
     for (body, out) in [
         (
             format!(r#"["{long}{a}","{b}{long}{a}","{b}"]"#),
-            format!(r#"["{long}SECRET_REF(token)","{long}SECRET_REF(token)",""]"#),
+            format!(r#"["{long}SECRET_REF(token)","{long}SECRET_REF(token)","[REDACTED:rest]"]"#),
         ),
         (format!(r#"["{a}{long}","{b}"]"#), format!(r#"["{a}{long}","{b}"]"#)),
         // Something may stand between the two halves.
@@ -238,7 +243,7 @@ fn only_the_ends_of_long_texts_are_joined() {
 fn arguments_of_a_call_are_one_text() {
     let (a, b) = TOKEN.split_at(9);
     let call = format!(r#"{{"type":"tool_use","id":"x","input":{{"first":"{a}","more":["{b}"]}}}}"#);
-    let out = r#"{"type":"tool_use","id":"x","input":{"first":"SECRET_REF(token)","more":[""]}}"#;
+    let out = r#"{"type":"tool_use","id":"x","input":{"first":"SECRET_REF(token)","more":["[REDACTED:rest]"]}}"#;
     assert_eq!(redacted(&format!(r#"{{"content":[{call}]}}"#)).unwrap(), format!(r#"{{"content":[{out}]}}"#));
     let schema = format!(r#"{{"parameters":{{"first":"{a}","more":"{b}"}}}}"#);
     assert_eq!(redacted(&schema).unwrap(), schema, "members of other objects are texts of their own");

@@ -170,7 +170,7 @@ fn a_text_that_is_a_document_is_joined_and_stays_valid() {
             r#"{"messages":[{"role":"user","content":[{"type":"text","text":"a mK7xQ"},{"type":"text","text":"p2vR9sT4wZ8 b"}]}]}"#,
             r#"{"messages":[{"role":"user","content":[{"type":"text","text":"a SECRET_REF(a)"},{"type":"text","text":" b"}]}]}"#,
         ),
-        (r#"{"a":"mK7xQ","b":"p2vR9sT4wZ8"}"#, r#"{"a":"SECRET_REF(a)","b":""}"#),
+        (r#"{"a":"mK7xQ","b":"p2vR9sT4wZ8"}"#, r#"{"a":"SECRET_REF(a)","b":"[REDACTED:rest]"}"#),
         (r#"{"n":98237461523}"#, r#"{"n":"SECRET_REF(num)"}"#),
     ] {
         let input = serde_json::json!({ "id": 1, "text": text }).to_string();
