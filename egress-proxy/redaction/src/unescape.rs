@@ -67,7 +67,11 @@ impl Layer {
             at = suspect;
             let seen = &below[at..below.len().min(at + MAX_PENDING)];
             let mut text = [0; 4];
-            let (used, stands_for): (usize, &[u8]) = match decode(seen) {
+            let step = match decode(seen) {
+                Step::More if ended => decode::last(seen),
+                step => step,
+            };
+            let (used, stands_for): (usize, &[u8]) = match step {
                 Step::More if !ended && seen.len() < MAX_PENDING => {
                     return self.finish(below, copied, at);
                 }

@@ -94,7 +94,7 @@ fn backslash(seen: &[u8]) -> Step {
             Digits::Value(value) => char::from_u32(value).map_or(Step::Literal, |c| Step::Char(10, c)),
             Digits::Other => Step::Literal,
         },
-        b'0'..=b'3' => octal(seen),
+        b'0'..=b'7' => octal(seen),
         punctuation if punctuation.is_ascii_punctuation() || punctuation == b' ' => Step::Byte(2, punctuation),
         _ => Step::Literal,
     }
@@ -142,15 +142,25 @@ fn utf16(seen: &[u8]) -> Step {
     }
 }
 
+/// Three digits, or fewer where no more follow: shells write the shortest.
 fn octal(seen: &[u8]) -> Step {
-    let digits = &seen[1..seen.len().min(4)];
-    if !digits.iter().all(|b| (b'0'..=b'7').contains(b)) {
-        return Step::Literal;
-    }
-    if digits.len() < 3 {
+    let ahead = &seen[1..seen.len().min(4)];
+    let digits = ahead.iter().take_while(|b| (b'0'..=b'7').contains(b)).count();
+    if digits == ahead.len() && digits < 3 {
         return Step::More;
     }
-    Step::Byte(4, digits.iter().fold(0, |value: u8, b| value.wrapping_mul(8).wrapping_add(b - b'0')))
+    let value = ahead[..digits].iter().fold(0, |value: u32, b| value * 8 + u32::from(b - b'0'));
+    u8::try_from(value).map_or(Step::Literal, |byte| Step::Byte(1 + digits, byte))
+}
+
+/// What an escape stands for that ends with the text.
+pub(super) fn last(seen: &[u8]) -> Step {
+    match seen {
+        [b'\\', digits @ ..] if !digits.is_empty() && digits.iter().all(|b| (b'0'..=b'7').contains(b)) => {
+            octal(&[seen, b"."].concat())
+        }
+        _ => Step::Literal,
+    }
 }
 
 fn entity(seen: &[u8]) -> Step {

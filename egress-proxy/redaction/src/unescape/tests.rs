@@ -38,6 +38,8 @@ fn every_escape_is_undone_once() {
         (r#"a\"b\\c\/d\n"#, "a\"b\\c/d\n"),
         (r"\u0041\u00e4\ud83d\ude00\ud83dx\udc00", "Aä😀\u{fffd}x\u{fffd}"),
         (r"\u{41}\x41\101\U0001f600", "AAA😀"),
+        (r"$'\132\161\71\55\126'\7", "$'Zq9-V'\u{7}"),
+        (r"\71\8\777\400\60x", "9\\8\\777\\4000x"),
         ("%41%c3%A4%2541", "Aä%41"),
         ("&amp;&lt;&#65;&#x41;&#X41;&amp;amp;&#39;", "&<AAA&amp;'"),
         ("a\u{200b}b\u{ad}c\u{feff}d\u{e0041}\u{ff21}", "abcdAA"),
