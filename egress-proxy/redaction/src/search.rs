@@ -3,14 +3,17 @@
 pub(crate) mod across;
 mod bare;
 mod ends;
+mod margins;
 mod nested;
 mod pass;
 mod verify;
 
 use crate::hits::Hit;
 use crate::index::Index;
+use crate::views::LAYERS;
 use crate::views::decoded::Decoded;
 use crate::views::dump::LINE;
+use margins::Beside;
 use pass::{Origin, Pass};
 
 /// Bytes of the text that are looked at at once, so that all views stay in the cache.
@@ -30,6 +33,8 @@ pub(crate) struct VaultScan {
     decoded: Decoded,
     /// and the search of that.
     within: Pass,
+    /// What blocks of lines hold, in each view of the text.
+    margins: [Beside; 1 + LAYERS],
 }
 
 /// A stretch of text to search.
@@ -107,13 +112,26 @@ impl VaultScan {
         if index.is_empty() {
             return Resume { live: text.len(), keep: text.len() };
         }
-        let mut live = self.text.search(index, stretch);
+        let mut live = self.alone(index, stretch);
         self.text.beside(index, stretch, &mut live);
-        self.nested(index, stretch, &mut live);
+        self.margins(index, stretch, &mut live);
         let live = if ended { text.len() } else { live.max(from) };
         let decided = |origin: &&Origin| (from..live).contains(&origin.at);
         hits.extend(self.text.found.iter().filter(decided).map(|origin| origin.hit));
-        Resume { live, keep: self.boundary(index, text, live) }
+        let keep = self.boundary(index, text, live);
+        let keep = match self.block_before(index, stretch, live).filter(|at| *at < keep) {
+            Some(at) => self.boundary(index, text, at),
+            None => keep,
+        };
+        Resume { live, keep }
+    }
+
+    /// Everything that the text and its runs hold, but for values beside a keyword. What begins at the place which is returned
+    /// or later is not decided.
+    fn alone(&mut self, index: &Index, stretch: Stretch<'_>) -> usize {
+        let mut live = self.text.search(index, stretch);
+        self.nested(index, stretch, &mut live);
+        live
     }
 }
 

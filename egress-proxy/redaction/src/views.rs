@@ -7,6 +7,7 @@ pub(crate) mod block;
 pub(crate) mod decoded;
 pub(crate) mod dump;
 pub(crate) mod letters;
+pub(crate) mod margins;
 pub(crate) mod prefixed;
 pub(crate) mod seams;
 

@@ -363,6 +363,10 @@ fn fragment() -> impl Strategy<Value = Vec<u8>> {
         "0x",
         "0x6",
         "0000010 ",
+        "\n1:",
+        "\n12:",
+        "\n  3\tz",
+        "\n\n 2\t",
         "\n  0000: ",
         "pin 47",
         "11",
@@ -580,5 +584,66 @@ fn no_column_of_a_dump_keeps_letters_of_a_value() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn values_in_blocks_of_lines_are_read_without_what_stands_before_each() {
+    let engine = engine(&RuleSet::none());
+    let margins: [fn(usize) -> String; 11] = [
+        |n| format!("{n:6}\t"),
+        |n| format!("{n}→"),
+        |n| format!("{n}:"),
+        |n| format!("src/a b.txt:{n}:"),
+        |n| format!("{n:2} | "),
+        |n| format!("L{n}: "),
+        |n| format!("[{n}] "),
+        |n| format!("2026-11-22T10:00:{n:02}.125Z "),
+        |_| "web-1  | ".to_owned(),
+        |_| "user@host> ".to_owned(),
+        |_| "    ".to_owned(),
+    ];
+    for (name, value) in [("token", TOKEN), ("symbols", SYMBOLS)] {
+        let document = format!("apiVersion: v1\nkind: x\nuser: shop-admin\nkey: {value}\npath: /srv/one\n");
+        let mut wrapped = vec![];
+        for (text, widths) in [(value.to_owned(), &[6, 8, 10][..]), (BASE64.encode(document.as_bytes()), &[20, 64, 76])]
+        {
+            wrapped.extend(
+                widths.iter().map(|width| text.as_bytes().chunks(*width).map(<[u8]>::to_vec).collect::<Vec<_>>()),
+            );
+        }
+        let hex = HEXLOWER.encode(document.as_bytes());
+        wrapped.push(hex.as_bytes().chunks(60).map(<[u8]>::to_vec).collect());
+        for (margin, lines) in margins.iter().flat_map(|margin| wrapped.iter().map(move |lines| (margin, lines))) {
+            // Numbers become longer on the way.
+            let line = |(n, line): (usize, &Vec<u8>)| format!("{}{}\n", margin(n + 8), str::from_utf8(line).unwrap());
+            let text: String =
+                std::iter::once("look:\n".to_owned()).chain(lines.iter().enumerate().map(line)).collect();
+            let out = engine.redact(&text).text;
+            assert!(out.contains(&format!("SECRET_REF({name})")), "{text}{out}");
+            let escaped = serde_json::to_string(&text).unwrap();
+            assert!(engine.redact(&escaped).text.contains("SECRET_REF("), "{escaped}");
+            for size in [1, 7, 64, 100] {
+                let mut stream = engine.stream();
+                let mut whole = Vec::new();
+                text.as_bytes().chunks(size).for_each(|piece| stream.push_into(piece, &mut whole));
+                whole.extend(stream.finish());
+                assert_eq!(str::from_utf8(&whole).unwrap(), out, "{size} {text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn blocks_longer_than_what_is_searched_at_once_are_one() {
+    let engine = engine(&RuleSet::none());
+    for before in (0..2000).step_by(61) {
+        let document = format!("{}\n{}{TOKEN}{}", "-".repeat(before), "word ".repeat(9000), " word".repeat(200));
+        let encoded = BASE64.encode(document.as_bytes());
+        let numbered = |(n, line): (usize, &[u8])| format!("{:6}\t{}\n", n + 1, str::from_utf8(line).unwrap());
+        let text: String = encoded.as_bytes().chunks(76).enumerate().map(numbered).collect();
+        let redacted = engine.redact(&text);
+        assert_eq!(redacted.findings.iter().filter(|found| found.name.is_some()).count(), 1, "{before}");
+        assert_eq!(redacted.text.matches('\t').count(), text.matches('\t').count());
     }
 }

@@ -8,6 +8,7 @@ use crate::views::LAYERS;
 use crate::views::decoded::{LEAST_SIGNS, run_before, run_behind, signs};
 use crate::views::dump::{self, may_be_address, may_be_dump};
 use crate::views::letters::KEPT;
+use crate::views::margins::may_join;
 
 /// Bytes that tell the beginnings of needles apart.
 const BEGINNING: usize = 8;
@@ -75,6 +76,9 @@ pub(crate) fn are_one_text(index: &Index, before: &[u8], text: &[u8]) -> Option<
     // The line goes on, which could be that of a dump, or one of a dump begins in it.
     let line = memchr::memrchr(b'\n', end).map_or(end, |at| &end[at + 1..]);
     if !line.is_empty() && (may_be_dump(line) || may_be_dump(text)) {
+        return None;
+    }
+    if may_join(before, text) {
         return None;
     }
     let (last, next) = (run_before(end), run_behind(text));

@@ -12,7 +12,7 @@ const LINE: usize = 64;
 impl VaultScan {
     /// Needles in the texts that runs stand for, among those of the text itself.
     pub(super) fn nested(&mut self, index: &Index, stretch: Stretch<'_>, live: &mut usize) {
-        let Self { text, decoded, within } = self;
+        let Self { text, decoded, within, .. } = self;
         let layers = &text.views.layers;
         decoded.clear();
         decoded.read(layers, stretch.text, 0, stretch.ended);

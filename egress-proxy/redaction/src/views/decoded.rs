@@ -25,7 +25,7 @@ const CHARACTER: usize = 4;
 /// Bytes between two places where a view differs from the text, from which on looking around each costs less than at all.
 const SPARSE: usize = 128;
 /// Stands between two texts, longer than anything that is bridged and no part of an escape.
-const APART: [u8; 72] = {
+pub(crate) const APART: [u8; 72] = {
     let mut apart = [1; 72];
     apart[0] = b'\n';
     apart[71] = b'\n';
