@@ -70,6 +70,8 @@ pub(crate) struct Relay {
     /// Until the account is on disk the agent has not seen the end: what it was told the end of is counted exactly.
     filing: Option<(Filing, Last)>,
     waypoints: Arc<dyn Waypoints>,
+    /// Its length was told with the head: nothing can be added.
+    is_measured: bool,
     idle: Duration,
     /// When the last piece came; asked for once the next one is not there.
     last: Option<Instant>,
@@ -102,7 +104,9 @@ enum State {
 impl Relay {
     pub(crate) fn new(answer: Answer) -> Self {
         let Answer { upstream, first, api, frames, observer, way, admitted, idle, waypoints } = answer;
+        let is_measured = matches!(way, Way::Untouched) && frames.is_none() && upstream.size_hint().exact().is_some();
         Self {
+            is_measured,
             upstream,
             first,
             api,
@@ -147,8 +151,35 @@ impl Relay {
     fn file(&mut self, cx: &mut Context<'_>, last: Last) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         let Some((mut observer, admitted)) = self.account.take() else { return Poll::Ready(self.tell(last)) };
         let settlement = observer.settle(admitted.estimated_input());
+        let last = match (last, &self.way) {
+            (last @ (Last::Data(_) | Last::End), Way::Untouched | Way::Withheld(_)) if observer.is_cut() => {
+                tracing::warn!("a provider's answer ended before its end");
+                self.cut_short(last, &observer)
+            }
+            (last, _) => last,
+        };
         self.filing = Some((admitted.filing(settlement), last));
         self.wait_for_disk(cx)
+    }
+
+    /// What is told in the place of an end that is none.
+    fn cut_short(&self, last: Last, observer: &Observer) -> Last {
+        // A document that is not whole is of no use.
+        if observer.is_document() {
+            return Last::Cut;
+        }
+        // Behind all that was announced nothing can stand. Without any words, what was passed on is still flushed before the cut.
+        if self.is_measured {
+            return Last::Words(Bytes::new());
+        }
+        let mut told = match last {
+            Last::Data(data) => Vec::from(data),
+            _ => Vec::new(),
+        };
+        if observer.may_add_event() {
+            told.extend(refusal::broken_stream(self.api));
+        }
+        Last::Words(told.into())
     }
 
     fn wait_for_disk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {

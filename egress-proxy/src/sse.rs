@@ -67,6 +67,21 @@ impl Parser {
         (self.ended && self.has_data && !self.over).then_some(&self.data)
     }
 
+    /// The data of the event that the stream ended within, as if its last line and the blank one had come.
+    pub(crate) fn unended(&self) -> Option<Vec<u8>> {
+        if self.at_boundary() || self.over {
+            return None;
+        }
+        let mut data = if self.ended { Vec::new() } else { self.data.clone() };
+        if let Some(value) = value(&self.line) {
+            if !data.is_empty() {
+                data.push(b'\n');
+            }
+            data.extend_from_slice(value);
+        }
+        Some(data)
+    }
+
     /// Bytes of all events so far that were too long to be seen.
     pub(crate) fn skipped(&self) -> u64 {
         self.skipped
@@ -97,11 +112,7 @@ impl Parser {
             return std::mem::take(&mut self.within);
         }
         self.within = true;
-        let value = match line.strip_prefix(b"data") {
-            Some([b':', b' ', value @ ..] | [b':', value @ ..]) => value,
-            Some([]) => &[],
-            _ => return false,
-        };
+        let Some(value) = value(line) else { return false };
         if self.over || self.data.len() + value.len() > EVENT_BYTES {
             self.over = true;
             self.skipped += value.len() as u64;
@@ -123,6 +134,15 @@ impl Parser {
             self.skipped += (piece.len() - room) as u64;
         }
         self.line.extend_from_slice(&piece[..piece.len().min(room)]);
+    }
+}
+
+/// What a line adds to the data of its event.
+fn value(line: &[u8]) -> Option<&[u8]> {
+    match line.strip_prefix(b"data")? {
+        [b':', b' ', value @ ..] | [b':', value @ ..] => Some(value),
+        [] => Some(&[]),
+        _ => None,
     }
 }
 

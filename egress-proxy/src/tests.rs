@@ -17,4 +17,5 @@ mod routes;
 mod secrets;
 mod server_tools;
 mod tls;
+mod torn;
 mod translating;

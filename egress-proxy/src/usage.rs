@@ -85,6 +85,9 @@ pub(crate) struct Observer {
     watch: Option<Watch>,
     form: Form,
     alike: Alike,
+    account: Account,
+    /// The document that was settled was not whole.
+    is_torn: bool,
 }
 
 /// How an answer is written.
@@ -165,6 +168,10 @@ struct Tally {
     text_bytes: u64,
     /// The final numbers are in.
     complete: bool,
+    /// The provider said that nothing follows.
+    ended: bool,
+    /// It said something that cannot be read, and may have been the same.
+    unread: bool,
 }
 
 enum Numbers {
@@ -185,7 +192,7 @@ impl Observer {
             Shape::Document => Form::Plain(Kept::default()),
             Shape::Opaque => Form::Opaque,
         };
-        Self { tally: Tally::new(account), watch: None, form, alike: Alike::default() }
+        Self { tally: Tally::new(account), watch: None, form, alike: Alike::default(), account, is_torn: false }
     }
 
     /// With somebody who is shown all that can be read of an answer which the provider gave to a request that it took.
@@ -202,16 +209,17 @@ impl Observer {
 
     /// Takes the next bytes of the answer.
     pub(crate) fn feed(&mut self, bytes: &Bytes) {
-        let Self { tally, watch, form, alike } = self;
+        let Self { tally, watch, form, alike, .. } = self;
         let mut show = |piece: &[u8]| {
             if let Some(text) = alike.text(piece).filter(|text| watch.is_none() || !Watch::may_name_a_call(text)) {
                 tally.text_bytes += text.len() as u64;
                 return;
             }
-            let Seen { text, complete, has_numbers } = tally.event(piece);
+            let Seen { text, complete, ended, unread: _, has_numbers } = tally.event(piece);
             let has_calls = watch.as_mut().is_some_and(|watch| watch.piece(piece));
             if let Length { bytes, at: At::One(at) } = text
                 && !complete
+                && !ended
                 && !has_numbers
                 && !has_calls
             {
@@ -254,12 +262,34 @@ impl Observer {
         matches!(&self.form, Form::Events(parser) if parser.at_boundary())
     }
 
+    /// Whether the answer is a document, and not a stream.
+    pub(crate) fn is_document(&self) -> bool {
+        matches!(self.form, Form::Plain(_) | Form::Tail(_))
+    }
+
+    /// Whether an answer that came to an end is known not to be whole. Asked for once it is settled.
+    pub(crate) fn is_cut(&self) -> bool {
+        match &self.form {
+            Form::Events(parser) => {
+                // Some leave out the blank line behind the last event.
+                let is_last = |data: Vec<u8>| Tally::new(self.account).event(&data).ended;
+                let may_have = self.tally.ended || self.tally.unread;
+                !may_have && parser.skipped() == 0 && !parser.unended().is_some_and(is_last)
+            }
+            Form::List(elements) => !elements.is_whole(),
+            Form::Plain(_) => self.is_torn,
+            Form::Tail(_) | Form::Opaque => false,
+        }
+    }
+
     /// The account of what was seen; `estimated_input` counts where the provider named no input.
     pub(crate) fn settle(&mut self, estimated_input: u64) -> Settlement {
         match &mut self.form {
             Form::Plain(kept) => {
                 let document = std::mem::take(kept);
                 self.tally.plain(document.bytes());
+                // Whoever found numbers has read it to its end.
+                self.is_torn = !self.tally.complete && is_torn(document.bytes());
                 if let Some(watch) = &mut self.watch {
                     watch.piece(document.bytes());
                 }
@@ -288,7 +318,7 @@ impl Tally {
             Account::Gemini => Numbers::Gemini(gemini::Numbers::default()),
             Account::Free => Numbers::Free,
         };
-        Self { numbers, text_bytes: 0, complete: false }
+        Self { numbers, text_bytes: 0, complete: false, ended: false, unread: false }
     }
 
     fn event(&mut self, data: &[u8]) -> Seen {
@@ -297,10 +327,12 @@ impl Tally {
             Numbers::OpenAi(numbers) => numbers.event(data),
             Numbers::Responses(numbers) => numbers.event(data),
             Numbers::Gemini(numbers) => numbers.event(data),
-            Numbers::Embeddings(_) | Numbers::Free => Seen::default(),
+            Numbers::Embeddings(_) | Numbers::Free => Seen { ended: true, ..Seen::default() },
         };
         self.text_bytes += seen.text.bytes;
         self.complete |= seen.complete;
+        self.ended |= seen.ended;
+        self.unread |= seen.unread;
         seen
     }
 
@@ -354,13 +386,27 @@ struct Said {
     output: bool,
 }
 
+/// Whether these are the beginning of a JSON document, and not all of it.
+fn is_torn(document: &[u8]) -> bool {
+    document.trim_ascii_start().first().is_some_and(|first| matches!(first, b'{' | b'['))
+        && serde_json::from_slice::<serde::de::IgnoredAny>(document).is_err_and(|error| error.is_eof())
+}
+
 /// What one event told.
 #[derive(Default)]
 struct Seen {
     text: Length,
     complete: bool,
+    /// Nothing follows it.
+    ended: bool,
+    /// It is none that is known.
+    unread: bool,
     /// It changed what is known of the usage.
     has_numbers: bool,
+}
+
+impl Seen {
+    const UNREAD: Self = Self { text: Length::NONE, complete: false, ended: false, unread: true, has_numbers: false };
 }
 
 /// The account in the member `name` of a whole answer. Where that is not found so, `all` reads the document as it is.

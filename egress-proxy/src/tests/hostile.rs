@@ -110,6 +110,17 @@ impl Line {
         self.stream.write_all(bytes).await.is_ok()
     }
 
+    /// The next answer, whole or broken off.
+    pub(super) async fn reply_or_half(&mut self) -> Reply {
+        loop {
+            let read = tokio::time::timeout(std::time::Duration::from_secs(20), self.stream.read_buf(&mut self.buffer));
+            let is_over = matches!(read.await.expect("an answer or an end in time"), Ok(0) | Err(_));
+            if is_over || whole(&self.buffer).is_some() {
+                return Reply::parse(&std::mem::take(&mut self.buffer));
+            }
+        }
+    }
+
     /// The next answer; `None` once the connection has ended.
     pub(super) async fn reply(&mut self) -> Option<Reply> {
         loop {

@@ -1,5 +1,7 @@
 //! Anthropic Messages: `message_start` names the input, each `message_delta` the output so far.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 
 use super::{Count, Known, Length, Said, Seen, Usage, block, lengths, replace};
@@ -55,7 +57,9 @@ struct Details {
 }
 
 #[derive(Deserialize)]
-struct Event {
+struct Event<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Option<Cow<'a, str>>,
     message: Option<Message>,
     delta: Option<Delta>,
     usage: Option<Block>,
@@ -76,8 +80,9 @@ struct Delta {
 
 impl Numbers {
     pub(super) fn event(&mut self, data: &[u8]) -> Seen {
-        let Ok(event) = serde_json::from_slice::<Event>(data) else { return Seen::default() };
-        let mut seen = Seen::default();
+        let Ok(event) = serde_json::from_slice::<Event<'_>>(data) else { return Seen::UNREAD };
+        let ended = matches!(event.kind.as_deref(), Some("message_stop" | "error"));
+        let mut seen = Seen { ended, ..Seen::default() };
         if let Some(block) = event.message.and_then(|message| message.usage) {
             seen.has_numbers = true;
             self.take(block);

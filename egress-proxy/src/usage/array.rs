@@ -54,6 +54,11 @@ impl Elements {
         }
     }
 
+    /// Whether the list is closed, or never began.
+    pub(super) fn is_whole(&self) -> bool {
+        self.depth == 0
+    }
+
     /// Bytes that were passed by.
     pub(super) fn skipped(&self) -> u64 {
         self.skipped

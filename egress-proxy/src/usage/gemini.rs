@@ -1,6 +1,7 @@
 //! Gemini: `usageMetadata` on any chunk, each a whole account so far; the last one counts.
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::{Count, Length, Said, Seen, Usage, block, lengths, replace};
@@ -38,6 +39,7 @@ struct Chunk<'a> {
     candidates: Option<Vec<Candidate<'a>>>,
     prompt_feedback: Option<Feedback>,
     usage_metadata: Option<Block>,
+    error: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -73,7 +75,7 @@ struct Feedback {
 
 impl Numbers {
     pub(super) fn event(&mut self, data: &[u8]) -> Seen {
-        let Ok(chunk) = serde_json::from_slice::<Chunk<'_>>(data) else { return Seen::default() };
+        let Ok(chunk) = serde_json::from_slice::<Chunk<'_>>(data) else { return Seen::UNREAD };
         let mut seen = Seen::default();
         let parts = chunk.candidates.iter().flatten().filter_map(|candidate| candidate.content.as_ref());
         for part in parts.flat_map(|content| content.parts.iter().flatten()) {
@@ -89,6 +91,7 @@ impl Numbers {
         }
         let finished = self.begun != 0 && self.begun == self.ended;
         let blocked = chunk.prompt_feedback.is_some_and(|feedback| feedback.block_reason.is_some());
+        seen.ended = finished || blocked || chunk.error.is_some();
         if let Some(block) = chunk.usage_metadata {
             seen.has_numbers = true;
             seen.complete = (finished || blocked) && block.prompt_token_count.is_some();

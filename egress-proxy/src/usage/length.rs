@@ -21,6 +21,8 @@ pub(super) enum At {
 }
 
 impl Length {
+    pub(super) const NONE: Self = Self { bytes: 0, at: At::Nowhere };
+
     pub(super) const fn of(text: &str) -> Self {
         Self { bytes: text.len() as u64, at: At::Elsewhere }
     }

@@ -1,6 +1,7 @@
 //! `OpenAI` Chat Completions: one chunk before `[DONE]` names everything, if `stream_options.include_usage` was asked.
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::{Count, Length, Said, Seen, Usage, block, lengths, replace};
 
@@ -43,11 +44,13 @@ struct CompletionDetails {
 struct Chunk {
     choices: Option<Vec<Choice>>,
     usage: Option<Block>,
+    error: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
 struct Choice {
     delta: Option<Delta>,
+    finish_reason: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -79,10 +82,12 @@ struct Document {
 impl Numbers {
     pub(super) fn event(&mut self, data: &[u8]) -> Seen {
         if data == b"[DONE]" {
-            return Seen { complete: self.pending, ..Seen::default() };
+            return Seen { complete: self.pending, ended: true, ..Seen::default() };
         }
-        let Ok(chunk) = serde_json::from_slice::<Chunk>(data) else { return Seen::default() };
-        let mut seen = Seen::default();
+        let Ok(chunk) = serde_json::from_slice::<Chunk>(data) else { return Seen::UNREAD };
+        // Not every provider sends `[DONE]`.
+        let finished = chunk.choices.iter().flatten().any(|choice| choice.finish_reason.is_some());
+        let mut seen = Seen { ended: finished || chunk.error.is_some(), ..Seen::default() };
         for delta in chunk.choices.iter().flatten().filter_map(|choice| choice.delta.as_ref()) {
             seen.text += lengths([delta.content, delta.refusal, delta.reasoning_content, delta.reasoning]);
             for function in delta.tool_calls.iter().flatten().filter_map(|call| call.function.as_ref()) {
@@ -93,6 +98,7 @@ impl Numbers {
             // The final chunk has no choices; with choices the numbers may still run.
             seen.has_numbers = true;
             seen.complete = chunk.choices.is_none_or(|choices| choices.is_empty()) && block.completion_tokens.is_some();
+            seen.ended |= seen.complete;
             self.pending = block.completion_tokens.is_some();
             self.take(block);
         }

@@ -50,10 +50,11 @@ struct Response {
 
 impl Numbers {
     pub(super) fn event(&mut self, data: &[u8]) -> Seen {
-        let Ok(event) = serde_json::from_slice::<Event<'_>>(data) else { return Seen::default() };
-        let mut seen = Seen { text: lengths([event.delta.0]), ..Seen::default() };
+        let Ok(event) = serde_json::from_slice::<Event<'_>>(data) else { return Seen::UNREAD };
+        let last = ["response.completed", "response.incomplete", "response.failed"].contains(&event.kind.as_ref());
+        let ended = last || matches!(event.kind.as_ref(), "error" | "response.cancelled");
+        let mut seen = Seen { text: lengths([event.delta.0]), ended, ..Seen::default() };
         if let Some(block) = event.response.and_then(|response| response.usage) {
-            let last = ["response.completed", "response.incomplete", "response.failed"].contains(&event.kind.as_ref());
             seen.has_numbers = true;
             seen.complete = last && block.output_tokens.is_some();
             self.take(block);
