@@ -76,7 +76,7 @@ pub(crate) async fn run(
     bytes.extend_from_slice(b"\r\n");
     let sending = Sending { asked, to: &place.to, shown: &shown };
     let sent = Sent { head, bytes, upload, sending: &sending };
-    let (answered, uploaded) = send(line, &mut upstream, sent, &mut bound).await?;
+    let (answered, uploaded) = Box::pin(send(line, &mut upstream, sent, &mut bound)).await?;
     let after = match answered {
         Answered::Done(after) => after,
         Answered::Cut => return Ok(Next::Cut),
