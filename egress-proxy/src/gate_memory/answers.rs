@@ -5,11 +5,11 @@ use std::sync::LazyLock;
 use memchr::memmem::Finder;
 use wardkeep_redaction::{Token, Visit, read_json};
 
-use super::results::Of;
+use super::results::{Of, is_call_of_server};
 
 /// One of these stands in every piece of an answer that holds a call: this, or what is on both sides of an underscore.
 static MARK: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("unction"));
-const MARKS: [(&[u8], &[u8]); 3] = [(b"tool", b"use"), (b"tool", b"calls"), (b"call", b"id")];
+const MARKS: [(&[u8], &[u8]); 3] = [(b"tool", b"use"), (b"", b"call"), (b"call", b"id")];
 
 /// Underscores are few, in most texts of a stream none: one look for them instead of three for words with them.
 pub(super) fn is_marked(piece: &[u8]) -> bool {
@@ -110,7 +110,7 @@ impl<F: FnMut(Of)> Visit for Search<'_, F> {
         let text = token.text(self.piece);
         match level.name {
             Name::Type => {
-                let of_server = text.ends_with(b"_tool_use");
+                let of_server = text.ends_with(b"_tool_use") || is_call_of_server(&text);
                 level.server |= of_server;
                 level.call |= of_server || text.as_ref() == b"tool_use" || text.ends_with(b"_call");
             }
@@ -146,8 +146,8 @@ mod tests {
 
     #[test]
     fn a_mark_is_found_wherever_it_stands() {
-        for mark in ["tool_use", "tool_calls", "call_id", "unction"] {
-            for (front, back) in [("", ""), ("_", "_"), ("tool_", "_id"), ("a", "b"), ("call_tool", "s")] {
+        for mark in ["tool_use", "_call", "call_id", "unction"] {
+            for (front, back) in [("", ""), ("_", "_"), ("tool_", "_id"), ("a", "b"), ("call_tool", "s"), ("mcp", "")] {
                 assert!(is_marked(format!("{front}{mark}{back}").as_bytes()), "{front}{mark}{back}");
             }
             for end in 0..mark.len() {
@@ -158,7 +158,7 @@ mod tests {
             }
         }
         for text in
-            ["", "_", "tool-use", "tool_call", "tools_use", "call_ID", "tool _use", "tool_ use", "__", "tool__use"]
+            ["", "_", "tool-use", "tool-call", "tools_use", "call_ID", "tool _use", "tool_ use", "__", "tool__use"]
         {
             assert!(!is_marked(text.as_bytes()), "{text}");
         }
@@ -192,6 +192,11 @@ mod tests {
                 r#"{"type":"response.completed","response":{"id":"resp_1","output":[{"type":"message","id":"m","content":[]},{"type":"custom_tool_call","call_id":"c","input":"x"}]}}"#,
                 vec!["c"],
             ),
+            (
+                r#"{"type":"response.output_item.done","item":{"id":"mcp_1","type":"mcp_call","arguments":"{}","output":"x"}}"#,
+                vec!["server mcp_1"],
+            ),
+            (r#"{"output":[{"type":"web_search_call","id":"ws_1","status":"completed"}]}"#, vec!["server ws_1"]),
             (
                 r#"{"candidates":[{"content":{"parts":[{"functionCall":{"id":"g","name":"x","args":{"id":"fake"}}}]}}]}"#,
                 vec!["g"],

@@ -30,6 +30,20 @@ pub(crate) enum Of {
     Nothing,
 }
 
+/// Responses: whether an item of this kind is a call that the provider carries out, with what it gave in the item itself. What
+/// comes back to the runtime is answered by an item of another kind.
+pub(super) fn is_call_of_server(kind: &[u8]) -> bool {
+    const OF_RUNTIMES: [&[u8]; 6] = [
+        b"function_call",
+        b"custom_tool_call",
+        b"computer_call",
+        b"local_shell_call",
+        b"shell_call",
+        b"apply_patch_call",
+    ];
+    kind.ends_with(b"_call") && !OF_RUNTIMES.contains(&kind)
+}
+
 #[cfg(test)]
 fn read(body: &[u8]) -> Result<Vec<CallResult>, wardkeep_redaction::Unscannable> {
     let mut search = Search::new(body);
@@ -118,8 +132,12 @@ struct Level {
     is_server: bool,
     of_model: bool,
     ids: Vec<String>,
+    /// Responses: of the item itself.
+    items: Vec<String>,
     tools: Vec<String>,
     content: Range<usize>,
+    /// Some content was not empty.
+    brings: bool,
 }
 
 /// The member that comes next, where it matters.
@@ -131,6 +149,7 @@ enum Name {
     Type,
     Role,
     Id,
+    Item,
     Tool,
     Output,
     Response,
@@ -166,12 +185,18 @@ impl Search<'_> {
         if level.of_model {
             self.last = self.known + self.results.len();
         }
-        if !level.is_result {
+        let of_item = level.kind == Kind::Turn && level.is_server;
+        // A call of the provider that gives nothing brings nothing.
+        if !(level.is_result || of_item && level.brings) {
             return;
         }
         let content = level.content;
         let mut put = |of| self.results.push(CallResult { of, content: content.clone(), is_last: true });
-        if level.is_server {
+        if of_item {
+            // Some runtimes leave it out.
+            let items = if level.items.is_empty() { vec![String::new()] } else { level.items };
+            items.into_iter().for_each(|id| put(Of::Server(id)));
+        } else if level.is_server {
             level.ids.into_iter().for_each(|id| put(Of::Server(id)));
         } else if !level.ids.is_empty() {
             level.ids.into_iter().for_each(|id| put(Of::Call(id)));
@@ -205,7 +230,7 @@ impl Visit for Search<'_> {
         if let Some(around) = self.levels.last_mut()
             && around.holds_content()
         {
-            around.content = level.start..at;
+            around.take(level.start..at, self.body);
         }
         self.close(level);
     }
@@ -223,10 +248,11 @@ impl Visit for Search<'_> {
             (Kind::Turn, b"toolcallid" | b"callid")
             | (Kind::Part, b"tooluseid" | b"toolcallid" | b"callid")
             | (Kind::Response, b"id") => Name::Id,
+            (Kind::Turn, b"id") => Name::Item,
             (Kind::Turn | Kind::Response, b"name") => Name::Tool,
-            (Kind::Turn, b"output") | (Kind::Part, b"content" | b"output") | (Kind::Response, b"response") => {
-                Name::Output
-            }
+            (Kind::Turn, b"output" | b"outputs" | b"result" | b"results")
+            | (Kind::Part, b"content" | b"output")
+            | (Kind::Response, b"response") => Name::Output,
             (Kind::Part, b"functionresponse") => Name::Response,
             _ => Name::Other,
         };
@@ -235,7 +261,7 @@ impl Visit for Search<'_> {
     fn string(&mut self, token: Token) {
         let Some(level) = self.levels.last_mut() else { return };
         if level.holds_content() {
-            level.content = token.start..token.end;
+            level.take(token.start..token.end, self.body);
         }
         // Most of a body is text that does not matter here: it is not even decoded.
         match level.name {
@@ -247,6 +273,7 @@ impl Visit for Search<'_> {
             Name::Type if level.kind == Kind::Turn => {
                 let text = token.text(self.body);
                 level.is_result |= text.ends_with(b"_output");
+                level.is_server |= is_call_of_server(&text);
                 level.of_model |= text.ends_with(b"_call") || text.as_ref() == b"reasoning";
             }
             Name::Type => {
@@ -255,6 +282,7 @@ impl Visit for Search<'_> {
                 level.is_server |= text.ends_with(b"_tool_result");
             }
             Name::Id => level.ids.push(String::from_utf8_lossy(&token.text(self.body)).into_owned()),
+            Name::Item => level.items.push(String::from_utf8_lossy(&token.text(self.body)).into_owned()),
             Name::Tool => level.tools.push(String::from_utf8_lossy(&token.text(self.body)).into_owned()),
             _ => {}
         }
@@ -273,9 +301,16 @@ impl Level {
             is_server: false,
             of_model: false,
             ids: Vec::new(),
+            items: Vec::new(),
             tools: Vec::new(),
             content: 0..0,
+            brings: false,
         }
+    }
+
+    fn take(&mut self, content: Range<usize>, body: &[u8]) {
+        self.brings |= !matches!(&body[content.clone()], b"" | b"[]");
+        self.content = content;
     }
 
     fn holds_content(&self) -> bool {
@@ -318,6 +353,17 @@ mod tests {
                 r#"{"input":[{"type":"function_call","call_id":"a","name":"x","arguments":"{}"},{"type":"function_call_output","call_id":"a","output":"one"},
                     {"type":"custom_tool_call_output","call_id":"b","output":[{"type":"input_text","text":"two"}]}]}"#,
                 vec![row("a", "one", true), row("b", r#"[{"type":"input_text","text":"two"}]"#, true)],
+            ),
+            (
+                r#"{"input":[{"type":"mcp_call","id":"m","output":"one"},{"type":"code_interpreter_call","id":"i","outputs":[{"type":"logs","logs":"two"}]},
+                    {"type":"web_search_call","id":"w","status":"completed"},{"type":"code_interpreter_call","id":"j","outputs":[]},
+                    {"type":"mcp_call","id":"n","output":null,"error":null},{"type":"mcp_call","id":"o","output":"hidden","outputs":[]},{"results":[{"text":"three"}],"type":"file_search_call"}]}"#,
+                vec![
+                    row("server m", "one", false),
+                    row("server i", r#"[{"type":"logs","logs":"two"}]"#, false),
+                    row("server o", "[]", false),
+                    row("server ", r#"[{"text":"three"}]"#, true),
+                ],
             ),
             (
                 r#"{"contents":[{"role":"model","parts":[{"functionCall":{"name":"x","args":{}}}]},

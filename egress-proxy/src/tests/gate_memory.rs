@@ -336,6 +336,20 @@ async fn what_the_provider_ran_itself_needs_no_gate() {
 }
 
 #[tokio::test]
+async fn what_an_item_of_the_provider_brings_is_told_unless_it_came_from_there() {
+    let world = World::refusing().await;
+    let item = |id: &str| json!({"type": "mcp_call", "id": id, "name": "x", "arguments": "{}", "output": "done"});
+    let answer = json!({"id": "resp_1", "status": "completed", "output": [item("mcp_1")]});
+    world.provider.document("200 OK", &answer.to_string());
+    assert_eq!(world.ask(Way::Responses.request(&[], true)).await.status, 200);
+    let history = |id: &str| Way::Responses.with(vec![item(id), json!({"role": "user", "content": "Go on."})]);
+    world.passes(history("mcp_1")).await;
+    assert_eq!(world.past_told(), []);
+    world.passes(history("mcp_2")).await;
+    assert_eq!(world.past_told(), one("mcp_2", Why::NotOfServer));
+}
+
+#[tokio::test]
 async fn a_policy_may_only_tell_or_not_look() {
     let world = World::refusing().await;
     world.calls(Way::Chat, &["c"]).await;
