@@ -45,7 +45,7 @@ pub(crate) struct Recipe<'a> {
     pub(crate) judged: Arc<Judged>,
     /// Anthropic's cache is told where instructions and tools end.
     pub(crate) breakpoints: bool,
-    /// Something in it may be a file.
+    /// What may stand in it.
     pub(crate) signs: Signs,
     /// Bytes with which the body of the session began before.
     pub(crate) shared: usize,

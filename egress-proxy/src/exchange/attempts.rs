@@ -48,7 +48,7 @@ pub(super) struct Errand<'a> {
     pub(super) streams: bool,
     pub(super) ask: Ask,
     pub(super) bytes: Bytes,
-    /// Something in them may be a file.
+    /// What may stand in them.
     pub(super) signs: Signs,
     /// With so many of them the session's body before began.
     pub(super) shared: usize,

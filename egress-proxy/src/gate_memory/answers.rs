@@ -46,7 +46,8 @@ struct Level {
     ids: Vec<String>,
     /// It stands where calls may have no id: Gemini's, and those of before `tool_calls`.
     may_be_unnamed: bool,
-    tools: Vec<String>,
+    /// The first name that is one: a piece without goes on with the call of the one before.
+    tool: Option<String>,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -68,22 +69,17 @@ impl<F: FnMut(Of)> Visit for Search<'_, F> {
     fn begin(&mut self, object: bool, _: usize) {
         let (deaf, name) = self.levels.last().map_or((false, Name::Other), |around| (around.deaf, around.name));
         let deaf = deaf || name == Name::Arguments;
-        let (call, name_of_one) = (object && matches!(name, Name::Calls | Name::Call), name == Name::Call);
         // A list hands its name on to its elements.
-        let name = if !object && name == Name::Calls { Name::Calls } else { Name::Other };
-        self.levels.push(Level { deaf, name, call, may_be_unnamed: call && name_of_one, ..Level::default() });
+        let inner = if !object && name == Name::Calls { Name::Calls } else { Name::Other };
+        let may_be_unnamed = object && name == Name::Call;
+        let call = may_be_unnamed || (object && name == Name::Calls);
+        self.levels.push(Level { deaf, name: inner, call, may_be_unnamed, ..Level::default() });
     }
 
     fn end(&mut self, _: usize) {
         let Some(level) = self.levels.pop().filter(|level| level.call && !level.deaf) else { return };
-        if level.may_be_unnamed && level.ids.is_empty() {
-            // A piece without a name goes on with the call of the one before.
-            level
-                .tools
-                .into_iter()
-                .filter(|tool| !tool.is_empty())
-                .take(1)
-                .for_each(|tool| (self.show)(Of::Tool(tool)));
+        if let Some(tool) = level.tool.filter(|_| level.ids.is_empty()) {
+            (self.show)(Of::Tool(tool));
         }
         for id in level.ids {
             (self.show)(if level.server { Of::Server(id) } else { Of::Call(id) });
@@ -119,7 +115,9 @@ impl<F: FnMut(Of)> Visit for Search<'_, F> {
                 let id = String::from_utf8_lossy(&text).into_owned();
                 level.ids.push(id);
             }
-            Name::Tool => level.tools.push(String::from_utf8_lossy(&text).into_owned()),
+            Name::Tool if !text.is_empty() && level.tool.is_none() => {
+                level.tool = Some(String::from_utf8_lossy(&text).into_owned());
+            }
             _ => {}
         }
     }

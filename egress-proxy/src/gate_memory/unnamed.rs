@@ -86,12 +86,11 @@ fn matched(handed: &[Handed], places: &[Kept], gave: &mut Vec<(Key, Gave)>) -> b
     }
     let is_new = |one: &&Handed| same.get_mut(&one.gave).and_then(Vec::pop).is_none();
     let new: Vec<&Handed> = handed.iter().filter(is_new).collect();
-    let (last, deep): (Vec<&Handed>, Vec<&Handed>) = new.into_iter().partition(|one| one.is_last);
+    let (last, mut deep): (Vec<&Handed>, Vec<&Handed>) = new.into_iter().partition(|one| one.is_last);
     // Runtimes cut old results to save room: each may stand in a place that gave as much or more. The shortest first, so that as
     // many as can find one.
     let mut taken: Vec<u64> = same.iter().flat_map(|(gave, keys)| keys.iter().map(|_| gave.bytes)).collect();
     taken.sort_unstable();
-    let mut deep: Vec<&Handed> = deep;
     deep.sort_by_key(|one| one.gave.bytes);
     let mut taken = taken.into_iter();
     let rest = deep.into_iter().filter(|one| !taken.any(|bytes| bytes >= one.gave.bytes));
